@@ -39,7 +39,6 @@ export default defineConfig({
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',
         'src/drift/checks/**',
-        'src/drift/finding-since.ts',
       ],
       thresholds: { branches: 100 },
     },

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TableClient } from '@azure/data-tables';
 import { QueueServiceClient } from '@azure/storage-queue';
 import type { AppControl } from '../local/azure/app-control.ts';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../local/azure/constants.ts';
@@ -155,10 +156,14 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
       if (!operator) throw new Error('The local tenant has no operator.');
       return `Bearer ${azure.tokens.issue(operator, CMK_API_AUDIENCE).token}`;
     };
+    const empty = async (): Promise<boolean> => (await count('key-work')) + (await count('fleet-work')) === 0;
+    const fleet = TableClient.fromConnectionString(connectionString, 'cmkfleet', { allowInsecureConnection: true });
+    /** Every subscription was listed, with what came of it. */
     const isIndexBuilt = async (): Promise<boolean> => {
-      const answer = await fetch(`${front.url}/api/fleet?top=1`, { headers: { authorization: authorization() } });
-      const body = (await answer.json()) as { readonly summary?: { readonly listed?: boolean } };
-      return body.summary?.listed === true;
+      let listed = 0;
+      const queryOptions = { filter: "PartitionKey eq 'listings'", select: ['RowKey'] };
+      for await (const _ of fleet.listEntities({ queryOptions })) listed += 1;
+      return listed >= azure.world.subscriptions.size && (await empty());
     };
     const storage = countRequests(azure);
     return await use({
@@ -169,7 +174,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
         control = appControl(app, azurite.child);
         await app.order({ do: 'start', instances });
         // What the app lists at its first start is no part of what is measured.
-        while (!(await isIndexBuilt())) await sleep(100);
+        while (!(await isIndexBuilt().catch(() => false))) await sleep(500);
         from = { azure: azure.requests.last, storage: azure.storageRequests.last };
         storage.begin();
       },
@@ -201,7 +206,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
         }
       },
       count,
-      empty: async () => (await count('key-work')) + (await count('fleet-work')) === 0,
+      empty,
       peakMiB: peak,
       authorization,
     });

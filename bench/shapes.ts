@@ -168,12 +168,12 @@ const SMALL: Promises = { peakMiB: 200 };
 
 /** Small ones, which show that it all still works, and in how much memory. */
 export const QUICK: readonly Shape[] = [
-  rotation('cell', '40 accounts in one subscription and region', { accounts: 40 }, SMALL),
   rotation('keys', 'Two keys at once, 30 accounts, two instances', { accounts: 30, keys: 2, instances: 2 }, SMALL),
   drift(
     'drift',
-    'Drift check of 2,000 accounts in eight subscriptions, and each has a finding',
-    { accounts: 2_000, subscriptions: 8, stale: true },
+    'Drift check of 1,200 accounts in eight subscriptions, and each has a finding',
+    // No region has more than its budget for lists of encryption scopes lets the first start read at once.
+    { accounts: 1_200, subscriptions: 8, stale: true },
     SMALL,
   ),
   revoke('revoke', 50, 2, SMALL),

@@ -179,7 +179,7 @@ export const REFUSALS = {
   RekeyNotFound: {
     status: 404,
     sentence: 'There is no re-key of that id.',
-    nextStep: 'GET /api/rekeys names those there are.',
+    nextStep: '`cmk rekey list` and GET /api/rekeys name those there are.',
   },
   NoDriftReport: {
     status: 404,
@@ -270,7 +270,7 @@ export const REFUSALS = {
   RekeyNotPossible: {
     status: 409,
     sentence: 'A re-key in this state cannot be changed in that way.',
-    nextStep: 'GET /api/rekeys/{id} shows how far it is.',
+    nextStep: '`cmk rekey show` and GET /api/rekeys/{id} show how far it is.',
   },
   TooManyOrders: {
     status: 409,

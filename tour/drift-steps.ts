@@ -27,8 +27,6 @@ export const driftSteps: readonly TourStep[] = [
       'An administrator pins stfiles01 back: the event of that change is checked, the caller named, the account repaired',
     async run(context) {
       const known = new Set((await check(context)).changes.map(({ id }) => id));
-      // A pass that is under way would move the account before its event is checked.
-      await untilQuiet(context);
       const started = Date.now();
       const old = await pinBack(context);
       const change = await context.until('the change of stfiles01 in the drift report', 30, async () => {
@@ -182,17 +180,6 @@ async function pinBack(context: TourContext): Promise<string> {
     encryption: { ...encryption, keyVaultProperties: { ...encryption?.keyVaultProperties, keyVersion: old } },
   });
   return old;
-}
-
-/** Waits until the app has sent no request for three seconds. */
-async function untilQuiet(context: TourContext): Promise<void> {
-  let last = await context.lastRequest();
-  let since = Date.now();
-  await context.until('the app to be idle', 60, async () => {
-    const now = await context.lastRequest();
-    if (now !== last) [last, since] = [now, Date.now()];
-    return Date.now() - since >= 3_000 ? true : undefined;
-  });
 }
 
 /** An enabled version of files-key other than the newest. */

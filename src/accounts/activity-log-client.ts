@@ -3,17 +3,11 @@ import { z } from 'zod';
 import { createArmLister } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { LIMITS } from '../azure/limits.ts';
-import type { Account } from '../fleet/account.ts';
 
 /** What was done to resources, as the activity log of their subscription has it. Errors are read with `describeFailure`. */
 export interface ActivityLog {
-  /**
-   * Who has written an account since: object ids or sign-in names, each once, the earliest first. The log is some minutes
-   * behind, and goes back 90 days.
-   */
-  writers(account: Account, since: Date, signal?: AbortSignal): Promise<string[]>;
-  /** What was written or deleted since. @param resource ARM id */
-  writes(resource: string, since: Date, signal?: AbortSignal): Promise<readonly LoggedWrite[]>;
+  /** What was written or deleted since. The log is some minutes behind, and goes back 90 days. @param resource ARM id */
+  writes(resource: string, since: Date): Promise<readonly LoggedWrite[]>;
 }
 
 export interface LoggedWrite {
@@ -37,27 +31,20 @@ const EVENTS = z.array(
 
 export function createActivityLog(credential: TokenCredential, cloud: Cloud): ActivityLog {
   const list = createArmLister(credential, cloud, LIMITS.resourceManager);
-  const writes: ActivityLog['writes'] = async (resource, since, signal) => {
-    const subscription = resource.split('/').slice(0, 3).join('/');
-    const path = `${subscription}/providers/Microsoft.Insights/eventtypes/management/values`;
-    const $filter = `eventTimestamp ge '${since.toISOString()}' and resourceUri eq '${resource}'`;
-    const $select = 'caller,correlationId,eventTimestamp,operationName';
-    const query = { 'api-version': '2015-04-01', $filter, $select };
-    return EVENTS.parse(await list(path, query, signal)).map(
-      ({ caller, correlationId, eventTimestamp: on, operationName: { value: operation } }) => ({
-        ...{ operation, on },
-        caller: caller ?? undefined,
-        correlationId: correlationId ?? undefined,
-      }),
-    );
-  };
   return {
-    writes,
-    async writers({ id }, since, signal) {
-      const ofAccount = (await writes(id, since, signal))
-        .filter(({ operation }) => /^Microsoft\.Storage\/storageAccounts\/write$/i.test(operation))
-        .sort((a, b) => Date.parse(a.on) - Date.parse(b.on));
-      return [...new Set(ofAccount.flatMap(({ caller }) => caller ?? []))];
+    async writes(resource, since) {
+      const subscription = resource.split('/').slice(0, 3).join('/');
+      const path = `${subscription}/providers/Microsoft.Insights/eventtypes/management/values`;
+      const $filter = `eventTimestamp ge '${since.toISOString()}' and resourceUri eq '${resource}'`;
+      const $select = 'caller,correlationId,eventTimestamp,operationName';
+      const query = { 'api-version': '2015-04-01', $filter, $select };
+      return EVENTS.parse(await list(path, query)).map(
+        ({ caller, correlationId, eventTimestamp: on, operationName: { value: operation } }) => ({
+          ...{ operation, on },
+          caller: caller ?? undefined,
+          correlationId: correlationId ?? undefined,
+        }),
+      );
     },
   };
 }

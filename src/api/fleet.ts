@@ -4,13 +4,12 @@ import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import { reachesVault } from '../http/access.ts';
 import { partView } from '../http/part.ts';
 import { FLAG } from '../http/query.ts';
-import { type FleetCall, showFleet, showFleetAccount } from '../views/fleet-api.ts';
-import { FLEET_QUERY } from '../views/fleet-query.ts';
+import { FLEET_QUERY, type FleetCall, showFleet, showFleetAccount } from '../views/fleet-api.ts';
 import { FLEET_ACCOUNT, FLEET_LIST } from '../views/fleet-schemas.ts';
 import { showNow } from '../views/now.ts';
 import { NOW } from '../views/now-schemas.ts';
 import { accountHistory } from './audit.ts';
-import { fleetSnapshots, nowBoard } from './instance.ts';
+import { cachesOf } from './instance.ts';
 import { type Call, type Route, route } from './route.ts';
 
 /** Health, and the fleet. */
@@ -41,7 +40,7 @@ export const FLEET_ROUTES: readonly Route[] = [
         reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
         requireFleet: () => call.require(undefined),
       };
-      return showNow({ ...query, headers: request.headers }, sight, nowBoard.takers(services, log));
+      return showNow({ ...query, headers: request.headers }, sight, cachesOf(services).nowBoard.takers(services, log));
     },
   }),
   route({
@@ -80,8 +79,8 @@ export const FLEET_ROUTES: readonly Route[] = [
   }),
 ];
 
-function fleetCall({ request, reaches }: Call): FleetCall {
-  return { headers: request.headers, reaches, snapshots: fleetSnapshots };
+function fleetCall({ request, reaches, services }: Call): FleetCall {
+  return { headers: request.headers, reaches, snapshots: cachesOf(services).fleetSnapshots };
 }
 
 /** Time to live of a history, and how long a call waits for it. Milliseconds. */

@@ -15,7 +15,7 @@ import { statusContent } from '../views/key.ts';
 import { showKeys } from '../views/key-list.ts';
 import { KEY_LIST, KEY_STATUS } from '../views/key-schemas.ts';
 import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts';
-import { keyLister, nowBoard } from './instance.ts';
+import { cachesOf } from './instance.ts';
 import { type Call, type Route, route } from './route.ts';
 
 const KEY_PARAMS = {
@@ -41,7 +41,7 @@ async function changing<T>({ request, services }: Call, run: () => Promise<T>): 
   try {
     return await run();
   } finally {
-    nowBoard.changed(request.params.vault, services);
+    cachesOf(services).nowBoard.changed(request.params.vault, services);
   }
 }
 
@@ -63,7 +63,7 @@ export const KEY_ROUTES: readonly Route[] = [
     answers: { 200: { description: 'At most 50 keys, by vault and name.', schema: { KeyList: KEY_LIST } } },
     conditional: true,
     handle: ({ query, request: { headers }, caller, services, log }) =>
-      showKeys({ ...query, headers }, caller, keyLister, services, log),
+      showKeys({ ...query, headers }, caller, cachesOf(services).keyLister, services, log),
   }),
   route({
     id: 'keyStatus',

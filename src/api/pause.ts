@@ -23,7 +23,7 @@ export const PAUSE_REQUEST = z.strictObject({
 });
 const RESUME_REQUEST = z.strictObject(said);
 
-const CONTROL_RESPONSE = z.object({
+export const CONTROL_RESPONSE = z.object({
   pauses: z.array(PAUSE).describe('Every pause that has not ended.'),
   ended: z.array(PAUSE).describe('Pauses that this call has ended, or taken the place of.'),
   audit: z.string().describe('`written`, or why the audit trail could not be written.'),

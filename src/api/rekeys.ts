@@ -26,7 +26,7 @@ export const REKEY_REQUEST = z.strictObject({
 export const REKEY_CHANGE = z.strictObject({ reason: REASON });
 
 const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
-const REKEY_CHECK = z.object({
+export const REKEY_CHECK = z.object({
   problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
   warnings: z.array(z.string()).describe('What could not be found out, and what will not move.'),
   accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
@@ -60,7 +60,10 @@ const progress = z.object({
   toDo: z.array(z.string()).describe('What is left to a person.'),
 });
 
-const REKEY_STATUS = z.object({ order, progress });
+export const REKEY_STATUS = z.object({ order, progress });
+export type RekeyStatusAnswer = z.output<typeof REKEY_STATUS>;
+export const REKEY_LIST = z.object({ value: z.array(REKEY) });
+export const REKEY_STARTED = z.object({ check: REKEY_CHECK, order: REKEY });
 
 const ID = { id: { description: 'Id of the re-key.', schema: z.string().min(1).max(64) } } as const;
 const STATUS_ANSWER = { description: 'The order and its progress.', schema: { RekeyStatus: REKEY_STATUS } } as const;
@@ -93,7 +96,7 @@ export const REKEY_ROUTES: readonly Route[] = [
     summary: 'The re-keys there were, newest first.',
     role: 'CmkKey.Read',
     reach: 'handler',
-    answers: { 200: { description: 'The orders.', schema: { Rekeys: z.object({ value: z.array(REKEY) }) } } },
+    answers: { 200: { description: 'The orders.', schema: { Rekeys: REKEY_LIST } } },
     refusals: ['ServiceUnavailable'],
     async handle({ services, reaches }) {
       const { rekeys } = await orProblem(() => services.orderStore.read());
@@ -115,7 +118,7 @@ export const REKEY_ROUTES: readonly Route[] = [
       200: { description: 'What blocks it, and what it would move.', schema: { RekeyCheck: REKEY_CHECK } },
       201: {
         description: 'The order is open.',
-        schema: { RekeyStarted: z.object({ check: REKEY_CHECK, order: REKEY }) },
+        schema: { RekeyStarted: REKEY_STARTED },
       },
     },
     refusals: ['KeyNotManaged', 'RekeyConflict', 'RekeyUnfit', 'TooManyOrders', 'ServiceUnavailable'],

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import { CmkError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { App, AppApi } from '../operations/app-api.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
+import type { AppInProcess } from './app-in-process.ts';
 import type { Cli } from './cli.ts';
+import { visibleLines } from './visible.ts';
 
 /** Where lists and views come from, for the help of each. */
 export const BY_APP_OR_STORAGE = `
@@ -24,33 +27,45 @@ export async function appOfEnvironment(cli: Cli, command: Command): Promise<App>
   return appApi(address, audience, cli.credential(command));
 }
 
+/** The same calls, answered here from the app's storage. @throws {@link CmkError} `ArgumentInvalid` where it is not known */
+export async function appByStorage(cli: Cli, command: Command): Promise<AppInProcess> {
+  const { appInProcess } = await import('./app-in-process.ts');
+  const environment = { ...cli.environment, AZURE_CLOUD: cli.cloud(command).name };
+  const log: Log = ({ level, message }) => {
+    if (level === 'warning') cli.context.err.write(`warning: ${visibleLines(message)}\n`);
+  };
+  const operator = async () => (await cli.azure(command)).operator();
+  return appInProcess(environment, { credential: cli.credential(command), operator, log });
+}
+
 /**
- * The same; where the app is not named, or does not answer, what it would answer is evaluated here from its storage.
+ * The app; where it is not named, or does not answer, its storage.
  *
  * @throws {@link CmkError} `ArgumentInvalid` where neither is known
  */
 export async function appOrItsStorage(cli: Cli, command: Command): Promise<AppApi> {
-  const { environment } = cli;
-  const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = environment;
-  let here: Promise<AppApi> | undefined;
-  const fromStorage = (): Promise<AppApi> => {
-    here ??= import('./app-views.ts').then(({ viewsOfStorage }) =>
-      viewsOfStorage({ ...environment, AZURE_CLOUD: cli.cloud(command).name }, cli.credential(command)),
-    );
-    return here;
-  };
-  if (!CMK_API || !CMK_API_AUDIENCE) return fromStorage();
+  const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
+  if (!CMK_API || !CMK_API_AUDIENCE) return appByStorage(cli, command);
   const app = await appOfEnvironment(cli, command);
-  if (!CMK_VAULTS || !knowsAppStorage(environment)) return app;
+  if (!CMK_VAULTS || !knowsAppStorage(cli.environment)) return app;
+  let here: Promise<AppApi> | undefined;
   return {
-    async get(path, shape, signal) {
-      if (here) return (await here).get(path, shape, signal);
+    async get(path, shape) {
+      if (here) return (await here).get(path, shape);
       try {
-        return await app.get(path, shape, signal);
+        return await app.get(path, shape);
       } catch (error) {
         if (!(error instanceof CmkError && error.reason === 'ServiceUnavailable')) throw error;
-        return (await fromStorage()).get(path, shape, signal);
+        here = appByStorage(cli, command);
+        return (await here).get(path, shape);
       }
     },
   };
+}
+
+/** The same; undefined where the environment names neither. */
+export async function appIfKnown(cli: Cli, command: Command): Promise<AppApi | undefined> {
+  const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
+  const isKnown = (CMK_API && CMK_API_AUDIENCE) || (CMK_VAULTS && knowsAppStorage(cli.environment));
+  return isKnown ? appOrItsStorage(cli, command) : undefined;
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
+import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
 import { type ManagedKey, managedKey } from '../keys/managed-vaults.ts';
 import type { AppRecord, ChangeRecorder } from '../operations/app-storage.ts';
@@ -31,7 +32,7 @@ export interface CliContext {
 /** Options that every command takes. */
 export interface GlobalOptions {
   readonly json?: boolean;
-  readonly output?: (typeof OUTPUTS)[number];
+  readonly output?: (typeof OUTPUTS)[number] | 'wide';
   /** JMESPath on the document. */
   readonly query?: string;
   readonly wide?: boolean;
@@ -70,7 +71,8 @@ export class Cli {
 
   /** @param out where it goes in the place of stdout */
   output(options: GlobalOptions, out = this.context.out): Output {
-    return new Output(this.#formatOf(options), out, this.context.err, this.environment, options);
+    const wide = options.wide || options.output === 'wide';
+    return new Output(this.#formatOf(options), out, this.context.err, this.environment, { ...options, wide });
   }
 
   cloud(command: Command): Cloud {
@@ -114,7 +116,7 @@ export class Cli {
       this.credential(command),
       this.cloud(command),
       this.environment.AZURE_SUBSCRIPTION_ID || undefined,
-      (await import('./patience.ts')).patience(this.context.err),
+      patience(this.context.err),
     );
   }
 
@@ -204,7 +206,7 @@ export class Cli {
   }
 
   #formatOf({ json, output, query }: GlobalOptions): Format {
-    if (output !== undefined) return output === 'table' ? 'terminal' : output;
+    if (output !== undefined) return output === 'table' || output === 'wide' ? 'terminal' : output;
     if (json || query !== undefined) return 'json';
     return this.context.out.isTTY ? 'terminal' : 'lines';
   }
@@ -254,6 +256,21 @@ export function seconds(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   const start = new Date(0);
   return (addDuration(start, text).getTime() - start.getTime()) / 1000;
+}
+
+/** Limits of the command line's calls: what is waited for is said, of several calls that wait at once by the first. */
+function patience(err: Sink): CallLimits {
+  let toldUntilMs = 0;
+  return {
+    ...LIMITS.commandLine,
+    onWait(ms) {
+      const nowMs = performance.now();
+      if (nowMs < toldUntilMs) return;
+      toldUntilMs = nowMs + ms;
+      // In a terminal the line that is waited in has no end yet.
+      err.write(`${err.isTTY ? '\n' : ''}Azure is throttling: waiting for ${Math.ceil(ms / 1_000)} s\n`);
+    },
+  };
 }
 
 /** The operator's sign-in, loaded with the first token: help and completion do not need it. */

@@ -1,16 +1,15 @@
-import type { Command, Option } from 'commander';
-
-/** Names that are known of what an option or an argument is about: `vault`, `key`, `account`, `profile`. */
-type NamesOf = (what: string) => readonly string[];
+import { Argument, type Command, type Option } from 'commander';
+import type { Cli } from './cli.ts';
+import { profileNames } from './profile.ts';
 
 /**
  * What may stand at the last of these words: subcommands, options when it starts with a dash, or the values of the option
  * before it. Where nothing is known, such as the name of a file, nothing.
  */
-export function complete(program: Command, words: readonly string[], names: NamesOf = () => []): string[] {
+function complete(program: Command, words: readonly string[], profiles: () => readonly string[]): string[] {
   const { command, option } = follow(program, words.slice(0, -1));
   const last = words.at(-1) ?? '';
-  return choicesOf({ command, option }, program, last, names).filter((choice) => choice.startsWith(last));
+  return choicesOf({ command, option }, program, last, profiles).filter((choice) => choice.startsWith(last));
 }
 
 /** The command that these words lead to, and the option whose value the next word is, if any. */
@@ -32,13 +31,13 @@ function choicesOf(
   { command, option }: { readonly command: Command; readonly option: Option | undefined },
   program: Command,
   last: string,
-  names: NamesOf,
+  profiles: () => readonly string[],
 ): readonly string[] {
-  if (option) return option.argChoices ?? names(option.attributeName());
+  if (option) return option.argChoices ?? (option.attributeName() === 'profile' ? profiles() : []);
   if (last.startsWith('-')) return optionsOf(command, program).flatMap(({ long }) => long ?? []);
   return [
     ...command.commands.filter((candidate) => !hidden(candidate)).map((candidate) => candidate.name()),
-    ...command.registeredArguments.flatMap((argument) => argument.argChoices ?? names(argument.name())),
+    ...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
   ];
 }
 
@@ -58,11 +57,7 @@ function hidden(command: Command): boolean {
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** The script that makes a shell ask `cmk` itself what may come next. */
-export function completionScript(shell: Shell): string {
-  return SCRIPTS[shell];
-}
-
+/** Scripts that make a shell ask `cmk` itself what may come next. */
 const SCRIPTS: Record<Shell, string> = {
   bash: `# eval "$(cmk completion bash)"
 _cmk() {
@@ -99,3 +94,31 @@ function __cmk_complete
 end
 complete -c cmk -f -a '(__cmk_complete)'`,
 };
+
+const AFTER = `
+It completes commands, options and their values. Where a shell reads it when it
+starts:
+  bash  eval "$(cmk completion bash)"       in ~/.bashrc
+  zsh   eval "$(cmk completion zsh)"        in ~/.zshrc
+  fish  cmk completion fish | source        in ~/.config/fish/config.fish`;
+
+export function addCompletionCommands(program: Command, cli: Cli): void {
+  const { out } = cli.context;
+  program
+    .command('completion')
+    .description('print a script that completes commands and options')
+    .summary('print a script that completes commands: bash, zsh, fish')
+    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
+    .addHelpText('after', AFTER)
+    .action((shell: Shell) => {
+      out.write(`${SCRIPTS[shell]}\n`);
+    });
+  program
+    .command('__complete', { hidden: true })
+    .argument('[words...]')
+    .allowUnknownOption()
+    .action((words: string[]) => {
+      const profiles = () => profileNames(cli.environment);
+      for (const choice of complete(program, words, profiles)) out.write(`${choice}\n`);
+    });
+}

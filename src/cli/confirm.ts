@@ -33,10 +33,16 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
 /**
  * Has the name of a key, or an account, typed before access changes.
  *
- * @param mind what the operator has to know
+ * @param mind what the operator has to know; called only where the name is asked for
  * @throws {@link CmkError} `ConfirmationWrong`
  */
-export async function confirmName(what: string, name: string, yes: boolean, ask: Ask, mind = ''): Promise<void> {
+export async function confirmName(
+  what: string,
+  name: string,
+  yes: boolean,
+  ask: Ask,
+  mind: () => Promise<string> | string = () => '',
+): Promise<void> {
   if (yes) return;
   if (!ask) {
     throw new CmkError(
@@ -45,8 +51,9 @@ export async function confirmName(what: string, name: string, yes: boolean, ask:
       'Add --yes.',
     );
   }
+  const told = await mind();
   const answer = await ask(
-    `${mind === '' ? '' : `${mind}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to go on: `,
+    `${told === '' ? '' : `${told}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to go on: `,
   );
   if (answer.trim().toLowerCase() === name.toLowerCase()) return;
   throw new CmkError('ConfirmationWrong', 'That is not the name; nothing was changed.', `Type ${name}, or add --yes.`);

@@ -1,5 +1,7 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { Cli } from './cli.ts';
+import { choice } from './options.ts';
+import { renamed } from './other-names.ts';
 
 const USAGE = `Usage: cmk <command> [options]
 
@@ -68,8 +70,12 @@ export function rootHelp(program: Command): string {
 
 /** Options of every command, which the help of each has below its own. */
 export function addGlobalOptions(program: Command, outputs: readonly string[]): Command {
+  const output = choice('-o, --output <format>', 'table, one document, or a row for each thing', outputs);
+  const { parseArg } = output;
+  // As `kubectl` has it: a table with every column.
+  output.argParser((given, before) => (given === 'wide' ? given : parseArg?.(given, before)));
   return program
-    .addOption(new Option('-o, --output <format>', 'table, one document, or a row for each thing').choices(outputs))
+    .addOption(output)
     .option('--json', 'short for -o json')
     .option('--query <jmespath>', 'print this of the document alone (https://jmespath.org)')
     .option('--wide', 'tables with every column, in full')
@@ -93,8 +99,8 @@ export function addHelpCommand(program: Command, { context }: Cli): void {
         return;
       }
       let command = program;
-      for (const word of words) {
-        const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+      for (const word of renamed(words, program).args) {
+        const next = command.commands.find((one) => one.name() === word);
         if (!next) command.error(`error: unknown command '${word}'`, { code: 'commander.unknownCommand' });
         else command = next;
       }

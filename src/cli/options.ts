@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
 import { isReadable, NOT_READABLE, TEXT_LENGTHS } from '../http/readable.ts';
+import type { Where } from '../operations/resolve.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 
@@ -131,6 +132,10 @@ function oneOf(command: Command, other: unknown): void {
     `${command.name()} takes --vault or --hsm, not both.`,
     'Name the vault or the Managed HSM that has the key.',
   );
+}
+
+export function placeOf({ subscription, resourceGroup }: Where): Where {
+  return { subscription, resourceGroup };
 }
 
 /** The vaults that a command looks at. */

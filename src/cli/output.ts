@@ -20,9 +20,11 @@ export const OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
 export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 'table'>;
 
 /** A cell of a table; some have a short form, for a table that is not to be wide. */
-export type Cell = string | undefined | { readonly full: string; readonly short: string };
+export type Cell = string | number | undefined | { readonly full: string; readonly short: string };
+/** A column of a list: a field, or a title and what a row has there. `wide`: only where it was asked for. */
+export type Column<T> = (keyof T & string) | readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
 /** A column; `wide`: only where it was asked for. */
-type Title = string | { readonly title: string; readonly wide?: true };
+type Title = string | { readonly title: string; readonly wide: boolean };
 
 interface OutputOptions {
   /** Tables have every column, in full. */
@@ -106,19 +108,15 @@ export class Output {
     }
   }
 
+  note(text: string): void {
+    this.entry({ kind: 'note', text });
+  }
+
   /** The end of an operation: in a terminal a sentence, in rows what was found and done, unless there were rows. */
   report(report: Report<unknown>): void {
     this.clear();
     if (this.isRows && !this.#rows) {
-      const rows = report.entries.map(({ kind, action, resource, from, to, text }) => [
-        kind,
-        action,
-        resource,
-        from,
-        to,
-        text,
-      ]);
-      this.table(['KIND', 'ACTION', 'RESOURCE', 'FROM', 'TO', 'TEXT'], rows, report.entries);
+      this.list<Entry>(['kind', 'action', 'resource', 'from', 'to', 'text'], report.entries);
     } else if (this.format === 'terminal') {
       const said = report.dryRun
         ? report.changed
@@ -133,8 +131,7 @@ export class Output {
 
   checks(checks: readonly ChecklistLine[]): void {
     if (this.isRows) {
-      const rows = checks.map(({ state, check, detail, fix }) => [state, check, detail, fix]);
-      this.table(['STATE', 'CHECK', 'DETAIL', 'FIX'], rows, checks);
+      this.list<ChecklistLine>(['state', 'check', 'detail', 'fix'], checks);
     }
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
     for (const { check, state, ...words } of checks) {
@@ -149,6 +146,20 @@ export class Output {
     }
   }
 
+  /** A row for each thing. */
+  list<T extends object>(columns: readonly Column<T>[], things: readonly T[]): void {
+    const titles = columns.map((column) =>
+      typeof column === 'string' ? titleOf(column) : { title: column[0], wide: column[2] !== undefined },
+    );
+    const cellOf = (thing: T) => (column: Column<T>) =>
+      typeof column === 'string' ? (thing[column] as Cell) : column[1](thing);
+    this.table(
+      titles,
+      things.map((thing) => columns.map(cellOf(thing))),
+      things,
+    );
+  }
+
   /**
    * A table in a terminal; in a pipe its rows without a header.
    *
@@ -157,7 +168,7 @@ export class Output {
   table(titles: readonly Title[], rows: readonly (readonly Cell[])[], records: readonly object[] = []): void {
     if (this.format === 'json') return;
     this.#rows = true;
-    const columns = titles.map((title) => (typeof title === 'string' ? { title } : title));
+    const columns = titles.map((title) => (typeof title === 'string' ? { title, wide: false } : title));
     const shown = columns.map(({ wide }) => !wide || this.#wide);
     const seen = columns.filter((_, at) => shown[at]);
     const header = seen.map(({ title }) => title);
@@ -231,7 +242,7 @@ export class Output {
   #text(cell: Cell): string {
     if (typeof cell === 'object') return this.format === 'terminal' && !this.#wide ? cell.short : cell.full;
     // Where fields are apart by tabs, one that is empty is not seen.
-    return cell ?? (this.format === 'csv' ? '' : NOTHING);
+    return cell === undefined ? (this.format === 'csv' ? '' : NOTHING) : String(cell);
   }
 
   #wait(text: string, progress?: Progress): void {
@@ -285,6 +296,11 @@ export class Output {
   #paintErr(colour: Parameters<typeof styleText>[0], text: string): string {
     return this.#err.isTTY && this.#colours ? styleText(colour, text, { validateStream: false }) : text;
   }
+}
+
+/** `EXPECTED END` of `expectedEnd`. */
+function titleOf(field: string): string {
+  return field.replace(/[A-Z]/g, ' $&').toUpperCase();
 }
 
 /** The terminal's width: `COLUMNS` if it is exported, else what the terminal reports. */

@@ -4,7 +4,6 @@ import type { Cli, GlobalOptions } from './cli.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addAdminCommands } from './commands/admin.ts';
 import { addAuditCommands } from './commands/audit.ts';
-import { addCompletionCommands } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDriftCommand } from './commands/drift.ts';
 import { addExplainCommand } from './commands/explain-reason.ts';
@@ -15,18 +14,12 @@ import { addRevocationCommands } from './commands/revocation.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addScopeCommands } from './commands/scope.ts';
 import { addVaultCommands } from './commands/vault.ts';
+import { addCompletionCommands } from './completion.ts';
 import { addGlobalOptions, addHelpCommand, rootHelp } from './help.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
 
 /** Put in by `scripts/bundle-cli.ts`: a file that stands alone has no package.json beside it. */
 declare const BUNDLED_VERSION: string | undefined;
-
-/** Names that other command lines have for the same. */
-const ALIASES: Readonly<Record<string, readonly string[]>> = {
-  list: ['ls'],
-  show: ['view', 'describe', 'get'],
-  ensure: ['create'],
-};
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {
@@ -34,7 +27,7 @@ export function createProgram(cli: Cli): Command {
   const program = addGlobalOptions(new Command('cmk'), OUTPUTS)
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
     .version(cliVersion(), '-V', 'print the version, as --version alone does')
-    // Without `[options]`, which every command has, and without aliases.
+    // Without `[options]`, which every command has.
     .configureHelp({ subcommandTerm: (command) => [command.name(), ...argumentsOf(command)].join(' ') })
     .exitOverride();
   program.helpInformation = () => rootHelp(program);
@@ -67,12 +60,6 @@ export function createProgram(cli: Cli): Command {
   addAdminCommands(program, cli);
   addCompletionCommands(program, cli);
   addHelpCommand(program, cli);
-  for (const group of program.commands) {
-    if (group.commands.some((command) => command.name() === 'list')) group.alias(`${group.name()}s`);
-  }
-  for (const command of program.commands.flatMap((group) => group.commands)) {
-    command.aliases(ALIASES[command.name()] ?? []);
-  }
   return program;
 }
 

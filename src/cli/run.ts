@@ -3,7 +3,7 @@ import { CmkError } from '../errors.ts';
 import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
-import { renamed } from './old-names.ts';
+import { renamed } from './other-names.ts';
 import { OUTPUTS } from './output.ts';
 import { profileAsked, withProfile } from './profile.ts';
 import { createProgram } from './program.ts';
@@ -16,13 +16,11 @@ import { explainUsage } from './usage.ts';
  * @returns the exit code
  */
 export async function run(given: readonly string[], context: CliContext): Promise<number> {
-  const { args, told } = renamed(given);
-  if (told !== undefined) context.err.write(`${told}\n`);
-  const asked = outputAsked(args);
+  const asked = outputAsked(given);
   const cli = new Cli(context);
   try {
     // What is completed may be half typed.
-    const profile = args[0] === '__complete' ? undefined : profileAsked(args, context.environment);
+    const profile = given[0] === '__complete' ? undefined : profileAsked(given, context.environment);
     if (profile !== undefined) cli.environment = withProfile(context.environment, profile);
   } catch (error) {
     if (!(error instanceof CmkError)) throw error;
@@ -31,6 +29,8 @@ export async function run(given: readonly string[], context: CliContext): Promis
     return exitCodeOf(reason);
   }
   const program = createProgram(cli);
+  const { args, told } = renamed(given, program);
+  if (told !== undefined) context.err.write(`${told}\n`);
   try {
     // Some commands have a --version of their own, of a key: it is no option of them all.
     const words = args[0] === '--version' || args[0] === 'version' ? ['-V', ...args.slice(1)] : args;

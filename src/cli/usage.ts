@@ -12,7 +12,7 @@ export function explainUsage(
   const nextStep = `${pathOf(command)} --help shows what there is.`;
   if (code === 'commander.help') return { reason: 'ArgumentInvalid', message: 'No command was given.', nextStep };
   const missing = MISSING.test(code) ? missingIn(command) : [];
-  if (missing.length > 1) return { reason: 'ArgumentInvalid', message: `Missing: ${missing.join(', ')}.`, nextStep };
+  if (missing.length > 0) return { reason: 'ArgumentInvalid', message: `Missing: ${missing.join(', ')}.`, nextStep };
   return { reason: 'ArgumentInvalid', message: sentence(message), nextStep };
 }
 

@@ -49,82 +49,58 @@ function sql(what: string): string {
 /** Properties are no deeper than this, as far as they name a key. */
 const DEEPEST = 12;
 
-/** Where a resource names its key: one property with a key identifier, or an object with vault, name and version apart. */
-type KeyPath =
-  | { readonly identifier: string }
-  | { readonly parts: string; readonly vault: string; readonly name: string; readonly version: string };
-
-const identifier = (path: string): KeyPath => ({ identifier: path });
-const parts = (path: string, vault = 'keyVaultUri', name = 'keyName', version = 'keyVersion'): KeyPath => ({
-  parts: path,
-  vault,
-  name,
-  version,
-});
-
 /**
- * Types that can be encrypted with a customer-managed key, and where under `properties` they name it. A step of a path
- * that meets an array goes on in each of its items. Sources: the resource providers' API specifications and the aliases of
- * Azure Policy. Child resources that Resource Graph does not show (encryption scopes, protectors of SQL servers) are absent.
+ * Types that can be encrypted with a customer-managed key, and where under `properties` they name it: a key identifier, or an
+ * object with vault, name and version apart. An array is no step of a path. Sources: the resource providers' API
+ * specifications and the aliases of Azure Policy. Child resources that Resource Graph does not show (encryption scopes,
+ * protectors of SQL servers) are absent.
  */
-export const KEY_PATHS: Readonly<Record<string, readonly KeyPath[]>> = {
-  'microsoft.appconfiguration/configurationstores': [identifier('encryption.keyVaultProperties.keyIdentifier')],
-  'microsoft.automation/automationaccounts': [parts('encryption.keyVaultProperties')],
-  'microsoft.batch/batchaccounts': [identifier('encryption.keyVaultProperties.keyIdentifier')],
-  'microsoft.cache/redisenterprise': [identifier('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl')],
-  'microsoft.cognitiveservices/accounts': [parts('encryption.keyVaultProperties')],
-  'microsoft.compute/diskencryptionsets': [identifier('activeKey.keyUrl'), identifier('previousKeys.keyUrl')],
-  'microsoft.containerinstance/containergroups': [parts('encryptionProperties', 'vaultBaseUrl')],
+export const KEY_PATHS: Readonly<Record<string, readonly string[]>> = {
+  'microsoft.appconfiguration/configurationstores': ['encryption.keyVaultProperties.keyIdentifier'],
+  'microsoft.automation/automationaccounts': ['encryption.keyVaultProperties'],
+  'microsoft.batch/batchaccounts': ['encryption.keyVaultProperties.keyIdentifier'],
+  'microsoft.cache/redisenterprise': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
+  'microsoft.cognitiveservices/accounts': ['encryption.keyVaultProperties'],
+  'microsoft.compute/diskencryptionsets': ['activeKey.keyUrl', 'previousKeys.keyUrl'],
+  'microsoft.containerinstance/containergroups': ['encryptionProperties'],
   'microsoft.containerregistry/registries': [
-    identifier('encryption.keyVaultProperties.keyIdentifier'),
-    identifier('encryption.keyVaultProperties.versionedKeyIdentifier'),
+    'encryption.keyVaultProperties.keyIdentifier',
+    'encryption.keyVaultProperties.versionedKeyIdentifier',
   ],
-  'microsoft.containerservice/managedclusters': [identifier('securityProfile.azureKeyVaultKms.keyId')],
+  'microsoft.containerservice/managedclusters': ['securityProfile.azureKeyVaultKms.keyId'],
   'microsoft.databricks/workspaces': [
-    parts('encryption.entities.managedServices.keyVaultProperties'),
-    parts('encryption.entities.managedDisk.keyVaultProperties'),
+    'encryption.entities.managedServices.keyVaultProperties',
+    'encryption.entities.managedDisk.keyVaultProperties',
   ],
-  'microsoft.datafactory/factories': [parts('encryption', 'vaultBaseUrl')],
-  'microsoft.dataprotection/backupvaults': [
-    identifier('securitySettings.encryptionSettings.keyVaultProperties.keyUri'),
-  ],
-  'microsoft.dbformysql/flexibleservers': [
-    identifier('dataEncryption.primaryKeyURI'),
-    identifier('dataEncryption.geoBackupKeyURI'),
-  ],
-  'microsoft.dbforpostgresql/flexibleservers': [
-    identifier('dataEncryption.primaryKeyURI'),
-    identifier('dataEncryption.geoBackupKeyURI'),
-  ],
-  'microsoft.devices/iothubs': [identifier('encryption.keyVaultProperties.keyIdentifier')],
-  'microsoft.deviceupdate/accounts': [identifier('encryption.keyVaultKeyUri')],
-  'microsoft.documentdb/databaseaccounts': [identifier('keyVaultKeyUri')],
-  'microsoft.elasticsan/elasticsans/volumegroups': [parts('encryptionProperties.keyVaultProperties')],
-  'microsoft.eventhub/namespaces': [parts('encryption.keyVaultProperties')],
+  'microsoft.datafactory/factories': ['encryption'],
+  'microsoft.dataprotection/backupvaults': ['securitySettings.encryptionSettings.keyVaultProperties.keyUri'],
+  'microsoft.dbformysql/flexibleservers': ['dataEncryption.primaryKeyURI', 'dataEncryption.geoBackupKeyURI'],
+  'microsoft.dbforpostgresql/flexibleservers': ['dataEncryption.primaryKeyURI', 'dataEncryption.geoBackupKeyURI'],
+  'microsoft.devices/iothubs': ['encryption.keyVaultProperties.keyIdentifier'],
+  'microsoft.deviceupdate/accounts': ['encryption.keyVaultKeyUri'],
+  'microsoft.documentdb/databaseaccounts': ['keyVaultKeyUri'],
+  'microsoft.elasticsan/elasticsans/volumegroups': ['encryptionProperties.keyVaultProperties'],
+  'microsoft.eventhub/namespaces': ['encryption.keyVaultProperties'],
   // "stable/2026-09-01" of its specification; a share of this provider is beyond what the article describes.
-  'microsoft.fileshares/fileshares': [identifier('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl')],
-  'microsoft.hdinsight/clusters': [parts('diskEncryptionProperties', 'vaultUri')],
-  'microsoft.healthbot/healthbots': [parts('keyVaultProperties')],
-  'microsoft.healthcareapis/services': [identifier('cosmosDbConfiguration.keyVaultKeyUri')],
-  'microsoft.healthcareapis/workspaces/dicomservices': [
-    identifier('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'),
-  ],
-  'microsoft.healthcareapis/workspaces/fhirservices': [
-    identifier('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'),
-  ],
-  'microsoft.kusto/clusters': [parts('keyVaultProperties')],
-  'microsoft.loadtestservice/loadtests': [identifier('encryption.keyUrl')],
-  'microsoft.machinelearningservices/workspaces': [identifier('encryption.keyVaultProperties.keyIdentifier')],
-  'microsoft.netapp/netappaccounts': [parts('encryption.keyVaultProperties')],
-  'microsoft.operationalinsights/clusters': [parts('keyVaultProperties')],
-  'microsoft.recoveryservices/vaults': [identifier('encryption.keyVaultProperties.keyUri')],
-  'microsoft.servicebus/namespaces': [parts('encryption.keyVaultProperties')],
-  'microsoft.sql/managedinstances': [identifier('keyId')],
-  'microsoft.sql/servers': [identifier('keyId')],
+  'microsoft.fileshares/fileshares': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
+  'microsoft.hdinsight/clusters': ['diskEncryptionProperties'],
+  'microsoft.healthbot/healthbots': ['keyVaultProperties'],
+  'microsoft.healthcareapis/services': ['cosmosDbConfiguration.keyVaultKeyUri'],
+  'microsoft.healthcareapis/workspaces/dicomservices': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
+  'microsoft.healthcareapis/workspaces/fhirservices': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
+  'microsoft.kusto/clusters': ['keyVaultProperties'],
+  'microsoft.loadtestservice/loadtests': ['encryption.keyUrl'],
+  'microsoft.machinelearningservices/workspaces': ['encryption.keyVaultProperties.keyIdentifier'],
+  'microsoft.netapp/netappaccounts': ['encryption.keyVaultProperties'],
+  'microsoft.operationalinsights/clusters': ['keyVaultProperties'],
+  'microsoft.recoveryservices/vaults': ['encryption.keyVaultProperties.keyUri'],
+  'microsoft.servicebus/namespaces': ['encryption.keyVaultProperties'],
+  'microsoft.sql/managedinstances': ['keyId'],
+  'microsoft.sql/servers': ['keyId'],
   // Accounts outside the subscriptions that are looked after; the others are read from their provider.
-  'microsoft.storage/storageaccounts': [parts('encryption.keyvaultproperties')],
-  'microsoft.storagecache/caches': [identifier('encryptionSettings.keyEncryptionKey.keyUrl')],
-  'microsoft.synapse/workspaces': [identifier('encryption.cmk.key.keyVaultUrl')],
+  'microsoft.storage/storageaccounts': ['encryption.keyvaultproperties'],
+  'microsoft.storagecache/caches': ['encryptionSettings.keyEncryptionKey.keyUrl'],
+  'microsoft.synapse/workspaces': ['encryption.cmk.key.keyVaultUrl'],
 };
 
 /**
@@ -143,113 +119,87 @@ export function vaultUseQuery(vault: ManagedVault): string {
   ].join(' | ');
 }
 
+/** A key that a resource names. */
+interface NamedKeyOf extends NamedKey {
+  readonly name: string;
+}
+
 /** A resource that names a key; undefined: it does not. A vault's own resources are no users of its keys. */
 export function usesOfKey(row: GraphResource, key: ManagedKey): OtherDependent | undefined {
-  const { id, name, type, location, subscriptionId, properties } = row;
+  return dependentOf(row, keysNamed(row.properties, key.vault), key.name);
+}
+
+/** The same of every key of a vault that a resource names, by the name of the key in lower case. */
+export function usesOfVault(row: GraphResource, vault: ManagedVault): Map<string, OtherDependent> {
+  const named = keysNamed(row.properties, vault);
+  const uses = new Map<string, OtherDependent>();
+  for (const { name } of named) {
+    const dependent = dependentOf(row, named, name);
+    if (dependent) uses.set(name.toLowerCase(), dependent);
+  }
+  return uses;
+}
+
+function dependentOf(
+  { id, name, type, location, subscriptionId }: GraphResource,
+  named: readonly NamedKeyOf[],
+  key: string,
+): OtherDependent | undefined {
   if (/^microsoft\.keyvault\//i.test(type)) return undefined;
-  const named = keyUses(type, properties, key);
-  // At a place that is not known, one of a known type may name another version.
-  const isNamed = ({ path, version }: NamedKey): boolean =>
-    named.some((one) => one.version === version && one.path.toLowerCase() === path.toLowerCase());
-  const uses = [...named, ...keyUsesAnywhere(properties, key).filter((use) => !isNamed(use))];
+  const uses = usesNamed(named, key);
   if (uses.length === 0) return undefined;
   const other = { id, name, type, region: location, subscriptionId, uses };
-  return named.length > 0 ? { ...other, known: true, whenRevoked: whenRevoked(type) } : { ...other, known: false };
+  const paths = KEY_PATHS[type.toLowerCase()] ?? [];
+  const isKnown = uses.some((use) => paths.some((path) => path.toLowerCase() === use.path.toLowerCase()));
+  return isKnown ? { ...other, known: true, whenRevoked: whenRevoked(type) } : { ...other, known: false };
 }
 
-/**
- * Every text in the properties that may be the name of a key, by itself or in an identifier, in lower case: {@link usesOfKey}
- * finds none of another name. To ask it of each of thousands of keys takes a minute for a page of resources.
- */
-export function possibleKeyNames(properties: unknown): ReadonlySet<string> {
-  const names = new Set<string>();
-  const look = (value: unknown, depth: number): void => {
-    if (typeof value === 'string') for (const part of value.trim().toLowerCase().split('/')) names.add(part);
-    // An object at the last level names its key in a field, or in an object of its own.
-    else if (typeof value === 'object' && value !== null && depth <= DEEPEST + 2) {
-      for (const each of Object.values(value)) look(each, depth + 1);
-    }
-  };
-  look(properties, 0);
-  return names;
+function usesNamed(named: readonly NamedKeyOf[], key: string): NamedKey[] {
+  return named.flatMap(({ name, path, version }) => (sameKeyName(name, key) ? [{ path, version }] : []));
 }
 
-/** Where a resource of that type names exactly this key; once for each path and version. */
-export function keyUses(type: string, properties: unknown, key: ManagedKey): NamedKey[] {
-  const uses = (KEY_PATHS[type.toLowerCase()] ?? []).flatMap((path) =>
-    'identifier' in path
-      ? valuesAt(properties, path.identifier).flatMap((value) => byIdentifier(path.identifier, value, key))
-      : valuesAt(properties, path.parts).flatMap((value) => byParts(path, value, key)),
-  );
-  return [...new Map(uses.map((use) => [`${use.path} ${use.version}`, use])).values()];
-}
-
-/** The same at any place: identifiers, and objects that hold a vault and the name of a key. */
-function keyUsesAnywhere(properties: unknown, key: ManagedKey): NamedKey[] {
-  const uses = new Map<string, NamedKey>();
+/** The keys of a vault that properties name at any place, once for each path and version. */
+function keysNamed(properties: unknown, vault: ManagedVault): NamedKeyOf[] {
+  const found = new Map<string, NamedKeyOf>();
   const look = (value: unknown, path: string, depth: number): void => {
     if (depth > DEEPEST) return;
-    for (const found of [...byIdentifier(path, value, key), ...byAnyParts(path, value, key)]) {
-      uses.set(`${path} ${found.version}`, found);
-    }
+    for (const one of keysAt(path, value, vault)) found.set(`${path} ${one.name.toLowerCase()} ${one.version}`, one);
     if (Array.isArray(value)) for (const each of value) look(each, path, depth + 1);
     else if (typeof value === 'object' && value !== null) {
       for (const [name, each] of Object.entries(value)) look(each, path === '' ? name : `${path}.${name}`, depth + 1);
     }
   };
   look(properties, '', 0);
-  return [...uses.values()];
+  return [...found.values()];
 }
 
-function byAnyParts(path: string, value: unknown, key: ManagedKey): NamedKey[] {
+/** A text that is a key identifier, or an object that holds a vault and the name of a key. */
+function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKeyOf[] {
+  if (typeof value === 'string') {
+    const named = parseKeyIdentifier(value.trim());
+    return named?.vaultUri === vault.uri ? [{ path, name: named.keyName, version: named.version }] : [];
+  }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
-  const fields = Object.entries(value).flatMap(([name, text]) =>
+  const fields = textsOf(value);
+  const isOfVault = fields.some(({ text }) => parseVault(text)?.vaultUri === vault.uri || sameResource(text, vault.id));
+  if (!isOfVault) return [];
+  const inner = textsOf(Object.entries(value).find(([name]) => name.toLowerCase() === 'key')?.[1]);
+  const versionOf = (of: typeof fields, name: RegExp) =>
+    of.find((field) => name.test(field.name))?.text.toLowerCase() || undefined;
+  return [
+    ...inner.flatMap(({ name, text }) =>
+      /^name$/i.test(name) ? [{ path, name: text, version: versionOf(inner, /^version$/i) }] : [],
+    ),
+    ...fields.flatMap(({ name, text }) =>
+      /key_?name$/i.test(name) ? [{ path, name: text, version: versionOf(fields, /key_?version$/i) }] : [],
+    ),
+  ];
+}
+
+/** The fields of an object that are texts. */
+function textsOf(value: unknown): { readonly name: string; readonly text: string }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, text]) =>
     typeof text === 'string' ? [{ name, text: text.trim() }] : [],
   );
-  const isOfVault = fields.some(
-    ({ text }) => parseVault(text)?.vaultUri === key.vault.uri || sameResource(text, key.vault.id),
-  );
-  if (!isOfVault) return [];
-  const inner = fieldOf(value, 'key');
-  const [name, version] = ['name', 'version'].map((of) => fieldOf(inner, of));
-  if (typeof name === 'string' && sameKeyName(name.trim(), key.name)) return [{ path, version: textOf(version) }];
-  const isOfKey = fields.some(({ name, text }) => /key_?name$/i.test(name) && sameKeyName(text, key.name));
-  if (!isOfKey) return [];
-  return [{ path, version: textOf(fields.find(({ name }) => /key_?version$/i.test(name))?.text) }];
-}
-
-function textOf(version: unknown): string | undefined {
-  return (typeof version === 'string' && version.trim().toLowerCase()) || undefined;
-}
-
-function byIdentifier(path: string, value: unknown, key: ManagedKey): NamedKey[] {
-  const named = typeof value === 'string' ? parseKeyIdentifier(value.trim()) : undefined;
-  if (!named || named.vaultUri !== key.vault.uri || !sameKeyName(named.keyName, key.name)) return [];
-  return [{ path, version: named.version }];
-}
-
-function byParts(path: Extract<KeyPath, { parts: string }>, value: unknown, key: ManagedKey): NamedKey[] {
-  const text = (name: string): string => {
-    const found = fieldOf(value, name);
-    return typeof found === 'string' ? found.trim() : '';
-  };
-  if (parseVault(text(path.vault))?.vaultUri !== key.vault.uri || !sameKeyName(text(path.name), key.name)) return [];
-  return [{ path: path.parts, version: text(path.version).toLowerCase() || undefined }];
-}
-
-function valuesAt(root: unknown, path: string): unknown[] {
-  let values = flat([root]);
-  for (const step of path.split('.')) values = flat(values.map((value) => fieldOf(value, step)));
-  return values;
-}
-
-function flat(values: readonly unknown[]): unknown[] {
-  return values.flatMap((value) => (Array.isArray(value) ? value : [value]));
-}
-
-/** Letter case does not matter: the providers disagree on it from one API version to the next. */
-function fieldOf(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const wanted = name.toLowerCase();
-  return Object.entries(value).find(([field]) => field.toLowerCase() === wanted)?.[1];
 }

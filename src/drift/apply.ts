@@ -32,8 +32,7 @@ export async function apply(
   await recoverOverdue(readKeys, cause, services, log);
   reportTrail(known(trail), run.id, log);
   try {
-    const results = subscriptions.map(({ result }) => result);
-    await putWork(indexWork(results, await services.fleet.listings(), now), cause, services);
+    await putWork(indexWork(subscriptions, await services.fleet.listings(), now), cause, services);
   } catch (error) {
     const message = `${REASONS.DriftFixFailed} The index is not put right: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report: run.id });

@@ -4,7 +4,6 @@ import {
   type DriftDetails,
   type DriftReport,
   type Finding,
-  type Fix,
   SEVERITIES,
   type WholeReport,
 } from './report.ts';
@@ -25,10 +24,9 @@ const ACCOUNT = /^.*\/storageaccounts\/[^/]+/;
  *
  * @param findings worst first, as a report has them
  */
-export function causesOf(findings: readonly Finding[], fixes: readonly Fix[]): DriftCause[] {
-  const fixed = new Map(fixes.map(({ finding, outcome }) => [finding, outcome]));
+export function causesOf(findings: readonly Finding[]): DriftCause[] {
   return [...Map.groupBy(findings, causeKey)]
-    .flatMap(([id, [first, ...rest]]) => (first ? toCause(id, [first, ...rest], fixed) : []))
+    .flatMap(([id, [first, ...rest]]) => (first ? toCause(id, [first, ...rest]) : []))
     .sort(
       (a, b) =>
         rank(a) - rank(b) || b.findings - a.findings || compareText(a.reason, b.reason) || compareText(a.id, b.id),
@@ -40,11 +38,7 @@ export function causeKey({ cause, exemption }: Pick<Finding, 'cause' | 'exemptio
   return exemption ? `${cause.id}-exempt` : cause.id;
 }
 
-function toCause(
-  id: string,
-  findings: readonly [Finding, ...Finding[]],
-  fixed: ReadonlyMap<string, Fix['outcome']>,
-): DriftCause {
+function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftCause {
   const [first] = findings;
   // The finding that has the cause's own reason says best what is wrong.
   const told = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
@@ -52,11 +46,9 @@ function toCause(
   // What repairs the cause itself; other findings end with it.
   const own = findings.filter(({ reason, command }) => reason === first.cause.reason && command);
   const commands = [...new Set((own.length > 0 ? own : findings).flatMap(({ command }) => command ?? []))];
-  const outcomes = findings.flatMap((finding) => fixed.get(finding.id) ?? []);
   const changedBy = findings
     .flatMap((finding) => finding.changedBy ?? [])
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on))[0];
-  const became = (outcome: Fix['outcome']): number => outcomes.filter((one) => one === outcome).length;
   return {
     id,
     reason: first.cause.reason,
@@ -72,7 +64,6 @@ function toCause(
     commands: commands.slice(0, SAMPLE),
     moreCommands: Math.max(0, commands.length - SAMPLE),
     canFix: findings.filter(({ canFix }) => canFix).length,
-    fixes: { enqueued: became('enqueued'), done: became('done'), failed: became('failed') },
     since: findings.map(({ since }) => since).sort()[0] ?? first.since,
     exempt: first.exemption !== undefined,
     ...(changedBy ? { changedBy } : {}),

@@ -37,7 +37,7 @@ export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
   const { drift, now } = rules;
   const app = {
     name: drift.functionAppId ?? 'cmk-autopilot',
-    lockedOutBy: subscriptions.flatMap(({ result }) => result.lockedOutBy),
+    lockedOutBy: subscriptions.flatMap((one) => one.lockedOutBy),
     sharedZones: drift.sharedZones,
     poison,
     legacyOrders,
@@ -48,7 +48,7 @@ export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
     unread,
   };
   const found = [
-    ...subscriptions.flatMap(({ result }) => result.findings),
+    ...subscriptions.flatMap((one) => one.findings),
     ...keys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
     ...evaluateVaults(vaults, (vault) => keys.some(({ key, usage }) => key.vault === vault && usage.used), rules),
     ...evaluate(APP_CHECKS, app, app.name, rules),

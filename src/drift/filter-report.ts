@@ -8,29 +8,25 @@ import { countFindings } from './checks/evaluate.ts';
 import type { Finding, WholeReport } from './report.ts';
 
 /** Which findings are shown. */
-type FindingFilter = Omit<FleetFilter, 'vault'> & HealthFilter;
-
-/** Tags of accounts by their ARM ids, in lower case: a report knows none. */
-type AccountTags = ReadonlyMap<string, Readonly<Record<string, string>>>;
+type FindingFilter = Omit<FleetFilter, 'vault' | 'tag'> & HealthFilter;
 
 /** The report with the findings that a filter means, and the causes and numbers of these. */
-export function filterReport(report: WholeReport, filter: FindingFilter, tags: AccountTags = new Map()): WholeReport {
+export function filterReport(report: WholeReport, filter: FindingFilter): WholeReport {
   if (Object.values(filter).every((values) => values === undefined || values.length === 0)) return report;
-  const findings = report.findings.filter((finding) => isMeant(finding, filter, tags));
+  const findings = report.findings.filter((finding) => isMeant(finding, filter));
   const ids = new Set(findings.map(({ id }) => id));
   const fixes = report.fixes.filter(({ finding }) => ids.has(finding));
   const { error, warning, advice, exempt } = countFindings(findings, [], undefined);
   const counts = { ...report.counts, error, warning, advice, exempt };
-  return { ...report, findings, fixes, counts, causes: causesOf(findings, fixes) };
+  return { ...report, findings, fixes, counts, causes: causesOf(findings) };
 }
 
 /** A finding is about a key when that is what has it, or what is to be repaired. */
-function isMeant(finding: Finding, { health = [], cause = [], ...place }: FindingFilter, all: AccountTags): boolean {
+function isMeant(finding: Finding, { health = [], cause = [], ...place }: FindingFilter): boolean {
   const { resource, cause: behind } = finding;
   const id = parseResourceId(splitScope(resource).account);
   const keys = [resource, ...behind.about].map(keyOf).filter((key) => key !== undefined);
-  const tags = all.get(id?.id.toLowerCase() ?? '') ?? {};
-  const where = { subscription: id?.subscriptionId ?? '', resourceGroup: id?.resourceGroup ?? '', tags };
+  const where = { subscription: id?.subscriptionId ?? '', resourceGroup: id?.resourceGroup ?? '', tags: {} };
   const isThere = [...keys, undefined].some((key) => matchesFilter({ ...where, key }, place));
   const state = findingState(finding)?.toLowerCase();
   const names = [behind.id, behind.reason, finding.reason, causeLabel(behind)].map((name) => name.toLowerCase());

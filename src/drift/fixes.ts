@@ -15,17 +15,20 @@ import type { Log } from '../log.ts';
 import type { KnownOrders } from '../orders/known-orders.ts';
 import type { PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { RetireServices } from '../retirement/retire-versions.ts';
+import { recordRetirement } from '../retirement/finish-retirements.ts';
+import { type RetireServices, retireUnused } from '../retirement/retire-versions.ts';
+import { LEAST_RETIRE_HOURS } from '../retirement/retirement.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { FixAction } from './checks/check.ts';
 import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
 import type { Finding, Fix } from './report.ts';
-import { retireByLog } from './retire-by-log.ts';
 
 /** Each looks at everything that uses a key, twice; the next check sees to the others. */
 const MOST_RETIREMENTS = 8;
+/** One look at everything that uses a key; there are two, and the check has an end. Milliseconds. */
+const LOOK_MS = 60_000;
 
 type Done = Pick<Fix, 'outcome' | 'detail'>;
 
@@ -162,6 +165,27 @@ async function attempt(
 /** While a key is paused its fixes wait too: the next check makes them. */
 function pauseOf(action: FixAction, { control }: Pick<FixServices, 'control'>): PauseOrder | undefined {
   return 'key' in action ? control.pauseNow(action.key) : undefined;
+}
+
+/** Retires one version, where the log proves that it is unused, by what is read now. It never disables on less. */
+async function retireByLog(
+  { key: id, version }: Extract<FixAction, { kind: 'retire' }>,
+  correlationId: string,
+  services: FixServices,
+  log: Log,
+): Promise<Done> {
+  const key = services.settings.vaults.key(id);
+  if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
+  const options = { version, hours: LEAST_RETIRE_HOURS, lookMs: LOOK_MS, disable: true, proof: 'log' } as const;
+  for await (const one of retireUnused(key, options, services)) {
+    await recordRetirement(key, one, correlationId, services, log);
+    if (one.outcome === 'retired') return { outcome: 'done', detail: `Version ${version} is disabled.` };
+    if ('reasons' in one) {
+      const left = one.outcome === 'kept' || one.outcome === 'unproven';
+      return { outcome: left ? 'waiting' : 'failed', detail: one.reasons.join(' ') };
+    }
+  }
+  return { outcome: 'done', detail: 'It is disabled by now.' };
 }
 
 async function putVaultSubscription(

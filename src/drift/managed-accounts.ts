@@ -2,25 +2,25 @@ import { z } from 'zod';
 import { DAY_MS } from '../time/spans.ts';
 
 /**
- * Which accounts of a subscription used a managed key, and when that was seen last: one that does not any more has left it.
- * Accounts are named by their names, which are unique in all Azure; those of one key and time are together, so that ten
- * thousand take some 300 KB.
+ * Which accounts used a managed key, and when that was seen last: one that does not any more has left it. Accounts are named by
+ * their names, which are unique in all Azure; those of one key and time are together, so that ten thousand take some 300 KB.
  */
-export const MANAGED_ACCOUNTS = z.array(
-  z.strictObject({
-    /** Key identifier without a version. */
-    key: z.string(),
-    /** That they were pinned to; absent: they follow by themselves. */
-    version: z.string().optional(),
-    lastSeen: z.iso.datetime(),
-    accounts: z.array(z.string()),
-  }),
+export const MANAGED_MEMORY = z.record(
+  z.string(),
+  z.array(
+    z.strictObject({
+      /** Key identifier without a version. */
+      key: z.string(),
+      /** That they were pinned to; absent: they follow by themselves. */
+      version: z.string().optional(),
+      lastSeen: z.iso.datetime(),
+      accounts: z.array(z.string()),
+    }),
+  ),
 );
-type ManagedAccounts = z.output<typeof MANAGED_ACCOUNTS>;
-
-/** By subscription. */
-export const MANAGED_MEMORY = z.record(z.string(), MANAGED_ACCOUNTS);
 export type ManagedMemory = z.output<typeof MANAGED_MEMORY>;
+/** Name of the one entry: earlier versions had an entry for each subscription. */
+const ALL = 'all';
 
 /** What an account used, and when it was seen last to use it. */
 interface FormerUse {
@@ -30,16 +30,10 @@ interface FormerUse {
   readonly lastSeen: Date;
 }
 
-/** By the name of the account, in lower case. */
-type FormerUses = ReadonlyMap<string, FormerUse>;
-
-/**
- * The key that each account used last. If an account is stored for two subscriptions, the newer entry counts: the app may not
- * see the other subscription any more, whose entry grows old.
- */
-export function formerUses(remembered: readonly ManagedAccounts[]): FormerUses {
+/** The key that each account used last, by the name of the account in lower case. */
+export function formerUses(memory: ManagedMemory): Map<string, FormerUse> {
   const uses = new Map<string, FormerUse>();
-  for (const { key, version, lastSeen, accounts } of remembered.flat()) {
+  for (const { key, version, lastSeen, accounts } of Object.values(memory).flat()) {
     const use = { key, version, lastSeen: new Date(lastSeen) };
     for (const account of accounts) {
       const known = uses.get(account);
@@ -49,68 +43,44 @@ export function formerUses(remembered: readonly ManagedAccounts[]): FormerUses {
   return uses;
 }
 
-/** An account that is in no subscription that can be read is forgotten after so long. Milliseconds. */
+/** An account that no list shows is forgotten after so long, as it may be in a subscription that cannot be read. Milliseconds. */
 const GONE_MS = 90 * DAY_MS;
 
-interface ReadMemory {
-  /** Of the subscription. */
-  readonly id: string;
-  readonly managedAccounts: ManagedAccounts;
-  /** Whether all of its accounts were seen. */
-  readonly isWhole: boolean;
-}
-
-/**
- * What is to be remembered after a check: one that is not there any more may be in a subscription that could not be read.
- * Some never can be.
- */
-export function nextMemory(before: ManagedMemory, now: Date, read: readonly ReadMemory[]): ManagedMemory {
-  const next = { ...before, ...Object.fromEntries(read.map(({ id, managedAccounts }) => [id, managedAccounts])) };
-  if (read.every(({ isWhole }) => isWhole)) return next;
-  const known = new Set(read.flatMap(({ managedAccounts }) => managedAccounts.flatMap(({ accounts }) => accounts)));
-  for (const { id, managedAccounts } of read) {
-    const gone = (before[id] ?? [])
-      .filter(({ lastSeen }) => now.getTime() - Date.parse(lastSeen) <= GONE_MS)
-      .map((group) => ({ ...group, accounts: group.accounts.filter((account) => !known.has(account)) }))
-      .filter(({ accounts }) => accounts.length > 0);
-    next[id] = [...managedAccounts, ...gone];
-  }
-  return next;
-}
-
-/** What is remembered of the accounts of one subscription, brought up to date account by account. */
+/** What is remembered of the accounts, brought up to date account by account. */
 export class AccountMemory {
-  readonly #before: ManagedAccounts;
-  readonly #uses: FormerUses;
-  readonly #now = new Map<string, FormerUse>();
+  readonly #before: ReadonlyMap<string, FormerUse>;
+  /** Of the accounts that were listed. */
+  readonly #now = new Map<string, FormerUse | undefined>();
 
-  /** @param uses of all subscriptions: an account that was moved from another keeps nothing but its name */
-  constructor(before: ManagedAccounts, uses: FormerUses = formerUses([before])) {
-    this.#before = before;
-    this.#uses = uses;
+  constructor(before: ManagedMemory) {
+    this.#before = formerUses(before);
   }
 
-  /** What an account is remembered to use, until it is said to use something else. */
+  /** What an account was seen to use by an earlier check. */
   of(account: string): FormerUse | undefined {
-    return this.#uses.get(account.toLowerCase());
+    return this.#before.get(account.toLowerCase());
   }
 
-  remember(account: string, use: FormerUse): void {
+  /** @param use undefined: it is forgotten */
+  remember(account: string, use: FormerUse | undefined): void {
     // A copy: a name that was cut out of an ARM id keeps all of the id in memory, five times as much.
     this.#now.set(Buffer.from(account.toLowerCase()).toString(), use);
   }
 
-  /** @param all every account was looked at: what was not seen is not there any more */
-  toJSON(all: boolean): ManagedAccounts {
-    const groups = new Map<string, ManagedAccounts[number]>();
-    const remembered = all ? this.#now : new Map([...formerUses([this.#before]), ...this.#now]);
-    for (const [account, { key, version, lastSeen }] of remembered) {
+  /** @param isWhole every account was listed: one that was not does not exist any more */
+  next(isWhole: boolean, now: Date): ManagedMemory {
+    const groups = new Map<string, ManagedMemory[string][number]>();
+    const isKept = ({ lastSeen }: FormerUse) => !isWhole && now.getTime() - lastSeen.getTime() <= GONE_MS;
+    const unlisted = [...this.#before].filter(([account, use]) => !this.#now.has(account) && isKept(use));
+    for (const [account, use] of [...this.#now, ...unlisted]) {
+      if (!use) continue;
+      const { key, version, lastSeen } = use;
       const seen = lastSeen.toISOString();
       const id = `${seen} ${key} ${version}`;
       const group = groups.get(id) ?? { key, ...(version ? { version } : {}), lastSeen: seen, accounts: [] };
       group.accounts.push(account);
       groups.set(id, group);
     }
-    return [...groups.values()];
+    return { [ALL]: [...groups.values()] };
   }
 }

@@ -4,7 +4,7 @@ import { type FleetQueue, fleetWorks } from '../fleet/fleet-work.ts';
 import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
-import type { SubscriptionResult } from './store/subscription-result.ts';
+import type { SubscriptionResult } from './gather/gather-subscription.ts';
 
 export interface PutWorkPorts {
   readonly workItems: Pick<WorkItems, 'putNew'>;

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { CHANGED_BY } from '../events/resource-event.ts';
-import { HEALTH_STATES } from '../fleet/health-states.ts';
 
 /** Worst first. */
 export const SEVERITIES = ['error', 'warning', 'advice'] as const;
@@ -18,8 +17,6 @@ const action = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('retire'), key: z.string(), version: z.string() }),
   z.object({ kind: z.literal('rotate'), key: z.string(), version: z.string() }),
 ]);
-
-const fixCounts = z.object({ enqueued: count, done: count, failed: count });
 
 export const FINDING = z.object({
   id: z.string().describe('Stays the same from check to check, as long as the finding stands.'),
@@ -85,7 +82,6 @@ const CAUSE = z.object({
     .describe('What repairs it, to be copied into a shell: the first of the different commands of its findings.'),
   moreCommands: count.describe('Commands that are not in `commands`; each finding has its own.'),
   canFix: count.describe('Findings that the app can fix.'),
-  fixes: fixCounts.describe('What became of fixing them in this check.'),
   since: z.iso.datetime().describe('When a check first found one of them.'),
   exempt: z.boolean().describe('Its findings are exempt: shown, and neither counted nor fixed.'),
   changedBy: CHANGED_BY.optional().describe('Who made the last change that one of them comes from.'),
@@ -109,37 +105,6 @@ export const FIX = z.object({
   detail: z.string().describe('What was done, or why it failed.'),
 });
 
-const PAUSED = z.object({
-  key: z.string().optional().describe('Key identifier; absent: all keys.'),
-  reason: z.string(),
-  by: z.string().describe('Object id of the operator.'),
-  byName: z.string().optional().describe('Name of the operator, if the token had one.'),
-  since: z.iso.datetime(),
-  until: z.iso.datetime().optional(),
-});
-
-const HEALTH = z
-  .object({
-    text: z.string().describe('In one sentence.'),
-    accounts: count.describe('Accounts that use a key, or are missed for not using one.'),
-    states: z.record(z.enum(HEALTH_STATES), count),
-    causes: z
-      .array(
-        z.object({
-          id: z.string().describe('Id of the cause, where it is one of `causes`.'),
-          state: z.enum(HEALTH_STATES),
-          reason: z.string(),
-          about: z.array(z.string()),
-          label: z.string().describe('`about` in a few words.'),
-          accounts: count,
-        }),
-      )
-      .describe('At most 20, worst first.'),
-    moreCauses: count,
-  })
-  .optional()
-  .describe('How the accounts stand, exempt or not; absent in reports of before.');
-
 /** What was looked at: what is not in here was not. */
 const coverage = z.object({
   vaults: count,
@@ -152,10 +117,8 @@ const coverage = z.object({
       accounts: count,
       scopesLookedAt: count.describe('Accounts whose encryption scopes were listed; the others take their turn.'),
       complete: z.boolean().describe('False when something of it could not be read.'),
-      resumed: z.boolean().describe('Read by the check before, which did not come to its end.'),
     }),
   ),
-  eventSubscriptions: z.boolean().describe('Whether they were checked: it takes CMK_FUNCTION_APP_ID.'),
   round: count.describe('Counts the checks; decides whose encryption scopes have their turn.'),
 });
 
@@ -179,7 +142,6 @@ export const DRIFT_REPORT = z
         .default(0)
         .describe('Findings of earlier checks that this one could not look for, as not everything could be read.'),
     }),
-    health: HEALTH,
     coverage,
     trailEnd: z
       .object({ file: z.string(), seq: z.int().positive(), hash: z.string() })
@@ -187,7 +149,6 @@ export const DRIFT_REPORT = z
       .describe(
         'Where the audit trail ended when a check verified it last, and from where the next one goes on; absent: none has.',
       ),
-    autofix: z.array(z.string()).describe('Reason codes of CMK_AUTOFIX: what the check fixes where it can.'),
     causes: z
       .array(CAUSE)
       .describe('What one act each would repair; worst first, and of these the one with the most findings.'),
@@ -196,28 +157,12 @@ export const DRIFT_REPORT = z
       .describe(
         'Worst first, exempt ones last. Of a cause with many only a sample: `findings` of the cause says how many.',
       ),
-    fixes: z
-      .array(FIX)
-      .describe('Of the findings that are listed, and those that failed; `fixes` of a cause counts all.'),
+    fixes: z.array(FIX).describe('Of the findings that are listed, and those that failed.'),
     changes: z.array(CHANGE).default([]).describe('The last changes that events told of, newest first.'),
     changeSeconds: z
       .object({ p50: z.number(), p95: z.number(), changes: count })
       .optional()
       .describe('From a change to its findings, of `changes`.'),
-    pauses: z.array(PAUSED).default([]).describe('Pauses that stood then: nothing they concern was moved or fixed.'),
-    exemptions: z
-      .array(
-        z.object({
-          resource: z.string(),
-          code: z.string(),
-          reason: z.string(),
-          until: z.string(),
-          state: z
-            .enum(['inUse', 'unused', 'over', 'unknown'])
-            .describe('`unknown`: it exempts nothing that was found, and not everything could be read.'),
-        }),
-      )
-      .describe('Every exemption of CMK_EXEMPTIONS; one that is over holds no more.'),
   })
   .meta({ title: 'Drift report of cmk-autopilot' });
 

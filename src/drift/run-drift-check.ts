@@ -1,21 +1,20 @@
+import type { ActivityLog } from '../accounts/activity-log-client.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import type { KnownOrders } from '../orders/known-orders.ts';
-import { openPauses, pausedView } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { type ApplyServices, apply } from './apply.ts';
 import { type ChangeRows, requestChanges } from './changes/change-rows.ts';
 import { confirmChanges } from './changes/confirm-changes.ts';
-import type { DriftRun } from './drift-run.ts';
+import type { DriftRun, RunningCheck } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
 import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
 import type { WholeReport } from './report.ts';
 import type { AccountMemoryStore, DriftStorage, RunningChecks } from './store/drift-storage-client.ts';
 import { publishReport } from './store/publish-report.ts';
-import type { RunningCheck } from './store/running-check.ts';
 import { toReport } from './to-report.ts';
-import { keepTrend } from './trend/keep-trend.ts';
+import { keepTrend } from './trend.ts';
 
 /** What is known of a check that was lost is kept so long, for callers that ask for its report. Milliseconds. */
 const LOST_MS = DAY_MS;
@@ -26,6 +25,7 @@ export type DriftServices = GatherServices &
     readonly driftStorage: DriftStorage;
     readonly control: KnownOrders;
     readonly changes: ChangeRows;
+    readonly activityLog: Pick<ActivityLog, 'writes'>;
   };
 
 /**
@@ -44,8 +44,8 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   try {
     await services.control.refresh(log, true);
     const rules = rulesOf(services.settings, startedOn, services.control.state.contests);
-    const gathered = await gather(run, rules, { ...services, unfinished: driftStorage });
-    const unread = gathered.subscriptions.find(({ result }) => result.index.unread !== undefined)?.result.index.unread;
+    const gathered = await gather(run, rules, services);
+    const unread = gathered.subscriptions.find(({ index }) => index.unread !== undefined)?.index.unread;
     if (unread !== undefined) {
       const message = `${REASONS.FleetIndexUnavailable} ${unread}`;
       log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: id });
@@ -53,8 +53,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const evaluated = evaluateAll(gathered, rules);
     const done = await apply(gathered, evaluated.findings, run, services, log);
     await remember(gathered, driftStorage, id, log);
-    const pauses = openPauses(services.control.state, services.now()).map(pausedView);
-    const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses };
+    const report = toReport(run, rules, gathered, evaluated, done, services.now());
     failure = await publishReport(report, services, log);
     await checkLateChanges(report, services, log);
     await keepTrend(report, services, log);
@@ -97,9 +96,15 @@ async function remember(
   }
 }
 
-/** The same read-only: nothing is fixed, put aside or published. */
-export async function findDrift(run: DriftRun, services: GatherServices): Promise<WholeReport> {
-  const rules = rulesOf(services.settings, services.now());
+/** The same read-only: nothing is fixed, put aside or published. @param control undefined: the standing orders are not at hand */
+export async function findDrift(
+  run: DriftRun,
+  services: GatherServices & { readonly control: KnownOrders | undefined },
+  log: Log,
+): Promise<WholeReport> {
+  const { control } = services;
+  await control?.refresh(log, true);
+  const rules = rulesOf(services.settings, services.now(), control?.state.contests);
   const gathered = await gather(run, rules, { ...services, auditWatch: undefined });
   const nothing = { fixes: [] };
   return toReport(run, rules, gathered, evaluateAll(gathered, rules), nothing, services.now());

@@ -1,7 +1,6 @@
 import { known } from '../azure/read-or-why.ts';
-import { summarizeFleet } from '../fleet/fleet-summary.ts';
 import { causesOf } from './causes.ts';
-import { countFindings, exemptionStates } from './checks/evaluate.ts';
+import { countFindings } from './checks/evaluate.ts';
 import type { Rules } from './checks/subjects.ts';
 import type { DriftRun } from './drift-run.ts';
 import type { Evaluated } from './evaluate-all.ts';
@@ -27,19 +26,15 @@ export function toReport(
     ...(run.caller ? { caller: run.caller } : {}),
     complete,
     counts: countFindings(findings, unseen, gathered.previous),
-    health: healthIn(gathered),
-    coverage: coverageOf(gathered, rules),
+    coverage: coverageOf(gathered),
     trailEnd: trailEndOf(gathered),
-    autofix: [...rules.drift.autofix],
-    causes: causesOf(findings, done.fixes),
+    causes: causesOf(findings),
     findings: [...findings],
     unseen: [...unseen],
     untoldAccess: gathered.vaults.flatMap(({ roles }) => roles.untold),
     ...done,
     changes: gathered.previous?.changes ?? [],
     ...(gathered.previous?.changeSeconds ? { changeSeconds: gathered.previous.changeSeconds } : {}),
-    pauses: [],
-    exemptions: exemptionStates(findings, complete, rules),
   };
 }
 
@@ -49,26 +44,15 @@ function trailEndOf({ trail, previous }: Gathered): DriftReport['trailEnd'] {
   return read && read.findings.length === 0 ? read.last : previous?.trailEnd;
 }
 
-function healthIn({ subscriptions }: Gathered): DriftReport['health'] {
-  const { causes, states, ...rest } = summarizeFleet(subscriptions.flatMap(({ result }) => result.health));
-  return { ...rest, states: { ...states }, causes: causes.map((cause) => ({ ...cause, about: [...cause.about] })) };
-}
-
-function coverageOf({ previous, vaults, keys, subscriptions }: Gathered, rules: Rules): Coverage {
-  const results = subscriptions.map(({ result }) => result);
+function coverageOf({ previous, vaults, keys, subscriptions }: Gathered): Coverage {
   return {
     vaults: vaults.length,
     keys: keys.length,
-    accounts: results.reduce((sum, { accounts }) => sum + accounts, 0),
-    dependents: results.reduce((sum, { dependents }) => sum + dependents, 0),
-    subscriptions: subscriptions.map(({ result, resumed }) => ({
-      id: result.id,
-      accounts: result.accounts,
-      scopesLookedAt: result.scopesLookedAt,
-      complete: result.complete,
-      resumed,
+    accounts: subscriptions.reduce((sum, { accounts }) => sum + accounts, 0),
+    dependents: subscriptions.reduce((sum, { dependents }) => sum + dependents, 0),
+    subscriptions: subscriptions.map(({ id, accounts, scopesLookedAt, complete }) => ({
+      ...{ id, accounts, scopesLookedAt, complete },
     })),
-    eventSubscriptions: rules.wantedSubscriptions !== undefined,
     round: nextRound(previous),
   };
 }

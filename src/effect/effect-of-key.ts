@@ -70,15 +70,6 @@ async function readRecord(key: ManagedKey, { effects }: Pick<EffectServices, 'ef
   }
 }
 
-/** How long earlier changes of the key took to show, or why that cannot be read. Never throws. */
-export async function readTimes(
-  key: ManagedKey,
-  services: Pick<EffectServices, 'effects'>,
-): Promise<{ readonly times: EffectTimes } | { readonly unread: string }> {
-  const record = await readRecord(key, services);
-  return 'unread' in record ? record : { times: sumTimes(record.recorded?.times ?? []) };
-}
-
 async function askNow(key: ManagedKey, services: EffectServices): Promise<Omit<Effect, 'times'>> {
   const { targets, complete } = await findProbeTargets(key, services, FINDING_MS);
   const results = await probe(withoutEmpty(targets), services, ASKING_MS);

@@ -1,7 +1,10 @@
 import { sameResource } from '../azure/resource-id.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
-import type { Reason } from '../reasons.ts';
+import type { Log } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Cause } from '../work/messages.ts';
 
 /** The Key Vault events about keys; there are no others (Event Grid, "Azure Key Vault as Event Grid source"). */
 export type KeyEventType =
@@ -63,6 +66,34 @@ export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: Ma
     key: managedKey(vault, identifier.keyName),
     version: identifier.version,
   };
+}
+
+/** An event that was checked, and the cause of what comes of it. */
+export interface AcceptedEvent extends KeyEvent {
+  readonly cause: Cause;
+}
+
+/**
+ * Checks an event, and records why one is refused. A refused event counts as delivered: Event Grid would send the same one
+ * again for a day, and it would be refused each time.
+ */
+export function acceptEvent(
+  event: unknown,
+  expected: KeyEventType,
+  { settings, now }: { readonly settings: Pick<Settings, 'vaults'>; readonly now: () => Date },
+  log: Log,
+): AcceptedEvent | undefined {
+  const parsed = parseKeyEvent(event, expected, settings.vaults);
+  if ('refused' in parsed) {
+    log({ level: 'warning', reason: parsed.refused, message: `${REASONS[parsed.refused]} ${parsed.detail}` });
+    return undefined;
+  }
+  const { key, version, type } = parsed;
+  // `KeyNewVersionCreated` of `Microsoft.KeyVault.KeyNewVersionCreated`.
+  const by = type.slice(type.lastIndexOf('.') + 1);
+  const cause = { by, ref: parsed.id, since: parsed.time || now().toISOString() };
+  log({ level: 'info', reason: 'EventAccepted', message: `${by} of ${key.id}.`, key: key.id, version, cause });
+  return { ...parsed, cause };
 }
 
 function refuse(reason: Reason, detail: string): RefusedEvent {

@@ -57,12 +57,12 @@ export const CHANGED_BY = z.object({
 });
 export type ChangedBy = z.output<typeof CHANGED_BY>;
 
-/** A change that an event reports. It decides what is read, and nothing else. */
+/** A change that an event reports, or of a key that the app revoked or restored. It decides what is read, and nothing else. */
 export interface ResourceChange {
   /** Of the event: the same for each delivery of it. */
   readonly id: string;
-  readonly concern: Concern;
-  /** ARM id of the account, identity or group; or of a vault, a part of it, or a scope that contains it. */
+  readonly concern: Concern | 'key';
+  /** ARM id of the account, identity or group; or of a vault, a part of it, or a scope that contains it. Of a key, its identifier. */
   readonly at: string;
   readonly changedBy: ChangedBy;
 }

@@ -3,12 +3,13 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import type { Keys } from '../keys/key-client.ts';
+import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import { nearsExpiry } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-import { type WatchedState, watchedState } from './watched-state.ts';
 
 /**
  * Where it is not known what was seen last, what is younger than this counts as new: the drift check, which looks every
@@ -130,4 +131,25 @@ class Watcher {
       this.#log({ level: 'error', reason: 'KeyExpired', message: `${REASONS.KeyExpired} ${detail}`, ...about });
     }
   }
+}
+
+interface WatchedState {
+  readonly newest: KeyVersion | undefined;
+  readonly phase: 'fresh' | 'nearExpiry' | 'expired';
+  /** Changes with whatever a key vault would raise an event about, and when a version becomes usable, or no longer is. */
+  readonly text: string;
+}
+
+/** What of a key is worth a look when it changes. Expiry is near 30 days before it: its rotation policy is not asked for. */
+function watchedState(versions: readonly KeyVersion[], now: Date): WatchedState {
+  const newest = newestVersion(versions);
+  const phase = phaseOf(newest, now);
+  const usable = newestUsableVersion(versions, now);
+  return { newest, phase, text: `${newest?.version ?? 'none'} ${usable?.version ?? 'none'} ${phase}` };
+}
+
+function phaseOf(newest: KeyVersion | undefined, now: Date): WatchedState['phase'] {
+  if (!newest?.expiresOn) return 'fresh';
+  if (newest.expiresOn.getTime() <= now.getTime()) return 'expired';
+  return nearsExpiry(newest, {}, now) ? 'nearExpiry' : 'fresh';
 }

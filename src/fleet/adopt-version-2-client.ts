@@ -82,7 +82,16 @@ export function createVersion2(
   ports: Version2Ports,
 ): Version2 {
   // Version 2 had one account for everything.
-  const journals = new Journals(controlContainer(settings, credential, LEASE_CONTAINER), ports.now);
+  const container = controlContainer(settings, credential, LEASE_CONTAINER);
+  // None is written any more, so that one list of them is enough.
+  let listing: ReturnType<typeof listJournals> | undefined;
+  const journals = (): ReturnType<typeof listJournals> => {
+    listing ??= listJournals(container, ports.now()).catch((error: unknown) => {
+      listing = undefined;
+      throw error;
+    });
+    return listing;
+  };
   let isAdopted = false;
   return {
     leases: {
@@ -91,7 +100,9 @@ export function createVersion2(
         const [, subscription] = /^subscription\/(.+)$/.exec(name) ?? [];
         if (!lease || subscription === undefined || lease.state !== undefined) return lease;
         try {
-          await adoptMoves(await journals.moves(subscription), lease, ports);
+          const names = (await journals()).get(subscription.toLowerCase()) ?? [];
+          const moves = await pMap(names, (name) => readJournal(container, name), { concurrency: CONCURRENCY });
+          await adoptMoves(moves.flat(), lease, ports);
         } catch (error) {
           await lease.release();
           throw error;
@@ -106,7 +117,7 @@ export function createVersion2(
         // The sweep that follows messages what is due soon.
         const item = { kind: 'list', about: '', due: new Date(since.getTime() + SOON_MS), since } as const;
         const cause = { by: 'upgrade', ref: '', since: since.toISOString() };
-        const begun = [...(await journals.names()).keys()].filter((id) => isLookedAfter(id, settings));
+        const begun = [...(await journals()).keys()].filter((id) => isLookedAfter(id, settings));
         await ports.items.putNew(begun.map((subscription) => ({ ...item, subscription, cause })));
         isAdopted = true;
       } catch (error) {
@@ -117,49 +128,26 @@ export function createVersion2(
   };
 }
 
-/** The journals that version 2 wrote lately. None is written any more, so that one list of them is enough. */
-class Journals {
-  readonly #container: ContainerClient;
-  readonly #now: () => Date;
-  #list: Promise<ReadonlyMap<string, readonly string[]>> | undefined;
-
-  constructor(container: ContainerClient, now: () => Date) {
-    this.#container = container;
-    this.#now = now;
-  }
-
-  async moves(subscription: string): Promise<readonly OldMove[]> {
-    const names = (await this.names()).get(subscription.toLowerCase()) ?? [];
-    return (await pMap(names, (name) => this.#read(name), { concurrency: CONCURRENCY })).flat();
-  }
-
-  async #read(name: string): Promise<readonly OldMove[]> {
-    const blob = this.#container.getBlobClient(name);
-    const read = await unlessMissing(() => withinTime(READ_MS, (limit) => readBlobText(blob, limit)));
-    return JOURNAL.safeParse(parseJson(read?.text ?? '')).data?.moves ?? [];
-  }
-
-  /** By subscription, in lower case. */
-  names(): Promise<ReadonlyMap<string, readonly string[]>> {
-    this.#list ??= this.#listNames().catch((error: unknown) => {
-      this.#list = undefined;
-      // The right on the container may be gone with the container.
-      if (!['notFound', 'forbidden'].includes(describeFailure(error).kind)) throw error;
-      return new Map();
-    });
-    return this.#list;
-  }
-
-  #listNames(): Promise<ReadonlyMap<string, readonly string[]>> {
-    const since = this.#now().getTime() - LONGEST_MS;
-    return withinTime(READ_MS, async (limit) => {
-      const names: string[] = [];
-      for await (const { name, properties } of this.#container.listBlobsFlat({ prefix: PREFIX, ...limit })) {
-        if (properties.lastModified.getTime() >= since) names.push(name);
+/** Names of the journals that version 2 wrote lately, by subscription in lower case. */
+async function listJournals(container: ContainerClient, now: Date): Promise<ReadonlyMap<string, readonly string[]>> {
+  const names: string[] = [];
+  try {
+    await withinTime(READ_MS, async (limit) => {
+      for await (const { name, properties } of container.listBlobsFlat({ prefix: PREFIX, ...limit })) {
+        if (properties.lastModified.getTime() >= now.getTime() - LONGEST_MS) names.push(name);
       }
-      return Map.groupBy(names, (name) => name.split('/')[1]?.toLowerCase() ?? '');
     });
+  } catch (error) {
+    // The right on the container may be gone with the container.
+    if (!['notFound', 'forbidden'].includes(describeFailure(error).kind)) throw error;
   }
+  return Map.groupBy(names, (name) => name.split('/')[1]?.toLowerCase() ?? '');
+}
+
+async function readJournal(container: ContainerClient, name: string): Promise<readonly OldMove[]> {
+  const blob = container.getBlobClient(name);
+  const read = await unlessMissing(() => withinTime(READ_MS, (limit) => readBlobText(blob, limit)));
+  return JOURNAL.safeParse(parseJson(read?.text ?? '')).data?.moves ?? [];
 }
 
 /**

@@ -287,7 +287,9 @@ export class Pass {
       if (blocked) return { row, moves: [], blocked };
       permitted();
       const isExempt = this.#isExempt(row, wanted);
-      const result = await reconcileUse({ row, key, since, isExempt }, this.#usePorts);
+      // The check of a change puts an item for its account.
+      const isChecked = wanted.some(({ item }) => item.kind === 'account');
+      const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
       this.#budget.end(region, result.isWell);
       if (!result.again) return result;
     }

@@ -19,6 +19,8 @@ const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 /** After so many failed tries a use is tried once an hour. */
 export const QUICK_TRIES = 8;
 const HOUR_SECONDS = 3_600;
+/** Within so long the drift check reads what others changed, after its event. Milliseconds. */
+const CHANGE_CHECK_MS = 5_000;
 /** Added to the time within which a write that was not answered lands or never does. Milliseconds. */
 const MARGIN_MS = 1_000;
 
@@ -93,6 +95,8 @@ interface UseTask {
   readonly since: Date;
   /** The drift check is to leave it where it is (exempt, or not in CMK_AUTOFIX). */
   readonly isExempt: boolean;
+  /** The drift check has read what others changed, as far as it is to. */
+  readonly isChecked: boolean;
 }
 
 /** What reconciling a use needs of its pass. */
@@ -143,6 +147,7 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
       return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
     if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
     const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
+    if (observation.changed && !task.isChecked) return postponeChanged(observed, seen, ports.now());
     const blocked = await ports.admit(seen, key, plan.target.id, since);
     if (blocked) return whileBlocked(blocked);
     const send = async (): Promise<UseResult> => {
@@ -255,6 +260,13 @@ function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
 function markPending(row: UseRow): UseRow {
   const { reason: _, notBefore: __, ...rest } = row;
   return { ...rest, state: 'pending' };
+}
+
+/** The check of the change's event comes first: it names who made it, and stops a fight. */
+function postponeChanged(observed: UseResult, seen: UseRow, now: Date): UseResult {
+  const until = new Date(now.getTime() + CHANGE_CHECK_MS);
+  const row: UseRow = { ...markPending(seen), notBefore: until.toISOString() };
+  return { ...observed, row, blocked: { reason: 'ChangedByOthers', until } };
 }
 
 function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, { gate }: UsePorts): UseResult {

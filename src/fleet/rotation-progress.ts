@@ -1,7 +1,7 @@
 import type { Budget } from '../azure/limiter.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { PauseOrder } from '../orders/standing-orders.ts';
+import { type Contest, contestOf, type PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { hasBeenSince } from '../time/spans.ts';
@@ -25,6 +25,7 @@ interface RotationFacts {
   /** The controller's last decision; ignored if its target is another version. */
   readonly rollout: RolloutRow | undefined;
   readonly pause: PauseOrder | undefined;
+  readonly contests: readonly Contest[];
   /** Azure's budgets of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: Date;
@@ -36,6 +37,8 @@ interface PlaceCount {
   readonly region: string;
   readonly counts: RotationCounts;
   movedLately: number;
+  /** Waiting uses of accounts that the app leaves alone until an operator releases them. */
+  contested: number;
 }
 
 /**
@@ -53,6 +56,7 @@ export class RotationCount {
   readonly #failures = new Map<string, number>();
   readonly #failedUses: UnfinishedUse[] = [];
   #waitingUses: UnfinishedUse[] = [];
+  #contested = 0;
 
   constructor(facts: RotationFacts) {
     this.#facts = facts;
@@ -63,13 +67,19 @@ export class RotationCount {
 
   add(row: UseRow): void {
     if (!this.#target) return;
-    const { versions, now } = this.#facts;
-    const { status, reason, lastTry } = evaluateUse(row, this.#target, versions, now);
+    const { versions, contests, now } = this.#facts;
+    const { status, reason: evaluated, lastTry } = evaluateUse(row, this.#target, versions, now);
     const state = status === 'pending' ? 'waiting' : status;
-    this.#all[state] += 1;
+    const isContested = state === 'waiting' && contestOf(contests, row.account, now) !== undefined;
+    const reason = isContested ? 'ContestedChange' : evaluated;
     const place = this.#place(row);
+    this.#all[state] += 1;
     place.counts[state] += 1;
     if (status === 'moved' && row.stamp !== undefined && row.stamp > this.#lately) place.movedLately += 1;
+    if (isContested) {
+      this.#contested += 1;
+      place.contested += 1;
+    }
     if (isAdmitted(this.#rollout() ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
     if (status === 'moved' || status === 'left') return;
     const { account, scope, attempts, notBefore } = row;
@@ -105,9 +115,9 @@ export class RotationCount {
     const rollout = this.#rollout();
     const startedOn = activeFrom(target).toISOString();
     const places = [...this.#places.values()]
-      .map(({ subscription, region, counts, movedLately }) => ({
+      .map(({ subscription, region, counts, movedLately, contested }) => ({
         ...{ subscription, region, ...counts, movedLately },
-        ...this.#expectedEnd(counts.waiting),
+        ...this.#expectedEnd(counts.waiting - contested),
       }))
       .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
     const waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
@@ -141,6 +151,9 @@ export class RotationCount {
     const stage = name === 'rest' ? {} : { stage: { name, state, counts: { ...this.#admitted } } as const };
     if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
     const toChange = this.#failures.has('IdentityAssignmentDenied') ? REASONS.IdentityAssignmentDenied : undefined;
+    if (!isHeld && waiting + failed === this.#contested) {
+      return { state: 'held', reason: 'ContestedChange', detail: REASONS.ContestedChange, ...stage };
+    }
     if (!isHeld) {
       const detail = toChange ? { detail: toChange } : {};
       return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...detail, ...stage };
@@ -169,7 +182,13 @@ export class RotationCount {
   #place({ account, location }: UseRow): PlaceCount {
     const subscription = accountId(account).subscriptionId;
     const name = `${subscription}/${location}`.toLowerCase();
-    const place = this.#places.get(name) ?? { subscription, region: location, counts: noCounts(), movedLately: 0 };
+    const place = this.#places.get(name) ?? {
+      subscription,
+      region: location,
+      counts: noCounts(),
+      movedLately: 0,
+      contested: 0,
+    };
     this.#places.set(name, place);
     return place;
   }

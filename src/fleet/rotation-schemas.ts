@@ -36,7 +36,7 @@ export const ROTATION_SUMMARY = z.object({
   state: z
     .enum(['finished', 'underWay', 'stuck', 'paused', 'held', 'blocked', 'unknown'])
     .describe(
-      '`stuck`: nothing has moved for a quarter of an hour. `held`: its canaries or a wave failed. `blocked`: revoked, or no usable version. `unknown`: it could not be read now.',
+      '`stuck`: nothing has moved for a quarter of an hour. `held`: its canaries or a wave failed, or all that is left is contested. `blocked`: revoked, or no usable version. `unknown`: it could not be read now.',
     ),
   reason: z.string().optional().describe('Why it is paused, held or blocked.'),
   detail: z.string().optional(),

@@ -1,6 +1,5 @@
 import { app } from '@azure/functions';
-import { type AcceptedEvent, acceptEvent } from '../events/accept-event.ts';
-import type { KeyEventType } from '../events/key-vault-event.ts';
+import { type AcceptedEvent, acceptEvent, type KeyEventType } from '../events/key-vault-event.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';

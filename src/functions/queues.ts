@@ -1,6 +1,8 @@
 import { app, type InvocationContext, type StorageQueueHandler } from '@azure/functions';
 import { appCredential } from '../azure/credential.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
+import { storageClock } from '../azure/storage-clock.ts';
+import { checkKeyAgain } from '../drift/changes/change-rows.ts';
 import { checkChanges } from '../drift/changes/check-changes.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import { SettingsError } from '../errors.ts';
@@ -85,9 +87,13 @@ async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Pro
       await checkChanges(work.cause, services, log);
       return DONE;
     case 'rotate':
-      return rotateWhenDue(work, services, log);
-    case 'revocation':
-      return verifyRevocation(work, services, log);
+      return rotateWhenDue(work, { ...services, now: storageClock.now }, log);
+    case 'revocation': {
+      const outcome = await verifyRevocation(work, services, log);
+      // Without it the hourly check finds what the revocation or restore has changed.
+      if (outcome.outcome !== 'reject') await checkKeyAgain(work.key, work.cause, services).catch(() => {});
+      return outcome;
+    }
     case 'accountRevocation':
     case 'approval': {
       const reason = work.kind === 'approval' ? 'ApprovalsGone' : 'LegacyRevocation';

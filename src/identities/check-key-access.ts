@@ -60,15 +60,8 @@ export async function checkKeyAccess(
       return;
     }
     if (vault.accessModel === 'local') {
-      for (const look of new LocalAccessReader(key.vault, services, signal).looks(key.name)) {
-        const access = await look();
-        for (const principal of principals) known.set(principal, access);
-        const isTold = (account: Account): boolean => {
-          const { ready, principalId } = keyAccess(account, { vaultId: key.vault.id, name: key.name }, access);
-          return ready !== 'unknown' || principalId === undefined;
-        };
-        if (accounts.every(isTold)) return;
-      }
+      const access = await new LocalAccessReader(key.vault, services, signal).ofKey(key.name);
+      for (const principal of principals) known.set(principal, access);
       return;
     }
     const keyId = `${key.vault.id}/keys/${key.name}`;

@@ -5,24 +5,21 @@ import { CONCURRENCY } from '../azure/limits.ts';
 import { sameResource } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { Account } from '../fleet/account.ts';
-import { accountKeyUse, scopeKeyUse } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { keyIdentity } from './key-access.ts';
 
 const LISTING_MS = 20_000;
 
 /**
- * The other accounts that reach keys of the same vault with the same identity: what is taken from it is taken from them too.
- * A system-assigned identity is of one account, and nothing is read.
+ * The other accounts with the same identity, whichever keys they and their encryption scopes use: what is removed from it is
+ * removed from them too. A system-assigned identity is of one account, and nothing is read.
  *
  * @throws {@link CmkError} `SubscriptionUnreadable` when it cannot be told
  */
 export async function othersWithIdentity(
   account: Account,
-  key: ManagedKey,
   subscriptions: () => Promise<readonly string[]>,
-  accounts: Pick<StorageAccounts, 'list' | 'listScopes'>,
+  accounts: Pick<StorageAccounts, 'list'>,
 ): Promise<readonly string[]> {
   const identity = keyIdentity(account);
   if (!('principalId' in identity) || identity.principalId === account.systemPrincipalId) return [];
@@ -32,8 +29,7 @@ export async function othersWithIdentity(
       await subscriptions(),
       async (subscription) => {
         for await (const other of accounts.list(subscription, signal)) {
-          if (sameResource(other.id, account.id) || !hasIdentity(other, identity.principalId)) continue;
-          if (await reaches(other, key, accounts, signal)) others.push(other.id);
+          if (!sameResource(other.id, account.id) && hasIdentity(other, identity.principalId)) others.push(other.id);
         }
       },
       { concurrency: CONCURRENCY },
@@ -55,18 +51,4 @@ export async function othersWithIdentity(
 function hasIdentity(other: Account, principalId: string): boolean {
   const identity = keyIdentity(other);
   return 'principalId' in identity && identity.principalId.toLowerCase() === principalId.toLowerCase();
-}
-
-async function reaches(
-  other: Account,
-  key: ManagedKey,
-  accounts: Pick<StorageAccounts, 'listScopes'>,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (accountKeyUse(other.encryption)?.vaultUri === key.vault.uri) return true;
-  // One without a key of its own may have scopes with one, or be left with the identity of the key that it had.
-  for await (const scope of accounts.listScopes(other, signal)) {
-    if (scopeKeyUse(scope)?.vaultUri === key.vault.uri) return true;
-  }
-  return false;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseJson } from '../text.ts';
-import { LOCAL_ROLE_GRANT, ROLE_GRANT } from './key-grant.ts';
+import { LOCAL_ROLE_GRANT, ROLE_GRANT } from './key-grants.ts';
 
 /** A revocation that version 2 recorded in tags of a storage account and that was not restored. */
 export interface LegacyRevocation {

@@ -30,7 +30,7 @@ const PLACES = [
  * @param clientId a GUID
  * @throws an error that `describeFailure` reads
  */
-export type RegistrationOwners = (clientId: string) => Promise<RegistrationOwner[]>;
+type RegistrationOwners = (clientId: string) => Promise<RegistrationOwner[]>;
 
 export function createRegistrationOwners(
   credential: TokenCredential,

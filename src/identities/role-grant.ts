@@ -16,7 +16,7 @@ export interface RoleGrant {
 }
 
 /** What makes an assignment, so that it can be made again. */
-export interface AssignedRole {
+interface AssignedRole {
   /** GUID of the assignment. */
   readonly name: string;
   /** GUID of the role. */

@@ -3,8 +3,8 @@ import { KeyClient, type JsonWebKey as KeyVaultJwk, type KeyVaultKey } from '@az
 import { clientPer } from '../azure/client-per.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
+import type { RotationPolicy } from './key-client.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
-import type { RotationPolicy } from './rotation-policy.ts';
 
 /** Type and size of a version, and what may be done with it. */
 export interface KeyKind {
@@ -14,8 +14,6 @@ export interface KeyKind {
   readonly size: number | undefined;
   /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
   readonly operations?: readonly string[] | undefined;
-  /** `0` software, `1` and `2` hardware, the latter the current one; undefined where it is not told. */
-  readonly hsmPlatform?: string | undefined;
 }
 
 export interface KeyDescription extends KeyKind {
@@ -48,7 +46,7 @@ export interface KeyCatalog {
 }
 
 /** Makes and describes keys, with the same errors. */
-export interface KeyAdmin extends KeyCatalog {
+interface KeyAdmin extends KeyCatalog {
   /** Undefined when there is no such key. */
   describe(key: ManagedKey): Promise<KeyDescription | undefined>;
   create(key: ManagedKey, wanted: NewKey): Promise<KeyDescription>;
@@ -125,7 +123,6 @@ function toDescription({ keyType, key, keyOperations, properties }: KeyVaultKey)
     type: keyType || key?.kty || 'unknown',
     size: modulus && modulus.length * 8,
     operations: keyOperations,
-    hsmPlatform: properties.hsmPlatform,
     modulus: modulus?.toString('base64url'),
   };
 }

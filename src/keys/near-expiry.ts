@@ -1,7 +1,7 @@
 import { shift } from '../time/duration.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
+import type { RotationPolicy } from './key-client.ts';
 import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
-import type { RotationPolicy } from './rotation-policy.ts';
 
 /** A version has to have a successor after two years at the latest (`KeyTooOld`). Days. */
 export const MAX_AGE_DAYS = 730;

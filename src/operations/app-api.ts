@@ -10,11 +10,10 @@ export interface AppApi {
   /**
    * @param path below the address of the API, `/rotations` say
    * @param shape what the answer is checked against; what it has beside that is kept
-   * @param signal gives it up
    * @throws {@link CmkError} with what the app says: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else `ServiceUnavailable`,
    * also for an answer of another shape
    */
-  get<T>(path: string, shape: z.ZodType<T>, signal?: AbortSignal): Promise<T>;
+  get<T>(path: string, shape: z.ZodType<T>): Promise<T>;
 }
 
 /** The app itself, which can be told too what its storage alone cannot be. */
@@ -40,23 +39,19 @@ const REFUSAL = z.looseObject({
 export function appApi(address: string, audience: string, credential: TokenCredential): App {
   requireSafeAddress(address);
   return {
-    get: (path, shape, signal) => call(path, undefined, shape, signal),
+    get: (path, shape) => call(path, undefined, shape),
     post: (path, body, shape) => call(path, body, shape),
   };
 
-  async function call<T>(path: string, sent: object | undefined, shape: z.ZodType<T>, outer?: AbortSignal): Promise<T> {
+  async function call<T>(path: string, sent: object | undefined, shape: z.ZodType<T>): Promise<T> {
     const token = await credential.getToken(`${resourceOf(audience)}/.default`);
-    const { status, text } = await abortAfter(
-      async (signal) => {
-        const accepting = { authorization: `Bearer ${token?.token}`, accept: 'application/json' };
-        const headers = { ...accepting, ...(sent ? { 'content-type': 'application/json' } : {}) };
-        const request = sent ? { method: 'POST', body: JSON.stringify(sent) } : {};
-        const answer = await reach(urlOf(address, path), { ...request, headers, signal, redirect: 'manual' });
-        return { status: answer.status, text: await answer.text() };
-      },
-      OPERATOR_TOKEN_MS,
-      outer,
-    );
+    const { status, text } = await abortAfter(async (signal) => {
+      const accepting = { authorization: `Bearer ${token?.token}`, accept: 'application/json' };
+      const headers = { ...accepting, ...(sent ? { 'content-type': 'application/json' } : {}) };
+      const request = sent ? { method: 'POST', body: JSON.stringify(sent) } : {};
+      const answer = await reach(urlOf(address, path), { ...request, headers, signal, redirect: 'manual' });
+      return { status: answer.status, text: await answer.text() };
+    }, OPERATOR_TOKEN_MS);
     const body = parseJson(text);
     const refusal = REFUSAL.safeParse(body);
     if (!refusal.success) {

@@ -4,29 +4,13 @@ import { auditContainer, auditFiles } from '../audit/audit-client.ts';
 import { AUDIT_WAIT_MS, type AuditOutcome, auditTrail, type RecordAudit } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
 import type { TokenCredential } from '../azure/credential.ts';
-import { CmkError, messageOf } from '../errors.ts';
-import { createFleetIndex } from '../fleet/create-fleet-index.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
-import { createFleetTable } from '../fleet/fleet-table-client.ts';
-import { requestEach } from '../fleet/fleet-work.ts';
-import { createMovedUses } from '../fleet/moved-uses.ts';
-import { CONTROL_TABLE } from '../fleet/rollout-store-client.ts';
-import { createUseRows } from '../fleet/use-row.ts';
-import { createWorkItems } from '../fleet/work-items-client.ts';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { ControlPorts } from '../orders/order-pause.ts';
-import { createOrdersStore } from '../orders/standing-orders-client.ts';
-import type { StatusPorts } from '../rekey/rekey-status.ts';
 import type { RevocationCall } from '../revocation/follow-ups.ts';
-import { knowsAppStorage } from '../settings/own-storage.ts';
-import { SettingsReader } from '../settings/reader.ts';
-import { type Environment, readStorageSettings, readSubscriptions } from '../settings/settings.ts';
-import { createWorkQueue, requestByMessage, type WorkQueue } from '../work/work-queue-client.ts';
+import { type Environment, readStorageSettings } from '../settings/settings.ts';
+import { createWorkQueue, type WorkQueue } from '../work/work-queue-client.ts';
 import type { Change } from './journal.ts';
-import type { Operator } from './operator.ts';
-import type { Azure } from './operator-azure.ts';
-import { keyByName } from './resolve.ts';
+import type { Operator } from './operator-azure.ts';
 
 // The app's own storage, on the operator's sign-in.
 
@@ -111,48 +95,5 @@ export function changeRecorder(
   return {
     record: (change) => written.push(write(change)),
     end: async () => (await Promise.all(written)).flatMap((problem) => problem ?? []),
-  };
-}
-
-/** Pauses and re-keys: what the app itself goes by. */
-export interface AppOrders extends ControlPorts, StatusPorts {
-  readonly fleet: FleetIndex;
-  /** CMK_SUBSCRIPTIONS; undefined: which subscriptions the app sees, only the app knows. */
-  readonly subscriptions: readonly string[] | undefined;
-  /** URL of the table service. */
-  readonly url: string;
-}
-
-/** @throws {@link CmkError} `ArgumentInvalid` when the environment does not name that storage */
-export function appOrders(environment: Environment, azure: Azure, credential: () => TokenCredential): AppOrders {
-  if (!knowsAppStorage(environment)) {
-    throw new CmkError(
-      'ArgumentInvalid',
-      "The app's storage is not known, where pauses and re-keys are.",
-      "Set AzureWebJobsStorage__accountName to the app's storage account.",
-    );
-  }
-  const { now, keys, cloud } = azure;
-  const settings = readStorageSettings({ ...environment, AZURE_CLOUD: cloud.name });
-  const { storage } = settings;
-  const table = createFleetTable(settings, credential);
-  const record = appRecord(environment, credential);
-  const orderStore = createOrdersStore(settings, credential);
-  const subscriptions = readSubscriptions(new SettingsReader(environment));
-  const items = createWorkItems(settings, credential);
-  const vaults: AppOrders['vaults'] = {
-    key: (id) => (parseKeyIdentifier(id) ? keyByName(id, undefined, cloud) : undefined),
-  };
-  return {
-    ...{ ...record, orderStore, keys, now, vaults, settings: { vaults } },
-    control: { learn: () => {} },
-    newId: () => randomUUID(),
-    requestKeys: (of, cause) => requestEach(of, cause, { items, requestKey: requestByMessage(record.queue) }),
-    moved: createMovedUses(createFleetTable(settings, credential, CONTROL_TABLE)),
-    useRows: createUseRows(table),
-    fleet: createFleetIndex(table),
-    subscriptions,
-    inSight: async () => subscriptions,
-    url: 'tableUri' in storage ? storage.tableUri : 'the storage of the connection string',
   };
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { describe, describeFailure } from '../azure/failure.ts';
 import type { GatherServices } from '../drift/gather/gather.ts';
 import type { WholeReport } from '../drift/report.ts';
 import { type DriftServices, findDrift, runDriftCheck } from '../drift/run-drift-check.ts';
@@ -68,31 +67,7 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Oper
   journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
   if (asApp) return runDriftCheck(run, services, log);
-  return findDrift(run, knowsAppStorage(environment) ? services : { ...services, ...NO_STORAGE });
-}
-
-/**
- * The tags of the accounts that a check looks at, by their ARM ids in lower case: a report does not have them.
- *
- * @throws {@link CmkError} `NotProven` where a list is refused: without it, the check would seem to have found nothing
- */
-export async function readAccountTags(
-  subscription: string | undefined,
-  { CMK_SUBSCRIPTIONS = '' }: Environment,
-  { azure }: Operation,
-): Promise<Map<string, Readonly<Record<string, string>>>> {
-  const tags = new Map<string, Readonly<Record<string, string>>>();
-  const looked = subscription ? [subscription] : CMK_SUBSCRIPTIONS.split(/[\s,;]+/).filter((id) => id !== '');
-  for (const id of looked.length > 0 ? looked : await azure.subscriptions.list()) {
-    try {
-      for await (const account of azure.accounts.list(id)) tags.set(account.id.toLowerCase(), account.tags);
-    } catch (error) {
-      const message = `The tags of the accounts in subscription ${id} cannot be read: ${describe(describeFailure(error))}`;
-      const nextStep = 'Leave --tag out, or narrow it by --subscription or CMK_SUBSCRIPTIONS; nothing was done.';
-      throw new CmkError('NotProven', message, nextStep, { cause: error });
-    }
-  }
-  return tags;
+  return findDrift(run, knowsAppStorage(environment) ? services : { ...services, ...NO_STORAGE }, log);
 }
 
 /** Nothing is fixed; where the app's storage is not known, the emulator's stands in its place, unasked. */
@@ -104,7 +79,8 @@ function readOnly(environment: Environment): Environment {
 }
 
 /** The app's own storage is not known: there is neither a report before nor anything of its queues to be seen. */
-const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> = {
+const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> & { readonly control: undefined } = {
+  control: undefined,
   driftStorage: {
     before: async () => undefined,
     managedAccounts: async () => ({}),

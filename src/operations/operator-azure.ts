@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeJwt } from 'jose';
 import { createScopeStates } from '../accounts/scope-state-client.ts';
 import { createSubscriptions } from '../accounts/subscriptions-client.ts';
 import { createAuditPolicies } from '../audit/immutability-client.ts';
@@ -10,6 +11,7 @@ import { createResources } from '../azure/resources-client.ts';
 import { createResourceGraph } from '../dependents/resource-graph-client.ts';
 import { createDeletedAccounts, createFileShares } from '../dependents/stored-data-client.ts';
 import { createFileService } from '../effect/data-services-client.ts';
+import { CmkError } from '../errors.ts';
 import { createStorageAccounts } from '../fleet/storage-client.ts';
 import { createIdentityClients } from '../identities/create-identity-clients.ts';
 import { createRegistrationOwners } from '../identities/registration-owners-client.ts';
@@ -19,7 +21,6 @@ import { createKeys } from '../keys/key-client.ts';
 import { createKeyUsageLog } from '../keys/usage-log-client.ts';
 import { createVaults } from '../vaults/vault-client.ts';
 import type { Journal } from './journal.ts';
-import { readOperator } from './operator.ts';
 
 /** Azure, as the operator's sign-in reaches it. */
 export type Azure = Readonly<ReturnType<typeof createAzure>>;
@@ -70,5 +71,46 @@ export function createAzure(
     registrationOwners: createRegistrationOwners(credential, cloud, limits),
     now: () => new Date(),
     sleep: (ms: number): Promise<void> => sleep(ms),
+  };
+}
+
+/** The signed-in person or service principal. */
+export interface Operator {
+  /** `oid`: the person or service principal, for good. It goes into the record of a revocation. */
+  readonly objectId: string;
+  readonly tenantId: string;
+  readonly kind: 'User' | 'ServicePrincipal';
+  /** To be shown to people. */
+  readonly name: string;
+}
+
+/**
+ * Reads who is signed in from an access token. It is read, not checked: the service that it is for checks it.
+ *
+ * @throws the credential's error when there is no sign-in
+ */
+async function readOperator(credential: TokenCredential, scope: string): Promise<Operator> {
+  const token = await credential.getToken(scope);
+  const claims = token ? decodeJwt(token.token) : {};
+  const text = (name: string): string | undefined => {
+    const value = claims[name];
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  const objectId = text('oid');
+  const tenantId = text('tid');
+  if (!objectId || !tenantId) {
+    throw new CmkError(
+      'SignInNeeded',
+      'The sign-in names neither person nor service principal.',
+      'Sign in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
+    );
+  }
+  const person = text('upn') ?? text('unique_name') ?? text('preferred_username');
+  const isUser = text('idtyp') === 'user' || text('scp') !== undefined || person !== undefined;
+  return {
+    objectId: objectId.toLowerCase(),
+    tenantId: tenantId.toLowerCase(),
+    kind: isUser ? 'User' : 'ServicePrincipal',
+    name: person ?? text('app_displayname') ?? text('name') ?? text('appid') ?? text('azp') ?? objectId,
   };
 }

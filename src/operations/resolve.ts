@@ -137,7 +137,7 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
     throw new CmkError(
       'ArgumentInvalid',
       `Which vault is the key ${key} in?`,
-      `Add --vault <name>, or --hsm <name> for a Managed HSM, or give the whole identifier: https://<vault>.${cloud.keyVaultSuffix}/keys/${key}`,
+      `Write <vault>/${key}, as \`cmk key list\` has it; or add --vault <name>, or --hsm <name> for a Managed HSM.`,
     );
   }
   const byId = managedVault(vault, cloud);

@@ -1,5 +1,5 @@
 import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
-import type { LoggedUse, UsageLog } from '../keys/usage-log.ts';
+import type { LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import { LEAST_RETIRE_HOURS } from './retirement.ts';
 

@@ -14,8 +14,8 @@ const INTENT = z.object({
   from: z.string(),
   /** No version is requested: the version of an interrupted rotation is completed. */
   completes: z.boolean().default(false),
-  /** The lease was held until the in-flight writes of its holder, a version or its record, had landed or never would. */
-  waited: z.boolean().default(false),
+  /** By then what its worker sends, a version or its record, has landed or never will (ISO 8601). */
+  until: z.iso.datetime(),
 });
 export type RotationIntent = z.output<typeof INTENT>;
 
@@ -24,19 +24,17 @@ export function parseIntent(state: unknown): RotationIntent | undefined {
   return INTENT.safeParse(state).data;
 }
 
-/** Result of an earlier rotation, by the versions of the key. */
-type RotationResult =
-  | { readonly result: 'made'; readonly from: KeyVersion; readonly to: KeyVersion }
-  /** The new version may still appear. */
-  | { readonly result: 'indeterminate' }
-  /** It took no effect, or the key was created again since. */
-  | { readonly result: 'none' };
-
-/** A version that is newer than the one before counts as the result, unless it was made too long ago. */
-export function resultOfIntent(intent: RotationIntent, versions: readonly KeyVersion[], now: Date): RotationResult {
-  const before = findVersion(versions, intent.from);
+/**
+ * The version that an earlier rotation has made, and the one before: a version that is newer than its newest, unless it was
+ * made too long ago. Undefined: there is none, or the key was created again since.
+ */
+export function madeSince(
+  { from: before }: RotationIntent,
+  versions: readonly KeyVersion[],
+  now: Date,
+): { readonly from: KeyVersion; readonly to: KeyVersion } | undefined {
+  const known = findVersion(versions, before);
   const [from, to] = [...versions].sort(compareAge).slice(-2);
-  if (!before || !from) return { result: 'none' };
-  if (!to || compareAge(to, before) <= 0) return { result: intent.waited ? 'none' : 'indeterminate' };
-  return now.getTime() - to.createdOn.getTime() > OLDEST_MS ? { result: 'none' } : { result: 'made', from, to };
+  if (!known || !from || !to || compareAge(to, known) <= 0) return undefined;
+  return now.getTime() - to.createdOn.getTime() > OLDEST_MS ? undefined : { from, to };
 }

@@ -1,20 +1,21 @@
 import type { Dependence } from '../accounts/inventory.ts';
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { Keys } from '../keys/key-client.ts';
+import { LIMITS } from '../azure/limits.ts';
+import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
+import { GIVEN_UP_MS } from '../time/spans.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import type { RotateWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { parseIntent, type RotationIntent, resultOfIntent } from './intent.ts';
-import { type Completed, completeVersion, keepRecord, LATE_SECONDS, type Made, makeVersion } from './make-version.ts';
+import { madeSince, parseIntent, type RotationIntent } from './intent.ts';
+import { type Completed, completeVersion, keepRecord, type Made, makeVersion } from './make-version.ts';
 import {
   decideRotation,
   hsmNeedsPolicy,
@@ -32,6 +33,11 @@ const TRIES_FOR_DEPENDENTS = 6;
 /** While a key is paused, its rotation is tried again after so many seconds. */
 const PAUSED_SECONDS = 60;
 
+/** From an announcement, a request is sent within this time; what was sent has landed by then or never will. Milliseconds. */
+const SEND_MS = 30_000;
+const LANDED_MS = SEND_MS + LIMITS.keyWork.wholeWriteMs + GIVEN_UP_MS;
+const LANDED_SECONDS = LANDED_MS / 1000;
+
 /** A key whose lease another worker holds is retried after this many seconds: most rotations take less. */
 const BUSY_SECONDS = 10;
 
@@ -42,16 +48,9 @@ export interface RotationPorts {
   readonly orderStore: Pick<OrdersStore, 'read'>;
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   readonly audit: RecordAudit;
+  /** The time of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
 }
-
-interface Reconciled {
-  readonly outcome: Outcome;
-  /** The lease is kept while an in-flight write may still land. */
-  readonly keepsLease?: true;
-}
-
-const LEAVE: Reconciled = { outcome: DONE };
 
 /**
  * Rotates a key if it is due: at most one version for one expiry, also if messages are doubled, a worker is killed or an answer
@@ -63,13 +62,11 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
   try {
     const lease = await ports.leases.acquire(`key/${key.vault.name}/${key.name.toLowerCase()}`);
     if (!lease) return later('RotationUnderWay', key.id, BUSY_SECONDS);
-    let reconciled: Reconciled = LEAVE;
     try {
-      reconciled = await new Rotation(key, work, lease, ports, log).reconcile();
+      return await new Rotation(key, work, lease, ports, log).reconcile();
     } finally {
-      if (!reconciled.keepsLease) await lease.release();
+      await lease.release();
     }
-    return reconciled.outcome;
   } catch (error) {
     return outcomeOfFailure(error);
   }
@@ -102,80 +99,74 @@ class Rotation {
     this.#log = log;
   }
 
-  async reconcile(): Promise<Reconciled> {
-    const { keys, now } = this.#ports;
-    const [versions, policy] = await Promise.all([keys.listVersions(this.#key), keys.rotationPolicy(this.#key)]);
+  async reconcile(): Promise<Outcome> {
+    const { keys, orderStore, now } = this.#ports;
     const begun = parseIntent(this.#lease.state);
+    const waitMs = begun ? Date.parse(begun.until) - now().getTime() : 0;
+    // No worker sends a request while an earlier one may still take effect. A longer wait is none that the app sets.
+    if (waitMs > 0 && waitMs <= LANDED_MS) return later('RotationUnknown', REASONS.RotationUnderWay, waitMs / 1000);
+    const [versions, policy] = await Promise.all([keys.listVersions(this.#key), keys.rotationPolicy(this.#key)]);
     if (begun) {
       const resumed = await this.#resume(begun, versions);
       if (resumed) return resumed;
     }
-    const pause = findPause(await this.#ports.orderStore.read(), this.#key.id, now());
-    if (pause) return { outcome: untilResumed(pause, now()) };
+    const pause = findPause(await orderStore.read(), this.#key.id, now());
+    if (pause) return untilResumed(pause, now());
     const decision = decideRotation(versions, policy, now());
     if (decision.rotate) return this.#rotateIfMeant(decision.from, policy);
     const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;
     if (!unfinished || rotatedByHand(unfinished.from) || rotatedByHand(unfinished.to)) return this.#leave(decision);
     const { from, to } = unfinished;
     const unmeant = await this.#unmeant(from);
-    return unmeant ?? this.#finish(await this.#begin(from, true), from, to);
+    if (unmeant) return unmeant;
+    await this.#begin(from, true);
+    return this.#finish(from, to, true);
   }
 
   /** Finishes an earlier rotation; undefined: it took no effect. */
-  async #resume(begun: RotationIntent, versions: readonly KeyVersion[]): Promise<Reconciled | undefined> {
+  async #resume(begun: RotationIntent, versions: readonly KeyVersion[]): Promise<Outcome | undefined> {
     const { keys, now } = this.#ports;
-    const earlier = resultOfIntent(begun, versions, now());
-    if (earlier.result === 'indeterminate') return this.#wait(begun, 'No new version has appeared.');
-    if (earlier.result === 'none') {
+    const made = madeSince(begun, versions, now());
+    if (!made) {
       await this.#lease.save(undefined);
       return undefined;
     }
     if (openRevocation(versions, now())) {
       // The record of a revocation is a tag: no others are written meanwhile. It is completed after the restore.
-      await keepRecord(this.#key, earlier.to.version, versions, keys, now());
+      await keepRecord(this.#key, made.to.version, versions, keys, now());
       return this.#leave({ reason: 'RevocationOpen', needsPerson: false });
     }
-    return this.#finish(begun, earlier.from, earlier.to, true);
+    await this.#begin(made.from, begun.completes);
+    return this.#finish(made.from, made.to, begun.completes, true);
   }
 
-  async #rotateIfMeant(from: KeyVersion, policy: RotationPolicy): Promise<Reconciled> {
+  async #rotateIfMeant(newest: KeyVersion, policy: RotationPolicy): Promise<Outcome> {
     const { keys, now } = this.#ports;
-    const unmeant = await this.#unmeant(from);
+    const unmeant = await this.#unmeant(newest);
     if (unmeant) return unmeant;
     // The search for dependents may take long, so that the versions are listed again.
     const decision = decideRotation(await keys.listVersions(this.#key), policy, now());
     if (!decision.rotate) return this.#leave(decision);
-    const intent = await this.#begin(decision.from, false);
-    if (!this.#lease.held()) return { outcome: later('RotationUnderWay', this.#key.id, LATE_SECONDS) };
-    return this.#rotate(intent, decision.from);
-  }
-
-  async #rotate(intent: RotationIntent, from: KeyVersion): Promise<Reconciled> {
+    const { from } = decision;
+    const sendBy = await this.#begin(from, false);
+    if (!this.#lease.held() || now() > sendBy) return later('RotationUnderWay', this.#key.id, LANDED_SECONDS);
     let result: Made;
     try {
-      result = await makeVersion(this.#key, from, this.#ports.keys);
+      result = await makeVersion(this.#key, from, keys);
     } catch (error) {
       await this.#lease.save(undefined);
       const failure = describeFailure(error);
       if (failure.kind !== 'refused') throw error;
       // Final (imported material, an Azure Policy): an operator has to act, and a retry fails too.
       this.#say('error', 'RotationRefused', `${describe(failure)}${hsmNeedsPolicy(this.#key)}`);
-      return LEAVE;
+      return DONE;
     }
-    if ('unknown' in result) return this.#wait(intent, describe(result.unknown));
-    return this.#finish(intent, from, result.made);
-  }
-
-  /** Keeps the lease after a lost answer: no worker may send another request while this one may still take effect. */
-  async #wait(intent: RotationIntent, why: string, reason: Reason = 'RotationUnknown'): Promise<Reconciled> {
-    // Before `waited` is saved: a worker that reads it waits only for the lease, which outlives a killed holder by 40 s.
-    const waited = await this.#lease.abandon();
-    await this.#lease.save({ ...intent, waited }).catch(() => {}); // if it is not saved, the next holder waits once more
-    return { outcome: later(reason, why, LATE_SECONDS), keepsLease: true };
+    if ('unknown' in result) return later('RotationUnknown', describe(result.unknown), LANDED_SECONDS);
+    return this.#finish(from, result.made, false);
   }
 
   /** Completes and records the new version. The intent is cleared last: until then the next holder does both again. */
-  async #finish(intent: RotationIntent, from: KeyVersion, to: KeyVersion, isResumed = false): Promise<Reconciled> {
+  async #finish(from: KeyVersion, to: KeyVersion, completes: boolean, isResumed = false): Promise<Outcome> {
     const { keys, audit, now } = this.#ports;
     const isItsOwn = !isResumed || mayBeCompleted(from, to, now());
     const { version, refused }: Completed = isItsOwn
@@ -185,30 +176,29 @@ class Rotation {
       await keepRecord(this.#key, version.version, await keys.listVersions(this.#key), keys, now());
     }
     if (refused) this.#say('error', 'RotationIncomplete', `Set them by hand. ${describe(refused)}`, to);
-    const reason = intent.completes ? 'RotationCompleted' : 'Rotated';
-    // The record of a killed holder may still land, so that the trail is read after that wait.
-    if (isResumed && !intent.waited) return this.#wait(intent, 'The worker that began it may have recorded it.');
+    const reason = completes ? 'RotationCompleted' : 'Rotated';
     // Without the lease another worker may be recording it.
-    if (!this.#lease.held()) return { outcome: later('RotationUnderWay', this.#key.id, LATE_SECONDS) };
+    if (!this.#lease.held()) return later('RotationUnderWay', this.#key.id, LANDED_SECONDS);
     const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
     const details = { from: from.id, ...result, ...(isResumed ? { foundIn: LEASE_CONTAINER } : {}) };
     const id = `key.rotate/${version.version}`;
     const entry = { id, action: 'key.rotate', reason, resource: this.#key.id, details };
     const written = await audit(entry, AUDIT_WAIT_MS);
-    if ('failed' in written) return this.#wait(intent, written.failed, 'AuditFailed');
+    if ('failed' in written) return later('AuditFailed', written.failed, LANDED_SECONDS);
     this.#say('info', reason, '', from, result);
     await this.#lease.save(undefined);
-    return LEAVE;
+    return DONE;
   }
 
-  async #begin(from: KeyVersion, completes: boolean): Promise<RotationIntent> {
-    const intent = { from: from.version, completes, waited: false };
-    await this.#lease.save(intent);
-    return intent;
+  /** Announces what is sent next. @returns the last moment to send it */
+  async #begin(from: KeyVersion, completes: boolean): Promise<Date> {
+    const nowMs = this.#ports.now().getTime();
+    await this.#lease.save({ from: from.version, completes, until: new Date(nowMs + LANDED_MS).toISOString() });
+    return new Date(nowMs + SEND_MS);
   }
 
   /** Undefined: the app is to rotate the key. */
-  async #unmeant(newest: KeyVersion): Promise<Reconciled | undefined> {
+  async #unmeant(newest: KeyVersion): Promise<Outcome | undefined> {
     if (isRotatedByTag(newest)) return undefined;
     const dependence = await this.#ports.dependents(this.#key);
     const reason = whyNotMeant(dependence);
@@ -216,15 +206,15 @@ class Rotation {
     const detail = dependence.answer === 'unknown' ? dependence.detail : '';
     const { attempt } = this.#work;
     if (dependence.answer === 'unknown' && dependence.mayPass && attempt + 1 < TRIES_FOR_DEPENDENTS) {
-      return { outcome: { outcome: 'retry', reason, detail, counts: true, delaySeconds: undefined } };
+      return { outcome: 'retry', reason, detail, counts: true, delaySeconds: undefined };
     }
     this.#say(reason === 'NoDependents' ? 'info' : 'error', reason, detail, newest);
-    return LEAVE;
+    return DONE;
   }
 
-  #leave({ reason, needsPerson }: Omit<Extract<RotationDecision, { rotate: false }>, 'rotate'>): Reconciled {
+  #leave({ reason, needsPerson }: Omit<Extract<RotationDecision, { rotate: false }>, 'rotate'>): Outcome {
     this.#say(needsPerson ? 'error' : 'info', reason, '');
-    return LEAVE;
+    return DONE;
   }
 
   #say(level: LogLevel, reason: Reason, detail: string, about?: KeyVersion, more: Record<string, unknown> = {}): void {

@@ -1,5 +1,5 @@
+import type { RotationPolicy } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import { shift } from '../time/duration.ts';
 
 /**

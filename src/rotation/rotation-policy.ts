@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { CmkError } from '../errors.ts';
-import type { RotationPolicy } from '../keys/rotation-policy.ts';
+import type { RotationPolicy } from '../keys/key-client.ts';
 
 /** What is asked for of a rotation policy; what is left out stays as it is. ISO 8601 durations. */
 export interface WantedPolicy {

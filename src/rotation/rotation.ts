@@ -1,7 +1,7 @@
 import type { Dependence } from '../accounts/inventory.ts';
+import type { RotationPolicy } from '../keys/key-client.ts';
 import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
-import type { RotationPolicy } from '../keys/rotation-policy.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation, RESTORED_TAG, REVOCATION_TAG } from '../revocation/revocation.ts';
 import { DAY_MS } from '../time/spans.ts';

@@ -133,7 +133,7 @@ export function readSettings(environment: Environment): Settings {
 }
 
 /** Undefined: all that the app sees; so does a list of none. */
-export function readSubscriptions(reader: SettingsReader): readonly string[] | undefined {
+function readSubscriptions(reader: SettingsReader): readonly string[] | undefined {
   const ids = reader.read('CMK_SUBSCRIPTIONS');
   return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }

@@ -1,19 +1,61 @@
 import type { HttpResponseInit } from '@azure/functions';
+import { z } from 'zod';
 import { accountsNotListed } from '../accounts/in-sight.ts';
 import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
 import { causeLabel, summarizeFleet } from '../fleet/fleet-summary.ts';
+import { HEALTH_STATES } from '../fleet/health-states.ts';
 import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import type { RouteKey } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { partContent } from '../http/part.ts';
 import { HttpProblem } from '../http/problem.ts';
+import { AFTER, FLAG, type QueryOf, wholeNumber } from '../http/query.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type EvaluatedAccount, sortKeyOf } from './fleet.ts';
-import { FLEET_PAGE, type FleetQuery, nextFleetQuery } from './fleet-query.ts';
+import { type EvaluatedAccount, type FleetSnapshot, type FleetSnapshots, sortKeyOf } from './fleet.ts';
 import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from './fleet-schemas.ts';
-import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
 import type { FleetPorts } from './read-fleet.ts';
+
+const FLEET_PAGE = 200;
+const MOST = 1_000;
+
+const filter = (description: string, most = 300) =>
+  ({ description, schema: z.string().min(1, 'is empty').max(most, 'is too long').optional(), many: true }) as const;
+
+/** Health states whatever their letter case. */
+const health = z.preprocess((text) => {
+  const states: readonly string[] = HEALTH_STATES;
+  return states.find((state) => state.toLowerCase() === String(text).toLowerCase()) ?? text;
+}, z.enum(HEALTH_STATES, `is not one of ${HEALTH_STATES.join(', ')}`).optional());
+
+/** The query of a page of the fleet. */
+export const FLEET_QUERY = {
+  key: filter('`<key>`, `<vault>/<key>` or an identifier.'),
+  vault: filter('Name of a vault.'),
+  subscription: filter('Id of a subscription.'),
+  resourceGroup: filter('Name of a resource group.'),
+  tag: filter('`<name>=<value>`; a name alone: with any value.', 800),
+  health: { description: 'How they stand.', schema: health, many: true },
+  cause: filter('Id, reason code or label of what is behind it.'),
+  all: { description: '`true`: accounts too that use no key and are not missed for it.', schema: FLAG },
+  top: {
+    description: `Accounts of a page, ${FLEET_PAGE} without it.`,
+    schema: wholeNumber(z.int('is not a whole number').min(1, 'is below 1').max(MOST, `is more than ${MOST}`)),
+  },
+  after: AFTER,
+} as const;
+
+type FleetQuery = QueryOf<typeof FLEET_QUERY>;
+
+/** The query of the page that begins after `after`. */
+function nextFleetQuery(query: FleetQuery, after: string): URLSearchParams {
+  const { all, after: _, ...filters } = query;
+  const given = Object.entries(filters).flatMap(([name, values]) =>
+    [values ?? []].flat().map((value): [string, string] => [name, String(value)]),
+  );
+  if (all) given.push(['all', 'true']);
+  return new URLSearchParams([...given, ['after', after]]);
+}
 
 export interface FleetCall {
   readonly headers: HeaderReader;

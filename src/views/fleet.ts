@@ -1,14 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
+import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../drift/checks/evaluate.ts';
 import { KeyUsage } from '../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects.ts';
 import { rulesOf } from '../drift/evaluate-all.ts';
-import { findingSince } from '../drift/finding-since.ts';
-import type { Finding } from '../drift/report.ts';
-import { ReportedFindings } from '../drift/reported-findings.ts';
-import { keyEvidence } from '../drift/subject-health.ts';
+import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
+import type { DriftReport, Finding } from '../drift/report.ts';
 import { type AccountEffect, moreTelling } from '../effect/effect.ts';
 import type { Account } from '../fleet/account.ts';
 import type { FleetAccount } from '../fleet/fleet-index.ts';
@@ -18,10 +17,11 @@ import { keyUseOf } from '../fleet/key-use.ts';
 import { versionInUse } from '../fleet/plan.ts';
 import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
+import { orUnavailable } from '../http/problem.ts';
 import { findVersion } from '../keys/key-versions.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
-import type { FleetReading, KeyReading } from './read-fleet.ts';
+import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
 
 export interface EvaluatedAccount {
   readonly account: Account;
@@ -274,4 +274,40 @@ export function checkCoverage(
   const seen = lastSeen.get(account.name.toLowerCase());
   if (seen?.key !== key.toLowerCase()) return { lastChecked: undefined, counts: false };
   return { lastChecked: seen.on, counts: isCovered || seen.on >= startedOn };
+}
+
+/** Time to live: concurrent calls, and the pages of a list, share one reading. Milliseconds. */
+const TTL_MS = 15_000;
+
+export interface FleetSnapshot {
+  readonly readOn: Date;
+  readonly accounts: readonly EvaluatedAccount[];
+  readonly listings: ReadonlyMap<string, Date>;
+  /** Subscriptions in sight that were never listed: their accounts are missing. */
+  readonly unlisted: number;
+  readonly report: Pick<DriftReport, 'id' | 'startedOn' | 'complete'> | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** A cache of the fleet: reading five thousand accounts takes seconds. */
+export class FleetSnapshots {
+  readonly #cache = new ReadCache<FleetSnapshot>(TTL_MS);
+
+  /** @throws {@link HttpProblem} 503 */
+  async get(ports: FleetPorts): Promise<FleetSnapshot> {
+    return (await this.#cache.read('', () => takeSnapshot(ports), ports.now)).value;
+  }
+
+  take(ports: FleetPorts, waitMs: number): Promise<PartTaken<FleetSnapshot>> {
+    return this.#cache.take('', () => takeSnapshot(ports), waitMs, ports.now);
+  }
+}
+
+async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
+  const reading = await orUnavailable(
+    () => readFleet(ports),
+    (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
+  );
+  const { readOn, listings, unlisted, report, warnings } = reading;
+  return { readOn, accounts: await evaluateFleet(reading, ports.settings), listings, unlisted, report, warnings };
 }

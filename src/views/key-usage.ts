@@ -1,6 +1,5 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { LoggedUse, UsageLog } from '../keys/usage-log.ts';
-import type { KeyUsageLog } from '../keys/usage-log-client.ts';
+import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { readUsageEvidence } from '../retirement/retire-versions.ts';
 import type { KeyUsageView } from './key-schemas.ts';
 

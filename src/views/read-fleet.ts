@@ -136,7 +136,7 @@ async function readCheck(
   const report = await warn('The newest drift report', undefined, driftStorage.newest());
   const details = report && (await warn('The findings of the drift check', undefined, driftStorage.details(report)));
   const lastSeen = new Map<string, { key: string; on: Date }>();
-  for (const [account, { key, lastSeen: on }] of formerUses(Object.values(await memory))) {
+  for (const [account, { key, lastSeen: on }] of formerUses(await memory)) {
     lastSeen.set(account, { key: key.toLowerCase(), on });
   }
   // A report without its findings is useless.

@@ -6,7 +6,7 @@ import { orUnavailable } from '../http/problem.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
-import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
+import type { FleetSnapshot, FleetSnapshots } from './fleet.ts';
 import type { KeyLister, ListKeysPorts } from './key-list.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 import type { FleetPorts } from './read-fleet.ts';

@@ -35,7 +35,7 @@ export const ROTATION_LIST = z.object({
 /** What a rotation is evaluated from, beside the key's versions and uses. */
 export interface RotationCountPorts {
   readonly rollouts: Pick<RolloutStore, 'read'>;
-  readonly control: Pick<KnownOrders, 'pauseNow'>;
+  readonly control: Pick<KnownOrders, 'pauseNow' | 'state'>;
   readonly writeBudgets: readonly Budget[];
   readonly now: () => Date;
 }
@@ -58,7 +58,8 @@ export async function rotationCount(
   { rollouts, control, writeBudgets, now }: RotationCountPorts,
 ): Promise<RotationCount> {
   const rollout = (await rollouts.read(key.id))?.row;
-  return new RotationCount({ key, versions, rollout, pause: control.pauseNow(key.id), writeBudgets, now: now() });
+  const [pause, { contests }] = [control.pauseNow(key.id), control.state];
+  return new RotationCount({ key, versions, rollout, pause, contests, writeBudgets, now: now() });
 }
 
 /**

@@ -25,13 +25,6 @@ export interface Lease {
   save(state: unknown): Promise<void>;
   /** Lets go at once. Never throws: what cannot be released expires. */
   release(): Promise<void>;
-  /**
-   * Renews once more, and does not release: for a write whose outcome is not known. Never throws.
-   *
-   * @returns whether that was heard: the name stays taken for another 60 s, whatever becomes of this process. Without, it may be
-   *   free sooner; it is renewed until one renewal is heard of
-   */
-  abandon(): Promise<boolean>;
 }
 
 /** How long a lease stands that is renewed no more. Milliseconds. */
@@ -114,8 +107,6 @@ class HeldLease implements Lease {
   readonly #timer: NodeJS.Timeout;
   /** When the last request was sent that was granted: by the service's reckoning the lease began no earlier. */
   #since: number;
-  /** When it was left to itself: it is renewed once more since. */
-  #left = Number.POSITIVE_INFINITY;
   #over = false;
 
   constructor(blob: BlockBlobClient, lease: BlobLeaseClient, since: number, durationMs: number, timeoutMs: number) {
@@ -158,13 +149,6 @@ class HeldLease implements Lease {
     await withinTime(this.#timeoutMs, (limit) => this.#lease.releaseLease(limit)).catch(() => {});
   }
 
-  async abandon(): Promise<boolean> {
-    this.#over = true;
-    this.#left = performance.now();
-    await this.#renew();
-    return this.#since >= this.#left;
-  }
-
   #end(): void {
     this.#over = true;
     clearInterval(this.#timer);
@@ -176,9 +160,8 @@ class HeldLease implements Lease {
     try {
       await withinTime(this.#timeoutMs, (limit) => this.#lease.renewLease(limit));
       this.#since = asked;
-      if (asked >= this.#left) this.#end();
     } catch (error) {
-      if (isConflict(error) || asked - this.#left > this.#durationMs) this.#end();
+      if (isConflict(error)) this.#end();
     }
   }
 }

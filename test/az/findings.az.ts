@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ShellCommand } from '../../src/azure/shell-command.ts';
 import { recoverKey } from '../../src/drift/checks/commands.ts';
-import { otherResourceStale } from '../../src/drift/checks/other-checks.ts';
 import { grantAccess } from '../../src/identities/grant-access.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../src/vaults/vault-commands.ts';
-import { KEY, key, OLD, rules, VAULT } from '../drift/checks/subjects.ts';
+import { KEY, VAULT } from '../drift/checks/subjects.ts';
 import { kindOf } from '../drift/printed-commands.ts';
 import { Az } from './az.ts';
 
@@ -17,21 +16,7 @@ function textOf(command: ShellCommand | undefined): string {
   return command;
 }
 
-/** What an owner of a resource of that type is told to paste. */
-function moveOther(type: string): string[] {
-  const id = `/subscriptions/${VAULT.subscriptionId}/resourceGroups/rg/providers/${type}/other`;
-  const uses = [{ path: 'keyId', keyUri: OLD.id, version: OLD.version }];
-  const place = { name: 'other', region: 'westeurope', subscriptionId: VAULT.subscriptionId };
-  const other = { id, type, ...place, uses, known: true };
-  const [found] = otherResourceStale({ ...key(), others: [other] }, rules());
-  return textOf(found?.command).split(' && ');
-}
-
 const commands = [
-  ...moveOther('microsoft.compute/diskencryptionsets'),
-  ...moveOther('microsoft.sql/servers'),
-  ...moveOther('microsoft.sql/managedinstances'),
-  ...moveOther('microsoft.containerregistry/registries'),
   textOf(grantAccess('p-1', VAULT, 'accessPolicies')),
   textOf(grantAccess('p-1', HSM, 'local')),
   textOf(protectVault(HSM)),

@@ -49,7 +49,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 it('measures from the order to become the app to the answer', async () => {
   const ms = await loadInWorker(folder, '/somewhere/app');
   expect(ms).toBeGreaterThanOrEqual(45);
-  expect(ms).toBeLessThan(5_000);
+  expect(ms).toBeLessThan(60_000);
 });
 
 it('says what a worker says that fails, and that an app without functions is none', async () => {

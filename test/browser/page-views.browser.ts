@@ -47,7 +47,7 @@ const VIEWS = [
   ['break-glass of a key', `#/break-glass/${KEY}`, '1. What would stop'],
   ['audit', '#/audit', 'The chain holds'],
   ['record', '#/audit/1', 'Its place in the chain'],
-  ['trend', '#/trend', 'Revocations'],
+  ['trend', '#/trend', 'What happened to keys'],
 ] as const;
 
 /** In the page as it is: what it has read before stays. */

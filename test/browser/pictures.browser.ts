@@ -1,43 +1,50 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
-import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
 import { callApi, checkDrift } from './page-people.ts';
 import { axeFinds, type Visit, widerThanScreen } from './page-session.ts';
 import { useVisits } from './visits.ts';
 
-const REGIONS = ['westeurope', 'northeurope', 'uksouth'] as const;
-const ACCOUNTS = 24;
+const REGIONS = ['westeurope', 'westeurope', 'northeurope', 'uksouth'] as const;
+/** On the first version, and on the one after it. */
+const BEHIND = 18;
+const MOVED = 12;
 const DAY_SECONDS = 86_400;
 
 let key: TestKey;
 const chromium = useChromium();
 const app = useApp({
-  env: { CMK_AUTOFIX: 'none' },
+  env: { CMK_AUTOFIX: 'StaleKeyVersion' },
   prepare: ({ world }) => {
-    const exp = world.clock.nowSeconds() + 40 * DAY_SECONDS;
-    key = new TestKey(world, 'kv-files', { exp });
-    for (let n = 0; n < ACCOUNTS; n += 1) {
-      key.account('pinned', { name: `stregion${String(n).padStart(2, '0')}`, location: REGIONS[n % 3] ?? '' });
+    const inDays = (days: number) => ({ exp: world.clock.nowSeconds() + days * DAY_SECONDS });
+    key = new TestKey(world, 'kv-files', inDays(40));
+    const newest = key.add(inDays(400));
+    for (let n = 0; n < BEHIND + MOVED; n += 1) {
+      const version = n < BEHIND ? key.first : newest;
+      const location = REGIONS[(n * 3) % 4] ?? '';
+      key.account('pinned', {
+        name: `stregion${String(n).padStart(2, '0')}`,
+        location,
+        key: key.use('pinned', version),
+      });
     }
-    new TestKey(world, 'kv-records', { exp: world.clock.nowSeconds() + 5 * DAY_SECONDS });
+    new TestKey(world, 'kv-records', inDays(-2));
+    new TestKey(world, 'kv-records', inDays(12));
+    const disabled = new TestKey(world, 'kv-files', inDays(200));
+    for (const name of ['stoff01', 'stoff02', 'stoff03']) disabled.account('automatic', { name });
+    disabled.first.enabled = false;
   },
 });
 const { as } = useVisits(chromium, app);
 
-/** A rotation that a pause keeps from beginning: half of the accounts are moved by hand. */
+/** A pause keeps the rotation from going on, so that it stands half-way. */
 beforeAll(async () => {
-  await checkDrift(app);
   const pause = { reason: 'To look at it', key: `kv-files/${key.name}` };
   expect((await callApi(app, 'operator', 'POST', '/pause', pause)).status).toBe(200);
-  key.add({ exp: app.azure.world.clock.nowSeconds() + 400 * DAY_SECONDS, publish: true });
-  await eventually('the rotation is known', async () => {
-    const rotation = await (await callApi(app, 'operator', 'GET', `/rotations/kv-files/${key.name}`)).json();
-    return (rotation as { waiting?: number }).waiting === ACCOUNTS;
-  });
+  await checkDrift(app);
+  const rotation = await (await callApi(app, 'operator', 'GET', `/rotations/kv-files/${key.name}`)).json();
+  expect(rotation).toMatchObject({ state: 'paused', moved: MOVED, waiting: BEHIND });
 });
 
 /** Thirty days that end today: more than an app that has just begun can have. */
@@ -95,10 +102,6 @@ describe.each(SCREENS)('at %i × %i, %s', (width, height, colorScheme) => {
       expect(await widerThanScreen(page), name).toBe(0);
       expect(await page.locator('main').textContent(), name).not.toMatch(/\d{4}-\d\d-\d\dT/);
       expect(await axeFinds(page), name).toEqual([]);
-      const into = process.env.PICTURES;
-      if (!into) return;
-      await mkdir(into, { recursive: true });
-      await page.screenshot({ path: join(into, `${name}-${width}-${colorScheme}.png`), fullPage: true });
     };
     for (const [name, view, drawn] of PICTURES) {
       await page.evaluate(`location.hash = ${JSON.stringify(view())}`);
@@ -115,7 +118,7 @@ describe('the pictures', () => {
     const { page } = await as('operator');
     const rows = page.getByRole('table', { name: `Rotation of kv-files/${key.name} by region` }).getByRole('row');
     await rows.nth(3).waitFor();
-    expect(await rows.nth(1).textContent()).toBe('northeurope0 of 8none in 5 minpaused');
+    expect(await rows.nth(1).textContent()).toBe('westeurope6 of 15paused');
   });
 
   it('of the fleet filter the list, by a square and by a button, and back', async () => {
@@ -132,12 +135,19 @@ describe('the pictures', () => {
     await page.waitForURL(/health=(?!Serving)\w+/);
   });
 
+  it('leave the list below them the whole width of a phone', async () => {
+    const { page } = await as('operator', '#/fleet', { viewport: { width: 390, height: 844 } });
+    const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'stregion00' }) });
+    await row.waitFor();
+    expect((await row.boundingBox())?.width).toBeGreaterThan(300);
+  });
+
   it('of a key name its versions and accounts, each with its list', async () => {
     const { page } = await as('operator', `#/keys/kv-files/${key.name}`);
     const flow = page.getByRole('region', { name: 'What uses which version' });
-    await flow.getByText('nothing yet').waitFor();
-    await flow.getByRole('link', { name: '19 accounts more' }).click();
-    await page.getByText(`${ACCOUNTS} accounts of`).waitFor();
+    await flow.getByText(`newest, ${MOVED} accounts`).waitFor();
+    await flow.getByRole('link', { name: `${BEHIND - 5} more` }).click();
+    await page.getByText(`${BEHIND} accounts of`).waitFor();
   });
 
   it('of the trend show p50, p95 and the promise of a day that is pointed at', async () => {

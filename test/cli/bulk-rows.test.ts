@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { manyAccounts } from '../../src/cli/bulk/bulk-command.ts';
-import { readBulkRows } from '../../src/cli/bulk/bulk-rows.ts';
-import { parseCsv } from '../../src/cli/bulk/csv.ts';
+import { parseCsv, readBulkRows } from '../../src/cli/bulk/bulk-rows.ts';
+
 import { inVault } from '../../src/cli/options.ts';
 
 describe('CSV', () => {

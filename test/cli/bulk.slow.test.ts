@@ -85,7 +85,7 @@ describe('account onboard --from', () => {
     expect(first.code).toBe(1);
     expect(document(first.out)).toMatchObject({ counts: { done: 2, failed: 1 }, resumeFile: resume });
     expect(document(first.out).accounts[1]).toMatchObject({ outcome: 'failed', error: { reason: 'Refused' } });
-    expect((await readFile(resume, 'utf8')).split('\n')).toHaveLength(4);
+    expect((await readFile(resume, 'utf8')).match(/"done"/g)).toHaveLength(2);
     procedures.local.faults.clear();
 
     const writes = await procedures.writes(async () => {

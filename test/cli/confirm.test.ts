@@ -40,6 +40,6 @@ it('says what whoever confirms has to know, before the question', async () => {
     questions.push(question);
     return 'kv/key';
   };
-  await confirmName('disable versions of', 'kv/key', false, ask, 'Not known is much.');
+  await confirmName('disable versions of', 'kv/key', false, ask, () => 'Not known is much.');
   expect(questions).toEqual([expect.stringMatching(/^Not known is much\.\nThis will disable versions of kv\/key; /)]);
 });

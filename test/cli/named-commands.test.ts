@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { expect, it } from 'vitest';
 import type { Cli } from '../../src/cli/cli.ts';
-import { renamed } from '../../src/cli/old-names.ts';
+import { renamed } from '../../src/cli/other-names.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { runCmk } from '../support/run-cmk.ts';
 
@@ -19,7 +19,7 @@ function texts(): { file: string; text: string }[] {
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   );
   return ['README.md', 'CONTRIBUTING.md', ...files]
-    .filter((file) => /\.(tsx?|md|bicep)$/.test(file) && !file.endsWith('old-names.ts'))
+    .filter((file) => /\.(tsx?|md|bicep)$/.test(file) && !file.endsWith('other-names.ts'))
     .map((file) => ({ file, text: readFileSync(join(ROOT, file), 'utf8') }));
 }
 
@@ -39,7 +39,7 @@ function find(
 function trouble(line: string, isOldRead: boolean): string | undefined {
   const words = line.split(' ').slice(1);
   if (words[1]?.startsWith('$')) return undefined;
-  const { args } = isOldRead ? renamed(words) : { args: words };
+  const { args } = isOldRead ? renamed(words, PROGRAM) : { args: words };
   // \`cmk key\`, of the group.
   if (args.length === 1 && PROGRAM.commands.some((one) => one.name() === args[0])) return undefined;
   const found = find(args);
@@ -83,12 +83,35 @@ it.each([
   ['drift check --expand', 'drift --expand'],
   ['role ensure --assignee me', 'admin grant-role --assignee me'],
 ])('`cmk %s` of version 2 is read as `cmk %s`', (old, now) => {
-  expect(renamed(old.split(' ')).args).toEqual(now.split(' '));
+  expect(renamed(old.split(' '), PROGRAM).args).toEqual(now.split(' '));
+});
+
+it.each([
+  ['get keys', 'key list'],
+  ['get keys -o wide', 'key list -o wide'],
+  ['-o json get keys --vault kv', '-o json key list --vault kv'],
+  ['get key files-key', 'key show files-key'],
+  ['describe account st1', 'account show st1'],
+  ['create key k --vault kv', 'key ensure k --vault kv'],
+  ['create account st1', 'account create st1'],
+  ['rotate key files-key', 'key rotate files-key'],
+  ['keys ls', 'key list'],
+  ['accounts view st1', 'account show st1'],
+  ['accounts', 'account'],
+  ['status', 'now'],
+  ['key show -n files-key --vault-name kv', 'key show files-key --vault kv'],
+  ['key revoke kv/k -y', 'key revoke kv/k --yes'],
+  ['logs --since 12h --until 7d', 'audit list --since PT12H --until P7D'],
+  ['get all', 'now'],
+  ['rollout status files-key', 'rotation show files-key'],
+  ['get pods', 'get pods'],
+])('`cmk %s`, by the habits of gh, kubectl and az, is read as `cmk %s`', (habit, here) => {
+  expect(renamed(habit.split(' '), PROGRAM).args).toEqual(here.split(' '));
 });
 
 it('an old name works, and says the new one on stderr', async () => {
   const { code, out, err } = await runCmk(undefined, ['fleet', 'list', '--help']);
-  expect({ code, first: out.split('\n')[0] }).toEqual({ code: 0, first: 'Usage: cmk account list|ls [options]' });
+  expect({ code, first: out.split('\n')[0] }).toEqual({ code: 0, first: 'Usage: cmk account list [options]' });
   expect(err).toBe('`cmk fleet list` is now `cmk account list`: the old name works in this release only.\n');
 });
 

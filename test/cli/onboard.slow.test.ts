@@ -103,24 +103,6 @@ describe('cmk account onboard', () => {
     expect(writes).toEqual([]);
   });
 
-  it('says what it would do, and does nothing, in a dry run', async () => {
-    const site = start();
-    const writes = await procedures.writes(async () => {
-      const { code, output } = await cmk(procedures.local, [...site.args, '--dry-run'], { as: site.admin });
-      expect(code).toBe(0);
-      expect(output.split('\n').filter((line) => line.startsWith('planned\t'))).toHaveLength(STEPS.length);
-    });
-    expect(writes).toEqual([]);
-  });
-
-  it('waits in sight for the roles to count', async () => {
-    procedures.world.settings.rolePropagationMs = 500;
-    const site = start();
-    const { code, output } = await cmk(procedures.local, site.args, { as: site.admin });
-    expect(code).toBe(0);
-    expect(output).toMatch(/waiting for the role of .* to reach kv-/);
-  });
-
   // One of each kind of request: to Resource Manager, to Key Vault, to Storage, which repeats nothing unseen.
   const KILLED = /^(the vault is created|its rotation policy is set|the account is encrypted)$/;
   it.each(STEPS.filter(([what]) => KILLED.test(what)))(

@@ -36,18 +36,6 @@ describe('cmk admin replay', () => {
     expect([await count('account-work'), await count('account-work-poison')]).toEqual([2, 0]);
   });
 
-  it('says in a document what was put back', async () => {
-    await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
-    const { code, out } = await cmk(['admin', 'replay', 'account-work', '--json']);
-    expect(code).toBe(0);
-    expect(JSON.parse(out)).toEqual({ version: 1, operation: 'admin replay', result: { replayed: 1, left: [] } });
-  });
-
-  it('finds nothing to put back', async () => {
-    const ran = await cmk(['admin', 'replay', 'key-work']);
-    expect(ran).toEqual({ code: 0, out: 'There is nothing in key-work-poison.\n', err: '' });
-  });
-
   it('says that messages are hidden for the moment, and exits 1', async () => {
     await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
     await queue('account-work-poison').receiveMessages({ visibilityTimeout: 120 });
@@ -97,20 +85,5 @@ describe('cmk admin replay', () => {
     const { code, err } = await cmk(['admin', 'replay', 'key-work'], { env: { AzureWebJobsStorage } });
     expect(code).toBe(4);
     expect(err).toMatch(/^error: MissingPermission: .*key-work-poison.*\n.*Storage Queue Data Contributor/);
-  });
-
-  it.each([
-    ['no storage', {}, /^error: SettingsInvalid: .*\n.*AzureWebJobsStorage__accountName is missing/],
-    ['a connection string that is none', { AzureWebJobsStorage: 'rubbish' }, /AzureWebJobsStorage is not a connection/],
-  ])('wants to know the storage: %s is set', async (_, env, message) => {
-    const { code, err } = await cmk(['admin', 'replay', 'key-work'], { env });
-    expect(code).toBe(2);
-    expect(err).toMatch(message);
-  });
-
-  it.each([[[]], [['drift']]])('names the queues that there are, given %j', async (args) => {
-    const { code, err } = await cmk(['admin', 'replay', ...args]);
-    expect(code).toBe(2);
-    expect(err).toMatch(/queue/);
   });
 });

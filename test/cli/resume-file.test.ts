@@ -38,21 +38,6 @@ describe('the resume file', () => {
     expect(done()).toEqual(['st1', 'st2', 'st3']);
   });
 
-  it.each(['', '{', '{"cmk":"resume","ver'])('goes on behind a first line that is half written: %j', (text) => {
-    writeFileSync(path, text);
-    open().add(first);
-    expect(done()).toEqual(['st1']);
-  });
-
-  it('is one again where another run with the same file has removed it', () => {
-    const [one, other] = [open(), open()];
-    one.add(first);
-    other.add(second);
-    one.remove();
-    other.add(third);
-    expect(done()).toEqual(['st3']);
-  });
-
   it('says nothing of what was done more than a day ago: a key may have been rotated since', () => {
     open().add(first);
     now = new Date('2026-11-26T09:59:00Z');

@@ -55,23 +55,6 @@ describe('cmk rotation', () => {
     expect((await cmk(['rotation', 'show', site.key, '--watch', '--vault', site.vault.name])).code).toBe(0);
   });
 
-  it('is one row with -o csv, and its whole with -o jsonl, where it is asked for by its key', async () => {
-    const site = procedures.site();
-    const key = await noted(site, site.version.version);
-    const of = ['rotation', 'show', site.key, '--vault', site.vault.name];
-    const csv = (await cmk([...of, '-o', 'csv'])).out.trim().split('\n');
-    expect(csv).toEqual([
-      'key,state,moved,waiting,failed,left,expected_end',
-      `${site.vault.name}/files-key,finished,1,0,0,0,`,
-    ]);
-    const lines = (await cmk([...of, '-o', 'jsonl'])).out.trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line))).toEqual([
-      expect.objectContaining({ key, places: [expect.anything()] }),
-    ]);
-    const all = (await cmk(['rotation', 'list', '-o', 'jsonl'])).out.trim().split('\n');
-    expect(all.map((line) => JSON.parse(line))).toContainEqual(expect.objectContaining({ key, state: 'finished' }));
-  });
-
   it('pauses and resumes, on record, and shows it', async () => {
     const site = procedures.site();
     const key = await noted(site, 'f'.repeat(32));

@@ -1,10 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { addAccount } from '../../local/azure/fleet.ts';
 import { useAzurite } from '../support/azurite.ts';
-import { eventually } from '../support/eventually.ts';
 import { indexed } from '../support/indexed.ts';
-import { unique, useProcedures } from '../support/procedures.ts';
+import { useProcedures } from '../support/procedures.ts';
 import { onTerminal } from '../support/terminal.ts';
 
 const procedures = useProcedures();
@@ -73,28 +71,5 @@ describe('Ctrl-C on a terminal', () => {
     expect(await terminal.exit).toBe(130);
     expect(site.version.enabled).toBe(true);
     expect(terminal.shown()).toContain('Nothing was changed.');
-  });
-
-  it('in the middle of many accounts: exit code 130, and what is done is not done again', async () => {
-    const group = procedures.group();
-    const accounts = [1, 2].map(() => addAccount(procedures.world, group, { name: unique('st'), shares: ['share1'] }));
-    const rows = `account\\n${accounts.map(({ name }) => `${name}\\n`).join('')}`;
-    const names = `--vault ${unique('kv-')} --key files-key --identity ${unique('id-')}`;
-    const resume = `--resume-file /tmp/${unique('cmk-resume-')}`;
-    const line = `printf "${rows}" | cmk account onboard --from - ${names} ${resume} --yes; exit \${PIPESTATUS[1]}`;
-    procedures.local.faults.add([
-      { match: { method: 'PATCH', path: `/storageAccounts/${accounts[1]?.name}\\?` }, times: 1, hang: true },
-    ]);
-    const first = onTerminal(procedures.local, line);
-    await eventually('the request that hangs', () => procedures.local.faults.list().length === 0);
-    first.type('\u0003');
-    expect(await first.exit).toBe(130);
-    expect(stripVTControlCharacters(first.shown())).toContain('run the same command again');
-    const writes = await procedures.writes(async () => {
-      const again = onTerminal(procedures.local, line);
-      expect(await again.exit).toBe(0);
-      expect(stripVTControlCharacters(again.shown())).toContain('2 accounts: 1 done, 1 done before.');
-    });
-    expect(writes.map((write) => write.split('/').at(-1))).toEqual([accounts[1]?.name]);
   });
 });

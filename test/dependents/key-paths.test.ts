@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
   KEY_PATHS,
-  keyUses,
-  possibleKeyNames,
   usesOfKey,
+  usesOfVault,
   vaultUseQuery,
   whenRevoked,
 } from '../../src/dependents/resource-graph-query.ts';
@@ -13,6 +12,13 @@ const version = versionName(7);
 const vault = 'https://kv-files.vault.azure.net';
 const id = `${vault}/keys/files-key`;
 const pair = (change: Record<string, unknown> = {}) => ({ keyVaultUri: vault, keyName: 'files-key', ...change });
+
+function row(type: string, properties: unknown) {
+  const found = { id: '/x', name: 'x', type: type.toLowerCase(), location: 'y', subscriptionId: 'z', properties };
+  const uses = usesOfKey(found, KEY);
+  expect(usesOfVault(found, KEY.vault).get(KEY.name)).toEqual(uses);
+  return uses;
+}
 
 describe('what becomes of a resource whose key is revoked', () => {
   it.each([
@@ -25,9 +31,9 @@ describe('what becomes of a resource whose key is revoked', () => {
   });
 
   it('is not told of one that names the key where the app does not know what for', () => {
-    const row = { id: '/r', name: 'r', location: 'westeurope', subscriptionId: 's', properties: { strange: id } };
-    expect(usesOfKey({ ...row, type: 'microsoft.sql/servers' }, KEY)).toMatchObject({ known: false });
-    expect(usesOfKey({ ...row, type: 'microsoft.sql/servers' }, KEY)).not.toHaveProperty('whenRevoked');
+    const found = row('microsoft.sql/servers', { strange: id });
+    expect(found).toMatchObject({ known: false });
+    expect(found).not.toHaveProperty('whenRevoked');
   });
 });
 
@@ -137,40 +143,24 @@ describe('the uses of a key that a resource names', () => {
       [],
     ],
   ])('finds %s', (_, type, properties, versions) => {
-    expect(keyUses(type, properties, KEY).map((use) => use.version)).toEqual(versions);
+    const found = row(type, properties);
+    expect(found?.known ? found.uses.map((use) => use.version) : []).toEqual(versions);
   });
 
-  it('says where the key is named', () => {
-    expect(keyUses('Microsoft.Compute/diskEncryptionSets', { previousKeys: [{ keyUrl: id }] }, KEY)).toEqual([
-      { path: 'previousKeys.keyUrl', version: undefined },
-    ]);
-  });
-
-  // Whatever is added to the table is covered: each path, filled in, is found; and only there.
+  // Whatever is added to the table is covered: each path, filled in by either form, is found; and only there.
   it.each(Object.entries(KEY_PATHS).flatMap(([type, paths]) => paths.map((path) => ({ type, path }))))(
     'reads $type at $path',
     ({ type, path }) => {
-      const at = 'identifier' in path ? path.identifier : path.parts;
-      const value =
-        'identifier' in path
-          ? `${id}/${version}`
-          : { [path.vault]: vault, [path.name]: 'files-key', [path.version]: version };
-      const properties = at.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value);
-      expect(keyUses(type, properties, KEY)).toEqual([{ path: at, version }]);
-      expect(keyUses(type, { elsewhere: properties }, KEY)).toEqual([]);
-      expect(possibleKeyNames(properties)).toContain('files-key');
+      for (const value of [`${id}/${version}`, pair({ keyVersion: version })]) {
+        const properties = path.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value);
+        expect(row(type, properties)).toMatchObject({ known: true, uses: [{ path, version }] });
+        expect(row(type, { elsewhere: properties })).toMatchObject({ known: false });
+      }
     },
   );
 });
 
 describe('a resource that names a key', () => {
-  const row = (type: string, properties: unknown) => {
-    const found = usesOfKey({ id: '/x', name: 'x', type, location: 'y', subscriptionId: 'z', properties }, KEY);
-    // Of many keys only these are looked for.
-    if (found) expect(possibleKeyNames(properties)).toContain('files-key');
-    return found;
-  };
-
   it('is known to be encrypted with it by its type and the place', () => {
     const known = row('microsoft.sql/servers', { keyId: `${id}/${version}` });
     expect(known).toMatchObject({ known: true, uses: [{ path: 'keyId', version }] });

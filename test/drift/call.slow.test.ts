@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DRIFT_STARTED, showReport, startDriftCheck } from '../../src/api/drift.ts';
+import { LONGEST_MINUTES, lostBecause, type RunningCheck } from '../../src/drift/drift-run.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { LONGEST_MINUTES, lostBecause, type RunningCheck } from '../../src/drift/store/running-check.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import { eventually } from '../support/eventually.ts';
 import { useWire } from '../support/wire.ts';

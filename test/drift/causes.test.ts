@@ -3,10 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { FINDINGS_QUERY, findingsPage } from '../../src/api/drift.ts';
 import { causeKey, causesOf, detailsOf, shorten } from '../../src/drift/causes.ts';
 import type { Finding } from '../../src/drift/report.ts';
-import { packDetails, unpackDetails } from '../../src/drift/store/details-format.ts';
-import { parseDetails, parseReport } from '../../src/drift/store/drift-storage-client.ts';
 import { queryOf } from '../../src/http/query.ts';
-import { account, NOW } from './checks/subjects.ts';
+import { account } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 
 const of = (id: string, reason = 'StaleKeyVersion') => ({
@@ -20,7 +18,7 @@ const exemption = { reason: 'CHG-1', until: '2026-07-01' };
 
 describe('the causes of findings', () => {
   it('are what one act each would mend, with the number of resources and the first of them', () => {
-    const [cause, ...others] = causesOf(many(2_000, { command: 'mend it' }), []);
+    const [cause, ...others] = causesOf(many(2_000, { command: 'mend it' }));
     expect(others).toEqual([]);
     expect(cause).toMatchObject({
       id: 'c1',
@@ -38,7 +36,7 @@ describe('the causes of findings', () => {
     const findings = [id, `${id}/encryptionScopes/one`, `${id}2`].map((resource) =>
       finding({ id: resource, resource }),
     );
-    expect(causesOf(findings, [])).toMatchObject([{ affected: 3, accounts: 2 }]);
+    expect(causesOf(findings)).toMatchObject([{ affected: 3, accounts: 2 }]);
   });
 
   it('come worst first, and of these the one with the most findings; exempt ones last', () => {
@@ -49,27 +47,20 @@ describe('the causes of findings', () => {
       finding({ id: 'f4', cause: of('three'), severity: 'advice' }),
       finding({ id: 'f5', cause: of('one'), exemption }),
     ];
-    expect(causesOf(findings, []).map(({ id }) => id)).toEqual(['two', 'one', 'three', 'one-exempt']);
+    expect(causesOf(findings).map(({ id }) => id)).toEqual(['two', 'one', 'three', 'one-exempt']);
   });
 
-  it('have the worst severity of their findings, the earliest time, and what was fixed', () => {
+  it('have the worst severity of their findings, and the earliest time', () => {
     const findings = [
       finding({ id: 'f1', severity: 'warning', since: '2026-05-02T00:00:00.000Z' }),
       finding({ id: 'f2', since: '2026-05-01T00:00:00.000Z' }),
       finding({ id: 'f3', canFix: false }),
     ];
-    const fix = { reason: 'StaleKeyVersion', resource: 'r', detail: 'd' };
-    const fixes = [
-      { ...fix, finding: 'f1', outcome: 'enqueued' as const },
-      { ...fix, finding: 'f2', outcome: 'failed' as const },
-      { ...fix, finding: 'another', outcome: 'done' as const },
-    ];
-    expect(causesOf(findings, fixes)).toMatchObject([
+    expect(causesOf(findings)).toMatchObject([
       {
         severity: 'error',
         since: '2026-05-01T00:00:00.000Z',
         canFix: 2,
-        fixes: { enqueued: 1, done: 0, failed: 1 },
       },
     ]);
   });
@@ -80,7 +71,7 @@ describe('the causes of findings', () => {
       finding({ id: 'f1', reason: 'KeyDisabled', is: 'Its version is disabled.', cause }),
       finding({ id: 'f2', reason: 'RevocationOpen', is: 'It was revoked.', cause }),
     ];
-    expect(causesOf(findings, [])).toMatchObject([{ reason: 'RevocationOpen', is: 'It was revoked.', findings: 2 }]);
+    expect(causesOf(findings)).toMatchObject([{ reason: 'RevocationOpen', is: 'It was revoked.', findings: 2 }]);
   });
 
   it('count every finding once, whatever they are', () => {
@@ -90,7 +81,7 @@ describe('the causes of findings', () => {
         const findings = drawn.map(({ cause, resource, exempt }, n) =>
           finding({ id: `f${n}`, cause: of(cause), resource: `r${resource}`, ...(exempt ? { exemption } : {}) }),
         );
-        const causes = causesOf(findings, []);
+        const causes = causesOf(findings);
         expect(causes.reduce((sum, one) => sum + one.findings, 0)).toBe(findings.length);
         expect(new Set(causes.map(({ id }) => id)).size).toBe(causes.length);
         for (const { id, affected } of causes) {
@@ -168,46 +159,4 @@ describe('the findings of a report, page by page', () => {
       expect(() => page(query)).toThrow(expect.objectContaining({ status: 400, reason: 'QueryInvalid' }));
     },
   );
-});
-
-describe('the findings of a report as they are stored', () => {
-  it('are small, and whole when they are read', () => {
-    const fix = { reason: 'StaleKeyVersion', resource: 'r', outcome: 'done', detail: 'Moved.' } as const;
-    const details = {
-      findings: [...many(10_000, { is: 'No role. '.repeat(40) }), finding({ id: 'x', command: 'mend it', exemption })],
-      fixes: [{ ...fix, finding: 'f0' }],
-      unseen: [{ id: 'u1', since: NOW.toISOString(), lastSeen: NOW.toISOString() }],
-    };
-    const pieces = [...packDetails(details)];
-    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(1_000);
-    const stored = pieces.join('');
-    expect(stored.length).toBeLessThan(6_000_000);
-    expect(unpackDetails(stored)).toEqual(details);
-    expect(() => unpackDetails(stored.replace('"texts":["No role', '"texts":[],"was":["No role'))).toThrow(RangeError);
-  });
-});
-
-describe('a report of the first version, which had no causes', () => {
-  const { causes: _, ...rest } = report({ findings: many(30) });
-  const first = JSON.stringify({
-    ...rest,
-    version: 1,
-    findings: many(30).map(({ cause, ...one }) => one),
-    unseen: [{ id: 'u1', since: NOW.toISOString(), lastSeen: NOW.toISOString() }],
-  });
-
-  it('can still be read, with its findings together by reason', () => {
-    const read = parseReport(first);
-    expect(read).toMatchObject({ version: 2, counts: { unseen: 1 } });
-    expect(read.causes).toMatchObject([{ reason: 'StaleKeyVersion', about: [], affected: 30 }]);
-    expect(shorten(read).findings).toHaveLength(5);
-    expect(parseDetails(undefined, read)).toMatchObject({ findings: { length: 30 }, unseen: { length: 1 } });
-  });
-
-  it('is told from the second, whose findings are kept beside it', () => {
-    const whole = report({ findings: many(30) });
-    const read = parseReport(JSON.stringify(shorten(whole)));
-    expect(parseDetails([...packDetails(detailsOf(whole))].join(''), read)).toEqual(detailsOf(whole));
-    expect(() => parseReport('{"version":3}')).toThrow();
-  });
 });

@@ -5,11 +5,11 @@ import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-
 import type { LocalRoleAssignment, StorageAccount, Vault } from '../../local/azure/world.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { queryOf } from '../../src/http/query.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
-import { showFleet } from '../../src/views/fleet-api.ts';
-import { fleetQuery } from '../../src/views/fleet-query.ts';
+import { FleetSnapshots } from '../../src/views/fleet.ts';
+import { FLEET_QUERY, showFleet } from '../../src/views/fleet-api.ts';
 import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
-import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
 import { pasteLocalRole } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
@@ -38,7 +38,7 @@ const check = (): Promise<WholeReport> => runDriftCheck({ id: crypto.randomUUID(
 async function healthOf({ name }: StorageAccount = account()): Promise<string | undefined> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
   await reconcileAll(services(), wire.log);
-  const { body } = await showFleet(fleetQuery(new URLSearchParams('vault=hsm-local')), call, services());
+  const { body } = await showFleet(queryOf(new URLSearchParams('vault=hsm-local'), FLEET_QUERY), call, services());
   const page = JSON.parse(String(body)) as FleetListAnswer;
   return page.value.find((one) => one.name === name)?.health.state;
 }

@@ -18,6 +18,7 @@ function change(id: string, at: string, on = NOW.toISOString()): ResourceChange 
 const focus: Focus = {
   accounts: new Map([[low(ACCOUNT), { id: ACCOUNT, changed: true }]]),
   vaults: new Map([[low(VAULT.id), VAULT]]),
+  keys: new Set(),
   vaultUris: new Set(),
   resourcesOf: new Map([
     ['a', new Set([low(ACCOUNT)])],
@@ -28,9 +29,9 @@ const focus: Focus = {
 function merge(
   before: Partial<Parameters<typeof report>[0]>,
   found: readonly Finding[],
-  { changes = [change('a', ACCOUNT)], unread = [] as (typeof unreadPart)[], isFixed = false } = {},
+  { changes = [change('a', ACCOUNT)], unread = [] as (typeof unreadPart)[], autofix = [] as string[] } = {},
 ) {
-  const input = { focus, result: { found, unread }, changes, rules: { ...rules(), now: NOW }, isFixed: () => isFixed };
+  const input = { focus, result: { found, unread }, changes, rules: { ...rules(), now: NOW }, autofix };
   return mergeResult(report(before), input);
 }
 
@@ -82,7 +83,7 @@ describe('what the checks find on a few subjects', () => {
   });
 
   it('stays one change while the app repairs it', () => {
-    const found = merge({ findings: [] }, [finding({ id: 'new' })], { isFixed: true }).report;
+    const found = merge({ findings: [] }, [finding({ id: 'new' })], { autofix: ['StaleKeyVersion'] }).report;
     const { report: merged } = merge(found, []);
     expect(merged.changes).toMatchObject([{ fixed: true, found: [{ id: 'new' }], gone: [{ id: 'new' }] }]);
     expect(merged.changeSeconds).toEqual({ p50: 0, p95: 0, changes: 1 });

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { openApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
 import { shorten } from '../../src/drift/causes.ts';
-import { countFindings, exemptionStates, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
+import { countFindings, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
 import { SCOPE_LISTS, scopesDue } from '../../src/drift/gather/scopes-due.ts';
 import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from '../../src/drift/report.ts';
 import { parseDeadLetters } from '../../src/drift/store/app-state-client.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
-import { account, NOW, rules } from './checks/subjects.ts';
+import { account, NOW } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 
 describe('the JSON Schema of the report', () => {
@@ -104,16 +104,6 @@ describe('the findings of a report', () => {
     expect(severity(report({ findings: [finding({ id: 'f2' })] }))).toEqual(['warning']);
     expect(severity(report({ findings: [unread] }))).toEqual(['error']);
   });
-
-  it('say of an exemption only what is known of it', () => {
-    const exemption = { resource: '*', code: 'NoExpiry', reason: 'CHG-1', until: '2026-07-01' } as const;
-    const by = rules({ exemptions: [exemption, { ...exemption, until: '2026-05-31' }] });
-    const states = (complete: boolean, ...findings: Finding[]) =>
-      exemptionStates(findings, complete, by).map(({ state }) => state);
-    expect(states(true)).toEqual(['unused', 'over']);
-    expect(states(false)).toEqual(['unknown', 'over']);
-    expect(states(false, finding({ reason: 'NoExpiry' }))).toEqual(['inUse', 'over']);
-  });
 });
 
 describe('whose encryption scopes have their turn', () => {
@@ -125,7 +115,7 @@ describe('whose encryption scopes have their turn', () => {
       coverage: {
         ...report().coverage,
         round,
-        subscriptions: [{ id: 's1', accounts, scopesLookedAt: 0, complete: true, resumed: false }],
+        subscriptions: [{ id: 's1', accounts, scopesLookedAt: 0, complete: true }],
       },
     });
 

@@ -30,15 +30,12 @@ export function report(change: Partial<WholeReport> = {}): WholeReport {
     by: 'timer',
     complete: true,
     counts: countFindings(findings, [], undefined),
-    coverage: { vaults: 1, keys: 1, accounts: 1, dependents: 1, subscriptions: [], eventSubscriptions: true, round: 0 },
-    autofix: [],
-    causes: causesOf(findings, change.fixes ?? []),
+    coverage: { vaults: 1, keys: 1, accounts: 1, dependents: 1, subscriptions: [], round: 0 },
+    causes: causesOf(findings),
     findings,
     unseen: [],
     fixes: [],
     changes: [],
-    pauses: [],
-    exemptions: [],
     ...change,
   };
 }

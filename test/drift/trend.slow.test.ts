@@ -2,9 +2,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
 import { createDriftStorage } from '../../src/drift/store/drift-storage-client.ts';
-import { type KeepTrendPorts, keepTrend } from '../../src/drift/trend/keep-trend.ts';
-import { TrendReader } from '../../src/drift/trend/read-trend.ts';
-import { isSettled, lastDays } from '../../src/drift/trend/trend.ts';
+import { isSettled, type KeepTrendPorts, keepTrend, lastDays, TrendReader } from '../../src/drift/trend.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { entry, newContainer, newTrail } from '../audit/trails.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -31,13 +29,7 @@ function world(start: string) {
   const driftStorage = createDriftStorage(settings as Parameters<typeof createDriftStorage>[0], () => {
     throw new Error('A connection string needs no credential.');
   });
-  let reads = 0;
-  const files = auditFiles(container);
-  const read: typeof files.read = (...args) => {
-    reads += 1;
-    return files.read(...args);
-  };
-  const ports = { driftStorage, auditWatch: { files: { ...files, read } }, now: () => now } satisfies KeepTrendPorts;
+  const ports = { driftStorage, auditWatch: { files: auditFiles(container) }, now: () => now } satisfies KeepTrendPorts;
   return {
     ports,
     revoke: (id: string) => record({ ...entry('k'), id }, LIMIT),
@@ -50,7 +42,6 @@ function world(start: string) {
       await keepTrend(made, ports, log);
     },
     trend: async () => new TrendReader().read(ports),
-    reads: () => reads,
   };
 }
 
@@ -101,34 +92,6 @@ describe('the trend', () => {
       },
     ]);
     expect(records).toEqual([]);
-  });
-
-  it('takes the days before it was kept from the reports and the trail, some with each check, and each once', async () => {
-    const { at, check, revoke, trend, ports, reads } = world('2026-11-10T03:00:00Z');
-    for (let day = 10; day <= 20; day += 1) {
-      at(`2026-11-${day}T03:00:00Z`);
-      await revoke(`r${day}`);
-      await ports.driftStorage.write(report({ id: `c${day}`, startedOn: `2026-11-${day}T03:00:00.000Z` }));
-    }
-    at('2026-11-21T03:00:00Z');
-    const known = async () =>
-      (await trend()).filter(({ events }) => events?.revocations === 1).map(({ day }) => day.slice(-2));
-    await check('now');
-    expect(await known()).toEqual(['16', '17', '18', '19', '20']);
-    for (let n = 0; n < 5; n += 1) await check(`more-${n}`);
-    expect(await known()).toEqual(['10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20']);
-    const [day] = (await trend()).filter((one) => one.day === '2026-11-10');
-    expect(day?.findings).toEqual({
-      checkedOn: '2026-11-10T03:00:00.000Z',
-      complete: true,
-      errors: 1,
-      warnings: 0,
-      advice: 0,
-    });
-    // Nothing is left to be summed up but today, whose trail is empty and follows that of the day before.
-    const before = reads();
-    await check('last');
-    expect(reads() - before).toBeLessThanOrEqual(2);
   });
 
   it('is what is kept where the trail cannot be read, and a check comes to its end without it', async () => {

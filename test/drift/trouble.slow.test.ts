@@ -43,12 +43,9 @@ describe('what cannot be read', () => {
     ]);
   });
 
-  it('a subscription that throttles for a minute is waited for, no longer than the patience lasts, and then told', async () => {
+  it('a subscription that throttles is told, and the other one is checked', async () => {
     refuse(listOf(SUBSCRIPTION_ID), 429, { 'Retry-After': '30' });
-    const waits: number[] = [];
-    const sleep = async (ms: number) => void waits.push(ms);
-    const report = await check({ patienceMs: 60_000 }, { sleep });
-    expect(waits).toEqual([30_000, 30_000]);
+    const report = await check();
     expect(reasonsOf(report)).toEqual([['Unreadable', `/subscriptions/${SUBSCRIPTION_ID}`]]);
     expect(report.coverage.accounts).toBe(2);
   });
@@ -109,35 +106,6 @@ describe('what cannot be read', () => {
     expect(wire.records.map(({ reason }) => reason)).toEqual(
       expect.arrayContaining(['DriftReportNotWritten', 'DriftChecked', 'Unreadable']),
     );
-  });
-});
-
-describe('a check that was killed', () => {
-  it('is gone on with by the next one of the timer; an operator gets everything afresh', async () => {
-    const { driftStorage } = wire.services();
-    const kept = await check();
-    expect(kept.coverage.subscriptions.every(({ resumed }) => !resumed)).toBe(true);
-    const aside = {
-      id: SUBSCRIPTION_ID,
-      accounts: 4321,
-      dependents: 0,
-      scopesLookedAt: 0,
-      complete: true,
-      findings: [],
-      usage: {},
-      unread: [],
-      lockedOutBy: [],
-      health: [],
-      managedAccounts: [],
-      index: { list: false, keys: [] },
-    };
-    await driftStorage.putAside(aside);
-    expect((await check()).coverage.accounts).toBe(14); // and what was put aside is forgotten
-
-    await driftStorage.putAside(aside);
-    const resumed = await check({ by: 'timer' }, { now: () => new Date() });
-    expect(resumed.coverage.subscriptions[0]).toMatchObject({ accounts: 4321, resumed: true });
-    expect((await check({ by: 'timer' }, { now: () => new Date() })).coverage.accounts).toBe(14);
   });
 });
 

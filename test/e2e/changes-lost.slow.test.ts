@@ -100,6 +100,8 @@ describe('an account that is changed once more after two repairs within an hour'
     await app.checkDrift();
     await app.settled();
     expect(pinnedTo(account)).toBe(files.first.version);
+    const rotation = await app.call('operator', 'GET', `/rotations/${files.vault.name}/${files.name}`);
+    expect(await rotation.json()).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1 });
     signIn(app.azure, 'owner').appRoles.push('Cmk.Operate');
     const env = { CMK_API: `${app.url}/api`, CMK_API_AUDIENCE };
     const { code, output } = await cmk(app.azure, wordsOf(contested.command ?? ''), { env });

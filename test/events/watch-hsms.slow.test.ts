@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
-import { watchedState } from '../../src/events/watched-state.ts';
 import { createSeenKeys } from '../../src/fleet/seen-keys.ts';
 import { keptLog, SAMPLE_SETTINGS, sampleServices } from '../support/app-services.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -139,9 +138,5 @@ describe('keys of a Managed HSM', () => {
     const since = local.azure.requests.last;
     expect(await watching({}, SAMPLE_SETTINGS.CMK_VAULTS).look()).toEqual([]);
     expect(local.azure.requests.since(since)).toEqual([]);
-  });
-
-  it('that do not exist any more are a state, too', () => {
-    expect(watchedState([], new Date()).text).toBe('none none fresh');
   });
 });

@@ -20,16 +20,26 @@ interface Facts {
   readonly rollout?: Partial<RolloutRow>;
   readonly pause?: typeof PAUSE;
   readonly versions?: readonly KeyVersion[];
+  /** Contested accounts. */
+  readonly contested?: readonly string[];
 }
 
-function rotationOf(uses: readonly UseRow[], { rollout, pause, versions = VERSIONS }: Facts = {}) {
+function rotationOf(uses: readonly UseRow[], { rollout, pause, versions = VERSIONS, contested = [] }: Facts = {}) {
   const row: RolloutRow = {
     ...{ target: TARGET, stage: 'rest', canaries: [], proven: false, unfinished: 1, failed: 0 },
     ...{ progressOn: day(151).toISOString(), checkedOn: NOW.toISOString() },
     ...rollout,
   };
+  const [since, until] = [NOW, day(1_000)].map((date) => date.toISOString());
+  const contests = contested.map((account) => ({
+    id: account,
+    account,
+    since: since ?? '',
+    until: until ?? '',
+    by: {},
+  }));
   const count = new RotationCount({
-    ...{ key: KEY, versions, rollout: rollout && row, pause, writeBudgets: WRITES, now: NOW },
+    ...{ key: KEY, versions, rollout: rollout && row, pause, contests, writeBudgets: WRITES, now: NOW },
   });
   for (const use of uses) count.add(use);
   return count.result();
@@ -154,6 +164,15 @@ describe('A rotation', () => {
     expect(rotationOf([useRow(1, OLD)], { pause })).toMatchObject(paused);
     expect(rotationOf([], { pause })).toMatchObject(paused);
     expect(rotationOf([useRow(1)], { pause })).toMatchObject({ state: 'finished', pause });
+  });
+
+  it('is held once all that is left is contested, and has no expected end', () => {
+    const contested = [accountId(1)];
+    const held = rotationOf([useRow(1, OLD), useRow(2)], { contested, rollout: { lastNews: 'RotationStuck' } });
+    expect(held).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1, moved: 1 });
+    expect(held.waitingUses).toMatchObject([{ account: accountId(1), reason: 'ContestedChange' }]);
+    expect(held).not.toHaveProperty('expectedEnd');
+    expect(rotationOf([useRow(1, OLD), useRow(2, OLD)], { contested }).state).toBe('underWay');
   });
 
   it('is blocked with a reason while nothing may be moved', () => {

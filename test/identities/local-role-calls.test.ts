@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { createRoleCalls } from '../../src/identities/local-role-calls.ts';
+import { createRoleCalls } from '../../src/identities/local-role-client.ts';
 
 it('go out a quarter of a second apart, for each Managed HSM by itself', async () => {
   const sent: { host: string; atMs: number }[] = [];

@@ -8,7 +8,6 @@ import {
   CMK_API_CLIENT_ID,
   TENANT_ID,
 } from '../../local/azure/constants.ts';
-import { authContextsIn } from '../../local/azure/entra/grants.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 import { signIn } from './support.ts';
 
@@ -112,19 +111,7 @@ describe('people', () => {
     expect(claims.roles).toEqual(roles);
     expect(claims).not.toHaveProperty('acrs');
   });
-
-  it('satisfy the authentication context that they are asked for', () => {
-    const { token } = local.azure.tokens.issue(signIn(local.azure, 'operator'), CMK_API_AUDIENCE, {
-      authContexts: authContextsIn('{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'),
-    });
-    expect(claimsOf(token).acrs).toEqual(['c1']);
-    expect(authContextsIn('rubbish')).toEqual([]);
-  });
 });
-
-describe('signing keys', () => {});
-
-describe('a device-code sign-in', () => {});
 
 describe('the managed-identity endpoint', () => {
   const ask = (query: Record<string, string>, header = local.azure.env.IDENTITY_HEADER) =>
@@ -163,29 +150,6 @@ describe('the managed-identity endpoint', () => {
     ['a wrong header', {}, 'wrong', 403],
   ])('refuses %s', async (_, query, header, status) => {
     expect((await ask(query as Record<string, string>, header)).status).toBe(status);
-  });
-});
-
-describe('Microsoft Graph', () => {
-  const graph = async (path: string, init: RequestInit = {}) => {
-    const { token: bearer } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://graph.microsoft.com/');
-    const response = await fetch(`https://graph.microsoft.com${path}`, {
-      ...init,
-      headers: { authorization: `Bearer ${bearer}` },
-    });
-    return {
-      status: response.status,
-      body: (await response.json()) as { value?: { id: string; displayName: string }[] },
-    };
-  };
-
-  it('names objects by id, identities among them', async () => {
-    const identity = [...local.azure.world.identities.values()].find(({ name }) => name === 'id-storage');
-    const { body } = await graph('/v1.0/directoryObjects/getByIds', {
-      method: 'POST',
-      body: JSON.stringify({ ids: [identity?.principalId, 'unknown'] }),
-    });
-    expect(body.value).toMatchObject([{ displayName: 'id-storage' }]);
   });
 });
 

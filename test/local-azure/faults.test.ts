@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { Faults } from '../../local/azure/faults.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
@@ -145,12 +144,6 @@ describe('faults of requests', () => {
     expect(statuses).toEqual([200, 503]);
   });
 
-  it('are gone after DELETE', async () => {
-    await control('POST', '/faults', [{ answer: { status: 503 } }]);
-    expect((await control('DELETE', '/faults')).status).toBe(204);
-    expect((await arm(local.azure, 'GET', account)).status).toBe(200);
-  });
-
   it.each([
     [{}, 'must be an array'],
     [[{ match: {} }], 'rule 0: needs exactly one of answer'],
@@ -172,20 +165,6 @@ describe('faults of requests', () => {
     expect(status).toBe(400);
     expect(body.error).toContain(message);
     expect(local.azure.faults.list()).toEqual([]);
-  });
-});
-
-describe('faults of deliveries', () => {
-  it('are taken by function, apart from those of requests', () => {
-    const faults = new Faults();
-    faults.add([
-      { match: { delivery: true, function: 'keyExpired' }, times: 1, drop: true },
-      { match: { delivery: true }, times: 1, duplicate: 2 },
-    ]);
-    expect(faults.takeRequest('management.azure.com', 'GET', '/')).toBeUndefined();
-    expect(faults.takeDelivery('keyNearExpiry')).toMatchObject({ duplicate: 2 });
-    expect(faults.takeDelivery('keyNearExpiry')).toBeUndefined();
-    expect(faults.takeDelivery('keyExpired')).toMatchObject({ drop: true });
   });
 });
 
@@ -229,13 +208,5 @@ describe('the control API', () => {
     expect((await control('PATCH', '/settings', { latency: 1 })).status).toBe(400);
     expect((await control('PATCH', '/settings', { latencyMs: -1 })).status).toBe(400);
     await control('PATCH', '/settings', { latencyMs: 0 });
-  });
-
-  it('hands out a token of a sign-in', async () => {
-    const { body } = await control('POST', '/token', { signIn: 'operator' });
-    const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString());
-    expect(claims.roles).toEqual(['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate']);
-    const unknown = await control('POST', '/token', { signIn: 'nobody' });
-    expect([unknown.status, unknown.body.error]).toEqual([404, expect.stringContaining('There are: owner')]);
   });
 });

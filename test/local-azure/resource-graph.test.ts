@@ -51,13 +51,6 @@ describe('Resource Graph', () => {
     ]);
   });
 
-  it('takes the query of the command line', async () => {
-    const query =
-      'Resources | where type =~ "microsoft.storage/storageaccounts" | project id, name, properties.encryption';
-    const answer = await owner().resources({ query, subscriptions: [SECOND_SUBSCRIPTION_ID] });
-    expect(answer.data).toMatchObject([{ properties_encryption: { keySource: 'Microsoft.Keyvault' } }, {}]);
-  });
-
   it('shows vaults and resources of other types', async () => {
     const query =
       "resources | where type in~ ('microsoft.keyvault/vaults', 'microsoft.sql/servers') | order by name asc";

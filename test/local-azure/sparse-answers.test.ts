@@ -37,7 +37,7 @@ async function readAll(key: TestKey, accountId: string) {
     policies: await services.keyPolicies.assignments(vault),
     locked: await services.vaultGuards.isLocked(vault),
     logged: await services.vaultGuards.sendsAuditLog(vault),
-    writers: await services.activityLog.writers(await services.accounts.get(account), since),
+    writes: await services.activityLog.writes(account.id, since),
     rotation: await services.keys.rotationPolicy(managed),
     keys: await services.keyCatalog.names(vault),
     vault: await services.vaults.get(vault),

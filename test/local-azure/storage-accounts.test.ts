@@ -67,15 +67,6 @@ describe('an automatic account', () => {
     expect(key?.keyversion).toBe(mode === 'automatic' ? undefined : '');
   });
 
-  it('takes only what was there when its last look was due', async () => {
-    const account = add('automatic');
-    local.azure.clock.advance(3.5 * day);
-    const late = addKeyVersion(local.azure.world, vault, 'key');
-    expect((await keyOf(account))?.currentVersionedKeyIdentifier).toContain(first.version);
-    local.azure.clock.advance(0.5 * day);
-    expect((await keyOf(account))?.currentVersionedKeyIdentifier).toContain(late.version);
-  });
-
   it('stays where it is while the newest version is disabled or the role is gone', async () => {
     const account = add('automatic');
     const second = addKeyVersion(local.azure.world, vault, 'key', { enabled: false });

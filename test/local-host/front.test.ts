@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, request, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Front, startFront } from '../../local/run/front.ts';
@@ -62,20 +62,5 @@ describe('what stands before the instances', () => {
     expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(503);
     urls.push((await instance((asked) => void asked.socket.destroy())).url);
     expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(502);
-  });
-
-  it('tells the instance that the caller has gone', async () => {
-    const [asked, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()];
-    const { url: target } = await instance((_, response) => {
-      response.once('close', () => gone.resolve('gone'));
-      asked.resolve();
-    });
-    const { url } = await front([target]);
-    const asking = request(url);
-    asking.once('error', () => undefined);
-    asking.end();
-    await asked.promise;
-    asking.destroy();
-    expect(await gone.promise).toBe('gone');
   });
 });

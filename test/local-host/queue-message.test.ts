@@ -20,11 +20,6 @@ describe('encoding', () => {
       ),
     );
   });
-
-  it.each(['plain text', '{"a":1}', 'YQ', 'YQ==='])('does not take %j for base64', (text) => {
-    expect(decodeMessage(text, 'base64')).toBeUndefined();
-    expect(decodeMessage(text, 'none')).toBe(text);
-  });
 });
 
 describe('what the function gets', () => {
@@ -62,21 +57,6 @@ describe('trigger metadata', () => {
       PopReceipt: { string: 'p1' },
     });
   });
-
-  it('is overwritten by the keys of a JSON body, whatever their case', () => {
-    const metadata = triggerMetadata(
-      message,
-      '{"ID":"mine","dequeuecount":9,"other":true,"deep":{"a":1},"PopReceipt":null}',
-    );
-    expect(metadata).toMatchObject({
-      Id: { string: 'mine' },
-      DequeueCount: { string: '9' },
-      other: { string: 'True' },
-      deep: { json: '{"a":1}' },
-    });
-    expect(metadata).not.toHaveProperty('ID');
-    expect(metadata).not.toHaveProperty('PopReceipt');
-  });
 });
 
 describe('what an output becomes', () => {
@@ -98,10 +78,5 @@ describe('what an output becomes', () => {
     ],
   ])('%s', (_what, data, messages) => {
     expect(outputMessages(data)).toEqual(messages);
-  });
-
-  it('takes bytes as they are', () => {
-    expect(outputMessages({ bytes: new Uint8Array([65]) })).toEqual([new Uint8Array([65])]);
-    expect(encodeMessage(new Uint8Array([65]), 'none')).toBe('A');
   });
 });

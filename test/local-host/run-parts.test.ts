@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
@@ -8,7 +7,6 @@ import { createWorld } from '../../local/azure/create-world.ts';
 import { sampleFleet } from '../../local/azure/sample-fleet.ts';
 import { appEnvironment, appSettings, MANAGED_VAULT_IDS } from '../../local/run/app-environment.ts';
 import { formatEnv, parseEnv, writeEnvFile } from '../../local/run/env-file.ts';
-import { freePort } from '../../local/run/free-port.ts';
 import { claimStateFolder } from '../../local/run/state-folder.ts';
 import { startChild } from '../support/child.ts';
 
@@ -73,25 +71,6 @@ describe('the state folder', () => {
   it('is taken over when its process id belongs to something else by now', async () => {
     await writeFile(join(folder, 'pid'), String(process.ppid)); // the test runner is no local run
     await (await claimStateFolder(folder)).release();
-  });
-});
-
-describe('the port', () => {
-  it('is refused with advice when it is busy', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => server.once('listening', resolve));
-    const { port } = server.address() as { port: number };
-    await expect(freePort(port)).rejects.toThrow(`Port ${port} is busy: set PORT to a free one`);
-    await new Promise((resolve) => server.close(resolve));
-    expect(await freePort(port)).toBe(port);
-  });
-
-  it.each([-1, 70_000, Number.NaN, 1.5])('is refused when it is %s', (port) => {
-    expect(() => freePort(port)).toThrow('PORT must be a whole number');
-  });
-
-  it('is any free one for 0', async () => {
-    expect(await freePort(0)).toBeGreaterThan(0);
   });
 });
 

@@ -1,10 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { connectionString, resolveSettings } from '../../local/host/app-settings.ts';
 import { hostSettings, readHostSettings, timeSpanMs } from '../../local/host/host-json.ts';
-import { isShown, logLine } from '../../local/host/log.ts';
 
 describe('host.json', () => {
   it('has the defaults of the real host', () => {
@@ -27,10 +24,6 @@ describe('host.json', () => {
     expect(settings.queues).toMatchObject({ messageEncoding: 'none', visibilityTimeoutMs: 15_000 });
   });
 
-  it('may have an empty route prefix', () => {
-    expect(hostSettings({ version: '2.0', extensions: { http: { routePrefix: '' } } }).routePrefix).toBe('');
-  });
-
   it.each([
     [{}, '"version" must be "2.0"'],
     [{ version: '2.0', extensions: { queues: { batchSize: 33 } } }, '"batchSize" must be a whole number from 1 to 32'],
@@ -42,14 +35,6 @@ describe('host.json', () => {
     [{ version: '2.0', extensions: [] }, '"extensions" is no object'],
   ])('%j is refused', (json, message) => {
     expect(() => hostSettings(json)).toThrow(message);
-  });
-
-  it('names the file that is no JSON, or missing', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'host-json-'));
-    await expect(readHostSettings(folder)).rejects.toThrow(join(folder, 'host.json'));
-    await writeFile(join(folder, 'host.json'), '{');
-    await expect(readHostSettings(folder)).rejects.toThrow(join(folder, 'host.json'));
-    await rm(folder, { recursive: true });
   });
 
   it.each([
@@ -81,23 +66,5 @@ describe('app settings', () => {
   it('say what is missing for a connection', () => {
     expect(() => connectionString(undefined, {})).toThrow('set the app setting AzureWebJobsStorage');
     expect(() => connectionString('Mine', { Mine__accountName: 'x' })).toThrow('identity-based');
-  });
-});
-
-describe('log lines', () => {
-  const record = { time: new Date(0), level: 'warning' as const, category: 'fn.Invocation', message: 'a\nb\u2028c\n' };
-
-  it('are one line each, whatever the message holds', () => {
-    expect(logLine(record)).toBe('[1970-01-01T00:00:00.000Z] warning fn.Invocation a\\nb\\nc');
-  });
-
-  it.each([
-    [{}, true],
-    [{ default: 'Error' }, false],
-    [{ default: 'Error', fn: 'Warning' }, true],
-    [{ fn: 'None' }, false],
-    [{ fn: 'Error', 'fn.Invocation': 'Trace' }, true],
-  ])('are shown by the levels of host.json: %j', (levels, shown) => {
-    expect(isShown(record, levels as Record<string, string>)).toBe(shown);
   });
 });

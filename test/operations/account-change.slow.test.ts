@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
-import { changeKey, disableAccount } from '../../src/operations/account/account-change-key.ts';
-import { pinAccount, unpinAccount } from '../../src/operations/account/account-pin.ts';
+import { changeKey, disableAccount, pinAccount, unpinAccount } from '../../src/operations/account/account-change.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addAccount, addIdentity } from '../../local/azure/fleet.ts';
+import { addAccount } from '../../local/azure/fleet.ts';
 import { createAccount } from '../../src/operations/account/account-create.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
@@ -57,17 +57,6 @@ describe('account enable', () => {
       `${account.name} encrypted with ${site.vault.name}/files-key, pinned to ${site.version.version}`,
     ]);
     expect(report.result).toMatchObject({ mode: 'pinned', version: site.version.version });
-  });
-
-  it('pins to the newest version, or to the one named', async () => {
-    const [newest, named] = [procedures.site(), procedures.site()];
-    const next = procedures.nextVersion(newest);
-    procedures.nextVersion(named);
-    await procedures.run(enable(newest, { key: { vault: newest.vault.name, key: newest.key, pin: 'newest' } }));
-    const pin = named.version.version;
-    await procedures.run(enable(named, { key: { vault: named.vault.name, key: named.key, pin } }));
-    expect(newest.account.encryption.keyvaultproperties?.keyversion).toBe(next.version);
-    expect(named.account.encryption.keyvaultproperties?.keyversion).toBe(pin);
   });
 
   it('turns on a system-assigned identity first, gives it its role, and keeps other identities', async () => {
@@ -155,14 +144,6 @@ describe('account enable', () => {
 
     const nowhere = await procedures.refusal(enable(site, { account: 'stnowhere' }));
     expect(nowhere.reason).toBe('AccountNotFound');
-  });
-
-  it('takes another identity off the account when it may', async () => {
-    const site = procedures.site();
-    const old = addIdentity(procedures.world, site.group, unique('id-'));
-    const account = addAccount(procedures.world, site.group, { name: unique('st'), identity: old });
-    await procedures.run(enable(site, { account: account.name, replaceIdentity: true }));
-    expect(Object.keys(account.identity?.userAssignedIdentities ?? {})).toEqual([sameId(site.identity.id)]);
   });
 });
 

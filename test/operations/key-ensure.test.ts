@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { addVault } from '../../local/azure/fleet.ts';
-import type { RotationPolicy } from '../../src/keys/rotation-policy.ts';
+import type { RotationPolicy } from '../../src/keys/key-client.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
 import { keyByName } from '../../src/operations/resolve.ts';
 import { planPolicy, type WantedPolicy } from '../../src/rotation/rotation-policy.ts';
-import { keyOf, texts, unique, useProcedures } from '../support/procedures.ts';
+import { keyOf, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
 
@@ -81,16 +80,6 @@ describe('key ensure', () => {
     const report = await procedures.run((operation) => ensureKey(keyOf({ vault, key: 'plain' }), {}, operation));
     expect(texts(report, 'note')).toEqual([expect.stringContaining('may not set the rotation policy')]);
     expect(vault.keys.has('plain')).toBe(true);
-  });
-
-  it('creates a hardware key in a premium vault', async () => {
-    const vault = addVault(procedures.world, procedures.group(), unique('kv-'), {
-      sku: { family: 'A', name: 'premium' },
-    });
-    const { result } = await procedures.run((operation) =>
-      ensureKey(keyOf({ vault, key: 'hsm' }), { kty: 'RSA-HSM', size: 2048 }, operation),
-    );
-    expect(result).toMatchObject({ kty: 'RSA-HSM', size: 2048 });
   });
 
   it('gives a key that never expires an expiry, and leaves one that is there', async () => {

@@ -141,15 +141,6 @@ describe('key import', () => {
     expect(site.vault.keys.get(site.key)?.versions.at(-1)?.tags).toEqual({ owner: 'files', 'cmk-origin': 'imported' });
   });
 
-  it('refuses material of a wrong size', async () => {
-    const { privateKey: small } = generateKeyPairSync('rsa', { modulusLength: 1024 });
-    const site = procedures.site();
-    const refusal = await procedures.refusal((operation) =>
-      importKey(keyOf(site), readPrivateKey(pem(small), undefined), OPTIONS, operation),
-    );
-    expect(refusal).toMatchObject({ reason: 'KeyUnsupported', message: expect.stringContaining('1024') });
-  });
-
   it('keeps imported material from being rotated to something else', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'byok' });

@@ -12,12 +12,11 @@ import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
-import { ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
 import { ensureOfficer, ensureRole } from '../../src/operations/identity/role-ensure.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
 import { rotateKey } from '../../src/operations/key/key-rotate.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
-import { findVault, keyByName, lookForVault } from '../../src/operations/resolve.ts';
+import { findVault, keyByName } from '../../src/operations/resolve.ts';
 import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';
 import { texts, unique, useProcedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
@@ -68,15 +67,6 @@ describe('a Managed HSM', () => {
     expect(await findVault(`managedHSMs/${name}`, azure)).toMatchObject({ kind: 'managedHsm' });
     expect(keyByName('k', `managedHSMs/${name}`, cloud()).id).toBe(`https://${name}.managedhsm.azure.net/keys/k`);
     expect(keyByName('k', name, cloud()).id).toBe(`https://${name}.vault.azure.net/keys/k`);
-  });
-
-  it('is not taken for a vault that is not there, nor the other way round', async () => {
-    const site = hsmSite();
-    const azure = procedures.azure();
-    expect(await lookForVault(`https://${site.vault.name}.vault.azure.net/`, azure)).toBeUndefined();
-    expect(await lookForVault(`managedHSMs/${procedures.site().vault.name}`, azure)).toBeUndefined();
-    const refusal = await procedures.refusal((operation) => findVault('managedHSMs/hsm-none', operation.azure));
-    expect(refusal.message).toMatch(/^There is no Managed HSM hsm-none, or/);
   });
 
   it('is checked for purge protection, which is turned on by az', async () => {
@@ -171,18 +161,6 @@ describe('a Managed HSM', () => {
     expect(texts(given, 'done')).toEqual([expect.stringMatching(/^Managed HSM Crypto User given to /)]);
     expect(rolesOf(site, as.objectId)).toEqual(['/', '/keys']);
     expect(texts(await procedures.run(ensure, { as }), 'done')).toEqual([]);
-  });
-
-  it('plans the role of an identity that is still to be made', async () => {
-    const site = hsmSite();
-    const vault = await findVault(site.vault.name, procedures.azure());
-    const report = await procedures.run(
-      (operation) => ensureIdentityRole({ id: '/subscriptions/s/id-new', name: 'id-new' }, vault, undefined, operation),
-      { dryRun: true },
-    );
-    expect(texts(report, 'planned')).toEqual([
-      `Managed HSM Crypto Service Encryption User given to id-new on the keys of Managed HSM ${site.vault.name}`,
-    ]);
   });
 
   it('onboards an account from nothing: key, identity, local role, account; again changes nothing', async () => {

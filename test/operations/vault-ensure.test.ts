@@ -31,20 +31,6 @@ describe('vault ensure', () => {
     expect(second.result).toEqual(first.result);
   });
 
-  it('waits until a new vault is registered', async () => {
-    procedures.world.settings.instantProvisioning = false;
-    const group = procedures.group();
-    const { result } = await procedures.run((operation) =>
-      ensureVault(
-        { name: unique('kv-'), resourceGroup: group.name, location: 'westeurope', sku: 'premium' },
-        operation,
-      ),
-    );
-    expect(result.uri).toMatch(/^https:\/\/kv-.*\/$/);
-    expect(procedures.world.vaults.get(result.name)?.properties.provisioningState).toBe('Succeeded');
-    expect(result.sku).toBe('premium');
-  });
-
   it('says what it cannot change of a vault that is there', async () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'));
     const wanted = { name: vault.name, sku: 'premium', retentionDays: 30 } as const;

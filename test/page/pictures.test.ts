@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FleetRow, KeyStatusResponse, KeySummary, RotationSummary, TrendDay } from '../../page/src/api/types.ts';
 import { expiryRows } from '../../page/src/pictures/expiry.ts';
 import { blocksOf, gridOf, hitOf } from '../../page/src/pictures/fleet-blocks.ts';
-import { bandsOf, flowOf } from '../../page/src/pictures/flow.ts';
+import { bandsToUses, bandsToVersions, flowOf } from '../../page/src/pictures/flow.ts';
 import { rateWords, regionsOf } from '../../page/src/pictures/region-progress.ts';
 import { distance, timeScale } from '../../page/src/pictures/time-scale.ts';
 import { TREND_CHARTS, trendData, valueAxis } from '../../page/src/pictures/trend-series.ts';
@@ -65,15 +65,17 @@ describe('the expiry of keys', () => {
         key('old', { cryptoPeriodEndsOn: inDays(-3) }),
         key('late', { expiresOn: inDays(25), nextRotation: { by: 'policy', on: inDays(-5) } }),
         key('missing', { newest: undefined }),
+        key('unplanned', { nextRotation: { by: 'none', on: inDays(-9) } }),
       ],
       NOW,
     );
-    expect(rows.map(({ name, tone, due }) => [name, tone, due?.what])).toEqual([
-      ['late', 'bad', 'Next rotation'],
-      ['old', 'bad', 'End of crypto-period'],
-      ['soon', 'warn', 'Expiry'],
-      ['later', 'good', 'Next rotation'],
+    expect(rows.map(({ name, tone, due }) => [name, tone, due && (due.at < NOW ? due.overdue : due.next)])).toEqual([
+      ['late', 'bad', 'Rotation was due'],
+      ['old', 'bad', 'Crypto-period ended'],
+      ['soon', 'warn', 'Expires'],
+      ['later', 'good', 'Rotates'],
       ['never', 'good', undefined],
+      ['unplanned', 'good', undefined],
     ]);
   });
 });
@@ -107,7 +109,12 @@ describe('a rotation by region', () => {
     const places = [place('westeurope', { moved: 300, waiting: 1, movedLately: 300 })];
     const startedOn = new Date(NOW - 30_000).toISOString();
     expect(regionsOf({ places, startedOn }, NOW)[0]?.perMinute).toBe(600);
-    expect([600, 20.4, 0.4, 0].map(rateWords)).toEqual(['10.0 a second', '20 a minute', 'under 1 a minute', 'none']);
+    expect([600, 20.4, 0.4, 0].map(rateWords)).toEqual([
+      '10.0 a second',
+      '20 a minute',
+      'under 1 a minute',
+      'none in 5 min',
+    ]);
   });
 });
 
@@ -132,29 +139,29 @@ describe('the flow of a key', () => {
       ['new', 2, ['f', 'g/scope']],
       ['off', 1, ['h']],
     ]);
-    expect(shown?.versions.map(({ version: of, tone, leaves }) => [of, tone, leaves.map(({ name }) => name)])).toEqual([
+    expect(shown.versions.map(({ version: of, tone, leaves }) => [of, tone, leaves.map(({ name }) => name)])).toEqual([
       ['new', 'good', ['f', 'g/scope']],
-      ['old', 'warn', ['a', 'b', 'c', '87 accounts more']],
+      ['old', 'warn', ['a', 'b', 'c', '87 more']],
       ['off', 'bad', ['h']],
     ]);
-    expect(shown?.versions[0]?.leaves[1]?.account).toBe('g');
-    expect([shown?.rows, shown?.unused]).toEqual([7, 1]);
-    expect(shown?.fromKey.map(({ from, to }) => [from, to])).toEqual([
-      [3.5, 1],
-      [3.5, 4],
-      [3.5, 6.5],
+    expect(shown.versions[0]?.leaves[1]?.account).toBe('g');
+    expect(shown.versions[1]?.words).toBe('older, 90 accounts');
+    expect(shown.unused).toBe(1);
+    expect(bandsToVersions(shown.versions).map(({ to, uses }) => [to, uses])).toEqual([
+      [1, 2],
+      [4, 90],
+      [6.5, 1],
     ]);
-    const [, old] = shown?.versions ?? [];
-    expect(old && bandsOf(old, 93).map(({ to, share }) => [to, share.toFixed(2)])).toEqual([
-      [0.5, '0.01'],
-      [1.5, '0.01'],
-      [2.5, '0.01'],
-      [3.5, '0.94'],
+    expect(shown.versions.flatMap((of) => bandsToUses(of).map(({ to, uses }) => [to, uses])).slice(2, 6)).toEqual([
+      [0.5, 1],
+      [1.5, 1],
+      [2.5, 1],
+      [3.5, 87],
     ]);
   });
 
   it('shows the newest version although nothing uses it yet', () => {
-    const [first] = flow([['old', 1, ['a']]])?.versions ?? [];
+    const [first] = flow([['old', 1, ['a']]]).versions;
     expect([first?.version, first?.leaves[0]?.name]).toEqual(['new', 'nothing yet']);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LoggedUse, UsageLog } from '../../src/keys/usage-log.ts';
+import type { LoggedUse, UsageLog } from '../../src/keys/usage-log-client.ts';
 import { type Evidence, reasonsOfLog } from '../../src/retirement/evidence.ts';
 import { day, keyVersion } from '../support/keys.ts';
 

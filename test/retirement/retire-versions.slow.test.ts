@@ -6,7 +6,6 @@ import {
   retirementEntry,
   retireUnused,
 } from '../../src/retirement/retire-versions.ts';
-import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { outsider } from '../drift/outsider.ts';
@@ -178,42 +177,6 @@ describe('retirement', () => {
     expect(audited).toMatchObject([{ reason: 'RetirementNotUndone', details: { enabled: false } }]);
   });
 
-  it('does not enable a version of a key that is revoked in the meantime', async () => {
-    const { key, account } = movedOn();
-    const { outcome } = await retire(
-      key,
-      24,
-      around(
-        () => pin(key, account),
-        async (services) => {
-          const managed = services.settings.vaults.key(key.id());
-          if (managed) await revokeKey(managed, REVOKER, services);
-        },
-      ),
-    );
-    expect(stateOf(key)).toEqual([false, false]);
-    expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringMatching(/revoked.*restored/) }]);
-  });
-
-  it('gives way to a restore: what that has enabled meanwhile is not disabled by a write that was held up', async () => {
-    const { key } = movedOn();
-    const { outcome } = await retire(
-      key,
-      24,
-      around(async (services) => {
-        const managed = services.settings.vaults.key(key.id());
-        if (!managed) throw new Error('The vault is not managed.');
-        await revokeKey(managed, REVOKER, services);
-        const order = { revocation: REVOKER.id, restoredBy: crypto.randomUUID(), dualControl: true };
-        expect(await restoreKey(managed, order, services)).toMatchObject({ end: 'restored' });
-      }),
-    );
-    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('revoked and restored') }]);
-    expect(stateOf(key)).toEqual([true, true]);
-    // A revocation that was over before is none of its business.
-    expect((await retire(key)).outcome).toMatchObject([{ outcome: 'retired' }]);
-  });
-
   it('opens nothing of a key whose other versions somebody has disabled by hand meanwhile', async () => {
     const { key, account, newer } = movedOn();
     const { outcome } = await retire(
@@ -228,23 +191,6 @@ describe('retirement', () => {
     );
     expect(stateOf(key)).toEqual([false, false]);
     expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringMatching(/no newer .*disabled/i) }]);
-  });
-
-  it('is not begun when the key is revoked while the accounts are read', async () => {
-    const { key } = movedOn();
-    const { outcome, audited } = await retire(key, 24, ({ resourceGraph, ...services }) => ({
-      resourceGraph: {
-        async *query(...args) {
-          const managed = services.settings.vaults.key(key.id());
-          if (managed) await revokeKey(managed, REVOKER, services);
-          yield* resourceGraph.query(...args);
-        },
-      },
-    }));
-    expect(stateOf(key)).toEqual([false, false]);
-    expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
-    expect(tagsOf(key)).toHaveProperty('cmk-revocation');
-    expect([outcome, audited]).toEqual([[], []]);
   });
 
   it('takes for disabled what was disabled although the answer was lost, with the same proof', async () => {

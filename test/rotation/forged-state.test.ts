@@ -19,7 +19,7 @@ const FORGED = {
   at: AT,
   cause: 'forged',
   completes: false,
-  waited: true,
+  until: day(59).toISOString(),
 };
 
 /** One look at the key, after the state of its lease was written by another hand. */
@@ -98,7 +98,7 @@ describe('a state of a lease that says that a rotation was begun', () => {
           from: fc.constantFrom(...[1, 20, 52, 99].map(versionName), '', 'forged'),
           cause: fc.string(),
         },
-        ...{ completes: fc.boolean(), waited: fc.boolean(), at: fc.constantFrom(AT, '9999-12-31T23:59:59.999Z') },
+        ...{ completes: fc.boolean(), until: fc.constantFrom(AT, '9999-12-31T23:59:59.999Z') },
       },
       { requiredKeys: [] },
     );

@@ -1,8 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { LIMITS } from '../../src/azure/limits.ts';
-import { LATE_SECONDS } from '../../src/rotation/make-version.ts';
-import { GIVEN_UP_MS } from '../../src/time/spans.ts';
-import { HELD_MS, LEASE_MS } from '../../src/work/lease-client.ts';
 import { day } from '../support/keys.ts';
 import { type History, play, TROUBLES } from './rotation-histories.ts';
 
@@ -47,29 +43,9 @@ describe('one expiry makes one version, completed and recorded once', () => {
     },
   );
 
-  it.each(['late', 'killedLate', 'answerLost', 'noEffect'] as const)(
-    'with one instance, whichever of its calls is %s, whichever it is killed at then, and a renewal is lost',
-    async (trouble) => {
-      for (let step = 1; step <= STEPS; step += 1) {
-        for (let after = 1; after <= STEPS; after += 1) {
-          for (const kill of ['killedBefore', 'killedAfter'] as const) {
-            const later = { step: step + after, trouble: kill };
-            await holds({ messages: 1, step, trouble, later, renewalLost: true, seed: 1 });
-          }
-        }
-      }
-    },
-  );
-
   it.each(TROUBLES)('with three messages and instances, whichever call is %s, in any order', async (trouble) => {
     for (let step = 1; step <= 3 * STEPS; step += 1) {
       for (let seed = 1; seed <= 10; seed += 1) await holds({ messages: 3, step, trouble, seed });
     }
   });
-});
-
-it('what an instance sends that is cut off from the storage is over before anybody else asks for a version', () => {
-  // It may send until its lease is held no more; the next one waits for that lease, and then for as long as its own stands.
-  const lastMs = HELD_MS + LIMITS.keyWork.wholeWriteMs + GIVEN_UP_MS;
-  expect(lastMs).toBeLessThanOrEqual(LEASE_MS + Math.min(LEASE_MS, LATE_SECONDS * 1000));
 });

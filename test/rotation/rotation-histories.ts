@@ -21,8 +21,6 @@ export interface History {
   readonly trouble: Trouble;
   /** A call after that which goes wrong, too. */
   readonly later?: { readonly step: number; readonly trouble: Trouble };
-  /** What renews the first lease that is abandoned gets lost: whoever lives sends another one 20 s later. */
-  readonly renewalLost?: boolean;
   /** Which of the calls under way goes on next. */
   readonly seed: number;
 }
@@ -37,8 +35,6 @@ export interface Ending {
 
 /** Within the minute in which what was given up may still take effect. */
 const LATE_MS = 55_000;
-/** A lease is renewed so often. */
-const RENEWAL_MS = 20_000;
 /** When the queue delivers a message again whose receiver died. */
 const REDELIVERY_MS = 30_000;
 
@@ -59,7 +55,6 @@ class HistoryWorld {
   #versions: KeyVersion[] = [keyVersion(2, { expiresOn: day(40), tags: { owner: 'files', 'cmk-rotation': 'auto' } })];
   readonly #trail: AuditEntry[] = [];
   #steps = 0;
-  #isRenewalLost = false;
   #random: number;
 
   constructor(history: History) {
@@ -155,43 +150,27 @@ class HistoryWorld {
       leases: {
         acquire: (name) => {
           // A lease that its holder does not know of expires.
-          let granted: Lease | undefined;
+          let granted: Awaited<ReturnType<MemoryLeases['acquire']>>;
           let givenUp = false;
           return call(async (): Promise<Lease | undefined> => {
             const lease = await this.#leases.acquire(name);
             if (!lease) return undefined;
             granted = lease;
-            if (givenUp || dead) await lease.abandon();
+            if (givenUp || dead) lease.expire();
             holds = true;
-            let isLeft = false;
             return {
               state: lease.state,
-              held: () => !isLeft && lease.held(),
+              held: () => lease.held(),
               save: (state) => call(() => lease.save(state)),
               release: async () => {
                 // What cannot be released expires.
-                await call(() => lease.release()).catch(() => lease.abandon());
+                await call(() => lease.release()).catch(() => lease.expire());
                 holds = false;
-              },
-              abandon: async () => {
-                if (dead) return false;
-                if (!this.#history.renewalLost || this.#isRenewalLost) {
-                  holds = false;
-                  return lease.abandon();
-                }
-                this.#isRenewalLost = true;
-                isLeft = true;
-                this.after(RENEWAL_MS, () => {
-                  if (dead) return;
-                  holds = false;
-                  void lease.abandon();
-                });
-                return false;
               },
             };
           }).catch((error: unknown) => {
             givenUp = true;
-            void granted?.abandon();
+            granted?.expire();
             throw error;
           });
         },

@@ -4,7 +4,7 @@ import type { KeyEffect } from '../../src/effect/effect.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { Journal } from '../../src/operations/journal.ts';
-import { unretireVersion } from '../../src/operations/key/key-unretire.ts';
+import { unretireVersion } from '../../src/operations/key/key-retire.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { finishRetirements } from '../../src/retirement/finish-retirements.ts';
 import { type RetireServices, retireUnused } from '../../src/retirement/retire-versions.ts';

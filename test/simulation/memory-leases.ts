@@ -12,8 +12,6 @@ interface Held {
   readonly acquired: number;
   /** Its holder was killed, or does not know of it. */
   died: number;
-  /** Left to itself: renewed until one renewal is heard of. */
-  left: number;
   released: number;
   state: unknown;
 }
@@ -74,7 +72,6 @@ export class MemoryLeases {
       by,
       acquired: now,
       died,
-      left: NEVER,
       released: NEVER,
       state: (held ?? this.#written)?.state,
     };
@@ -92,16 +89,11 @@ export class MemoryLeases {
   /** When it was last renewed. */
   #renewed(held: Held): number {
     const now = this.#clock();
-    const { acquired, left } = held;
+    const { acquired } = held;
     let last = acquired;
-    const turns: number[] = [];
-    for (let at = acquired + TURN_MS; at <= Math.min(now, acquired + 3_600_000); at += TURN_MS) turns.push(at);
-    if (left <= now) turns.push(left);
-    for (const at of turns.sort((a, b) => a - b)) {
-      if (at >= held.released || at - left > LEASE_MS) break;
-      if (!this.#hears(held, at)) continue;
-      last = at;
-      if (at >= left) break;
+    for (let at = acquired + TURN_MS; at <= Math.min(now, acquired + 3_600_000); at += TURN_MS) {
+      if (at >= held.released) break;
+      if (this.#hears(held, at)) last = at;
     }
     return last;
   }
@@ -116,11 +108,6 @@ export class MemoryLeases {
     const isCurrent = () => this.#all.get(name) === held && held.released > now();
     const change = (label: string, make: () => void) => way(label, make, true);
     let isOver = false;
-    const abandon = async (): Promise<boolean> => {
-      isOver = true;
-      held.left = Math.min(held.left, now());
-      return isCurrent() && this.#hears(held, now());
-    };
     return {
       state: held.state,
       held: () => !isOver && isCurrent() && now() - this.#renewed(held) < HELD_MS,
@@ -137,7 +124,6 @@ export class MemoryLeases {
           if (isCurrent() && this.#expires(held) > now()) held.released = now();
         }).catch(() => {});
       },
-      abandon,
     };
   }
 }

@@ -146,6 +146,10 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[version, { do: 'revoke', key, during: /^get/ } as const, pass(7, /^get/)],
       { do: 'restore', key },
     ],
+    'the key is revoked while its target is announced': [
+      ...[version, { do: 'revoke', key, during: /^save/ } as const, pass(7, /^save/)],
+      { do: 'restore', key },
+    ],
     'moves are paused while accounts are read': [
       version,
       { do: 'pause', during: /^get|^patch/ },

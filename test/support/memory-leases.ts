@@ -1,6 +1,6 @@
 import type { Lease, Leases } from '../../src/work/lease-client.ts';
 
-/** How long a lease lasts that is left to itself, in milliseconds. */
+/** How long a lease lasts that is not renewed, in milliseconds. */
 const DURATION_MS = 60_000;
 /** How long one lasts at least whose holder dies between two renewals. */
 const LEFT_MS = 40_000;
@@ -16,7 +16,7 @@ export class MemoryLeases implements Leases {
     this.#now = now;
   }
 
-  async acquire(name: string): Promise<Lease | undefined> {
+  async acquire(name: string): Promise<(Lease & { readonly expire: () => void }) | undefined> {
     const taken = this.#taken.get(name);
     if (taken && taken.until > this.#now().getTime()) return undefined;
     const holder = {};
@@ -38,10 +38,10 @@ export class MemoryLeases implements Leases {
       release: async () => {
         if (isOurs()) this.#taken.delete(name);
       },
-      abandon: async () => {
+      /** It is renewed no more. */
+      expire: () => {
         if (isOurs()) this.#taken.set(name, { holder, until: this.#now().getTime() + DURATION_MS });
         isLeft = true;
-        return true;
       },
     };
   }

@@ -11,7 +11,7 @@ const EARLIER = new Date('2026-06-01T11:00:00.000Z');
 function of(change: { complete?: boolean; on?: Date; key?: string; report?: DriftReport; found?: boolean } = {}) {
   const { complete = true, on = STARTED, key = KEY.id, found = false } = change;
   const one = account();
-  const subscription = { id: one.subscriptionId, accounts: 1, scopesLookedAt: 1, complete, resumed: false };
+  const subscription = { id: one.subscriptionId, accounts: 1, scopesLookedAt: 1, complete };
   const whole = report({ startedOn: STARTED.toISOString() });
   const newest = { ...whole, coverage: { ...whole.coverage, subscriptions: [subscription] } };
   const lastSeen = new Map([[one.name.toLowerCase(), { key: KEY.id.toLowerCase(), on }]]);

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '../../src/settings/settings.ts';
-import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
+import { FleetSnapshots } from '../../src/views/fleet.ts';
 import type { FleetPorts } from '../../src/views/read-fleet.ts';
 import { NOW } from '../drift/checks/subjects.ts';
 import { VAULT_ID } from '../support/keys.ts';

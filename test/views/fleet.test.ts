@@ -25,7 +25,7 @@ const USE: UseRow = {
 async function health(change: { use?: UseRow | undefined; versions?: KeyVersion[]; findings?: Finding[] } = {}) {
   const { versions = [keyVersion(1), keyVersion(2)], findings = [] } = change;
   const whole = report({ startedOn: NOW.toISOString() });
-  const covered = { id: subscriptionId, accounts: 1, scopesLookedAt: 1, complete: true, resumed: false };
+  const covered = { id: subscriptionId, accounts: 1, scopesLookedAt: 1, complete: true };
   const reading: FleetReading = {
     readOn: NOW,
     unlisted: 0,

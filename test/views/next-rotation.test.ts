@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { RotationPolicy } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import type { RotationPolicy } from '../../src/keys/rotation-policy.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { decideRotation } from '../../src/rotation/rotation.ts';
 import { cryptoPeriodEnd, nextRotation } from '../../src/views/key.ts';

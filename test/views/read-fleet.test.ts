@@ -10,7 +10,7 @@ const settings = readSettings({ CMK_VAULTS: VAULT_ID, AzureWebJobsStorage: 'UseD
 const { subscriptionId } = account();
 const covering = (accounts: number): DriftReport => {
   const whole = report({ findings: [] });
-  const subscriptions = [{ id: subscriptionId, accounts, scopesLookedAt: 0, complete: true, resumed: false }];
+  const subscriptions = [{ id: subscriptionId, accounts, scopesLookedAt: 0, complete: true }];
   return { ...whole, coverage: { ...whole.coverage, subscriptions } };
 };
 

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { FleetSnapshots } from '../../src/views/fleet-snapshot.ts';
+import { FleetSnapshots } from '../../src/views/fleet.ts';
 import type { KeyLister } from '../../src/views/key-list.ts';
 import type { ListedVault } from '../../src/views/key-schemas.ts';
 import { NowBoard, type NowPorts } from '../../src/views/read-now.ts';

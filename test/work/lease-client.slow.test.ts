@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import {
@@ -98,23 +97,12 @@ describe('a lease', () => {
 // What a process that was killed does: nothing more. The shortest lease that there is takes 15 s.
 it('expires after its holder is gone or cannot renew it, and not while it is renewed', async () => {
   const short = { durationSeconds: 15 };
-  const [storage, unreliable] = await Promise.all([1, 2].map(() => faultyStorage(azurite.connectionString)));
-  if (!storage || !unreliable) throw new Error('There is no storage.');
+  const storage = await faultyStorage(azurite.connectionString);
   try {
     const cutOff = await taken(instance(short, storage.connectionString), 'cut off');
     await cutOff.save({ unfinished: true });
     storage.onRequest(() => 'refuse');
     const renewed = await taken(instance(short), 'renewed');
-    const abandoned = await taken(instance(short), 'abandoned');
-    const unheard = await taken(instance(short, unreliable.connectionString), 'unheard');
-    await sleep(3_000);
-    void abandoned.abandon();
-    unreliable.onRequest(() => 'refuse');
-    void unheard.abandon();
-    const abandonedOn = performance.now();
-    expect(abandoned.held()).toBe(false);
-    await sleep(2_000);
-    unreliable.onRequest(() => 'pass');
     // Its holder is not sure of it any more before others have it.
     const next = await eventually('it expires', async () => {
       const isHeld = cutOff.held();
@@ -123,15 +111,10 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
       return acquired;
     });
     expect(next?.state).toEqual({ unfinished: true });
-    // 15 s from when it was abandoned, not from when it was acquired; no less where nobody heard of that at first.
-    const free = await eventually('it expires', () => instance().acquire('abandoned'));
-    expect(performance.now() - abandonedOn).toBeGreaterThan(14_000);
-    await eventually('it expires', () => instance().acquire('unheard'));
-    expect(performance.now() - abandonedOn).toBeGreaterThan(14_000);
     expect(renewed.held()).toBe(true);
     expect(await instance().acquire('renewed')).toBeUndefined();
-    await Promise.all([next, free, renewed].map((lease) => lease?.release()));
+    await Promise.all([next, renewed].map((lease) => lease?.release()));
   } finally {
-    await Promise.all([storage, unreliable].map((one) => one.close()));
+    await storage.close();
   }
 });

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 export type { AuditRecordView, AuditRecordWhole } from '../../../src/audit/trail-view.ts';
 export type { RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
 export type { DriftCause } from '../../../src/drift/report.ts';
-export type { TrendDay } from '../../../src/drift/trend/trend.ts';
+export type { TrendDay } from '../../../src/drift/trend.ts';
 export type { RotationSummary } from '../../../src/fleet/rotation-schemas.ts';
 export type { Rekey as RekeyOrder } from '../../../src/orders/standing-orders.ts';
 export type { RekeyCheck } from '../../../src/rekey/rekey-problems.ts';
@@ -13,7 +13,7 @@ export type { KeyStatusResponse, KeySummary } from '../../../src/views/key-schem
 export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
 
 import type { AUDIT_LIST } from '../../../src/audit/trail-view.ts';
-import type { TREND } from '../../../src/drift/trend/trend.ts';
+import type { TREND } from '../../../src/drift/trend.ts';
 import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/views/fleet-schemas.ts';
 import type { KEY_LIST } from '../../../src/views/key-schemas.ts';
 

@@ -45,8 +45,8 @@ export function ExpiryLines({ keys }: { readonly keys: readonly KeySummary[] }) 
 function barsOf({ from, expiry, tone, due }: ExpiryRow, now: number) {
   if (!due || due.at >= now) return [{ from, to: expiry, tone }];
   return [
-    { from, to: due.at, tone: 'none' as const },
-    { from: Math.max(from, due.at), to: now, tone },
+    ...(from < due.at ? [{ from, to: due.at, tone: 'none' as const }] : []),
+    { from: due.at, to: now, tone },
     ...(expiry === undefined || expiry > now ? [{ from: now, to: expiry, tone: 'none' as const }] : []),
   ];
 }
@@ -62,9 +62,8 @@ function DueWords({ row: { due, tone }, now }: { readonly row: ExpiryRow; readon
   const isPast = due.at < now;
   return (
     <span class={`due tone-${tone}`}>
-      {due.what} {isPast ? `overdue by ${distance(now - due.at)}` : `in ${distance(due.at - now)}`}
+      {isPast ? `${due.overdue} ${distance(now - due.at)} ago` : `${due.next} in ${distance(due.at - now)}`}
       <small>
-        {' '}
         <Day at={new Date(due.at)} />
       </small>
     </span>

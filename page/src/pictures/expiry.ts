@@ -3,7 +3,8 @@ import type { Tone } from '../ui/tone.ts';
 
 /** What comes next for a key, or is overdue. */
 export interface Due {
-  readonly what: 'Expiry' | 'Next rotation' | 'End of crypto-period';
+  readonly next: string;
+  readonly overdue: string;
   readonly at: number;
 }
 
@@ -35,14 +36,19 @@ export function expiryRows(keys: readonly KeySummary[], now: number): readonly E
 function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {
   const { key, vault, name, newest, expiresOn, nextRotation, cryptoPeriodEndsOn } = of;
   if (!newest) return undefined;
-  const [expiry, rotation, period] = [expiresOn, nextRotation?.on, cryptoPeriodEndsOn].map(msOf);
-  const dues = [due('Next rotation', rotation), due('Expiry', expiry), due('End of crypto-period', period)];
-  const [first] = dues.flatMap((one) => one ?? []).sort((a, b) => a.at - b.at);
+  const planned = nextRotation?.by === 'none' ? undefined : nextRotation?.on;
+  const [expiry, rotation, period] = [expiresOn, planned, cryptoPeriodEndsOn].map(msOf);
+  const dues = [
+    { next: 'Rotates', overdue: 'Rotation was due', at: rotation },
+    { next: 'Expires', overdue: 'Expired', at: expiry },
+    { next: 'Crypto-period ends', overdue: 'Crypto-period ended', at: period },
+  ];
+  const [first] = dues
+    .flatMap(({ at, ...words }) => (at === undefined ? [] : [{ ...words, at }]))
+    .sort((a, b) => a.at - b.at);
   const isSoon = [expiry, period].some((at) => at !== undefined && at - now < SOON_MS);
   const tone = first && first.at < now ? 'bad' : isSoon ? 'warn' : 'good';
   return { key, vault, name, from: Date.parse(newest.activeFrom), expiry, rotation, period, tone, due: first };
 }
 
 const msOf = (time: string | undefined): number | undefined => (time === undefined ? undefined : Date.parse(time));
-const due = (what: Due['what'], at: number | undefined): Due | undefined =>
-  at === undefined ? undefined : { what, at };

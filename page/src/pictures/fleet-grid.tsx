@@ -35,7 +35,6 @@ export function FleetGrid({ rows, health, cause, choose }: FleetGridProps) {
     const found = hit(event);
     if (found) press(found.block);
   };
-  if (rows.length === 0) return null;
   return (
     <div class="fleet-grid" ref={frame}>
       <svg

@@ -16,87 +16,82 @@ interface FlowVersion {
   readonly tone: Tone;
   readonly words: string;
   readonly uses: number;
+  /** One row each. */
   readonly leaves: readonly FlowUse[];
-}
-
-/** A band between two boxes. Heights in rows, from the top. */
-export interface Band {
-  readonly from: number;
-  readonly to: number;
-  /** Part of all uses, from 0 to 1. */
-  readonly share: number;
-  readonly tone: Tone;
 }
 
 export interface Flow {
   readonly versions: readonly FlowVersion[];
   /** Versions that nothing uses, and that are not shown. */
   readonly unused: number;
-  readonly rows: number;
-  readonly fromKey: readonly Band[];
 }
 
-/** Uses named for each version, where so many versions are in use. */
-const namedOf = (versions: number): number => (versions <= 2 ? 5 : versions <= 5 ? 3 : 1);
+/** A band from the middle of a box to a place on its right. */
+export interface Band {
+  /** In rows from the top. */
+  readonly to: number;
+  readonly uses: number;
+  readonly tone: Tone;
+}
+
+type Uses = NonNullable<KeyStatusResponse['users']>['versions'][number];
 
 /** Which version of a key is used by what: the newest usable one first, then those with most users. */
-export function flowOf({ versions, users, newestUsable }: KeyStatusResponse): Flow | undefined {
-  if (!users) return undefined;
-  const used = users.versions.filter(({ accounts, scopes }) => accounts + scopes > 0);
+export function flowOf({ versions, users, newestUsable }: KeyStatusResponse): Flow {
+  const used = (users?.versions ?? []).filter(({ accounts, scopes }) => accounts + scopes > 0);
   const isListed = used.some(({ version }) => version === newestUsable);
-  const all =
-    newestUsable === undefined || isListed
-      ? used
-      : [...used, { version: newestUsable, accounts: 0, scopes: 0, first: [] }];
-  const named = namedOf(all.length);
-  const total = users.accounts + users.scopes;
+  const unusedNewest =
+    newestUsable === undefined || isListed ? [] : [{ version: newestUsable, accounts: 0, scopes: 0, first: [] }];
+  const all = [...used, ...unusedNewest];
+  // The more versions are in use, the fewer of their users are named.
+  const named = all.length <= 2 ? 5 : all.length <= 5 ? 3 : 1;
   const shown = all
-    .map(({ version, accounts, scopes, first }): FlowVersion => {
-      const state = versions.find((one) => one.version === version)?.state;
-      const uses = accounts + scopes;
-      const isNewest = version !== undefined && version === newestUsable;
+    .map((of): FlowVersion => {
+      const state = versions.find((one) => one.version === of.version)?.state;
+      const isNewest = of.version !== undefined && of.version === newestUsable;
+      const words = isNewest ? 'newest' : state === 'Usable' ? 'older' : (state?.toLowerCase() ?? 'not in the vault');
       return {
-        version,
+        version: of.version,
         tone: isNewest ? 'good' : state === 'Disabled' || state === 'Expired' ? 'bad' : 'warn',
-        words: isNewest ? 'newest' : state === 'Usable' ? 'older' : (state?.toLowerCase() ?? 'not in the vault'),
-        uses,
-        leaves: leavesOf(first, uses, named, { accounts, scopes }),
+        words: `${words}, ${usesWords(of)}`,
+        uses: of.accounts + of.scopes,
+        leaves: leavesOf(of, named),
       };
     })
     .sort((a, b) => Number(b.tone === 'good') - Number(a.tone === 'good') || b.uses - a.uses);
-  const rows = shown.reduce((sum, { leaves }) => sum + leaves.length, 0);
   const unused = versions.filter(({ version }) => !shown.some((one) => one.version === version)).length;
-  let above = 0;
-  const fromKey = shown.map(({ leaves, uses, tone }): Band => {
-    const to = above + leaves.length / 2;
-    above += leaves.length;
-    return { from: rows / 2, to, share: total > 0 ? uses / total : 0, tone };
-  });
-  return { versions: shown, unused, rows, fromKey };
+  return { versions: shown, unused };
 }
 
-function leavesOf(
-  first: readonly string[],
-  uses: number,
-  named: number,
-  { accounts, scopes }: { readonly accounts: number; readonly scopes: number },
-): readonly FlowUse[] {
+function leavesOf({ accounts, scopes, first }: Uses, named: number): readonly FlowUse[] {
+  const uses = accounts + scopes;
   if (uses === 0) return [{ name: 'nothing yet', account: undefined, uses: 0 }];
-  // A last one is named rather than counted.
-  const names = uses <= named + 1 && first.length >= uses ? first : first.slice(0, named);
+  // A single one that is left is named rather than counted.
+  const names = first.length === uses && uses <= named + 1 ? first : first.slice(0, named);
   const leaves = names.map((name): FlowUse => ({ name, account: name.split('/')[0], uses: 1 }));
   const rest = uses - names.length;
-  if (rest === 0) return leaves;
-  const kind = scopes === 0 ? count(rest, 'account') : accounts === 0 ? count(rest, 'scope') : count(rest, 'use');
-  return [...leaves, { name: `${kind}${names.length > 0 ? ' more' : ''}`, account: undefined, uses: rest }];
+  return rest === 0
+    ? leaves
+    : [...leaves, { name: `${rest.toLocaleString('en')} more`, account: undefined, uses: rest }];
 }
 
-/** The bands from one version to its uses. */
-export function bandsOf({ leaves, uses, tone }: FlowVersion, total: number): readonly Band[] {
-  return leaves.map((leaf, index) => ({
-    from: leaves.length / 2,
-    to: index + 0.5,
-    share: uses > 0 ? leaf.uses / Math.max(1, total) : 0,
-    tone,
-  }));
+function usesWords({ accounts, scopes }: Uses): string {
+  const scoped = count(scopes, 'scope');
+  if (scopes === 0) return count(accounts, 'account');
+  return accounts === 0 ? scoped : `${count(accounts, 'account')}, ${scoped}`;
+}
+
+/** From the key to each of its versions. */
+export function bandsToVersions(versions: readonly FlowVersion[]): readonly Band[] {
+  let above = 0;
+  return versions.map(({ leaves, uses, tone }) => {
+    const to = above + leaves.length / 2;
+    above += leaves.length;
+    return { to, uses, tone };
+  });
+}
+
+/** From a version to each of its users. */
+export function bandsToUses({ leaves, tone }: FlowVersion): readonly Band[] {
+  return leaves.map(({ uses }, index) => ({ to: index + 0.5, uses, tone }));
 }

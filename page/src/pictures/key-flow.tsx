@@ -1,18 +1,18 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { count, keyLabel, keyNames, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
-import { type Band, bandsOf, flowOf } from './flow.ts';
+import { type Band, bandsToUses, bandsToVersions, flowOf } from './flow.ts';
 
-/** Height of an account, as `.flow-uses li` has it. Pixels. */
+/** Height of a row, as `.flow-uses li` has it. Pixels. */
 const ROW = 30;
-/** The thinnest band, and how much thicker one of all uses is. Pixels. */
-const THICK = { least: 2, more: 18 };
+/** Thickness of the thinnest band, and what a band of all users has more. Pixels. */
+const THICK = { least: 2, more: 22 };
 
 /** Key → versions → accounts. The lists in it are its own words; the bands show how many. */
 export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
-  const flow = flowOf(of);
-  if (!flow || flow.versions.length === 0) return null;
-  const total = (of.users?.accounts ?? 0) + (of.users?.scopes ?? 0);
+  const { versions, unused } = flowOf(of);
+  const all = versions.reduce((sum, { uses }) => sum + uses, 0);
+  const rows = versions.reduce((sum, { leaves }) => sum + leaves.length, 0);
   const key = keyLabel(of.key);
   return (
     <>
@@ -20,20 +20,18 @@ export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
         <span class="node tone-info" title={key}>
           {keyNames(of.key)?.key ?? key}
         </span>
-        <Bands bands={flow.fromKey} rows={flow.rows} />
-        <ul class="flow-versions">
-          {flow.versions.map((version) => (
-            <li key={version.version ?? ''}>
+        <Bands bands={bandsToVersions(versions)} rows={rows} all={all} />
+        <ul>
+          {versions.map((version) => (
+            <li key={version.version ?? ''} class="flow-version">
               <span class={`node tone-${version.tone}`} title={version.version}>
                 <span class="mono">{version.version ? shortVersion(version.version) : 'not told'}</span>
-                <small>
-                  {version.words} · {count(version.uses, 'use')}
-                </small>
+                <small>{version.words}</small>
               </span>
-              <Bands bands={bandsOf(version, total)} rows={version.leaves.length} />
+              <Bands bands={bandsToUses(version)} rows={version.leaves.length} all={all} />
               <ul class="flow-uses">
                 {version.leaves.map(({ name, account, uses }) => (
-                  <li key={name}>
+                  <li key={name} title={name}>
                     {account ? (
                       <a href={href(['fleet', account])}>{name}</a>
                     ) : uses > 0 ? (
@@ -48,13 +46,22 @@ export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
           ))}
         </ul>
       </div>
-      {flow.unused > 0 && <p class="muted">Nothing uses {count(flow.unused, 'other version')}.</p>}
+      {unused > 0 && <p class="muted">Nothing uses {count(unused, 'other version')}.</p>}
     </>
   );
 }
 
-function Bands({ bands, rows }: { readonly bands: readonly Band[]; readonly rows: number }) {
+interface BandsProps {
+  readonly bands: readonly Band[];
+  readonly rows: number;
+  /** Users of the key. */
+  readonly all: number;
+}
+
+function Bands({ bands, rows, all }: BandsProps) {
   const height = rows * ROW;
+  const thick = bands.map(({ uses }) => THICK.least + (uses / Math.max(1, all)) * THICK.more);
+  const middle = (height - thick.reduce((sum, one) => sum + one, 0)) / 2;
   return (
     <svg
       class="bands"
@@ -64,14 +71,20 @@ function Bands({ bands, rows }: { readonly bands: readonly Band[]; readonly rows
       aria-hidden="true"
       focusable="false"
     >
-      {bands.map(({ from, to, share, tone }) => (
-        <path
-          key={to}
-          class={`band tone-${tone}`}
-          d={`M0 ${from * ROW}C50 ${from * ROW} 50 ${to * ROW} 100 ${to * ROW}`}
-          stroke-width={share > 0 ? THICK.least + share * THICK.more : 1}
-        />
-      ))}
+      {bands.map(({ to, tone }, index) => {
+        const width = thick[index] ?? 0;
+        // They leave the box one below the other.
+        const start = middle + thick.slice(0, index).reduce((sum, one) => sum + one, 0) + width / 2;
+        const end = to * ROW;
+        return (
+          <path
+            key={to}
+            class={`band tone-${tone}`}
+            d={`M0 ${start}C50 ${start} 50 ${end} 100 ${end}`}
+            stroke-width={width}
+          />
+        );
+      })}
     </svg>
   );
 }

@@ -38,7 +38,7 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
                   {failed > 0 && <strong class="tone-bad">, {failed.toLocaleString('en')} failed</strong>}
                 </span>
               </td>
-              <td class="of-rate">{perMinute > 0 ? rateWords(perMinute) : waiting > 0 && 'none in 5 min'}</td>
+              <td class="of-rate">{waiting > 0 && !isStanding(rotation) && rateWords(perMinute)}</td>
               <td class="of-end">
                 {waiting === 0 ? (
                   failed > 0 ? (
@@ -58,15 +58,18 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
   );
 }
 
+/** Whether it goes on only when an operator says so, and has no expected end. */
+export function isStanding({ state }: Pick<RotationSummary, 'state'>): boolean {
+  return state === 'paused' || state === 'held';
+}
+
 interface EndProps {
   readonly rotation: RotationSummary;
   readonly expectedEnd: string | undefined;
 }
 
-/** A rotation that stands has none. */
 function End({ rotation, expectedEnd }: EndProps) {
-  if (rotation.state === 'paused') return <>paused</>;
-  if (rotation.state === 'held') return <>held</>;
+  if (isStanding(rotation)) return <>{rotation.state}</>;
   if (!expectedEnd) return <>not known</>;
   return isPast(expectedEnd) ? (
     <>any moment</>

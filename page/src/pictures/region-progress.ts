@@ -43,9 +43,9 @@ export function regionsOf(
     .sort((a, b) => b.waiting - a.waiting || (a.region < b.region ? -1 : 1));
 }
 
-/** `9.8 a second`, `20 a minute`, `none`. */
+/** `9.8 a second`, `20 a minute`, `none in 5 min`. */
 export function rateWords(perMinute: number): string {
   if (perMinute >= 60) return `${(perMinute / 60).toFixed(1)} a second`;
   if (perMinute >= 1) return `${Math.round(perMinute)} a minute`;
-  return perMinute > 0 ? 'under 1 a minute' : 'none';
+  return perMinute > 0 ? 'under 1 a minute' : `none in ${LATELY_MINUTES} min`;
 }

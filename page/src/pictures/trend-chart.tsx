@@ -186,7 +186,13 @@ function optionsOf(
     stroke: colour(tone),
     ...(shape === 'bars'
       ? { fill: colour(tone), width: 0, points: { show: false }, paths: barsOf(index, figures.length) }
-      : { width: 2, dash: [...(DASHES[index] ?? [])], points: { show: true, size: 5, fill: colour(tone) } }),
+      : // A day without a rotation breaks no line; one of which nothing is known does.
+        {
+          spanGaps: unit === 'seconds',
+          width: 2,
+          dash: [...(DASHES[index] ?? [])],
+          points: { show: true, size: 5, fill: colour(tone) },
+        }),
   }));
   return {
     width: Math.max(200, element.clientWidth),

@@ -1,7 +1,7 @@
 import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
 import type { FleetAccount } from '../api/types.ts';
 import { type PollHow, usePoll } from '../api/use-poll.ts';
-import { count, inWords, keyLabel, keyNames, reasonSentence, shortId, shortVersion } from '../names.ts';
+import { count, inWords, keyLabel, keyNames, reasonSentence, shortId, shortVersion, withNames } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
@@ -169,13 +169,13 @@ function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed
               {finding.exemption && <Badge tone="none">Exempt until {finding.exemption.until}</Badge>}
             </div>
             <p>
-              <Prose text={finding.is} />
+              <Prose text={withNames(finding.is)} />
             </p>
             <p>
-              <span class="label">Should be</span> <Prose text={finding.shouldBe} />
+              <span class="label">Should be</span> <Prose text={withNames(finding.shouldBe)} />
             </p>
             <p>
-              <span class="label">Next step</span> <Prose text={finding.fix} />
+              <span class="label">Next step</span> <Prose text={withNames(finding.fix)} />
             </p>
             {finding.command && <Command text={finding.command} />}
             {finding.reason === 'ContestedChange' && <Release account={of.id} changed={changed} />}

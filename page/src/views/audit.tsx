@@ -144,24 +144,31 @@ function Records({ first }: { readonly first: AuditList }) {
   };
   return (
     <>
-      {all.length === 0 && <p>Nothing is recorded that fits.</p>}
-      <table class="cards">
-        <caption class="hidden">Records of the audit trail, newest first</caption>
-        <thead>
-          <tr>
-            <th scope="col">When</th>
-            <th scope="col">What</th>
-            <th scope="col">About</th>
-            <th scope="col">By</th>
-            <th scope="col">Why</th>
-          </tr>
-        </thead>
-        <tbody>
-          {foldMoves(all).map((one) =>
-            'to' in one ? <FoldedRow key={one.records[0]?.id} moves={one} /> : <RecordRow key={one.id} record={one} />,
-          )}
-        </tbody>
-      </table>
+      {all.length === 0 ? (
+        <p>Nothing is recorded that fits.</p>
+      ) : (
+        <table class="cards">
+          <caption class="hidden">Records of the audit trail, newest first</caption>
+          <thead>
+            <tr>
+              <th scope="col">When</th>
+              <th scope="col">What</th>
+              <th scope="col">About</th>
+              <th scope="col">By</th>
+              <th scope="col">Why</th>
+            </tr>
+          </thead>
+          <tbody>
+            {foldMoves(all).map((one) =>
+              'to' in one ? (
+                <FoldedRow key={one.records[0]?.id} moves={one} />
+              ) : (
+                <RecordRow key={one.id} record={one} />
+              ),
+            )}
+          </tbody>
+        </table>
+      )}
       {problem && <ProblemCard problem={problem} />}
       {last.searchedBackTo && last.nextLink && (
         <p class="muted">

@@ -66,7 +66,7 @@ function affectedBy({ affected, accounts, sample }: Told): string {
   return accounts > 0 ? count(accounts, 'account') : count(affected, 'resource');
 }
 
-/** Storage accounts and their scopes. */
+/** The storage accounts among resources, and those whose scopes are. */
 export function accountsIn(ids: readonly string[]): readonly string[] {
-  return ids.filter((id) => /\/storageAccounts\//i.test(id));
+  return [...new Set(ids.flatMap((id) => /^.*\/storageAccounts\/[^/]+/i.exec(id)?.[0] ?? []))];
 }

@@ -92,6 +92,7 @@ const MOST_NAMED = 3;
 /** The first accounts that a cause affects; its sentence names a single one. */
 function Affects({ cause }: { readonly cause: DriftCause }) {
   const named = accountsIn(cause.sample).slice(0, MOST_NAMED);
+  const more = cause.accounts - named.length;
   if (cause.accounts < 2 || named.length === 0) return null;
   return (
     <p>
@@ -102,10 +103,10 @@ function Affects({ cause }: { readonly cause: DriftCause }) {
           <Resource id={id} />
         </span>
       ))}
-      {cause.affected > named.length && (
+      {more > 0 && (
         <>
           {' '}
-          and <a href={href(['fleet'], { cause: cause.id })}>{cause.affected - named.length} more</a>
+          and <a href={href(['fleet'], { cause: cause.id })}>{more} more</a>
         </>
       )}
     </p>

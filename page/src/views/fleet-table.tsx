@@ -94,7 +94,8 @@ export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
 function Pad({ height }: { readonly height: number }) {
   return (
     <tr>
-      <td class="pad" colSpan={COLUMN_NAMES.length} style={{ height: `${height}px` }} />
+      {/* One cell: over columns that a phone leaves out, it would keep their width. */}
+      <td class="pad" style={{ height: `${height}px` }} />
     </tr>
   );
 }

@@ -78,7 +78,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
             {choices.tags.map((one) => [one, one])}
           </Choice>
           <div class="narrow">
-            <Choice name="Sort by" all="worst first" value={sortText} set={(value) => set('sort', value)}>
+            <Choice name="Sort by" all="health" value={sortText} set={(value) => set('sort', value)}>
               {COLUMN_NAMES.flatMap((name) => [[name, name] as const, [`-${name}`, `${name}, reversed`] as const])}
             </Choice>
           </div>
@@ -111,9 +111,23 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
           choose={(health, cause) => replaceQuery(['fleet'], { ...asked, sort: sortText, health, cause })}
         />
         {fleet.problem && <ProblemCard problem={fleet.problem} />}
-        <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
+        {fleet.isWhole && found.length === 0 ? (
+          <NoAccount isFiltered={rows.length > 0} />
+        ) : (
+          <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
+        )}
       </Section>
     </>
+  );
+}
+
+/** Why a list of accounts is empty. */
+export function NoAccount({ isFiltered }: { readonly isFiltered: boolean }) {
+  if (isFiltered) return <p>No account fits what is asked for.</p>;
+  return (
+    <p>
+      No storage account uses a key of a managed vault yet. <code>cmk account enable</code> puts an account on a key.
+    </p>
   );
 }
 

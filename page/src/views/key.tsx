@@ -7,7 +7,6 @@ import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
-import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
 import { Rekey } from './acts/rekey.tsx';
@@ -48,13 +47,18 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
       {data?.revocation && (
         <div class="notice tone-bad">
           <Icon tone="bad" />
-          <RevocationLine revocation={data.revocation} />
+          <div>
+            <RevocationLine revocation={data.revocation} />
+            <p>
+              <a href={href(['break-glass', vault, name])}>Why, what it stopped, and how to restore</a>
+            </p>
+          </div>
         </div>
       )}
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
-            <RotationItem rotation={data.rotation} changed={status.refresh} />
+            <RotationItem rotation={data.rotation} changed={data.paused ? undefined : status.refresh} />
           </ul>
         </Section>
       )}
@@ -76,11 +80,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <div class="columns">
           <Section title="Next">
             <Facts items={nextOf(data)} />
-            {data.rotation?.detail && (
-              <p>
-                <Prose text={data.rotation.detail} />
-              </p>
-            )}
             <Rotate label={label} cost={data.rotationCost} />
             <Rekey label={label} />
           </Section>
@@ -102,7 +101,6 @@ function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
   return [
     ['Next rotation', <NextRotation next={nextRotation} />],
     rotation && (['This rotation', ROTATION_WORDS[rotation.state][1]] as const),
-    rotation?.expectedEnd ? (['Expected end', <Time at={rotation.expectedEnd} />] as const) : undefined,
     rotationCost &&
       ([
         'A rotation now would take',

@@ -10,6 +10,7 @@ import { ago, isPast, Time } from '../ui/time.tsx';
 import { KeyStateBadge } from './key-state.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { ROTATION_WORDS } from './rotation-item.tsx';
+import { UnreadVaults } from './unread-vaults.tsx';
 
 type Key = KeyList['value'][number];
 
@@ -26,32 +27,27 @@ export function KeysView() {
         </Section>
       )}
       <Section title="Keys of the managed vaults" of={keys}>
-        <table class="cards">
-          <caption class="hidden">Keys: state, rotation, users</caption>
-          <thead>
-            <tr>
-              <th scope="col">Key</th>
-              <th scope="col">State</th>
-              <th scope="col">Newest version</th>
-              <th scope="col">Expires</th>
-              <th scope="col">Next rotation</th>
-              <th scope="col">Used by</th>
-            </tr>
-          </thead>
-          <tbody>
-            {(data?.value ?? []).map((key) => (
-              <KeyRow key={key.key} of={key} />
-            ))}
-          </tbody>
-        </table>
-        {data?.value.length === 0 && <p>There is no key that you may see.</p>}
-        {data?.vaults
-          .filter(({ unread }) => unread)
-          .map(({ vault, unread }) => (
-            <p key={vault}>
-              {vault} could not be listed: {unread?.detail}
-            </p>
-          ))}
+        {data?.value.length !== 0 && (
+          <table class="cards">
+            <caption class="hidden">Keys: state, rotation, users</caption>
+            <thead>
+              <tr>
+                <th scope="col">Key</th>
+                <th scope="col">State</th>
+                <th scope="col">Newest version</th>
+                <th scope="col">Expires</th>
+                <th scope="col">Next rotation</th>
+                <th scope="col">Used by</th>
+              </tr>
+            </thead>
+            <tbody>
+              {(data?.value ?? []).map((key) => (
+                <KeyRow key={key.key} of={key} />
+              ))}
+            </tbody>
+          </table>
+        )}
+        {data && <UnreadVaults of={data} />}
       </Section>
     </>
   );
@@ -88,9 +84,8 @@ function KeyRow({ of }: { readonly of: Key }) {
         <span>
           {expiresOn ? <Time at={expiresOn} /> : newest ? 'never' : '–'}
           {cryptoPeriodEndsOn && (
-            <small>
-              {' '}
-              crypto-period {isPast(cryptoPeriodEndsOn) ? 'ended' : 'ends'} <Time at={cryptoPeriodEndsOn} />
+            <small class="block">
+              Crypto-period {isPast(cryptoPeriodEndsOn) ? 'ended' : 'ends'} <Time at={cryptoPeriodEndsOn} />
             </small>
           )}
         </span>

@@ -7,7 +7,7 @@ export function NextRotation({ next }: { readonly next: KeySummary['nextRotation
   return (
     <>
       {rotatesBy(next.by)}
-      {next.on && (
+      {next.on && next.by !== 'none' && (
         <>
           , {isPast(next.on) ? 'overdue since ' : ''}
           <Time at={next.on} />

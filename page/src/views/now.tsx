@@ -12,6 +12,7 @@ import { Since } from '../ui/time.tsx';
 import { Resume } from './acts/resume.tsx';
 import { CauseItem, Changed, Resource } from './cause.tsx';
 import { CheckAgain } from './check-again.tsx';
+import { NoAccount } from './fleet.tsx';
 import { targetOf } from './headline-target.ts';
 import { HealthBar } from './health-bar.tsx';
 import { headlineOf, type SeenNow } from './now-seen.ts';
@@ -55,12 +56,7 @@ export function NowView() {
         <div>
           <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
             {fleet.data && fleet.data.accounts > 0 && <HealthBar states={fleet.data.states} />}
-            {fleet.data?.listed && fleet.data.accounts === 0 && (
-              <p>
-                No storage account uses a key of a managed vault yet. <code>cmk account enable</code> puts an account on
-                a key.
-              </p>
-            )}
+            {fleet.data?.listed && fleet.data.accounts === 0 && <NoAccount isFiltered={false} />}
             {fleet.data?.warnings.map((warning) => (
               <p key={warning} class="muted">
                 <Prose text={warning} />

@@ -1,6 +1,6 @@
 import type { RotationSummary } from '../api/types.ts';
 import { inWords, keyLabel, keyNames, reasonSentence, shortVersion } from '../names.ts';
-import { RegionBars } from '../pictures/region-bars.tsx';
+import { isStanding, RegionBars } from '../pictures/region-bars.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Prose } from '../ui/prose.tsx';
@@ -23,9 +23,16 @@ export function isUnderWay({ state }: Pick<RotationSummary, 'state'>): boolean {
   return state !== 'finished' && state !== 'blocked';
 }
 
+/** Whether an operator has it go on here; a pause of all keys has a notice of its own. */
+function isHeld({ state, pause, failed = 0 }: RotationSummary): boolean {
+  if (state === 'paused') return pause?.key !== undefined;
+  return state === 'stuck' || state === 'held' || failed > 0;
+}
+
 interface RotationItemProps {
   readonly rotation: RotationSummary;
-  readonly changed: () => void;
+  /** Undefined: the notice of its pause has the button. */
+  readonly changed: (() => void) | undefined;
 }
 
 /** How far a rotation is, when it should be done, and how an operator has it go on. */
@@ -69,13 +76,13 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
             Began <Since at={startedOn} />.{' '}
           </>
         )}
-        {expectedEnd && (
+        {expectedEnd && !isStanding(rotation) && (
           <>
             {isPast(expectedEnd) ? 'Was expected to end' : 'Expected end'} <Time at={expectedEnd} />
           </>
         )}
       </p>
-      {(state === 'stuck' || state === 'held' || state === 'paused' || failed > 0) && (
+      {changed && isHeld(rotation) && (
         <Resume label={keyLabel(key)} isPaused={state === 'paused'} {...{ waiting, failed, changed }} />
       )}
     </li>

@@ -12,6 +12,7 @@ import type { Journal } from '../../operations/journal.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { oneTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { type BulkSummary, confirmPlan, isLeft, showPlan, showSummary, summary, wordsOf } from './bulk-report.ts';
@@ -28,11 +29,13 @@ sees and that meet a condition. First comes a plan, and a question (none with
 resume file: the same command again does the rest.`;
 
 /** What a command that takes one account does, and many. */
-export interface BulkCommand extends BulkWork {
+export interface BulkCommand<A = Readonly<Record<string, unknown>>, R = unknown> extends BulkWork<A, R> {
   /** Options without which nothing can be done, by the name of their value: `vault`. */
   readonly required: readonly string[];
   /** It only looks: there is no plan, and nothing to confirm. */
   readonly looks?: boolean;
+  /** Shows the result for one account. */
+  readonly show?: (result: R, output: Output) => ExitCode | undefined;
 }
 
 interface BulkArguments {
@@ -76,13 +79,11 @@ export function isBulk(account: string | undefined, command: Command, required: 
     .map((option) => option.flags);
   const missing = [...(account === undefined ? ['<account>'] : []), ...flags];
   if (missing.length === 0) return false;
-  const message =
-    missing.length > 1
-      ? `Missing: ${missing.join(', ')}.`
-      : account === undefined
-        ? "Missing required argument 'account'."
-        : `Required option '${missing[0]}' not specified.`;
-  throw new CmkError('ArgumentInvalid', message, `cmk account ${command.name()} --help shows what there is.`);
+  throw new CmkError(
+    'ArgumentInvalid',
+    `Missing: ${missing.join(', ')}.`,
+    `cmk account ${command.name()} --help shows what there is.`,
+  );
 }
 
 /** Does something with many accounts: plan, question, work, summary. */
@@ -158,7 +159,7 @@ async function doRows(
   await confirmPlan(plan, { yes: options.yes ?? false, name }, cli);
   const all = [...done, ...(await run(going, left)), ...refused];
   if (resume.trouble !== undefined) {
-    talk.entry({ kind: 'note', text: `Not all that is done could be written into ${resume.path}: ${resume.trouble}` });
+    talk.note(`Not all that is done could be written into ${resume.path}: ${resume.trouble}`);
   }
   if (all.some(isLeft)) return summary(all, { resumeFile: resume.isThere() ? resume.path : undefined });
   resume.remove();

@@ -20,11 +20,14 @@ interface BulkEnd {
 }
 
 export function showPlan(plan: readonly BulkResult[], talk: Output): void {
-  talk.table(
-    ['ACCOUNT', 'PLAN'],
-    plan.map((result) => [lastName(result.account), wordsOf(result)]),
+  talk.list<BulkResult>(
+    [
+      ['ACCOUNT', ({ account }) => lastName(account)],
+      ['PLAN', wordsOf],
+    ],
+    plan,
   );
-  for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.entry({ kind: 'note', text: note });
+  for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.note(note);
 }
 
 /** @throws {@link CmkError} `ConfirmationWrong` */
@@ -89,13 +92,12 @@ export function showSummary(
   output: Output,
   dryRun: boolean,
 ): ExitCode {
-  output.table(
-    ['ACCOUNT', 'OUTCOME', 'DETAIL'],
-    accounts.map((result) => [
-      lastName(result.account),
-      dryRun && result.outcome === 'done' ? 'planned' : result.outcome,
-      wordsOf(result),
-    ]),
+  output.list<BulkResult>(
+    [
+      ['ACCOUNT', ({ account }) => lastName(account)],
+      ['OUTCOME', ({ outcome }) => (dryRun && outcome === 'done' ? 'planned' : outcome)],
+      ['DETAIL', wordsOf],
+    ],
     accounts,
   );
   const parts = Object.entries(WORDS).flatMap(([outcome, words]) => {

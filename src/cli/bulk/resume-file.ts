@@ -7,8 +7,8 @@ import { parseJson } from '../../text.ts';
 import { DAY_MS } from '../../time/spans.ts';
 import type { BulkRow } from './bulk-rows.ts';
 
-const FIRST_LINE = `${JSON.stringify({ cmk: 'resume', version: 1 })}\n`;
-const HEAD = z.object({ cmk: z.literal('resume'), version: z.literal(1) });
+/** What each line begins with. */
+const START = '{"cmk":"resume"';
 const LINE = z.object({ done: z.string(), account: z.string(), at: z.iso.datetime() });
 /**
  * What was done so long ago does not count: a file that was left behind would have a later run, of the next month, pass over
@@ -36,11 +36,11 @@ export interface ResumeFile {
  * @throws {@link CmkError} `ArgumentInvalid` when the file is something else
  */
 export function openResumeFile(path: string, operation: string, now: () => Date = () => new Date()): ResumeFile {
-  const before = read(path);
   const done = new Set(
-    before.done.filter(({ at }) => now().getTime() - Date.parse(at) < COUNTS_MS).map(({ done }) => done),
+    read(path)
+      .filter(({ at }) => now().getTime() - Date.parse(at) < COUNTS_MS)
+      .map(({ done }) => done),
   );
-  let { isTorn, hasHead } = before;
   let trouble: string | undefined;
   const idOf = (row: BulkRow): string => rowId(operation, row);
   return {
@@ -52,13 +52,10 @@ export function openResumeFile(path: string, operation: string, now: () => Date 
     has: (row) => done.has(idOf(row)),
     add: (row) => {
       done.add(idOf(row));
-      // Another run with the same file removes it when it has done everything.
-      const isThere = existsSync(path);
-      const start = `${isThere && isTorn ? '\n' : ''}${isThere && hasHead ? '' : FIRST_LINE}`;
-      const line = JSON.stringify({ done: idOf(row), account: row.account, at: now().toISOString() });
+      const line = JSON.stringify({ cmk: 'resume', done: idOf(row), account: row.account, at: now().toISOString() });
       try {
-        appendFileSync(path, `${start}${line}\n`, { mode: 0o600 });
-        [isTorn, hasHead] = [false, true];
+        // On a line of its own, also where a killed process left half of one.
+        appendFileSync(path, `\n${line}\n`, { mode: 0o600 });
       } catch (error) {
         trouble = (error as Error).message;
       }
@@ -109,28 +106,19 @@ const PASSING: ReadonlySet<string> = new Set([
   'ticket',
 ]);
 
-interface Before {
-  readonly done: readonly z.output<typeof LINE>[];
-  /** The last line is half written: what follows must not become part of it. */
-  readonly isTorn: boolean;
-  readonly hasHead: boolean;
-}
-
-function read(path: string): Before {
+function read(path: string): readonly z.output<typeof LINE>[] {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readFileSync(path, 'utf8').trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { done: [], isTorn: false, hasHead: false };
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new CmkError(
       'ArgumentInvalid',
       `${path} cannot be read: ${(error as Error).message}`,
       'Check path and rights.',
     );
   }
-  const lines = text.split('\n');
-  const hasHead = lines.some((line) => HEAD.safeParse(parseJson(line)).success);
-  if (!hasHead && !FIRST_LINE.startsWith(text)) {
+  if (text !== '' && !text.startsWith(START)) {
     throw new CmkError(
       'ArgumentInvalid',
       `${path} is no file of an earlier run.`,
@@ -138,6 +126,5 @@ function read(path: string): Before {
     );
   }
   // An account whose line is half written is done once more, which finds nothing to do.
-  const done = lines.flatMap((line) => LINE.safeParse(parseJson(line)).data ?? []);
-  return { done, isTorn: !text.endsWith('\n') && text !== '', hasHead };
+  return text.split('\n').flatMap((line) => LINE.safeParse(parseJson(line)).data ?? []);
 }

@@ -8,12 +8,12 @@ import type { BulkRow } from './bulk-rows.ts';
 import type { ResumeFile } from './resume-file.ts';
 
 /** What a bulk command does with each of its accounts. */
-export interface BulkWork {
-  readonly run: (account: string, options: Readonly<Record<string, unknown>>, operation: Operation) => Promise<unknown>;
+export interface BulkWork<A = Readonly<Record<string, unknown>>, R = unknown> {
+  readonly run: (account: string, options: A, operation: Operation) => Promise<R>;
   /** What is wrong with a result that is none to be content with. */
-  readonly trouble?: (result: unknown) => string | undefined;
+  readonly trouble?: (result: R) => string | undefined;
   /** What several rows make or change together (a vault, an identity): the first of them goes alone. */
-  readonly shares?: (options: Readonly<Record<string, unknown>>) => readonly string[];
+  readonly shares?: (options: A) => readonly string[];
 }
 
 /**

@@ -2,14 +2,13 @@ import type { Command } from 'commander';
 import type { RecordedEntry } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
-import { nameOfIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import { inShort } from '../../time/duration.ts';
 import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from '../../views/fleet-schemas.ts';
 import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { type KnownNames, rememberNames } from '../name-cache.ts';
 import { choice, watching } from '../options.ts';
 import type { Cell, Output } from '../output.ts';
 import { showRecords } from './audit.ts';
@@ -88,7 +87,6 @@ export function addAccountViews(account: Command, cli: Cli): void {
         async ({ azure }) => {
           const found = await readFleet(query, app);
           now = azure.now();
-          rememberNames(cli.environment, namesIn(found.rows));
           return { ...found, rows: sorted(found.rows, sort) };
         },
         (found, output) => showFleet(found, output, now),
@@ -137,38 +135,30 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output, 
     output.text(`${summary.text}.`);
     output.text(`By the fleet index${by}.`);
   }
-  output.table(
+  output.list<FleetRow>(
     [
-      'ACCOUNT',
-      'KEY',
-      'MODE',
-      'VERSION',
-      'HEALTH',
-      'SINCE',
-      'CAUSE',
-      'REGION',
-      { title: 'RESOURCE GROUP', wide: true },
-      { title: 'SUBSCRIPTION', wide: true },
-      { title: 'TAGS', wide: true },
+      ['ACCOUNT', ({ name }) => name],
+      ['KEY', ({ key }) => key && (nameOfIdentifier(key) ?? key)],
+      'mode',
+      ['VERSION', ({ version }) => shortVersion(version)],
+      'health',
+      ['SINCE', ({ since }) => since && { full: since, short: inShort((now.getTime() - Date.parse(since)) / 1_000) }],
+      ['CAUSE', ({ cause }) => cause && (cause.label === '' ? cause.reason : `${cause.reason} (${cause.label})`)],
+      'region',
+      ['RESOURCE GROUP', ({ resourceGroup }) => resourceGroup, 'wide'],
+      ['SUBSCRIPTION', ({ subscription }) => subscription, 'wide'],
+      [
+        'TAGS',
+        ({ tags }) =>
+          Object.entries(tags)
+            .map((tag) => tag.join('='))
+            .join(' '),
+        'wide',
+      ],
     ],
-    rows.map(({ name, region, key, mode, version, health, since, cause, ...place }) => [
-      name,
-      key && (nameOfIdentifier(key) ?? key),
-      mode,
-      shortVersion(version),
-      health,
-      since && { full: since, short: inShort((now.getTime() - Date.parse(since)) / 1_000) },
-      cause && (cause.label === '' ? cause.reason : `${cause.reason} (${cause.label})`),
-      region,
-      place.resourceGroup,
-      place.subscription,
-      Object.entries(place.tags)
-        .map(([tag, value]) => `${tag}=${value}`)
-        .join(' '),
-    ]),
     rows,
   );
-  for (const text of unread) output.entry({ kind: 'note', text });
+  for (const text of unread) output.note(text);
   return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
 
@@ -191,22 +181,12 @@ function showAccount(account: FleetAccountAnswer, output: Output): ExitCode {
   const scopes = scopeUses.map((use) => [use.scope, use.key && nameOfIdentifier(use.key), use.mode, use.version]);
   if (scopes.length > 0) output.table(['SCOPE', 'KEY', 'MODE', 'VERSION'], scopes);
   for (const { severity, reason, is, fix, command } of findings) {
-    output.entry({ kind: 'note', text: `${severity} ${reason}: ${is} ${command ?? fix}` });
+    output.note(`${severity} ${reason}: ${is} ${command ?? fix}`);
   }
   if (history.value && history.value.length > 0)
     showRecords(history.value.toReversed() as readonly RecordedEntry[], output);
-  for (const text of account.warnings) output.entry({ kind: 'note', text });
+  for (const text of account.warnings) output.note(text);
   return EXIT.ok;
-}
-
-/** For completion. */
-function namesIn(rows: readonly FleetRow[]): KnownNames {
-  const used = rows.flatMap(({ key }) => parseKeyIdentifier(key ?? '') ?? []);
-  return {
-    accounts: [...new Set(rows.map(({ name }) => name))],
-    vaults: [...new Set(used.map(({ vaultName }) => vaultName))],
-    keys: [...new Set(used.map(({ keyName }) => keyName))],
-  };
 }
 
 /** A version as a table shows it: enough of it to tell two apart. */

@@ -9,9 +9,8 @@ import type { WorkQueueName } from '../../work/messages.ts';
 import type { Cli } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, inGroup, inVault, parsed, waiting } from '../options.ts';
+import { changing, inGroup, inVault, parsed, placeOf, waiting } from '../options.ts';
 import { visible } from '../visible.ts';
-import { placeOf } from './account-options.ts';
 import { STORAGE } from './audit.ts';
 
 /** Rare tasks. */
@@ -200,12 +199,12 @@ function addReplay(command: Command, cli: Cli): void {
           else if (left.length + hidden === 0) output.text(`There is nothing in ${from}.`);
           for (const text of left) {
             const shown = JSON.stringify(text.slice(0, 200));
-            output.entry({ kind: 'note', text: `Not a message of this app, left in ${from}: ${shown}` });
+            output.note(`Not a message of this app, left in ${from}: ${shown}`);
           }
           if (hidden > 0) {
             const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'}`;
             const why = oldAccount ? 'it is due later' : 'the drift check or another replay has just read the queue';
-            output.entry({ kind: 'note', text: `${which} hidden: ${why}. Run it again in two minutes.` });
+            output.note(`${which} hidden: ${why}. Run it again in two minutes.`);
           }
           return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;
         },
@@ -280,7 +279,7 @@ policies, for instance Storage Account Contributor.`,
       const { lockAudit } = await import('../../operations/audit-lock.ts');
       const confirm = async (name: string, days: number): Promise<void> => {
         const mind = `No record of the audit trail in ${name} can be deleted within ${days} days, by any principal, nor can ${name} itself.`;
-        await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, mind);
+        await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, () => mind);
         await confirmAgain(days, irrevocable, cli.context.ask);
       };
       await cli.run(command, (operation) =>

@@ -1,14 +1,13 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { AUDIT_CONTAINER } from '../../audit/audit-files.ts';
-import { trailRow } from '../../audit/trail-columns.ts';
-import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
+import type { RecordedEntry } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import { isDay, momentAgo } from '../../time/duration.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { number, parsed, watching } from '../options.ts';
+import { oneTo, parsed, watching } from '../options.ts';
 import type { Output } from '../output.ts';
 
 export const STORAGE = `
@@ -89,17 +88,19 @@ function addList(command: Command, cli: Cli): void {
     .option('--account <account>', 'about this storage account: name or ARM id')
     .option('--by <who>', 'by this person or application: object id or name; app: by the app itself')
     .option('--action <action>', 'what was done: key.revoke, or all of one kind: key')
-    .addOption(since('since then: a date (2026-11-24) or a duration (P7D)'))
-    .addOption(moment('--until <when>', 'until then, the same way; a date is meant whole', readUntil))
-    .addOption(limit())
-    .action(async ({ since: from, until, limit: most, container, ...about }: ListArguments) => {
+    .option('--since <when>', 'since then: a date (2026-11-24) or a duration (P7D)')
+    .option('--until <when>', 'until then, the same way; a date is meant whole')
+    .option('--limit <number>', 'the newest so many', oneTo(1_000_000), 1_000)
+    .action(async ({ since, until, limit: most, container, ...about }: ListArguments) => {
+      const { readRecords } = await import('../audit-report.ts');
+      const credential = () => cli.credential(command);
       const records = async () => {
         const filter = {
           ...about,
-          since: from === undefined ? undefined : readSince(from),
-          until: until === undefined ? undefined : readUntil(until),
+          since: since === undefined ? undefined : readMoment('--since', since, 'first'),
+          until: until === undefined ? undefined : readMoment('--until', until, 'after'),
         };
-        return recordsOf(filter, most, container, command, cli);
+        return readRecords(cli.environment, credential, { filter, most, container });
       };
       await cli.look(command, records, (result, output) => showRecords(result, output));
     });
@@ -124,81 +125,35 @@ function addShow(command: Command, cli: Cli): void {
     });
 }
 
-function since(text: string): Option {
-  return moment('--since <when>', text, readSince);
-}
-
-function moment(flags: string, text: string, read: (when: string) => Date): Option {
-  return new Option(flags, text).argParser(
-    parsed((when: string) => {
-      read(when);
-      return when;
-    }),
-  );
-}
-
-function limit(): Option {
-  const most = (text: string): number => {
-    if (number(text) > 0) return number(text);
-    throw new InvalidArgumentError('It has to be 1 or more.');
-  };
-  return new Option('--limit <number>', 'the newest so many').argParser(most).default(1_000);
-}
-
-async function recordsOf(
-  filter: TrailFilter,
-  most: number,
-  container: string | undefined,
-  command: Command,
-  cli: Cli,
-): Promise<RecordedEntry[]> {
-  const { readRecords } = await import('../audit-report.ts');
-  return readRecords(cli.environment, () => cli.credential(command), { filter, most, container });
-}
-
 export function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
-  output.table(
+  const detail =
+    (...names: readonly string[]) =>
+    ({ entry: { details = {} } }: RecordedEntry): string | undefined => {
+      const value = names.map((name) => details[name]).find((one) => one !== undefined && one !== null);
+      return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
+    };
+  output.list<RecordedEntry>(
     [
-      'TIME',
-      'ACTION',
-      'RESOURCE',
-      'BY',
-      'WHY',
-      { title: 'FROM', wide: true },
-      { title: 'TO', wide: true },
-      { title: 'REASON', wide: true },
-      { title: 'TICKET', wide: true },
-      { title: 'NUMBER', wide: true },
-      { title: 'OBJECT ID', wide: true },
-      { title: 'KIND', wide: true },
-      { title: 'INTACT', wide: true },
+      ['TIME', ({ time }) => ({ full: time, short: `${time.slice(0, 16)}Z` })],
+      ['ACTION', ({ entry }) => entry.action],
+      // `kv-files/files-key`, `stfiles01`
+      ['RESOURCE', ({ entry: { resource: full } }) => ({ full, short: nameOfIdentifier(full) ?? lastName(full) })],
+      ['BY', ({ entry: { caller } }) => caller?.name ?? caller?.objectId ?? 'the app'],
+      ['WHY', detail('why')],
+      ['FROM', detail('from', 'before'), 'wide'],
+      ['TO', detail('to', 'after'), 'wide'],
+      ['REASON', ({ entry }) => entry.reason, 'wide'],
+      ['TICKET', detail('ticket'), 'wide'],
+      ['NUMBER', ({ seq }) => seq, 'wide'],
+      // `by` is what they call themselves.
+      ['OBJECT ID', ({ entry }) => entry.caller?.objectId, 'wide'],
+      ['KIND', ({ entry }) => entry.caller?.kind, 'wide'],
+      // `false`: the record was changed after it was written.
+      ['INTACT', ({ intact }) => String(intact), 'wide'],
     ],
-    records.map((record) => {
-      const { time, action, resource, by, why, from, to, reason, ticket, number, ...more } = trailRow(record);
-      return [
-        { full: time, short: `${time.slice(0, 16)}Z` },
-        action,
-        { full: resource, short: shortResource(resource) },
-        by,
-        why,
-        from,
-        to,
-        reason,
-        ticket,
-        number,
-        more.object_id,
-        more.kind,
-        more.intact,
-      ];
-    }),
     records,
   );
   return EXIT.ok;
-}
-
-/** `kv-files/files-key`, `stfiles01`. */
-function shortResource(resource: string): string {
-  return nameOfIdentifier(resource) ?? lastName(resource);
 }
 
 /** `<number>:<hash>` of a record that must be there. */
@@ -218,16 +173,7 @@ function readDay(text: string): string {
   throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
 }
 
-/** The moment of a date, or so long ago. */
-function readSince(text: string): Date {
-  return readMoment('--since', text, 'first');
-}
-
-/** The same for an end: a date is meant whole. */
-function readUntil(text: string): Date {
-  return readMoment('--until', text, 'after');
-}
-
+/** The moment of a date, or so long ago; as an end a date is meant whole. */
 function readMoment(option: string, text: string, edge: 'first' | 'after'): Date {
   const date = momentAgo(text, new Date(), edge);
   if (date) return date;

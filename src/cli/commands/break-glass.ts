@@ -5,11 +5,11 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, confirmed, inVault, text } from '../options.ts';
+import { changing, confirmed, inVault, placeOf, text } from '../options.ts';
 import { visibleLines } from '../visible.ts';
 
 /** What revoking and restoring take, of a key and below it. */
-export interface BreakGlassArguments {
+interface BreakGlassArguments {
   reason?: string;
   ticket?: string;
   revocation?: string;
@@ -46,15 +46,10 @@ function addRevoke(revoking: Command, cli: Cli): void {
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
       const { ticket } = options;
       const { environment } = cli;
-      const { ask } = cli.context;
-      missesNothing(name, options, ask);
+      missesNothing(name, options, cli.context.ask);
       const managed = await cli.key(name, command);
-      const reason = options.dryRun ? '' : await reasonOf(options, ask);
-      if (!options.dryRun) {
-        const isAsked = !options.yes && ask !== undefined;
-        const mind = isAsked ? await radiusOf(managed, cli, command) : '';
-        await confirmName('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, ask, mind);
-      }
+      const radius = () => radiusOf(managed, cli, command);
+      const reason = await confirmedReason('revoke', `${managed.vault.name}/${managed.name}`, options, cli, radius);
       const app = await cli.appRecord(command);
       await cli.run(
         command,
@@ -82,47 +77,86 @@ function missesNothing(key: string, { vault, reason, dryRun }: KeyBreakGlassArgu
 }
 
 function addRestore(restoring: Command, cli: Cli): void {
-  ofRevocation(restoring, 'and in `cmk key show`')
+  restoring
+    .requiredOption(
+      '--revocation <id>',
+      'which one: its id is in the answer to it, and in `cmk key show`',
+      text('--revocation', TEXT_LENGTHS.revocation),
+    )
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
     .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
       const { readDualControl } = await import('../../settings/settings.ts');
       const managed = await cli.key(name, command);
-      const { ticket } = options;
-      const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
-      if (!options.dryRun)
-        await confirmName('restore', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
-      const dualControl = readDualControl(cli.environment);
+      const reason = await confirmedReason('restore', `${managed.vault.name}/${managed.name}`, options, cli);
+      const { environment } = cli;
+      const { ticket, revocation = '' } = options;
+      const dualControl = readDualControl(environment);
       const app = await cli.appRecord(command);
-      await cli.run(
-        command,
-        (operation) =>
-          restoreAsOperator(
-            managed,
-            { reason, ticket, revocation: options.revocation ?? '', dualControl, environment: cli.environment, app },
-            operation,
-          ),
-        exitOf(options),
-      );
+      const asked = { reason, ticket, revocation, dualControl, environment, app };
+      await cli.run(command, (operation) => restoreAsOperator(managed, asked, operation), exitOf(options));
     });
 }
 
-/** Names the revocation that a restore is of. */
-function ofRevocation(command: Command, alsoIn: string): Command {
-  return command.requiredOption(
-    '--revocation <id>',
-    `which one: its id is in the answer to it, ${alsoIn}`,
-    text('--revocation', TEXT_LENGTHS.revocation),
-  );
+const ABOUT_ACCOUNTS = `
+For a case that concerns one account and not the company, on your own sign-in:
+it takes the right to assign roles on the vault, or to write its access
+policies. It is done once and is not sticky: a person who may grant access can
+grant it again. Not in a Managed HSM. What is removed is in the audit trail
+of the app (AzureWebJobsStorage__accountName), and a restore grants exactly
+that. Repeat either if it fails half-way.`;
+
+/** `account revoke` and `account restore`. */
+export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {
+  const breakGlass = (name: string): Command => confirmed(changing(named(name))).addHelpText('after', ABOUT_ACCOUNTS);
+
+  breakGlass('revoke')
+    .description("BREAK GLASS: remove the role of one account's identity on its key, and leave the key")
+    .option('--shared', 'also where other accounts have the same identity, which are cut off too')
+    .action(async (account: string, options: BreakGlassArguments & { shared?: boolean }, command: Command) => {
+      const { revokeAccount } = await import('../../operations/account/account-revoke.ts');
+      const reason = await confirmedReason('revoke', account, options, cli);
+      const { ticket, shared = false } = options;
+      const { audit } = await cli.appRecord(command);
+      const asked = { ...placeOf(command.optsWithGlobals()), account, shared, reason, ticket, audit };
+      await cli.run(command, (operation) => revokeAccount(asked, operation), exitOf(options));
+    });
+  breakGlass('restore')
+    .description('grant what `account revoke` removed since the last restore, and nothing else')
+    .action(async (account: string, options: BreakGlassArguments, command: Command) => {
+      const reason = await confirmedReason('restore', account, options, cli);
+      const { auditContainer, auditFiles } = await import('../../audit/audit-client.ts');
+      const { restoreAccount } = await import('../../operations/account/account-restore.ts');
+      const { readStorageSettings } = await import('../../settings/settings.ts');
+      const credential = () => cli.credential(command);
+      const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), credential));
+      const { audit } = await cli.appRecord(command);
+      const asked = { ...placeOf(command.optsWithGlobals()), account, reason, ticket: options.ticket, audit, trail };
+      await cli.run(command, (operation) => restoreAccount(asked, operation));
+    });
 }
 
 /** Whether all of it was done, or would be. */
-export function exitOf({
-  dryRun,
-}: {
-  readonly dryRun?: boolean;
-}): (result: { readonly complete: boolean }) => ExitCode {
+function exitOf({ dryRun }: BreakGlassArguments): (result: { readonly complete: boolean }) => ExitCode {
   return ({ complete }) => (complete || dryRun ? EXIT.ok : EXIT.incomplete);
+}
+
+/**
+ * The reason, and the name typed as confirmation; a dry run needs neither.
+ *
+ * @param mind what to show with the question
+ */
+async function confirmedReason(
+  what: string,
+  name: string,
+  options: BreakGlassArguments,
+  { context: { ask } }: Cli,
+  mind?: () => Promise<string>,
+): Promise<string> {
+  if (options.dryRun) return '';
+  const reason = await reasonOf(options, ask);
+  await confirmName(what, name, options.yes ?? false, ask, mind);
+  return reason;
 }
 
 /** The reason, which cannot be found out afterwards. A missing one is asked for, as a failed command would lose time. */
@@ -131,7 +165,7 @@ export async function reasonOf({ reason }: { readonly reason?: string | undefine
   const answer = ask && (await ask('Why? It goes into the audit trail: '));
   const check = text('--reason', TEXT_LENGTHS.reason);
   if (answer) return check(answer);
-  throw new CmkError('ArgumentInvalid', "Required option '--reason <text>' not specified.", 'Say why: --reason <text>');
+  throw new CmkError('ArgumentInvalid', 'Missing: --reason <text>.', 'Say why: --reason <text>');
 }
 
 /** Longest wait for the blast radius before the confirmation, in milliseconds. */
@@ -139,8 +173,7 @@ const TOLD_WITHIN_MS = 10_000;
 
 /** What a revocation would cut off, shown with the confirmation. Failing to read it stops nothing. */
 async function radiusOf(key: ManagedKey, cli: Cli, command: Command): Promise<string> {
-  const { blastRadiusOf } = await import('../../operations/key/blast-radius-of.ts');
-  const { describeRadius } = await import('../../operations/key/blast-radius-of.ts');
+  const { blastRadiusOf, describeRadius } = await import('../../operations/key/blast-radius-of.ts');
   const { Journal } = await import('../../operations/journal.ts');
   const journal = new Journal();
   const azure = await cli.azure(command);

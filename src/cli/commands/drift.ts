@@ -1,21 +1,18 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
-import type { DriftReport, WholeReport } from '../../drift/report.ts';
+import type { DriftReport } from '../../drift/report.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { TEXT_LENGTHS } from '../../http/readable.ts';
 import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
-import { compareText, count } from '../../text.ts';
+import { count } from '../../text.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { choice, parsed, text, vaults } from '../options.ts';
 import type { Output } from '../output.ts';
-
-/** What causes and findings can be sorted by. */
-const SORTS = ['reason', 'resources', 'since'] as const;
 
 interface DriftArguments {
   vault: string[];
@@ -23,10 +20,8 @@ interface DriftArguments {
   expand?: boolean;
   key?: string[];
   resourceGroup?: string[];
-  tag?: string[];
   health?: HealthState[];
   cause?: string[];
-  sort?: (typeof SORTS)[number];
 }
 
 /** `cmk drift`. */
@@ -39,39 +34,32 @@ export function addDriftCommand(program: Command, cli: Cli): void {
     .addOption(vaults())
     .option('--key <key...>', 'findings about this key: <key>, <vault>/<key> or an identifier')
     .option('-g, --resource-group <group...>', 'findings about what is in this resource group')
-    .option('--tag <name=value...>', 'findings about accounts with this tag; a name alone: with any value')
     .addOption(choice('--health <state...>', 'findings by which accounts are in this state', HEALTH_STATES))
     .option('--cause <cause...>', 'findings of this reason code or cause')
-    .addOption(choice('--sort <column>', 'what to sort by; without it the worst first', SORTS))
     .option('--expand', 'each finding, in place of what is behind them')
     .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
     .action(async (options: DriftArguments, command: Command) => {
-      const { checkDrift, readAccountTags } = await import('../../operations/drift-check.ts');
+      const { checkDrift } = await import('../../operations/drift-check.ts');
       const { createServices } = await import('../../services.ts');
       const credential = cli.credential(command);
-      const { vault: named, asApp = false, expand = false, sort } = options;
-      const { key, resourceGroup, tag, health, cause } = options;
+      const { vault: named, asApp = false, expand = false, key, resourceGroup, health, cause } = options;
       const { subscription } = command.optsWithGlobals<GlobalOptions>();
       let troubles = 0;
       await cli.look(
         command,
         async (operation) => {
           const services = (app: Environment, log: Log) => createServices(app, credential, log);
-          // First: a check that fixes would have done so when the tags turn out not to be had.
-          const tags = tag && (await readAccountTags(subscription, environment, operation));
           const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
           troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
-          const place = { resourceGroup, tag, subscription: subscription ? [subscription] : undefined };
           const { filterReport } = await import('../../drift/filter-report.ts');
           const { shorten } = await import('../../drift/causes.ts');
-          const wanted = sortReport(filterReport(report, { key, health, cause, ...place }, tags), sort);
+          const place = { resourceGroup, subscription: subscription ? [subscription] : undefined };
+          const wanted = filterReport(report, { key, health, cause, ...place });
           return expand ? wanted : shorten(wanted);
         },
         (report, output) => {
           if (expand) showFindings(report, output);
           else showCauses(report, output);
-          if (output.format === 'terminal' && report.health)
-            output.text(`${report.health.text}. By Azure, as read now.`);
           showCounts(report, output);
           if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
           const { counts, complete } = report;
@@ -105,7 +93,7 @@ function addRelease(command: Command, cli: Cli): void {
         ({ account, audit }, output) => {
           output.entry({ kind: 'done', text: `The app repairs ${account} again.` });
           if (audit === 'written') return EXIT.ok;
-          output.entry({ kind: 'note', text: audit });
+          output.note(audit);
           return EXIT.incomplete;
         },
       );
@@ -153,19 +141,6 @@ function showFixable(
   output.text('');
 }
 
-/** Causes by resources: those with the most first; findings by the name of theirs. */
-function sortReport(report: WholeReport, by: DriftArguments['sort']): WholeReport {
-  if (by === undefined) return report;
-  const of = by === 'resources' ? 'resource' : by;
-  return {
-    ...report,
-    findings: [...report.findings].sort((a, b) => compareText(a[of], b[of])),
-    causes: [...report.causes].sort((a, b) =>
-      by === 'resources' ? b.affected - a.affected : compareText(a[by], b[by]),
-    ),
-  };
-}
-
 function oneOf(commands: number): string {
   return commands > 1 ? ` What follows is the first of ${count(commands, 'command')}: --expand shows each.` : '';
 }
@@ -183,7 +158,7 @@ function showFindings({ findings }: DriftReport, output: Output): void {
 function showCounts({ fixes, counts, coverage, complete }: DriftReport, output: Output): void {
   for (const { reason, resource, outcome, detail } of fixes) {
     const what = `${reason} of ${shortResource(resource)}`;
-    if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT fixed: ${detail}` });
+    if (outcome === 'failed') output.note(`${what} is NOT fixed: ${detail}`);
     else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
   }
   const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];

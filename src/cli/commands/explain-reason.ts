@@ -29,8 +29,7 @@ export function addExplainCommand(program: Command, cli: Cli): void {
           command,
           async () => all,
           (reasons, output) => {
-            const rows = reasons.map(({ reason, message }) => [reason, message]);
-            output.table(['REASON', 'MEANS'], rows, reasons);
+            output.list(['reason', ['MEANS', ({ message }) => message]], reasons);
             return EXIT.ok;
           },
         );

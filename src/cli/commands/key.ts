@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
-import { appOfEnvironment } from '../app-of-environment.ts';
 import { type Cli, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import {
@@ -16,9 +15,8 @@ import {
   watching,
 } from '../options.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
-import { addKeyList } from './key-list.ts';
+import { addKeyList, addKeyShow } from './key-views.ts';
 import { addRetire, addUnretire } from './retirement.ts';
-import { showStatus } from './show-key.ts';
 
 interface EnsureArguments {
   kty?: 'RSA' | 'RSA-HSM';
@@ -51,7 +49,7 @@ export function addKeyCommands(program: Command, cli: Cli): void {
   addEnsure(inOne('ensure'), cli);
   addImport(named('import').option('--vault <vault>', 'name, ARM id or URI of its vault or Managed HSM'), cli);
   addRotate(inOne('rotate'), cli);
-  addShow(watching(inOne('show')), cli);
+  addKeyShow(watching(inOne('show')), cli);
   addBreakGlassCommands(key, cli);
   addRetire(inOne('retire'), cli);
   addUnretire(inOne('unretire'), cli);
@@ -143,28 +141,6 @@ function addRotate(command: Command, cli: Cli): void {
             ? EXIT.incomplete
             : EXIT.ok,
       );
-    });
-}
-
-const BY_APP = `
-The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
-answer, the same is read on your sign-in. Whether the key is paused, how far its
-rotation is, and how long revocations and restores took to show, is in the app's
-storage then (AzureWebJobsStorage__accountName, CMK_VAULTS), with the roles
-Storage Table and Storage Blob Data Reader.`;
-
-function addShow(command: Command, cli: Cli): void {
-  command
-    .description('its versions, who uses which, an open revocation and a pause')
-    .addHelpText('after', BY_APP)
-    .action(async (name: string) => {
-      const { keyStatusOf } = await import('../read-key-status.ts');
-      const key = await cli.key(name, command);
-      const { environment } = cli;
-      const isNamed = environment.CMK_API && environment.CMK_API_AUDIENCE;
-      const app = isNamed ? await appOfEnvironment(cli, command) : undefined;
-      const credential = cli.credential(command);
-      await cli.look(command, ({ azure }) => keyStatusOf(key, environment, { azure, app, credential }), showStatus);
     });
 }
 

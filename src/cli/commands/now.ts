@@ -21,7 +21,7 @@ CMK_VAULTS) on your sign-in. It ends with 0 when the fleet is healthy, and with
 type WholeNow = NowAnswer & NowParts;
 
 export function addNowCommand(program: Command, cli: Cli): void {
-  watching(program.command('now').alias('status'))
+  watching(program.command('now'))
     .description('health of the fleet, and what is wrong')
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => {

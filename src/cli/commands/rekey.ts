@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import type { RekeyStatusAnswer } from '../../api/rekeys.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { AppOrders } from '../../operations/app-storage.ts';
-import type { RekeyAct } from '../../orders/order-rekey.ts';
-import type { RekeyStatus } from '../../rekey/rekey-status.ts';
+import type { AppApi } from '../../operations/app-api.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
+import { count } from '../../text.ts';
+import { appByStorage, appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, oneTo, watching } from '../options.ts';
@@ -14,8 +16,9 @@ import { reasonOf } from './break-glass.ts';
 const STORAGE = `
 The order is written into the app's storage, found as the app finds it:
 AzureWebJobsStorage__accountName with your own sign-in, or AzureWebJobsStorage,
-a connection string. It takes the roles Storage Table Data Contributor, Storage
-Queue Data Contributor and, for the audit trail, Storage Blob Data Contributor.`;
+a connection string; with CMK_VAULTS. It takes the roles Storage Table Data
+Contributor, Storage Queue Data Contributor and, for the audit trail, Storage
+Blob Data Contributor.`;
 
 interface StartArguments {
   readonly reason?: string;
@@ -40,14 +43,13 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
   const reading = (command: Command, description: string): void => {
     watching(command)
       .description(description)
-      .addHelpText('after', STORAGE)
+      .addHelpText('after', BY_APP_OR_STORAGE)
       .action(async () => {
-        const { rekeyStatuses } = await import('../../operations/rekey-control.ts');
         const [id] = command.args;
-        const app = await appOf(cli, command);
+        const app = await appOrItsStorage(cli, command);
         await cli.look(
           command,
-          () => inStorage(app, () => rekeyStatuses(id, app)),
+          () => readRekeys(id, app),
           (all, output) => {
             if (id === undefined) showAll(all, output);
             else for (const one of all) show(one, output);
@@ -61,11 +63,25 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
     rekey.command('show').argument('<id>', 'its id, as `cmk rekey list` has it'),
     'one re-key: how far it is, what failed and why, and what is left to do',
   );
-  addChange(rekey, cli, 'pause', 'let nothing move until it is resumed', () => 'pause');
-  addChange(rekey, cli, 'resume', 'go on, and try again what failed', () => 'resume');
-  addChange(rekey, cli, 'cancel', 'take it back: what has moved goes back to the old key', ({ keep }) =>
-    keep ? 'end' : 'rollBack',
-  ).option('--keep', 'end it, and move nothing back');
+  addChange(rekey, cli, 'pause', 'let nothing move until it is resumed');
+  addChange(rekey, cli, 'resume', 'go on, and try again what failed');
+  addChange(rekey, cli, 'cancel', 'take it back: what has moved goes back to the old key').option(
+    '--keep',
+    'end it, and move nothing back',
+  );
+}
+
+/** The re-key of that id; without one, all that there were. */
+async function readRekeys(id: string | undefined, app: AppApi): Promise<readonly RekeyStatusAnswer[]> {
+  const { REKEY_LIST, REKEY_STATUS } = await import('../../api/rekeys.ts');
+  const ids = id === undefined ? (await app.get('/rekeys', REKEY_LIST)).value.map((order) => order.id) : [id];
+  const all: RekeyStatusAnswer[] = [];
+  for (const one of ids) all.push(await app.get(pathOf(one), REKEY_STATUS));
+  return all;
+}
+
+function pathOf(id: string): string {
+  return `/rekeys/${encodeURIComponent(id)}`;
 }
 
 function addStart(rekey: Command, cli: Cli): void {
@@ -77,15 +93,35 @@ function addStart(rekey: Command, cli: Cli): void {
     .option('--grant', 'give the identities that lack it their role on the new key')
     .addHelpText('after', STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
-      const { startRekeyAsOperator } = await import('../../operations/rekey-control.ts');
-      const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
-      const app = await appOf(cli, command);
+      const { REKEY_CHECK, REKEY_STARTED } = await import('../../api/rekeys.ts');
+      const reason = options.dryRun ? 'Only checked' : await reasonOf(options, cli.context.ask);
       const { ticket, maxFailures, grant = false } = options;
-      const managed = cli.environment.CMK_VAULTS?.split(/[\s,;]+/).filter(Boolean) ?? [];
-      const start = { from, to, reason, ticket, maxFailures, grant, managed, app };
+      const app = await appByStorage(cli, command);
+      const request = { from, to, reason, ticket, maxFailures };
+      const checking = () => app.send('POST', '/rekeys?dryRun=true', request, REKEY_CHECK);
       await cli.run(
         command,
-        (operation) => inStorage(app, () => startRekeyAsOperator(start, operation)),
+        async (operation) => {
+          const { journal } = operation;
+          let check = await checking();
+          if (grant && check.withoutRole.length > 0) {
+            await grantRoles(check.withoutRole, to, operation);
+            if (!journal.dryRun) check = await checking();
+          }
+          for (const { detail, fix } of check.problems) journal.note(`${detail} ${fix}`);
+          for (const warning of check.warnings) journal.note(warning);
+          if (check.problems.length > 0) return { check, order: undefined };
+          const text = `${count(check.accounts, 'account')} to move from ${from} to ${to}`;
+          const change = { text, action: 'key.rekey', resource: from, from, to } as const;
+          if (journal.dryRun) {
+            journal.planned(change);
+            return { check, order: undefined };
+          }
+          const { order } = await app.send('POST', '/rekeys', request, REKEY_STARTED);
+          // The app has written it into the audit trail.
+          journal.done({ ...change, resource: order.from, from: order.from, to: order.to });
+          return { check, order };
+        },
         ({ check, order }, output) => {
           if (order) output.text(`Started as ${order.id}. Its progress: cmk rekey show ${order.id}`);
           return check.problems.length === 0 ? EXIT.ok : EXIT.refused;
@@ -94,25 +130,47 @@ function addStart(rekey: Command, cli: Cli): void {
     });
 }
 
-function addChange(
-  rekey: Command,
-  cli: Cli,
-  name: string,
-  description: string,
-  what: (options: { readonly keep?: boolean }) => RekeyAct,
-): Command {
-  return changing(rekey.command(name))
+/** Roles are given here, where a person asks for it, and never by the app. */
+async function grantRoles(principals: readonly string[], to: string, operation: Operation): Promise<void> {
+  const { ensureRole } = await import('../../operations/identity/role-ensure.ts');
+  const { findVault } = await import('../../operations/resolve.ts');
+  const { ENCRYPTION_USER } = await import('../../identities/key-roles.ts');
+  const [vaultName = '', key] = to.split('/');
+  const vault = await findVault(vaultName, operation.azure);
+  for (const principalId of principals) {
+    const grantee = { principalId, principalType: 'ServicePrincipal', name: principalId } as const;
+    await ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
+  }
+}
+
+function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel', description: string): Command {
+  return changing(rekey.command(act))
     .description(description)
     .argument('<id>', 'id of the re-key, as `cmk rekey list` has it')
     .addHelpText('after', STORAGE)
     .action(async (id: string, options: ChangeArguments, command: Command) => {
-      const { changeRekeyAsOperator } = await import('../../operations/rekey-control.ts');
-      const why = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
-      const app = await appOf(cli, command);
-      const change = { id, act: what(options), why };
+      const { REKEY_STATUS } = await import('../../api/rekeys.ts');
+      const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
+      const app = await appByStorage(cli, command);
+      const query = new URLSearchParams({ reason, keep: String(options.keep ?? false) });
       await cli.run(
         command,
-        (operation) => inStorage(app, () => changeRekeyAsOperator(change, app, operation)),
+        async ({ journal }) => {
+          const before = await app.get(pathOf(id), REKEY_STATUS);
+          const done = options.keep ? 'ended as it is' : DONE[act];
+          const change = { text: `re-key ${id}: ${done}`, action: 'key.rekey', resource: before.order.from } as const;
+          if (journal.dryRun) {
+            journal.planned(change);
+            return before;
+          }
+          const after =
+            act === 'cancel'
+              ? await app.send('DELETE', `${pathOf(id)}?${query}`, undefined, REKEY_STATUS)
+              : await app.send('POST', `${pathOf(id)}/${act}`, { reason }, REKEY_STATUS);
+          // The app has written it into the audit trail.
+          journal.done(change);
+          return after;
+        },
         (status, output) => {
           show(status, output);
           return EXIT.ok;
@@ -121,42 +179,36 @@ function addChange(
     });
 }
 
-async function appOf(cli: Cli, command: Command): Promise<AppOrders> {
-  const { appOrders } = await import('../../operations/app-storage.ts');
-  return appOrders(cli.environment, await cli.azure(command), () => cli.credential(command));
-}
+const DONE = { pause: 'paused', resume: 'resumed', cancel: 'taken back' } as const;
 
-async function inStorage<T>({ url }: AppOrders, run: () => Promise<T>): Promise<T> {
-  const { inAppStorage } = await import('../app-storage-failures.ts');
-  return inAppStorage({ what: 'table of re-keys', url, role: 'Storage Table Data Contributor' }, run);
-}
-
-function showAll(all: readonly RekeyStatus[], output: Output): void {
+function showAll(all: readonly RekeyStatusAnswer[], output: Output): void {
   if (all.length === 0) output.text('There was no re-key yet.');
-  output.table(
-    ['ID', 'FROM', 'TO', 'STATE', 'MOVED', 'WAITING', 'FAILED', 'LEFT'],
-    all.map(({ order: { id, from, to, state, paused }, progress: { moved, waiting, failed, left } }) => [
-      id,
-      nameOfIdentifier(from) ?? from,
-      nameOfIdentifier(to) ?? to,
-      paused ? `${state}, paused` : state,
-      ...[moved, waiting, failed, left].map(String),
-    ]),
+  output.list<RekeyStatusAnswer>(
+    [
+      ['ID', ({ order }) => order.id],
+      ['FROM', ({ order }) => nameOfIdentifier(order.from) ?? order.from],
+      ['TO', ({ order }) => nameOfIdentifier(order.to) ?? order.to],
+      ['STATE', ({ order: { state, paused } }) => (paused ? `${state}, paused` : state)],
+      ['MOVED', ({ progress }) => progress.moved],
+      ['WAITING', ({ progress }) => progress.waiting],
+      ['FAILED', ({ progress }) => progress.failed],
+      ['LEFT', ({ progress }) => progress.left],
+    ],
     all,
   );
   const toDo = all.flatMap(({ order: { id }, progress }) => (progress.toDo.length > 0 ? [id] : []));
-  for (const id of toDo) output.entry({ kind: 'note', text: `There is something left to do: cmk rekey show ${id}` });
+  for (const id of toDo) output.note(`There is something left to do: cmk rekey show ${id}`);
 }
 
-function show({ order, progress }: RekeyStatus, output: Output): void {
+function show({ order, progress }: RekeyStatusAnswer, output: Output): void {
   const { id, from, to, state, paused } = order;
   output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
   const { moved, waiting, failed, left, incomplete } = progress;
   output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, put elsewhere or deleted ${left}`);
-  if (incomplete) output.entry({ kind: 'note', text: 'The fleet index cannot be read: more may be waiting.' });
+  if (incomplete) output.note('The fleet index cannot be read: more may be waiting.');
   output.table(
     ['ACCOUNT', 'SCOPE', 'REASON', 'DETAIL'],
     progress.failures.map(({ account, scope, reason, detail }) => [account.split('/').at(-1), scope, reason, detail]),
   );
-  for (const todo of progress.toDo) output.entry({ kind: 'note', text: todo });
+  for (const todo of progress.toDo) output.note(todo);
 }

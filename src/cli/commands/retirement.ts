@@ -31,40 +31,21 @@ export function addRetire(command: Command, cli: Cli): void {
     .addOption(
       new Option('--without-evidence', 'disable them: you answer for what is out of sight').conflicts('withEvidence'),
     )
-
     .action(async (name: string, options: RetireArguments) => {
-      const {
-        version,
-        afterHours: hours,
-        withoutEvidence,
-        withEvidence,
-        usageWorkspace,
-        dryRun,
-        yes = false,
-      } = options;
-      const { reason: why, ticket } = options;
+      const { version, afterHours: hours, withoutEvidence, withEvidence, usageWorkspace: workspace } = options;
+      const { dryRun, yes = false, reason: why, ticket } = options;
       const by = withoutEvidence ? 'person' : withEvidence ? 'log' : 'look';
       const { environment } = cli;
       const { retireVersions } = await import('../../operations/key/key-retire.ts');
       const key = await cli.key(name, command);
       if (by !== 'look' && !dryRun) {
         const what = `disable ${version ?? 'every version without a user in sight'} of`;
-        await confirmName(
-          what,
-          `${key.vault.name}/${key.name}`,
-          yes,
-          cli.context.ask,
-          withoutEvidence ? NOT_KNOWN : undefined,
-        );
+        const mind = () => (withoutEvidence ? NOT_KNOWN : '');
+        await confirmName(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, mind);
       }
       const app = await cli.appRecord(command);
-      await cli.run(command, (operation) =>
-        retireVersions(
-          key,
-          { version, hours, by, why, ticket, workspace: usageWorkspace, environment, app },
-          operation,
-        ),
-      );
+      const asked = { version, hours, by, why, ticket, workspace, environment, app } as const;
+      await cli.run(command, (operation) => retireVersions(key, asked, operation));
     });
 }
 
@@ -74,7 +55,7 @@ export function addUnretire(command: Command, cli: Cli): void {
     .requiredOption('--version <version>', 'the version')
     .action(async (name: string, options: { version: string; reason?: string; ticket?: string }) => {
       const { version, reason: why, ticket } = options;
-      const { unretireVersion } = await import('../../operations/key/key-unretire.ts');
+      const { unretireVersion } = await import('../../operations/key/key-retire.ts');
       const key = await cli.key(name, command);
       const app = await cli.appRecord(command);
       await cli.run(command, (operation) => unretireVersion(key, { version, why, ticket, app }, operation));

@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { watching } from '../options.ts';
 import type { Output } from '../output.ts';
 import type { ReadKeys } from '../read-keys.ts';
-import { OF_VAULTS } from './key-list.ts';
+import { OF_VAULTS } from './key-views.ts';
 
 type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revocation']> };
 
@@ -68,19 +68,18 @@ function find(which: string, { revocations }: Revocations): Revoked {
 
 function showAll({ revocations, unread }: Revocations, output: Output): ExitCode {
   if (revocations.length === 0 && unread.length === 0) output.text('No key is revoked.');
-  output.table(
-    ['KEY', 'SINCE', 'BY', 'ACCOUNTS', 'RESTORING', 'REVOCATION'],
-    revocations.map(({ vault, name, revocation, users }) => [
-      `${vault}/${name}`,
-      { full: revocation.revokedOn, short: `${revocation.revokedOn.slice(0, 16)}Z` },
-      revocation.revokedBy,
-      users && String(users.accounts),
-      revocation.restoringBy,
-      revocation.id,
-    ]),
+  output.list<Revoked>(
+    [
+      ['KEY', ({ vault, name }) => `${vault}/${name}`],
+      ['SINCE', ({ revocation: { revokedOn } }) => ({ full: revokedOn, short: `${revokedOn.slice(0, 16)}Z` })],
+      ['BY', ({ revocation }) => revocation.revokedBy],
+      ['ACCOUNTS', ({ users }) => users?.accounts],
+      ['RESTORING', ({ revocation }) => revocation.restoringBy],
+      ['REVOCATION', ({ revocation }) => revocation.id],
+    ],
     revocations,
   );
-  for (const text of unread) output.entry({ kind: 'note', text });
+  for (const text of unread) output.note(text);
   return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
 

@@ -1,16 +1,15 @@
 import type { Command } from 'commander';
 import { accountsNotListed } from '../../accounts/in-sight.ts';
-import { CmkError } from '../../errors.ts';
 import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
 import { TEXT_LENGTHS } from '../../http/readable.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AppApi } from '../../operations/app-api.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
 import type { Ordered } from '../../orders/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
 import type { RotationPage } from '../../views/rotation.ts';
-import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
-import { inAppStorage } from '../app-storage-failures.ts';
+import { appByStorage, appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { inVault, parsed, text, watching } from '../options.ts';
@@ -74,14 +73,11 @@ async function readRotation({ vault, name }: ManagedKey, app: AppApi): Promise<R
 }
 
 function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
-  output.table(
-    ['KEY', 'STATE', 'MOVED', 'WAITING', 'FAILED', 'LEFT', 'EXPECTED END'],
-    rows.map(({ key, state, moved, waiting, failed, left, expectedEnd }) => [
-      shortKey(key),
-      state,
-      ...[moved, waiting, failed, left].map(shown),
-      expectedEnd,
-    ]),
+  output.list<RotationSummary>(
+    [
+      ['KEY', ({ key }) => nameOfIdentifier(key) ?? key],
+      ...(['state', 'moved', 'waiting', 'failed', 'left', 'expectedEnd'] as const),
+    ],
     rows,
   );
   const needsOperator = rows.some(({ state }) => state === 'stuck' || state === 'held' || state === 'unknown');
@@ -96,19 +92,17 @@ function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
   if (unlisted) {
-    const text = `Finished as far as is known: ${accountsNotListed(unlisted)}, and may use the key too.`;
-    output.entry({ kind: 'note', text });
+    output.note(`Finished as far as is known: ${accountsNotListed(unlisted)}, and may use the key too.`);
   }
-  const inPlaces = places.map(({ subscription, region, moved, waiting, failed, expectedEnd }) => [
-    subscription,
-    region,
-    ...[moved, waiting, failed].map(shown),
-    expectedEnd,
-  ]);
-  if (!output.isRows) output.table(['SUBSCRIPTION', 'REGION', 'MOVED', 'WAITING', 'FAILED', 'EXPECTED END'], inPlaces);
+  if (!output.isRows) {
+    output.list<Rotation['places'][number]>(
+      ['subscription', 'region', 'moved', 'waiting', 'failed', 'expectedEnd'],
+      places,
+    );
+  }
   for (const { account, scope, reason, detail: why } of failedUses) {
     const name = `${account.split('/').at(-1)}${scope ? `/${scope}` : ''}`;
-    output.entry({ kind: 'note', text: `${name} could not be moved: ${reason}${why ? `. ${why}` : ''}` });
+    output.note(`${name} could not be moved: ${reason}${why ? `. ${why}` : ''}`);
   }
   if (oldestWaiting) {
     output.text(`Waiting longest: ${oldestWaiting.account.split('/').at(-1)} (${oldestWaiting.reason}).`);
@@ -116,83 +110,39 @@ function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {
   return code;
 }
 
-function shown(count: number | undefined): string | undefined {
-  return count === undefined ? undefined : String(count);
-}
-
-function shortKey(key: string): string {
-  return nameOfIdentifier(key) ?? key;
-}
-
 interface Said {
-  readonly vault?: string;
   readonly reason: string;
   readonly ticket?: string;
   readonly until?: string;
 }
 
 const IN_STORAGE = `
-It is written into the app's storage (AzureWebJobsStorage__accountName, with the
-role Storage Blob Data Contributor), and into the audit trail.`;
+It is written into the app's storage (AzureWebJobsStorage__accountName,
+CMK_VAULTS), with the role Storage Blob Data Contributor, and into the audit
+trail.`;
 
 /** `rotation pause` and `rotation resume`. */
 function addControlCommands(rotation: Command, cli: Cli): void {
-  said(rotation.command('pause [key]'))
+  const said = (act: 'pause' | 'resume'): Command =>
+    inVault(rotation.command(`${act} [key]`), 'the vault of the key')
+      .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', TEXT_LENGTHS.reason)))
+      .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
+      .addHelpText('after', IN_STORAGE)
+      .action(async (name: string | undefined, { reason, ticket, until }: Said, command: Command) => {
+        const { CONTROL_RESPONSE } = await import('../../api/pause.ts');
+        const key = name === undefined ? undefined : await cli.key(name, command);
+        const app = await appByStorage(cli, command);
+        const work = async ({ azure }: Operation) => {
+          const end = until === undefined ? undefined : parseMoment(until, azure.now()).toISOString();
+          const order = { reason, ticket, key: key && `${key.vault.name}/${key.name}`, until: end };
+          return app.send('POST', `/${act}`, order, CONTROL_RESPONSE);
+        };
+        await cli.look(command, work, show);
+      });
+  said('pause')
     .description('have all moves and rotations wait, of a key or of all; break-glass is not paused')
-    .option('--until <time>', 'ends by itself then (2026-12-01T06:00Z), or after so long (PT4H)')
-    .action((name: string | undefined, options: Said, command: Command) => order(cli, command, name, options, 'pause'));
-  said(rotation.command('resume [key]'))
-    .description('end a pause; with a key, its rotation goes on whatever holds it')
-    .action((name: string | undefined, options: Said, command: Command) =>
-      order(cli, command, name, options, 'resume'),
-    );
-}
-
-function said(command: Command): Command {
-  return inVault(command, 'the vault of the key')
-    .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', TEXT_LENGTHS.reason)))
-    .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
-    .addHelpText('after', IN_STORAGE);
-}
-
-async function order(
-  cli: Cli,
-  command: Command,
-  name: string | undefined,
-  { reason, ticket, until }: Said,
-  act: 'pause' | 'resume',
-): Promise<void> {
-  const { appOrders, callBy, NO_LOG } = await import('../../operations/app-storage.ts');
-  const { orderPause, orderResume } = await import('../../orders/order-pause.ts');
-  const { CONTROL_CONTAINER } = await import('../../orders/standing-orders-client.ts');
-  const key = name === undefined ? undefined : await cli.key(name, command);
-  return cli.look(
-    command,
-    async ({ azure }) => {
-      const app = appOrders(cli.environment, azure, () => cli.credential(command));
-      const what = { reason, ticket, key: key?.id, ...callBy(await azure.operator()) };
-      const end = until === undefined ? undefined : await endOf(until, azure.now());
-      const place = {
-        what: `container ${CONTROL_CONTAINER}`,
-        url: "the app's storage",
-        role: 'Storage Blob Data Contributor',
-      };
-      return inAppStorage(place, () =>
-        act === 'pause' ? orderPause({ ...what, until: end }, app, NO_LOG) : orderResume(what, app, NO_LOG),
-      );
-    },
-    show,
-  );
-}
-
-/** @throws {@link CmkError} `ArgumentInvalid` for a time that is over, or too far away */
-async function endOf(text: string, now: Date): Promise<Date> {
-  const { endProblem } = await import('../../orders/standing-orders.ts');
-  const end = parseMoment(text, now);
-  const problem = endProblem(end, now);
-  if (problem === undefined) return end;
-  const nextStep = 'Give a time to come (--until PT4H), or leave it out.';
-  throw new CmkError('ArgumentInvalid', `${problem} Nothing was changed.`, nextStep);
+    .option('--until <time>', 'ends by itself then (2026-12-01T06:00Z), or after so long (PT4H)');
+  said('resume').description('end a pause; with a key, its rotation goes on whatever holds it');
 }
 
 function show({ pauses, ended, audit, warnings }: Ordered, output: Output): ExitCode {
@@ -200,8 +150,8 @@ function show({ pauses, ended, audit, warnings }: Ordered, output: Output): Exit
     output.entry({ kind: 'done', text: `The pause of ${key} has ended: ${reason}` });
   if (pauses.length === 0) output.text('Nothing is paused.');
   showPauses(pauses, output);
-  if (audit !== 'written') output.entry({ kind: 'note', text: `Not in the audit trail: ${audit}` });
-  for (const warning of warnings) output.entry({ kind: 'note', text: warning });
+  if (audit !== 'written') output.note(`Not in the audit trail: ${audit}`);
+  for (const warning of warnings) output.note(warning);
   return audit === 'written' && warnings.length === 0 ? EXIT.ok : EXIT.incomplete;
 }
 

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
-import { changing, confirmed } from '../options.ts';
-import { placeOf } from './account-options.ts';
+import { changing, confirmed, placeOf } from '../options.ts';
 
 interface ScopeArguments {
   yes?: boolean;

@@ -40,7 +40,7 @@ const [PENDING, CHECKED] = ['change', 'changed'];
 const BROKEN = z.array(z.object({ use: z.string(), stamp: z.string() }));
 const ROW = z.object({
   id: z.string().min(1).max(128),
-  concern: z.enum(['account', 'identity', 'group', 'vault']),
+  concern: z.enum(['account', 'identity', 'group', 'vault', 'key']),
   at: z.string().min(1).max(1_000),
   notedOn: z.iso.datetime(),
   due: z.iso.datetime(),
@@ -107,6 +107,21 @@ interface RequestPorts {
 /** Sends the message that has pending changes checked, visible after so many seconds. */
 export function requestChanges({ queue }: RequestPorts, cause: Cause, seconds: number): Promise<void> {
   return queue.send(KEY_WORK, { kind: 'changes', cause, attempt: 0 }, seconds);
+}
+
+/** Has the findings on a key checked that the app has revoked or restored, which no event reports. @throws the SDK's error */
+export async function checkKeyAgain(
+  key: string,
+  cause: Cause,
+  services: RequestPorts & { readonly changes: Pick<ChangeRows, 'put'>; readonly now: () => Date },
+): Promise<void> {
+  const due = services.now();
+  const on = due.toISOString();
+  const changedBy = { on, operation: cause.by, resource: key, confirmed: true };
+  await services.changes.put([
+    { id: `${cause.by}/${on}`, concern: 'key', at: key, changedBy, notedOn: on, due, attempts: 0 },
+  ]);
+  await requestChanges(services, cause, 0);
 }
 
 /** Has changes checked whose message was lost, or whose process died. */

@@ -1,13 +1,14 @@
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { Log } from '../../log.ts';
-import { contestOf, withContest } from '../../orders/standing-orders.ts';
+import { withContest } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
 import type { Leases } from '../../work/lease-client.ts';
 import type { Cause } from '../../work/messages.ts';
+import type { Rules } from '../checks/subjects.ts';
 import { rulesOf } from '../evaluate-all.ts';
 import { fix, isFixed } from '../fixes.ts';
 import { putWork, type WantedWork } from '../put-work.ts';
-import type { Finding } from '../report.ts';
+import type { DriftReport, Finding } from '../report.ts';
 import type { DriftServices } from '../run-drift-check.ts';
 import { logCauses } from '../store/publish-report.ts';
 import { type ChangeRow, requestChanges } from './change-rows.ts';
@@ -51,47 +52,86 @@ export async function checkChanges(cause: Cause, services: ChangeServices, log: 
   await requestChanges(services, cause, Math.max(0, Math.ceil(next / 1_000)));
 }
 
+/** Checks the subjects of some rows: contests, report, work, repairs, confirmations. */
 async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, log: Log): Promise<void> {
-  const { driftStorage, settings, now } = services;
-  const id = services.newId();
+  const check = await evaluateRows(taken, services, log);
+  // Checked again by the stored contests, before anything is enqueued.
+  if (await declareContests(check, services)) return checkRows(check.rows, services, log);
+  const { id, rows } = check;
+  const merged = await mergeIntoReport(check, services);
+  // Also without a report, which the first whole check will make: the index has to know the accounts.
+  await putWork(accountWork(rows), { by: 'drift', ref: id, since: services.now().toISOString() }, services);
+  if (!merged) return services.changes.finish(rows);
+  logMerged(merged, log);
+  const again = await repair(check, merged.report, services, log);
+  await services.changes.put(again);
+  const ids = new Set(again.map((row) => row.id));
+  await services.changes.finish(rows.filter((row) => !ids.has(row.id)));
+  await confirmChanges(merged.changes, services, log);
+}
+
+/** What the checks found on the subjects of some rows. */
+interface Check {
+  readonly id: string;
+  readonly rows: readonly ChangeRow[];
+  readonly focus: Focus;
+  readonly rules: Rules;
+  readonly result: FocusResult;
+  /** Findings that the app repairs. */
+  readonly broken: FocusResult['found'];
+}
+
+async function evaluateRows(taken: readonly ChangeRow[], services: ChangeServices, log: Log): Promise<Check> {
+  const { settings, now } = services;
   const orders = await services.control.readNow(log);
   const rules = rulesOf(settings, now(), orders.contests);
   const focus = await focusOf(taken, services);
   const result = await checkFocus(focus, rules, services);
-  const doesFix = (finding: Finding | FocusResult['found'][number]) =>
-    isFixed(finding, settings.drift.autofix) &&
-    contestOf(orders.contests, resourceOf(finding.resource), now()) === undefined;
-  const broken = result.found.filter(doesFix);
-  const rows = withBroken(taken, broken, result.stamps);
-  const recent = broken.length > 0 ? [...rows, ...(await services.changes.recent())] : [];
-  const contests = newContests(broken, recent, now(), services.newId);
-  if (contests.length > 0) {
-    await services.changes.put(rows);
-    await services.orderStore.change((current) => contests.reduce(withContest, current));
-    // Checked by the stored contest, before anything is enqueued.
-    return checkRows(rows, services, log);
-  }
+  const broken = result.found.filter((finding) => isFixed(finding, settings.drift.autofix));
+  return { id: services.newId(), rows: withBroken(taken, broken, result.stamps), focus, rules, result, broken };
+}
+
+/** Stores a contest for each account that was broken again after two repairs. @returns whether there were any */
+async function declareContests({ rows, broken }: Check, services: ChangeServices): Promise<boolean> {
+  if (broken.length === 0) return false;
+  const recent = [...rows, ...(await services.changes.recent())];
+  const contests = newContests(broken, recent, services.now(), services.newId);
+  if (contests.length === 0) return false;
+  await services.changes.put(rows);
+  await services.orderStore.change((current) => contests.reduce(withContest, current));
+  return true;
+}
+
+/** @returns undefined: there is no report yet */
+async function mergeIntoReport(
+  { focus, result, rows: changes, rules }: Check,
+  { driftStorage, settings, now }: ChangeServices,
+): Promise<Merged | undefined> {
   let merged: Merged | undefined;
   // The time is read again, after the checks: the report says how long a change took to become a finding.
-  const input = { focus, result, changes: rows, rules: { ...rules, now: now() }, isFixed: doesFix };
-  const report = await driftStorage.merge((whole) => {
+  const input = { focus, result, changes, rules: { ...rules, now: now() }, autofix: settings.drift.autofix };
+  await driftStorage.merge((whole) => {
     merged = mergeResult(whole, input);
     return merged.report;
   });
-  const cause = { by: 'drift', ref: id, since: now().toISOString() };
-  // Also without a report, which the first whole check will make: the index has to know the accounts.
-  await putWork(accountWork(rows), cause, services);
-  if (!report || !merged) return services.changes.finish(rows);
-  logMerged(merged, report.id, log);
-  const repairable = merged.report.findings.filter((finding) => isInFocus(finding, focus) && doesFix(finding));
+  return merged;
+}
+
+/** Repairs what it may. @returns rows to check again, since a repair is under way or something could not be read */
+async function repair(
+  { id, rows, focus, result }: Check,
+  { findings }: DriftReport,
+  services: ChangeServices,
+  log: Log,
+): Promise<ChangeRow[]> {
+  const { autofix } = services.settings.drift;
+  const repairable = findings.filter((finding) => isInFocus(finding, focus) && isFixed(finding, autofix));
   await fix(repairable, id, services, log);
-  const needsAnotherCheck = result.unread.length > 0 || repairable.length > 0;
-  const again = rows.filter((row) => needsAnotherCheck && row.attempts < MOST_ATTEMPTS);
-  await services.changes.put(
-    again.map((row) => ({ ...row, due: new Date(now().getTime() + AGAIN_MS), attempts: row.attempts + 1 })),
-  );
-  await services.changes.finish(rows.filter((row) => !again.includes(row)));
-  await confirmChanges(merged.changes, services, log);
+  if (result.unread.length === 0 && repairable.length === 0) return [];
+  const due = new Date(services.now().getTime() + AGAIN_MS);
+  return rows
+    .filter(({ attempts }) => attempts < MOST_ATTEMPTS)
+    .map((row) => ({ ...row, due, attempts: row.attempts + 1 }));
 }
 
 function isInFocus({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }: Focus): boolean {
@@ -106,7 +146,7 @@ function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
   });
 }
 
-function logMerged({ changes, added, report }: Merged, id: string, log: Log): void {
+function logMerged({ changes, added, report }: Merged, log: Log): void {
   for (const change of changes) {
     const { operation, resource, objectId, name, client, correlationId, found, gone } = change;
     log({
@@ -114,13 +154,13 @@ function logMerged({ changes, added, report }: Merged, id: string, log: Log): vo
       reason: 'DriftFoundByEvent',
       message: `${REASONS.DriftFoundByEvent} ${found.length} findings are new, ${gone.length} are gone.`,
       ...{ operation, resource, objectId, name, client, correlationId },
-      ...{ found: found.length, gone: gone.length, seconds: secondsTo(change), report: id },
+      ...{ found: found.length, gone: gone.length, seconds: secondsTo(change), report: report.id },
     });
   }
   const news = new Set(added.map(({ cause }) => cause.id));
   logCauses(
     report.causes.filter((cause) => news.has(cause.id)),
-    id,
+    report.id,
     log,
   );
 }

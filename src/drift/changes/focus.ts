@@ -3,6 +3,7 @@ import { comparableId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
 import type { KnownKeys } from '../../fleet/known-keys.ts';
 import type { UseRow, UseRows } from '../../fleet/use-row.ts';
+import { sameKeyName } from '../../keys/key-identifier.ts';
 import type { ManagedVault, ManagedVaults } from '../../keys/managed-vaults.ts';
 
 /** Keys of one vault whose users are looked up. */
@@ -15,6 +16,8 @@ export interface Focus {
   readonly accounts: ReadonlyMap<string, { readonly id: string; readonly changed: boolean }>;
   /** Vaults whose own checks run, by resource. */
   readonly vaults: ReadonlyMap<string, ManagedVault>;
+  /** Keys that the app revoked or restored, by resource. */
+  readonly keys: ReadonlySet<string>;
   /** URIs of vaults with keys that the index says these accounts use. */
   readonly vaultUris: ReadonlySet<string>;
   /** Resources that each change concerns, by the id of its event. */
@@ -27,9 +30,10 @@ export interface FocusPorts {
   readonly useRows: Pick<UseRows, 'of'>;
 }
 
-/** The account, vault or identity that an id names or is below: `…/storageAccounts/a` of an encryption scope. */
+/** The account, vault, identity or key that an id names or is below: `…/storageAccounts/a` of an encryption scope. */
 export function resourceOf(id: string): string {
-  return comparableId(id).split('/').slice(0, 9).join('/');
+  const most = id.startsWith('https:') ? 5 : 9;
+  return comparableId(id).split('/').slice(0, most).join('/');
 }
 
 /** Finds what changes concern; the index says which accounts use a vault or an identity. Errors are the SDK's. */
@@ -37,6 +41,7 @@ export async function focusOf(changes: readonly ResourceChange[], ports: FocusPo
   const { all } = ports.settings.vaults;
   const accounts = new Map<string, { id: string; changed: boolean }>();
   const vaults = new Map<string, ManagedVault>();
+  const keys = new Set<string>();
   const vaultUris = new Set<string>();
   const resourcesOf = new Map<string, ReadonlySet<string>>();
   const rows = new Map<ManagedVault, Promise<readonly UseRow[]>>();
@@ -56,9 +61,14 @@ export async function focusOf(changes: readonly ResourceChange[], ports: FocusPo
       resources.add(resourceOf(at));
       continue;
     }
-    for (const vault of concern === 'vault' ? own : all) {
-      for (const { account, identity } of await rowsOf(vault)) {
-        if (!own.includes(vault) && !isAt(identity) && !isAt(account)) continue;
+    if (concern === 'key') {
+      keys.add(resourceOf(at));
+      resources.add(resourceOf(at));
+    }
+    const around = concern === 'key' ? all.filter(({ uri }) => at.startsWith(`${uri}/`)) : all;
+    for (const vault of concern === 'vault' ? own : around) {
+      for (const { key, account, identity } of await rowsOf(vault)) {
+        if (!own.includes(vault) && !isAt(identity) && !isAt(account) && !sameKeyName(key, at)) continue;
         const resource = resourceOf(account);
         accounts.set(resource, accounts.get(resource) ?? { id: account, changed: false });
         resources.add(resource);
@@ -66,7 +76,7 @@ export async function focusOf(changes: readonly ResourceChange[], ports: FocusPo
       }
     }
   }
-  return { accounts, vaults, vaultUris, resourcesOf };
+  return { accounts, vaults, keys, vaultUris, resourcesOf };
 }
 
 async function readRows(vault: ManagedVault, { knownKeys, useRows }: FocusPorts): Promise<readonly UseRow[]> {

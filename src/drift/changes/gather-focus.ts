@@ -8,10 +8,12 @@ import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { ManagedVaults } from '../../keys/managed-vaults.ts';
+import { REVOCATION_CHECKS } from '../checks/checks.ts';
+import { evaluate } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
 import { evaluateVaults } from '../evaluate-all.ts';
 import { contextOf, type GatherServices, gatherTenants } from '../gather/gather.ts';
-import { GatheredKeys } from '../gather/gather-keys.ts';
+import { GatheredKeys, unreadOfKeys } from '../gather/gather-keys.ts';
 import { gatherSubscription } from '../gather/gather-subscription.ts';
 import { gatherVaults } from '../gather/gather-vaults.ts';
 import { formerUses } from '../managed-accounts.ts';
@@ -38,10 +40,11 @@ export interface FocusResult {
 export async function checkFocus(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusResult> {
   const memory = (await services.driftStorage.managedAccounts()) ?? {};
   const read = await readAccounts(focus, services);
-  const former = formerUses(Object.values(memory));
+  const former = formerUses(memory);
   const uris = new Set([
     ...focus.vaultUris,
     ...[...focus.vaults.values()].map(({ uri }) => uri),
+    ...[...focus.keys].map((key) => parseKeyIdentifier(key)?.vaultUri),
     ...read.accounts.flatMap(({ name, encryption }) => [
       accountKeyUse(encryption)?.vaultUri,
       parseKeyIdentifier(former.get(name.toLowerCase())?.key ?? '')?.vaultUri,
@@ -63,16 +66,23 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
     tenants: await gatherTenants(services),
     areScopesDue: ({ id }) => focus.accounts.get(resourceOf(id))?.changed === true,
   });
-  const results = await pMap(read.subscriptions, async (id) => (await gatherSubscription(id, context())).result);
+  const results = await pMap(read.subscriptions, async (id) => gatherSubscription(id, context));
+  for (const id of focus.keys) {
+    const { vaultUri, keyName } = parseKeyIdentifier(id) ?? {};
+    if (vaultUri && keyName) await keys.get(vaultUri, keyName);
+  }
+  const ownKeys = (await keys.all()).filter(({ key }) => focus.keys.has(resourceOf(key.id)));
   const own = vaults.filter(({ subject }) => focus.vaults.has(resourceOf(subject.vault.id)));
   return {
     found: [
       ...results.flatMap(({ findings }) => findings),
+      ...ownKeys.flatMap((key) => evaluate(REVOCATION_CHECKS, key, key.key.id, rules)),
       ...evaluateVaults(own, ({ uri }) => focus.vaultUris.has(uri), rules),
     ],
-    unread: [...vaults.flatMap(({ unread }) => unread), ...results.flatMap(({ unread }) => unread)].filter(
-      ({ beside }) => !beside,
-    ),
+    unread: [...vaults, ...results]
+      .flatMap(({ unread }) => unread)
+      .concat(unreadOfKeys(ownKeys))
+      .filter(({ beside }) => !beside),
     stamps: read.stamps,
   };
 }

@@ -1,10 +1,11 @@
 import type { ChangedBy, ResourceChange } from '../../events/resource-event.ts';
 import { percentile } from '../../time/percentile.ts';
 import { causesOf } from '../causes.ts';
-import { ACCOUNT_CHECKS } from '../checks/checks.ts';
-import { compareFindings, countSeverities, exemptionStates } from '../checks/evaluate.ts';
+import { ACCOUNT_CHECKS, REVOCATION_CHECKS } from '../checks/checks.ts';
+import { compareFindings, countSeverities } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
 import { VAULT_CHECKS } from '../checks/vault-checks.ts';
+import { isFixed } from '../fixes.ts';
 import type { DriftChange, Finding, WholeReport } from '../report.ts';
 import { type Focus, resourceOf } from './focus.ts';
 import type { FocusResult } from './gather-focus.ts';
@@ -14,17 +15,19 @@ const LISTED = 50;
 /** Findings that a change lists of each kind. */
 const TOLD = 20;
 
-const [OF_ACCOUNTS, OF_VAULTS] = [ACCOUNT_CHECKS, VAULT_CHECKS].map(
-  (checks): ReadonlySet<string> => new Set(checks.map(({ reason }) => reason)),
-);
+const reasonsOf = (checks: readonly { readonly reason: string }[]): ReadonlySet<string> =>
+  new Set(checks.map(({ reason }) => reason));
+const OF_ACCOUNTS = reasonsOf(ACCOUNT_CHECKS);
+const OF_VAULTS = reasonsOf(VAULT_CHECKS);
+const OF_KEYS = reasonsOf(REVOCATION_CHECKS);
 
 interface MergeInput {
   readonly focus: Focus;
   readonly result: Pick<FocusResult, 'found' | 'unread'>;
   readonly changes: readonly ResourceChange[];
   readonly rules: Rules;
-  /** Whether the app repairs a finding by itself. */
-  readonly isFixed: (finding: Finding) => boolean;
+  /** Reason codes that the app repairs by itself. */
+  readonly autofix: readonly string[];
 }
 
 export interface Merged {
@@ -38,11 +41,14 @@ export interface Merged {
  * Replaces the findings that a report has on a few subjects. If something could not be read, findings that were not made again
  * stay. Idempotent.
  */
-export function mergeResult(report: WholeReport, { focus, result, changes, rules, isFixed }: MergeInput): Merged {
+export function mergeResult(report: WholeReport, { focus, result, changes: all, rules, autofix }: MergeInput): Merged {
+  // Findings on a revoked key say themselves who revoked it.
+  const changes = all.filter(({ concern }) => concern !== 'key');
   const now = rules.now.toISOString();
   const isAbout = ({ reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean =>
-    (OF_ACCOUNTS?.has(reason) === true && focus.accounts.has(resourceOf(resource))) ||
-    (OF_VAULTS?.has(reason) === true && focus.vaults.has(resourceOf(resource)));
+    (OF_ACCOUNTS.has(reason) && focus.accounts.has(resourceOf(resource))) ||
+    (OF_VAULTS.has(reason) && focus.vaults.has(resourceOf(resource))) ||
+    (OF_KEYS.has(reason) && focus.keys.has(resourceOf(resource)));
   const before = new Map(report.findings.map((finding) => [finding.id, finding]));
   const found = new Map(result.found.filter(isAbout).map((finding) => [finding.id, finding]));
   const since = new Map(report.unseen.map((one) => [one.id, one.since]));
@@ -62,7 +68,7 @@ export function mergeResult(report: WholeReport, { focus, result, changes, rules
   const added = fresh.filter(({ id }) => !before.has(id));
   const findings = [...kept, ...fresh].sort(compareFindings);
   const effective = changes
-    .map((change) => toChange(change, now, added, gone, { changes, focus, isFixed }))
+    .map((change) => toChange(change, now, added, gone, { changes, focus, autofix }))
     .filter((change) => change.found.length + change.gone.length > 0)
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on));
   const told = withChanges(report.changes, effective);
@@ -73,7 +79,7 @@ export function mergeResult(report: WholeReport, { focus, result, changes, rules
       ...report,
       findings,
       unseen,
-      causes: causesOf(findings, report.fixes),
+      causes: causesOf(findings),
       counts: {
         ...counts,
         ...countSeverities(findings),
@@ -81,7 +87,6 @@ export function mergeResult(report: WholeReport, { focus, result, changes, rules
         gone: counts.gone + gone.length,
         unseen: unseen.length,
       },
-      exemptions: exemptionStates(findings, report.complete, rules),
       changes: told,
       ...(told.length > 0 ? { changeSeconds: secondsOf(told) } : {}),
     },
@@ -90,7 +95,7 @@ export function mergeResult(report: WholeReport, { focus, result, changes, rules
   };
 }
 
-/** The change that made or removed a finding: of the resource itself rather than of what it uses, then the last. */
+/** The change that made or removed a finding: of the resource itself, else the one that concerns the fewest, then the last. */
 function changeOf(
   { resource }: Pick<Finding, 'resource'>,
   changes: readonly ResourceChange[],
@@ -98,10 +103,11 @@ function changeOf(
 ): ResourceChange | undefined {
   const about = resourceOf(resource);
   const isOwn = ({ at }: ResourceChange): number => Number(resourceOf(at) === about);
+  const width = ({ id }: ResourceChange): number => resourcesOf.get(id)?.size ?? 0;
   const on = ({ changedBy }: ResourceChange): number => Date.parse(changedBy.on);
   return changes
     .filter(({ id }) => resourcesOf.get(id)?.has(about))
-    .sort((a, b) => isOwn(b) - isOwn(a) || on(b) - on(a))[0];
+    .sort((a, b) => isOwn(b) - isOwn(a) || width(a) - width(b) || on(b) - on(a))[0];
 }
 
 function toChange(
@@ -109,7 +115,7 @@ function toChange(
   foundOn: string,
   added: readonly Finding[],
   gone: readonly Finding[],
-  { changes, focus, isFixed }: Pick<MergeInput, 'changes' | 'focus' | 'isFixed'>,
+  { changes, focus, autofix }: Pick<MergeInput, 'changes' | 'focus' | 'autofix'>,
 ): DriftChange {
   const ofIt = (findings: readonly Finding[]) =>
     findings.filter((finding) => changeOf(finding, changes, focus)?.id === change.id);
@@ -117,7 +123,7 @@ function toChange(
   const made = ofIt(added);
   return {
     ...change.changedBy,
-    ...{ id: change.id, foundOn, fixed: made.some(isFixed) },
+    ...{ id: change.id, foundOn, fixed: made.some((finding) => isFixed(finding, autofix)) },
     found: made.slice(0, TOLD).map(tell),
     gone: ofIt(gone).slice(0, TOLD).map(tell),
   };

@@ -29,7 +29,7 @@ const DAILY_LOOK_MS = DAY_MS;
 const MOVE_MS = HOUR_MS;
 
 export function staleKeyVersion(subject: AccountSubject, rules: Rules): readonly Found[] {
-  const { account, use, key, blocked } = subject;
+  const { account, use, key, blocked, contest } = subject;
   const { now } = rules;
   const stale = use && stalePin(use, key, now);
   if (!stale || !key) return [];
@@ -40,7 +40,10 @@ export function staleKeyVersion(subject: AccountSubject, rules: Rules): readonly
       command: moveAccount(account),
       cause: pinnedBack(subject) ?? { about: [key.key.id] },
       ...(blocked ? whatBlocks(account, use, blocked) : {}),
-      action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+      // A person has to act first.
+      ...(blocked || contest
+        ? {}
+        : { action: { kind: 'account', account: account.id, location: account.location, key: key.key.id } as const }),
     },
   ];
 }

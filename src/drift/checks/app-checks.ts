@@ -2,7 +2,6 @@ import { known, type UnreadPart } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
 import type { Check, Found } from './check.ts';
 import { watchChanges } from './commands.ts';
-import { legacyOrder } from './legacy-checks.ts';
 import type { AppSubject, Rules } from './subjects.ts';
 
 function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
@@ -48,6 +47,14 @@ function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
       shouldBe: 'The trail goes on from where it ended at the check before, record by record.',
     };
   });
+}
+
+function legacyOrder({ legacyOrders = [] }: AppSubject): readonly Found[] {
+  return legacyOrders.map(({ id, from, to, state }) => ({
+    resource: `cmkrekeys/${id}`,
+    is: `Version 2 ${state === 'moving' ? `was moving everything from ${from} to ${to}` : `was taking back what it had moved from ${from} to ${to}`}. Nothing carries that out any more.`,
+    shouldBe: 'The re-key is started again, or not needed any more.',
+  }));
 }
 
 function legacyApproval({ legacyApprovals = [] }: AppSubject): readonly Found[] {

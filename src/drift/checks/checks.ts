@@ -4,7 +4,6 @@ import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
-import { legacyRevocation } from './legacy-checks.ts';
 import { MATERIAL_CHECKS } from './material-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
 import { policyBlocksRotation } from './policy-checks.ts';
@@ -93,7 +92,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'warning',
     ensures:
       'The key version that an account uses has not expired (data stays readable, new accounts are refused; where it stops another user, an error).',
-    fix: 'Rotate the key; its accounts are moved then. A PostgreSQL server that is inaccessible needs the expiry extended first; rotate once it is Ready.',
+    fix: 'Rotate the key: the app moves its accounts. A PostgreSQL server that is inaccessible needs the expiry extended first; rotate once it is Ready.',
     find: accounts.keyExpired,
   },
   {
@@ -121,7 +120,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may read, wrap and unwrap with the key.",
-    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key, or "Managed HSM Crypto Service Encryption User" in a Managed HSM (`cmk admin grant-role`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
+    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key. In a Managed HSM it is "Managed HSM Crypto Service Encryption User" (`cmk admin grant-role`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
     find: access.identityWithoutRole,
   },
   {
@@ -146,7 +145,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures: 'Nothing that version 2 revoked below its key is taken for revoked.',
     fix: 'Restore it with `cmk account restore`, a scope as docs/how-to/upgrade.md says; or delete its tags `cmk-revoked-…`, where access is to stay removed. What has to stay revoked is a key.',
-    find: legacyRevocation,
+    find: left.legacyRevocation,
   },
 ];
 
@@ -247,5 +246,10 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     find: keys.pinnedVersion,
   },
 ];
+
+/** Of a key that the app revokes or restores. */
+export const REVOCATION_CHECKS = KEY_CHECKS.filter(
+  ({ find }) => find === keys.revocationOpen || find === keys.revokedVersionEnabled,
+);
 
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { NO_COMMAND, type ShellCommand, WHY_NO_COMMAND } from '../../azure/shell-command.ts';
-import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
+import { exemptionOf } from '../../settings/exemption.ts';
 import { compareText } from '../../text.ts';
 import { DAY_MS } from '../../time/spans.ts';
 import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Unseen } from '../report.ts';
@@ -131,23 +131,6 @@ export function countSeverities(
     ...{ error: of('error'), warning: of('warning'), advice: of('advice') },
     exempt: findings.length - counted.length,
   };
-}
-
-/** Every exemption, and whether it still does anything. */
-export function exemptionStates(
-  findings: readonly Finding[],
-  complete: boolean,
-  { drift, now }: Pick<Rules, 'drift' | 'now'>,
-): DriftReport['exemptions'] {
-  const unused = complete ? 'unused' : 'unknown';
-  return drift.exemptions.map((exemption) => {
-    const used = findings.some(
-      (finding) =>
-        exemptionOf({ reason: exemption.code, resource: finding.resource }, [exemption], now) &&
-        finding.reason === exemption.code,
-    );
-    return { ...exemption, state: hasEnded(exemption, now) ? 'over' : used ? 'inUse' : unused };
-  });
 }
 
 function rank({ severity, exemption }: Finding): number {

@@ -1,20 +1,11 @@
-import { z } from 'zod';
 import type { KeyUse } from '../../fleet/key-use.ts';
 
 /** How many examples a finding names. */
 const EXAMPLES = 3;
 
-/** Numbers of a {@link KeyUsage}, to be put aside. */
-export const KEY_USAGE = z.strictObject({
-  versions: z.record(z.string(), z.int()),
-  examples: z.array(z.string()),
-  pinned: z.int(),
-  unknown: z.int(),
-});
-
 /** Who was seen to use a key, as numbers: its size does not grow with the fleet. */
 export class KeyUsage {
-  readonly #versions = new Map<string, number>();
+  readonly #versions = new Set<string>();
   readonly #examples: string[] = [];
   #pinned = 0;
   #unknown = 0;
@@ -28,7 +19,7 @@ export class KeyUsage {
   /** @param name the account, or the account and the scope */
   add(name: string, use: KeyUse): void {
     for (const version of new Set([use.pinned, use.current])) {
-      if (version !== undefined) this.#versions.set(version, (this.#versions.get(version) ?? 0) + 1);
+      if (version !== undefined) this.#versions.add(version);
     }
     if (use.current === undefined && use.pinned === undefined) this.#unknown += 1;
     if (use.pinned === undefined) return;
@@ -37,22 +28,11 @@ export class KeyUsage {
   }
 
   /** Adds what was counted elsewhere. */
-  merge(other: z.output<typeof KEY_USAGE>): void {
-    for (const [version, count] of Object.entries(other.versions)) {
-      this.#versions.set(version, (this.#versions.get(version) ?? 0) + count);
-    }
-    this.#examples.push(...other.examples.slice(0, EXAMPLES - this.#examples.length));
-    this.#pinned += other.pinned;
-    this.#unknown += other.unknown;
-  }
-
-  toJSON(): z.output<typeof KEY_USAGE> {
-    return {
-      versions: Object.fromEntries(this.#versions),
-      examples: [...this.#examples],
-      pinned: this.#pinned,
-      unknown: this.#unknown,
-    };
+  merge(other: KeyUsage): void {
+    for (const version of other.#versions) this.#versions.add(version);
+    this.#examples.push(...other.#examples.slice(0, EXAMPLES - this.#examples.length));
+    this.#pinned += other.#pinned;
+    this.#unknown += other.#unknown;
   }
 
   uses(version: string): boolean {

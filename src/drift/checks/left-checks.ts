@@ -1,5 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
+import { scopeResource } from '../../azure/resource-id.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
+import { readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
@@ -13,11 +15,10 @@ export const KEY_TAG = 'cmk-key';
 /** The app moves no account back: an operator or a template has. */
 export function versionReverted(subject: AccountSubject): readonly Found[] {
   const { account, use, key, before } = subject;
-  if (!before || !isReverted(use, key, before.version)) return [];
-  const by = before.writers.length > 0 ? ` Since then it was written by ${before.writers.join(', ')}.` : '';
+  if (!before || !isReverted(use, key, before)) return [];
   return [
     {
-      is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before.version}.${by}`,
+      is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before}.`,
       shouldBe: 'It stays on the newer version; to leave a version, rotate the key.',
       command: moveAccount(account),
       cause: pinnedBack(subject),
@@ -28,9 +29,7 @@ export function versionReverted(subject: AccountSubject): readonly Found[] {
 /** The cause of what an operator's or a tool's pin to an older version leads to; undefined: there is none. */
 export function pinnedBack({ account, use, key, before, contest }: AccountSubject): FoundCause | undefined {
   if (contest) return { reason: 'ContestedChange', about: [account.id] };
-  return before && isReverted(use, key, before.version)
-    ? { reason: 'VersionReverted', about: [account.id] }
-    : undefined;
+  return before && isReverted(use, key, before) ? { reason: 'VersionReverted', about: [account.id] } : undefined;
 }
 
 /** The app repaired it twice within an hour, and it was changed again. */
@@ -73,4 +72,14 @@ export function noLongerCustomerManaged({ account, use, left }: AccountSubject, 
       cause: { about: [key.id] },
     },
   ];
+}
+
+/** What version 2 left behind, and nothing carries on any more. */
+export function legacyRevocation({ account }: AccountSubject): readonly Found[] {
+  return readLegacyRevocations(account.tags).map(({ id, revokedOn, revokedBy, scope }) => ({
+    ...(scope === undefined ? {} : { resource: scopeResource(account.id, scope) }),
+    part: id,
+    is: `${revokedBy} revoked it below its key on ${revokedOn.toISOString()} (${id}), by version 2. Nothing keeps it revoked any more.`,
+    shouldBe: 'It is restored, or its key is revoked.',
+  }));
 }

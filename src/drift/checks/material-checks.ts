@@ -1,8 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
 import { isStorageKind, newestVersion } from '../../keys/key-versions.ts';
 import type { Check, Found } from './check.ts';
-import { allowOperations, rotate } from './commands.ts';
-import { imported } from './key-checks.ts';
+import { allowOperations } from './commands.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 function unsupportedKey({ material }: KeySubject): readonly Found[] {
@@ -48,24 +47,7 @@ function keyNotInHsm({ key, material }: KeySubject, { drift }: Rules): readonly 
   return [{ is: `It is ${type}, in software.`, shouldBe: 'It is in hardware (RSA-HSM).' }];
 }
 
-/**
- * Key Vault makes every new version on platform 2 and migrates none, so that a rotation is the migration ("About keys",
- * `hsmPlatform`; "Transitioning to HSM Platform 2"). Uses of older versions are StaleKeyVersion's and OtherResourceStale's.
- */
-function oldHsmPlatform(subject: KeySubject): readonly Found[] {
-  const newest = newestVersion(known(subject.versions) ?? []);
-  if (!newest || known(subject.material)?.hsmPlatform !== '1') return [];
-  return [
-    {
-      is: `Its newest version ${newest.version} is on HSM platform 1 (FIPS 140-2 Level 2), which Azure retires.`,
-      shouldBe: 'It is on HSM platform 2 (FIPS 140-3 Level 3), as every new version is.',
-      // Imported key material is imported once more.
-      command: imported(newest) ? undefined : rotate(subject),
-    },
-  ];
-}
-
-/** Checks of the material of a key: its type, size, platform and operations. */
+/** Checks of the material of a key: its type, size and operations. */
 export const MATERIAL_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'UnsupportedKey',
@@ -94,12 +76,5 @@ export const MATERIAL_CHECKS: readonly Check<KeySubject>[] = [
     ensures: 'A key is in hardware, where CMK_KEY_MINIMUM asks for it.',
     fix: 'Make an RSA-HSM key, in a premium vault or a Managed HSM, and move everything to it (`cmk rekey start`): a rotation keeps the type.',
     find: keyNotInHsm,
-  },
-  {
-    reason: 'OldHsmPlatform',
-    severity: 'advice',
-    ensures: 'The newest version of a key is on the current HSM platform of Key Vault.',
-    fix: 'Rotate the key (import imported key material once more), and move what is held at older versions.',
-    find: oldHsmPlatform,
   },
 ];

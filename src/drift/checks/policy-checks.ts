@@ -1,6 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
+import type { RotationPolicy } from '../../keys/key-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
-import type { RotationPolicy } from '../../keys/rotation-policy.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import { evenDays, shift } from '../../time/duration.ts';
 import { DAY_MS } from '../../time/spans.ts';

@@ -7,11 +7,10 @@ import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import type { RolloutRow } from '../../fleet/rollout-row.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
-import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { KeyKind } from '../../keys/key-admin-client.ts';
+import type { RotationPolicy } from '../../keys/key-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
-import type { RotationPolicy } from '../../keys/rotation-policy.ts';
 import type { Contest } from '../../orders/standing-orders.ts';
 import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
@@ -78,8 +77,8 @@ export interface AccountSubject {
   readonly blocked?: 'ScopeLocked' | 'DeniedByPolicy' | undefined;
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
-  /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */
-  readonly before?: { readonly version: string; readonly writers: readonly string[] } | undefined;
+  /** The version of the same key that it was pinned to in an earlier check. */
+  readonly before?: string | undefined;
   /** The managed key that it was on in an earlier check; undefined: it is on one, or never was. */
   readonly left?: { readonly key: KeySubject; readonly lastSeen: Date; readonly pinned?: boolean } | undefined;
 }
@@ -110,8 +109,6 @@ export interface VaultSubject {
   readonly auditLog?: Part<boolean> | undefined;
   /** Whether a lock keeps it from being deleted. Undefined: not asked. */
   readonly locked?: Part<boolean> | undefined;
-  /** Role assignments that count at it or at one of its keys. Undefined: not asked. */
-  readonly grants?: Part<readonly RoleGrant[]> | undefined;
   /** Whether anything was seen to use one of its keys. */
   readonly used?: boolean;
 }

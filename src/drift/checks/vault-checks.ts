@@ -2,7 +2,6 @@ import { known } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
 import { storageHindrance } from '../../vaults/vault-client.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../vaults/vault-commands.ts';
-import { ADMIN_CHECKS } from './admin-checks.ts';
 import type { Check, Found } from './check.ts';
 import { deliverEvents, lockVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
@@ -146,7 +145,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'EventSubscriptionMissing',
     severity: 'error',
     ensures: 'Each key event of a vault reaches its function of this app.',
-    fix: 'Let the app make it (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    fix: 'Make the event subscription again (`cmk admin ensure-events`), or let the app make it (CMK_AUTOFIX).',
     find: eventSubscriptionMissing,
   },
   {
@@ -163,5 +162,4 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     fix: "Find out from the dead letters, in the container cmk-deadletter of the app's own storage, why the app did not take them; their accounts are reached by this check.",
     find: eventDeliveryFailing,
   },
-  ...ADMIN_CHECKS,
 ];

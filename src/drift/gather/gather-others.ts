@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { GraphResource, ResourceGraph } from '../../dependents/resource-graph-client.ts';
-import { possibleKeyNames, usesOfKey, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
+import { usesOfVault, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 
@@ -34,9 +34,9 @@ export async function gatherOthers(
       };
       const isOther = ({ type, subscriptionId }: GraphResource): boolean =>
         type !== STORAGE || !looked.has(subscriptionId.toLowerCase());
-      const part = await readPart(what, () => readUsers(vault, subjects, isOther, resourceGraph, signal));
+      const part = await readPart(what, () => readUsers(vault, isOther, resourceGraph, signal));
       if ('unread' in part) return [part.unread];
-      for (const [index, subject] of subjects.entries()) subject.others = part.value[index] ?? [];
+      for (const subject of subjects) subject.others = part.value.get(subject.key.name.toLowerCase()) ?? [];
       return [];
     },
     { concurrency: CONCURRENCY },
@@ -47,21 +47,14 @@ export async function gatherOthers(
 /** @param isWanted the others are let go as they are read: a fleet of accounts would fill the memory */
 async function readUsers(
   vault: ManagedVault,
-  subjects: readonly KeySubject[],
   isWanted: (row: GraphResource) => boolean,
   graph: ResourceGraph,
   signal: AbortSignal | undefined,
-): Promise<OtherDependent[][]> {
-  const found = subjects.map(({ key }) => ({ key, users: [] as OtherDependent[] }));
-  const byName = Map.groupBy(found, ({ key }) => key.name.toLowerCase());
+): Promise<ReadonlyMap<string, OtherDependent[]>> {
+  const found = new Map<string, OtherDependent[]>();
   for await (const row of graph.query(vaultUseQuery(vault), signal)) {
     if (!isWanted(row)) continue;
-    for (const name of possibleKeyNames(row.properties)) {
-      for (const { key, users } of byName.get(name) ?? []) {
-        const user = usesOfKey(row, key);
-        if (user) users.push(user);
-      }
-    }
+    for (const [name, user] of usesOfVault(row, vault)) found.set(name, [...(found.get(name) ?? []), user]);
   }
-  return found.map(({ users }) => users);
+  return found;
 }

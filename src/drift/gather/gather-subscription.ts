@@ -1,6 +1,5 @@
-import type { ActivityLog } from '../../accounts/activity-log-client.ts';
-import { describeFailure, type Failure } from '../../azure/failure.ts';
-import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import { describeFailure } from '../../azure/failure.ts';
+import { type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import { storageClock } from '../../azure/storage-clock.ts';
 import type { Account, PlatformScope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
@@ -15,26 +14,20 @@ import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import { isReverted } from '../checks/left-checks.ts';
-import type { AccountSubject, KeySubject, Rules, SeenScope, VaultSubject } from '../checks/subjects.ts';
+import type { AccountSubject, AppSubject, KeySubject, Rules, SeenScope } from '../checks/subjects.ts';
 import type { AccountMemory } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
-import type { SharedTexts } from '../shared-texts.ts';
-import type { SubscriptionResult } from '../store/subscription-result.ts';
-import { HealthCounts, healthOfSubject } from '../subject-health.ts';
 import { gatherAccount } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
-import { IndexRows } from './index-rows.ts';
+import { type IndexDifference, IndexRows } from './index-rows.ts';
 import type { VaultRoles } from './vault-roles.ts';
 
 export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
-/** Accounts of a subscription whose writers are asked for in one check. */
-const MAX_WRITERS = 20;
 
 export interface SubscriptionContext {
   readonly services: {
     readonly accounts: StorageAccounts & AccountScopes;
-    readonly activityLog: ActivityLog;
     readonly settings: Settings;
   };
   readonly rules: Rules;
@@ -48,30 +41,41 @@ export interface SubscriptionContext {
   readonly areScopesDue: (account: Account) => boolean;
   /** What the index has; undefined: there is none to compare with. */
   readonly rows: Pick<UseRows, 'of'> | undefined;
-  readonly texts: SharedTexts;
-  readonly vaultOf: (uri: string) => VaultSubject | undefined;
   readonly tenantOf: (subscriptionId: string) => string | undefined;
-  /** What earlier checks remember of the accounts of a subscription, anew for each look at it. */
-  readonly memoryOf: (subscriptionId: string) => AccountMemory;
+  readonly memory: AccountMemory;
   readonly signal: AbortSignal | undefined;
+}
+
+/** What was found in one subscription. */
+export interface SubscriptionResult {
+  readonly id: string;
+  readonly accounts: number;
+  readonly dependents: number;
+  readonly scopesLookedAt: number;
+  /** Everything could be read. */
+  readonly complete: boolean;
+  readonly findings: readonly Omit<Finding, 'since'>[];
+  /** By key identifier, lower case. */
+  readonly usage: ReadonlyMap<string, KeyUsage>;
+  readonly unread: readonly UnreadPart[];
+  readonly index: IndexDifference;
+  /** The app's own storage, where it uses a managed key. */
+  readonly lockedOutBy: AppSubject['lockedOutBy'];
 }
 
 /**
  * Looks at every account of one subscription, page by page: what is kept are findings and numbers, so that memory does
- * not grow with the fleet. It never throws; when the list breaks off, what was seen so far counts, and `failure` says why.
+ * not grow with the fleet. It never throws; when the list breaks off, what was seen so far counts.
  */
-export async function gatherSubscription(
-  id: string,
-  context: SubscriptionContext,
-): Promise<{ readonly result: SubscriptionResult; readonly failure: Failure | undefined }> {
+export async function gatherSubscription(id: string, context: SubscriptionContext): Promise<SubscriptionResult> {
   const scan = new SubscriptionScan(id, context);
   try {
     for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
-    return { result: await scan.result(true), failure: undefined };
+    return await scan.result(true);
   } catch (error) {
     const what = { resource: `/subscriptions/${id}`, what: 'the storage accounts of the subscription' };
     scan.unread(unreadPart({ ...what, action: LIST_ACCOUNTS }, error));
-    return { result: await scan.result(false), failure: describeFailure(error) };
+    return scan.result(false);
   }
 }
 
@@ -81,22 +85,18 @@ class SubscriptionScan {
   readonly #index: IndexRows | undefined;
   readonly #findings: Omit<Finding, 'since'>[] = [];
   readonly #usage = new Map<string, KeyUsage>();
-  readonly #unread: SubscriptionResult['unread'] = [];
-  readonly #lockedOutBy: SubscriptionResult['lockedOutBy'] = [];
-  readonly #memory: AccountMemory;
-  readonly #health = new HealthCounts();
+  readonly #unread: UnreadPart[] = [];
+  readonly #lockedOutBy: { account: string; key: string }[] = [];
   #accounts = 0;
   #dependents = 0;
   #scopesLookedAt = 0;
   #scopesStopped = false;
-  #writersAsked = 0;
 
   constructor(id: string, context: SubscriptionContext) {
     this.#id = id;
     this.#context = context;
     const { rows } = context;
     this.#index = rows && new IndexRows(id, rows, storageClock.now());
-    this.#memory = context.memoryOf(id);
   }
 
   async lookAt(account: Account): Promise<void> {
@@ -126,9 +126,11 @@ class SubscriptionScan {
     for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
-    const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules);
-    this.#findings.push(...found.map((finding) => this.#context.texts.share(finding)));
-    this.#health.add(healthOfSubject(subject, found, this.#context));
+    // The app repairs no contested account, so its findings have no action.
+    const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules).map(({ action, ...finding }) =>
+      action && !contest ? { ...finding, action } : { ...finding, canFix: false },
+    );
+    this.#findings.push(...found);
   }
 
   /** @param all the list of accounts did not break off */
@@ -140,52 +142,35 @@ class SubscriptionScan {
       scopesLookedAt: this.#scopesLookedAt,
       complete: this.#unread.every(({ beside }) => beside),
       findings: this.#findings,
-      usage: Object.fromEntries([...this.#usage].map(([key, usage]) => [key, usage.toJSON()])),
+      usage: this.#usage,
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
-      health: this.#health.toJSON(),
       index: (await this.#index?.result(all)) ?? { list: false, keys: [] },
-      managedAccounts: this.#memory.toJSON(all),
     };
   }
 
   /** Keeps in mind which managed key an account uses. Returns what it has left: the key, or a newer version. */
   async #remember({ account, use, key }: AccountSubject): Promise<Pick<AccountSubject, 'before' | 'left'>> {
-    const former = this.#memory.of(account.name);
+    const { memory } = this.#context;
+    const former = memory.of(account.name);
     if (use && key) {
       const before = former?.key.toLowerCase() === key.key.id.toLowerCase() ? former.version : undefined;
       if (!former || before === undefined || !isReverted(use, key, before)) {
         const lastSeen = this.#context.rules.now;
-        this.#memory.remember(account.name, { key: key.key.id, version: use.pinned, lastSeen });
+        memory.remember(account.name, { key: key.key.id, version: use.pinned, lastSeen });
         return {};
       }
       // What it was on stays in mind as long as it is behind that.
-      this.#memory.remember(account.name, former);
-      return { before: { version: before, writers: await this.#writersOf(account, former.lastSeen) } };
+      memory.remember(account.name, former);
+      return { before };
     }
     if (!former) return {};
     // One that left on purpose is forgotten: should it come back and leave once more, that is another matter.
-    if (use || !isOptedOut(account.tags, former.lastSeen)) this.#memory.remember(account.name, former);
+    const isMeant = !use && isOptedOut(account.tags, former.lastSeen);
+    memory.remember(account.name, isMeant ? undefined : former);
     const parsed = use ? undefined : parseKeyIdentifier(former.key);
     const left = parsed && (await this.#context.keys.get(parsed.vaultUri, parsed.keyName));
     return left ? { left: { key: left, lastSeen: former.lastSeen, pinned: former.version !== undefined } } : {};
-  }
-
-  /** A few are asked for: what moves many back is one and the same. */
-  async #writersOf(account: Account, since: Date): Promise<readonly string[]> {
-    this.#writersAsked += 1;
-    if (this.#writersAsked > MAX_WRITERS) return [];
-    const read = await readPart(
-      {
-        resource: `/subscriptions/${this.#id}`,
-        what: 'the activity log of the subscription',
-        action: 'Microsoft.Insights/eventtypes/values/read',
-        beside: true,
-      },
-      () => this.#context.services.activityLog.writers(account, since, this.#context.signal),
-    );
-    if ('unread' in read) this.unread(read.unread);
-    return known(read) ?? [];
   }
 
   unread(part: UnreadPart): void {

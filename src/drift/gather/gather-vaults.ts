@@ -114,7 +114,7 @@ async function gatherVault(
   return {
     subject: gone
       ? { vault, properties, events: undefined, deadLetters: own }
-      : { vault, properties, events, deadLetters: own, auditLog, locked, grants: roles.grants },
+      : { vault, properties, events, deadLetters: own, auditLog, locked },
     gone,
     roles,
     keys,

@@ -1,5 +1,4 @@
 import pMap from 'p-map';
-import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { type AuditWatch, type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
@@ -17,17 +16,19 @@ import { readUsageEvidence } from '../../retirement/retire-versions.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
-import { AccountMemory, formerUses, type ManagedMemory, nextMemory } from '../managed-accounts.ts';
+import { AccountMemory, type ManagedMemory } from '../managed-accounts.ts';
 import type { ReportBefore } from '../report.ts';
-import { SharedTexts } from '../shared-texts.ts';
 import type { AppState } from '../store/app-state-client.ts';
-import type { AccountMemoryStore, ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
-import type { SubscriptionResult } from '../store/subscription-result.ts';
+import type { AccountMemoryStore, ReportStore } from '../store/drift-storage-client.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
 import { gatherOthers } from './gather-others.ts';
-import { LIST_ACCOUNTS, type SubscriptionContext } from './gather-subscription.ts';
-import { type GatheredSubscription, gatherSubscriptions } from './gather-subscriptions.ts';
+import {
+  gatherSubscription,
+  LIST_ACCOUNTS,
+  type SubscriptionContext,
+  type SubscriptionResult,
+} from './gather-subscription.ts';
 import { type GatheredVault, gatherVaults, type VaultServices } from './gather-vaults.ts';
 import { scopesDue } from './scopes-due.ts';
 
@@ -38,11 +39,12 @@ const QUERY_MS = 30_000;
 /** For what was written to the audit trail since the check before. Milliseconds. */
 const TRAIL_MS = 120_000;
 
-/** What is read, and nothing that writes but what an unfinished check puts aside. */
+const ENTITIES = 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read';
+
+/** What is read, and nothing that writes. */
 export type GatherServices = VaultServices & {
   readonly keys: Keys;
   readonly accounts: StorageAccounts & AccountScopes;
-  readonly activityLog: ActivityLog;
   readonly subscriptions: Subscriptions;
   readonly tenants: Tenants;
   readonly resourceGraph: ResourceGraph;
@@ -53,12 +55,9 @@ export type GatherServices = VaultServices & {
   /** What the index has; undefined: there is none to compare with. */
   readonly useRows?: Pick<UseRows, 'of'> | undefined;
   readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
-  /** Undefined: nothing is put aside. */
-  readonly unfinished?: UnfinishedChecks | undefined;
   /** The audit trail, looked at for what was done to it; undefined: not by this check. */
   readonly auditWatch?: Pick<AuditWatch, 'files'> | undefined;
   readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
 };
 
 /** Everything that was read, as far as it could be. */
@@ -67,7 +66,7 @@ export interface Gathered {
   readonly previous: ReportBefore | undefined;
   readonly vaults: readonly GatheredVault[];
   readonly keys: readonly KeySubject[];
-  readonly subscriptions: readonly GatheredSubscription[];
+  readonly subscriptions: readonly SubscriptionResult[];
   /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
   readonly managedAccounts: ManagedMemory | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
@@ -104,7 +103,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   // no vault lists them, get none.
   const unreadOthers = await gatherOthers(await keys.all(), listed, { ...services, signal: run.signal });
   const context = contextOf({ signal: run.signal, rules, services, vaults, keys, previous, memory, tenants });
-  const subscriptions = await gatherSubscriptions(listed, context, run, rules.now, services);
+  const subscriptions = await pMap(listed, (id) => gatherSubscription(id, context), { concurrency: CONCURRENCY });
 
   const { watches, unread: unreadWatches } = await gatherWatches(listed, rules, services, run.signal);
   const keySubjects = await keys.all();
@@ -129,14 +128,14 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     ...unreadOfKeys(keySubjects),
     ...unreadOthers,
     ...unreadWatches,
-    ...subscriptions.flatMap(({ result }) => result.unread),
+    ...subscriptions.flatMap((one) => one.unread),
   ];
   return {
     previous,
     vaults,
     keys: keySubjects,
     subscriptions,
-    managedAccounts: memory && nextMemory(memory, rules.now, subscriptions.map(memoryOf)),
+    managedAccounts: memory && context.memory.next(subscriptions.every(isWhole), rules.now),
     poison: app.poison,
     legacyOrders: known(app.legacyOrders),
     legacyApprovals: known(app.legacyApprovals),
@@ -160,49 +159,23 @@ export function gatherTenants({
   );
 }
 
-async function gatherApp(driftStorage: GatherServices['driftStorage'], now: Date) {
-  const previous = await readPart(
-    {
-      resource: DRIFT_CONTAINER,
-      what: 'the report before',
-      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
-    },
-    () => driftStorage.before(),
-  );
-  const poison = await readPart(
-    {
-      resource: 'poison queues',
-      what: 'the poison queues',
-      action: 'Microsoft.Storage/storageAccounts/queueServices/queues/read',
-    },
-    () => driftStorage.poisonMessages(),
-  );
-  const managedAccounts = await readPart(
-    {
-      resource: DRIFT_CONTAINER,
-      what: 'which accounts used a managed key before',
-      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
-    },
-    () => driftStorage.managedAccounts(),
-  );
-  const legacyOrders = await readPart(
-    {
-      resource: 'cmkrekeys',
-      what: 'the re-keys of version 2',
-      action: 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read',
-      beside: true,
-    },
-    () => driftStorage.legacyOrders(),
-  );
-  const legacyApprovals = await readPart(
-    {
-      resource: 'cmk-approvals',
-      what: 'the requests for approval of version 2',
-      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
-    },
-    () => driftStorage.legacyApprovals(now),
-  );
-  return { previous, poison, managedAccounts, legacyOrders, legacyApprovals };
+/** What the app's own storage has. */
+async function gatherApp(storage: GatherServices['driftStorage'], now: Date) {
+  const blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
+  const queues = 'Microsoft.Storage/storageAccounts/queueServices/queues/read';
+  const part = <T>(resource: string, what: string, action: string, read: () => Promise<T>, beside = false) =>
+    readPart({ resource, what, action, ...(beside ? { beside } : {}) }, read);
+  return {
+    previous: await part(DRIFT_CONTAINER, 'the report before', blobs, () => storage.before()),
+    poison: await part('poison queues', 'the poison queues', queues, () => storage.poisonMessages()),
+    managedAccounts: await part(DRIFT_CONTAINER, 'which accounts used a managed key before', blobs, () =>
+      storage.managedAccounts(),
+    ),
+    legacyOrders: await part('cmkrekeys', 'the re-keys of version 2', ENTITIES, () => storage.legacyOrders(), true),
+    legacyApprovals: await part('cmk-approvals', 'the requests for approval of version 2', blobs, () =>
+      storage.legacyApprovals(now),
+    ),
+  };
 }
 
 /** Whether Resource Manager tells the app of changes. Without it the hourly check finds them, so that it is read beside the rest. */
@@ -265,12 +238,7 @@ async function gatherRollouts(
   if (!rollouts) return undefined;
   const byKey = new Map(keys.map((subject) => [subject.key.id.toLowerCase(), subject]));
   return readPart(
-    {
-      resource: 'cmkcontrol',
-      what: 'how far rotations are',
-      action: 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read',
-      beside: true,
-    },
+    { resource: 'cmkcontrol', what: 'how far rotations are', action: ENTITIES, beside: true },
     async () => {
       for await (const { name, row } of rollouts.all()) {
         const subject = byKey.get(name.toLowerCase());
@@ -280,7 +248,7 @@ async function gatherRollouts(
   );
 }
 
-/** What looking at a subscription takes; anew for each try, since scopes take their turns by it. */
+/** What looking at the subscriptions takes. */
 export function contextOf({
   signal,
   rules,
@@ -302,12 +270,10 @@ export function contextOf({
   readonly tenants: Part<ReadonlyMap<string, string>>;
   /** Absent: they take their turns. */
   readonly areScopesDue?: SubscriptionContext['areScopesDue'];
-}): () => SubscriptionContext {
+}): SubscriptionContext {
   const identities = new GatheredIdentities(services, signal);
   const own = ownStorage(services.settings);
-  const texts = new SharedTexts();
-  const uses = formerUses(Object.values(memory ?? {}));
-  return () => ({
+  return {
     services,
     rules,
     keys,
@@ -316,28 +282,27 @@ export function contextOf({
     ownStorage: own === 'local' || own === undefined ? [] : own,
     areScopesDue: areScopesDue ?? scopesDue(previous),
     rows: services.useRows,
-    texts,
-    vaultOf: (uri) => vaults.find(({ subject }) => subject.vault.uri === uri)?.subject,
     tenantOf: (id) => known(tenants)?.get(id.toLowerCase()),
-    memoryOf: (id) => new AccountMemory(memory?.[id] ?? [], uses),
+    memory: new AccountMemory(memory ?? {}),
     signal,
-  });
+  };
 }
 
-function memoryOf({ result: { id, managedAccounts, unread } }: GatheredSubscription) {
-  return { id, managedAccounts, isWhole: unread.every(({ action }) => action !== LIST_ACCOUNTS) };
+/** Whether all of its accounts were listed. */
+function isWhole({ unread }: SubscriptionResult): boolean {
+  return unread.every(({ action }) => action !== LIST_ACCOUNTS);
 }
 
 /** Tells each key what was seen to use it, and whether everything was seen. */
 function countUsers(
   keys: readonly KeySubject[],
-  subscriptions: readonly GatheredSubscription[],
+  subscriptions: readonly SubscriptionResult[],
   subscriptionsUnread: boolean,
 ): void {
-  const incomplete = subscriptionsUnread || subscriptions.some(({ result }) => !sawEveryUser(result));
+  const incomplete = subscriptionsUnread || subscriptions.some((one) => !sawEveryUser(one));
   for (const { key, usage } of keys) {
-    for (const { result } of subscriptions) {
-      const counted = result.usage[key.id.toLowerCase()];
+    for (const { usage: ofSubscription } of subscriptions) {
+      const counted = ofSubscription.get(key.id.toLowerCase());
       if (counted) usage.merge(counted);
     }
     if (incomplete) usage.markIncomplete();

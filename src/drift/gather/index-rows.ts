@@ -8,9 +8,16 @@ import { areDifferent, type UseRow, type UseRows, versionOfRow } from '../../fle
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AccountSubject, SeenScope } from '../checks/subjects.ts';
-import type { SubscriptionResult } from '../store/subscription-result.ts';
 
-type IndexDifference = SubscriptionResult['index'];
+/** Where the index differs from what was seen. */
+export interface IndexDifference {
+  /** In accounts of the subscription. */
+  readonly list: boolean;
+  /** In encryption scopes on these keys. */
+  readonly keys: readonly string[];
+  /** Why it could not be compared. */
+  readonly unread?: string;
+}
 
 /** The rows of one account: its own use, and those of its encryption scopes. */
 interface AccountRows {

@@ -100,11 +100,6 @@ export class VaultRoles {
     return new VaultRoles(vault, vaultProperties, grants, ends, services, signal);
   }
 
-  /** Every role assignment at the vault, above and below it. */
-  get grants(): Part<readonly RoleGrant[]> {
-    return 'unread' in this.#grants ? this.#grants : { value: [...this.#grants.value.values()].flat() };
-  }
-
   /** What could not be read. */
   get unread(): UnreadPart[] {
     return [this.#grants, this.#ends].flatMap((part) => ('unread' in part ? [part.unread] : []));

@@ -1,38 +1,35 @@
-import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { z } from 'zod';
 import { controlContainer, controlTable, DRIFT_CONTAINER, workQueues } from '../../azure/app-storage.ts';
-import { downloadText, listBlobs, readDocument, removeBlob, uploadPieces, uploadText } from '../../azure/blobs.ts';
+import { downloadText, listBlobs, readDocument, removeBlob, uploadText } from '../../azure/blobs.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
-import { causesOf, detailsOf, shorten } from '../causes.ts';
+import { detailsOf, shorten } from '../causes.ts';
+import { RUNNING_CHECK, type RunningCheck } from '../drift-run.ts';
 import { MANAGED_MEMORY, type ManagedMemory } from '../managed-accounts.ts';
 import {
+  DRIFT_DETAILS,
   DRIFT_REPORT,
   DRIFT_SUMMARY,
   type DriftDetails,
   type DriftReport,
   type DriftSummary,
-  FINDING,
   type ReportBefore,
-  UNSEEN,
   type WholeReport,
 } from '../report.ts';
+import { KEPT_DAY, type KeptDay, monthsOf, type TrendStore } from '../trend.ts';
 import { type AppState, appState, LEGACY_APPROVALS } from './app-state-client.ts';
-import { packDetails, unpackDetails } from './details-format.ts';
-import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
-import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-result.ts';
-import { monthsOf, type TrendStore, trendStore } from './trend-store-client.ts';
 
 const REPORTS = 'reports/';
 /** What the report of the same name leaves out. */
 const DETAILS = 'findings/';
 /** A merge that meets conflicts is tried so often. */
 const MOST_MERGES = 5;
-const UNFINISHED = 'unfinished/';
 const RUNNING = 'running/';
 const MANAGED_ACCOUNTS = 'managed-accounts.json';
 /** Table of version 2. */
@@ -57,8 +54,6 @@ export interface ReportStore {
   before(): Promise<ReportBefore | undefined>;
   /** Newest first. */
   history(): Promise<DriftSummary[]>;
-  /** Of the last report of each of these days (UTC), by day. */
-  lastOfDays(days: readonly string[]): Promise<ReadonlyMap<string, DriftSummary>>;
   write(report: WholeReport): Promise<void>;
   /**
    * Changes the newest report, each of its parts under its ETag: after a conflict `change` is called again. Undefined: there
@@ -79,15 +74,6 @@ export interface RunningChecks {
   forget(before: Date): Promise<void>;
 }
 
-/** What a check that takes long puts aside, for the next one should it be killed. */
-export interface UnfinishedChecks {
-  /** What a check that did not come to its end has put aside since. */
-  unfinished(since: Date): Promise<SubscriptionResult[]>;
-  putAside(result: SubscriptionResult): Promise<void>;
-  /** Forgets what was put aside: the check came to its end. */
-  finished(): Promise<void>;
-}
-
 /** Which accounts used a managed key in earlier checks. */
 export interface AccountMemoryStore {
   managedAccounts(): Promise<ManagedMemory>;
@@ -95,13 +81,7 @@ export interface AccountMemoryStore {
   rememberAccounts(memory: ManagedMemory): Promise<void>;
 }
 
-export interface DriftStorage
-  extends ReportStore,
-    RunningChecks,
-    UnfinishedChecks,
-    AccountMemoryStore,
-    TrendStore,
-    AppState {}
+export interface DriftStorage extends ReportStore, RunningChecks, AccountMemoryStore, TrendStore, AppState {}
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
@@ -112,7 +92,6 @@ export function createDriftStorage(
   return {
     ...reportStore(container),
     ...runningChecks(container),
-    ...unfinishedChecks(container),
     async managedAccounts() {
       const text = await downloadText(container, MANAGED_ACCOUNTS);
       return text === undefined ? {} : MANAGED_MEMORY.parse(JSON.parse(text));
@@ -136,9 +115,9 @@ function reportStore(container: ContainerClient): ReportStore {
     return text === undefined ? undefined : parseReport(text);
   };
   const restOf = async (name: string, report: WholeReport): Promise<DriftDetails> =>
-    parseDetails(await downloadText(container, DETAILS + name), report);
-  const names = async (of = ''): Promise<{ name: string; metadata: Record<string, string> }[]> => {
-    const found = await listBlobs(container, REPORTS + of, { includeMetadata: true });
+    parseDetails(await downloadText(container, detailsName(name)), report);
+  const names = async (): Promise<{ name: string; metadata: Record<string, string> }[]> => {
+    const found = await listBlobs(container, REPORTS, { includeMetadata: true });
     // Names begin with the time.
     return found
       .map(({ name, metadata = {} }) => ({ name: name.slice(REPORTS.length), metadata }))
@@ -179,17 +158,6 @@ function reportStore(container: ContainerClient): ReportStore {
     async history() {
       return (await names()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);
     },
-    async lastOfDays(days) {
-      const last = new Map<string, DriftSummary>();
-      for (const month of monthsOf(days)) {
-        for (const { name, metadata } of await names(month)) {
-          const day = name.slice(0, 10);
-          const summary = last.has(day) || !days.includes(day) ? undefined : summaryOf(metadata);
-          if (summary) last.set(day, summary);
-        }
-      }
-      return last;
-    },
     write: (whole) => writeReport(container, whole),
     merge: (change) => mergeInto(container, async () => (await names())[0]?.name, change),
   };
@@ -205,11 +173,12 @@ async function mergeInto(
     if (name === undefined) return undefined;
     const [report, details] = await Promise.all([
       readDocument(container, REPORTS + name),
-      readDocument(container, DETAILS + name),
+      readDocument(container, detailsName(name)),
     ]);
     if (!report) return undefined;
     const parsed = parseReport(report.text);
-    const whole = change({ ...parsed, ...parseDetails(details?.text, parsed) });
+    if (!parsed) return undefined;
+    const whole = change({ ...parsed, ...(await parseDetails(details?.text, parsed)) });
     try {
       await writeReport(container, whole, { report: report.etag, details: details?.etag });
       return whole;
@@ -227,7 +196,7 @@ async function writeReport(
 ): Promise<void> {
   const { id, startedOn, complete, counts } = whole;
   const name = nameOf(whole);
-  await uploadPieces(container, DETAILS + name, () => packDetails(detailsOf(whole)), etags.details);
+  await uploadText(container, detailsName(name), await packDetails(detailsOf(whole)), {}, etags.details);
   // Enough for the history without opening each report.
   const summary = JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary);
   await uploadText(container, REPORTS + name, JSON.stringify(shorten(whole)), { summary }, etags.report);
@@ -235,6 +204,11 @@ async function writeReport(
 
 function nameOf({ id, startedOn }: Pick<DriftReport, 'id' | 'startedOn'>): string {
   return `${startedOn.replaceAll(':', '-')}_${id}.json`;
+}
+
+/** Many findings have the same texts: ten thousand of one cause are some hundred kilobytes. */
+function detailsName(name: string): string {
+  return `${DETAILS}${name}.gz`;
 }
 
 function runningChecks(container: ContainerClient): RunningChecks {
@@ -254,21 +228,22 @@ function runningChecks(container: ContainerClient): RunningChecks {
   };
 }
 
-function unfinishedChecks(container: ContainerClient): UnfinishedChecks {
+/** A small blob for each day. What it says stands in its metadata as well, so that a list has all of them. */
+function trendStore(container: ContainerClient): TrendStore {
   return {
-    async unfinished(since) {
-      const results: SubscriptionResult[] = [];
-      for (const { name, properties } of await listBlobs(container, UNFINISHED)) {
-        if (properties.lastModified < since) continue;
-        const text = await downloadText(container, name);
-        const result = text === undefined ? undefined : SUBSCRIPTION_RESULT.safeParse(JSON.parse(text)).data;
-        if (result) results.push(result);
+    async trendDays(days) {
+      const kept = new Map<string, KeptDay>();
+      for (const month of monthsOf(days)) {
+        for (const { metadata } of await listBlobs(container, `trend/${month}`, { includeMetadata: true })) {
+          const day = KEPT_DAY.safeParse(parseJson(metadata?.day ?? '')).data;
+          if (day) kept.set(day.day, day);
+        }
       }
-      return results;
+      return kept;
     },
-    putAside: (result) => uploadText(container, `${UNFINISHED}${result.id}.json`, JSON.stringify(result)),
-    async finished() {
-      for (const { name } of await listBlobs(container, UNFINISHED)) await removeBlob(container, name);
+    keepTrendDay(day) {
+      const text = JSON.stringify(day);
+      return uploadText(container, `trend/${day.day}.json`, text, { day: text });
     },
   };
 }
@@ -277,28 +252,21 @@ function summaryOf(metadata: Record<string, string>): DriftSummary | undefined {
   return DRIFT_SUMMARY.safeParse(parseJson(metadata.summary ?? '')).data;
 }
 
-/** The first version of the format: no causes, and every finding in the report itself. */
-const FIRST = DRIFT_REPORT.omit({ causes: true }).extend({
-  version: z.literal(1),
-  findings: z.array(FINDING.omit({ cause: true, command: true })),
-  unseen: z.array(UNSEEN).default([]),
-});
-
-/** A report as it is kept. In the first version, before there were causes, it had everything in it. */
-export function parseReport(text: string): WholeReport {
+/** Undefined: one of the first version of the format. */
+function parseReport(text: string): WholeReport | undefined {
   const document: unknown = JSON.parse(text);
-  const first = FIRST.safeParse(document).data;
-  if (!first) return { ...DRIFT_REPORT.parse(document), unseen: [] };
-  // What they are about is not known: those of one reason are one cause.
-  const findings = first.findings.map((finding) => {
-    const id = createHash('sha256').update(finding.reason).digest('hex').slice(0, 16);
-    return { ...finding, cause: { id, reason: finding.reason, about: [] } };
-  });
-  const counts = { ...first.counts, unseen: first.unseen.length };
-  return { ...first, version: 2, counts, findings, causes: causesOf(findings, first.fixes) };
+  if (z.object({ version: z.literal(1) }).safeParse(document).success) return undefined;
+  return { ...DRIFT_REPORT.parse(document), unseen: [] };
 }
 
-/** @param kept what is kept beside the report; undefined: nothing, as with a report of the first version */
-export function parseDetails(kept: string | undefined, report: WholeReport): DriftDetails {
-  return kept === undefined ? report : unpackDetails(kept);
+/** Compressed, in Base64. */
+async function packDetails(details: DriftDetails): Promise<string> {
+  return (await promisify(gzip)(JSON.stringify(details))).toString('base64');
+}
+
+/** @param kept undefined: nothing is kept beside the report, as with one of an earlier version */
+async function parseDetails(kept: string | undefined, report: WholeReport): Promise<DriftDetails> {
+  if (kept === undefined) return report;
+  const text = (await promisify(gunzip)(Buffer.from(kept, 'base64'))).toString();
+  return DRIFT_DETAILS.parse(JSON.parse(text));
 }

@@ -84,8 +84,6 @@ async function write(report: WholeReport, driftStorage: DriftStorage): Promise<s
   } catch (error) {
     return `${REASONS.DriftReportNotWritten} ${describe(describeFailure(error))}`;
   }
-  // What stays put aside is taken up once more by the next check of the timer, which says so.
-  await driftStorage.finished().catch(() => {});
   return undefined;
 }
 

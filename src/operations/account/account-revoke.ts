@@ -3,10 +3,10 @@ import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
-import { readKeyGrants, removeKeyGrant } from '../../identities/change-key-grants.ts';
 import { othersWithIdentity } from '../../identities/identity-sharing.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
-import type { KeyGrant } from '../../identities/key-grant.ts';
+import type { KeyGrant } from '../../identities/key-grants.ts';
+import { readKeyGrants, removeKeyGrant } from '../../identities/key-grants.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
@@ -53,7 +53,7 @@ export async function revokeAccount(
   const account = await findAccount(named, azure, where);
   const { key, principalId } = await accessOf(account, azure);
   const removed = await readKeyGrants(principalId, key, azure);
-  const others = await othersWithIdentity(account, key, () => azure.subscriptions.list(), azure.accounts);
+  const others = await othersWithIdentity(account, () => azure.subscriptions.list(), azure.accounts);
   const names = others.map((id) => lastName(id)).join(', ');
   if (others.length > 0 && !shared) {
     throw new CmkError(

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { WHY_NO_COMMAND } from '../../../src/azure/shell-command.ts';
 import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
@@ -205,28 +204,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['nobody asks for hardware', key(material({}))],
     ],
     unread: [['its type', key({ material: UNREAD })]],
-  },
-  OldHsmPlatform: {
-    found: [
-      ['platform 1', key(material({ type: 'RSA-HSM', hsmPlatform: '1' })), /on HSM platform 1/],
-      [
-        'imported to platform 1',
-        {
-          ...inVersions(version(10, { tags: { 'cmk-origin': 'imported' } })),
-          ...material({ type: 'RSA-HSM', hsmPlatform: '1' }),
-        },
-        /on HSM platform 1/,
-      ],
-    ],
-    right: [
-      ['platform 2', key(material({ type: 'RSA-HSM', hsmPlatform: '2' }))],
-      ['software', key(material({ hsmPlatform: '0' }))],
-      ['not told', key(material({}))],
-    ],
-    unread: [
-      ['its type', key({ material: UNREAD })],
-      ['its versions', key({ ...material({ hsmPlatform: '1' }), versions: UNREAD })],
-    ],
   },
   UnsupportedKey: {
     found: [
@@ -612,55 +589,6 @@ describe('key checks', () => {
     expect(can({ 'cmk-rotation': 'manual' })).toEqual([false]);
     expect(can({}, key().usage)).toEqual([false]);
     expect(can({ 'cmk-rotation': 'auto' }, key().usage)).toEqual([true]);
-  });
-});
-
-describe('a resource of another service that is held at an older version', () => {
-  const commandFor = (type: string) => {
-    const subject = { ...key(), others: [other([OLD], 'keyId', type)] };
-    return evaluate(KEY_CHECKS, subject, KEY_ID, rules()).find(({ reason }) => reason === 'OtherResourceStale')
-      ?.command;
-  };
-
-  it.each([
-    [
-      'microsoft.compute/diskencryptionsets',
-      `az disk-encryption-set update --ids ${other([]).id.replace('microsoft.sql/servers', 'microsoft.compute/diskencryptionsets')} --key-url ${NEW.id} --source-vault ${key().key.vault.id}`,
-    ],
-    [
-      'microsoft.sql/servers',
-      `az sql server key create --kid ${NEW.id} --server sql-files --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION} && az sql server tde-key set --server-key-type AzureKeyVault --kid ${NEW.id} --server sql-files --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION}`,
-    ],
-    [
-      'microsoft.sql/managedinstances',
-      `az sql mi key create --kid ${NEW.id} --managed-instance sql-files --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION} && az sql mi tde-key set --server-key-type AzureKeyVault --kid ${NEW.id} --managed-instance sql-files --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION}`,
-    ],
-    [
-      'microsoft.containerregistry/registries',
-      `az acr encryption rotate-key --name sql-files --key-encryption-key ${NEW.id} --resource-group rg-sql --subscription ${SQL_SUBSCRIPTION}`,
-    ],
-    ['microsoft.dbformysql/flexibleservers', undefined],
-  ])('of the type %s comes with the command that moves it, where there is one', (type, command) => {
-    expect(commandFor(type)).toBe(command);
-  });
-
-  it('whose id cannot be read has none', () => {
-    const subject = { ...key(), others: [{ ...other([OLD]), id: '/not/an/id' }] };
-    const found = evaluate(KEY_CHECKS, subject, KEY_ID, rules()).find(({ reason }) => reason === 'OtherResourceStale');
-    expect(found).toMatchObject({ resource: '/not/an/id' });
-    expect(found?.command).toBeUndefined();
-  });
-
-  it('whose name looks like an option has none, and says why', () => {
-    const server = other([OLD], 'keyId', 'microsoft.sql/servers');
-    const subject = { ...key(), others: [{ ...server, id: server.id.replace('sql-files', '-sql') }] };
-    const found = evaluate(KEY_CHECKS, subject, KEY_ID, rules()).find(({ reason }) => reason === 'OtherResourceStale');
-    expect(found).toMatchObject({ fix: expect.stringContaining(WHY_NO_COMMAND) });
-    expect(found?.command).toBeUndefined();
-  });
-
-  it("is moved by this app's own command line where it is a storage account out of sight", () => {
-    expect(commandFor('microsoft.storage/storageaccounts')).toMatch(/^cmk account pin \/subscriptions\//);
   });
 });
 

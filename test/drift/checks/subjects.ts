@@ -14,7 +14,7 @@ import type { KeyUse } from '../../../src/fleet/key-use.ts';
 import type { KeyAccess } from '../../../src/identities/key-access.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import { type ManagedVault, managedKey } from '../../../src/keys/managed-vaults.ts';
-import type { LoggedUse } from '../../../src/keys/usage-log.ts';
+import type { LoggedUse } from '../../../src/keys/usage-log-client.ts';
 import type { Evidence } from '../../../src/retirement/evidence.ts';
 import { formatRevocation } from '../../../src/revocation/revocation.ts';
 import { REVOKER } from '../../support/keys.ts';

@@ -17,28 +17,6 @@ const network = (change: object) =>
       network: { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true, ...change },
     }),
   });
-const grant = (principalId: string, dataActions: readonly string[]) => ({
-  principalId,
-  scope: '/subscriptions/s',
-  dataActions,
-  notDataActions: [],
-  conditional: false,
-});
-const granted = (...actions: readonly string[]) => {
-  const dataActions = actions.map((action) => `Microsoft.KeyVault/vaults/${action}`);
-  return vault({ grants: { value: [grant('p-1', dataActions)] } });
-};
-const grantedTo = (count: number) => {
-  const purge = ['Microsoft.KeyVault/vaults/keys/purge/action'];
-  return vault({ grants: { value: Array.from({ length: count }, (_, index) => grant(`p-${index}`, purge)) } });
-};
-const policied = (...keyPermissions: readonly string[]) =>
-  vault({
-    properties: vaultProperties({
-      accessModel: 'accessPolicies',
-      policies: [{ objectId: 'p-1', keyPermissions }],
-    }),
-  });
 const changed = (change: object) =>
   vault({
     events: eventSubscriptions((state) => (state.name.endsWith('keyExpired') ? { ...state, ...change } : state)),
@@ -95,39 +73,6 @@ const vaults: Record<string, Cases<VaultSubject>> = {
       ['not asked', vault({ used: true })],
     ],
     unread: [['its locks', vault({ locked: UNREAD, used: true })]],
-  },
-  VaultUsesAccessPolicies: {
-    found: [
-      ['access policies', vault({ properties: vaultProperties({ accessModel: 'accessPolicies' }) }), /access pol/],
-    ],
-    right: [
-      ['roles', vault()],
-      ['a Managed HSM', vault({ properties: vaultProperties({ accessModel: 'local' }) })],
-      ['gone', vault({ properties: { value: undefined } })],
-    ],
-    unread: [['the vault', vaultUnread]],
-  },
-  KeyAdminsTooWide: {
-    found: [
-      ['a role that may do everything', granted('keys/*'), /^These may .*: p-1 \(role at \/subscriptions\/s\)\.$/],
-      ['more than are named', grantedTo(12), /p-9 \(role at \/subscriptions\/s\) and 2 more\.$/],
-      ['a role that may purge', granted('keys/purge/action'), /may purge its keys/],
-      ['a role that uses and changes', granted('keys/read', 'keys/unwrap/action', 'keys/update/action'), /both use/],
-      ['an access policy with all', policied('all'), /p-1 \(access policy\)/],
-      ['an access policy that may purge', policied('get', 'Purge'), /may purge its keys/],
-      ['an access policy that uses and deletes', policied('get', 'wrapKey', 'unwrapKey', 'Delete'), /both use/],
-    ],
-    right: [
-      ['what Storage needs, by a role', granted('keys/read', 'keys/wrap/action', 'keys/unwrap/action')],
-      ['what Storage needs, by a policy', policied('get', 'wrapKey', 'unwrapKey')],
-      ['what this app needs', granted('keys/read', 'keys/update/action', 'keys/rotate/action')],
-      ['secrets alone', granted('secrets/*')],
-      ['no roles', vault({ grants: { value: [] } })],
-    ],
-    unread: [
-      ['its role assignments', vault({ grants: UNREAD })],
-      ['the vault', vaultUnread],
-    ],
   },
   EventSubscriptionMissing: {
     found: [

@@ -153,17 +153,6 @@ describe('a failed delivery', () => {
     expect(delivered).toHaveLength(2);
   });
 
-  it('ends at the first attempt after its time to live', async () => {
-    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
-    subscribe({ retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1 } });
-    replies.push(500);
-    create('k1');
-    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(500));
-    world.clock.advance(2 * minute);
-    expect(grid.events[0]).toMatchObject({ outcome: 'dropped', reason: 'TimeToLiveExceeded' });
-    expect(delivered).toHaveLength(1);
-  });
-
   it.each<[string, Record<string, unknown>]>([
     ['WebHook', { endpointUrl: 'https://example.com/hook' }],
     ['StorageQueue', { resourceId: '/subscriptions/s/…/storageAccounts/st', queueName: 'q' }],
@@ -229,16 +218,6 @@ describe('faults', () => {
     create('k1');
     await until(() => expect(grid.events[0]?.attempts.filter(({ status }) => status === 202)).toHaveLength(3));
     expect(new Set(delivered.map(({ body }) => body[0]?.id)).size).toBe(1);
-  });
-
-  it('delayMs delivers later, by the clock', async () => {
-    const { create, delivered, subscribe, world } = await eventGridFixture(ordered({ delayMs: 5 * minute }));
-    subscribe();
-    create('k1');
-    world.clock.advance(5 * minute - second);
-    expect(delivered).toHaveLength(0);
-    world.clock.advance(2 * second);
-    await until(() => expect(delivered).toHaveLength(1));
   });
 
   it('reorder delivers after the next event of the subscription', async () => {

@@ -58,12 +58,4 @@ describe('the unmodified file share client', () => {
     for (const version of filesKey()) version.enabled = true;
     expect(await list('stfiles07')).toEqual(['readme.txt']);
   });
-
-  it('is let in as the app, which may read, and refused as an outsider', async () => {
-    expect(await list('strecords01', CLIENT_IDS.app)).toEqual(['readme.txt']);
-    await expect(list('strecords01', CLIENT_IDS.robot)).rejects.toMatchObject({
-      statusCode: 403,
-      code: 'AuthorizationPermissionMismatch',
-    });
-  });
 });

@@ -63,11 +63,6 @@ describe('who is let in', () => {
     expect(refused).toMatchObject({ status: 403, body: { error: { innererror: { code: 'AccessDenied' } } } });
     expect(refused.body.error.message).toContain("does not have keys get permission on key vault 'kv-test;");
   });
-
-  it('is not looked at where the world says that roles do not matter', async () => {
-    const { ask, nobody } = vaultFixture({ enforceRoles: false });
-    expect((await ask('GET', '/keys', undefined, { as: nobody })).status).toBe(200);
-  });
 });
 
 describe('token buckets', () => {

@@ -72,16 +72,6 @@ describe('the unmodified key client', () => {
     expect((await keys.getKey('wrap-key')).properties.enabled).toBe(true);
   });
 
-  it('sets and reads a rotation policy', async () => {
-    const keys = client();
-    await keys.createRsaKey('policy-key');
-    const lifetimeActions = [{ action: 'Rotate' as const, timeAfterCreate: 'P18M' }];
-    await keys.updateKeyRotationPolicy('policy-key', { expiresIn: 'P2Y', lifetimeActions });
-    const policy = await keys.getKeyRotationPolicy('policy-key');
-    expect(policy).toMatchObject({ expiresIn: 'P2Y' });
-    expect(policy.lifetimeActions).toContainEqual(expect.objectContaining(lifetimeActions[0]));
-  });
-
   it('deletes, recovers and is not allowed to purge', async () => {
     const keys = client();
     await keys.createRsaKey('gone-key');

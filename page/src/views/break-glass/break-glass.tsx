@@ -9,6 +9,7 @@ import { Prose } from '../../ui/prose.tsx';
 import { Section } from '../../ui/section.tsx';
 import { KeyStateBadge } from '../key-state.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
+import { UnreadVaults } from '../unread-vaults.tsx';
 import { Another, Answers } from './answers.tsx';
 import { Effect } from './effect.tsx';
 import { EffectTimes } from './effect-times.tsx';
@@ -32,6 +33,8 @@ export function BreakGlassView({ vault, name }: BreakGlassProps) {
 
 function ChooseKey() {
   const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
+  const isRevoked = keys.data?.value.some(({ revocation }) => revocation);
+  const records = usePoll<AuditList>(isRevoked ? '/audit?action=key.revoke' : undefined, 60_000).data?.value;
   const choose = (event: Event) => {
     event.preventDefault();
     const typed = new FormData(event.currentTarget as HTMLFormElement).get('key');
@@ -57,10 +60,11 @@ function ChooseKey() {
                 <KeyStateBadge state={key.state} />
                 <span class="muted">{key.users ? usersOf(key.users) : 'Who uses it is not known yet'}</span>
               </div>
-              <RevocationLine revocation={key.revocation} />
+              <RevocationLine revocation={key.revocation} records={records} />
             </li>
           ))}
         </ul>
+        {keys.data && <UnreadVaults of={keys.data} />}
         <form onSubmit={choose}>
           <label class="field">
             <span>Or name it</span>

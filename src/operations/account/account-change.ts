@@ -3,15 +3,27 @@ import { KEY_TAG } from '../../drift/checks/left-checks.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse, type KeyUse } from '../../fleet/key-use.ts';
+import { withKeyVersion } from '../../fleet/plan.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
+import { findVersion, isKnownOlder, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
 import { tagOf } from '../../settings/requirement.ts';
 import { checkRole, describeSource, type KeyChoice, readKeySource } from '../key/key-source.ts';
-import { refuseRevoked } from '../key/usable-key.ts';
+import { refuseRevoked, usableVersion } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
-import { isKey, planChangeKey, planDisable } from './account-plan.ts';
+import { type AccountPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
+
+// What changes the key of an account that has one, or its version.
+
+/** The account, and how it uses its key by now. */
+async function findUse(options: Where & { readonly account: string }, { azure, journal }: Operation) {
+  const account = await findAccount(options.account, azure, options);
+  const use = accountKeyUse(account.encryption);
+  if (use) journal.found(describeUse(account, use));
+  return { account, use };
+}
 
 interface ChangeKeyOptions extends Where {
   readonly account: string;
@@ -23,10 +35,7 @@ interface ChangeKeyOptions extends Where {
 }
 
 export async function changeKey(options: ChangeKeyOptions, operation: Operation): Promise<AccountResult> {
-  const { azure, journal } = operation;
-  const account = await findAccount(options.account, azure, options);
-  const use = accountKeyUse(account.encryption);
-  if (use) journal.found(describeUse(account, use));
+  const { account, use } = await findUse(options, operation);
   const isPinned = use?.pinned !== undefined && !options.automatic;
   const source = await readKeySource(
     { ...options.key, pin: options.key.pin ?? (isPinned ? 'newest' : undefined) },
@@ -58,10 +67,8 @@ interface DisableOptions extends Where {
  * @throws {@link CmkError} `ConfirmationWrong` for an account that is tagged to use a key, unless `yes`
  */
 export async function disableAccount(options: DisableOptions, operation: Operation): Promise<AccountResult> {
-  const { azure, journal } = operation;
-  const account = await findAccount(options.account, azure, options);
-  const use = accountKeyUse(account.encryption);
-  if (use) journal.found(describeUse(account, use));
+  const { journal } = operation;
+  const { account, use } = await findUse(options, operation);
   const plan = planDisable(account);
   if (plan.write) {
     await refuseWhileRevoked(use, operation);
@@ -108,7 +115,7 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: O
   refuseRevoked(key, versions, 'the app moves no account off it', azure.now());
 }
 
-export function describeUse(account: Account, use: KeyUse): string {
+function describeUse(account: Account, use: KeyUse): string {
   const mode =
     use.pinned === undefined ? `automatic, on version ${use.current ?? 'unknown'}` : `pinned to ${use.pinned}`;
   return `${account.name} uses ${formatKeyIdentifier(use)}, ${mode}`;
@@ -117,4 +124,66 @@ export function describeUse(account: Account, use: KeyUse): string {
 function identityName({ encryption }: Account): string {
   const id = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   return id ? lastName(id) : 'the system-assigned identity';
+}
+
+interface PinOptions extends Where {
+  readonly account: string;
+  /** Undefined: the newest usable one. */
+  readonly version?: string | undefined;
+}
+
+/** Holds an account at a version of the key it uses: the newest usable one, or a newer one than it is at. */
+export async function pinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
+  const { azure, journal } = operation;
+  const { account, use } = await findOwnUse(options, operation);
+  const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
+  const versions = await azure.keys.listVersions(key);
+  const newest = newestUsableVersion(versions, azure.now());
+  const target = usableVersion(key, versions, options.version ?? newest?.version, azure.now());
+  const held = use.pinned ?? use.current;
+  refuseBackwards(account.name, target, held === undefined ? undefined : findVersion(versions, held));
+  // Azure may still use another version than the one that it is told to: then the same is written again.
+  const isHeld = use.pinned === target.version && (use.current === undefined || use.current === target.version);
+  const plan: AccountPlan = isHeld
+    ? { write: false, why: `${account.name} is pinned to this version already` }
+    : { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, target.version) };
+  const result = accountResult(
+    await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation),
+  );
+  if (newest && newest.version !== target.version) {
+    journal.note(`There is a newer version, ${newest.version}: the app moves the account to it when it looks next.`);
+  }
+  return result;
+}
+
+/** Lets an account follow the newest version of its key by itself. */
+export async function unpinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
+  const { azure } = operation;
+  const { account, use } = await findOwnUse(options, operation);
+  let plan: AccountPlan = { write: false, why: `${account.name} is automatic already` };
+  if (use.pinned !== undefined) {
+    const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
+    usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
+    plan = { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, '') };
+  }
+  return accountResult(await applyPlan(account, plan, `${account.name} set to follow the newest version`, operation));
+}
+
+async function findOwnUse(options: PinOptions, operation: Operation) {
+  const { account, use } = await findUse(options, operation);
+  if (use) return { account, use };
+  throw new CmkError(
+    'NotCustomerManaged',
+    `${account.name} uses Microsoft-managed keys: there is no version to choose.`,
+    `Enable customer-managed keys first: cmk account enable ${account.name} --vault <vault> --key <key>`,
+  );
+}
+
+function refuseBackwards(account: string, target: KeyVersion, held: KeyVersion | undefined): void {
+  if (!held || held.version === target.version || isKnownOlder(held, target)) return;
+  throw new CmkError(
+    'NeverBackwards',
+    `${account} is at version ${held.version}, which is not older than ${target.version}. Accounts are never moved back.`,
+    'If the newer version must not be used, make a newer one still: cmk key rotate',
+  );
 }

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import type { z } from 'zod';
+import type { Route } from '../api/route.ts';
+import { ROUTES } from '../api/routes.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import { describeFailure } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
+import { readJsonBody } from '../http/json-body.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { queryOf } from '../http/query.ts';
+import { ROLES } from '../http/roles.ts';
+import type { Caller } from '../http/token-claims.ts';
+import type { Log } from '../log.ts';
+import { type AppApi, checkAnswer } from '../operations/app-api.ts';
+import type { Operator } from '../operations/operator-azure.ts';
+import { createServices } from '../services.ts';
+import { knowsAppStorage } from '../settings/own-storage.ts';
+import type { Environment } from '../settings/settings.ts';
+
+/** The API of the app in this process. */
+export interface AppInProcess extends AppApi {
+  /** A call that changes something, in the operator's name. @throws {@link CmkError} with what the API says */
+  send<T>(method: 'POST' | 'DELETE', path: string, body: object | undefined, shape: z.ZodType<T>): Promise<T>;
+}
+
+/** What the operator may do is decided by Azure, not by a role of the API. */
+const CALLER: Caller = {
+  objectId: 'operator',
+  appId: 'cmk',
+  tenantId: '',
+  kind: 'person',
+  roles: ROLES,
+  scopes: [],
+  authContexts: [],
+  tokenId: undefined,
+  name: undefined,
+};
+
+const SILENT = () => {};
+
+/**
+ * Answers calls of the API by its own route table, from the app's storage and Key Vault on the operator's sign-in. No call is
+ * made yet.
+ *
+ * @param log of the app, which says what could not be read
+ * @throws {@link CmkError} `ArgumentInvalid` where the environment does not name that storage
+ * @throws {@link SettingsError} when a setting in the environment is wrong
+ */
+export function appInProcess(
+  environment: Environment,
+  { credential, operator, log }: { credential: TokenCredential; operator: () => Promise<Operator>; log: Log },
+): AppInProcess {
+  if (!knowsAppStorage(environment)) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      'Neither the address of the app nor its storage is known.',
+      "Set CMK_API and CMK_API_AUDIENCE; or AzureWebJobsStorage__accountName to the app's storage account, and CMK_VAULTS.",
+    );
+  }
+  // The client id of the operator's own sign-in, in the environment, is not the app's.
+  const created = createServices({ ...environment, AZURE_CLIENT_ID: undefined }, credential, log);
+  // What the app sees beside what is named, only the app knows.
+  const services = { ...created, inSight: async () => created.settings.subscriptions };
+  const call = async <T>(
+    method: string,
+    path: string,
+    sent: object | undefined,
+    shape: z.ZodType<T>,
+    caller: Caller,
+  ) => {
+    const { href: url, pathname, searchParams } = new URL(path, 'http://localhost');
+    const { route, params } = routeOf(method, pathname);
+    const headers = { 'content-type': 'application/json' };
+    const request = new Request(url, { method, headers, body: sent ? JSON.stringify(sent) : null });
+    const [schema] = Object.values(route.body ?? {});
+    try {
+      // An instance of the app has read it long before the call.
+      await services.control.refresh(log);
+      const { body } = await route.handle({
+        request: { headers: new Headers(), params, url },
+        query: queryOf(searchParams, route.query ?? {}),
+        body: () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.'))),
+        caller,
+        services,
+        // The answer says what was changed.
+        log: method === 'GET' ? log : SILENT,
+        reaches: () => true,
+        require: SILENT,
+        correlationId: randomUUID(),
+        onUnexpected: SILENT,
+      });
+      return checkAnswer(JSON.parse(String(body)), shape, path);
+    } catch (error) {
+      throw told(error);
+    }
+  };
+  return {
+    get: (path, shape) => call('GET', path, undefined, shape, CALLER),
+    async send(method, path, body, shape) {
+      const { objectId, tenantId, kind, name } = await operator();
+      const who = { objectId, tenantId, kind: kind === 'User' ? 'person' : 'application', name } as const;
+      return call(method, path, body, shape, { ...CALLER, ...who });
+    },
+  };
+}
+
+function routeOf(method: string, pathname: string): { readonly route: Route; readonly params: Record<string, string> } {
+  const given = pathname.split('/').map(decodeURIComponent);
+  for (const route of ROUTES) {
+    const parts = route.path.split('/');
+    if (route.method !== method || parts.length !== given.length) continue;
+    const named = parts.map((part, at) => [/^\{(\w+)\}$/.exec(part)?.[1], part, given[at] ?? ''] as const);
+    if (!named.every(([name, part, text]) => name !== undefined || part === text)) continue;
+    return { route, params: Object.fromEntries(named.flatMap(([name, , text]) => (name ? [[name, text]] : []))) };
+  }
+  throw new Error(`The API has no ${method} ${pathname}.`);
+}
+
+/** A refusal of the API as the command line tells it. */
+function told(error: unknown): unknown {
+  if (!(error instanceof HttpProblem)) return error;
+  const { reason, message, nextStep, status, cause } = error;
+  if (reason === 'ServiceUnavailable' && describeFailure(cause).kind === 'forbidden') {
+    return new CmkError(
+      'MissingPermission',
+      message,
+      "Ask for Storage Table, Blob and Queue Data Contributor (to read: Reader) on the app's storage accounts; with a connection string, check its key.",
+      { cause: error },
+    );
+  }
+  return new CmkError(status === 400 ? 'ArgumentInvalid' : reason, message, nextStep, { cause: error });
+}

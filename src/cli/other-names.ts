@@ -1,0 +1,137 @@
+import type { Command } from 'commander';
+
+/**
+ * Commands by their names in version 2, which are read for one release, and then deleted from here. A pair: without and with
+ * an argument.
+ */
+const OLD_NAMES: Readonly<Record<string, string | readonly [string, string]>> = {
+  'audit lock': 'admin lock-audit',
+  'drift check': 'drift',
+  'events ensure': 'admin ensure-events',
+  fleet: 'account list',
+  'fleet list': 'account list',
+  history: 'audit list --account',
+  'identity ensure': 'admin ensure-identity',
+  'key status': 'key show',
+  'notify test': 'admin test-notification',
+  'rekey status': ['rekey list', 'rekey show'],
+  replay: 'admin replay',
+  'role ensure': 'admin grant-role',
+  'rotation status': ['rotation list', 'rotation show'],
+  'rotation watch': 'rotation show --watch',
+  watch: 'now --watch',
+};
+
+/** Commands that `gh`, `kubectl` and `az` have for what has another name here. */
+const HABITS: Readonly<Record<string, string>> = {
+  'auth status': 'doctor',
+  diff: 'drift',
+  events: 'audit list',
+  'get all': 'now',
+  'get events': 'audit list',
+  logs: 'audit list',
+  'rollout pause': 'rotation pause',
+  'rollout resume': 'rotation resume',
+  'rollout status': 'rotation show',
+  status: 'now',
+  whoami: 'doctor',
+};
+
+/** Their verbs, and ours. */
+const VERBS: Readonly<Record<string, string>> = {
+  create: 'ensure',
+  describe: 'show',
+  get: 'show',
+  ls: 'list',
+  view: 'show',
+};
+
+/** Their options; of those that are arguments here, nothing is left. */
+const OPTIONS: Readonly<Record<string, string>> = {
+  '--account-name': '',
+  '--name': '',
+  '--vault-name': '--vault',
+  '-n': '',
+  '-y': '--yes',
+};
+
+/** Options that take a duration, which is `1h` elsewhere. */
+const WITH_TIME = /^(?:-w|--(?:if-older-than|since|until|wait|watch))$/;
+
+/** Options of every command that take a value, which is no word of the command's name. */
+const WITH_VALUE = /^(?:-o|--(?:output|query|profile|subscription|cloud))$/;
+
+interface Word {
+  readonly word: string;
+  /** Its place on the command line. */
+  readonly at: number;
+}
+
+/** The command line with the names that its commands have here, and what to tell of an old one. */
+export function renamed(
+  given: readonly string[],
+  program: Command,
+): { readonly args: readonly string[]; readonly told?: string } {
+  const args = given.flatMap((word, at) => {
+    if (Object.hasOwn(OPTIONS, word)) return OPTIONS[word] || [];
+    return WITH_TIME.test(given[at - 1] ?? '') ? isoOf(word) : word;
+  });
+  const words = args.flatMap((word, at) =>
+    word.startsWith('-') || WITH_VALUE.test(args[at - 1] ?? '') ? [] : [{ word, at }],
+  );
+  for (const length of [2, 1]) {
+    const named = words.slice(0, length);
+    const name = named.map(({ word }) => word).join(' ');
+    const replace = (by: string): string[] => {
+      const places = named.map(({ at }) => at);
+      return args.flatMap((word, at) => (at === places[0] ? by.split(' ') : places.includes(at) ? [] : [word]));
+    };
+    const habit = Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
+    if (habit !== undefined) return { args: replace(habit) };
+    const now = Object.hasOwn(OLD_NAMES, name) ? OLD_NAMES[name] : undefined;
+    if (now === undefined) continue;
+    const next = typeof now === 'string' ? now : (now[words.length > length ? 1 : 0] ?? '');
+    return {
+      args: replace(next),
+      told: `\`cmk ${name}\` is now \`cmk ${next}\`: the old name works in this release only.`,
+    };
+  }
+  return { args: spelled(args, words, program) };
+}
+
+/** `get keys`, `keys ls` and `describe key` as `key list` and `key show`. */
+function spelled(args: readonly string[], [first, second]: readonly Word[], program: Command): readonly string[] {
+  for (const [noun, verb] of [
+    [first, second],
+    [second, first],
+  ]) {
+    const group = program.commands.find(
+      (one) => one.commands.length > 0 && noun && [one.name(), `${one.name()}s`].includes(noun.word),
+    );
+    if (!group || !noun) continue;
+    const has = (name: string): boolean => group.commands.some((one) => one.name() === name);
+    const next = args[Math.max(noun.at, verb?.at ?? 0) + 1];
+    const meant = verb && !has(verb.word) ? verbOf(verb.word, next !== undefined && !next.startsWith('-')) : verb?.word;
+    const isKnown = meant !== undefined && has(meant);
+    // The noun comes first, unless it is the verb of something else.
+    if (noun !== first && !isKnown) return args;
+    const places = [first?.at, second?.at];
+    return args.map((word, at) => {
+      if (at === places[0]) return group.name();
+      return isKnown && at === places[1] ? meant : word;
+    });
+  }
+  return args;
+}
+
+function verbOf(word: string, hasArgument: boolean): string | undefined {
+  if (word === 'get' && !hasArgument) return 'list';
+  return Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
+}
+
+/** `1h` as ISO 8601 has it. */
+function isoOf(text: string): string {
+  const [, number, unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  if (number === undefined) return text;
+  return unit === 'd' ? `P${number}D` : `PT${number}${unit.toUpperCase()}`;
+}
