@@ -30,13 +30,9 @@ interface Answer<T> {
   /** Undefined when it is as it was (304). */
   readonly body: T | undefined;
   readonly etag: string | undefined;
-  /** Where a list in CSV goes on. */
-  readonly next?: string | undefined;
 }
 
 interface CallOptions {
-  /** Media type of the answer; absent: JSON. */
-  readonly accept?: 'text/csv';
   readonly body?: unknown;
   readonly etag?: string | undefined;
   readonly signal?: AbortSignal;
@@ -66,17 +62,16 @@ export class Api {
     return this.#call<T>('POST', path, body === undefined ? {} : { body });
   }
 
-  /** A list as CSV, whole: its first line names the columns. @param heard the number of lines so far */
-  async csv(path: string, heard: (lines: number) => void): Promise<string> {
-    const lines: string[] = [];
+  /** A list, whole. @param heard the number of items so far */
+  async list<T>(path: string, heard: (items: number) => void): Promise<readonly T[]> {
+    const items: T[] = [];
     for (let next: string | undefined = path; next; ) {
-      const answer: Answer<string> = await this.get<string>(next, { accept: 'text/csv' });
-      const page = (answer.body ?? '').split(/(?<=\r\n)/);
-      lines.push(...(lines.length === 0 ? page : page.slice(1)));
-      heard(lines.length - 1);
-      next = answer.next;
+      const { body }: Answer<{ readonly value: readonly T[]; readonly nextLink?: string }> = await this.get(next);
+      items.push(...(body?.value ?? []));
+      heard(items.length);
+      next = body?.nextLink;
     }
-    return lines.join('');
+    return items;
   }
 
   delete<T>(path: string): Promise<Answer<T>> {
@@ -95,8 +90,7 @@ export class Api {
     if (response.status === 304) return { status: 304, body: undefined, etag: options.etag };
     if (response.ok) {
       const { status, headers } = response;
-      const next = /<([^>]+)>; rel="next"/.exec(headers.get('link') ?? '')?.[1];
-      return { status, body: await bodyOf<T>(response, method, options), etag: headers.get('etag') ?? undefined, next };
+      return { status, body: await bodyOf<T>(response, method, options), etag: headers.get('etag') ?? undefined };
     }
     throw new ProblemError(await problemOf(response, method), claimsAsked(response));
   }
@@ -107,13 +101,13 @@ export class Api {
   }
 
   async #send(method: string, path: string, options: CallOptions, token: string): Promise<Response> {
-    const { accept = 'application/json', body, etag, signal, limitMs = LIMIT_MS } = options;
+    const { body, etag, signal, limitMs = LIMIT_MS } = options;
     const limit = AbortSignal.timeout(limitMs);
     try {
       const response = await fetch(path, {
         method,
         headers: {
-          accept,
+          accept: 'application/json',
           authorization: `Bearer ${token}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(etag === undefined ? {} : { 'if-none-match': etag }),
@@ -133,9 +127,9 @@ export class Api {
   }
 }
 
-async function bodyOf<T>(response: Response, method: string, { accept, signal }: CallOptions): Promise<T> {
+async function bodyOf<T>(response: Response, method: string, { signal }: CallOptions): Promise<T> {
   try {
-    return (accept ? await response.text() : await response.json()) as T;
+    return (await response.json()) as T;
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ProblemError({

@@ -11,6 +11,7 @@ import { Prose } from '../ui/prose.tsx';
 import { saveFile } from '../ui/save-file.ts';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
+import { auditCsv } from './audit-csv.ts';
 import { joinRecords } from './audit-records.ts';
 import { Refused } from './break-glass/answer.tsx';
 import { useCall } from './break-glass/use-call.ts';
@@ -99,7 +100,7 @@ function Download({ path }: { readonly path: string }) {
   const download = async () => {
     setLines(0);
     await call.run(async () => {
-      saveFile('audit.csv', await api.csv(`/api${path}`, setLines), 'text/csv');
+      saveFile('audit.csv', auditCsv(await api.list<AuditRecord>(`/api${path}`, setLines)), 'text/csv');
       return undefined;
     });
   };
