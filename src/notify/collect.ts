@@ -1,7 +1,8 @@
 import pMap from 'p-map';
 import { z } from 'zod';
 import type { AuditFiles } from '../audit/audit-files.ts';
-import { readOn } from '../audit/trail-tail.ts';
+import { recordsSince } from '../audit/read-backwards.ts';
+import { recordedEntry } from '../audit/trail-filter.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { DriftReport } from '../drift/report.ts';
 import type { Log } from '../log.ts';
@@ -21,14 +22,15 @@ import type { Outbox } from './outbox-client.ts';
 const LEASE = 'notify/collect';
 /** The first collection goes back so far. Milliseconds. */
 const BACK_MS = 10 * 60_000;
+/** In the JSON of every record with an entry. */
+const ENTRY = '"action":';
 /** Notifications added concurrently. */
 const AT_A_TIME = 8;
 
 /** How far the instances have collected. In the control zone, since the digest quotes parts of it. */
 const PROGRESS = z.object({
-  /** Up to where the audit trail is collected. */
-  trail: z.object({ file: z.string(), position: z.int().nonnegative() }).optional(),
-  /** Older records are skipped (ISO 8601). */
+  /** Hash of the last audit record that was collected, and its time; at first, the time from which records are. */
+  last: z.string().optional(),
   since: z.iso.datetime(),
   /** Causes that were collected already. */
   known: z.array(z.string()).default([]),
@@ -100,15 +102,21 @@ class Collection {
   }
 
   async #trail(): Promise<void> {
-    const { auditWatch, now } = this.#ports;
-    while (!this.#signal.aborted) {
-      const piece = await readOn(auditWatch.files, this.#progress.trail, dayOf(now()));
-      if (!piece) return;
-      const since = Date.parse(this.#progress.since);
-      const recent = piece.records.filter(({ time }) => Date.parse(time) >= since);
-      await this.#add(recent.flatMap((record) => fromRecord(record) ?? []));
-      await this.#save({ trail: { file: piece.end.file, position: piece.end.position } });
+    const { files } = this.#ports.auditWatch;
+    const { last, since } = this.#progress;
+    const found: Notification[] = [];
+    let newest: { readonly hash: string; readonly time: string } | undefined;
+    for await (const record of recordsSince(files, ENTRY, new Date(since), this.#signal)) {
+      if (record.hash === last) break;
+      newest ??= record;
+      // Of a chain that continues, all are new, by whatever clock; of one that was moved, the ids tell which.
+      if (last === undefined && record.time < since) continue;
+      const entry = recordedEntry(record);
+      found.push(...(entry ? [fromRecord(entry) ?? []].flat() : []));
     }
+    if (!newest) return;
+    await this.#add(found.reverse());
+    await this.#save({ last: newest.hash, since: newest.time });
   }
 
   async #report(): Promise<void> {

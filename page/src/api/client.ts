@@ -62,6 +62,18 @@ export class Api {
     return this.#call<T>('POST', path, body === undefined ? {} : { body });
   }
 
+  /** A list, whole. @param heard the number of items so far */
+  async list<T>(path: string, heard: (items: number) => void): Promise<readonly T[]> {
+    const items: T[] = [];
+    for (let next: string | undefined = path; next; ) {
+      const { body }: Answer<{ readonly value: readonly T[]; readonly nextLink?: string }> = await this.get(next);
+      items.push(...(body?.value ?? []));
+      heard(items.length);
+      next = body?.nextLink;
+    }
+    return items;
+  }
+
   delete<T>(path: string): Promise<Answer<T>> {
     return this.#call<T>('DELETE', path, {});
   }
@@ -77,8 +89,8 @@ export class Api {
     }
     if (response.status === 304) return { status: 304, body: undefined, etag: options.etag };
     if (response.ok) {
-      const etag = response.headers.get('etag') ?? undefined;
-      return { status: response.status, body: await bodyOf<T>(response, method, options.signal), etag };
+      const { status, headers } = response;
+      return { status, body: await bodyOf<T>(response, method, options), etag: headers.get('etag') ?? undefined };
     }
     throw new ProblemError(await problemOf(response, method), claimsAsked(response));
   }
@@ -115,7 +127,7 @@ export class Api {
   }
 }
 
-async function bodyOf<T>(response: Response, method: string, signal: AbortSignal | undefined): Promise<T> {
+async function bodyOf<T>(response: Response, method: string, { signal }: CallOptions): Promise<T> {
   try {
     return (await response.json()) as T;
   } catch (error) {

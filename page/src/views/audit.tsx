@@ -11,12 +11,12 @@ import { Prose } from '../ui/prose.tsx';
 import { saveFile } from '../ui/save-file.ts';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
+import { auditCsv } from './audit-csv.ts';
 import { joinRecords } from './audit-records.ts';
 import { Refused } from './break-glass/answer.tsx';
 import { useCall } from './break-glass/use-call.ts';
 import { Resource } from './cause.tsx';
 import { type FoldedMoves, foldMoves } from './fold-moves.ts';
-import { trailCsv } from './trail-csv.ts';
 
 /** Name of the parameter, label, example, and what is offered to choose from; anything else may be typed. */
 const FILTERS = [
@@ -100,14 +100,7 @@ function Download({ path }: { readonly path: string }) {
   const download = async () => {
     setRead(0);
     await call.run(async () => {
-      const records: AuditRecord[] = [];
-      for (let next: string | undefined = `/api${path}`; next; ) {
-        const { body }: { readonly body: AuditList | undefined } = await api.get<AuditList>(next);
-        records.push(...(body?.value ?? []));
-        setRead(records.length);
-        next = body?.nextLink;
-      }
-      saveFile('audit.csv', trailCsv(records), 'text/csv');
+      saveFile('audit.csv', auditCsv(await api.list<AuditRecord>(`/api${path}`, setRead)), 'text/csv');
       return undefined;
     });
   };
