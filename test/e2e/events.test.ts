@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EventRecord } from '../../local/azure/event-grid/record.ts';
 import { createKeyVersion, rotateKey } from '../../local/azure/key-vault/keys.ts';
+import { watchLifetime } from '../../local/azure/key-vault/lifetime.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,6 +32,7 @@ describe('a new version of a key', () => {
   it('moves every account that depends on the key, within seconds of its event', async () => {
     const files = key();
     const accounts = [files.account(), files.account(), files.account('automatic'), files.account('automaticEmpty')];
+    await app.found();
     const next = rotate(files);
     await moved(accounts, next.version);
     expect(accounts.map(({ encryption }) => encryption.keyvaultproperties?.keyversion || 'automatic')).toEqual([
@@ -49,6 +51,7 @@ describe('a new version of a key', () => {
   it('is written to each account once when its event is delivered three times', async () => {
     const files = key();
     const accounts = [files.account(), files.account()];
+    await app.found();
     app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, duplicate: 3 }]);
     const since = app.azure.requests.last;
     const next = rotate(files);
@@ -63,6 +66,7 @@ describe('a new version of a key', () => {
   it('wins over an older one whose event arrives later', async () => {
     const files = key();
     const account = files.account();
+    await app.found();
     app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, reorder: true }]);
     const older = rotate(files);
     const newer = rotate(files);
@@ -79,6 +83,7 @@ describe('a new version of a key', () => {
   it('whose event was lost is caught up with by the next event', async () => {
     const files = key();
     const account = files.account();
+    await app.found();
     app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, drop: true }]);
     rotate(files);
     expect(deliveries(files)).toMatchObject([{ outcome: 'dropped' }]);
@@ -89,6 +94,7 @@ describe('a new version of a key', () => {
   it('is followed in the Event Grid schema, as the documentation prints it, as well', async () => {
     const files = key();
     const account = files.account();
+    await app.found();
     app.azure.clock.advance(1_000);
     const next = createKeyVersion(app.azure.world, files.vault, files.name, { publish: false });
     const event = {
@@ -151,6 +157,7 @@ describe('a key that nears its expiry', () => {
   it('is rotated, and its accounts follow', async () => {
     const archive = nearing({});
     const account = archive.account();
+    await app.found();
     comes();
     await outcome(archive, 'Rotated');
     const newest = archive.vault.keys.get(archive.name)?.versions.at(-1);
@@ -176,12 +183,16 @@ describe('a key that nears its expiry', () => {
 });
 
 it('an expired version is reported, and accounts that are still on it move to a newer one', async () => {
-  const now = app.azure.clock.nowSeconds();
-  const files = key('kv-records', { exp: now + 60, nbf: now - 400 * 86_400, tags: { 'cmk-rotation': 'manual' } });
+  const nbf = app.azure.clock.nowSeconds() - 400 * 86_400;
+  const files = key('kv-records', { nbf, tags: { 'cmk-rotation': 'manual' } });
   const account = files.account();
+  await app.found();
+  // A minute ago, by the clocks of all processes.
+  files.first.exp = app.azure.clock.nowSeconds() - 60;
+  const stored = files.vault.keys.get(files.name);
+  if (stored) watchLifetime(app.azure.world, files.vault, stored, rotateKey);
   const principals = Object.values(account.identity?.userAssignedIdentities ?? {});
   expect(principals).toHaveLength(1);
-  app.azure.clock.advance(61_000);
   const record = await eventually('the expiry is reported', () =>
     recordsAbout(files).find(({ reason }) => reason === 'KeyExpired'),
   );
@@ -196,6 +207,7 @@ it('an expired version is reported, and accounts that are still on it move to a 
 it('an event that cannot be delivered is delivered again on the schedule of Event Grid', async () => {
   const files = key();
   const account = files.account();
+  await app.found();
   // A worker that is killed holds its subscription for a minute.
   await app.atRest();
   await app.kill();

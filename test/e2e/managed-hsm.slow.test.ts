@@ -35,8 +35,9 @@ async function look(): Promise<void> {
   await app.atRest();
   await app.advance(PERIOD_MS);
 }
-/** A key that the timer has seen. */
+/** A key that the timer has seen, with its accounts in the index. */
 async function seen(key: TestKey): Promise<TestKey> {
+  await app.found();
   await look();
   await eventually('the key is seen', () => recordsAbout(key).some(({ reason }) => reason === 'HsmKeyChanged'));
   await app.atRest();
@@ -152,7 +153,7 @@ describe('a re-key', () => {
   ])('moves what uses a key %s a Managed HSM', async (_, keys) => {
     const [from, to] = keys();
     const account = accountOn(from);
-    await app.checkDrift(); // the index knows it
+    await app.found();
     const [one, other] = [from, to].map(({ vault, name }) => `${vault.name}/${name}`);
     const ordered = await call('POST', '/rekeys', 'operator', { from: one, to: other, reason: 'A test' });
     expect(ordered.status).toBe(201);

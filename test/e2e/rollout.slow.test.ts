@@ -30,6 +30,7 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
   const files = new TestKey(app.azure.world);
   const accounts = Array.from({ length: 4 }, () => files.account()).sort((a, b) => (a.name < b.name ? -1 : 1));
   const [canary, ...others] = accounts;
+  await app.found();
   const refusal = {
     match: { method: 'PATCH', path: `storageAccounts/${canary?.name}\\?` },
     answer: { status: 403, body: { error: { code: 'KeyVaultAuthenticationFailure', message: 'no access' } } },
@@ -67,6 +68,7 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
 it('while moves are paused nothing moves, and when they are resumed everything does', async () => {
   const files = new TestKey(app.azure.world);
   const accounts = [files.account(), files.account(), files.account('automatic')];
+  await app.found();
   const before = rotate(files);
   await app.inTime('all are moved', () => onVersion(accounts, before.version) === 3);
   await app.inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');

@@ -49,6 +49,8 @@ describe('one trace', () => {
     });
     key = new TestKey(app.azure.world);
     for (let number = 0; number < ACCOUNTS; number += 1) key.account();
+    await app.found();
+    await eventually('no work is left', async () => (await app.left()) === 0);
     app.azure.clock.advance(1_000);
     rotateKey(app.azure.world, key.vault, key.name);
     event = await eventually('the span of the event', () => eventOf(key));
@@ -108,9 +110,10 @@ describe('the drift check', () => {
 
 describe('whoever takes it', () => {
   it('may hang: a key is revoked and accounts move all the same, and the app goes on', async () => {
-    receiver.will('hang');
     const key = new TestKey(app.azure.world);
     const account = key.account();
+    await app.found();
+    receiver.will('hang');
     app.azure.clock.advance(1_000);
     const next = rotateKey(app.azure.world, key.vault, key.name);
     await eventually('the account to move', () => versionOf(account) === next.version);

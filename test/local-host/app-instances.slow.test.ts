@@ -73,6 +73,7 @@ describe('POST /clock', () => {
   it('makes a version of tomorrow active tomorrow, for processes that were started since as well', async () => {
     const key = new TestKey(app.azure.world);
     const account = key.account();
+    await app.found();
     const nbf = app.azure.clock.nowSeconds() + 86_000;
     const next = key.add({ nbf, publish: true });
     const waiting = () =>

@@ -78,6 +78,8 @@ export interface App {
   call(as: keyof typeof CLIENT_IDS, method: string, path: string, body?: object): Promise<Response>;
   /** Runs a drift check as an operator. On a busy machine its report comes after the answer. */
   checkDrift(): Promise<DriftReport>;
+  /** Has the app find the accounts that were added since its start, of which no event told: as the hourly check does. */
+  found(): Promise<void>;
   /** Messages in a queue, visible or not. */
   count(queue: string): Promise<number>;
   /** Messages in the work queues, visible or not, and work items, due or not. */
@@ -162,6 +164,17 @@ export function useApp(options: AppOptions = {}): App {
     const sent = body ? { body: JSON.stringify(body) } : {};
     return fetch(`${running(front).url}/api${path}`, { method, headers, ...sent });
   };
+  const checkDrift: App['checkDrift'] = async () => {
+    const begun = await call('operator', 'POST', '/drift');
+    if (begun.status === 200) return (await begun.json()) as DriftReport;
+    if (begun.status !== 202) throw new Error(`The drift check: ${begun.status} ${await begun.text()}`);
+    const { location } = (await begun.json()) as { readonly location: string };
+    return eventually('the report is there', async () => {
+      const answer = await call('operator', 'GET', location.replace(/^\/api/, ''));
+      const report = await answer.json();
+      return answer.status === 200 && (report as DriftReport);
+    });
+  };
   const queues = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
   const functionsRunning = async (): Promise<number> => {
     const status = async (url: string) => (await (await fetch(`${url}/admin/host/status`)).json()) as HostStatus;
@@ -218,19 +231,14 @@ export function useApp(options: AppOptions = {}): App {
       return response.status;
     },
     call,
-    async checkDrift() {
-      const begun = await call('operator', 'POST', '/drift');
-      if (begun.status === 200) return (await begun.json()) as DriftReport;
-      if (begun.status !== 202) throw new Error(`The drift check: ${begun.status} ${await begun.text()}`);
-      const { location } = (await begun.json()) as { readonly location: string };
-      return eventually('the report is there', async () => {
-        const answer = await call('operator', 'GET', location.replace(/^\/api/, ''));
-        const report = await answer.json();
-        return answer.status === 200 && (report as DriftReport);
-      });
+    checkDrift,
+    async found() {
+      await checkDrift();
+      const isListing = async () => (await kindsOfWork(azurite.connectionString)).some((kind) => kind === 'list');
+      await eventually('the accounts are listed', async () => !(await isListing()));
     },
     count,
-    left: async () => (await messages()) + (await countItems(azurite.connectionString)),
+    left: async () => (await messages()) + (await kindsOfWork(azurite.connectionString)).length,
     async settled() {
       await eventually('the work queues are empty', async () => (await messages()) === 0);
     },
@@ -265,12 +273,13 @@ export function recordsOf(lines: readonly string[]): AppRecord[] {
   });
 }
 
-async function countItems(connectionString: string): Promise<number> {
+/** The kind of each work item, due or not. */
+async function kindsOfWork(connectionString: string): Promise<string[]> {
   const settings = readStorageSettings({ AzureWebJobsStorage: connectionString });
   const items = createWorkItems(settings, () => {
     throw new Error('A connection string needs no sign-in.');
   });
-  let count = 0;
-  for await (const _ of items.all()) count += 1;
-  return count;
+  const kinds: string[] = [];
+  for await (const { kind } of items.all()) kinds.push(kind);
+  return kinds;
 }
