@@ -8,7 +8,6 @@ const LONGEST = [
   'test/e2e/now.slow.test.ts',
   'test/infra/entra.slow.test.ts',
   'test/e2e/rekey.slow.test.ts',
-  'test/e2e/changes.slow.test.ts',
   'test/drift/local-roles.slow.test.ts',
   'test/drift/fixes.slow.test.ts',
 ];
