@@ -50,7 +50,7 @@ describe('one trace', () => {
     key = new TestKey(app.azure.world);
     for (let number = 0; number < ACCOUNTS; number += 1) key.account();
     await app.found();
-    await eventually('no work is left', async () => (await app.left()) === 0);
+    await app.atRest();
     app.azure.clock.advance(1_000);
     rotateKey(app.azure.world, key.vault, key.name);
     event = await eventually('the span of the event', () => eventOf(key));
