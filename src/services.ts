@@ -156,6 +156,7 @@ export function createServices(
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
     ...{ orders: orderStore, inSight },
+    subscriptions: async () => settings.subscriptions ?? (await subscriptions.seen()).ids,
     probe: canaryProbe({ settings, ...data, now }),
   });
   return {

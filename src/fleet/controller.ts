@@ -64,6 +64,8 @@ export interface ControllerPorts {
   readonly fleet: WorkerPorts['fleet'] & Pick<FleetIndex, 'listings'>;
   readonly moved: MovedUses;
   readonly inSight: KeyPorts['inSight'];
+  /** Ids of the managed subscriptions. Errors are the SDK's. */
+  readonly subscriptions: () => Promise<readonly string[]>;
   readonly rollouts: RolloutStore;
   readonly orders: OrdersStore;
   readonly queue: WorkQueue & QueueLengths;
@@ -111,9 +113,9 @@ export class Controller {
 
   /** Has the subscriptions listed that the index never saw, so that the users of a key are known before its first event. */
   async buildIndex(): Promise<void> {
-    const { fleet, inSight, items, now } = this.#services;
+    const { fleet, subscriptions, items, now } = this.#services;
     const listed = new Set([...(await fleet.listings()).keys()].map((id) => id.toLowerCase()));
-    const unlisted = ((await inSight()) ?? []).filter((id) => !listed.has(id.toLowerCase()));
+    const unlisted = (await subscriptions()).filter((id) => !listed.has(id.toLowerCase()));
     const at = now();
     const cause = { by: 'start', ref: '', since: at.toISOString() };
     const item = { kind: 'list', about: '', due: at, since: at, cause } as const;
