@@ -41,6 +41,9 @@ beforeAll(async () => {
   files = new TestKey(app.azure.world);
   const made = [files.account(), files.account(), files.account(), files.account()];
   accounts = made.map(({ id }) => id);
+  // No event has told of them: a check has them listed.
+  await app.checkDrift();
+  await app.settled();
   app.azure.clock.advance(1_000);
   newest = rotateKey(app.azure.world, files.vault, files.name).version;
   await eventually('the accounts follow', () => accounts.every((id) => pinnedTo(id) === newest));
