@@ -1,4 +1,5 @@
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
+import type { WorkItems } from '../../fleet/work-items.ts';
 import type { Log } from '../../log.ts';
 import type { ControlOrder } from '../../orders/order-pause.ts';
 import { type RecordPorts, recordChange } from '../../orders/record-orders.ts';
@@ -21,6 +22,7 @@ type ReleasePorts = RecordPorts &
   Parameters<typeof requestChanges>[0] & {
     readonly changes: Pick<ChangeRows, 'put'>;
     readonly newId: () => string;
+    readonly workItems: Pick<WorkItems, 'of' | 'put'>;
   };
 
 /**
@@ -56,6 +58,7 @@ export async function releaseChange(
   });
   const cause = { by: 'drift', ref: release.id, since: on };
   const subscription = parseStorageAccountId(account)?.subscriptionId;
+  if (subscription) await resumePostponed(subscription.toLowerCase(), now, ports);
   if (subscription) await putWork([{ subscription, kind: 'account', about: account }], cause, ports);
   const changedBy = {
     ...{ objectId: caller.objectId, on, operation: RELEASE, resource: account, confirmed: true },
@@ -65,4 +68,10 @@ export async function releaseChange(
   await ports.changes.put([{ ...row, notedOn: on, due: now, attempts: 0 }]);
   await requestChanges(ports, cause, 1);
   return { account, audit: await recordChange(release, ports) };
+}
+
+/** Work that waits for the end of a contest is due now; a new item would not replace it. */
+async function resumePostponed(subscription: string, due: Date, { workItems }: ReleasePorts): Promise<void> {
+  const postponed = (await workItems.of(subscription)).filter(({ reason }) => reason === 'ContestedChange');
+  await workItems.put(postponed.map(({ etag: _, attempts: __, reason: ___, ...item }) => ({ ...item, due })));
 }
