@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import type { AppInstance } from '../../local/azure/app-control.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 
-const app = useApp({ instances: 2 });
+let key: TestKey;
+let account: StorageAccount;
+const app = useApp({
+  instances: 2,
+  prepare({ world }) {
+    key = new TestKey(world);
+    account = key.account();
+  },
+});
 
 async function control(method: string, path: string, body?: unknown) {
   const response = await fetch(`${app.azure.controlUrl}${path}`, {
@@ -71,9 +80,6 @@ describe('POST /clock', () => {
   });
 
   it('makes a version of tomorrow active tomorrow, for processes that were started since as well', async () => {
-    const key = new TestKey(app.azure.world);
-    const account = key.account();
-    await app.found();
     const nbf = app.azure.clock.nowSeconds() + 86_000;
     const next = key.add({ nbf, publish: true });
     const waiting = () =>
