@@ -50,7 +50,7 @@ function SignInView({ session, failure }: { readonly session: Session; readonly 
   return (
     <main class="alone">
       <h1>cmk-autopilot</h1>
-      <p>The keys of your storage accounts: how they stand, who uses them, and the way to cut them off.</p>
+      <p>The keys of your storage accounts: their state, who uses them, and how to revoke them.</p>
       {failure && (
         <div class="notice tone-bad" role="alert">
           <Icon tone="bad" />
@@ -214,8 +214,8 @@ class Boundary extends Component<BoundaryProps, { readonly failed: string | unde
           <Icon tone="bad" />
           <div>
             <p>
-              It could not show what it was answered ({failed}). If you have just done something here, it may have been
-              done: see how it stands before you do it once more. The API and the command line are not affected.
+              The page could not show the answer ({failed}). An action that you have just sent may have taken effect:
+              check the state before you repeat it. The API and the command line are not affected.
             </p>
             <button type="button" onClick={again}>
               Read it anew

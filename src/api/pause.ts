@@ -8,24 +8,24 @@ import { type ControlOrder, type Ordered, orderPause, orderResume } from '../ord
 import { endProblem, PAUSE } from '../orders/standing-orders.ts';
 import { type Call, type Route, route } from './route.ts';
 
-const said = {
+const ORDER_FIELDS = {
   reason: REASON,
   ticket: TICKET,
   key: KEY_FIELD.optional().describe('`<vault>/<key>`; left out: all keys.'),
 };
 
 export const PAUSE_REQUEST = z.strictObject({
-  ...said,
+  ...ORDER_FIELDS,
   until: z.iso
     .datetime({ offset: true })
     .optional()
     .describe('When it ends by itself (ISO 8601); absent: when an operator resumes.'),
 });
-const RESUME_REQUEST = z.strictObject(said);
+const RESUME_REQUEST = z.strictObject(ORDER_FIELDS);
 
 export const CONTROL_RESPONSE = z.object({
   pauses: z.array(PAUSE).describe('Every pause that has not ended.'),
-  ended: z.array(PAUSE).describe('Pauses that this call has ended, or taken the place of.'),
+  ended: z.array(PAUSE).describe('Pauses that this call ended or replaced.'),
   audit: z.string().describe('`written`, or why the audit trail could not be written.'),
   warnings: z.array(z.string()),
 });
@@ -48,7 +48,7 @@ export const PAUSE_ROUTES: readonly Route[] = [
       const body = await call.body();
       const until = endOf(body.until, services.now());
       const order = { ...orderOf(body, call), until };
-      return jsonResponse(200, await kept(() => orderPause(order, services, log)));
+      return jsonResponse(200, await orNotSaved(() => orderPause(order, services, log)));
     },
   }),
   route({
@@ -64,7 +64,7 @@ export const PAUSE_ROUTES: readonly Route[] = [
     async handle(call) {
       const { services, log } = call;
       const order = orderOf(await call.body(), call);
-      return jsonResponse(200, await kept(() => orderResume(order, services, log)));
+      return jsonResponse(200, await orNotSaved(() => orderResume(order, services, log)));
     },
   }),
 ];
@@ -88,9 +88,10 @@ function orderOf(
   return { caller: auditedCaller(caller), correlationId, reason, ticket, key: key?.id };
 }
 
-const kept = (run: () => Promise<Ordered>): Promise<Ordered> =>
+/** @throws {@link HttpProblem} 503 if the store failed: the write may have taken effect */
+const orNotSaved = (run: () => Promise<Ordered>): Promise<Ordered> =>
   orUnavailable(
     run,
-    (why) => `The order could not be kept: ${why} It may hold, or not.`,
-    'Repeat the call; a pause that is ordered twice is one.',
+    (why) => `The app cannot tell whether the order was saved: ${why}`,
+    'Repeat the call: repeating it has no further effect.',
   );

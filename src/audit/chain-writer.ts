@@ -37,12 +37,12 @@ type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly AuditRece
  * Writes one unbroken chain from any number of instances without a lease: a block is appended only where the writer
  * believes the file to end, so of two writers that saw the same end one is refused, reads the new end and tries again.
  *
- * An answer that is lost leaves open whether the block was taken. The same bytes are then appended again at the same
- * place: if that is refused, the bytes that stand there show whose block it was. So nothing is written twice.
+ * If the answer to an append is lost, its result is indeterminate. The writer then appends the same bytes again at the same
+ * position. If Azure refuses that, the bytes at that position show whose block it was, so that nothing is written twice.
  *
- * Before the chain goes on in another file (a new day, or a full file) a closing record that names it is appended to
- * the old one, under the same condition; so no writer with a slow clock can fork the chain by staying behind. (Only the
- * very first record of all has nothing to be conditional on but its own file.)
+ * Before the chain continues in another file (a new day, or a full file), the writer appends a closing record that names that file
+ * to the old one, under the same condition. So a writer with a slow clock cannot fork the chain in the old file. (Only the very
+ * first record has no condition but its own file.)
  */
 export function chainWriter(files: AuditFiles, options: ChainWriterOptions): WriteChain {
   const { maxBlocks = MAX_BLOCKS, maxRounds = 50, maxFailures = 2 } = options;
@@ -163,8 +163,8 @@ const MOST_TAIL_BYTES = 16 * 1024 * 1024;
 /**
  * Finds the end of the chain: one list call, and the last bytes of the last file.
  *
- * A damaged end does not stop the trail. The record that follows carries the hash of what stands there, so that
- * verification points at the damage and at nothing after it.
+ * A damaged end does not stop the trail. The next record carries the hash of the damaged bytes, so that verification reports the
+ * damage and nothing after it.
  *
  * @param today day in UTC, for the first file of all
  */

@@ -3,15 +3,15 @@ import { type AuditReceipt, type AuditRecord, CHAIN_START, MOST_RECORDS, parseRe
 
 const CHAIN_FINDINGS = {
   LineUnreadable: 'The line is not a record: damaged, cut off, or put in by hand.',
-  LineChanged: 'The line was changed after it was written: its hash is of another text.',
+  LineChanged: 'The line was changed after it was written: its hash does not match its text.',
   LineMissing: 'Records are missing.',
-  LineMoved: 'The record stands behind one that was written after it.',
+  LineMoved: 'The record follows one that was written after it.',
   LineRepeated: 'The record is there twice.',
-  LineAfterClose: 'A record stands behind the one that closed the file.',
+  LineAfterClose: 'A record follows the one that closed the file.',
   ChainBroken: 'The record follows another record than the one before it: one of the two was rewritten.',
   StartMissing: 'The chain does not start with its first record.',
-  FileMissing: 'A file that the chain goes on in is not there, or has been emptied.',
-  FileNotClosed: 'The chain goes on in another file, but this one has no closing record: its end is missing.',
+  FileMissing: 'A file of the chain is missing or was emptied.',
+  FileNotClosed: 'The chain continues in another file, but this one has no closing record: its end is missing.',
   FileReplaced: 'The file is not an append blob: the trail does not write such files.',
   FileUnknown: 'The trail does not give files this name.',
   ReceiptMissing: 'The record of a receipt is not there.',
@@ -35,7 +35,7 @@ export interface ChainReport {
   readonly records: number;
   /** The last record: kept elsewhere, it lets the next verification notice a cut-off end. */
   readonly last: AuditReceipt | undefined;
-  /** Records behind the last that the log vouches for; absent: no log was given. */
+  /** Records after the last one whose receipt is in the log; absent: no log was given. */
   readonly unlogged?: number;
 }
 

@@ -68,8 +68,8 @@ function linesIn(bytes: Buffer, cut: number, at: TrailPosition): TrailLine[] {
 }
 
 /**
- * Lists the intact records since then whose JSON has a text, newest first. Of each read it parses the lines that have the text,
- * and the oldest line, whose time says when to stop.
+ * Lists the intact records since a time whose JSON contains a text, newest first. Of each chunk it parses only the lines that
+ * contain the text, and the oldest line, whose time says when to stop.
  *
  * @param text as a record has it in its JSON
  * @param signal ends the reading: it may go back by months

@@ -12,7 +12,7 @@ export const RECORDED_CALLER = z.object({
 });
 
 export interface AuditEntry {
-  /** Names what happened, where it may be recorded by more than one: an entry that is there with its id is not written anew. */
+  /** Idempotency key, if several processes may record the same event: an entry with a known id is not appended again. */
   readonly id?: string;
   /** What was done, as `<subject>.<verb>`: `key.revoke`, `account.move`. */
   readonly action: string;

@@ -64,7 +64,7 @@ class EventSum {
 
   add({ id, time, entry }: RecordedEntry): void {
     const { action, reason } = entry;
-    // One call may be recorded by more than one, and repeated.
+    // Several processes may record one call, and a caller may repeat it: the id counts it once.
     const name = entry.id ?? id;
     if (action === 'key.revoke' && (reason === 'Revoked' || reason === 'RevocationIncomplete')) {
       this.#revocations.add(name);

@@ -37,7 +37,7 @@ interface TextStore {
   write(name: string, text: string, etag: string | undefined): Promise<unknown>;
 }
 
-/** Tries of a write that meets conflicts. */
+/** Attempts at a write that gets an ETag conflict each time. */
 const MOST_TRIES = 10;
 
 function documentsIn<T>(store: TextStore, schema: z.ZodType<T>): Documents<T> {

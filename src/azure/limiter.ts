@@ -23,7 +23,7 @@ export interface Budget {
 /** Part of the Storage resource provider's windows that the app uses: a fifth is left to other clients. */
 export const BUDGET_SHARE = 0.8;
 
-/** What the app takes of Azure's writes in one subscription and region. */
+/** The app's share of Azure's write budgets in one subscription and region. */
 export function writesOf(share = BUDGET_SHARE): readonly Budget[] {
   const { writes, writesPerSecond } = DOCUMENTED;
   return [

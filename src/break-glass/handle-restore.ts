@@ -95,7 +95,7 @@ function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreRes
     default:
       return new HttpProblem('RestoreIncomplete', {
         detail: unproven
-          ? `The versions could not be read again as proof: ${describe(unproven)}`
+          ? `The result is not verified, because the versions could not be read again: ${describe(unproven)}`
           : 'Some versions that the revocation disabled are not enabled again; "versions" says which.',
         extensions,
       });

@@ -91,7 +91,8 @@ function toBody(result: Revoked<BlastRadius>): RevokeResponse {
 
 function whatIsOpen({ unproven, restored, versions }: Revoked<BlastRadius>): string {
   if (restored) return 'A restore of this revocation runs already and enables its versions again.';
-  if (unproven) return `The versions could not be read again as proof: ${describe(unproven)}`;
+  if (unproven)
+    return `The result is not verified, because the versions could not be read again: ${describe(unproven)}`;
   const open = versions.filter(({ after }) => after !== 'Disabled').map(({ version }) => version);
   return `${open.length} of ${versions.length} versions are not disabled: ${open.join(', ')}.`;
 }

@@ -17,13 +17,13 @@ import { createServices } from '../services.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Environment } from '../settings/settings.ts';
 
-/** The API of the app in this process. */
+/** The API of the app, answered in this process instead of by a deployed instance. */
 export interface AppInProcess extends AppApi {
   /** A call that changes something, in the operator's name. @throws {@link CmkError} with what the API says */
   send<T>(method: 'POST' | 'DELETE', path: string, body: object | undefined, shape: z.ZodType<T>): Promise<T>;
 }
 
-/** What the operator may do is decided by Azure, not by a role of the API. */
+/** Has every role of the API: Azure decides what the operator's own sign-in may do. */
 const CALLER: Caller = {
   objectId: 'operator',
   appId: 'cmk',
@@ -39,10 +39,10 @@ const CALLER: Caller = {
 const SILENT = () => {};
 
 /**
- * Answers calls of the API by its own route table, from the app's storage and Key Vault on the operator's sign-in. No call is
- * made yet.
+ * Answers calls of the API by its own route table. Reads the app's storage and Key Vault with the operator's sign-in, and only
+ * once a call is made.
  *
- * @param log of the app, which says what could not be read
+ * @param log receives what the app could not read
  * @throws {@link CmkError} `ArgumentInvalid` where the environment does not name that storage
  * @throws {@link SettingsError} when a setting in the environment is wrong
  */
@@ -57,9 +57,9 @@ export function appInProcess(
       "Set CMK_API and CMK_API_AUDIENCE; or AzureWebJobsStorage__accountName to the app's storage account, and CMK_VAULTS.",
     );
   }
-  // The client id of the operator's own sign-in, in the environment, is not the app's.
+  // In the operator's environment AZURE_CLIENT_ID is for the operator's sign-in; the app would take it for its own identity.
   const created = createServices({ ...environment, AZURE_CLIENT_ID: undefined }, credential, log);
-  // What the app sees beside what is named, only the app knows.
+  // Only the app's identity can list the subscriptions that it manages without a setting that names them.
   const services = { ...created, inSight: async () => created.settings.subscriptions };
   const call = async <T>(
     method: string,
@@ -74,7 +74,7 @@ export function appInProcess(
     const request = new Request(url, { method, headers, body: sent ? JSON.stringify(sent) : null });
     const [schema] = Object.values(route.body ?? {});
     try {
-      // An instance of the app has read it long before the call.
+      // A deployed instance has read the standing orders long before a call; this process has not.
       await services.control.refresh(log);
       const { body } = await route.handle({
         request: { headers: new Headers(), params, url },
@@ -91,7 +91,7 @@ export function appInProcess(
       });
       return checkAnswer(JSON.parse(String(body)), shape, path);
     } catch (error) {
-      throw told(error);
+      throw toCmkError(error);
     }
   };
   return {
@@ -116,8 +116,8 @@ function routeOf(method: string, pathname: string): { readonly route: Route; rea
   throw new Error(`The API has no ${method} ${pathname}.`);
 }
 
-/** A refusal of the API as the command line tells it. */
-function told(error: unknown): unknown {
+/** Converts an error answer of the API to an error of the command line; other errors stay as they are. */
+function toCmkError(error: unknown): unknown {
   if (!(error instanceof HttpProblem)) return error;
   const { reason, message, nextStep, status, cause } = error;
   if (reason === 'ServiceUnavailable' && describeFailure(cause).kind === 'forbidden') {

@@ -227,15 +227,15 @@ export class Cli {
       return {
         reason: 'Interrupted',
         message: 'Nothing was changed.',
-        nextStep: 'Run the same command again to go on.',
+        nextStep: 'Run the same command again.',
       };
     const { underWay } = this.#running.journal;
     return {
       reason: 'Interrupted',
       message: underWay
-        ? `This was under way: ${underWay}; whether it took effect is not known.`
+        ? `The command was ended during this step: ${underWay}. It is not known whether the step took effect.`
         : 'It was ended before it was done.',
-      nextStep: 'What is done stays done: run the same command again, and it goes on from there.',
+      nextStep: 'Nothing is rolled back: run the same command again, and it continues from there.',
     };
   }
 

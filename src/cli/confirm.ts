@@ -46,7 +46,7 @@ export async function confirmName(
   if (yes) return;
   const question = async (): Promise<string> => {
     const told = await mind();
-    return `${told === '' ? '' : `${told}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to go on: `;
+    return `${told === '' ? '' : `${told}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to continue: `;
   };
   const typed = await askBefore(`${what} ${name}`, ask, question);
   if (typed.toLowerCase() === name.toLowerCase()) return;

@@ -52,7 +52,7 @@ export interface TrendStore {
   keepTrendDay(day: KeptDay): Promise<void>;
 }
 
-/** `2026-11` of each day, once. */
+/** The months of the days, as `2026-11`, each once. */
 export function monthsOf(days: readonly string[]): string[] {
   return [...new Set(days.map((day) => day.slice(0, 7)))];
 }

@@ -70,11 +70,11 @@ export function createDataServices(credential: TokenCredential, cloud: Cloud): D
 /** The blob service of storage accounts, with the app's own identity. */
 export interface BlobService {
   /**
-   * Lists the first blobs of a container, their metadata included: without those, Storage does not refuse a list while the
-   * key cannot be used ("Customer-managed keys for Azure Storage encryption"). No retries, a few seconds at most.
+   * Lists the first blobs of a container with their metadata. Without metadata, Storage answers a list even while the key
+   * cannot be used ("Customer-managed keys for Azure Storage encryption"). No retries, a few seconds at most.
    *
-   * @returns whether there is a blob under the key of the account: one under a scope or a key of its own does not depend on it, nor
-   *   does a directory
+   * @returns whether a blob is under the key of the account. Directories, and blobs under a scope or a key of their own, do not
+   *   depend on that key
    * @throws the SDK's error: read it with `describeFailure`
    */
   listFirst(account: string, container: string, signal?: AbortSignal): Promise<boolean>;

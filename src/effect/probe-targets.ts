@@ -14,7 +14,7 @@ import type { Settings } from '../settings/settings.ts';
 import { type DataService, effectId, SERVICE_WORDS } from './effect.ts';
 import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
 
-/** Containers of an account that are asked for a blob. */
+/** Most containers of an account that are probed. */
 const MOST_CONTAINERS = 5;
 
 interface ProbeTargets {
@@ -31,8 +31,8 @@ export interface PlaceLists {
 }
 
 /**
- * What is asked of one account: its file service and, where the app is to, its blob service. Each comes by itself, so that
- * a list that hangs keeps nothing from the other; none is rejected.
+ * The probes of one account: its file service and, with `CMK_PROBE_BLOBS`, its blob service. Each is a promise of its own, so
+ * that a hanging list does not delay the other. No promise rejects.
  */
 export function targetsOfAccount(
   account: ResourceId,

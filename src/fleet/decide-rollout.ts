@@ -50,7 +50,7 @@ interface RolloutRules {
   readonly target: Pick<KeyVersion, 'id' | 'version'>;
   /** Accounts that go first; 0: none. */
   readonly canaries: number;
-  /** An operator has ordered this rollout to go on, although a stage failed. */
+  /** An operator has opened the gate of this rollout, although a stage failed. */
   readonly isOrderedOn: boolean;
   readonly now: Date;
 }

@@ -29,7 +29,7 @@ import {
 } from './work-items.ts';
 import type { PassState, WorkerPorts } from './worker-ports.ts';
 
-/** Items are read again this often while uses are worked on. Milliseconds. */
+/** How often a running pass reads its work items again. Milliseconds. */
 const ITEMS_MS = 5_000;
 /** A waiting pass checks the clock this often. Milliseconds. */
 const STEP_MS = 1_000;
@@ -128,13 +128,14 @@ export class Pass {
   async run(): Promise<number> {
     for (;;) {
       this.#endCalls();
-      // Also read once the pass has ended, by `reconcileSubscription`.
+      // Items that arrive after the last read are found by `reconcileSubscription`, which reads them once more after the pass.
       if (!this.#isStopping() && this.#ports.now().getTime() - this.#itemsReadAt >= ITEMS_MS) {
         await this.#readItems().catch((error: unknown) => this.#fail(error));
       }
       if (this.#results.isDue(this.#isIdle())) {
         const isWhole = this.#failure === undefined;
         const hasPutItems = await this.#results.write(isWhole).catch((error: unknown) => this.#fail(error));
+        // Start the new items at once.
         if (hasPutItems) this.#itemsReadAt = 0;
       } else if (this.#isIdle()) break;
       else await this.#wait();
@@ -145,7 +146,7 @@ export class Pass {
     return this.#results.moved;
   }
 
-  /** Waits until something has ended, or for a step. */
+  /** Waits until a task or the start of an item ends, at most for one step. */
   async #wait(): Promise<void> {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -179,7 +180,7 @@ export class Pass {
     const items = await this.#ports.items.of(this.#subscription);
     const now = this.#ports.now();
     this.#itemsReadAt = now.getTime();
-    // Due or not: a `verify` item says that a worker died.
+    // Includes items that are not due: each `verify` item has the targets that a dead worker announced.
     this.#announcedBefore = items
       .filter(({ kind }) => kind === 'verify')
       .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
@@ -242,13 +243,13 @@ export class Pass {
   /** Puts a use into the lane of its region, unless it has to wait. @param known its row as the index or a list has it */
   #enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
     const row = this.#results.find(known) ?? known;
-    const wait = this.#findWait(row);
+    const nextTry = this.#nextTry(row);
     // A use that failed in an earlier pass is tried at once if a new item wants it, or a worker died that may have moved it.
     const { kind, attempts } = wanted.item;
     const isNewRequest = kind === 'verify' || (kind === 'key' && attempts === 0);
-    const skipsWait = row === known && row.state === 'failed' && isNewRequest;
-    if (wait && !skipsWait) {
-      this.#postpone([wanted], key, wait, row.reason, true);
+    const isTriedNow = row === known && row.state === 'failed' && isNewRequest;
+    if (nextTry && !isTriedNow) {
+      this.#postpone([wanted], key, nextTry, row.reason, true);
       return;
     }
     const region = row.location.toLowerCase();
@@ -262,14 +263,14 @@ export class Pass {
     const { key, wanted } = task;
     const row = this.#results.find(task.row) ?? task.row;
     // Another task for the same use came first, and its PATCH may still land.
-    const wait = row === task.row ? undefined : this.#findWait(row);
-    const result = wait ? undefined : await this.#reconcile({ ...task, row }, region, permitted);
+    const nextTry = row === task.row ? undefined : this.#nextTry(row);
+    const result = nextTry ? undefined : await this.#reconcile({ ...task, row }, region, permitted);
     if (result?.throttled) {
       this.#budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
       return;
     }
-    if (wait) this.#postpone(wanted, key, wait, row.reason, false);
+    if (nextTry) this.#postpone(wanted, key, nextTry, row.reason, false);
     if (result) this.#end(row, result, task);
     this.#wake();
   }
@@ -301,7 +302,7 @@ export class Pass {
     this.#log.result(row, result, key, causeOf(wanted));
     // The result may begin the next stage or end the rollout, which `reconcileKey` decides.
     if (blocked?.needsRollout || result.row !== row) this.#progress(key, causeOf(wanted));
-    const next = blocked ? blocked.until : result.row && this.#findWait(result.row);
+    const next = blocked ? blocked.until : result.row && this.#nextTry(result.row);
     if (next) this.#postpone(wanted, key, next, blocked?.reason ?? result.row?.reason, result.isRead === true);
     this.#results.add(row, result, wanted);
   }
@@ -334,7 +335,7 @@ export class Pass {
     }
   }
 
-  /** Saves a target before the first PATCH to it: by it a worker that takes over distinguishes the app's moves from others. */
+  /** Saves a target before the first PATCH to it, so that after a takeover the next worker can attribute the move to the app. */
   #announce(target: string): Promise<void> {
     const key = keyOfVersion(target);
     if (this.#targets[key] === target) return Promise.resolve();
@@ -361,7 +362,7 @@ export class Pass {
   }
 
   /** When a use may be tried again; undefined: now. A row can defer it no longer than an item can. */
-  #findWait({ notBefore = '' }: UseRow): Date | undefined {
+  #nextTry({ notBefore = '' }: UseRow): Date | undefined {
     const due = dueOf({ due: new Date(notBefore) }, this.#ports.now());
     return due > this.#ports.now() ? due : undefined;
   }
@@ -391,7 +392,7 @@ export class Pass {
     wanted: Wanted,
     run: () => Promise<T>,
   ): Promise<{ readonly answer: T } | undefined> {
-    // The scopes of many accounts take hours, which is no fault.
+    // To list the scopes of many accounts takes hours, so throttling is expected there.
     const throttled = wanted.item.kind === 'scopes' ? 'ScopesNotListed' : 'Throttled';
     const late = await this.#budget.permit(region, calls, wanted);
     if (late) {
@@ -415,7 +416,7 @@ export class Pass {
 
   #failItem(wanted: Wanted, error: unknown): void {
     const { kind, attempts } = wanted.item;
-    // No time was left for its list.
+    // The pass aborted the list at its deadline.
     if (this.#reads.signal.aborted) {
       wanted.postpone(this.#ports.now(), 'Busy');
       return;
@@ -429,18 +430,18 @@ export class Pass {
     this.#ports.log({ level, reason, message, subscription: this.#subscription });
   }
 
-  /** Has the key reconciled after the pass. Any other cause replaces a comparison, which moves no exempt uses. */
+  /** Has the key reconciled after the pass. Another cause replaces a comparison, since a comparison moves no exempt uses. */
   #progress(key: ManagedKey, cause: Cause): void {
     const known = this.#progressed.get(key.id);
     if (!known || COMPARISONS.has(known.cause.by)) this.#progressed.set(key.id, { key, cause });
   }
 
-  /** Items that are done are deleted, and the others postponed; one that was put anew meanwhile stays as it is. */
+  /** Deletes the items that are done, and postpones the others. An item that was put again during the pass stays as it is. */
   async #finishItems(): Promise<Date | undefined> {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
     const at = now();
-    // First: a crash before their items are finished must not lose them.
+    // Put the items of keys before finishing the others, so that a crash in between does not lose them.
     const decisions = [...this.#progressed.values()].map(
       ({ key, cause }): NewWorkItem => ({
         ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id, due: at, since: at, cause },

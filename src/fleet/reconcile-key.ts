@@ -17,9 +17,9 @@ import { LONGEST_WAIT_MS, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem, type
 
 /** Attempts while other instances decide at the same time. */
 const MOST_ROUNDS = 3;
-/** End of a pause that has none. */
+/** Stands in for the end of a pause without one. */
 const NEVER = '9999-12-31T00:00:00Z';
-/** Causes of follow-ups: if the key has an item, that item's cause counts. */
+/** Causes of follow-ups. If the key has a work item already, the cause of that item is kept. */
 const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
 export interface KeyPorts extends FleetQueue, KeyQueue, RekeyPorts {
@@ -44,7 +44,7 @@ export interface KeyPorts extends FleetQueue, KeyQueue, RekeyPorts {
 
 /**
  * Decides what to do about the uses of a key, and puts work items for it. Writes to no account. Level-triggered, and safe to
- * run twice at once. Its item stays until all that it decided is stored.
+ * run twice at once. The key's own work item is finished only after all decisions are stored.
  *
  * @throws the SDK's errors: the item stays, and the sweep finds it
  */
@@ -125,7 +125,7 @@ async function isPaused(
   return true;
 }
 
-/** What a decision is made from, beside the uses. */
+/** The input of a decision, apart from the uses. */
 interface KeyState {
   readonly stored: StoredRollout | undefined;
   readonly orders: StandingOrders;
@@ -138,7 +138,8 @@ interface KeyState {
 }
 
 async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
-  // Read before the list: an instance that has a newer list either wrote before that, or is noticed by the ETag.
+  // Read the row before the versions. If another instance decides from a newer list, then this row is its result, or the ETag
+  // conflicts when this instance writes.
   const stored = await ports.rollouts.read(key.id);
   const versions = await ports.keys.listVersions(key);
   const orders = await ports.orders.read();
@@ -153,7 +154,7 @@ async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
 
 /** The rollout of a key, or of an order that moves its uses. */
 interface Rollout {
-  /** Of its row. */
+  /** Name of its row: the id of the key, or of the order. */
   readonly name: string;
   readonly target: KeyVersion;
   readonly count: RolloutCount;
@@ -184,7 +185,7 @@ async function decideLater(key: ManagedKey, cause: Cause, item: WorkItem | undef
   const about = { subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id } as const;
   if (!item) await ports.items.putNew([{ ...about, due: at, since: at, cause }]);
   const own = item ?? (await itemOf(key, ports));
-  // As after progress: postponed items of subscriptions stay postponed.
+  // `progress` is a follow-up cause: postponed items of subscriptions stay postponed.
   if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, 'FleetNotListed', ports);
 }
 
@@ -198,8 +199,8 @@ async function decideRollout(
   if (decision.needsProof) {
     decision = count.decide(stored?.row, await ports.probe(decision.row.canaries, target.id));
   }
-  // Before the row is stored: if it is not, the next decision appends the record again, with the same id. `verifyRekey` records the
-  // end of an order.
+  // Record before storing the row. If the row is not stored, the next decision appends the record again, with the same id.
+  // `verifyRekey` records the end of an order.
   if (decision.news && !(isOrder && decision.news === 'RotationFinished')) {
     await ports.recordNews(decision.news, key, target, decision);
   }
@@ -249,7 +250,7 @@ async function causesOf(key: ManagedKey, items: WorkItems): Promise<ReadonlyMap<
  * Has subscriptions listed that were not listed for a day.
  *
  * @returns whether the index has all subscriptions, so that no stage is decided on a part of the uses. A subscription whose
- *   first list failed is not waited for.
+ *   first list failed does not delay the decision.
  */
 async function requestLists(subscriptions: readonly string[], cause: Cause, ports: KeyPorts): Promise<boolean> {
   const { items, fleet, now } = ports;

@@ -1,6 +1,6 @@
 import type { Cloud } from '../azure/cloud.ts';
 
-/** What the check of a caller needs to know. Values as they stand in the settings: nothing is trusted to be right. */
+/** What the check of a caller needs to know: raw values of the settings, which {@link authConfigProblems} validates. */
 export interface AuthConfig {
   readonly cloud: Pick<Cloud, 'name' | 'authorityHost' | 'tokenIssuerV1'>;
   /** Setting CMK_TENANT_ID: the directory whose tokens are taken, a GUID. */

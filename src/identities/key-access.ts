@@ -86,8 +86,8 @@ export function userAssignedIdentity(account: WithIdentity): string | undefined 
 }
 
 /**
- * Whether the account's identity may do with the key what Storage does with it: read, wrap and unwrap. What cannot be
- * told is `unknown`, never guessed.
+ * Whether the account's identity may do with the key what Storage does with it: read, wrap and unwrap. `unknown` if what was read
+ * does not decide it.
  *
  * @param key ARM id of the vault and the key's name; a role may be assigned at the key alone
  * @param state of the account's user-assigned identity; undefined where it was not read, or the account has none

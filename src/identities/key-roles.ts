@@ -6,7 +6,7 @@ export interface KeyRole {
   readonly name: string;
   /** Azure, "Azure built-in roles for Security". */
   readonly id: string;
-  /** The data actions that the role, or another role as good, grants. */
+  /** The data actions that the role grants. Any other role that grants them all is equivalent. */
   readonly dataActions: readonly string[];
   /** Its counterpart among the local roles of a Managed HSM ("Local RBAC built-in roles"). */
   readonly local: Pick<KeyRole, 'name' | 'id' | 'dataActions'>;

@@ -32,7 +32,7 @@ export async function lockAudit(
   if (!allowsAppends) {
     throw new CmkError(
       'Refused',
-      `The policy of ${AUDIT_CONTAINER} does not allow appends: locked, it would end the audit trail for good.`,
+      `The policy of ${AUDIT_CONTAINER} does not allow appends. If it were locked, the app could never append to the audit trail again.`,
       'Deploy the app once more (`azd provision`), which sets the policy right.',
     );
   }

@@ -69,7 +69,7 @@ export async function orderPause(
 }
 
 /**
- * Ends a pause. With a key, its rollout goes on whatever holds it, and so does that of the re-key that moves its uses.
+ * Ends a pause. With a key, it also opens the gate of the key's rollout, and of the re-key that moves the key's uses.
  *
  * @throws the SDK's error when it cannot be kept: everything stays paused
  */
@@ -86,7 +86,7 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
         const target = await targetOf(name, ports);
         if (target) goOns.push({ id, key: name, reason, by: byOf(order), at: now.toISOString(), target });
       } catch (error) {
-        warnings.push(`What holds the rotation was not overruled, as ${name} cannot be read: ${firstLine(error)}`);
+        warnings.push(`The gate of the rotation stays closed, because ${name} cannot be read: ${firstLine(error)}`);
       }
     }
   }
@@ -96,7 +96,7 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   try {
     await ports.requestKeys(key ? [key] : 'all', cause);
   } catch (error) {
-    warnings.push(`What waits goes on by itself within two minutes, and not at once (${firstLine(error)}).`);
+    warnings.push(`Pending moves resume by themselves within two minutes, not at once (${firstLine(error)}).`);
   }
   return { ...kept, warnings };
 }

@@ -8,7 +8,7 @@ import { DAY_MS } from '../time/spans.ts';
 
 /** Most entries of the document; ended orders are dropped for new ones. */
 const MOST_ENTRIES = 200;
-/** An order to go on is dropped after so long: its rollout is over. Milliseconds. */
+/** An order that opens the gate of a rollout expires after so long: the rollout is over by then. Milliseconds. */
 const GO_ON_KEPT_MS = 90 * DAY_MS;
 /** The call that changed an order appends its record; the sweep does after so long. Milliseconds. */
 const CALL_RECORDS_MS = 60_000;
@@ -29,7 +29,7 @@ export const PAUSE = z.object({
   until: iso.optional(),
 });
 
-/** The rollout to that version goes on, although a stage failed. */
+/** Opens the gate of the rollout to that version, although a stage failed. */
 const GO_ON = z.object({
   id: z.string(),
   key: z.string(),
@@ -143,7 +143,7 @@ export function findPause(orders: StandingOrders, key: string, now: Date): Pause
   return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
 }
 
-/** Whether an operator has ordered the rollout onto that version to go on. @param target version identifier */
+/** Whether an operator has opened the gate of the rollout to that version. @param target version identifier */
 export function isOrderedOn({ goOns }: StandingOrders, target: string): boolean {
   return goOns.some((order) => order.target.toLowerCase() === target.toLowerCase());
 }
@@ -177,7 +177,7 @@ export function withPause(orders: StandingOrders, pause: PauseOrder, now: Date):
   return dropSurplus({ ...orders, pauses: [...others, pause] }, now);
 }
 
-/** Removes the pause of a key, or of all keys, and adds orders to go on. */
+/** Removes the pause of a key, or of all keys, and adds orders that open gates. */
 export function withResume(
   orders: StandingOrders,
   key: string | undefined,
@@ -238,7 +238,7 @@ export function overdueRecords({ unrecorded }: StandingOrders, now: Date): reado
 }
 
 /**
- * Drops old orders to go on, and ended orders, oldest first, where there are too many entries.
+ * Drops expired orders that open gates. If there are still too many entries, drops ended orders, oldest first.
  *
  * @throws {@link CmkError} `TooManyOrders` where all entries are needed
  */
@@ -262,7 +262,7 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
   if (surplus <= 0) return left;
   throw new CmkError(
     'TooManyOrders',
-    `There are ${MOST_ENTRIES} standing orders; no more are taken.`,
+    `There are ${MOST_ENTRIES} standing orders, which is the limit.`,
     'End pauses and re-keys that are not needed any more: cmk rotation list, cmk rekey list.',
   );
 }

@@ -139,7 +139,7 @@ function enabledAgain(version: KeyVersion): RetirementResult {
 }
 
 /** A write that was held up may come after a restore, and disable what that has enabled. */
-const RESTORED = 'The key was revoked and restored meanwhile, and what that enabled stays enabled.';
+const RESTORED = 'The key was revoked and restored meanwhile. Versions that the restore enabled stay enabled.';
 const REVOKED = 'The key was revoked meanwhile.';
 const BY_HAND = 'Enable it at once, unless the key is revoked';
 const UNLESS_SHUT = 'Unless the key was shut on purpose, enable it';

@@ -7,18 +7,24 @@ import { type Cause, KEY_WORK, MOST_CHARACTERS, type SAID, type Work } from '../
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 
 /**
- * When passes over the key follow: soon, for writes that were in flight; after a minute, when each of them has landed or never
- * will; and after five more, by which clocks may differ. Seconds.
+ * Delays of the verification passes over the key. The first is for writes that were in flight. By the second, each write has
+ * landed or never will. The third allows for clocks that differ by five minutes. Seconds.
  */
 const VERIFY_AFTER_SECONDS = [15, 75, 400];
-/** When a record that a killed call may have sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds. */
+/**
+ * After so long, no record of a killed call is appended any more: a call ends within 200 s, and its last write lands within a
+ * minute. Seconds.
+ */
 const LAST_RECORD_SECONDS = 275;
 /**
- * How old a change of a key has to be, by the clock of the instance that verifies, before that instance writes its audit record:
- * then the process that made the change writes none any more, even if the clocks are five minutes apart. Milliseconds.
+ * Age of a change, by the clock of the instance that verifies, from which that instance appends its audit record. By then the
+ * process that made the change appends none any more, even if the clocks differ by five minutes. Milliseconds.
  */
 export const RECORDED_AFTER_MS = LAST_RECORD_SECONDS * 1000 + CLOCKS_MS;
-/** When passes over the key follow in case the process dies: soon, to finish the change; and once it is old enough to record, even by a slow clock. Seconds. */
+/**
+ * Delays of the passes in case the process dies. The first finishes the change; the second records it, even by a slow clock.
+ * Seconds.
+ */
 const RECOVER_AFTER_SECONDS = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** A call that revokes or restores: who, and why. */

@@ -6,7 +6,7 @@ import type { KeyTrail, RevocationEvent } from './key-trail.ts';
 import { isNewer, isRevoker, openRecords, type RevocationStamp, readRevocation } from './revocation.ts';
 import { hasRevoked } from './revokers.ts';
 
-/** The trail may have to be read back to when the key was made. Milliseconds. */
+/** Deadline for reading the audit trail, which may reach back to the creation of the key. Milliseconds. */
 const TRAIL_MS = 20_000;
 
 /** Who restores. */
@@ -17,8 +17,8 @@ interface Restorer {
 }
 
 /**
- * Whether that person or application has revoked what is not restored: by the key's tags, and by the audit trail if the tags
- * say that not all fit.
+ * Whether the caller made a revocation that is not restored. Reads the key's tags, and the audit trail if the tags say that they
+ * lack revokers.
  *
  * @throws the SDK's error when the trail cannot be read, or not in time
  */

@@ -72,7 +72,7 @@ export function needsRepair(versions: readonly KeyVersion[], now: Date): boolean
   return planKeepRevoked(versions, now, { alsoLate: true }).length > 0;
 }
 
-/** A restore that was broken off, or that a late write has undone in part. One that is under way is left alone. */
+/** Finds a restore that was interrupted, or that a late write undid in part; undefined: there is none, or it is still running. */
 function unfinished(
   { open, restoringBy, restored, records }: RevocationReading,
   versions: readonly KeyVersion[],

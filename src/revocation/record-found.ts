@@ -22,9 +22,10 @@ interface Shown {
 }
 
 /**
- * Writes the audit record of a revocation or restore that its own process has not recorded: it was killed, or the trail was
- * out of reach. What was done, and by whom, is what the key's tags show. A message fills in the reason alone, and where it
- * names the same person; so the record is marked with where that was found. What it claims of that person is in a field of its own. Nothing is written where a record exists.
+ * Appends the audit record of a revocation or restore that its own process did not record, because it was killed or could not
+ * reach the trail. The key's tags show what was done, and by whom. The message adds only the reason, and only if it names the same
+ * person. So the record has `foundIn`, and what the message claims of that person is in `claimed`. Idempotent: nothing is appended
+ * if the record exists.
  *
  * @param events what the trail has of this key since that time: no record is written of an older change
  * @throws an error that says why it is not recorded: no other process will record it, so the message is requeued

@@ -199,14 +199,15 @@ export async function finishRestore(
 }
 
 /**
- * One that is off without a record was disabled just before its record was taken away: by a write of this revocation that
- * was still under way, or by a newer revocation, whose record went too. Nothing shows which, so it stays off.
+ * Whether a version that should be enabled is disabled and has no record. A late write of this revocation disabled it just
+ * before the restore deleted its record, or a newer revocation did whose record is lost too. Nothing shows which, so it stays
+ * disabled.
  */
 function isOwed(versions: readonly KeyVersion[], owed: ReadonlySet<string>): boolean {
   return versions.some(({ version, enabled }) => owed.has(version) && !enabled);
 }
 
-/** One thing after the other: mark, enable, close. */
+/** The changes of the next step that has any: mark, enable, close. */
 function nextSteps(
   versions: readonly KeyVersion[],
   revocation: RevocationStamp,

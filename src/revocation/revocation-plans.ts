@@ -31,9 +31,8 @@ export interface VersionChange {
 }
 
 /**
- * What a revocation writes: every enabled version is disabled, newest first, with its record; and a record that is older is
- * replaced, so that a restore under way sees that it has been overtaken. A version without a tag to spare is disabled all
- * the same.
+ * Plans a revocation: it disables every enabled version, newest first, and writes its record to it. It replaces older records, so
+ * that a running restore notices the newer revocation. A version without a free tag is disabled without a record.
  */
 export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   return newestFirst(versions).flatMap((version): VersionChange[] => {
@@ -60,9 +59,9 @@ export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationSt
 }
 
 /**
- * While a revocation is open and no restore runs, these are disabled under it: versions that appeared since, and those that
- * it never came to. A version that is enabled and carries its record was opened by a person, or by a write that
- * was still under way: only `alsoLate` writes are disabled again.
+ * Plans what an open revocation disables while no restore runs: versions that appeared since, and versions that it did not
+ * reach. A person, or a late write, enabled a version that is enabled and carries the record. Only with `alsoLate` is such a
+ * version disabled again.
  *
  * @param opened versions that an overtaken restore has just enabled, which are disabled in any case
  */
@@ -84,8 +83,8 @@ export function planKeepRevoked(
 }
 
 /**
- * A write that was under way when the key was revoked may have taken the record away from versions that the revocation had
- * recorded: they get it again, and are disabled, unless this revocation was restored, or a newer one was since.
+ * A write that was in flight when the key was revoked may have removed the record from versions that the revocation recorded.
+ * Such versions are disabled with the record again, unless this revocation or a newer one was restored since.
  *
  * @param recorded versions that the revocation had recorded, and whether they were on before
  */
@@ -119,14 +118,14 @@ export function planRecordAgain(
   });
 }
 
-/** Whether a record still stands, or a newer one in its place: an older one was written by a call that came late. */
+/** Whether a version has the record of this revocation or of a newer one. A late call writes an older one. */
 function isCurrent(record: Revocation | undefined, stamp: RevocationStamp, restored: Restored | undefined): boolean {
   return record !== undefined && !isNewer(stamp, record) && (!restored || isNewer(record, restored));
 }
 
 /**
- * Of revocations at the same moment, the newest one's record stands. It names the other revokers too, since they may not
- * restore it either.
+ * If several callers revoke at the same moment, the newest revocation keeps its record. The record also names the other
+ * revokers, since they may not restore the key either.
  */
 export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   const { open, restoringBy, records } = readRevocation(versions, now);
@@ -142,8 +141,7 @@ export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp
 }
 
 /**
- * Whether a restore may be at it this moment: its writes follow each other within seconds. A later verification sees
- * its result.
+ * Whether a restore may be running now: its writes follow each other within seconds. A later verification sees its result.
  */
 export function isUnderWay(version: KeyVersion, now: Date): boolean {
   return now.getTime() - changedOn(version).getTime() < UNDER_WAY_MS;

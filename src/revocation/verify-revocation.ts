@@ -22,10 +22,11 @@ interface VerifyServices extends KeepRevokedServices {
 const LOOKED_BACK_MS = DAY_MS;
 
 /**
- * Verifies a key some time after a revocation or a restore, since an in-flight write of the app may have taken effect
- * meanwhile: it may have removed the record from the only version that had it, or written back one that a restore removed.
- * The message names the key and carries no authority. Who revoked, who restored, and which versions, is read from the key's
- * tags and from the audit records of that key. It may come at any time, from any writer of the queue, any number of times.
+ * Verifies a key some time after a revocation or a restore, because a late write of the app may have changed its records. It may
+ * have removed the record from the only version that had it, or written back a record that a restore removed.
+ *
+ * The message names the key and carries no authority. The key's tags and its audit records say who revoked, who restored, and
+ * which versions. Idempotent: any writer of the queue may send the message, at any time.
  */
 export async function verifyRevocation(work: RevocationWork, services: VerifyServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);

@@ -30,13 +30,13 @@ const LAST_LOOK = z
   .object({
     result: z
       .enum(['done', 'retry', 'reject'])
-      .describe('`retry`: it failed, and is tried again. `reject`: version 2 had given it up.'),
+      .describe('`retry`: it failed, and the app retries. `reject`: version 2 stopped trying.'),
     reason: z.string(),
-    detail: z.string().optional().describe('What Azure said to version 2.'),
+    detail: z.string().optional().describe('What Azure answered to version 2 of the app.'),
     at: time,
   })
   .optional()
-  .describe('What the last try to move it came to; absent: there was none.');
+  .describe('Outcome of the last attempt to move it; absent: there was none.');
 
 export const FLEET_ROW = z.object({
   name: z.string(),
@@ -46,7 +46,7 @@ export const FLEET_ROW = z.object({
   region: z.string(),
   ...USE,
   scopes: count.optional().describe('Encryption scopes that use a key; absent: they were never asked for.'),
-  tags: z.record(z.string(), z.string()).describe('Those that were seen when the index last read it.'),
+  tags: z.record(z.string(), z.string()).describe('Tags of the account when the index last read it.'),
   health: z.object({
     state,
     cause: z.object(CAUSE).optional(),

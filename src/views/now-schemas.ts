@@ -15,7 +15,7 @@ const PARTS = z.object({
     FLEET_LIST.shape.summary
       .pick({ text: true, accounts: true, listed: true, subscriptions: true, states: true })
       .extend(FLEET_LIST.pick({ warnings: true }).shape),
-  ).describe('How the accounts stand, as `GET /fleet`.'),
+  ).describe('Health of the accounts, as in `GET /fleet`.'),
   keys: partOf(
     z.object({
       revoked: z
@@ -28,17 +28,17 @@ const PARTS = z.object({
       moreRevoked: count,
       notBegun: z
         .array(ROTATION_SUMMARY)
-        .describe('Rotations that are not in `rotations`: those that a pause keeps from beginning.'),
+        .describe('Rotations that a pause keeps from beginning; `rotations` lacks them.'),
       moreNotBegun: count,
       vaultsUnread: count.describe('Vaults that could not be listed.'),
       keysUnread: count.describe('Keys that could not be read.'),
       complete: z.boolean().describe('False when there were too many keys to read in time.'),
     }),
-  ).describe('What is not as usual among the keys, as `GET /keys`.'),
-  pauses: partOf(z.array(PAUSED)).describe('What is paused, of all keys and of those that the caller may see.'),
+  ).describe('Keys that are revoked, not rotated yet, or could not be read; see `GET /keys`.'),
+  pauses: partOf(z.array(PAUSED)).describe('Pauses of all keys, and of single keys that the caller may see.'),
   rotations: partOf(
     z.object({
-      underWay: z.array(ROTATION_SUMMARY).describe('Those that are neither finished nor blocked.'),
+      underWay: z.array(ROTATION_SUMMARY).describe('Rotations that are neither finished nor blocked.'),
       moreUnderWay: count,
     }),
   ).describe('As `GET /rotations`.'),

@@ -1,6 +1,6 @@
 import type { Failure } from '../azure/failure.ts';
 
-/** Azure Queue Storage allows a visibility delay of at most 7 days; a minute is left for the clocks. */
+/** Azure Queue Storage allows a visibility timeout of at most 7 days; one minute less allows for clock skew. */
 export const MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60;
 
 /**
@@ -13,7 +13,7 @@ type Retry =
   | { readonly again: true; readonly delaySeconds: number; readonly attempt: number }
   | { readonly again: false };
 
-/** Puts it back for the time the service asked for. Throttling is no failure: it never counts, so it never poisons. */
+/** Requeues a message for the service's `Retry-After`. A throttled attempt does not count, so it never poisons the message. */
 export function afterThrottling(failure: Pick<Failure, 'retryAfterSeconds'>, attempt: number): Retry {
   return { again: true, delaySeconds: toQueueDelay(failure.retryAfterSeconds ?? 15), attempt };
 }

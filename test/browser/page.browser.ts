@@ -303,7 +303,7 @@ describe('what is under way', () => {
     await section.getByText('0 of 2 moved, 2 waiting').waitFor({ timeout: 30_000 });
     await section.getByText('Paused', { exact: true }).waitFor();
     await paused.getByText('Resume kv-records/records-key').first().click();
-    await paused.getByText('At once: 2 accounts and scopes that wait move to the newest version.').waitFor();
+    await paused.getByText('At once: 2 pending accounts and scopes move to the newest version.').waitFor();
     await paused.getByLabel('Why').fill('Seen');
     await paused.getByRole('button', { name: 'Resume kv-records/records-key' }).click();
     await section.getByText('No rotation is under way.').waitFor({ timeout: 45_000 });

@@ -63,7 +63,10 @@ describe('Ctrl-C', () => {
     child.process.kill('SIGTERM');
     expect(await child.exit).toBe(143);
     expect(child.output()).toMatch(
-      new RegExp(`done\tvault ${vault} created.*Interrupted: This was under way: key ${vault}/files-key created`, 's'),
+      new RegExp(
+        `done\tvault ${vault} created.*Interrupted: The command was ended during this step: key ${vault}/files-key created`,
+        's',
+      ),
     );
     expect(child.output()).toContain('run the same command again');
     expect(await cmk(procedures.local, args)).toMatchObject({ code: 0 });

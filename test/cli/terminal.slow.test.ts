@@ -66,7 +66,7 @@ describe('Ctrl-C on a terminal', () => {
     const { site } = fleet();
     const line = `cmk key revoke ${site.key} --vault ${site.vault.name} --reason Stolen`;
     const terminal = onTerminal(procedures.local, line);
-    await terminal.shows(/1 storage account with 1 file share[\s\S]*Type \S+ to go on/);
+    await terminal.shows(/1 storage account with 1 file share[\s\S]*Type \S+ to continue/);
     terminal.type('\u0003');
     expect(await terminal.exit).toBe(130);
     expect(site.version.enabled).toBe(true);

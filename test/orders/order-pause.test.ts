@@ -119,8 +119,8 @@ describe('An order to resume', () => {
       () => {},
     );
     expect(warnings).toEqual([
-      `What holds the rotation was not overruled, as ${KEY.id} cannot be read: no answer`,
-      'What waits goes on by itself within two minutes, and not at once (no answer).',
+      `The gate of the rotation stays closed, because ${KEY.id} cannot be read: no answer`,
+      'Pending moves resume by themselves within two minutes, not at once (no answer).',
     ]);
   });
 });

@@ -58,6 +58,8 @@ describe('the line on top', () => {
 
   it('says that nothing is known, or that the caller may not see it', () => {
     expect(headlineOf(undefined, heard).line).toBe('Not everything has been read yet.');
-    expect(headlineOf(undefined, { ...old, isRefused: true }).line).toBe('You may not see how things stand.');
+    expect(headlineOf(undefined, { ...old, isRefused: true }).line).toBe(
+      'You are not allowed to see the state of the fleet.',
+    );
   });
 });

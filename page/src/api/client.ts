@@ -140,7 +140,7 @@ async function bodyOf<T>(response: Response, method: string, { signal }: CallOpt
       nextStep:
         method === 'GET'
           ? 'It is asked for again by itself. If it stays, use the command line (cmk).'
-          : 'See how it stands, here or by the command line (cmk key show), before you do it once more.',
+          : 'Check the state, here or with the command line (cmk key show), before you repeat it.',
     });
   }
 }

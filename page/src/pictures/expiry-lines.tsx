@@ -41,7 +41,7 @@ export function ExpiryLines({ keys }: { readonly keys: readonly KeySummary[] }) 
   );
 }
 
-/** Until it was due as it is, and red from then on. */
+/** One bar in the tone of the key. If the key is overdue, only the part from the due date until now has that tone. */
 function barsOf({ from, expiry, tone, due }: ExpiryRow, now: number) {
   if (!due || due.at >= now) return [{ from, to: expiry, tone }];
   return [

@@ -19,11 +19,14 @@ export interface ExpiryRow {
   readonly rotation: number | undefined;
   readonly period: number | undefined;
   readonly tone: Tone;
-  /** The first of them; undefined: nothing is due, ever. */
+  /** The earliest of rotation, expiry and end of the crypto-period; undefined: none of them has a date. */
   readonly due: Due | undefined;
 }
 
-/** What is due so soon is coloured. Key Vault's near-expiry event comes 30 days before. */
+/**
+ * A key that expires, or whose crypto-period ends, within this time is shown as a warning. Key Vault's near-expiry event comes 30
+ * days before.
+ */
 const SOON_MS = 30 * 86_400_000;
 
 /** Keys that have a version, the one that is due first on top. */

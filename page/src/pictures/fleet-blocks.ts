@@ -5,14 +5,14 @@ import { causeOf } from '../views/sort-fleet.ts';
 /** Accounts of the same health for the same cause. */
 export interface FleetBlock {
   readonly state: HealthState;
-  /** Id of the cause; undefined: nothing tells it, or there are too many to tell apart. */
+  /** Id of the cause; undefined: the cause is unknown, or the block merges the rarest causes. */
   readonly cause: string | undefined;
   /** The cause in words; may be empty. */
   readonly words: string;
   readonly rows: readonly FleetRow[];
 }
 
-/** Causes of one health that are told apart. */
+/** Most blocks of one health state: the rarest causes share the last block. */
 const MOST_CAUSES = 6;
 
 /** The fleet in blocks: worst health first, then the cause of most accounts. */
@@ -36,14 +36,14 @@ export interface FleetGrid {
   readonly cell: number;
   readonly columns: number;
   readonly height: number;
-  /** Accounts that a square stands for. */
+  /** Accounts per square. */
   readonly perSquare: number;
   /** For each block, its first square and how many it has. */
   readonly spans: readonly { readonly first: number; readonly squares: number }[];
 }
 
 const CELL = { least: 5, most: 22 };
-/** As high as the grid may become. */
+/** Greatest height of the grid. */
 const HEIGHT = 220;
 
 export function gridOf(blocks: readonly FleetBlock[], width: number): FleetGrid {
@@ -52,7 +52,7 @@ export function gridOf(blocks: readonly FleetBlock[], width: number): FleetGrid 
   let cell = CELL.most;
   while (cell > CELL.least && fits(cell) - blocks.length < accounts) cell -= 1;
   const columns = Math.max(1, Math.floor(width / cell));
-  // A block has one square at least, however many accounts one stands for.
+  // Reserve one square per block, since the last square of each block may be partly filled.
   const perSquare = Math.max(1, Math.ceil(accounts / Math.max(1, fits(cell) - blocks.length)));
   let first = 0;
   const spans = blocks.map(({ rows }) => {

@@ -56,8 +56,7 @@ export function FleetGrid({ rows, health, cause, choose }: FleetGridProps) {
         ))}
       </svg>
       <p class="legend" aria-hidden="true">
-        {hovered || 'A square is an account'}
-        {!hovered && grid.perSquare > 1 && `; here ${grid.perSquare} of them`}
+        {hovered || (grid.perSquare > 1 ? `A square is ${grid.perSquare} accounts` : 'A square is an account')}
       </p>
       <fieldset class="actions">
         <legend class="hidden">Accounts by health and cause</legend>
@@ -102,7 +101,7 @@ function squaresOf({ cell, columns, spans }: Grid, index: number, tone: Tone): s
   return shapes.join('');
 }
 
-/** Full, half or hollow: a tone is told without its colour. */
+/** A full, half or hollow square, so that the tone can be read without its colour. */
 function shapeOf(tone: Tone, x: number, y: number, size: number): string {
   const square = `M${x} ${y}h${size}v${size}h-${size}z`;
   if (tone === 'warn') return `M${x} ${y}l${size} ${size}h-${size}z`;

@@ -2,10 +2,10 @@ import type { KeyStatusResponse } from '../api/types.ts';
 import { count } from '../names.ts';
 import type { Tone } from '../ui/tone.ts';
 
-/** An account or a scope that uses a version, or the number of those that are not named. */
+/** An account or a scope that uses a version, or the number of further uses. */
 interface FlowUse {
   readonly name: string;
-  /** Undefined: it stands for several. */
+  /** Undefined: the entry counts several uses, or none. */
   readonly account: string | undefined;
   readonly uses: number;
 }
@@ -36,7 +36,7 @@ export interface Band {
 
 type Uses = NonNullable<KeyStatusResponse['users']>['versions'][number];
 
-/** Which version of a key is used by what: the newest usable one first, then those with most users. */
+/** The versions of a key with the accounts and scopes that use them: the newest usable version first, then by number of uses. */
 export function flowOf({ versions, users, newestUsable }: KeyStatusResponse): Flow {
   const used = (users?.versions ?? []).filter(({ accounts, scopes }) => accounts + scopes > 0);
   const isListed = used.some(({ version }) => version === newestUsable);
@@ -66,7 +66,7 @@ export function flowOf({ versions, users, newestUsable }: KeyStatusResponse): Fl
 function leavesOf({ accounts, scopes, first }: Uses, named: number): readonly FlowUse[] {
   const uses = accounts + scopes;
   if (uses === 0) return [{ name: 'nothing yet', account: undefined, uses: 0 }];
-  // A single one that is left is named rather than counted.
+  // Name a single further use instead of showing "1 more".
   const names = first.length === uses && uses <= named + 1 ? first : first.slice(0, named);
   const leaves = names.map((name): FlowUse => ({ name, account: name.split('/')[0], uses: 1 }));
   const rest = uses - names.length;

@@ -5,10 +5,10 @@ import { type Band, bandsToUses, bandsToVersions, flowOf } from './flow.ts';
 
 /** Height of a row, as `.flow-uses li` has it. Pixels. */
 const ROW = 30;
-/** Thickness of the thinnest band, and what a band of all users has more. Pixels. */
+/** Thickness of a band without users, and what a band of all users adds to that. Pixels. */
 const THICK = { least: 2, more: 22 };
 
-/** Key → versions → accounts. The lists in it are its own words; the bands show how many. */
+/** Key → versions → accounts. The lists carry the text for screen readers; the bands only show the proportions. */
 export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
   const { versions, unused } = flowOf(of);
   const all = versions.reduce((sum, { uses }) => sum + uses, 0);
@@ -25,7 +25,7 @@ export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
           {versions.map((version) => (
             <li key={version.version ?? ''} class="flow-version">
               <span class={`node tone-${version.tone}`} title={version.version}>
-                <span class="mono">{version.version ? shortVersion(version.version) : 'not told'}</span>
+                <span class="mono">{version.version ? shortVersion(version.version) : 'not known'}</span>
                 <small>{version.words}</small>
               </span>
               <Bands bands={bandsToUses(version)} rows={version.leaves.length} all={all} />
@@ -73,7 +73,7 @@ function Bands({ bands, rows, all }: BandsProps) {
     >
       {bands.map(({ to, tone }, index) => {
         const width = thick[index] ?? 0;
-        // They leave the box one below the other.
+        // The bands start one below the other at the box.
         const start = middle + thick.slice(0, index).reduce((sum, one) => sum + one, 0) + width / 2;
         const end = to * ROW;
         return (

@@ -40,7 +40,7 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
                   {failed > 0 && <strong class="tone-bad">, {failed.toLocaleString('en')} failed</strong>}
                 </span>
               </td>
-              <td class="of-rate">{waiting > 0 && !isStanding(rotation) && rateWords(perMinute)}</td>
+              <td class="of-rate">{waiting > 0 && !isStopped(rotation) && rateWords(perMinute)}</td>
               <td class="of-end">
                 {waiting === 0 ? failed > 0 ? 'retried' : 'done' : <End {...{ rotation, expectedEnd }} />}
               </td>
@@ -52,8 +52,8 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
   );
 }
 
-/** Whether it goes on only when an operator says so, and has no expected end. */
-export function isStanding({ state }: Pick<RotationSummary, 'state'>): boolean {
+/** Whether the rotation moves nothing now, so that it has no rate and no expected end: it is paused, or its gate is closed. */
+export function isStopped({ state }: Pick<RotationSummary, 'state'>): boolean {
   return state === 'paused' || state === 'held';
 }
 
@@ -63,7 +63,7 @@ interface EndProps {
 }
 
 function End({ rotation, expectedEnd }: EndProps) {
-  if (isStanding(rotation)) return <>{rotation.state}</>;
+  if (isStopped(rotation)) return <>{rotation.state}</>;
   if (!expectedEnd) return <>not known</>;
   return isPast(expectedEnd) ? (
     <>any moment</>

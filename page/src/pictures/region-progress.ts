@@ -12,12 +12,12 @@ export interface RegionProgress {
   readonly expectedEnd: string | undefined;
 }
 
-/** The API counts the moves of so many minutes. */
+/** `movedLately` counts the moves of so many minutes. */
 const LATELY_MINUTES = 5;
-/** Of a rotation that has just begun. */
+/** Least age of a rotation in its rate: one that has just begun would have an infinite rate. */
 const LEAST_MINUTES = 1 / 60;
 
-/** By region, over all subscriptions; the one that is done last on top. */
+/** Progress by region, summed over its subscriptions; the region with the most pending moves first. */
 export function regionsOf(
   { places = [], startedOn }: Pick<RotationSummary, 'places' | 'startedOn'>,
   now: number,

@@ -1,7 +1,7 @@
 const DAY_MS = 86_400_000;
 /** Part of the width that stays free at each end. */
 const MARGIN = 0.03;
-/** Labels that a phone has room for. */
+/** Most labels that fit on a phone. */
 const MOST_TICKS = 5;
 
 interface Tick {
@@ -31,7 +31,7 @@ const AS_DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short'
 const AS_MONTH = new Intl.DateTimeFormat('en-GB', { month: 'short', year: 'numeric', timeZone: 'UTC' });
 const AS_YEAR = new Intl.DateTimeFormat('en-GB', { year: 'numeric', timeZone: 'UTC' });
 
-/** Days, months or years, whichever are few enough. */
+/** Ticks at the smallest step of days, months or years that gives at most {@link MOST_TICKS}. */
 function ticksBetween(from: number, to: number): readonly Tick[] {
   for (const step of DAYS) {
     if ((to - from) / (step * DAY_MS) > MOST_TICKS) continue;

@@ -18,7 +18,7 @@ const SHAPES: Readonly<Record<Mark, string>> = {
   request: 'M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z',
 };
 
-/** One row of a time line. All places are attributes in percent: the content security policy lets no style through. */
+/** One row of a time line. Positions are attributes in percent, since the content security policy blocks inline styles. */
 export function Track({ scale: { place, ticks }, now, bars, marks }: TrackProps) {
   return (
     <svg class="track" aria-hidden="true" focusable="false">
@@ -54,7 +54,7 @@ export function Track({ scale: { place, ticks }, now, bars, marks }: TrackProps)
 
 /** The dates above the tracks. */
 export function Axis({ scale: { place, ticks }, now }: Pick<TrackProps, 'scale' | 'now'>) {
-  // One that today's label would cover is left out.
+  // Hide a label that the label of today would cover.
   const shown = ticks.filter(({ at }) => Math.abs(place(at) - place(now)) > 14);
   return (
     <svg class="axis" aria-hidden="true" focusable="false">

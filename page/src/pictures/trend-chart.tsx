@@ -14,7 +14,7 @@ interface TrendChartProps {
   readonly days: readonly TrendDay[];
 }
 
-/** Figures over days: a chart to look at, and a table that says the same. */
+/** A chart of values over days, and a table with the same values. */
 export function TrendPicture({ chart, days }: TrendChartProps) {
   const { title, figures, promise } = chart;
   const wordsOf = (value: number) => (chart.unit === 'seconds' ? duration(value) : value.toLocaleString('en'));
@@ -36,7 +36,11 @@ export function TrendPicture({ chart, days }: TrendChartProps) {
           </li>
         )}
       </ul>
-      {known.length > 0 ? <Plot {...{ chart, days, wordsOf }} /> : <p class="muted">Nothing is known of these days.</p>}
+      {known.length > 0 ? (
+        <Plot {...{ chart, days, wordsOf }} />
+      ) : (
+        <p class="muted">There are no data for these days.</p>
+      )}
       {known.length > 0 && (
         <details>
           <summary>In figures</summary>
@@ -72,7 +76,7 @@ export function TrendPicture({ chart, days }: TrendChartProps) {
   );
 }
 
-/** The last day of which it is known. */
+/** The latest value that is known. */
 function latestOf(days: readonly TrendDay[], { of }: TrendFigure, wordsOf: (value: number) => string): string {
   const latest = days.flatMap((day) => of(day) ?? []).at(-1);
   return latest === undefined ? '–' : wordsOf(latest);
@@ -145,7 +149,7 @@ function Plot({ chart, days, wordsOf }: PlotProps) {
   );
 }
 
-/** Changes when the colours do: a canvas does not follow the style sheet by itself. */
+/** Whether the colour scheme is dark. A change draws the chart again, since a canvas does not follow the style sheet. */
 function useScheme(): boolean {
   const query = useMemo(() => matchMedia('(prefers-color-scheme: dark)'), []);
   const [isDark, setDark] = useState(query.matches);
@@ -161,7 +165,7 @@ function plotted({ promise }: TrendChart, data: ReturnType<typeof trendData>): u
   return promise ? [...data, data[0].map(() => promise.value)] : data;
 }
 
-interface Telling {
+interface PlotCallbacks {
   readonly wordsOf: (value: number) => string;
   readonly setPointed: (pointed: Pointed | undefined) => void;
 }
@@ -170,7 +174,7 @@ function optionsOf(
   chart: TrendChart,
   data: ReturnType<typeof trendData>,
   element: HTMLElement,
-  { wordsOf, setPointed }: Telling,
+  { wordsOf, setPointed }: PlotCallbacks,
 ): uPlot.Options {
   const { figures, unit, shape, promise } = chart;
   const colour = (name: string): string => colourOf(element, name);
@@ -186,7 +190,7 @@ function optionsOf(
     stroke: colour(tone),
     ...(shape === 'bars'
       ? { fill: colour(tone), width: 0, points: { show: false }, paths: barsOf(index, figures.length) }
-      : // A day without a rotation breaks no line; one of which nothing is known does.
+      : // A line of durations spans days without a rotation; a line of counts breaks on days without data.
         {
           spanGaps: unit === 'seconds',
           width: 2,
@@ -217,7 +221,7 @@ function optionsOf(
         grid,
         size: 56,
         splits: () => [...ticks],
-        // All of them: a logarithmic axis would leave some out.
+        // Keep all ticks: uPlot drops some of a logarithmic axis.
         filter: (_, splits) => splits,
         values: (_, splits) => splits.map(wordsOf),
       },
@@ -239,7 +243,7 @@ function optionsOf(
   };
 }
 
-/** Several bars of one day stand side by side. */
+/** Draws the bars of one day side by side. */
 function barsOf(index: number, all: number): uPlot.Series.PathBuilder {
   const factory = uPlot.paths.bars;
   if (!factory) throw new Error('uPlot was built without bars.');

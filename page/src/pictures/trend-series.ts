@@ -1,7 +1,7 @@
 import type { TrendDay } from '../api/types.ts';
 import type { Tone } from '../ui/tone.ts';
 
-/** A figure of each day. */
+/** One series of a chart: a value per day. */
 export interface TrendFigure {
   readonly label: string;
   readonly tone: Tone;

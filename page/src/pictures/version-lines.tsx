@@ -5,12 +5,12 @@ import { USABILITY } from '../views/break-glass/versions.tsx';
 import { timeScale } from './time-scale.ts';
 import { Axis, MarkLegend, Track } from './time-track.tsx';
 
-/** The newest, where there are many; the table below has all. */
+/** Most versions in the picture, newest first. The table below has all. */
 const MOST = 12;
 
 type KeyTimes = Pick<KeyStatusResponse, 'versions' | 'usage' | 'nextRotation' | 'cryptoPeriodEndsOn'>;
 
-/** When each version was and will be of use. A picture of the tables below it, which say the same in words. */
+/** When each version is usable, past and future. The tables below it say the same in words. */
 export function VersionLines({ versions, usage, nextRotation, cryptoPeriodEndsOn }: KeyTimes) {
   const now = serverNow().getTime();
   const shown = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).slice(0, MOST);
@@ -38,7 +38,7 @@ export function VersionLines({ versions, usage, nextRotation, cryptoPeriodEndsOn
             bars={[
               {
                 from: Date.parse(activeFrom),
-                // Without an expiry it is of use for good.
+                // A version without an expiry stays usable.
                 to: expiresOn ? Date.parse(expiresOn) : undefined,
                 tone: USABILITY[state][0],
               },

@@ -30,7 +30,7 @@ export function AccountView({ name }: { readonly name: string }) {
       <p>
         <a href={href(['fleet'])}>All accounts</a>
       </p>
-      <Section title="How it stands" of={account}>
+      <Section title="State" of={account}>
         {data && <Standing of={data} />}
         {data?.key && data.lastLook?.result === 'retry' && (
           <Resume label={keyLabel(data.key)} isPaused={false} waiting={0} failed={1} changed={account.refresh} />

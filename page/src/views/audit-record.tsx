@@ -53,7 +53,7 @@ export function AuditRecordView({ id }: { readonly id: string }) {
               data.chain.after && ['After', <Neighbour seq={data.chain.after.seq} />],
             ]}
           />
-          <p>The line as it stands in the file, to compute its hash anew:</p>
+          <p>The exact line of the file, to recompute its hash:</p>
           <Json label="The line" text={data.line} />
         </Section>
       )}

@@ -266,10 +266,10 @@ function RecordRow({ record }: { readonly record: AuditRecord }) {
 }
 
 const PROOF = {
-  holds: ['good', 'The chain holds: nothing was changed, put in or taken out.'],
+  holds: ['good', 'The chain holds: no record was changed, inserted or removed.'],
   broken: ['bad', 'The chain is broken.'],
   empty: ['none', 'Nothing is recorded yet.'],
-  unknown: ['warn', 'Whether it holds could not be read.'],
+  unknown: ['warn', 'The chain could not be verified, because it could not be read.'],
 } as const;
 
 /** That the chain of hashes holds, from where the last drift check verified it to the last record. */

@@ -51,7 +51,7 @@ export function headlineOf(
   if (!seen) {
     return {
       tone: 'none',
-      line: isRefused ? 'You may not see how things stand.' : 'Not everything has been read yet.',
+      line: isRefused ? 'You are not allowed to see the state of the fleet.' : 'Not everything has been read yet.',
     };
   }
   const { line, tone } = seen;

@@ -1,6 +1,6 @@
 import type { RotationSummary } from '../api/types.ts';
 import { inWords, keyLabel, keyNames, reasonSentence, shortVersion } from '../names.ts';
-import { isStanding, RegionBars } from '../pictures/region-bars.tsx';
+import { isStopped, RegionBars } from '../pictures/region-bars.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Prose } from '../ui/prose.tsx';
@@ -76,7 +76,7 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
             Began <Since at={startedOn} />.{' '}
           </>
         )}
-        {expectedEnd && !isStanding(rotation) && (
+        {expectedEnd && !isStopped(rotation) && (
           <>
             {isPast(expectedEnd) ? 'Was expected to end' : 'Expected end'} <Time at={expectedEnd} />
           </>

@@ -40,7 +40,7 @@ export async function confirmPlan(
   const going = plan.filter(({ outcome }) => outcome === 'done');
   if (yes || going.length === 0) return;
   const what = `${name} ${count(going.length, 'account')}`;
-  const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to go on: `);
+  const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to continue: `);
   if (/^y(?:es)?$/i.test(typed)) return;
   throw new CmkError('ConfirmationWrong', 'That is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }

@@ -145,7 +145,7 @@ export function showRecords(records: readonly RecordedEntry[], output: Output): 
       ['REASON', ({ entry }) => entry.reason, 'wide'],
       ['TICKET', detail('ticket'), 'wide'],
       ['NUMBER', ({ seq }) => seq, 'wide'],
-      // `by` is what they call themselves.
+      // A caller's name can change and need not be unique; the object id identifies the caller.
       ['OBJECT ID', ({ entry }) => entry.caller?.objectId, 'wide'],
       ['KIND', ({ entry }) => entry.caller?.kind, 'wide'],
       // `false`: the record was changed after it was written.

@@ -95,7 +95,10 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
   };
 }
 
-/** The change that made or removed a finding: of the resource itself, else the one that concerns the fewest, then the last. */
+/**
+ * The change that caused or removed a finding: first a change of the resource itself, then the change that concerns the fewest
+ * resources, then the latest.
+ */
 function changeOf(
   { resource }: Pick<Finding, 'resource'>,
   changes: readonly ResourceChange[],

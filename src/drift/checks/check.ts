@@ -52,6 +52,6 @@ export interface Check<S> {
   readonly ensures: string;
   /** What an operator does about a finding. */
   readonly fix: string;
-  /** Pure. What could not be read is a finding of `Unreadable` alone. */
+  /** Pure. For what could not be read, only the check `Unreadable` returns a finding. */
   readonly find: (subject: S, rules: Rules) => readonly Found[];
 }

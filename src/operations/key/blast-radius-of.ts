@@ -49,7 +49,7 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
     }),
     ...otherResources.map(
       ({ name, type, whenRevoked }) =>
-        `${name}: ${type}${whenRevoked === undefined ? ', which names it; what it is used for there is not known' : `. ${whenRevoked}`}`,
+        `${name}: ${type}${whenRevoked === undefined ? ', which names the key; what it uses the key for is unknown' : `. ${whenRevoked}`}`,
     ),
   ];
   for (const text of names.slice(0, SHOWN)) journal.found(text);

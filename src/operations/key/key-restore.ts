@@ -150,7 +150,8 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): voi
   for (const { version } of enabled) journal.done(enabling(key, version));
   if (end === 'nothing') journal.found(NOTHING_OPEN);
   if (end === 'restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
-  if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
+  if (unproven)
+    journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
   if (end === 'incomplete') journal.note('Run the same command again: it finishes what is missing.');
   for (const { account, ready, missing } of accounts) {

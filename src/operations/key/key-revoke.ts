@@ -109,7 +109,8 @@ function tell(
   if (disabled.length === 0 && complete) journal.found('every version is disabled already');
   else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
   if (restored) journal.note('A restore of this revocation runs already and enables its versions again.');
-  if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
+  if (unproven)
+    journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
   for (const { version, after, error } of versions) {
     if (after !== 'Disabled')
       journal.note(`Version ${version} of ${key.id} is NOT disabled${error ? `: ${error}` : ''}.`);

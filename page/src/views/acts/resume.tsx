@@ -12,12 +12,13 @@ interface ResumeProps {
   readonly changed: () => void;
 }
 
-/** Ends a pause, or has a rotation that is stuck or held go on; what failed is retried at once. */
+/** Ends a pause, or resumes a rotation that is stuck or that the gate blocks. Failed moves are retried at once. */
 export function Resume({ label, isPaused, waiting, failed, changed }: ResumeProps) {
   const api = useApi();
   const subject = label ?? 'all keys';
   const moves = [
-    waiting > 0 && `${count(waiting, 'account or scope', 'accounts and scopes')} that wait move to the newest version`,
+    waiting > 0 &&
+      `${count(waiting, 'pending account or scope moves', 'pending accounts and scopes move')} to the newest version`,
     failed > 0 && `${count(failed, 'failed move is', 'failed moves are')} retried`,
   ].filter(Boolean);
   return (
@@ -29,7 +30,7 @@ export function Resume({ label, isPaused, waiting, failed, changed }: ResumeProp
     >
       {isPaused && 'The pause ends. '}
       {label && 'A failed canary or wave no longer holds the rotation. '}
-      {moves.length > 0 ? `At once: ${moves.join(', ')}.` : 'Nothing waits to be moved now.'}
+      {moves.length > 0 ? `At once: ${moves.join(', ')}.` : 'No move is pending now.'}
     </Act>
   );
 }
