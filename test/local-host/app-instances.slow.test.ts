@@ -9,6 +9,7 @@ let key: TestKey;
 let account: StorageAccount;
 const app = useApp({
   instances: 2,
+  env: { 'AzureWebJobs.driftCheck.Disabled': 'false' },
   prepare({ world }) {
     key = new TestKey(world);
     account = key.account();
@@ -67,6 +68,15 @@ describe('POST /app', () => {
 });
 
 describe('POST /clock', () => {
+  it('fires a timer whose time it passes, on one instance alone', async () => {
+    const times = (what: string) => app.output().split(`${what} 'Functions.driftCheck'`).length - 1;
+    const before = times('Executing');
+    const minutes = 61 - app.azure.clock.now().getUTCMinutes();
+    await control('POST', '/clock', { advance: `PT${minutes}M` });
+    await eventually('the drift check has run', () => times('Executed') > before);
+    expect(times('Executing')).toBe(before + 1);
+  });
+
   it('brings a message that was hidden for ten minutes into sight after ten minutes', async () => {
     const queue = app.queues.getQueueClient('clock-test');
     await queue.createIfNotExists();
@@ -104,13 +114,5 @@ describe('POST /clock', () => {
     await control('POST', '/clock', { advance: 'PT24H' });
     expect(await call(old)).toBe(401);
     expect(await call(await token())).toBe(200);
-  });
-
-  it('fires a timer whose time it passes, on one instance alone', async () => {
-    const checks = () => app.output().match(/Executing 'Functions\.driftCheck'/g)?.length ?? 0;
-    expect(checks()).toBe(0);
-    await control('POST', '/clock', { advance: 'P366D' });
-    await eventually('the drift check has run', () => app.output().includes("Executed 'Functions.driftCheck'"));
-    expect(checks()).toBe(1);
   });
 });
