@@ -69,7 +69,7 @@ describe('one trace', () => {
   it('goes over the queue: what comes from it stands in the same trace, and names the invocation that took it', async () => {
     // A span is sent when it ends, which may be after the last PATCH.
     await eventually('the work of the queue in the trace', () =>
-      spansOf(event.traceId).some(({ links, name }) => links > 0 && name === 'reconcile subscriptions'),
+      spansOf(event.traceId).some(({ links, name }) => links > 0 && name === 'reconcile key'),
     );
   });
 
