@@ -223,12 +223,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'what is recorded later is recorded in the name of whom a message claims',
-    file: 'src/revocation/record-found.ts',
-    from: 'caller: { objectId: by,',
-    to: 'caller: { objectId: message?.caller.objectId ?? by,',
-  },
-  {
     name: 'what a late write opened stays open',
     file: PLANS,
     from: '(!alsoLate || isUnderWay(version, now))',
