@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Locator } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { arm } from '../local-azure/support.ts';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
 import { callApi, checkDrift, readShare } from './page-people.ts';
@@ -361,6 +362,23 @@ describe('what is under way', () => {
     account.tags = {};
     await page.getByRole('button', { name: 'Check again' }).click();
     await named.first().waitFor({ state: 'detached', timeout: 30_000 });
+  });
+
+  it('is a change in Azure within seconds, with its caller, and no whole check', async () => {
+    const archive = [...app.azure.world.storageAccounts.values()].find(({ name }) => name === 'starchive02');
+    if (!archive) throw new Error('The sample fleet has no starchive02.');
+    const tag = (tags: object) => arm(app.azure, 'PATCH', archive.id, { body: { tags } });
+    const { page } = await as('operator');
+    const wrong = page.getByRole('region', { name: 'What is wrong' });
+    await wrong.getByText(/^Checked/).waitFor();
+    await tag({ 'cmk-key': KEY });
+    const named = wrong.locator('a', { hasText: 'starchive02' });
+    await named.first().waitFor({ state: 'attached', timeout: 60_000 });
+    await wrong.getByText(/recent changes? in Azure/).click();
+    await wrong.getByText(/^From the change to the finding: p50 \d+(\.\d+)? s, p95/).waitFor();
+    await wrong.getByText('storageAccounts write. Changed by').first().waitFor();
+    await tag({});
+    await wrong.getByText('storageAccounts write. Changed by').nth(1).waitFor({ timeout: 60_000 });
   });
 
   it('is a re-key, checked and then started where the key is shown', async () => {

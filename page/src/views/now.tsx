@@ -204,6 +204,11 @@ function Causes({ of, changed }: CausesProps) {
       {report.changes.length > 0 && (
         <details>
           <summary>{count(report.changes.length, 'recent change')} in Azure</summary>
+          {report.changeSeconds && (
+            <p class="muted small-text">
+              From the change to the finding: p50 {report.changeSeconds.p50} s, p95 {report.changeSeconds.p95} s.
+            </p>
+          )}
           <ul class="items">
             {report.changes.map((change) => (
               <li key={change.id} class="tight">
