@@ -169,7 +169,7 @@ describe('on any screen', () => {
 
 /** By view, the one path that it asks for again and again, and how often at least. Milliseconds. */
 const POLLED = [
-  ['now', '#/', '/now?changed=true', 10_000],
+  ['now', '#/', '/now?changed=true', 5_000],
   ['fleet', '#/fleet', '/fleet?top=1000', 20_000],
   ['account', '#/fleet/stfiles01', '/fleet/stfiles01', 10_000],
   ['keys', '#/keys', '/keys', 15_000],
