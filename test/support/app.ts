@@ -236,6 +236,7 @@ export function useApp(options: AppOptions = {}): App {
       await checkDrift();
       const isListing = async () => (await kindsOfWork(azurite.connectionString)).some((kind) => kind === 'list');
       await eventually('the accounts are listed', async () => !(await isListing()));
+      await this.atRest();
     },
     count,
     left: async () => (await messages()) + (await kindsOfWork(azurite.connectionString)).length,
