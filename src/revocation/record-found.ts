@@ -23,7 +23,7 @@ interface Shown {
 
 /**
  * Appends the audit record of a revocation or restore that its own process did not record, because it was killed or could not
- * reach the trail. The key's tags show what was done, and by whom. The message adds only the reason, and only if it names the same
+ * reach the trail. The key's tags, or the record of the restore, show what was done, and by whom. The message adds only the reason, and only if it names the same
  * person. So the record has `foundIn`, and what the message claims of that person is in `claimed`. Idempotent: nothing is appended
  * if the record exists.
  *
@@ -37,7 +37,7 @@ export async function recordFound(
   { events, since }: { readonly events: readonly RevocationEvent[]; readonly since: Date },
   { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
 ): Promise<void> {
-  for (const shown of shownBy(versions, now())) {
+  for (const shown of [...shownBy(versions, now()), ...restoredSince(events, claimed)]) {
     const entry = entryOf(key, shown, claimed);
     // Its own process may be about to record it.
     if (shown.on < since || now().getTime() - shown.on.getTime() < RECORDED_AFTER_MS) continue;
@@ -63,12 +63,32 @@ function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
   return shown;
 }
 
+/**
+ * The revocation that the message's caller made, if it is restored already: its record in the tags is gone, but the record of
+ * the restore has what the tags showed.
+ */
+function restoredSince(events: readonly RevocationEvent[], claimed: RevocationWork['claimed']): readonly Shown[] {
+  const found = new Map<string, Shown>();
+  for (const { did, isShown, revocation } of events) {
+    const { id, revokedOn, revokedBy } = revocation;
+    if (did !== 'restore' || !isShown || !isSame(claimed?.caller.objectId, revokedBy)) continue;
+    if (events.some((event) => event.did === 'revoke' && event.revocation.id === id)) continue;
+    const shown = { id, revokedOn, revokedBy };
+    found.set(id, { action: 'key.revoke', reason: 'Revoked', revocation: shown, by: revokedBy, on: revokedOn });
+  }
+  return [...found.values()];
+}
+
+function isSame(claimed: string | undefined, by: string): boolean {
+  return claimed?.toLowerCase() === by.toLowerCase();
+}
+
 function entryOf(
   key: ManagedKey,
   { action, reason, revocation, by }: Shown,
   message: RevocationWork['claimed'],
 ): AuditEntry {
-  const said = message?.caller.objectId.toLowerCase() === by.toLowerCase() ? message : undefined;
+  const said = isSame(message?.caller.objectId, by) ? message : undefined;
   const claimed = said && { caller: said.caller, correlationId: said.correlationId };
   const details = { why: said?.why, ticket: said?.ticket, claimed, revocation, foundIn: KEY_WORK };
   return {

@@ -98,6 +98,23 @@ describe('the looks after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
   });
 
+  it('record such a revocation once also if it is restored by then, with its reason', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const caller = { objectId: objectId('alice'), appId: 'app' };
+    const call = { caller, correlationId: 'call-1', why: 'A laptop was stolen', ticket: undefined };
+    await requestRecovery(managed(key, services), 'revoke', call, services);
+    const by = { id: services.newId(), revokedBy: objectId('alice') };
+    await revokeKey(managed(key, services), by, { ...services, keys: services.urgentKeys });
+    await wire.azure.world.clock.advance(180_000);
+    await restore(key, services);
+    await lookAgain(services, 695);
+    await lookAgain(services);
+    expect(await trailOf(key)).toEqual(['key.restore Restored', 'key.revoke Revoked']);
+    const { entry } = JSON.parse((await auditLines(wire.connectionString)).at(-1) ?? '{}');
+    expect(entry).toMatchObject({ caller: { objectId: caller.objectId }, details: { why: call.why } });
+  });
+
   it('record what the audit trail did not take at first, once', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
