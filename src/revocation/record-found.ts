@@ -4,7 +4,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
-import { RECORDED_AFTER_MS } from './follow-ups.ts';
+import { RECORDED_AFTER_MS, UNCLAIMED_AFTER_MS } from './follow-ups.ts';
 import type { RevocationEvent } from './key-trail.ts';
 import { type BesideServices, type RevocationAction, recordId } from './record-revocation.ts';
 import { readRevocation } from './revocation.ts';
@@ -37,10 +37,11 @@ export async function recordFound(
   { events, since }: { readonly events: readonly RevocationEvent[]; readonly since: Date },
   { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
 ): Promise<void> {
-  for (const shown of [...shownBy(versions, now()), ...restoredSince(events, claimed)]) {
+  for (const shown of [...shownBy(versions, now()), ...restoredSince(events)]) {
     const entry = entryOf(key, shown, claimed);
-    // Its own process may be about to record it.
-    if (shown.on < since || now().getTime() - shown.on.getTime() < RECORDED_AFTER_MS) continue;
+    // Its own process may be about to record it, and then the message that has its reason.
+    const waitMs = isSame(claimed?.caller.objectId, shown.by) ? RECORDED_AFTER_MS : UNCLAIMED_AFTER_MS;
+    if (shown.on < since || now().getTime() - shown.on.getTime() < waitMs) continue;
     if (events.some(({ id }) => id === entry.id)) continue;
     const outcome = await audit(entry, AUDIT_WAIT_MS);
     if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
@@ -63,15 +64,12 @@ function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
   return shown;
 }
 
-/**
- * The revocation that the message's caller made, if it is restored already: its record in the tags is gone, but the record of
- * the restore has what the tags showed.
- */
-function restoredSince(events: readonly RevocationEvent[], claimed: RevocationWork['claimed']): readonly Shown[] {
+/** Revocations that are restored already: their record in the tags is gone, but that of the restore has what the tags showed. */
+function restoredSince(events: readonly RevocationEvent[]): readonly Shown[] {
   const found = new Map<string, Shown>();
   for (const { did, isShown, revocation } of events) {
     const { id, revokedOn, revokedBy } = revocation;
-    if (did !== 'restore' || !isShown || !isSame(claimed?.caller.objectId, revokedBy)) continue;
+    if (did !== 'restore' || !isShown) continue;
     if (events.some((event) => event.did === 'revoke' && event.revocation.id === id)) continue;
     const shown = { id, revokedOn, revokedBy };
     found.set(id, { action: 'key.revoke', reason: 'Revoked', revocation: shown, by: revokedBy, on: revokedOn });
