@@ -4,6 +4,7 @@ import { MOST_LINE_BYTES } from './lines.ts';
 import { linesBackwards } from './read-backwards.ts';
 import { parseRecord } from './record.ts';
 import { isMeant, mayHold, type RecordedEntry, recordedEntry, type TrailFilter } from './trail-filter.ts';
+import { UniqueRecords } from './unique-records.ts';
 
 export interface FoundRecord extends RecordedEntry {
   readonly file: string;
@@ -63,58 +64,4 @@ export async function searchTrail(
     }
   }
   return { records: found.all };
-}
-
-interface Recorded {
-  readonly entry: {
-    readonly id?: string;
-    readonly reason: string;
-    readonly correlationId?: string;
-    readonly details?: Readonly<Record<string, unknown>>;
-  };
-}
-
-/**
- * Records as a reader shows them, each once: what is not known to be in the trail is written again, under the same id. Of two
- * that say the same the one that was written first stays; one that was made of what was found in the storage (`foundIn`) stays
- * only where no other has its id.
- */
-export class UniqueRecords<T extends Recorded> {
-  /** By what they say, newest first. */
-  readonly #records = new Map<string, T>();
-  readonly #proven = new Set<string>();
-  #count = 0;
-
-  /** Takes the next older record. */
-  add(record: T): void {
-    const { id, reason, correlationId, details } = record.entry;
-    this.#count += 1;
-    if (id === undefined) {
-      this.#records.set(`${this.#count}`, record);
-      return;
-    }
-    const found = `found ${id}`;
-    if (details?.foundIn !== undefined) {
-      if (!this.#proven.has(id)) this.#put(found, record);
-      return;
-    }
-    // One call may be incomplete and a later one complete, under one id.
-    this.#proven.add(id);
-    this.#records.delete(found);
-    this.#put(JSON.stringify([id, reason, correlationId]), record);
-  }
-
-  /** In the place of the newer one. */
-  #put(key: string, record: T): void {
-    this.#records.delete(key);
-    this.#records.set(key, record);
-  }
-
-  get size(): number {
-    return this.#records.size;
-  }
-
-  get all(): readonly T[] {
-    return [...this.#records.values()];
-  }
 }

@@ -59,8 +59,8 @@ export async function sumEvents(files: AuditFiles, { mostBytes, signal, ...span 
 class EventSum {
   readonly #revocations = new Set<string>();
   readonly #restores = new Set<string>();
-  readonly #seconds: number[] = [];
-  #finished = 0;
+  /** How long each finished rotation took, by the id of its record. */
+  readonly #finished = new Map<string, number | undefined>();
 
   add({ id, time, entry }: RecordedEntry): void {
     const { action, reason } = entry;
@@ -70,17 +70,17 @@ class EventSum {
       this.#revocations.add(name);
     } else if (action === 'key.restore' && reason === 'Restored') this.#restores.add(name);
     else if (action === 'key.rotation' && reason === 'RotationFinished') {
-      this.#finished += 1;
-      const took = secondsOf(time, entry.details);
-      if (took !== undefined) this.#seconds.push(took);
+      // Newest first: of two records the one that was written first counts.
+      this.#finished.set(name, secondsOf(time, entry.details));
     }
   }
 
   result(complete: boolean): TrailEvents {
-    const [p50, p95] = [percentile(this.#seconds, 50), percentile(this.#seconds, 95)];
+    const seconds = [...this.#finished.values()].filter((one) => one !== undefined);
+    const [p50, p95] = [percentile(seconds, 50), percentile(seconds, 95)];
     return {
       rotations: {
-        finished: this.#finished,
+        finished: this.#finished.size,
         ...(p50 === undefined ? {} : { p50Seconds: p50 }),
         ...(p95 === undefined ? {} : { p95Seconds: p95 }),
       },

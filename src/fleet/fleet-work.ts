@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { errorText } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
-import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
+import { findPause, findRekey, hasContest, isMoving, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
@@ -139,10 +139,11 @@ interface SweepPorts extends FleetQueue, KeyQueue {
  */
 export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<number> {
   const nowMs = now().getTime();
+  const standing = await orders.read();
   const dues = new Map<string, { readonly about: string; readonly isKey: boolean; due: number }>();
   for await (const item of items.all()) {
     const { subscription, about } = item;
-    const due = dueOf(item, now());
+    const due = (await isReleased(item, standing, { items, now })) ? new Date(nowMs + 1) : dueOf(item, now());
     const isKey = subscription === NO_SUBSCRIPTION;
     const name = isKey ? about : subscription;
     const known = dues.get(name);
@@ -150,7 +151,7 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
     else known.due = Math.min(known.due, due.getTime());
   }
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
-  const moving = (await orders.read()).rekeys.filter(isMoving);
+  const moving = standing.rekeys.filter(isMoving);
   for await (const { name, row } of rollouts.all()) {
     // Rollouts of orders are decided with their keys.
     if (dues.has(name) || !parseKeyIdentifier(name)) continue;
@@ -185,6 +186,28 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
     { concurrency: CONCURRENCY },
   );
   return overdue.length;
+}
+
+/**
+ * Makes an item due that waits for a pause or a contest that an operator has ended: the process that ended it may have died
+ * before it had put a new one.
+ *
+ * @returns whether it has
+ */
+async function isReleased(
+  item: WorkItem,
+  standing: StandingOrders,
+  { items, now }: Pick<SweepPorts, 'items' | 'now'>,
+): Promise<boolean> {
+  const { subscription, kind, about, reason } = item;
+  const at = now();
+  if (kind !== 'key' || dueOf(item, at) <= at) return false;
+  const to = findRekey(standing, about)?.to;
+  const isHeld =
+    reason === 'Paused'
+      ? (findPause(standing, about, at) ?? (to && findPause(standing, to, at)))
+      : reason !== 'ContestedChange' || hasContest(standing.contests, subscription, at);
+  return !isHeld && items.postpone(item, { due: at, attempts: 0 });
 }
 
 /** Whether it is time to decide on a rollout again: no event or item may ask for it. */

@@ -27,6 +27,9 @@ export const RECORDED_AFTER_MS = LAST_RECORD_SECONDS * 1000 + CLOCKS_MS;
  */
 const RECOVER_AFTER_SECONDS = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
+/** From then on, the messages of the call itself no longer come; another one does not know its reason. Milliseconds. */
+export const UNCLAIMED_AFTER_MS = RECORDED_AFTER_MS + 2 * CLOCKS_MS;
+
 /** A call that revokes or restores: who, and why. */
 export interface RevocationCall {
   readonly caller: NonNullable<AuditEntry['caller']>;

@@ -18,6 +18,8 @@ export interface RevocationEvent {
   readonly isComplete: boolean;
   /** Of a revocation: versions that carry its record, and whether they were enabled before. */
   readonly carriers: ReadonlyMap<string, boolean>;
+  /** Of a restore: the key's tags showed the revocation, and so who made it, when the call began. */
+  readonly isShown: boolean;
   /** Written from the key's tags, since the call itself recorded nothing: proves who it was, and no more. */
   readonly isFound: boolean;
 }
@@ -56,6 +58,8 @@ const ENTRY = z.object({
       revokedOn: z.iso.datetime().transform((time) => new Date(time)),
       // Absent from the record of a restore that was written from the tags.
       revokedBy: z.string().default(''),
+      // The version whose tag showed it.
+      version: z.string().optional(),
       joined: z.array(z.string()).exactOptional(),
       shortened: z.array(z.string()).exactOptional(),
     }),
@@ -85,7 +89,8 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>): Revocation
   const { data } = ENTRY.safeParse(entry);
   const did = data && DID[`${data.action} ${data.reason}`];
   if (!did || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
-  const { revocation, carriers, foundIn } = data.details;
+  const { carriers, foundIn } = data.details;
+  const { version: shownOn, ...revocation } = data.details.revocation;
   return {
     id: data.id,
     did,
@@ -93,6 +98,7 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>): Revocation
     by: data.caller.objectId,
     isComplete: COMPLETE.has(data.reason),
     carriers: new Map(carriers.map(({ version, wasEnabled }) => [version, wasEnabled])),
+    isShown: did === 'restore' && shownOn !== undefined,
     isFound: foundIn !== undefined,
   };
 }

@@ -4,7 +4,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
-import { RECORDED_AFTER_MS } from './follow-ups.ts';
+import { RECORDED_AFTER_MS, UNCLAIMED_AFTER_MS } from './follow-ups.ts';
 import type { RevocationEvent } from './key-trail.ts';
 import { type BesideServices, type RevocationAction, recordId } from './record-revocation.ts';
 import { readRevocation } from './revocation.ts';
@@ -23,7 +23,7 @@ interface Shown {
 
 /**
  * Appends the audit record of a revocation or restore that its own process did not record, because it was killed or could not
- * reach the trail. The key's tags show what was done, and by whom. The message adds only the reason, and only if it names the same
+ * reach the trail. The key's tags, or the record of the restore, show what was done, and by whom. The message adds only the reason, and only if it names the same
  * person. So the record has `foundIn`, and what the message claims of that person is in `claimed`. Idempotent: nothing is appended
  * if the record exists.
  *
@@ -37,10 +37,11 @@ export async function recordFound(
   { events, since }: { readonly events: readonly RevocationEvent[]; readonly since: Date },
   { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
 ): Promise<void> {
-  for (const shown of shownBy(versions, now())) {
+  for (const shown of [...shownBy(versions, now()), ...restoredSince(events)]) {
     const entry = entryOf(key, shown, claimed);
-    // Its own process may be about to record it.
-    if (shown.on < since || now().getTime() - shown.on.getTime() < RECORDED_AFTER_MS) continue;
+    // Its own process may be about to record it, and then the message that has its reason.
+    const waitMs = isSame(claimed?.caller.objectId, shown.by) ? RECORDED_AFTER_MS : UNCLAIMED_AFTER_MS;
+    if (shown.on < since || now().getTime() - shown.on.getTime() < waitMs) continue;
     if (events.some(({ id }) => id === entry.id)) continue;
     const outcome = await audit(entry, AUDIT_WAIT_MS);
     if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
@@ -63,12 +64,29 @@ function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
   return shown;
 }
 
+/** Revocations that are restored already: their record in the tags is gone, but that of the restore has what the tags showed. */
+function restoredSince(events: readonly RevocationEvent[]): readonly Shown[] {
+  const found = new Map<string, Shown>();
+  for (const { did, isShown, revocation } of events) {
+    const { id, revokedOn, revokedBy } = revocation;
+    if (did !== 'restore' || !isShown) continue;
+    if (events.some((event) => event.did === 'revoke' && event.revocation.id === id)) continue;
+    const shown = { id, revokedOn, revokedBy };
+    found.set(id, { action: 'key.revoke', reason: 'Revoked', revocation: shown, by: revokedBy, on: revokedOn });
+  }
+  return [...found.values()];
+}
+
+function isSame(claimed: string | undefined, by: string): boolean {
+  return claimed?.toLowerCase() === by.toLowerCase();
+}
+
 function entryOf(
   key: ManagedKey,
   { action, reason, revocation, by }: Shown,
   message: RevocationWork['claimed'],
 ): AuditEntry {
-  const said = message?.caller.objectId.toLowerCase() === by.toLowerCase() ? message : undefined;
+  const said = isSame(message?.caller.objectId, by) ? message : undefined;
   const claimed = said && { caller: said.caller, correlationId: said.correlationId };
   const details = { why: said?.why, ticket: said?.ticket, claimed, revocation, foundIn: KEY_WORK };
   return {

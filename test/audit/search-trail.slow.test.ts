@@ -264,11 +264,13 @@ describe('what happened on a day', () => {
       // Before there was `progressOn`: until it was seen.
       14: finished(3, '2026-11-23T02:59:00Z'),
       // Nothing was moved.
-      15: finished(0, '2026-11-01T00:00:00Z', '2026-11-01T00:00:00Z'),
-      16: { action: 'key.rotation', reason: 'RotationStuck' },
+      15: { id: 'f1', ...finished(0, '2026-11-01T00:00:00Z', '2026-11-01T00:00:00Z') },
+      // Recorded once more: the decision was not stored, and made again.
+      16: { id: 'f1', ...finished(0, '2026-11-01T00:00:00Z', '2026-11-01T00:00:00Z') },
       17: { id: 'r1' },
       18: { id: 'r1', reason: 'RevocationIncomplete' },
       19: { id: 'r2' },
+      20: { action: 'key.rotation', reason: 'RotationStuck' },
     };
     const { files } = await trail(10, (n) => entries[n] ?? { action: 'account.move', reason: 'Moved' });
     expect(await sumEvents(files, span)).toEqual({

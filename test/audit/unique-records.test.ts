@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { UniqueRecords } from '../../src/audit/search-trail.ts';
+import { UniqueRecords } from '../../src/audit/unique-records.ts';
 
 interface Sketch {
   readonly seq: number;

@@ -98,6 +98,39 @@ describe('the looks after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
   });
 
+  it('record such a revocation once also if it is restored by then, with its reason', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const caller = { objectId: objectId('alice'), appId: 'app' };
+    const call = { caller, correlationId: 'call-1', why: 'A laptop was stolen', ticket: undefined };
+    await requestRecovery(managed(key, services), 'revoke', call, services);
+    const by = { id: services.newId(), revokedBy: objectId('alice') };
+    await revokeKey(managed(key, services), by, { ...services, keys: services.urgentKeys });
+    await wire.azure.world.clock.advance(180_000);
+    await restore(key, services);
+    await lookAgain(services, 695);
+    await lookAgain(services);
+    expect(await trailOf(key)).toEqual(['key.restore Restored', 'key.revoke Revoked']);
+    const { entry } = JSON.parse((await auditLines(wire.connectionString)).at(-1) ?? '{}');
+    expect(entry).toMatchObject({ caller: { objectId: caller.objectId }, details: { why: call.why } });
+  });
+
+  it('leave a restore whose process was killed to its own message, which has the reason', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    const ofRevoke = wire.sent.map(({ work }) => work).find((work) => work.kind === 'revocation');
+    await restore(key, { ...services, audit: async () => ({ failed: 'killed' }) });
+    await wire.azure.world.clock.advance(700_000);
+    const keys = services.urgentKeys;
+    await verifyRevocation(ofRevoke as RevocationWork, { ...services, keys }, wire.log);
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
+    await lookAgain(services, 175);
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
+    const { entry } = JSON.parse((await auditLines(wire.connectionString)).at(-1) ?? '{}');
+    expect(entry.details.why).toEqual(expect.any(String));
+  });
+
   it('record what the audit trail did not take at first, once', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();

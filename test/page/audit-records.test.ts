@@ -1,7 +1,14 @@
 import { expect, it } from 'vitest';
 import { joinRecords } from '../../page/src/views/audit-records.ts';
 
-const records = (...numbers: readonly number[]) => numbers.map((seq) => ({ id: `r${seq}`, seq, intact: true }));
+const record = (
+  seq: number,
+  entry: { readonly id?: string; readonly details?: { readonly foundIn: string } } = {},
+) => ({
+  ...{ id: `r${seq}`, seq, intact: true },
+  entry: { reason: 'Moved', ...entry },
+});
+const records = (...numbers: readonly number[]) => numbers.map((seq) => record(seq));
 
 it('keeps what newer records have pushed out of the first page', () => {
   const before = joinRecords([], records(9, 8, 7, 6, 5, 4));
@@ -10,6 +17,12 @@ it('keeps what newer records have pushed out of the first page', () => {
 });
 
 it('has each once, as it was read last', () => {
-  const changed = records(2).map((record) => ({ ...record, intact: false }));
+  const changed = records(2).map((one) => ({ ...one, intact: false }));
   expect(joinRecords(records(2, 1), changed)).toEqual([...changed, ...records(1)]);
+});
+
+it('has a move once that is on two pages, since it was recorded again after a worker had died', () => {
+  const again = record(9, { id: 'move', details: { foundIn: 'cmkfleet' } });
+  const pages = [again, ...records(8, 7), record(6, { id: 'move' }), ...records(5)];
+  expect(joinRecords([], pages).map(({ seq }) => seq)).toEqual([8, 7, 6, 5]);
 });

@@ -100,7 +100,7 @@ describe('a writer of the queue key-work', () => {
       const message = { kind: 'revocation', key: KEY.id, claimed: call(objectId), cause, attempt: 0 };
       await site.deliver(message);
       expect(site.trail.entries).toEqual([]);
-      site.pass(900);
+      site.pass(1_200);
       await site.deliver(message);
       await site.deliver(message);
       expect(site.trail.entries).toMatchObject([
@@ -121,7 +121,7 @@ describe('a writer of the queue key-work', () => {
     const site = new KeySite();
     await site.revoke(ALICE);
     site.trail.forget();
-    site.pass(900);
+    site.pass(1_200);
     const named = {
       objectId: ALICE,
       appId: 'forged',
@@ -143,7 +143,7 @@ describe('a writer of the queue key-work', () => {
     const site = new KeySite();
     await site.restore(BOB, await site.revoke(ALICE));
     site.trail.forget();
-    site.pass(900);
+    site.pass(1_200);
     await site.deliver({ kind: 'revocation', key: KEY.id, claimed: call(MALLORY), cause, attempt: 0 });
     expect(site.trail.entries).toMatchObject([
       { id: `key.restore/rev-1/${BOB}`, caller: { objectId: BOB }, details: { foundIn: 'key-work' } },

@@ -36,13 +36,22 @@ describe('what the audit trail says was done to a key', () => {
       caller: { objectId: BOB.toUpperCase(), appId: 'app' },
     });
     expect(await eventsOf([0, entry({}, { carriers })], [1, restore])).toEqual([
-      { did: 'restore', revocation: stamp, by: BOB, isComplete: false, carriers: new Map(), isFound: false },
+      {
+        did: 'restore',
+        revocation: stamp,
+        by: BOB,
+        isComplete: false,
+        carriers: new Map(),
+        isShown: false,
+        isFound: false,
+      },
       {
         did: 'revoke',
         revocation: stamp,
         by: ALICE,
         isComplete: true,
         carriers: new Map([['v1', false]]),
+        isShown: false,
         isFound: false,
       },
     ]);

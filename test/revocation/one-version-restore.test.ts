@@ -33,7 +33,7 @@ describe('a restore of a key with one version', () => {
     for (const look of site.sent.splice(0)) await site.deliver(look);
     expect(openRevocation(site.vault().versions, site.now())).toBeUndefined();
     expect(site.enabled()).toEqual([true]);
-    site.pass(900);
+    site.pass(1_200);
     await site.deliver({ kind: 'revocation', key: KEY.id, cause: { by: 'drift', ref: '', since: '' }, attempt: 0 });
     const restores = site.trail.entries.filter(({ action }) => action === 'key.restore');
     expect(restores).toMatchObject([

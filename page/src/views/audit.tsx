@@ -100,7 +100,8 @@ function Download({ path }: { readonly path: string }) {
   const download = async () => {
     setRead(0);
     await call.run(async () => {
-      saveFile('audit.csv', auditCsv(await api.list<AuditRecord>(`/api${path}`, setRead)), 'text/csv');
+      const records = joinRecords([], await api.list<AuditRecord>(`/api${path}`, setRead));
+      saveFile('audit.csv', auditCsv(records), 'text/csv');
       return undefined;
     });
   };

@@ -2,7 +2,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { auditFiles } from '../../../src/audit/audit-client.ts';
 import { AUDIT_CONTAINER } from '../../../src/audit/audit-files.ts';
 import { type AuditEntry, parseRecord } from '../../../src/audit/record.ts';
-import { UniqueRecords } from '../../../src/audit/search-trail.ts';
+import { UniqueRecords } from '../../../src/audit/unique-records.ts';
 import { verifyTrail } from '../../../src/audit/verify-trail.ts';
 
 /** Every entry of the trail once, as a reader shows it: records are written at least once, with an id of what happened. */
