@@ -1,7 +1,7 @@
 /** What a script sees of a refusal or failure: `cmk` turns it into an exit code, see `cli/exit-codes.ts`. */
 type ExitKind = 'incomplete' | 'usage' | 'refused' | 'rights' | 'later' | 'unexpected' | 'interrupted';
 
-/** How a refusal or failure is told, by the API and by the command line. */
+/** How the API and the command line report a refusal or failure. */
 interface RefusalTexts {
   /** What the code means; the `title` of the API's answer. */
   readonly sentence: string;
@@ -356,7 +356,7 @@ export const REFUSALS = {
 
 export type Refusal = keyof typeof REFUSALS;
 
-/** How a code is told; undefined: it refuses nothing. */
+/** How a code is reported; undefined: it refuses nothing. */
 export function refusalOf(code: string): RefusalTexts | undefined {
   return Object.hasOwn(REFUSALS, code) ? REFUSALS[code as Refusal] : undefined;
 }

@@ -208,7 +208,7 @@ function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {
   return { knownKeys: createKnownKeys(table), seenKeys: createSeenKeys(table) };
 }
 
-/** Who calls, by the settings as they are: what is wrong with them refuses every call, and is told to the log. */
+/** Who calls, by the settings as they are: what is wrong with them refuses every call, and is logged. */
 function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticate {
   const logged = new AtMostEvery(60_000);
   return createAuthenticator(

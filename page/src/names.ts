@@ -32,7 +32,7 @@ export function withNames(text: string): string {
   return text.replace(IDS, resourceLabel);
 }
 
-/** The first eight characters of a version: enough to tell two apart. */
+/** The first eight characters of a version: enough to distinguish two. */
 export function shortVersion(version: string): string {
   return version.slice(0, 8);
 }

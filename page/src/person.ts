@@ -17,7 +17,7 @@ export function has(person: Person, role: 'CmkKey.Read' | 'CmkKey.Revoke' | 'Cmk
 /** Names by object id, in lower case. */
 export type Names = ReadonlyMap<string, string>;
 
-/** Names of people, as far as the audit records that the page has read anyway tell them. */
+/** Names of people, from the audit records that the page has read anyway. */
 export function namesIn(records: readonly AuditRecordView[]): Names {
   const callers = records.flatMap(({ entry }) => entry.caller ?? []);
   return new Map(callers.flatMap(({ objectId, name }) => (name ? [[objectId.toLowerCase(), name] as const] : [])));

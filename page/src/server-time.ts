@@ -3,7 +3,7 @@ let behindMs = 0;
 /** The `Date` of an answer is in whole seconds, and has been on its way. */
 const UNSURE_MS = 5_000;
 
-/** Takes note of the `Date` of an answer: the times that the app tells are by its clock, and not by this machine's. */
+/** Takes note of the `Date` of an answer: the app's times are by its clock, not by this machine's. */
 export function heardServerTime(date: string | null): void {
   const ms = Date.parse(date ?? '') - Date.now();
   if (!Number.isNaN(ms)) behindMs = Math.abs(ms) > UNSURE_MS ? ms : 0;

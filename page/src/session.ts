@@ -90,7 +90,7 @@ export class Session {
       this.#set({ state: 'in', person: personOf(result.account, result.accessToken) });
       return true;
     } catch (error) {
-      // Its window was closed, and the button pressed again: the later one tells how it went.
+      // Its window was closed, and the button pressed again: the later one has the outcome.
       if (codeOf(error) === 'interaction_in_progress_cancelled') return false;
       if (this.#signIn.state !== 'out') throw new Error(wordFailure(error), { cause: error });
       this.#set({ state: 'out', failure: wordFailure(error) });

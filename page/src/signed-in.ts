@@ -6,6 +6,7 @@ const hasAnswer = location.hash.length > 1 || location.search.length > 1;
 if (!hasAnswer) location.replace('/');
 else
   broadcastResponseToMainFrame().catch(() => {
-    const told = document.querySelector('p');
-    if (told) told.textContent = 'There is no sign-in to finish here. Close this window, and go back to the page.';
+    const message = document.querySelector('p');
+    if (message)
+      message.textContent = 'There is no sign-in to finish here. Close this window, and go back to the page.';
   });

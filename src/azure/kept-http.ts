@@ -20,11 +20,11 @@ export const KEPT = { keepAlive: true, timeout: IDLE_MS } as const;
 class KeptTunnels extends HttpsProxyAgent<string> {
   constructor(proxy: string, idleMs: number) {
     super(proxy, { keepAlive: true });
-    // Of what it is given it hands nothing on to where Node looks.
+    // The base class does not pass its options to where Node reads them.
     this.options.timeout = idleMs;
   }
 
-  /** Otherwise derived from each request's stack trace, which is another one when its connection is put back: it is not found again. */
+  /** Else the agent derives it from a stack trace, which differs when a connection returns to the pool: none would be reused. */
   override isSecureEndpoint(): boolean {
     return true;
   }

@@ -12,7 +12,7 @@ export interface AppStoragePlace {
 }
 
 /**
- * Does something in the app's own storage, which the environment names: a failure there is told with the place, as its
+ * Does something in the app's own storage, which the environment names: a failure there names the place, as its
  * name may be what is wrong.
  *
  * @throws {@link CmkError} `ServiceUnavailable`, `NotFound` or `MissingPermission`; every other error as it is
@@ -21,11 +21,11 @@ export async function inAppStorage<T>(place: AppStoragePlace, run: () => Promise
   try {
     return await run();
   } catch (error) {
-    throw told(place, describeFailure(error), error) ?? error;
+    throw toCmkError(place, describeFailure(error), error) ?? error;
   }
 }
 
-function told({ what, url, role }: AppStoragePlace, failure: Failure, cause: unknown): CmkError | undefined {
+function toCmkError({ what, url, role }: AppStoragePlace, failure: Failure, cause: unknown): CmkError | undefined {
   if (signInTrouble(cause)) return undefined;
   const settings = 'AzureWebJobsStorage__accountName, or CMK_WORK__queueServiceUri and its like for the work zone,';
   switch (failure.kind) {

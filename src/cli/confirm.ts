@@ -45,8 +45,8 @@ export async function confirmName(
 ): Promise<void> {
   if (yes) return;
   const question = async (): Promise<string> => {
-    const told = await mind();
-    return `${told === '' ? '' : `${told}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to continue: `;
+    const warning = await mind();
+    return `${warning === '' ? '' : `${warning}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to continue: `;
   };
   const typed = await askBefore(`${what} ${name}`, ask, question);
   if (typed.toLowerCase() === name.toLowerCase()) return;

@@ -4,7 +4,7 @@ import { CRYPTO_OFFICER } from '../identities/key-roles.ts';
 import { signInTrouble } from '../operations/sign-in.ts';
 import type { Reason } from '../reasons.ts';
 
-/** An error as a person is told it. */
+/** An error in words for the user. */
 export interface Explanation {
   readonly reason: Reason;
   readonly message: string;
@@ -153,7 +153,7 @@ function hsmOf(error: unknown): string | undefined {
   return /^([\w-]+)\.managedhsm\./.exec(hostOf(error) ?? '')?.[1];
 }
 
-/** Who was asked, if the SDK tells. */
+/** Which service was asked, if the SDK says. */
 function hostOf(error: unknown): string | undefined {
   const { request, hostname } = error as { request?: { url?: unknown }; hostname?: unknown };
   if (typeof request?.url === 'string' && URL.canParse(request.url)) return new URL(request.url).hostname;

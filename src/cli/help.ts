@@ -55,7 +55,7 @@ Of the app, where a command concerns it:
   CMK_API_CLIENT_ID          app registration whose owners doctor reports
 `;
 
-/** What `cmk help` tells beside the commands. */
+/** What `cmk help` shows beside the commands. */
 export function topics(program: Command): Readonly<Record<string, string>> {
   const [, options = ''] = /^(Options:\n(?: .*\n)+)/m.exec(Command.prototype.helpInformation.call(program)) ?? [];
   return { options, environment: ENVIRONMENT, 'exit-codes': EXIT_CODES };

@@ -138,7 +138,7 @@ export function placeOf({ subscription, resourceGroup }: Where): Where {
   return { subscription, resourceGroup };
 }
 
-/** The vaults that a command looks at. */
+/** The vaults that a command reads. */
 export function vaults(): Option {
   return new Option('--vault <vault...>', 'vaults to look at').default([], 'those of CMK_VAULTS');
 }

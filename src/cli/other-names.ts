@@ -67,11 +67,11 @@ interface Word {
   readonly at: number;
 }
 
-/** The command line with the names that its commands have here, and what to tell of an old one. */
+/** The command line with the names that its commands have here, and a hint for an old one. */
 export function renamed(
   given: readonly string[],
   program: Command,
-): { readonly args: readonly string[]; readonly told?: string } {
+): { readonly args: readonly string[]; readonly hint?: string } {
   const args = given.flatMap((word, at) => {
     if (Object.hasOwn(OPTIONS, word)) return OPTIONS[word] || [];
     return WITH_TIME.test(given[at - 1] ?? '') ? isoOf(word) : word;
@@ -93,7 +93,7 @@ export function renamed(
     const next = typeof now === 'string' ? now : (now[words.length > length ? 1 : 0] ?? '');
     return {
       args: replace(next),
-      told: `\`cmk ${name}\` is now \`cmk ${next}\`: the old name works in this release only.`,
+      hint: `\`cmk ${name}\` is now \`cmk ${next}\`: the old name works in this release only.`,
     };
   }
   return { args: spelled(args, words, program) };

@@ -93,7 +93,7 @@ function read(file: string): Record<string, unknown> {
     const profiles: unknown = JSON.parse(text);
     if (typeof profiles === 'object' && profiles !== null && !Array.isArray(profiles)) return { ...profiles };
   } catch {
-    // told below
+    // reported below
   }
   throw new CmkError('ArgumentInvalid', `${file} is not a JSON object.`, 'Correct it: {"prod": {"CMK_VAULTS": "…"}}');
 }

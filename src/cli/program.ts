@@ -37,7 +37,7 @@ export function createProgram(cli: Cli): Command {
   program.configureOutput({
     writeOut: (text) => out.write(text),
     writeErr: (text) => err.write(text),
-    outputError: () => {}, // `run` tells it as every other error
+    outputError: () => {}, // `run` prints it as every other error
     getOutHelpWidth: () => columnsOf(out, cli.environment),
     getErrHelpWidth: () => columnsOf(err, cli.environment),
   });

@@ -29,8 +29,8 @@ export async function run(given: readonly string[], context: CliContext): Promis
     return exitCodeOf(reason);
   }
   const program = createProgram(cli);
-  const { args, told } = renamed(given, program);
-  if (told !== undefined) context.err.write(`${told}\n`);
+  const { args, hint } = renamed(given, program);
+  if (hint !== undefined) context.err.write(`${hint}\n`);
   try {
     // Some commands have a --version of their own, of a key: it is no option of them all.
     const words = args[0] === '--version' || args[0] === 'version' ? ['-V', ...args.slice(1)] : args;

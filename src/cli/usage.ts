@@ -2,7 +2,7 @@ import type { Command, CommanderError } from 'commander';
 import { follow } from './completion.ts';
 import type { Explanation } from './explain.ts';
 
-/** Commander's refusal of a command line as every other refusal is told. */
+/** Commander's refusal of a command line, reported as every other refusal. */
 export function explainUsage(
   { code, message }: CommanderError,
   program: Command,
@@ -18,7 +18,7 @@ export function explainUsage(
 
 const MISSING = /^commander\.missing(?:Argument|MandatoryOptionValue)$/;
 
-/** Everything that a command needs and was not given; commander itself tells the first of it. */
+/** Everything that a command needs and was not given; commander itself names only the first. */
 function missingIn(command: Command): string[] {
   const args = command.registeredArguments.filter(({ required }, at) => required && command.args[at] === undefined);
   const options = command.options.filter(

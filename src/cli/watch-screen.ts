@@ -11,7 +11,7 @@ interface Watched<R> {
 
 /**
  * Shows something every so many seconds: a terminal is drawn anew, a pipe has the lines that have changed. After the first
- * time a failure is told, and no end of it.
+ * time a failure is shown, and does not end it.
  */
 export async function watchScreen<R>(seconds: number, { once, isOver, sleep, out, err }: Watched<R>): Promise<void> {
   let before: ReadonlySet<string> | undefined;

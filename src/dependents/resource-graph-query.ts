@@ -105,7 +105,7 @@ export const KEY_PATHS: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * The one query for everything that names a vault at all, of any type: one that is not known here would go unseen.
- * {@link usesOfKey} tells which name a key.
+ * {@link usesOfKey} finds those that name a key.
  */
 export function vaultUseQuery(vault: ManagedVault): string {
   const host = vault.uri.slice('https://'.length);

@@ -59,7 +59,7 @@ export function createBlobContainers(credential: TokenCredential, cloud: Cloud):
   };
 }
 
-/** Storage accounts that were deleted and can be recovered, for 14 days. Which key they need is not told. */
+/** Storage accounts that were deleted and can be recovered, for 14 days. Azure does not show which key they need. */
 export interface DeletedAccounts {
   /** ARM ids that they had. Errors are the SDK's: read them with `describeFailure`. */
   deleted(subscriptionId: string, signal?: AbortSignal): AsyncIterable<string>;

@@ -57,7 +57,7 @@ const HOLDS_OLD: readonly (readonly [type: RegExp, why: string])[] = [
 
 /**
  * Who uses which version of a key: everything that depends on it is found, and each account is read once more by itself,
- * with its encryption scopes. It never throws: what could not be read, or does not tell, is a gap. When the signal aborts
+ * with its encryption scopes. It never throws: what could not be read, or does not show its version, is a gap. When the signal aborts
  * it returns at once, with what was under way among the gaps.
  */
 export async function readVersionUsers(
@@ -72,7 +72,7 @@ export async function readVersionUsers(
     const { id, uses: named } = other;
     gaps.push(...gapsOfType(other));
     const versions = named.flatMap(({ version }) => version ?? []);
-    // Which version it is on is not told, and its service moves when it likes.
+    // Its version is not shown, and its service moves at a time of its own.
     if (versions.length < named.length) gaps.push(`${id} uses the key without naming a version.`);
     uses.push({ who: id, versions });
   }

@@ -41,7 +41,7 @@ export function causeKey({ cause, exemption }: Pick<Finding, 'cause' | 'exemptio
 function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftCause {
   const [first] = findings;
   // The finding that has the cause's own reason says best what is wrong.
-  const told = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
+  const shown = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
   const resources = new Map(findings.map(({ resource }) => [resource.toLowerCase(), resource]));
   // What repairs the cause itself; other findings end with it.
   const own = findings.filter(({ reason, command }) => reason === first.cause.reason && command);
@@ -58,9 +58,9 @@ function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftC
     accounts: new Set([...resources.keys()].flatMap((id) => ACCOUNT.exec(id)?.[0] ?? [])).size,
     sample: [...resources.values()].slice(0, SAMPLE),
     findings: findings.length,
-    is: told.is,
-    shouldBe: told.shouldBe,
-    fix: told.fix,
+    is: shown.is,
+    shouldBe: shown.shouldBe,
+    fix: shown.fix,
     commands: commands.slice(0, SAMPLE),
     moreCommands: Math.max(0, commands.length - SAMPLE),
     canFix: findings.filter(({ canFix }) => canFix).length,

@@ -25,10 +25,10 @@ import type { FixAction } from './checks/check.ts';
 import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
 import type { Finding, Fix } from './report.ts';
 
-/** Each looks at everything that uses a key, twice; the next check sees to the others. */
+/** Each reads all users of a key twice; the next check retires the others. */
 const MOST_RETIREMENTS = 8;
-/** One look at everything that uses a key; there are two, and the check has an end. Milliseconds. */
-const LOOK_MS = 60_000;
+/** One read of all users of a key; there are two, and the check has a deadline. Milliseconds. */
+const READ_MS = 60_000;
 
 type Done = Pick<Fix, 'outcome' | 'detail'>;
 
@@ -176,7 +176,7 @@ async function retireByLog(
 ): Promise<Done> {
   const key = services.settings.vaults.key(id);
   if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
-  const options = { version, hours: LEAST_RETIRE_HOURS, lookMs: LOOK_MS, disable: true, proof: 'log' } as const;
+  const options = { version, hours: LEAST_RETIRE_HOURS, readMs: READ_MS, disable: true, proof: 'log' } as const;
   for await (const one of retireUnused(key, options, services)) {
     await recordRetirement(key, one, correlationId, services, log);
     if (one.outcome === 'retired') return { outcome: 'done', detail: `Version ${version} is disabled.` };

@@ -10,7 +10,7 @@ import { unreadOfIdentity } from './gather/gather-identities.ts';
 import { VAULT_ACCESS } from './gather/vault-roles.ts';
 import type { DriftDetails, Finding } from './report.ts';
 
-// What the newest report, and a key as it was read, tell of the health of an account.
+// The health of an account by the newest report and by its key as it was read.
 
 /** Findings about a key that stop what uses it. */
 const KEY_STOPS = KEY_CHECKS.filter(({ reason }) => reason === 'RevocationOpen' || reason === 'KeyOperationsMissing');
@@ -23,7 +23,7 @@ export function keyEvidence(subject: KeySubject, rules: Rules): readonly (Health
   return [{ reason: 'VaultUnreadable', severity: 'error', cause }];
 }
 
-/** What tells since when what was found just now has been so. */
+/** Since when a new finding has been true. */
 interface SinceEvidence {
   /** Of a key, by its identifier; none where they could not be read. */
   readonly versionsOf: (key: string) => readonly KeyVersion[];
@@ -33,7 +33,7 @@ interface SinceEvidence {
 }
 
 /**
- * Since when (ISO 8601): as exactly as the versions of the key tell, else since a check first
+ * Since when (ISO 8601): as exactly as the versions of the key show, else since a check first
  * found the same, if the newest one found it with the same cause. Undefined: it is not known.
  */
 export function findingSince(
@@ -71,7 +71,7 @@ export class ReportedFindings {
   /** Of what could not be read of a vault, only what keeps one from telling whether these uses may have its keys. */
   ofVault(vault: string, uses: readonly FleetUse[]): Finding[] {
     const { groups, local, ...whole } = VAULT_ACCESS;
-    const what = this.#isTold(uses) ? Object.values(whole) : [...Object.values(whole), groups, local];
+    const what = this.#isExplained(uses) ? Object.values(whole) : [...Object.values(whole), groups, local];
     const untold = new Set(what.map((one) => findingId('Unreadable', vault, one)));
     return this.of(vault).filter(({ id, reason }) =>
       reason === 'Unreadable' ? untold.has(id) : reason !== 'MissingPermission',
@@ -80,7 +80,7 @@ export class ReportedFindings {
 
   /** Whether it may be gone: of what could not be read, only that. */
   ofIdentity(identity: string | undefined, uses: readonly FleetUse[]): Finding[] {
-    if (this.#isTold(uses)) return [];
+    if (this.#isExplained(uses)) return [];
     return unreadOfIdentity(identity).flatMap(({ resource, what }) => {
       const untold = findingId('Unreadable', resource, what);
       return this.of(resource).filter(({ id }) => id === untold);
@@ -88,7 +88,7 @@ export class ReportedFindings {
   }
 
   /** False as well where the report does not say it. */
-  #isTold(uses: readonly FleetUse[]): boolean {
+  #isExplained(uses: readonly FleetUse[]): boolean {
     const untold = this.#untold;
     return untold !== undefined && !uses.some((use) => untold.has(accessId(use.key, use.identity ?? use.account)));
   }

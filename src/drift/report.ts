@@ -50,14 +50,14 @@ export const FINDING = z.object({
     .describe('Exempt: shown, and neither counted nor fixed.'),
 });
 
-const TOLD = z.object({ id: z.string(), reason: z.string(), resource: z.string() });
+const NAMED_FINDING = z.object({ id: z.string(), reason: z.string(), resource: z.string() });
 
-/** A change that an event told of, with what it led to. */
+/** A change that an event reported, and the findings that it made or ended. */
 const CHANGE = CHANGED_BY.extend({
   id: z.string().describe('Of the event.'),
   foundOn: z.iso.datetime().describe('When the checks had run on what it concerns.'),
-  found: z.array(TOLD).describe('Findings that it made, the first of them.'),
-  gone: z.array(TOLD).describe('Findings that it ended, the first of them.'),
+  found: z.array(NAMED_FINDING).describe('Findings that it made, the first of them.'),
+  gone: z.array(NAMED_FINDING).describe('Findings that it ended, the first of them.'),
   fixed: z.boolean().describe('Whether the app began to repair it.'),
 });
 
@@ -105,7 +105,7 @@ export const FIX = z.object({
   detail: z.string().describe('What was done, or why it failed.'),
 });
 
-/** What was looked at: what is not in here was not. */
+/** What the check read: what is not in here was not read. */
 const coverage = z.object({
   vaults: count,
   keys: count,
@@ -158,7 +158,7 @@ export const DRIFT_REPORT = z
         'Worst first, exempt ones last. Of a cause with many only a sample: `findings` of the cause says how many.',
       ),
     fixes: z.array(FIX).describe('Of the findings that are listed, and those that failed.'),
-    changes: z.array(CHANGE).default([]).describe('The last changes that events told of, newest first.'),
+    changes: z.array(CHANGE).default([]).describe('The last changes that events reported, newest first.'),
     changeSeconds: z
       .object({ p50: z.number(), p95: z.number(), changes: count })
       .optional()

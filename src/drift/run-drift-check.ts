@@ -76,8 +76,8 @@ async function checkLateChanges(report: WholeReport, services: DriftServices, lo
     const message = `Changes during the drift check could not be checked again. ${errorText(error)}`;
     log({ level: 'warning', reason: 'DriftFixFailed', message, report: report.id });
   }
-  const told = report.findings.flatMap(({ changedBy }) => changedBy ?? []);
-  await confirmChanges(told, services, log);
+  const named = report.findings.flatMap(({ changedBy }) => changedBy ?? []);
+  await confirmChanges(named, services, log);
 }
 
 /** What cannot be kept in mind is said; the next check keeps it. */
@@ -116,7 +116,7 @@ async function begin(check: RunningCheck, running: RunningChecks): Promise<void>
     await running.begin(check);
     await running.forget(new Date(Date.parse(check.startedOn) - LOST_MS));
   } catch {
-    // Until the report is there, callers are told that there is none.
+    // Until the report is there, the API answers that there is none.
   }
 }
 

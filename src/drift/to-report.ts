@@ -38,7 +38,7 @@ export function toReport(
   };
 }
 
-/** While something is wrong with the trail, each check tells what is wrong since the last one that found it right. */
+/** While something is wrong with the trail, each check reports what is wrong since the last one that found it right. */
 function trailEndOf({ trail, previous }: Gathered): DriftReport['trailEnd'] {
   const read = trail && known(trail);
   return read && read.findings.length === 0 ? read.last : previous?.trailEnd;

@@ -40,7 +40,7 @@ const TREND_DAY = z.object({
   events: TRAIL_EVENTS.optional().describe('Absent: not summed up.'),
 });
 export const TREND = z.object({ value: z.array(TREND_DAY) });
-/** A day as it is kept: `summedOn` tells whether it was over by then. */
+/** A day as it is kept: `summedOn` shows whether it was over by then. */
 export const KEPT_DAY = TREND_DAY.extend({ summedOn: z.iso.datetime().optional() });
 export type TrendDay = z.output<typeof TREND_DAY>;
 export type KeptDay = z.output<typeof KEPT_DAY>;
@@ -67,7 +67,7 @@ function spanOf(day: string): { readonly since: Date; readonly until: Date } {
   return { since, until: new Date(since.getTime() + DAY_MS) };
 }
 
-/** Whether nothing more is to come to what is kept of a day. */
+/** Whether the totals of a day are final. */
 export function isSettled({ day, summedOn, events }: KeptDay): boolean {
   return events !== undefined && Date.parse(summedOn ?? '') > spanOf(day).until.getTime() + SETTLED_MS;
 }
@@ -99,7 +99,7 @@ async function keepDays(report: WholeReport, ports: KeepTrendPorts, signal: Abor
   const { error: errors, warning: warnings, advice } = counts;
   const findings = { checkedOn, complete, errors, warnings, advice, behind: new Set(behind).size };
   await keepDay({ ...(kept.get(checked) ?? { day: checked }), findings }, ports, signal);
-  // Of yesterday too, until nothing more is to come to it.
+  // Yesterday too, until its totals are final.
   const yesterday = days.at(-2) ?? checked;
   const before = kept.get(yesterday);
   if (before && yesterday !== checked && !isSettled(before)) await keepDay(before, ports, signal);

@@ -9,7 +9,7 @@ export const EVENT_FUNCTIONS = [
   { functionName: 'keyExpired', eventType: 'Microsoft.KeyVault.KeyExpired' },
 ] as const satisfies readonly { functionName: string; eventType: KeyEventType }[];
 
-/** The function that takes what Resource Manager tells of the watched subscriptions. */
+/** The function that receives Resource Manager's events of the watched subscriptions. */
 const CHANGE_FUNCTION = 'resourceChanged';
 
 /** Container of the app's own storage for what Event Grid could not deliver. */

@@ -36,7 +36,7 @@ export interface WatchPorts {
  * message leads to is decided from what is read then. It costs a list of the keys of each HSM, and one of the versions of
  * each key.
  *
- * It never throws: what cannot be read is said, and is looked at the next time.
+ * It never throws: what cannot be read is logged, and read the next time.
  *
  * @param ref correlation id of this look
  */

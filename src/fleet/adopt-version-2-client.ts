@@ -18,7 +18,7 @@ import { DAY_MS } from '../time/spans.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import { parseCause } from '../work/messages.ts';
 import { recordMoves } from './audit-records.ts';
-import { isLookedAfter } from './controller.ts';
+import { isManagedSubscription } from './controller.ts';
 import { accountId } from './fleet-keys.ts';
 import { observe, type ReadUse } from './observe.ts';
 import { readUse } from './read-use.ts';
@@ -117,7 +117,7 @@ export function createVersion2(
         // The sweep that follows messages what is due soon.
         const item = { kind: 'list', about: '', due: new Date(since.getTime() + SOON_MS), since } as const;
         const cause = { by: 'upgrade', ref: '', since: since.toISOString() };
-        const begun = [...(await journals()).keys()].filter((id) => isLookedAfter(id, settings));
+        const begun = [...(await journals()).keys()].filter((id) => isManagedSubscription(id, settings));
         await ports.items.putNew(begun.map((subscription) => ({ ...item, subscription, cause })));
         isAdopted = true;
       } catch (error) {

@@ -105,7 +105,7 @@ export class Controller {
   /** Puts a work item of a subscription, and sends its message. Errors are the SDK's. */
   async request(subscription: string, kind: 'key' | 'list' | 'scopes', about: string, cause: Cause): Promise<void> {
     const { settings, items, now } = this.#services;
-    if (!isLookedAfter(subscription, settings)) return;
+    if (!isManagedSubscription(subscription, settings)) return;
     const at = now();
     await items.put([{ subscription, kind, about, due: at, since: at, cause }]);
     await this.#queues.send({ subscriptions: [subscription], tries: 0, cause });
@@ -177,7 +177,7 @@ export class Controller {
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
     const { settings } = this.#services;
     // A message adds no managed subscription.
-    const own = work.subscriptions.filter((id) => isLookedAfter(id, settings));
+    const own = work.subscriptions.filter((id) => isManagedSubscription(id, settings));
     const until = this.#passEnd();
     const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
     await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
@@ -302,7 +302,10 @@ export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'no
   };
 }
 
-export function isLookedAfter(subscription: string, { subscriptions }: Pick<Settings, 'subscriptions'>): boolean {
+export function isManagedSubscription(
+  subscription: string,
+  { subscriptions }: Pick<Settings, 'subscriptions'>,
+): boolean {
   return subscriptions?.some((own) => own.toLowerCase() === subscription.toLowerCase()) ?? true;
 }
 

@@ -33,7 +33,7 @@ export function accountRow(account: string, scope?: string): string {
  *
  * @param subscriptions managed subscriptions; undefined: not known, and every use counts
  */
-export function usesLookedAfter(
+export function inManagedSubscriptions(
   subscriptions: readonly string[] | undefined,
 ): (use: { readonly account: string }) => boolean {
   if (!subscriptions) return () => true;

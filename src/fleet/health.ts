@@ -87,8 +87,8 @@ export function healthOf(evidence: HealthEvidence, now: Date): Health {
   const { probe } = evidence;
   const shown = probe && age(probe.checkedOn, now) <= PROBE_MS ? probe : undefined;
   // A finding names the cause of a block more precisely than the probe does.
-  const isTold = worst && HEALTH_STATES.indexOf(worst.state) <= HEALTH_STATES.indexOf('NoAccess');
-  if (!isTold && shown?.state === 'blocked') {
+  const isExplained = worst && HEALTH_STATES.indexOf(worst.state) <= HEALTH_STATES.indexOf('NoAccess');
+  if (!isExplained && shown?.state === 'blocked') {
     return { state: 'Blocked', cause: causeWithoutResources('FileServiceRefuses'), since: shown.since };
   }
   if (worst && !(worst.state === 'Unknown' && shown?.state === 'open')) return healthBy(worst.state, worst);

@@ -8,7 +8,7 @@ import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import { type Proof, RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import type { FleetIndex } from './fleet-index.ts';
-import { usesLookedAfter } from './fleet-keys.ts';
+import { inManagedSubscriptions } from './fleet-keys.ts';
 import { type FleetQueue, fleetWorks, type KeyQueue, retryKey } from './fleet-work.ts';
 import { type OpenRekey, openRekeyOf, RekeyCount, type RekeyPorts, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { RolloutNews, RolloutStore, StoredRollout } from './rollout-row.ts';
@@ -79,7 +79,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     await decideLater(key, origin, item, ports);
     return true;
   }
-  const isManaged = usesLookedAfter(subscriptions);
+  const isManaged = inManagedSubscriptions(subscriptions);
   for await (const row of ports.rows.of(key.id)) {
     if (isManaged(row)) (open?.covers(row) ? rekey : own?.count)?.add(row);
   }

@@ -14,7 +14,7 @@ const LISTING_MS = 20_000;
  * The other accounts with the same identity, whichever keys they and their encryption scopes use: what is removed from it is
  * removed from them too. A system-assigned identity is of one account, and nothing is read.
  *
- * @throws {@link CmkError} `SubscriptionUnreadable` when it cannot be told
+ * @throws {@link CmkError} `SubscriptionUnreadable` when it is not known
  */
 export async function othersWithIdentity(
   account: Account,

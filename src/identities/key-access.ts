@@ -21,7 +21,7 @@ export interface KeyAccess {
   readonly by?: 'rbac' | 'accessPolicies' | 'local';
   /** When it ends, where no role that stays allows it. */
   readonly until?: Date;
-  /** What is missing, or why it cannot be told; one sentence each, to be shown to people. */
+  /** What is missing, or why that is not known; one sentence each, for users. */
   readonly missing: readonly string[];
 }
 

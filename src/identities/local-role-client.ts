@@ -67,7 +67,7 @@ const DEFINITION = z.object({
 
 type Rights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 
-/** One look at an HSM asks for the lists of several scopes: what its roles allow is read once for all. Milliseconds. */
+/** A check of an HSM lists the assignments of several scopes, and reads what its roles allow once. Milliseconds. */
 const DEFINITIONS_AGE_MS = 60_000;
 
 export function createLocalRoles(credential: TokenCredential, cloud: Cloud): LocalRoles {

@@ -12,13 +12,13 @@ export interface KeyKind {
   readonly type: string;
   /** Bits of an RSA key. */
   readonly size: number | undefined;
-  /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
+  /** `wrapKey`, `unwrapKey` …; undefined where it is not known. */
   readonly operations?: readonly string[] | undefined;
 }
 
 export interface KeyDescription extends KeyKind {
   readonly version: string;
-  /** RSA modulus, base64url: tells whether two keys are the same. */
+  /** RSA modulus, base64url: shows whether two keys are the same. */
   readonly modulus: string | undefined;
 }
 

@@ -32,7 +32,7 @@ export function nearExpiryOn(
   return new Date(Math.min(...notices));
 }
 
-/** Whether the worker that rotates has to look at a key: it is near its expiry, or looks like a rotation was broken off. */
+/** Whether the rotation worker has to check a key: it is near its expiry, or a rotation of it may have been interrupted. */
 export function mayNeedRotation(versions: readonly KeyVersion[], now: Date): boolean {
   const newest = newestVersion(versions);
   return (newest !== undefined && nearsExpiry(newest, {}, now)) || withoutExpiryOfBefore(versions) !== undefined;

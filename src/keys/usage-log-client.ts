@@ -139,7 +139,7 @@ function operationNamed(name: string | undefined): KeyOperation {
 
 /** Key Vault's names of what is done with key material (Key Vault, "logging", operation names). */
 const OPERATIONS = ['KeyWrap', 'KeyUnwrap', 'KeyEncrypt', 'KeyDecrypt', 'KeySign', 'KeyVerify'];
-/** How many silences are told. */
+/** Most gaps of the log that are named. */
 const MOST_SILENCES = 100;
 /** What a vault's and a key's name are made of, as Key Vault has it: nothing that means something in a query. */
 const NAME = /^[0-9A-Za-z-]{1,127}$/;

@@ -1,6 +1,6 @@
 import type { ManagedVault } from './managed-vaults.ts';
 
-// How a command line is told which vault is meant: a vault and a Managed HSM may have the same name.
+// The options that name a vault: a vault and a Managed HSM may have the same name.
 
 type Named = Pick<ManagedVault, 'kind' | 'name'>;
 
@@ -9,7 +9,7 @@ export function vaultOption({ kind, name }: Named): string {
   return `${kind === 'vault' ? '--vault' : '--hsm'} ${name}`;
 }
 
-/** The option by which `az keyvault key …` is told it. */
+/** The option of `az keyvault key …`. */
 export function azVaultOption({ kind }: Pick<Named, 'kind'>): '--vault-name' | '--hsm-name' {
   return kind === 'vault' ? '--vault-name' : '--hsm-name';
 }

@@ -109,7 +109,7 @@ class Collection {
     for await (const record of recordsSince(files, ENTRY, new Date(since), this.#signal)) {
       if (record.hash === last) break;
       newest ??= record;
-      // Of a chain that continues, all are new, by whatever clock; of one that was moved, the ids tell which.
+      // Of a chain that continues, all are new, by whatever clock; of one that was moved, the ids show which.
       if (last === undefined && record.time < since) continue;
       const entry = recordedEntry(record);
       found.push(...(entry ? [fromRecord(entry) ?? []].flat() : []));

@@ -16,7 +16,7 @@ export interface AppApi {
   get<T>(path: string, shape: z.ZodType<T>): Promise<T>;
 }
 
-/** The app itself, which can be told too what its storage alone cannot be. */
+/** The app by its API. */
 export interface App extends AppApi {
   /** The same with a body. */
   post<T>(path: string, body: object, shape: z.ZodType<T>): Promise<T>;

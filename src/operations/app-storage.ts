@@ -46,8 +46,8 @@ export function appRecord(environment: Environment, credential: () => TokenCrede
 
 /** `written`, or why not. */
 export async function inTrail(outcome: Promise<AuditOutcome>): Promise<string> {
-  const told = await outcome;
-  return 'failed' in told ? told.failed : 'written';
+  const recorded = await outcome;
+  return 'failed' in recorded ? recorded.failed : 'written';
 }
 
 /** An operator as the audit trail names callers. */

@@ -11,7 +11,7 @@ import type { Operation } from './operator-azure.ts';
 import { findVault, keyIn } from './resolve.ts';
 import { signInTrouble } from './sign-in.ts';
 
-/** A name that no key has: asking for it tells whether keys may be read, and nothing else. */
+/** A name that no key has: reading it shows whether keys may be read, and nothing else. */
 const NO_KEY = 'cmk-doctor-asks';
 
 /**

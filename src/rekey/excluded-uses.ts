@@ -1,6 +1,6 @@
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
-import { usesLookedAfter } from '../fleet/fleet-keys.ts';
+import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 
 /** Subscriptions that are named: the order is in one property of Table Storage, which holds 32,768 characters. */
 const MOST_NAMED = 20;
@@ -15,7 +15,7 @@ export class ExcludedUses {
 
   /** @param subscriptions managed subscriptions; undefined: not known, and no use is excluded */
   constructor(subscriptions: readonly string[] | undefined) {
-    this.#isManaged = usesLookedAfter(subscriptions);
+    this.#isManaged = inManagedSubscriptions(subscriptions);
   }
 
   /** Counts a use that is excluded. @returns whether it is */

@@ -34,7 +34,7 @@ export function halfRetired(versions: readonly KeyVersion[], now: Date): string[
  */
 export async function* finishRetirements(
   key: ManagedKey,
-  lookMs: number,
+  readMs: number,
   services: RetireServices,
 ): AsyncGenerator<RetirementResult, void, undefined> {
   const { keys, now } = services;
@@ -46,8 +46,8 @@ export async function* finishRetirements(
     const version = findVersion(all, name);
     const record = version && retiredRecord(version);
     if (!version || !record || !successor) continue;
-    const users = await abortAfter((limit) => readVersionUsers(key, services, limit), lookMs);
-    const evidence = await readUsageEvidence(key, services, lookMs);
+    const users = await abortAfter((limit) => readVersionUsers(key, services, limit), readMs);
+    const evidence = await readUsageEvidence(key, services, readMs);
     const against = 'log' in evidence ? usesSince(version, evidence.log, record.on).map(sentenceOf) : [];
     yield await confirmRetirement(
       key,

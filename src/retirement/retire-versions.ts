@@ -18,7 +18,7 @@ export interface RetireOptions {
   readonly version?: string | undefined;
   /** How long the newest usable version has to be active; 24 at least. */
   readonly hours: number;
-  readonly lookMs: number;
+  readonly readMs: number;
   /** Without it versions are only planned to be disabled. */
   readonly disable: boolean;
   /** What proves that no unseen client uses it: Key Vault's log, or a person who answers for it. */
@@ -53,9 +53,9 @@ export async function* retireUnused(
   options: RetireOptions,
   services: RetireServices,
 ): AsyncGenerator<Retirement, void, undefined> {
-  const { hours, lookMs } = options;
+  const { hours, readMs } = options;
   const { keys, now } = services;
-  const look = (): Promise<VersionUsers> => abortAfter((limit) => readVersionUsers(key, services, limit), lookMs);
+  const readUsers = (): Promise<VersionUsers> => abortAfter((limit) => readVersionUsers(key, services, limit), readMs);
 
   const all = await keys.listVersions(key);
   const asked = options.version === undefined ? all : [findVersion(all, options.version)];
@@ -68,8 +68,8 @@ export async function* retireUnused(
   }
   if (superseded.length === 0) return;
 
-  const evidence = options.proof === 'log' ? await readUsageEvidence(key, services, lookMs) : undefined;
-  let users = await look();
+  const evidence = options.proof === 'log' ? await readUsageEvidence(key, services, readMs) : undefined;
+  let users = await readUsers();
   for (const name of superseded) {
     // The read may have taken minutes, and a revocation or tag written meanwhile must not be overwritten.
     const versions = await keys.listVersions(key);
@@ -85,7 +85,7 @@ export async function* retireUnused(
       continue;
     }
     const { lost } = await disable(key, version, tags, services);
-    users = await look();
+    users = await readUsers();
     const retirement = await confirmRetirement(key, { version, successor, restored, lost, users, hours }, services);
     yield retirement;
     if (retirement.outcome === 'notUndone') return;

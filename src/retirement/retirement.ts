@@ -19,7 +19,7 @@ const KEPT_TAG = 'cmk-kept';
 /** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
 export const LEAST_RETIRE_HOURS = 24;
 
-/** What no look at what uses a key can tell. */
+/** What no read of the users of a key can show. */
 export const NOT_KNOWN =
   'Not known is what uses it out of sight: in subscriptions and tenants that cannot be seen, through types that do not tell their version, in backups, and in deleted accounts that can be recovered.';
 

@@ -42,7 +42,7 @@ function partsOf(duration: string, sign: 1 | -1) {
 }
 
 /**
- * The moment an ISO 8601 duration after another one, as {@link shift} tells it.
+ * The moment an ISO 8601 duration after another one, by {@link shift}.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */

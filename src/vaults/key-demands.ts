@@ -92,7 +92,7 @@ const BUILT_IN = /^\/providers\/Microsoft\.Authorization\/policyDefinitions\/([^
  * What a definition demands of keys, should its effect be `Deny`; undefined for one that is none of the known built-in ones,
  * and for parameters that are not as they have to be.
  *
- * @param value of a parameter, by its name in lower case; undefined: it is left out; null: it is given, and cannot be told
+ * @param value of a parameter, by its name in lower case; undefined: it is left out; null: it is given, and not known
  */
 export function keyDemand(
   definitionId: string,

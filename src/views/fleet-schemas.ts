@@ -22,7 +22,7 @@ const CAUSE = {
 const USE = {
   key: z.string().optional().describe('Key identifier without a version; absent: Microsoft-managed keys.'),
   vault: z.string().optional().describe('Name of its vault.'),
-  version: z.string().optional().describe('The version in use, or that it is pinned to where Azure does not tell.'),
+  version: z.string().optional().describe('The version in use, or that it is pinned to where Azure does not show it.'),
   mode: z.enum(['pinned', 'automatic']).optional(),
 };
 
@@ -56,7 +56,7 @@ export const FLEET_ROW = z.object({
     .object({ state: z.enum(['blocked', 'open', 'unknown']), since: time, checkedOn: time })
     .optional()
     .describe(
-      'What its file service, or its blob service where that tells more, showed when it was last asked; absent: it never was.',
+      'What its file service, or its blob service where that shows more, showed when it was last asked; absent: it never was.',
     ),
   findingCount: count.describe('Findings of the last drift check about the account and its scopes.'),
   lastRead: time.describe('When the index last read the account.'),

@@ -57,7 +57,7 @@ const NEXT_ROTATION = z.object({
     .describe(
       '`policy`: Key Vault, by the rotation policy. `app`: this app, near the expiry. `person`: an operator has to. `none`: no new version is planned.',
     ),
-  on: time.optional().describe('When it is due; absent: it is not told when.'),
+  on: time.optional().describe('When it is due; absent: not known.'),
   reason: z.string().optional().describe('Reason code: why a person has to, or why none is planned.'),
 });
 
@@ -201,7 +201,7 @@ export const LOGGED_USAGE = z
         other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
       }),
     ),
-    unread: z.string().optional().describe('Why the log tells nothing now.'),
+    unread: z.string().optional().describe('Why the log could not be read now.'),
   })
   .describe("Who used which version last, by Key Vault's own log. Absent: CMK_USAGE_WORKSPACE is not set.");
 

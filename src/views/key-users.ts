@@ -1,7 +1,7 @@
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
-import { usesLookedAfter } from '../fleet/fleet-keys.ts';
+import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { RotationCost } from '../fleet/rotation-progress.ts';
 import type { RotationCounts, RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
@@ -51,7 +51,7 @@ export async function readKeyUsers(
   const isMovable = versions.length > 0 && !openRevocation(versions, now());
   const cost = isMovable ? new RotationCost() : undefined;
   const inSight = await ports.inSight();
-  const isLookedAfter = usesLookedAfter(inSight);
+  const isManagedSubscription = inManagedSubscriptions(inSight);
   const unlisted = countUnlisted(inSight, await fleet.listings());
   const hasUnlistedScopes = await haveUnlistedScopes(inSight, ports);
   const rotation = await rotationCount(key, versions, ports);
@@ -63,7 +63,7 @@ export async function readKeyUsers(
       break;
     }
     uses.add(use);
-    if (!isLookedAfter(use)) continue;
+    if (!isManagedSubscription(use)) continue;
     cost?.add(use);
     rotation.add(use);
   }

@@ -48,7 +48,7 @@ const PARTS = z.object({
         .extend({
           causes: DRIFT_REPORT.shape.causes.describe('Those that count, worst first.'),
           moreCauses: count,
-          changes: DRIFT_REPORT.shape.changes.unwrap().describe('The last changes that events told of, newest first.'),
+          changes: DRIFT_REPORT.shape.changes.unwrap().describe('The last changes that events reported, newest first.'),
           exempt: count.describe('Causes that are exempt.'),
           old: z.literal(true).optional().describe('It is more than two days old: the check does not run any more.'),
         })

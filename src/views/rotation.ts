@@ -6,7 +6,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import type { Budget } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
-import { usesLookedAfter } from '../fleet/fleet-keys.ts';
+import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import type { RolloutStore } from '../fleet/rollout-row.ts';
 import { RotationCount } from '../fleet/rotation-progress.ts';
 import { ROTATION_SUMMARY, type Rotation, type RotationSummary } from '../fleet/rotation-schemas.ts';
@@ -72,8 +72,8 @@ export async function readKeyRotation(key: ManagedKey, ports: RotationViewPorts)
   const { keys, useRows, fleet, inSight } = ports;
   const [versions, subscriptions] = await Promise.all([keys.listVersions(key), inSight()]);
   const count = await rotationCount(key, versions, ports);
-  const isLookedAfter = usesLookedAfter(subscriptions);
-  if (count.counts) for await (const row of useRows.of(key.id)) if (isLookedAfter(row)) count.add(row);
+  const isManagedSubscription = inManagedSubscriptions(subscriptions);
+  if (count.counts) for await (const row of useRows.of(key.id)) if (isManagedSubscription(row)) count.add(row);
   const rotation = count.result();
   if (rotation.state !== 'finished') return rotation;
   // The progress was read and is answered, even if the listings cannot be read.

@@ -143,7 +143,7 @@ describe('event subscriptions', () => {
 
     const report = await check();
     // Its role assignments are gone too, and giving them again is a person's decision.
-    const advice = /^(ChangesNotWatched|PinnedVersion|VaultNotLocked|KeyAdminsTooWide|No.*)$/;
+    const advice = /^(ChangesNotWatched|PinnedVersion|VaultNotLocked|No.*)$/;
     expect(new Set(reasons(report).filter((reason) => !advice.test(reason)))).toEqual(
       new Set(['EventSubscriptionMissing', 'IdentityWithoutRole', 'MissingPermission', 'Unreadable']),
     );

@@ -28,7 +28,7 @@ async function retire(
   key: TestKey,
   hours = 24,
   change: (services: Services) => Partial<Services> = () => ({}),
-  lookMs = 600_000,
+  readMs = 600_000,
   proof: RetireOptions['proof'] = 'person',
 ) {
   const audited: unknown[] = [];
@@ -37,7 +37,7 @@ async function retire(
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
   try {
-    const options = { hours, lookMs, disable: true, proof } as const;
+    const options = { hours, readMs, disable: true, proof } as const;
     for await (const one of retireUnused(managed, options, { ...services, ...change(services) })) {
       if (one.outcome === 'kept' && !one.superseded) continue;
       const said = 'reasons' in one ? one.reasons : [];

@@ -112,7 +112,7 @@ const NO_CALL = { actor: undefined, start: 0, end: undefined, answer: undefined,
 
 const WHY = { correlationId: 'call', why: 'a simulation', ticket: undefined };
 
-const RETIRE = { version: versionName(1), hours: 24, lookMs: 60_000, disable: true, proof: 'person' } as const;
+const RETIRE = { version: versionName(1), hours: 24, readMs: 60_000, disable: true, proof: 'person' } as const;
 /** Nobody uses the key, and everything can be read. */
 const UNUSED = {
   settings: { subscriptions: [] },
@@ -292,7 +292,7 @@ export class KeyWorld implements FiniteWorld {
   /** The next drift check, when whoever was at it has to have ended. */
   async #finishRetirements(services: Services): Promise<void> {
     const later = { ...UNUSED, ...services, now: () => new Date(NOON + 20 * MINUTE) };
-    for await (const { outcome } of finishRetirements(KEY, RETIRE.lookMs, later)) {
+    for await (const { outcome } of finishRetirements(KEY, RETIRE.readMs, later)) {
       if (outcome === 'notUndone') throw new Error('A retirement that was broken off was not finished.');
     }
   }

@@ -108,7 +108,7 @@ export function usePoll<T>(path: string | undefined, everyMs: number, how: PollH
   };
 }
 
-function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Problem | undefined) => void) {
+function startPoll(api: Api, asked: Asked, everyMs: number, ended: (problem: Problem | undefined) => void) {
   const stopped = new AbortController();
   let timer = 0;
   let running = false;
@@ -122,11 +122,11 @@ function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Prob
     try {
       const data = await read(api, asked, stopped.signal);
       if (asked.how.isUnsettled?.(data)) nextMs = SOON_MS;
-      told(undefined);
+      ended(undefined);
     } catch (error) {
       if (stopped.signal.aborted) return;
       // The page itself shows that the session ended; polling starts again after the next sign-in.
-      if (!(error instanceof SessionEnded)) told(toProblem(error));
+      if (!(error instanceof SessionEnded)) ended(toProblem(error));
       // One that may not, or that asks for what is not there, need not ask often; one that is away may be back soon.
       const isRefused = error instanceof ProblemError && error.problem.status >= 400 && error.problem.status < 500;
       nextMs = Math.max(everyMs, isRefused ? 30_000 : 5_000);

@@ -6,7 +6,7 @@ import { Freshness, PollProblem } from './freshness.tsx';
 interface SectionProps {
   readonly title: string;
   readonly of?: Polled<unknown>;
-  /** Whether another section of the view tells of the same problem: one alert is enough. */
+  /** Whether another section of the view shows the same problem: one alert is enough. */
   readonly isQuiet?: boolean;
   readonly children: ComponentChildren;
 }

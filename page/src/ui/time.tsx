@@ -67,7 +67,7 @@ function coarse(seconds: number): string {
 /**
  * How long ago it was; two clocks that differ do not put it into the future.
  *
- * @param now by the clock that `at` is from: the app's, unless it is told
+ * @param now by the clock that `at` is from: the app's, unless given
  */
 export function ago(at: string | Date, now = serverNow()): string {
   const seconds = (now.getTime() - new Date(at).getTime()) / 1000;

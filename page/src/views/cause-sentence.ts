@@ -1,7 +1,7 @@
 import type { DriftCause } from '../api/types.ts';
 import { count, inWords, resourceLabel } from '../names.ts';
 
-type Told = Pick<DriftCause, 'reason' | 'about' | 'affected' | 'accounts' | 'sample'>;
+type SummarizedCause = Pick<DriftCause, 'reason' | 'about' | 'affected' | 'accounts' | 'sample'>;
 
 interface Parts {
   /** The name of what has to be repaired, and of what it has to be repaired on. */
@@ -39,15 +39,15 @@ const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
 };
 
 /** A cause in one sentence, with names in place of ids. */
-export function causeSentence(cause: Told): string {
+export function causeSentence(cause: SummarizedCause): string {
   const { reason, about, affected, accounts, sample } = cause;
   const [first, second] = (about.length === 0 && affected === 1 ? sample : about).map(labelOf);
   const which = affectedBy(cause);
-  const told =
+  const sentence =
     first === undefined
       ? undefined
       : SENTENCES[reason]?.({ first, second, affected: which, hasAccounts: accounts > 0 });
-  if (told) return `${told}.`;
+  if (sentence) return `${sentence}.`;
   const where = [first, second].filter((label) => label && label !== which).join(' on ');
   return `${inWords(reason)}: ${which}${where ? ` (${where})` : ''}.`;
 }
@@ -60,7 +60,7 @@ function labelOf(id: string): string {
 }
 
 /** What a cause affects: the one resource by name, or how many accounts, which are what serves data. */
-function affectedBy({ affected, accounts, sample }: Told): string {
+function affectedBy({ affected, accounts, sample }: SummarizedCause): string {
   const [one] = accounts === 1 ? accountsIn(sample) : sample;
   if (one && (affected === 1 || accounts === 1)) return resourceLabel(one);
   return accounts > 0 ? count(accounts, 'account') : count(affected, 'resource');

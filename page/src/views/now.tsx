@@ -26,7 +26,7 @@ export function NowView() {
   const standing = useStanding();
   const fleet = partOf(standing, 'fleet');
   const drift = partOf(standing, 'drift');
-  // Told once for all of them, when the app is away or refuses.
+  // One notice for all of them, when the app is away or refuses.
   const isQuiet = standing.problem !== undefined;
   const now = useNow();
   const headline = headlineOf(standing.data, {

@@ -3,7 +3,7 @@ import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
 import type { FleetRow } from '../api/types.ts';
 import { inWords, keyLabel } from '../names.ts';
 
-/** Why an account is not healthy, in a few words; empty: nothing tells. */
+/** Why an account is not healthy, in a few words; empty: not known. */
 export function causeOf({ health: { cause } }: FleetRow): string {
   return cause ? `${inWords(cause.reason)}${cause.label ? `: ${cause.label}` : ''}` : '';
 }

@@ -118,17 +118,17 @@ async function doRows(
   const { err } = cli.context;
   const talk = new Output(err.isTTY ? 'terminal' : 'lines', err, err, cli.environment, { quiet: options.quiet });
   const waiting: Journal['waiting'] = (text, progress) => talk.entry({ kind: 'waiting', text, progress });
-  let told = 0;
+  let shown = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
     runBulk(
       going,
       { work: bulk, resume: bulk.looks ? undefined : resume, limits: { ...options, maxFailures } },
       operation,
       (result) => {
-        told += 1;
-        // In a terminal the bar tells of the others.
+        shown += 1;
+        // In a terminal the progress bar shows the others.
         if (options.quiet || (err.isTTY && result.outcome !== 'failed')) return;
-        talk.text(`[${told}/${going.length}] ${result.account}: ${wordsOf(result)}`);
+        talk.text(`[${shown}/${going.length}] ${result.account}: ${wordsOf(result)}`);
       },
       waiting,
     ).finally(() => talk.clear());

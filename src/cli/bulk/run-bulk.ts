@@ -65,24 +65,24 @@ export async function planBulk(
  * Does it with each account. Those that share something that may not be there yet go one after the other until one has
  * made it; then as many at a time as may.
  *
- * @param told of each account as soon as it is done or has failed
+ * @param ended called for each account as soon as it is done or has failed
  */
 export async function runBulk(
   rows: readonly BulkRow[],
   { work, resume, limits }: { work: BulkWork; resume: ResumeFile | undefined; limits: BulkLimits },
   { azure, journal, environment }: Operation,
-  told: (result: BulkResult) => void,
+  ended: (result: BulkResult) => void,
   waiting: Journal['waiting'],
 ): Promise<BulkResult[]> {
   let failures = 0;
   const results = new Map<BulkRow, BulkResult>();
-  const tell = ({ account }: BulkRow, text: string): void =>
+  const progress = ({ account }: BulkRow, text: string): void =>
     waiting(`${lastName(account)}: ${text}`, { done: results.size, total: rows.length });
   const one = async (row: BulkRow): Promise<boolean> => {
     if (failures >= limits.maxFailures) return false;
     const own = new Journal({
       record: journal.record,
-      show: ({ kind, text }) => kind === 'waiting' && tell(row, text),
+      show: ({ kind, text }) => kind === 'waiting' && progress(row, text),
     });
     const result = await tryRow(row, work, { azure, journal: own, environment });
     journal.take(own);
@@ -90,8 +90,8 @@ export async function runBulk(
     if (isDone) resume?.add(row);
     else failures += 1;
     results.set(row, result);
-    told(result);
-    tell(row, result.outcome);
+    ended(result);
+    progress(row, result.outcome);
     return isDone;
   };
   const made = new Set<string>();

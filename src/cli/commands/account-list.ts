@@ -189,7 +189,7 @@ function showAccount(account: FleetAccountAnswer, output: Output): ExitCode {
   return EXIT.ok;
 }
 
-/** A version as a table shows it: enough of it to tell two apart. */
+/** A version as a table shows it: enough of it to distinguish two. */
 function shortVersion(version: string | undefined): Cell {
   return version === undefined ? undefined : { full: version, short: version.slice(0, 8) };
 }

@@ -13,7 +13,7 @@ import type { FocusResult } from './gather-focus.ts';
 /** Changes that a report lists. */
 const LISTED = 50;
 /** Findings that a change lists of each kind. */
-const TOLD = 20;
+const NAMED = 20;
 
 const reasonsOf = (checks: readonly { readonly reason: string }[]): ReadonlySet<string> =>
   new Set(checks.map(({ reason }) => reason));
@@ -71,7 +71,7 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
     .map((change) => toChange(change, now, added, gone, { changes, focus, autofix }))
     .filter((change) => change.found.length + change.gone.length > 0)
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on));
-  const told = withChanges(report.changes, effective);
+  const listed = withChanges(report.changes, effective);
   const unseen = report.unseen.filter(({ id }) => !found.has(id));
   const { counts } = report;
   return {
@@ -87,8 +87,8 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
         gone: counts.gone + gone.length,
         unseen: unseen.length,
       },
-      changes: told,
-      ...(told.length > 0 ? { changeSeconds: secondsOf(told) } : {}),
+      changes: listed,
+      ...(listed.length > 0 ? { changeSeconds: secondsOf(listed) } : {}),
     },
     changes: effective,
     added,
@@ -122,13 +122,13 @@ function toChange(
 ): DriftChange {
   const ofIt = (findings: readonly Finding[]) =>
     findings.filter((finding) => changeOf(finding, changes, focus)?.id === change.id);
-  const tell = ({ id, reason, resource }: Finding) => ({ id, reason, resource });
+  const nameOf = ({ id, reason, resource }: Finding) => ({ id, reason, resource });
   const made = ofIt(added);
   return {
     ...change.changedBy,
     ...{ id: change.id, foundOn, fixed: made.some((finding) => isFixed(finding, autofix)) },
-    found: made.slice(0, TOLD).map(tell),
-    gone: ofIt(gone).slice(0, TOLD).map(tell),
+    found: made.slice(0, NAMED).map(nameOf),
+    gone: ofIt(gone).slice(0, NAMED).map(nameOf),
   };
 }
 
@@ -139,7 +139,10 @@ function withChanges(listed: readonly DriftChange[], effective: readonly DriftCh
     const again = byId.get(one.id);
     byId.delete(one.id);
     if (!again) return one;
-    const [found, gone] = [[...one.found, ...again.found].slice(0, TOLD), [...one.gone, ...again.gone].slice(0, TOLD)];
+    const [found, gone] = [
+      [...one.found, ...again.found].slice(0, NAMED),
+      [...one.gone, ...again.gone].slice(0, NAMED),
+    ];
     return { ...one, found, gone, fixed: one.fixed || again.fixed };
   });
   return [...byId.values(), ...known].slice(0, LISTED);

@@ -91,7 +91,7 @@ export function tenantMismatch({ account, tenantId, key, scopes }: AccountSubjec
 
 /**
  * One act repairs it for every account that has the identity. System-assigned identities are one for each account: those of a
- * subscription are told together, each with its own command.
+ * subscription are one cause, each with its own command.
  */
 function ofIdentity(subject: AccountSubject, key: KeySubject | undefined): FoundCause {
   const identity = chosenIdentity(subject) ?? `/subscriptions/${subject.account.subscriptionId}`;

@@ -20,7 +20,7 @@ import { KEY_TAG, pinnedBack } from './left-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
-const DAILY_LOOK_MS = DAY_MS;
+const STORAGE_CHECKS_MS = DAY_MS;
 
 /**
  * An account has so long to follow a new version: it takes seconds, and longer only where the accounts of one region use up
@@ -245,7 +245,7 @@ function stalePin(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersi
 function lagging(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
   const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
   if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return undefined;
-  return now.getTime() - activeFrom(plan.target).getTime() > DAILY_LOOK_MS ? plan.target : undefined;
+  return now.getTime() - activeFrom(plan.target).getTime() > STORAGE_CHECKS_MS ? plan.target : undefined;
 }
 
 function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
@@ -253,7 +253,7 @@ function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
   return versions && planKeyUse(use, versions, now);
 }
 
-/** The version whose state decides whether data can be read; for an automatic use that Azure does not tell, the newest. */
+/** The version whose state decides whether data can be read; for an automatic use whose version Azure does not show, the newest. */
 function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion | undefined {
   const version = versionInUse(use);
   return version === undefined ? newestVersion(versions) : findVersion(versions, version);

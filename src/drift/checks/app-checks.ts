@@ -101,7 +101,7 @@ function missingPermission({ unread }: AppSubject): readonly Found[] {
   }));
 }
 
-/** Accounts that cannot be read are told by their subscription. */
+/** Accounts that cannot be read are one finding of their subscription. */
 function placeOf(resource: string): string {
   return /^\/subscriptions\/[^/]+(?=\/.*\/storageAccounts\/)/i.exec(resource)?.[0] ?? resource;
 }

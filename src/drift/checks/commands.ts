@@ -80,7 +80,7 @@ export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: 
   return shellCommand('cmk admin ensure-events', [['--vault', id], ...destinationOf({ functionId, deadLetter })]);
 }
 
-/** Has Resource Manager tell the app of changes in a subscription. */
+/** Subscribes the app to Resource Manager's events of a subscription. */
 export function watchChanges(subscription: string, wanted: WantedSubscription): ShellCommand {
   const [own] = wanted.filters.find(({ operatorType }) => operatorType === 'StringNotIn')?.values ?? [];
   return shellCommand('cmk admin watch-changes', [

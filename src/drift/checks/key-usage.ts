@@ -11,7 +11,7 @@ export class KeyUsage {
   #unknown = 0;
   #incomplete = false;
 
-  /** Not every account or scope could be looked at: who is not seen may use the key. */
+  /** Not every account or scope could be read: one that was not may use the key. */
   markIncomplete(): void {
     this.#incomplete = true;
   }
@@ -56,7 +56,7 @@ export class KeyUsage {
     return this.#incomplete;
   }
 
-  /** Users whose version Azure does not tell. */
+  /** Users whose version Azure does not show. */
   get unknown(): number {
     return this.#unknown;
   }

@@ -8,7 +8,7 @@ function unsupportedKey({ material }: KeySubject): readonly Found[] {
   const read = known(material);
   if (!read) return [];
   const { type, size } = read;
-  // A size that is not told is not held against the key.
+  // An unknown size is no finding.
   if (isStorageKind(read) !== false) return [];
   return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
 }

@@ -15,11 +15,11 @@ import { HOUR_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
-/** What was asked within so many hours goes on: Storage looks at a key that it uses every hour. */
+/** What was asked within so many hours goes on: Storage reads a key that it uses every hour. */
 const RECENT_HOURS = 6;
 
 /**
- * Versions that could be disabled, as far as the accounts that were looked at tell. That is no proof: where the log is not
+ * Versions that could be disabled, by the accounts that were read. That is no proof: where the log is not
  * one, a person decides.
  */
 export function retirableVersion(subject: KeySubject, { now, drift }: Rules): readonly Found[] {

@@ -26,7 +26,7 @@ export interface Rules {
   readonly contests: readonly Contest[];
   /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
   readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
-  /** Of each watched subscription; undefined: Resource Manager is not to tell of changes. */
+  /** Of each watched subscription; undefined: `CMK_WATCH_CHANGES` is off. */
   readonly wantedWatch: WantedSubscription | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface KeySubject {
   readonly policy: Part<RotationPolicy>;
   /** Of the newest version; undefined where Key Vault does not show it. */
   readonly material: Part<KeyKind | undefined>;
-  /** Who was seen to use it, once every account has been looked at. */
+  /** Its users, once every account has been read. */
   readonly usage: KeyUsage;
   /** Who asked for which version, by its vault's log; absent: not asked. */
   evidence?: Evidence;
@@ -70,7 +70,7 @@ export interface AccountSubject {
   /** The key has not, or not any more, the version in use: it was looked for after the account had been read. */
   readonly lost?: boolean;
   readonly scopes: readonly ScopeSubject[];
-  /** Its encryption scopes on keys of Microsoft, as far as its scopes were looked at. */
+  /** Its encryption scopes on keys of Microsoft, as far as its scopes were read. */
   readonly platformScopes?: readonly PlatformScope[];
   readonly contest?: Contest | undefined;
   /** What the last move met: only an administrator can take it away. */
@@ -151,7 +151,7 @@ export interface AppSubject {
   /** Name of the storage account that holds both zones; absent: each has its own. */
   readonly sharedZones?: string | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
-  /** What is wrong with the audit trail since the look before; absent: it was not looked at. */
+  /** What is wrong with the audit trail since the last check; absent: it was not read. */
   readonly trail?: readonly ChainFinding[];
   /** Absent: they could not be read. */
   readonly legacyOrders?: readonly LegacyOrder[] | undefined;

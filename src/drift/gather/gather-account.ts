@@ -21,7 +21,7 @@ interface AccountReads {
   readonly isOwn: (account: Account) => boolean;
 }
 
-/** An account with everything that the checks look at. */
+/** An account with everything that the checks need. */
 export async function gatherAccount(account: Account, reads: AccountReads): Promise<AccountSubject> {
   const use = accountKeyUse(account.encryption);
   const key = use && (await reads.key(use));

@@ -3,7 +3,7 @@ import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
 
-/** Identities of one subscription that are asked for one by one at most, where its list does not tell. */
+/** Identities of one subscription that are read one by one at most, where the list lacks them. */
 const MAX_LOOKUPS = 200;
 const ACTION = 'Microsoft.ManagedIdentity/userAssignedIdentities/read';
 

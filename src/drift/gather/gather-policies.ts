@@ -66,7 +66,7 @@ export class GatheredPolicies {
     const id = `${named.scope}/${named.name}`.toLowerCase();
     const reading =
       this.#initiatives.get(id) ??
-      // Told by where they are defined: a right on that place is what is missing for all of them.
+      // Named by where they are defined: a right on that place is what is missing for all of them.
       this.#read('policySetDefinitions', named.scope || '/', 'the policy initiatives that are defined there', () =>
         this.#policies.initiative(named, this.#signal),
       );

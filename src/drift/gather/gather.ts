@@ -55,7 +55,7 @@ export type GatherServices = VaultServices & {
   /** What the index has; undefined: there is none to compare with. */
   readonly useRows?: Pick<UseRows, 'of'> | undefined;
   readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
-  /** The audit trail, looked at for what was done to it; undefined: not by this check. */
+  /** The audit trail, to be verified; undefined: not by this check. */
   readonly auditWatch?: Pick<AuditWatch, 'files'> | undefined;
   readonly now: () => Date;
 };
@@ -75,7 +75,7 @@ export interface Gathered {
   readonly legacyApprovals: AppSubject['legacyApprovals'];
   /** Event subscriptions of the watched subscriptions, as far as they could be read. */
   readonly watches: NonNullable<AppSubject['watches']>;
-  /** Undefined: it was not looked at. */
+  /** Undefined: it was not verified. */
   readonly trail: Part<TrailReport> | undefined;
   readonly unread: readonly UnreadPart[];
 }
@@ -178,7 +178,7 @@ async function gatherApp(storage: GatherServices['driftStorage'], now: Date) {
   };
 }
 
-/** Whether Resource Manager tells the app of changes. Without it the hourly check finds them, so that it is read beside the rest. */
+/** Whether the app gets Resource Manager's events of changes. Without it the hourly check finds them, so that it is read beside the rest. */
 async function gatherWatches(
   subscriptions: readonly string[],
   { wantedWatch }: Rules,
@@ -309,7 +309,7 @@ function countUsers(
   }
 }
 
-/** Whether who uses a key is known as far as it was to be looked at: that an identity could not be read does not matter. */
+/** Whether the users of a key are known: an identity that could not be read does not matter. */
 function sawEveryUser({ unread }: SubscriptionResult): boolean {
   return unread.every(({ action }) => !action.startsWith('Microsoft.Storage/'));
 }

@@ -19,7 +19,7 @@ import type { DriftDetails } from '../report.ts';
 const MAX_GROUP_LOOKUPS = 200;
 const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no role of their own on the vault. Azure says only one by one whether a group gives it to them, and was not asked for the others: give the role to the identities themselves, or exempt this in CMK_EXEMPTIONS.`;
 
-/** Without one of these it cannot be told whether an identity may use a key of the vault. */
+/** Without one of these it is not known whether an identity may use a key of the vault. */
 export const VAULT_ACCESS = {
   vault: 'the vault',
   roles: 'the role assignments of the vault',

@@ -37,7 +37,7 @@ const LEGACY_REKEYS = 'cmkrekeys';
 /** Reports that a history shows at most. */
 const HISTORY = 200;
 
-// What the drift check keeps in the app's own storage, and what it looks at there. Errors are the SDK's.
+// What the drift check keeps in the app's own storage, and what it reads there. Errors are the SDK's.
 
 /** The reports. */
 export interface ReportStore {
@@ -62,7 +62,7 @@ export interface ReportStore {
   merge(change: (report: WholeReport) => WholeReport): Promise<WholeReport | undefined>;
 }
 
-/** The checks that are under way, as every instance can tell. */
+/** The checks in progress, of all instances. */
 export interface RunningChecks {
   /** Writes down that a check has begun, or why it has no report. */
   begin(check: RunningCheck): Promise<void>;

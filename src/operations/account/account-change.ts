@@ -142,7 +142,7 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
   const target = usableVersion(key, versions, options.version ?? newest?.version, azure.now());
   const held = use.pinned ?? use.current;
   refuseBackwards(account.name, target, held === undefined ? undefined : findVersion(versions, held));
-  // Azure may still use another version than the one that it is told to: then the same is written again.
+  // Azure may still use another version than the one that the account names: then the same is written again.
   const isHeld = use.pinned === target.version && (use.current === undefined || use.current === target.version);
   const plan: AccountPlan = isHeld
     ? { write: false, why: `${account.name} is pinned to this version already` }

@@ -94,7 +94,7 @@ async function askFileService(account: Account, { shares, fileService }: Azure):
   }
 }
 
-/** What is required of this account, and exempted, is not asked: an account is looked at, not a fleet. */
+/** What is required of this account, and exempted, is not asked: this checks an account, not a fleet. */
 const DRIFT: Rules['drift'] = {
   problems: [],
   autofix: [],

@@ -85,7 +85,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
   ];
 }
 
-/** What repairs it: the finding's own command or words, but where this very account tells more. */
+/** What repairs it: the finding's own command or words, but where this account shows more. */
 function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use, key }: AccountSubject): string {
   const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
   const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;
@@ -103,7 +103,7 @@ function materialOf({ material }: KeySubject): string {
 }
 
 function noVersion({ versions, state }: KeySubject, held: string | undefined): string | undefined {
-  if (state !== 'present') return 'There is no key to look at.';
+  if (state !== 'present') return 'There is no key to check.';
   return unreadOf(versions) ?? (held === undefined ? 'Storage does not say which version it uses.' : undefined);
 }
 
@@ -113,7 +113,7 @@ function whyUnknown(identity: IdentityState | undefined): string | undefined {
 
 function noAccess({ access }: AccountSubject): string | undefined {
   if (!access || access.reason === 'IdentityMissing' || access.reason === 'IdentityDeleted') {
-    return 'There is no identity to look at.';
+    return 'There is no identity to check.';
   }
   return access.ready === 'unknown' ? access.missing.join(' ') : undefined;
 }

@@ -10,7 +10,7 @@ import { blastRadiusOf } from './blast-radius-of.ts';
 const FIRST_PAUSE_MS = 1_000;
 /** The pause doubles up to this one: lists of accounts are what Azure budgets most. */
 const LONGEST_PAUSE_MS = 15_000;
-const LOOK_MS = 60_000;
+const READ_MS = 60_000;
 
 /** Who uses the version by now, as far as the sign-in sees. */
 interface Moves {
@@ -31,7 +31,7 @@ export async function awaitMoves(
 ): Promise<Moves> {
   const end = azure.now().getTime() + seconds * 1_000;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    const radius = await blastRadiusOf(key, azure, environment, LOOK_MS);
+    const radius = await blastRadiusOf(key, azure, environment, READ_MS);
     const moves = movesIn(radius, version);
     const { moved, waiting } = moves;
     const all = moved.length + waiting.length;

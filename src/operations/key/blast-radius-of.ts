@@ -10,7 +10,7 @@ import type { Azure } from '../operator-azure.ts';
  * What depends on a key, as the operator's sign-in sees it. Without the app's settings in the environment it is not
  * known whether the app's own storage is among it.
  *
- * @param ms how long to look at most
+ * @param ms deadline of the read
  */
 export function blastRadiusOf(
   key: ManagedKey,

@@ -77,7 +77,7 @@ export async function restoreAsOperator(
   );
   if (result.versions.length === 0) throw keyNotFound(key);
   refuse(key, result);
-  tell(key, result, operation);
+  report(key, result, operation);
   const { end, recovered, versions, accounts, audit, auditReceipt } = result;
   const of = result.revocation && revocationState(result.revocation);
   return {
@@ -141,7 +141,7 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
   );
 }
 
-function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
+function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
   const { end, recovered, versions, unproven, accounts, warnings, audit, changed } = result;
   if (recovered) journal.done(recovery(key));
   const enabled = versions.filter(

@@ -29,8 +29,8 @@ import type { Azure, Operation } from '../operator-azure.ts';
 import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound, nameOf, refuseRevoked, versionNamed } from './usable-key.ts';
 
-/** How long one look at everything that uses the key may take, in milliseconds. */
-const LOOK_MS = 10 * 60_000;
+/** Deadline of one read of all users of the key, in milliseconds. */
+const READ_MS = 10 * 60_000;
 
 export interface KeyRetireOptions {
   /** One version; undefined: every one that may go. */
@@ -66,7 +66,7 @@ interface KeyRetirement {
 
 /**
  * Disables versions that nothing in sight uses any more, after fresh reads of everything that uses the key. That is no
- * proof: Key Vault's log has to be, or a person, who is told what is not known. A retirement that was broken off is finished.
+ * proof: Key Vault's log has to be, or a person, to whom it names what is not known. A retirement that was broken off is finished.
  *
  * @throws {@link CmkError} `RetirementUnproven` when versions could go, the log does not prove it, and no person answers for it
  * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
@@ -90,7 +90,7 @@ export async function retireVersions(
   const usageLog = azure.usageLog(workspace);
   const services = { ...azure, usageLog, settings: lookSettings(azure, environment) };
   const proof = by === 'person' ? 'person' : 'log';
-  const options = { version, hours, lookMs: LOOK_MS, disable: by !== 'look' && !journal.dryRun, proof } as const;
+  const options = { version, hours, readMs: READ_MS, disable: by !== 'look' && !journal.dryRun, proof } as const;
   const retired: string[] = [];
   const kept: Stays[] = [];
   const unproven: Stays[] = [];
@@ -142,7 +142,7 @@ async function* both(
   options: RetireOptions,
   services: RetireServices,
 ): AsyncGenerator<Retirement, void, undefined> {
-  if (options.disable) yield* finishRetirements(key, options.lookMs, services);
+  if (options.disable) yield* finishRetirements(key, options.readMs, services);
   yield* retireUnused(key, options, services);
 }
 

@@ -89,14 +89,14 @@ export async function revokeAsOperator(
     NO_LOG,
   );
   if (!result) throw keyNotFound(key);
-  tell(key, result, environment, operation);
+  report(key, result, environment, operation);
   const { complete, versions, elapsedMs, dependents, audit, auditReceipt } = result;
   for (const warning of auditWarning({ audit })) journal.note(warning);
   const revocation = result.revocation && revocationState(result.revocation);
   return { key: result.key.id, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt };
 }
 
-function tell(
+function report(
   key: ManagedKey,
   result: Revoked<BlastRadius | undefined>,
   environment: Environment,

@@ -15,7 +15,7 @@ import { unprotected } from '../vault/vault-ensure.ts';
 import { noteVault } from '../vault/vault-notes.ts';
 import { checkSupported, usableVersion } from './usable-key.ts';
 
-/** Which key, and how: what every operation that points an account at a key is told. */
+/** Which key, and how: arguments of every operation that points an account at a key. */
 export interface KeyChoice {
   /** Name, ARM id or URI. */
   readonly vault: string;

@@ -55,7 +55,7 @@ export async function ensureEvents(
   return { vault: vault.id, ...(await ensureSubscriptions(vault, wanted, eventGrid, journal)) };
 }
 
-/** Makes sure that Resource Manager tells the app of changes in a subscription. */
+/** Makes sure that the app gets Resource Manager's events of a subscription. */
 export async function ensureWatch(
   options: WatchOptions,
   eventGrid: EventGrid,

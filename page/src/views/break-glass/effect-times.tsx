@@ -52,7 +52,7 @@ function within(share: string, seconds: number | undefined): string {
   return seconds === undefined ? `${share}: not known, too few were seen to` : `${share} within ${inWhole(seconds)}`;
 }
 
-/** Never told as less than it was. */
+/** Rounded up: never shown as less than it was. */
 function inWhole(seconds: number): string {
   return duration(Math.ceil(seconds));
 }
