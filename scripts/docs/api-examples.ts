@@ -80,6 +80,7 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   await call('restoreKey', 'restorer', 'POST', `/keys/${KEY}/restore`, {
     ...{ reason: 'Laptop found', ticket: 'INC-4711', revocation: revocation?.id },
   });
+  await call('rotateKey', 'operator', 'POST', `/keys/${KEY}/rotate`, { reason: 'Yearly rotation', ticket: 'CHG-1' });
   await call('keys', 'operator', 'GET', '/keys?vault=kv-files');
   await call('fleet', 'operator', 'GET', '/fleet?vault=kv-files&top=1');
   await call('fleetAccount', 'operator', 'GET', '/fleet/stfiles06');

@@ -18,7 +18,7 @@ import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts
 import { cachesOf } from './instance.ts';
 import { type Call, type Route, route } from './route.ts';
 
-const KEY_PARAMS = {
+export const KEY_PARAMS = {
   vault: { description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
   key: { description: 'Name of the key.', schema: z.string().min(1).max(127) },
 } as const;
