@@ -1,6 +1,6 @@
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import type { FleetUse } from '../fleet/fleet-index.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
+import type { UseRow } from '../fleet/use-row.ts';
 
 /** Subscriptions that are named: the order is in one property of Table Storage, which holds 32,768 characters. */
 const MOST_NAMED = 20;
@@ -10,7 +10,7 @@ const MOST_NAMED = 20;
  * cannot see them. An order does not move these, and an operator has to know before disabling the key.
  */
 export class ExcludedUses {
-  readonly #isManaged: (use: Pick<FleetUse, 'account'>) => boolean;
+  readonly #isManaged: (use: Pick<UseRow, 'account'>) => boolean;
   readonly #counts = new Map<string, number>();
 
   /** @param subscriptions managed subscriptions; undefined: not known, and no use is excluded */
@@ -19,7 +19,7 @@ export class ExcludedUses {
   }
 
   /** Counts a use that is excluded. @returns whether it is */
-  countIfExcluded(use: FleetUse): boolean {
+  countIfExcluded(use: UseRow): boolean {
     if (this.#isManaged(use)) return false;
     const id = parseStorageAccountId(use.account)?.subscriptionId ?? '';
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
