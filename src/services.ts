@@ -26,12 +26,8 @@ import { createEffectStore, type EffectStore } from './effect/effect-store-clien
 import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { type ControllerServices, createController } from './fleet/create-controller.ts';
-import { createFleetIndex } from './fleet/create-fleet-index.ts';
-import type { FleetIndex } from './fleet/fleet-index.ts';
-import type { FleetTable } from './fleet/fleet-rows.ts';
-import { createFleetTable } from './fleet/fleet-table-client.ts';
-import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
-import { CONTROL_TABLE } from './fleet/rollout-store-client.ts';
+import { createFleetIndex, createKnownKeys, type FleetIndex, type KnownKeys } from './fleet/fleet-index.ts';
+import { createControlTable, createFleetTable } from './fleet/fleet-table-client.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import {
   type AccountScopes,
@@ -139,6 +135,7 @@ export function createServices(
   const accounts = tracedAccounts(createStorageAccounts(identity, cloud), telemetry);
   const now = () => new Date();
   const table = createFleetTable(settings, () => identity);
+  const control = createControlTable(settings, () => identity);
   const fleet = createFleetIndex(table);
   const keys = createKeys(identity, LIMITS.keyWork);
   const data = createDataServices(identity, cloud);
@@ -152,12 +149,17 @@ export function createServices(
   const orderStore = createOrdersStore(settings, () => identity);
   const leases = createLeases(settings, () => identity);
   const evidence = createEvidence(settings, identity, { driftStorage, now, newId }, log);
-  const controller = createController(settings, identity, table, {
-    ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
-    ...{ orders: orderStore, inSight },
-    subscriptions: inReach,
-    probe: canaryProbe({ settings, ...data, now }),
-  });
+  const controller = createController(
+    settings,
+    identity,
+    { table, control },
+    {
+      ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
+      ...{ orders: orderStore, inSight },
+      subscriptions: inReach,
+      probe: canaryProbe({ settings, ...data, now }),
+    },
+  );
   return {
     settings,
     keys,
@@ -170,7 +172,7 @@ export function createServices(
     ...data,
     fleet,
     ...controller,
-    ...keyLists(table),
+    ...{ knownKeys: createKnownKeys(table), seenKeys: createSeenKeys(table) },
     ...{ orderStore, writeBudgets: writesOf() },
     ...{ resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
@@ -179,7 +181,7 @@ export function createServices(
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
     outbox: createOutbox(settings, () => identity),
-    changes: createChangeRows(createFleetTable(settings, () => identity, CONTROL_TABLE)),
+    changes: createChangeRows(control),
     postWebhook: createPostWebhook(),
     queue,
     queueAges: () => queueAges(settings, () => identity, now()),
@@ -187,7 +189,7 @@ export function createServices(
     leases,
     ...evidence,
     authenticate: authenticator(settings, log),
-    dependents: (key) => hasDependents(key, inReach, { accounts, fleet }),
+    dependents: (key) => hasDependents(key, inReach, { accounts, useRows: controller.useRows }),
     ...{ newId, now, sleep: (ms) => sleep(ms) },
   };
 }
@@ -201,10 +203,6 @@ function createVaultClients(
     vaultGuards: createVaultGuards(identity, cloud),
     keyPolicies: createKeyPolicies(identity, cloud),
   };
-}
-
-function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {
-  return { knownKeys: createKnownKeys(table), seenKeys: createSeenKeys(table) };
 }
 
 /** Who calls, by the settings as they are: what is wrong with them refuses every call, and is logged. */
