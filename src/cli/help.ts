@@ -50,7 +50,6 @@ Of the app, where a command concerns it:
   CMK_DUAL_CONTROL           off: the revoker of a key may restore it
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where admin ensure-events has events delivered
-  CMK_AUTOFIX                what drift --as-app fixes
   CMK_NOTIFY                 its targets, for admin test-notification
   CMK_API_CLIENT_ID          app registration whose owners doctor reports
 `;

@@ -9,7 +9,7 @@ import { type BulkCommand, isBulk, manyAccounts, runMany } from '../bulk/bulk-co
 import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, expiry, expiryOf, inGroup, inVault, keySize, placeOf, rotationPolicy, waiting } from '../options.ts';
+import { changing, inGroup, inVault, placeOf, waiting } from '../options.ts';
 import type { Output } from '../output.ts';
 import { addAccountViews } from './account-list.ts';
 import { addAccountBreakGlass } from './break-glass.ts';
@@ -24,26 +24,18 @@ interface KeyArguments extends Where {
 interface OnboardArguments extends KeyArguments {
   identity: string;
   keyGroup?: string;
-  premium?: boolean;
-  roleOnKey?: boolean;
   replaceIdentity?: boolean;
-  kty?: 'RSA' | 'RSA-HSM';
-  size?: number;
-  expires?: string;
-  rotationPolicy?: boolean;
 }
 
 interface EnableArguments extends KeyArguments {
   identity?: string;
   grant?: boolean;
   replaceIdentity?: boolean;
-  federatedClientId?: string;
 }
 
 interface CreateArguments extends KeyArguments {
   identity?: string;
   grant?: boolean;
-  federatedClientId?: string;
   location?: string;
   sku: string;
   kind: string;
@@ -78,14 +70,12 @@ A share has no key of its own. Shares of Microsoft.FileShares belong to no
 account, and are not set up by this command.`;
 
 function addOnboard(command: Command, cli: Cli): void {
-  rotationPolicy(keySize(expiry(replacing(withKeyOptions(command, false)))))
+  replacing(withKeyOptions(command, false))
     .description(
       'ALL IN ONE: vault, key, identity, role, account; keeps what is there, goes on where it was interrupted',
     )
     .option('--identity <identity>', 'user-assigned identity, created if it is not there')
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
-    .option('--premium', 'a new vault is a premium one, with keys in hardware')
-    .option('--role-on-key', 'give the role on the key alone instead of on the vault')
     .addHelpText('after', COVERED);
   oneOrMany<OnboardArguments, Onboarding>(command, cli, {
     required: ['vault', 'key', 'identity'],
@@ -95,15 +85,9 @@ function addOnboard(command: Command, cli: Cli): void {
     },
     run: async (account, options, operation) => {
       const { onboardAccount } = await import('../../operations/account/account-onboard.ts');
-      const { vault, key, identity, keyGroup, roleOnKey, replaceIdentity, kty, size, expires, wait } = options;
-      const sku = options.premium ? ('premium' as const) : undefined;
-      const asked = { account, vault, key, identity, keyGroup, sku, roleOnKey, replaceIdentity, waitSeconds: wait };
-      const expiresOn = expiryOf(expires, operation.azure.now());
-      const policy = options.rotationPolicy === false ? ('none' as const) : undefined;
-      return onboardAccount(
-        { ...placeOf(options), ...asked, wantedKey: { kty, size, expiresOn, policy }, pin: pinOf(options) },
-        operation,
-      );
+      const { vault, key, identity, keyGroup, replaceIdentity, wait: waitSeconds } = options;
+      const asked = { account, vault, key, identity, keyGroup, replaceIdentity, waitSeconds };
+      return onboardAccount({ ...placeOf(options), ...asked, pin: pinOf(options) }, operation);
     },
     trouble: ({ verification }) => troubleOf(verification),
     show: ({ verification }, output) => (verification ? showChecks(verification, output) : undefined),
@@ -164,7 +148,7 @@ function addUnpin(command: Command, cli: Cli): void {
 }
 
 function addEnable(command: Command, cli: Cli): void {
-  fromOtherTenant(granting(replacing(withKeyOptions(command, false))))
+  granting(replacing(withKeyOptions(command, false)))
     .description('encrypt an existing account with an existing key')
     .option('--identity <identity>', 'user-assigned identity, or system (default: the one that the account has)');
   oneOrMany<EnableArguments>(command, cli, {
@@ -174,23 +158,23 @@ function addEnable(command: Command, cli: Cli): void {
       grant && identity ? [`role ${identity.toLowerCase()} ${vault.toLowerCase()}`] : [],
     run: async (account, options, operation) => {
       const { enableAccount } = await import('../../operations/account/account-enable.ts');
-      const { identity, grant, federatedClientId, replaceIdentity, wait: waitSeconds } = options;
-      const asked = { account, identity, grant, federatedClientId, replaceIdentity, waitSeconds };
+      const { identity, grant, replaceIdentity, wait: waitSeconds } = options;
+      const asked = { account, identity, grant, replaceIdentity, waitSeconds };
       return enableAccount({ ...placeOf(options), ...asked, key: choiceOf(options) }, operation);
     },
   });
 }
 
 function addCreate(command: Command, cli: Cli): void {
-  fromOtherTenant(granting(withKeyOptions(command)))
+  granting(withKeyOptions(command))
     .description('create an account that is encrypted with a key from its first byte on')
     .option('--identity <identity>', 'user-assigned identity: a new account has no other yet')
     .option('--sku <sku>', 'redundancy', 'Standard_LRS')
     .option('--kind <kind>', 'kind of account', 'StorageV2')
     .action(async (account: string, options: CreateArguments) => {
       const { createAccount } = await import('../../operations/account/account-create.ts');
-      const { identity, grant, federatedClientId, location, sku, kind, wait } = options;
-      const asked = { account, identity, grant, federatedClientId, location, sku, kind, waitSeconds: wait };
+      const { identity, grant, location, sku, kind, wait } = options;
+      const asked = { account, identity, grant, location, sku, kind, waitSeconds: wait };
       await cli.run(command, (operation) =>
         createAccount({ ...placeOf(command.optsWithGlobals()), ...asked, key: choiceOf(options) }, operation),
       );
@@ -254,18 +238,11 @@ function replacing(command: Command): Command {
   return command.option('--replace-identity', 'another user-assigned identity may be taken off the account');
 }
 
-function fromOtherTenant(command: Command): Command {
-  return command.option(
-    '--federated-client-id <id>',
-    'the key is in another tenant: client id of the multi-tenant application',
-  );
-}
-
 function pinOf({ pin }: KeyArguments): string | undefined {
   return pin === true ? 'newest' : pin || undefined;
 }
 
-function choiceOf(options: KeyArguments & { federatedClientId?: string }): KeyChoice {
-  const { vault, key, federatedClientId } = options;
-  return { vault, key, pin: pinOf(options), otherTenant: federatedClientId !== undefined };
+function choiceOf(options: KeyArguments): KeyChoice {
+  const { vault, key } = options;
+  return { vault, key, pin: pinOf(options) };
 }

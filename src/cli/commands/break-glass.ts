@@ -100,11 +100,11 @@ function addRestore(restoring: Command, cli: Cli): void {
 
 const ABOUT_ACCOUNTS = `
 For a case that concerns one account and not the company, on your own sign-in:
-it takes the right to assign roles on the vault, or to write its access
-policies. It is done once and is not sticky: a person who may grant access can
-grant it again. Not in a Managed HSM. What is removed is in the audit trail
-of the app (AzureWebJobsStorage__accountName), and a restore grants exactly
-that. Repeat either if it fails half-way.`;
+it takes the right to assign roles on the vault. It is done once and is not
+sticky: a person who may grant access can grant it again. Not in a Managed HSM,
+nor in a vault with access policies. What is removed is in the audit trail of
+the app (AzureWebJobsStorage__accountName), and a restore grants exactly that.
+Repeat either if it fails half-way.`;
 
 /** `account revoke` and `account restore`. */
 export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {

@@ -5,7 +5,6 @@ import type { DriftReport } from '../../drift/report.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { TEXT_LENGTHS } from '../../http/readable.ts';
-import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
@@ -16,7 +15,6 @@ import type { Output } from '../output.ts';
 
 interface DriftArguments {
   vault: string[];
-  asApp?: boolean;
   expand?: boolean;
   key?: string[];
   resourceGroup?: string[];
@@ -30,27 +28,24 @@ export function addDriftCommand(program: Command, cli: Cli): void {
   const drift = program
     .command('drift')
     .summary('what is, compared with what should be')
-    .description('check accounts, keys, vaults and the app; without --as-app it changes nothing, and needs no app')
+    .description('check accounts, keys, vaults and the app; it changes nothing, and needs no app')
     .addOption(vaults())
     .option('--key <key...>', 'findings about this key: <key>, <vault>/<key> or an identifier')
     .option('-g, --resource-group <group...>', 'findings about what is in this resource group')
     .addOption(choice('--health <state...>', 'findings by which accounts are in this state', HEALTH_STATES))
     .option('--cause <cause...>', 'findings of this reason code or cause')
     .option('--expand', 'each finding, in place of what is behind them')
-    .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
     .action(async (options: DriftArguments, command: Command) => {
       const { checkDrift } = await import('../../operations/drift-check.ts');
       const { createServices } = await import('../../services.ts');
       const credential = cli.credential(command);
-      const { vault: named, asApp = false, expand = false, key, resourceGroup, health, cause } = options;
+      const { vault: named, expand = false, key, resourceGroup, health, cause } = options;
       const { subscription } = command.optsWithGlobals<GlobalOptions>();
-      let troubles = 0;
       await cli.look(
         command,
         async (operation) => {
-          const services = (app: Environment, log: Log) => createServices(app, credential, log);
-          const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
-          troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
+          const services = (app: Environment) => createServices(app, credential, () => {});
+          const report = await checkDrift({ vaults: named, environment, services }, operation);
           const { filterReport } = await import('../../drift/filter-report.ts');
           const { shorten } = await import('../../drift/causes.ts');
           const place = { resourceGroup, subscription: subscription ? [subscription] : undefined };
@@ -61,9 +56,8 @@ export function addDriftCommand(program: Command, cli: Cli): void {
           if (expand) showFindings(report, output);
           else showCauses(report, output);
           showCounts(report, output);
-          if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
           const { counts, complete } = report;
-          return counts.error + counts.warning + troubles > 0 || !complete ? EXIT.incomplete : EXIT.ok;
+          return counts.error + counts.warning > 0 || !complete ? EXIT.incomplete : EXIT.ok;
         },
       );
     });
@@ -155,12 +149,7 @@ function showFindings({ findings }: DriftReport, output: Output): void {
   showFixable(['SEVERITY', 'REASON', 'RESOURCE', 'IS'], rows, counted, output);
 }
 
-function showCounts({ fixes, counts, coverage, complete }: DriftReport, output: Output): void {
-  for (const { reason, resource, outcome, detail } of fixes) {
-    const what = `${reason} of ${shortResource(resource)}`;
-    if (outcome === 'failed') output.note(`${what} is NOT fixed: ${detail}`);
-    else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
-  }
+function showCounts({ counts, coverage, complete }: DriftReport, output: Output): void {
   const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];
   output.text(`${found.join(', ')}; ${counts.exempt} exempt.`);
   const seen = [count(coverage.vaults, 'vault'), count(coverage.keys, 'key'), count(coverage.accounts, 'account')];

@@ -3,14 +3,13 @@ import { CmkError } from '../../errors.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, inGroup, number, parsed, vaults, watching } from '../options.ts';
+import { changing, inGroup, vaults, watching } from '../options.ts';
 
 interface VaultArguments {
   subscription?: string;
   resourceGroup?: string;
   location?: string;
   sku?: 'standard' | 'premium';
-  retentionDays?: number;
 }
 
 export function addVaultCommands(program: Command, cli: Cli): void {
@@ -57,24 +56,13 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     .argument('<vault>', 'name, ARM id or URI')
     .description('create a key vault with purge protection, or turn it on for one that is there (for good)')
     .addOption(new Option('--sku <sku>', 'premium vaults hold keys in hardware').choices(['standard', 'premium']))
-    .option(
-      '--retention-days <days>',
-      'how long deleted keys can be recovered, 7 to 90 (default: 90)',
-      parsed(retention),
-    )
     .action(async (name: string, _options: unknown, command: Command) => {
-      const { subscription, resourceGroup, location, sku, retentionDays } = command.optsWithGlobals<VaultArguments>();
+      const { subscription, resourceGroup, location, sku } = command.optsWithGlobals<VaultArguments>();
       const { ensureVault } = await import('../../operations/vault/vault-ensure.ts');
       await cli.run(command, (operation) =>
-        ensureVault({ name, subscription, resourceGroup, location, sku, retentionDays }, operation),
+        ensureVault({ name, subscription, resourceGroup, location, sku }, operation),
       );
     });
-}
-
-function retention(text: string): number {
-  const days = number(text);
-  if (Number.isInteger(days) && days >= 7 && days <= 90) return days;
-  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
 }
 
 function factsOf(vault: Vault): (readonly [string, string])[] {
