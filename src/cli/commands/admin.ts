@@ -69,7 +69,7 @@ function addGrantRole(command: Command, cli: Cli): void {
           return { role: roleNameIn(CRYPTO_OFFICER, vault), scope: vault.id };
         }
         const grantee = await granteeOf(options.assignee, operation.azure);
-        await ensureRole(ENCRYPTION_USER, grantee, vault, options.key, operation);
+        await ensureRole({ role: ENCRYPTION_USER, grantee, vault, key: options.key }, operation);
         return { role: roleNameIn(ENCRYPTION_USER, vault), principalId: grantee.principalId, scope: vault.id };
       });
     });
