@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { RekeyStatusAnswer } from '../../api/rekeys.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
+import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import { count } from '../../text.ts';
 import { appByStorage, appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
@@ -72,10 +72,11 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
 }
 
 /** The re-key of that id; without one, all that there were. */
-async function readRekeys(id: string | undefined, app: AppApi): Promise<readonly RekeyStatusAnswer[]> {
-  const { REKEY_LIST, REKEY_STATUS } = await import('../../api/rekeys.ts');
+async function readRekeys(id: string | undefined, app: AppApi): Promise<readonly RekeyStatus[]> {
+  const { REKEY_LIST } = await import('../../api/rekeys.ts');
+  const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
   const ids = id === undefined ? (await app.get('/rekeys', REKEY_LIST)).value.map((order) => order.id) : [id];
-  const all: RekeyStatusAnswer[] = [];
+  const all: RekeyStatus[] = [];
   for (const one of ids) all.push(await app.get(pathOf(one), REKEY_STATUS));
   return all;
 }
@@ -93,7 +94,8 @@ function addStart(rekey: Command, cli: Cli): void {
     .option('--grant', 'give the identities that lack it their role on the new key')
     .addHelpText('after', STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
-      const { REKEY_CHECK, REKEY_STARTED } = await import('../../api/rekeys.ts');
+      const { REKEY_STARTED } = await import('../../api/rekeys.ts');
+      const { REKEY_CHECK } = await import('../../rekey/rekey-problems.ts');
       const reason = options.dryRun ? 'Only checked' : await reasonOf(options, cli.context.ask);
       const { ticket, maxFailures, grant = false } = options;
       const app = await appByStorage(cli, command);
@@ -149,7 +151,7 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
     .argument('<id>', 'id of the re-key, as `cmk rekey list` has it')
     .addHelpText('after', STORAGE)
     .action(async (id: string, options: ChangeArguments, command: Command) => {
-      const { REKEY_STATUS } = await import('../../api/rekeys.ts');
+      const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appByStorage(cli, command);
       const query = new URLSearchParams({ reason, keep: String(options.keep ?? false) });
@@ -181,9 +183,9 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
 
 const DONE = { pause: 'paused', resume: 'resumed', cancel: 'taken back' } as const;
 
-function showAll(all: readonly RekeyStatusAnswer[], output: Output): void {
+function showAll(all: readonly RekeyStatus[], output: Output): void {
   if (all.length === 0) output.text('There was no re-key yet.');
-  output.list<RekeyStatusAnswer>(
+  output.list<RekeyStatus>(
     [
       ['ID', ({ order }) => order.id],
       ['FROM', ({ order }) => nameOfIdentifier(order.from) ?? order.from],
@@ -200,7 +202,7 @@ function showAll(all: readonly RekeyStatusAnswer[], output: Output): void {
   for (const id of toDo) output.note(`There is something left to do: cmk rekey show ${id}`);
 }
 
-function show({ order, progress }: RekeyStatusAnswer, output: Output): void {
+function show({ order, progress }: RekeyStatus, output: Output): void {
   const { id, from, to, state, paused } = order;
   output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
   const { moved, waiting, failed, left, incomplete } = progress;

@@ -5,7 +5,6 @@ import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
-import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
@@ -13,7 +12,12 @@ import { isComplete } from '../../revocation/restore-end.ts';
 import { refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
 import { isNamed, readRevocation } from '../../revocation/revocation.ts';
-import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
+import {
+  type RestoredRevocation,
+  reportVersions,
+  revocationState,
+  type VersionReport,
+} from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { requestByMessage } from '../../work/work-queue-client.ts';
 import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
@@ -41,7 +45,7 @@ interface RestoreResult {
   readonly complete: boolean;
   /** The key was soft-deleted and has been recovered first. */
   readonly recovered: boolean;
-  readonly revocation: RevocationState | undefined;
+  readonly revocation: RestoredRevocation | undefined;
   readonly versions: readonly VersionReport[];
   /** Whether each account that depends on the key can use it again. */
   readonly accounts: readonly AccountReadiness[];
