@@ -3,8 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { createActivityLog } from './accounts/activity-log-client.ts';
 import { createInSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
-import { createSubscriptionMemory, rememberedSubscriptions } from './accounts/subscription-memory.ts';
-import { createSubscriptions, type Tenants } from './accounts/subscriptions-client.ts';
+import { createSubscriptions, type Tenants, withVanished } from './accounts/subscriptions-client.ts';
 import { auditContainer, auditFiles } from './audit/audit-client.ts';
 import { createAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
@@ -35,7 +34,6 @@ import { createKeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
 import { createOutbox } from './notify/outbox-client.ts';
 import { createPostWebhook } from './notify/webhook-client.ts';
-import { KnownOrders } from './orders/known-orders.ts';
 import { createOrdersStore } from './orders/standing-orders-client.ts';
 import { keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
@@ -71,10 +69,10 @@ export function createServices(
   const clients = createClients(settings, identity, telemetry);
   const stores = createStores(settings, identity, telemetry);
   const { accounts, listed } = clients;
-  const { driftStorage, fleet, table, queue, leases, orderStore, memory } = stores;
+  const { driftStorage, fleet, table, queue, leases, orderStore } = stores;
   const now = () => new Date();
   const sleep = (ms: number): Promise<void> => delay(ms);
-  const subscriptions = rememberedSubscriptions(listed, memory, now, log);
+  const subscriptions = withVanished(listed, fleet, now);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
   const files = auditFiles(auditContainer(settings, () => identity));
@@ -82,7 +80,7 @@ export function createServices(
   const controller = createController(settings, identity, table, {
     ...{ fleet, queue, leases, accounts, audit, sleep },
     ...{ orders: orderStore, inSight },
-    subscriptions: async () => settings.subscriptions ?? (await subscriptions.seen()).ids,
+    subscriptions: inReach,
     probe: canaryProbe({ settings, ...clients, now }),
   });
   const [fleetSnapshots, keyLister] = [new FleetSnapshots(), new KeyLister()];
@@ -95,8 +93,6 @@ export function createServices(
     /** Those that the app's identity sees, and those that it saw before. */
     subscriptions,
     inSight,
-    /** What operators have ordered, as this instance knows it. */
-    control: new KnownOrders(orderStore, now),
     /** What Azure takes of writes in one subscription and region. */
     writeBudgets: writesOf(),
     /** Seconds that the oldest message of each queue has waited. */
@@ -113,7 +109,7 @@ export function createServices(
     dependents: (key: ManagedKey): Promise<Dependence> => hasDependents(key, inReach, { accounts, fleet }),
     /** Caches of this instance, which several routes share. */
     ...{ fleetSnapshots, keyLister, nowBoard: new NowBoard(fleetSnapshots, keyLister) },
-    ...{ random: Math.random, newId, now, sleep },
+    ...{ newId, now, sleep },
   };
 }
 
@@ -152,7 +148,7 @@ function createStores(settings: Settings, identity: TokenCredential, telemetry: 
     fleet: createFleetIndex(table),
     knownKeys: createKnownKeys(table),
     seenKeys: createSeenKeys(table),
-    memory: createSubscriptionMemory(settings, credential),
+    /** What operators have ordered. */
     orderStore: createOrdersStore(settings, credential),
     /** What the file and blob services of a key's dependents were last seen to do. */
     effects: createEffectStore(settings, credential),

@@ -20,7 +20,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     answers: { 200: { description: 'The line, and the parts.', schema: { Now: NOW } } },
     conditional: true,
     handle(call) {
-      const { request, caller, services, log, reaches } = call;
+      const { request, caller, services, reaches } = call;
       const sight = {
         ...call,
         now: services.now(),
@@ -28,7 +28,7 @@ export const FLEET_ROUTES: readonly Route[] = [
         reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
         requireFleet: () => call.require(undefined),
       };
-      return showNow(request.headers, sight, services.nowBoard.takers(services, log));
+      return showNow(request.headers, sight, services.nowBoard.takers(services));
     },
   }),
   route({

@@ -22,15 +22,13 @@ import { type Call, type Route, route } from './route.ts';
 const BESIDE_MS = 8_000;
 
 /** @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read */
-export async function handleKeyStatus(call: Pick<Call, 'request' | 'services' | 'log'>): Promise<HttpResponseInit> {
-  const { request, services, log } = call;
+export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>): Promise<HttpResponseInit> {
+  const { request, services } = call;
   const key = keyOfCall(call);
-  // Not awaited: it ends long before the vault and the accounts answer.
-  void services.control.refresh(log);
   const versions = await listOrRefuse(key, services);
   const open = openRevocation(versions, services.now());
   const effect = async () => {
-    const { accounts, times, warnings } = await readEffect(key, Promise.resolve(open), services);
+    const { accounts, times, warnings } = await readEffect(key, open, services);
     return { effect: accounts.map((account) => ({ ...account })), effectTimes: times, warnings };
   };
   const limits = { workspace: services.settings.drift.usageWorkspace, ms: BESIDE_MS };
@@ -55,8 +53,8 @@ export const KEY_ROUTES: readonly Route[] = [
     },
     answers: { 200: { description: 'At most 50 keys, by vault and name.', schema: { KeyList: KEY_LIST } } },
     conditional: true,
-    handle: ({ query, request: { headers }, caller, services, log }) =>
-      showKeys({ ...query, headers }, caller, services.keyLister, services, log),
+    handle: ({ query, request: { headers }, caller, services }) =>
+      showKeys({ ...query, headers }, caller, services.keyLister, services),
   }),
   route({
     id: 'keyStatus',
@@ -142,7 +140,7 @@ export const KEY_ROUTES: readonly Route[] = [
     query: { after: AFTER },
     answers: { 200: { description: 'At most 50 rotations.', schema: { RotationList: ROTATION_LIST } } },
     refusals: ['ServiceUnavailable'],
-    handle: ({ query, services, log }) => showRotations(query.after, services, log),
+    handle: ({ query, services }) => showRotations(query.after, services),
   }),
   route({
     id: 'rotation',
@@ -154,6 +152,6 @@ export const KEY_ROUTES: readonly Route[] = [
     params: KEY_PARAMS,
     answers: { 200: { description: 'The rotation.', schema: { Rotation: ROTATION } } },
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
-    handle: async (call) => showRotation(keyOfCall(call), call.services, call.log),
+    handle: async (call) => showRotation(keyOfCall(call), call.services),
   }),
 ];

@@ -8,7 +8,7 @@ import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/ke
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
-import { recordChange } from '../orders/record-orders.ts';
+import { recordChanges } from '../orders/change-orders.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
@@ -100,15 +100,6 @@ export class Controller {
     this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
     this.#versions = new VersionLists(services.keys, services.now);
     this.#queues = createQueues(services);
-  }
-
-  /** Puts a work item of a subscription, and sends its message. Errors are the SDK's. */
-  async request(subscription: string, kind: 'key' | 'list' | 'scopes', about: string, cause: Cause): Promise<void> {
-    const { settings, items, now } = this.#services;
-    if (!isManagedSubscription(subscription, settings)) return;
-    const at = now();
-    await items.put([{ subscription, kind, about, due: at, since: at, cause }]);
-    await this.#queues.send({ subscriptions: [subscription], tries: 0, cause });
   }
 
   /** Has the subscriptions listed that the index never saw, so that the users of a key are known before its first event. */
@@ -268,7 +259,7 @@ export class Controller {
       canaries: settings.canary,
       probe: (canaries, target) => probe(canaries, target, log),
       findGaps: (rekey, since) => findGaps(rekey, since, { ...this.#queues, fleet, items, inSight, now }),
-      recordOrder: (change) => recordChange(change, { orderStore: orders, audit }),
+      recordOrder: (change) => recordChanges([change], { orderStore: orders, audit }),
       recordNews: (news, key, target, decision) => recordRollout(news, key, target, decision, { audit, log }),
     };
   }
@@ -302,10 +293,7 @@ export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'no
   };
 }
 
-export function isManagedSubscription(
-  subscription: string,
-  { subscriptions }: Pick<Settings, 'subscriptions'>,
-): boolean {
+function isManagedSubscription(subscription: string, { subscriptions }: Pick<Settings, 'subscriptions'>): boolean {
   return subscriptions?.some((own) => own.toLowerCase() === subscription.toLowerCase()) ?? true;
 }
 

@@ -4,7 +4,7 @@ import { storageClock } from '../azure/storage-clock.ts';
 import { createKeys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-import { createVersion2, type Version2 } from './adopt-version-2-client.ts';
+import { adoptingLeases } from './adopt-version-2-client.ts';
 import { Controller, type ControllerPorts, createQueues } from './controller.ts';
 import type { FleetTable } from './fleet-rows.ts';
 import { createFleetTable } from './fleet-table-client.ts';
@@ -26,7 +26,6 @@ export interface ControllerServices {
   readonly useRows: UseRows;
   readonly rollouts: RolloutStore;
   readonly moved: MovedUses;
-  readonly adoptVersion2: Version2['adopt'];
 }
 
 /** One for each instance. No call is made yet. */
@@ -47,10 +46,9 @@ export function createController(
   const keys = createKeys(identity, LIMITS.keyWork);
   const { now } = storageClock;
   const { useRows: rows, workItems: items, rollouts } = stores;
-  const version2 = createVersion2(settings, credential, { ...ports, rows, items, now });
-  const { leases } = version2;
+  const leases = adoptingLeases(settings, credential, { ...ports, rows, now });
   const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
   const fleetQueue = createQueues({ queue: ports.queue, now });
   const { requestKey, requestKeys } = controller;
-  return { ...stores, controller, fleetQueue, requestKey, requestKeys, adoptVersion2: version2.adopt };
+  return { ...stores, controller, fleetQueue, requestKey, requestKeys };
 }

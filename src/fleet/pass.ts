@@ -38,7 +38,7 @@ const LIST_AGAIN_MS = 15_000;
 /** Tries of one use in a row, while version lists expire during its read. */
 const MOST_ROUNDS = 3;
 /** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
-const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
+const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list']);
 
 /** Reason of an item whose list cannot be read. */
 const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {

@@ -67,7 +67,7 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Oper
   journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
   if (asApp) return runDriftCheck(run, services, log);
-  return findDrift(run, knowsAppStorage(environment) ? services : { ...services, ...NO_STORAGE }, log);
+  return findDrift(run, knowsAppStorage(environment) ? services : { ...services, ...NO_STORAGE });
 }
 
 /** Nothing is fixed; where the app's storage is not known, the emulator's stands in its place, unasked. */
@@ -79,8 +79,8 @@ function readOnly(environment: Environment): Environment {
 }
 
 /** The app's own storage is not known: there is neither a report before nor anything of its queues to be seen. */
-const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> & { readonly control: undefined } = {
-  control: undefined,
+const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> & { readonly orderStore: undefined } = {
+  orderStore: undefined,
   driftStorage: {
     before: async () => undefined,
     managedAccounts: async () => ({}),

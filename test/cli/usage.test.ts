@@ -22,7 +22,7 @@ describe('a command line that is not right', () => {
     ],
     [
       ['--subscription', 'key', 'admin', 'replay', 'drift'],
-      "Command-argument value 'drift' is invalid for argument 'queue'. Allowed choices are key-work, fleet-work, account-work, notify-work.",
+      "Command-argument value 'drift' is invalid for argument 'queue'. Allowed choices are key-work, fleet-work, notify-work.",
       'cmk admin replay --help',
     ],
   ])('%j: a sentence, where to look, and exit code 2', async (args, message, help) => {

@@ -160,39 +160,26 @@ function subscriptionId(text: string): string {
 const QUEUES: Readonly<Record<WorkQueueName, true>> = {
   'key-work': true,
   'fleet-work': true,
-  'account-work': true,
   'notify-work': true,
 };
-
-const ONE_ACCOUNT = 'The queues are in the account of AzureWebJobsStorage: there is no old account.';
-const NAME_WORK = 'Set CMK_WORK__queueServiceUri to the account that has the queues now.';
 
 function addReplay(command: Command, cli: Cli): void {
   command
     .description("put the messages of one of the app's poison queues back to work")
     .addArgument(new Argument('<queue>', 'the queue that they came from').choices(Object.keys(QUEUES)))
-    .option(
-      '--old-account',
-      'replay messages left in the queue itself in the account of AzureWebJobsStorage, from before it moved',
-    )
     .addHelpText('after', `${STORAGE}\nIt needs the role Storage Queue Data Contributor.`)
-    .action(async (queue: WorkQueueName, { oldAccount }: { oldAccount?: true }) => {
-      const { oldQueues, workQueues } = await import('../../azure/app-storage.ts');
+    .action(async (queue: WorkQueueName) => {
+      const { workQueues } = await import('../../azure/app-storage.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const { replay } = await import('../../work/replay-client.ts');
       const { inAppStorage } = await import('../app-storage-failures.ts');
-      const from = oldAccount ? queue : `${queue}-poison`;
+      const from = `${queue}-poison`;
       await cli.look(
         command,
         () => {
-          const settings = readStorageSettings(cli.environment);
-          const credential = () => cli.credential(command);
-          const work = workQueues(settings, credential);
-          const old = oldQueues(settings, credential);
-          if (oldAccount && old.url === work.url) throw new CmkError('ArgumentInvalid', ONE_ACCOUNT, NAME_WORK);
-          const { url } = oldAccount ? old : work;
-          const place = { what: `queue ${from}`, url, role: 'Storage Queue Data Contributor' };
-          return inAppStorage(place, () => replay(work, queue, (oldAccount ? old : work).getQueueClient(from)));
+          const work = workQueues(readStorageSettings(cli.environment), () => cli.credential(command));
+          const place = { what: `queue ${from}`, url: work.url, role: 'Storage Queue Data Contributor' };
+          return inAppStorage(place, () => replay(work, queue));
         },
         ({ replayed, left, hidden = 0 }, output) => {
           if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
@@ -203,7 +190,7 @@ function addReplay(command: Command, cli: Cli): void {
           }
           if (hidden > 0) {
             const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'}`;
-            const why = oldAccount ? 'it is due later' : 'the drift check or another replay has just read the queue';
+            const why = 'the drift check or another replay has just read the queue';
             output.note(`${which} hidden: ${why}. Run it again in two minutes.`);
           }
           return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;

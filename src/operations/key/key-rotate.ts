@@ -12,6 +12,8 @@ import { keyNotFound, nameOf, refuseRevoked } from './usable-key.ts';
 /** How often it is looked for a version whose answer was lost. */
 const LOOK_SECONDS = 5;
 
+type RotateAzure = Pick<Azure, 'keys' | 'now' | 'sleep'>;
+
 /**
  * Makes a new version with the tags and the lifetime of the one before. Accounts are moved by the app, or by hand.
  *
@@ -21,7 +23,7 @@ const LOOK_SECONDS = 5;
 export async function rotateKey(
   key: ManagedKey,
   ifOlderThanSeconds: number,
-  { azure, journal }: Operation,
+  { azure, journal }: { readonly azure: RotateAzure } & Pick<Operation, 'journal'>,
 ): Promise<{ readonly from: string; readonly to: string | undefined }> {
   const name = nameOf(key);
   const versions = await azure.keys.listVersions(key);
@@ -82,7 +84,7 @@ function rotatable(key: ManagedKey, versions: readonly KeyVersion[], now: Date):
 }
 
 /** When the answer is lost, it waits for as long as a version may still appear: a second request could make a second one. */
-async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Azure): Promise<KeyVersion> {
+async function versionAfter(from: KeyVersion, key: ManagedKey, azure: RotateAzure): Promise<KeyVersion> {
   const result = await makeVersion(key, from, azure.keys);
   if ('made' in result) return result.made;
   for (let waited = 0; waited < LATE_SECONDS; waited += LOOK_SECONDS) {
@@ -97,7 +99,7 @@ async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Azure): Pr
   );
 }
 
-async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Azure): Promise<void> {
+async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: RotateAzure): Promise<void> {
   const incomplete = (failure: Failure, cause?: unknown): CmkError =>
     new CmkError(
       'RotationIncomplete',
