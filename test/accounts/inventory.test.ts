@@ -5,7 +5,6 @@ import type { FleetIndex, FleetUse } from '../../src/fleet/fleet-index.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 
-
 function account(name: string, keyName = 'other-key', more: Partial<Account> = {}): Account {
   const subscriptionId = more.subscriptionId ?? SUBSCRIPTION;
   const type = 'Microsoft.Storage/storageAccounts';
