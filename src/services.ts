@@ -13,6 +13,7 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { type Budget, writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
+import { createKeyUserResources, type KeyUserResources } from './dependents/key-user-client.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDeletedAccounts, type DeletedAccounts } from './dependents/stored-data-client.ts';
 import { type ChangeRows, createChangeRows } from './drift/changes/change-rows.ts';
@@ -77,6 +78,7 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly deletedAccounts: DeletedAccounts;
   readonly usageLog: KeyUsageLog;
   readonly resourceGraph: ResourceGraph;
+  readonly keyUsers: KeyUserResources;
   /** What the file and blob services of a key's dependents were last seen to do. */
   readonly effects: EffectStore;
   /** The managed vaults as ARM shows them. */
@@ -173,6 +175,7 @@ export function createServices(
     ...controller,
     ...keyLists(table),
     ...{ orderStore, control: new KnownOrders(orderStore, now), writeBudgets: writesOf() },
+    keyUsers: createKeyUserResources(identity, cloud),
     ...{ resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud),

@@ -56,7 +56,7 @@ export async function verifyAccount(
   const vault = use && (await vaults(use.vaultUri));
   const rules: Rules = {
     ...{ now: azure.now(), drift: DRIFT, contests: [] },
-    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
+    ...{ wantedSubscriptions: undefined, wantedWatches: [] },
   };
   const findings = [
     ...evaluate(ACCOUNT_CHECKS, subject, account.id, rules),
