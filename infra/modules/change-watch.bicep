@@ -10,14 +10,12 @@ param functionAppId string
 @description('Client id of the identity of the app: what the app itself writes is no news.')
 param appClientId string
 
-var endings = [for n in range(0, length(watchedOperations)): n == 0 ? 'resourceChanged' : 'resourceChanged${n + 1}']
-
 // One after the other: the first makes the topic.
 @batchSize(1)
 resource watches 'Microsoft.EventGrid/eventSubscriptions@2025-02-15' = [
-  for (operations, n) in watchedOperations: {
+  for watch in watchedOperations: {
     // The name that the app gives one that it makes.
-    name: 'cmk-${take(nameOf(functionAppId), 59 - length(endings[n]))}-${endings[n]}'
+    name: 'cmk-${take(nameOf(functionAppId), 59 - length(watch.ending))}-${watch.ending}'
     properties: {
       eventDeliverySchema: 'CloudEventSchemaV1_0'
       filter: {
@@ -29,7 +27,7 @@ resource watches 'Microsoft.EventGrid/eventSubscriptions@2025-02-15' = [
           {
             operatorType: 'StringIn'
             key: 'data.operationName'
-            values: operations
+            values: watch.operations
           }
           {
             operatorType: 'StringNotIn'

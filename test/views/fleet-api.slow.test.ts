@@ -189,7 +189,11 @@ describe('GET /api/fleet', () => {
     const { world } = wire.azure;
     const key = new TestKey(world, 'kv-records');
     const identity = addIdentity(world, group(world), `id-${key.name}`);
+    allowStorage(world, key.vault, identity.principalId);
     const own = key.account('pinned', { identity });
+    for (const [id, { principalId }] of world.roleAssignments) {
+      if (principalId === identity.principalId) world.roleAssignments.delete(id);
+    }
     const refuse = (path: string) => ({
       match: { method: 'GET', path },
       answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } },
