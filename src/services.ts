@@ -10,6 +10,7 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
+import { createKeyUserResources } from './dependents/key-user-client.ts';
 import { createResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDeletedAccounts } from './dependents/stored-data-client.ts';
 import { createChangeRows } from './drift/changes/change-rows.ts';
@@ -129,6 +130,7 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     ...{ listed, tenants: listed as Tenants },
     ...createDataServices(identity, cloud),
     resourceGraph: createResourceGraph(identity, cloud),
+    keyUsers: createKeyUserResources(identity, cloud),
     /** The managed vaults as ARM shows them. */
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
