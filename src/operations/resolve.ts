@@ -30,8 +30,7 @@ export async function lookForVault(text: string, azure: Azure, where: Where = {}
   // What names a vault names no Managed HSM.
   const types = isHsm ? [HSM_TYPE] : uri || text.startsWith('/') ? [VAULT_TYPE] : [VAULT_TYPE, HSM_TYPE];
   for (const type of types) {
-    const what = type === HSM_TYPE ? 'Managed HSM' : 'key vault';
-    const id = idOf(name, type, where) ?? (await findOne(what, type, nameOfVault(name), azure, where));
+    const id = idOf(name, type, where) ?? (await findOne(type, nameOfVault(name), azure, where));
     const found = id && (await azure.vaults.find(id));
     if (found) return found;
   }
@@ -51,7 +50,7 @@ export async function findVault(text: string, azure: Azure, where: Where = {}): 
 
 /** The account of that name or ARM id; undefined when the sign-in sees none. */
 export async function lookForAccount(text: string, azure: Azure, where: Where = {}): Promise<Account | undefined> {
-  const id = await lookFor('account', 'storage account', ACCOUNT_TYPE, text, azure, where);
+  const id = await lookFor('account', ACCOUNT_TYPE, text, azure, where);
   return id && azure.accounts.find(id);
 }
 
@@ -79,13 +78,12 @@ export async function lookForIdentity(
   azure: Azure,
   where: Where = {},
 ): Promise<ManagedIdentity | undefined> {
-  const id = await lookFor('identity', 'user-assigned identity', IDENTITY_TYPE, text, azure, where);
+  const id = await lookFor('identity', IDENTITY_TYPE, text, azure, where);
   return id && azure.identities.get(id);
 }
 
 async function lookFor(
   kind: 'account' | 'identity',
-  what: string,
   type: string,
   text: string,
   azure: Azure,
@@ -93,7 +91,7 @@ async function lookFor(
 ): Promise<ResourceId | undefined> {
   const id = idOf(text, type, where);
   if (!id) checkName(kind, text);
-  return id ?? findOne(what, type, text, azure, where);
+  return id ?? findOne(type, text, azure, where);
 }
 
 /** @throws {@link CmkError} `NotFound` */
@@ -198,6 +196,26 @@ export function resourceId(subscription: string, resourceGroup: string, type: st
   );
 }
 
+/**
+ * Where something is to be created.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` when group or region is not named
+ */
+export function placeToCreate(
+  what: string,
+  { resourceGroup, location }: Where & { readonly location?: string | undefined },
+): { readonly resourceGroup: string; readonly location: string } {
+  if (resourceGroup && location) return { resourceGroup, location };
+  const [lacks, option] = resourceGroup
+    ? ['region', '--location <region>']
+    : ['resource group', '--resource-group <group>'];
+  throw new CmkError(
+    'ArgumentInvalid',
+    `Your sign-in sees no ${what}, and to create it a ${lacks} is needed.`,
+    `Add ${option}; or, if it is there, ask for Reader on it.`,
+  );
+}
+
 export async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<string> {
   const chosen = subscription ?? azure.defaultSubscription;
   if (chosen) return chosen.toLowerCase();
@@ -212,7 +230,6 @@ export async function subscriptionFor(azure: Azure, { subscription }: Where): Pr
 }
 
 async function findOne(
-  what: string,
   type: string,
   name: string,
   azure: Azure,
@@ -227,7 +244,7 @@ async function findOne(
   if (found.length <= 1) return found[0];
   throw new CmkError(
     'NotUnique',
-    `There are ${found.length} resources that are a ${what} named ${name}.`,
+    `There are ${found.length} resources of the type ${type} named ${name}.`,
     `Give the ARM id of the one you mean: ${found.map(({ id }) => id).join(' or ')}`,
   );
 }

@@ -10,27 +10,14 @@ import { KEY_GRANT, type KeyGrant, restoreKeyGrant } from '../../identities/key-
 import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { placeOfRole } from '../../identities/role-grant.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
+import { callBy, inTrail } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findAccount, type Where } from '../resolve.ts';
-import { grantChange } from './account-revoke.ts';
+import { findAccount } from '../resolve.ts';
+import { type AccountBreakGlass, grantChange } from './account-revoke.ts';
 
-interface AccountRestoreOptions extends Where {
-  /** Name or ARM id. */
-  readonly account: string;
-  readonly reason: string;
-  readonly ticket?: string | undefined;
-  readonly audit: AppRecord['audit'];
+interface AccountRestoreOptions extends AccountBreakGlass {
   /** The audit trail, which says what was removed. */
   readonly trail: AuditFiles;
-}
-
-interface AccountRestoreResult {
-  /** ARM id. */
-  readonly account: string;
-  readonly restored: readonly KeyGrant[];
-  /** `written`, or why there is no audit record. */
-  readonly audit: string;
 }
 
 /** Common to the actions `account.revoke` and `account.restore`, as a record has them in its JSON. */
@@ -52,7 +39,7 @@ const ENTRY = z.object({
 export async function restoreAccount(
   { account: named, reason: why, ticket, audit, trail, ...where }: AccountRestoreOptions,
   { azure, journal }: Operation,
-): Promise<AccountRestoreResult> {
+): Promise<{ readonly account: string; readonly restored: readonly KeyGrant[]; readonly audit: string }> {
   const account = await findAccount(named, azure, where);
   const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
   const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];
@@ -95,7 +82,7 @@ function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): re
   const principalId = 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
   const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
   const grants = legacy.flatMap(({ removed }) => removed);
-  const isOwn = (grant: (typeof grants)[number]): boolean => {
+  const isOwn = (grant: KeyGrant): boolean => {
     const place = grant.kind === 'role' ? `https://${placeOfRole(grant.scope).vaultId.split('/').at(-1)}.` : grant.hsm;
     return grant.principalId.toLowerCase() === principalId && (vaultUri?.startsWith(place.toLowerCase()) ?? false);
   };
@@ -115,13 +102,8 @@ export async function removeLegacyRecords(
 ): Promise<void> {
   if (legacy.length === 0) return;
   const names = new Set(legacy.flatMap(({ tags }) => tags));
-  const ids = legacy.map(({ id }) => id).join(', ');
-  const change = {
-    text: `record of the revocation ${ids} removed`,
-    action: 'account.tag',
-    resource: account.id,
-  } as const;
-  await journal.change(change, async () => {
+  const text = `record of the revocation ${legacy.map(({ id }) => id).join(', ')} removed`;
+  await journal.change({ text, action: 'account.tag', resource: account.id }, async () => {
     // A PATCH replaces all tags, so they are read again right before it.
     const { tags } = await azure.accounts.get(account);
     const kept = Object.entries(tags).filter(([name]) => !names.has(name));

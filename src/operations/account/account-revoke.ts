@@ -15,14 +15,18 @@ import type { Change } from '../journal.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
 
-interface AccountRevokeOptions extends Where {
+/** What revoking and restoring take. */
+export interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
   readonly account: string;
-  /** Whether to go on where other accounts have the same identity. */
-  readonly shared: boolean;
   readonly reason: string;
   readonly ticket?: string | undefined;
   readonly audit: AppRecord['audit'];
+}
+
+interface AccountRevokeOptions extends AccountBreakGlass {
+  /** Whether to go on where other accounts have the same identity. */
+  readonly shared: boolean;
 }
 
 interface AccountRevokeResult {
