@@ -5,7 +5,6 @@ import { type DriftServices, findDrift } from '../drift/run-drift-check.ts';
 import { CmkError } from '../errors.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
-import { NO_LOG } from './app-storage.ts';
 import type { Operation } from './operator-azure.ts';
 import { findVault } from './resolve.ts';
 
@@ -30,7 +29,7 @@ export async function checkDrift(
   if (named.length === 0 && !environment.CMK_VAULTS?.trim()) {
     throw new CmkError(
       'ArgumentInvalid',
-      'Which vaults are to be looked at?',
+      'No vault is named.',
       'Add --vault <vault>, or set CMK_VAULTS to their ARM ids.',
     );
   }
@@ -52,14 +51,14 @@ export async function checkDrift(
   // What the app remembers of its own subscriptions is not what the operator sees.
   const services = { ...servicesOf(settings), subscriptions: azure.subscriptions };
   const { objectId } = await azure.operator();
-  journal.waiting('looking at vaults, keys and accounts');
+  journal.waiting('reading vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
-  return findDrift(run, hasStorage ? services : { ...services, ...NO_STORAGE }, NO_LOG);
+  return findDrift(run, hasStorage ? services : { ...services, ...NO_STORAGE });
 }
 
 /** The app's own storage is not known: there is neither a report before nor anything of its queues to be seen. */
-const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> & { readonly control: undefined } = {
-  control: undefined,
+const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> & { readonly orderStore: undefined } = {
+  orderStore: undefined,
   driftStorage: {
     before: async () => undefined,
     managedAccounts: async () => ({}),

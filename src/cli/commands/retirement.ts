@@ -17,19 +17,19 @@ interface RetireArguments {
 
 export function addRetire(command: Command, cli: Cli): void {
   confirmed(changing(command))
-    .description(
-      'disable versions that nothing in sight uses any more; without evidence and without your word it is a dry run',
-    )
-    .option('--version <version>', 'this version only (default: every one that may go)')
+    .description('disable versions that nothing known uses any more; without evidence and your word it is a dry run')
+    .option('--version <version>', 'this version only (default: every version that can be retired)')
     .option('--with-evidence', "disable those that the vaults' log proves unused")
     .addOption(
-      new Option(
-        '--usage-workspace <id>',
-        'id of the Log Analytics workspace that has that log (or CMK_USAGE_WORKSPACE)',
-      ).default(cli.environment?.CMK_USAGE_WORKSPACE, 'CMK_USAGE_WORKSPACE'),
+      new Option('--usage-workspace <id>', 'id of the Log Analytics workspace with that log').default(
+        cli.environment?.CMK_USAGE_WORKSPACE,
+        'CMK_USAGE_WORKSPACE',
+      ),
     )
     .addOption(
-      new Option('--without-evidence', 'disable them: you answer for what is out of sight').conflicts('withEvidence'),
+      new Option('--without-evidence', 'disable them, on your responsibility for uses that are not known').conflicts(
+        'withEvidence',
+      ),
     )
     .action(async (name: string, options: RetireArguments) => {
       const { version, withoutEvidence, withEvidence, usageWorkspace: workspace } = options;
@@ -41,7 +41,7 @@ export function addRetire(command: Command, cli: Cli): void {
       const { retireVersions } = await import('../../operations/key/key-retire.ts');
       const key = await cli.key(name, command);
       if (!dryRun) {
-        const what = `disable ${version ?? 'every version without a user in sight'} of`;
+        const what = `disable ${version ?? 'every version without a known use'} of`;
         const mind = () => (withoutEvidence ? NOT_KNOWN : '');
         await confirmName(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, mind);
       }
@@ -53,7 +53,7 @@ export function addRetire(command: Command, cli: Cli): void {
 
 export function addUnretire(command: Command, cli: Cli): void {
   changing(command)
-    .description('enable a version again that was retired, and have it left alone from then on')
+    .description('enable a retired version again, and exclude it from retirement')
     .requiredOption('--version <version>', 'the version')
     .action(async (name: string, options: { version: string; reason?: string; ticket?: string }) => {
       const { version, reason: why, ticket } = options;

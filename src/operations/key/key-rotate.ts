@@ -18,7 +18,7 @@ import { keyNotFound, nameOf, refuseRevoked } from './usable-key.ts';
 export async function rotateKey(
   key: ManagedKey,
   ifOlderThanSeconds: number,
-  { azure, journal }: Operation,
+  { azure, journal }: { readonly azure: Pick<Azure, 'keys' | 'now'> } & Pick<Operation, 'journal'>,
 ): Promise<{ readonly from: string; readonly to: string | undefined }> {
   const name = nameOf(key);
   const versions = await azure.keys.listVersions(key);
@@ -78,7 +78,7 @@ function rotatable(key: ManagedKey, versions: readonly KeyVersion[], now: Date):
   return newest;
 }
 
-async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Azure): Promise<KeyVersion> {
+async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Pick<Azure, 'keys'>): Promise<KeyVersion> {
   const result = await makeVersion(key, from, azure.keys);
   if ('made' in result) return result.made;
   throw new CmkError(
@@ -89,7 +89,7 @@ async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Azure): Pr
   );
 }
 
-async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Azure): Promise<void> {
+async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Pick<Azure, 'keys'>): Promise<void> {
   const incomplete = (failure: Failure, cause?: unknown): CmkError =>
     new CmkError(
       'RotationIncomplete',
