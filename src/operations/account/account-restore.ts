@@ -8,7 +8,7 @@ import { accountKeyUse } from '../../fleet/key-use.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
 import { KEY_GRANT, type KeyGrant, restoreKeyGrant } from '../../identities/key-grants.ts';
 import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
-import { placeOfRole } from '../../identities/role-grant.ts';
+import { vaultOfRole } from '../../identities/role-grant.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { callBy, inTrail } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -83,7 +83,7 @@ function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): re
   const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
   const grants = legacy.flatMap(({ removed }) => removed);
   const isOwn = (grant: KeyGrant): boolean => {
-    const place = grant.kind === 'role' ? `https://${placeOfRole(grant.scope).vaultId.split('/').at(-1)}.` : grant.hsm;
+    const place = grant.kind === 'role' ? `https://${vaultOfRole(grant.scope).split('/').at(-1)}.` : grant.hsm;
     return grant.principalId.toLowerCase() === principalId && (vaultUri?.startsWith(place.toLowerCase()) ?? false);
   };
   if (grants.every(isOwn)) return grants;

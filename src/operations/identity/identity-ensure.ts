@@ -1,9 +1,8 @@
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { IDENTITY_TYPE, lookForIdentity, placeToCreate, resourceId, subscriptionFor, type Where } from '../resolve.ts';
+import { IDENTITY_TYPE, lookForIdentity, placeToCreate, type Where } from '../resolve.ts';
 import { changeOf, ensureRole } from './role-ensure.ts';
 
 interface IdentityOptions extends Where {
@@ -24,11 +23,10 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
     journal.found(`identity ${found.name} (${found.location})`);
     return found;
   }
-  checkName('identity', wanted.name);
   const { name, create: place = wanted } = wanted;
-  const { resourceGroup, location } = placeToCreate(`identity ${name}`, { ...place, location: wanted.location });
-  const id = resourceId(await subscriptionFor(azure, place), resourceGroup, IDENTITY_TYPE, name);
-  const text = `identity ${name} created in ${resourceGroup} (${location})`;
+  const asked = { ...place, location: wanted.location };
+  const { id, location } = await placeToCreate('identity', IDENTITY_TYPE, name, asked, azure);
+  const text = `identity ${name} created in ${id.resourceGroup} (${location})`;
   const created = await journal.change({ text, action: 'identity.create', resource: id.id }, () =>
     azure.identities.create(id, location),
   );

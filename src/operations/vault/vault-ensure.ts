@@ -3,9 +3,8 @@ import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { protectVault } from '../../vaults/vault-commands.ts';
-import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookForVault, placeToCreate, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
+import { lookForVault, placeToCreate, resourceId, VAULT_TYPE, type Where } from '../resolve.ts';
 
 interface WantedVault extends Where {
   readonly name: string;
@@ -70,11 +69,10 @@ export function unprotected(vault: Vault): CmkError {
 
 async function createVault(wanted: WantedVault, { azure, journal }: Operation): Promise<EnsuredVault> {
   const { name, sku = 'standard', create: place = wanted } = wanted;
-  checkName('vault', name);
-  const { resourceGroup, location } = placeToCreate(`vault ${name}`, { ...place, location: wanted.location });
-  const subscription = await subscriptionFor(azure, place);
+  const asked = { ...place, location: wanted.location };
+  const { id, location } = await placeToCreate('vault', VAULT_TYPE, name, asked, azure);
   // An operator without the right to check gets Azure's conflict from the creation.
-  if (await unless('forbidden', () => azure.vaults.isDeleted(subscription, name, location))) {
+  if (await unless('forbidden', () => azure.vaults.isDeleted(id.subscriptionId, name, location))) {
     throw new CmkError(
       'NameTaken',
       `A vault ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
@@ -82,8 +80,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
     );
   }
   const { tenantId } = await azure.operator();
-  const id = resourceId(subscription, resourceGroup, VAULT_TYPE, name);
-  const text = `vault ${name} created in ${resourceGroup} (${location}), with purge protection and role-based access`;
+  const text = `vault ${name} created in ${id.resourceGroup} (${location}), with purge protection and role-based access`;
   const created = await journal.change({ text, action: 'vault.create', resource: id.id }, () =>
     azure.vaults.create(id, { location, tenantId, sku }),
   );
