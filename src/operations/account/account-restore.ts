@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { AuditFiles } from '../../audit/audit-files.ts';
-import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { recordsSince } from '../../audit/read-backwards.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
@@ -9,8 +8,8 @@ import { keyIdentity } from '../../identities/key-access.ts';
 import { KEY_GRANT, type KeyGrant, restoreKeyGrant } from '../../identities/key-grants.ts';
 import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { vaultOfRole } from '../../identities/role-grant.ts';
-import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { callBy, inTrail } from '../app-storage.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { recordDone } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount } from '../resolve.ts';
 import { type AccountBreakGlass, grantChange } from './account-revoke.ts';
@@ -52,12 +51,9 @@ export async function restoreAccount(
   }
   await removeLegacyRecords(account, legacy, { azure, journal });
   if (journal.dryRun || !journal.changed) return { account: account.id, restored, ...NOT_AUDITED };
-  const { caller, correlationId } = callBy(await azure.operator());
   const details = { why, ticket, restored, legacy: legacy.map(({ id }) => id) };
-  const about = { action: 'account.restore', reason: 'AccountRestored', resource: account.id };
-  const entry = { id: `account.restore/${correlationId}`, ...about, caller, correlationId, details };
-  const audited = await inTrail(audit(entry, AUDIT_WAIT_MS));
-  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
+  const entry = { action: 'account.restore', reason: 'AccountRestored', resource: account.id, details };
+  const audited = await recordDone(entry, audit, { azure, journal });
   journal.note('A role that is granted counts within ten minutes; Storage tries again by itself.');
   return { account: account.id, restored, audit: audited };
 }
