@@ -301,7 +301,7 @@ describe('what is under way', () => {
     });
     expect(rotated.status).toBe(200);
     const section = page.getByRole('region', { name: 'Rotations under way' });
-    await section.getByText('0 of 2 moved, 2 waiting').waitFor({ timeout: 30_000 });
+    await section.getByText('0 of 2').waitFor({ timeout: 30_000 });
     await section.getByText('Paused', { exact: true }).waitFor();
     await paused.getByText('Resume kv-records/records-key').first().click();
     await paused.getByText('At once: 2 pending accounts and scopes move to the newest version.').waitFor();

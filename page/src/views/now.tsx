@@ -38,12 +38,14 @@ export function NowView() {
   const revocations = <Revocations {...{ standing, isQuiet }} />;
   return (
     <>
-      <Heading>Now</Heading>
+      <div class="title">
+        <Heading>Now</Heading>
+        <Freshness of={standing} />
+      </div>
       <div class={`headline tone-${headline.tone}`} role="status">
         <Icon tone={headline.tone} />
         <p>{target ? <a href={href(...target)}>{headline.line}</a> : headline.line}</p>
       </div>
-      <Freshness of={standing} />
       <PollProblem of={standing} />
       {revoked.length > 0 && revocations}
       <div class="columns">
