@@ -45,8 +45,6 @@ export const REASONS = {
   RestoreFinished: 'A restore that was broken off, or that a late write had undone in part, was finished.',
   Restored: 'Everything that the revocation disabled is enabled again.',
   NothingToRestore: 'No such revocation is open; nothing was changed.',
-  ApprovalsGone:
-    'Version 2 left work of a request for approval behind; it is dropped, as approval is given in Entra Privileged Identity Management.',
   DryRun: 'Nothing was changed: this is what a revocation would do.',
 
   // Blast radius and effect
@@ -216,8 +214,6 @@ export const REASONS = {
   Conflict: 'Azure refused the change, as something else changed the resource at the same time; tried again.',
   IdentityAssignmentDenied:
     "Azure asks for Microsoft.ManagedIdentity/userAssignedIdentities/assign/action to write an account that has a user-assigned identity, and the app lacks it. Deploy with CMK_ALLOW_IDENTITY_ASSIGNMENT=true (parameter allowIdentityAssignment), or give the app's identity Managed Identity Operator on that identity.",
-  SubscriptionsNotRemembered:
-    'Which subscriptions were seen before could not be read or written; one that vanishes now may not be missed.',
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
   FleetIndexUnavailable:
     'The fleet index cannot be read or written, in part or at all; who uses a key is searched for as if there were none.',

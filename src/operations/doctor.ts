@@ -117,7 +117,14 @@ function settings(environment: Environment): ChecklistLine[] {
     }
     const names = missing.map((problem) => problem.split(' ')[0]).join(', ');
     const detail = `Of the app's, ${names} ${missing.length === 1 ? 'is' : 'are'} missing.`;
-    return [{ check: 'settings', state: 'unknown', detail, fix: 'Only drift check --as-app needs them all.' }];
+    return [
+      {
+        check: 'settings',
+        state: 'unknown',
+        detail,
+        fix: 'Only lists and `cmk now` need them, where the app does not answer.',
+      },
+    ];
   }
 }
 

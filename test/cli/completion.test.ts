@@ -25,7 +25,7 @@ describe('what may come next', () => {
     [['key', 'show', 'k', '--js'], ['--json']],
     [
       ['admin', 'replay', ''],
-      ['key-work', 'fleet-work', 'account-work', 'notify-work'],
+      ['key-work', 'fleet-work', 'notify-work'],
     ],
     [
       ['key', 'ensure', 'k', '--kty', ''],

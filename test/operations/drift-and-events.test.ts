@@ -73,7 +73,7 @@ describe('drift check', () => {
     const writes = await procedures.writes(async () => {
       const services = (settings: Environment, log: Log) => createServices(settings, credential, log);
       const { result } = await procedures.run((operation) =>
-        checkDrift({ vaults: [site.vault.name], asApp: false, environment: {}, services }, operation),
+        checkDrift({ vaults: [site.vault.name], environment: {}, services }, operation),
       );
       expect(result.coverage).toMatchObject({ vaults: 1, keys: 1 });
       expect(result.findings).toContainEqual(

@@ -18,18 +18,20 @@ interface RetireArguments {
 
 export function addRetire(command: Command, cli: Cli): void {
   confirmed(changing(command))
-    .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
-    .option('--version <version>', 'this version only (default: every one that may go)')
-    .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
+    .description('read what uses the key, and disable versions that nothing known uses any more')
+    .option('--version <version>', 'this version only (default: every version that can be retired)')
+    .option('--after-hours <hours>', 'least age of the next version', number, LEAST_RETIRE_HOURS)
     .option('--with-evidence', "disable those that the vaults' log proves unused")
     .addOption(
-      new Option(
-        '--usage-workspace <id>',
-        'id of the Log Analytics workspace that has that log (or CMK_USAGE_WORKSPACE)',
-      ).default(cli.environment?.CMK_USAGE_WORKSPACE, 'CMK_USAGE_WORKSPACE'),
+      new Option('--usage-workspace <id>', 'id of the Log Analytics workspace with that log').default(
+        cli.environment?.CMK_USAGE_WORKSPACE,
+        'CMK_USAGE_WORKSPACE',
+      ),
     )
     .addOption(
-      new Option('--without-evidence', 'disable them: you answer for what is out of sight').conflicts('withEvidence'),
+      new Option('--without-evidence', 'disable them, on your responsibility for uses that are not known').conflicts(
+        'withEvidence',
+      ),
     )
     .action(async (name: string, options: RetireArguments) => {
       const { version, afterHours: hours, withoutEvidence, withEvidence, usageWorkspace: workspace } = options;
@@ -39,7 +41,7 @@ export function addRetire(command: Command, cli: Cli): void {
       const { retireVersions } = await import('../../operations/key/key-retire.ts');
       const key = await cli.key(name, command);
       if (by !== 'look' && !dryRun) {
-        const what = `disable ${version ?? 'every version without a user in sight'} of`;
+        const what = `disable ${version ?? 'every version without a known use'} of`;
         const mind = () => (withoutEvidence ? NOT_KNOWN : '');
         await confirmName(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, mind);
       }
@@ -51,7 +53,7 @@ export function addRetire(command: Command, cli: Cli): void {
 
 export function addUnretire(command: Command, cli: Cli): void {
   changing(command)
-    .description('enable a version again that was retired, and have it left alone from then on')
+    .description('enable a retired version again, and exclude it from retirement')
     .requiredOption('--version <version>', 'the version')
     .action(async (name: string, options: { version: string; reason?: string; ticket?: string }) => {
       const { version, reason: why, ticket } = options;
