@@ -381,6 +381,18 @@ describe('what is under way', () => {
     await wrong.getByText('storageAccounts write. Changed by').nth(1).waitFor({ timeout: 60_000 });
   });
 
+  it('is a rotation, checked and then made where the key is shown', async () => {
+    await app.advance(2 * 3_600_000);
+    const { page } = await as('operator', `#/keys/${KEY}`);
+    const rotate = page.getByRole('group').filter({ hasText: `Rotate ${KEY}` });
+    await rotate.getByText(`Rotate ${KEY}`).first().click();
+    await rotate.getByText(/^A new version follows [\da-f]{8}\. The app makes \d+ moves in about/).waitFor();
+    expect(await axeFinds(page)).toEqual([]);
+    await rotate.getByLabel('Why').fill('Yearly rotation');
+    await rotate.getByRole('button', { name: `Rotate ${KEY}` }).click();
+    await rotate.getByText('Rotated. Moves begin within seconds.').waitFor();
+  });
+
   it('is a re-key, checked and then started where the key is shown', async () => {
     const { page } = await as('operator', '#/keys/kv-files/archive-key');
     const rekey = page.getByRole('group').filter({ hasText: 'Re-key kv-files/archive-key' });

@@ -35,7 +35,7 @@ const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
     `Events of ${first} do not reach the app; after a rotation its accounts move with the next hourly check, not within seconds`,
   VaultUnreachable: ({ first }) => `The network of ${first} keeps Storage out`,
   ContestedChange: ({ first }) =>
-    `Another party changed the key version of ${first} back after two repairs; the app repairs it no more until an operator releases it`,
+    `Another party keeps changing the key version of ${first} back; after two repairs the app stopped, until an operator releases it`,
 };
 
 /** A cause in one sentence, with names in place of ids. */

@@ -147,7 +147,7 @@ export function Changed({ by }: { readonly by: NonNullable<DriftCause['changedBy
   const who = name ?? (objectId ? `object id ${objectId}` : client ? `application ${client}` : 'an unknown caller');
   return (
     <>
-      Changed by {who} <Since at={on} />
+      Changed by {who}, <Since at={on} />
       {confirmed ? '' : ' (reported by the event, not confirmed by the activity log yet)'}
     </>
   );

@@ -43,7 +43,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   return (
     <>
       <Heading>Fleet</Heading>
-      <Section title="Accounts" of={fleet.polled}>
+      <Section title="All accounts" of={fleet.polled}>
         {fleet.warnings.map((warning) => (
           <p key={warning} class="muted">
             <Prose text={warning} />
