@@ -21,7 +21,7 @@ import { createDataServices, type DataClients } from './effect/data-services-cli
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
-import { type ControllerServices, createController } from './fleet/create-controller.ts';
+import { type ControllerServices, createController } from './fleet/controller.ts';
 import { createFleetIndex, createKnownKeys, type FleetIndex, type KnownKeys } from './fleet/fleet-index.ts';
 import { createControlTable, createFleetTable } from './fleet/fleet-table-client.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
@@ -153,7 +153,7 @@ export function createServices(
   const controller = createController(
     settings,
     identity,
-    { table, control },
+    { work: table, control },
     {
       ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
       ...{ orders: orderStore, inSight },

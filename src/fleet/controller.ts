@@ -2,8 +2,10 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
-import { CONCURRENCY } from '../azure/limits.ts';
-import type { Keys } from '../keys/key-client.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import { CONCURRENCY, LIMITS } from '../azure/limits.ts';
+import { storageClock } from '../azure/storage-clock.ts';
+import { createKeys, type Keys } from '../keys/key-client.ts';
 import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
@@ -18,18 +20,21 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import { createVersion2, type Version2 } from './adopt-version-2-client.ts';
 import { recordMoves, recordRollout } from './audit-records.ts';
 import type { FleetIndex } from './fleet-index.ts';
+import { isManagedSubscription } from './fleet-keys.ts';
+import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
-import type { MovedUses } from './moved-uses.ts';
+import { createMovedUses, type MovedUses } from './moved-uses.ts';
 import { reconcileKey, requestLists } from './reconcile-key.ts';
 import { RolloutGate } from './rollout-gate.ts';
-import type { RolloutStore } from './rollout-row.ts';
+import { createRolloutStore, type RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import { sweepWork } from './sweep.ts';
-import type { UseRows } from './use-row.ts';
+import { createUseRows, type UseRows } from './use-row.ts';
 import { VersionLists } from './version-lists.ts';
-import { keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import { createWorkItems, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { FleetQueue, FleetWork, KeyPorts, KeyQueue, WorkerPorts } from './worker-ports.ts';
 
 /** A worker ends itself in time for the host. Milliseconds. */
@@ -284,7 +289,7 @@ export class Controller {
   }
 }
 
-export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
+function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
   const secondsUntil = (visibleOn: Date | undefined) =>
     visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
   return {
@@ -298,9 +303,35 @@ export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'no
   };
 }
 
-export function isManagedSubscription(
-  subscription: string,
-  { subscriptions }: Pick<Settings, 'subscriptions'>,
-): boolean {
-  return subscriptions?.some((own) => own.toLowerCase() === subscription.toLowerCase()) ?? true;
+/** The controller, and what it keeps. */
+export interface ControllerServices {
+  readonly controller: Controller;
+  readonly requestKey: RequestKey;
+  readonly requestKeys: Controller['requestKeys'];
+  readonly fleetQueue: FleetQueue;
+  readonly workItems: WorkItems;
+  readonly useRows: UseRows;
+  readonly rollouts: RolloutStore;
+  readonly moved: MovedUses;
+  readonly adoptVersion2: Version2['adopt'];
+}
+
+/** One for each instance. No call is made yet. @param zones tables of the work zone and of the control zone */
+export function createController(
+  settings: Settings,
+  identity: TokenCredential,
+  zones: { readonly work: FleetTable; readonly control: FleetTable },
+  ports: Omit<ControllerPorts, 'settings' | 'items' | 'rows' | 'rollouts' | 'moved' | 'keys' | 'now'>,
+): ControllerServices {
+  const [items, rows] = [createWorkItems(zones.work), createUseRows(zones.work)];
+  const [rollouts, moved] = [createRolloutStore(zones.control), createMovedUses(zones.control)];
+  const { now } = storageClock;
+  const version2 = createVersion2(settings, () => identity, { ...ports, rows, items, now });
+  const keys = createKeys(identity, LIMITS.keyWork);
+  const { leases } = version2;
+  const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
+  const { requestKey, requestKeys } = controller;
+  const fleetQueue = createQueues({ queue: ports.queue, now });
+  const stores = { workItems: items, useRows: rows, rollouts, moved };
+  return { ...stores, controller, fleetQueue, requestKey, requestKeys, adoptVersion2: version2.adopt };
 }
