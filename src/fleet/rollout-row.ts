@@ -60,7 +60,7 @@ const UNREADABLE: RolloutRow = {
 
 /** Rollout rows. @param table of the control zone */
 export function createRolloutStore(table: FleetTable): RolloutStore {
-  const parse = ({ row }: Row) => ROLLOUT.safeParse(parseJson(String(row ?? ''))).data;
+  const parse = ({ row }: Row) => ROLLOUT.safeParse(parseJson(String(row))).data;
   return {
     async read(name) {
       const found = await table.row(ROTATIONS, encoded(name));
