@@ -7,7 +7,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
-import type { FleetAccount } from './fleet-index.ts';
+import { type FleetAccount, keysOfAccount } from './fleet-index.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
 import type { Wanted } from './lane.ts';
 import { type Announcement, observe, type ReadUse } from './observe.ts';
@@ -91,7 +91,7 @@ export class Listing {
     const records = new Map<string, FleetAccount>();
     for await (const record of fleet.accounts(this.#pass.subscription)) records.set(accountRow(record.account), record);
     const known = this.#knownRows();
-    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOf)]);
+    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
     let startedOn = now();
     const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
@@ -124,7 +124,7 @@ export class Listing {
   async account(account: string, wanted: Wanted): Promise<void> {
     const record = await this.#ports.fleet.account(account);
     const known = new KnownRows((key) => this.#ports.rows.ofAccount(key, account));
-    await this.#loadRows(known, record ? keysOf(record) : []);
+    await this.#loadRows(known, record ? keysOfAccount(record) : []);
     await this.#readAccount(account, record, known, wanted);
   }
 
@@ -198,7 +198,7 @@ export class Listing {
       const read = useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn);
       return keysOfRead(read).map((key) => ({ scope: scope.name, key, read }));
     });
-    await this.#loadRows(known, [...keysOf(record), ...shown.map(({ key }) => key)]);
+    await this.#loadRows(known, [...keysOfAccount(record), ...shown.map(({ key }) => key)]);
     const rows = known.of(account);
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
     const ofScope = (name: string) => rows.filter(({ scope }) => scope?.toLowerCase() === name.toLowerCase());
@@ -209,8 +209,8 @@ export class Listing {
     for (const row of rows) {
       if (row.scope !== undefined && !names.has(row.scope.toLowerCase())) this.#read(row, wanted);
     }
-    const scopeUses = shown.map(({ scope, key }) => ({ scope, key }));
-    this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeUses });
+    const scopeKeys = [...new Set(shown.map(({ key }) => key))];
+    this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeKeys });
   }
 
   /** Reads an account, and drops all rows of a deleted account. */
@@ -333,10 +333,6 @@ function isWorthWriting(known: UseRow, seen: UseRow): boolean {
   return (
     areDifferent(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn))
   );
-}
-
-function keysOf({ key, scopeUses }: FleetAccount): readonly string[] {
-  return [...(key ? [key] : []), ...scopeUses.map((use) => use.key)];
 }
 
 /** None where the use is of no key of Key Vault, or the key's name is invalid. */
