@@ -3,8 +3,12 @@ import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
-import { createSubscriptionMemory, rememberedSubscriptions } from './accounts/subscription-memory.ts';
-import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
+import {
+  createSubscriptions,
+  type Subscriptions,
+  type Tenants,
+  withVanished,
+} from './accounts/subscriptions-client.ts';
 import { auditContainer, auditFiles } from './audit/audit-client.ts';
 import { createAudit, type RecordAudit } from './audit/audit-trail.ts';
 import type { AuditWatch } from './audit/verify-trail.ts';
@@ -40,7 +44,6 @@ import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts'
 import { consoleLog, type Log } from './log.ts';
 import { createOutbox, type Outbox } from './notify/outbox-client.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
-import { KnownOrders } from './orders/known-orders.ts';
 import { createOrdersStore, type OrdersStore } from './orders/standing-orders-client.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
@@ -103,13 +106,10 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly auditWatch: AuditWatch;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
-  /** What operators have ordered, where it is kept; and as this instance knows it. */
+  /** What operators have ordered. */
   readonly orderStore: OrdersStore;
-  readonly control: KnownOrders;
   /** What Azure takes of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
-  /** From 0 to 1. */
-  readonly random: () => number;
   /** Whether anything that the app looks after uses a key. */
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   /** An id with randomness in it. */
@@ -134,7 +134,6 @@ export function createServices(
   const { cloud } = settings;
   const accounts = tracedAccounts(createStorageAccounts(identity, cloud), telemetry);
   const now = () => new Date();
-  const memory = createSubscriptionMemory(settings, () => identity);
   const table = createFleetTable(settings, () => identity);
   const control = createControlTable(settings, () => identity);
   const fleet = createFleetIndex(table);
@@ -144,7 +143,7 @@ export function createServices(
   const driftStorage = createDriftStorage(settings, () => identity);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
-  const subscriptions = rememberedSubscriptions(listed, memory, now, log);
+  const subscriptions = withVanished(listed, fleet, now);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
   const orderStore = createOrdersStore(settings, () => identity);
@@ -157,7 +156,7 @@ export function createServices(
     {
       ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
       ...{ orders: orderStore, inSight },
-      subscriptions: async () => settings.subscriptions ?? (await subscriptions.seen()).ids,
+      subscriptions: inReach,
       probe: canaryProbe({ settings, ...data, now }),
     },
   );
@@ -174,7 +173,7 @@ export function createServices(
     fleet,
     ...controller,
     ...{ knownKeys: createKnownKeys(table), seenKeys: createSeenKeys(table) },
-    ...{ orderStore, control: new KnownOrders(orderStore, now), writeBudgets: writesOf() },
+    ...{ orderStore, writeBudgets: writesOf() },
     ...{ resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud),
@@ -191,7 +190,7 @@ export function createServices(
     ...evidence,
     authenticate: authenticator(settings, log),
     dependents: (key) => hasDependents(key, inReach, { accounts, useRows: controller.useRows }),
-    ...{ random: Math.random, newId, now, sleep: (ms) => sleep(ms) },
+    ...{ newId, now, sleep: (ms) => sleep(ms) },
   };
 }
 

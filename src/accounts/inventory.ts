@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { regionCell } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Account } from '../fleet/account.ts';
@@ -19,9 +19,7 @@ interface Unread {
 }
 
 /** Whether anything uses a key. `unknown`: no use was found, and not everything could be read. */
-export type Dependence =
-  | { readonly answer: 'some' | 'none' }
-  | { readonly answer: 'unknown'; readonly detail: string; readonly mayPass: boolean };
+export type Dependence = { readonly answer: 'some' | 'none' } | { readonly answer: 'unknown'; readonly detail: string };
 
 /** Whether anything uses a key, by the fleet index or else by lists: the search ends at the first account that does. */
 export async function hasDependents(
@@ -50,7 +48,7 @@ async function hasListedDependent(
   const [first] = unread;
   if (!first) return { answer: 'none' };
   const detail = `${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''} cannot be read: ${describe(first.failure)}`;
-  return { answer: 'unknown', detail, mayPass: unread.some(({ failure }) => mayPass(failure)) };
+  return { answer: 'unknown', detail };
 }
 
 interface SearchServices {

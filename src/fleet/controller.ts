@@ -10,7 +10,7 @@ import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
-import { recordChange } from '../orders/record-orders.ts';
+import { recordChanges } from '../orders/change-orders.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
@@ -20,10 +20,9 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
-import { createVersion2, type Version2 } from './adopt-version-2-client.ts';
+import { adoptingLeases } from './adopt-version-2-client.ts';
 import { recordMoves, recordRollout } from './audit-records.ts';
 import type { FleetIndex } from './fleet-index.ts';
-import { isManagedSubscription } from './fleet-keys.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
 import { createMovedUses, type MovedUses } from './moved-uses.ts';
@@ -97,15 +96,6 @@ export class Controller {
     this.#queues = createQueues(services);
   }
 
-  /** Puts a work item of a subscription, and sends its message. Errors are the SDK's. */
-  async request(subscription: string, kind: 'key' | 'list' | 'scopes', about: string, cause: Cause): Promise<void> {
-    const { settings, items, now } = this.#services;
-    if (!isManagedSubscription(subscription, settings)) return;
-    const at = now();
-    await items.put([{ subscription, kind, about, due: at, since: at, cause }]);
-    await this.#queues.send({ subscriptions: [subscription], tries: 0, cause });
-  }
-
   /** Has the subscriptions listed that the index lacks, so that the users of a key are known before its first event. */
   async buildIndex(): Promise<void> {
     const { subscriptions, now } = this.#services;
@@ -171,9 +161,9 @@ export class Controller {
 
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
-    const { settings } = this.#services;
+    const managed = this.#services.settings.subscriptions?.map((id) => id.toLowerCase());
     // A message adds no managed subscription.
-    const own = work.subscriptions.filter((id) => isManagedSubscription(id, settings));
+    const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
     const until = this.#passEnd();
     const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
     await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
@@ -269,7 +259,7 @@ export class Controller {
       vaults: settings.vaults,
       canaries: settings.canary,
       probe: (canaries, target) => probe(canaries, target, log),
-      recordOrder: (change) => recordChange(change, { orderStore: orders, audit }),
+      recordOrder: (change) => recordChanges([change], { orderStore: orders, audit }),
       recordNews: (news, key, target, decision) => recordRollout(news, key, target, decision, { audit, log }),
     };
   }
@@ -313,7 +303,6 @@ export interface ControllerServices {
   readonly useRows: UseRows;
   readonly rollouts: RolloutStore;
   readonly moved: MovedUses;
-  readonly adoptVersion2: Version2['adopt'];
 }
 
 /** One for each instance. No call is made yet. @param zones tables of the work zone and of the control zone */
@@ -326,12 +315,11 @@ export function createController(
   const [items, rows] = [createWorkItems(zones.work), createUseRows(zones.work)];
   const [rollouts, moved] = [createRolloutStore(zones.control), createMovedUses(zones.control)];
   const { now } = storageClock;
-  const version2 = createVersion2(settings, () => identity, { ...ports, rows, items, now });
+  const leases = adoptingLeases(settings, () => identity, { ...ports, rows, now });
   const keys = createKeys(identity, LIMITS.keyWork);
-  const { leases } = version2;
   const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
   const { requestKey, requestKeys } = controller;
   const fleetQueue = createQueues({ queue: ports.queue, now });
   const stores = { workItems: items, useRows: rows, rollouts, moved };
-  return { ...stores, controller, fleetQueue, requestKey, requestKeys, adoptVersion2: version2.adopt };
+  return { ...stores, controller, fleetQueue, requestKey, requestKeys };
 }

@@ -41,14 +41,6 @@ export function inManagedSubscriptions(
   return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
 }
 
-/** Whether `CMK_SUBSCRIPTIONS` names the subscription, or names none. */
-export function isManagedSubscription(
-  subscription: string,
-  { subscriptions }: { readonly subscriptions?: readonly string[] | undefined },
-): boolean {
-  return subscriptions?.some((own) => own.toLowerCase() === subscription.toLowerCase()) ?? true;
-}
-
 /** @throws TypeError for anything but the ARM id of a storage account */
 export function accountId(account: string): ResourceId {
   const parsed = parseStorageAccountId(account);

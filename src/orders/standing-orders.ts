@@ -223,8 +223,8 @@ export function withUnrecorded(orders: StandingOrders, change: UnrecordedOrder):
   return { ...orders, unrecorded: [...orders.unrecorded, change].slice(-MOST_ENTRIES) };
 }
 
-export function withoutUnrecorded(orders: StandingOrders, ids: readonly string[]): StandingOrders {
-  return { ...orders, unrecorded: orders.unrecorded.filter(({ id }) => !ids.includes(id)) };
+export function withoutUnrecorded(orders: StandingOrders, id: string): StandingOrders {
+  return { ...orders, unrecorded: orders.unrecorded.filter((change) => change.id !== id) };
 }
 
 /** Whether a change is stored already: after a lost answer, the retry meets its own write. */

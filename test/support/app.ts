@@ -186,8 +186,7 @@ export function useApp(options: AppOptions = {}): App {
   };
   const count = async (queue: string): Promise<number> =>
     (await queues().getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0;
-  const messages = async (): Promise<number> =>
-    (await count('key-work')) + (await count('fleet-work')) + (await count('account-work'));
+  const messages = async (): Promise<number> => (await count('key-work')) + (await count('fleet-work'));
   return {
     get azure() {
       return local.azure;
