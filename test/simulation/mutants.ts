@@ -89,7 +89,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     file: 'src/fleet/pass.ts',
     from: '          await items.finish(item);\n          return;',
     to: `          if (!(await items.finish(item)))
-            for (const one of await items.of(this.#subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
+            for (const one of await items.of(this.subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
           return;`,
   },
   {
