@@ -230,25 +230,19 @@ export function lastTryOf({ state, reason, at }: UseRow): LastTry | undefined {
   return { result, reason: reason ?? 'UpToDate', at };
 }
 
-/** Estimates the moves and the time of a rotation to a version that is created now. */
+/** Estimates the moves and the time of a rotation to a version that is created now: the slowest region of a subscription decides. */
 export class RotationCost {
-  readonly #places = new Map<string, { subscription: string; region: string; moves: number }>();
+  readonly #moves = new Map<string, number>();
 
-  add(row: UseRow): void {
-    const subscription = accountId(row.account).subscriptionId;
-    const name = `${subscription}/${row.location}`.toLowerCase();
-    const place = this.#places.get(name) ?? { subscription, region: row.location, moves: 0 };
-    this.#places.set(name, place);
-    place.moves += 1;
+  add({ account, location }: UseRow): void {
+    const place = `${accountId(account).subscriptionId}/${location}`.toLowerCase();
+    this.#moves.set(place, (this.#moves.get(place) ?? 0) + 1);
   }
 
-  result(writeBudgets: readonly Budget[]) {
-    const places = [...this.#places.values()]
-      .map((place) => ({ ...place, seconds: Math.ceil(secondsFor(place.moves, writeBudgets)) }))
-      .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
-    const moves = places.reduce((all, place) => all + place.moves, 0);
-    const seconds = Math.max(0, ...places.map((place) => place.seconds));
-    return { moves, seconds, places };
+  result(writeBudgets: readonly Budget[]): { readonly moves: number; readonly seconds: number } {
+    const all = [...this.#moves.values()];
+    const seconds = Math.max(0, ...all.map((moves) => Math.ceil(secondsFor(moves, writeBudgets))));
+    return { moves: all.reduce((sum, moves) => sum + moves, 0), seconds };
   }
 }
 

@@ -216,12 +216,9 @@ function summaryText(text: string, accounts: number, unlisted: number): string {
   return accounts === 0 ? `Not known yet: ${accountsNotListed(unlisted)}` : `${text}; the others are not known yet`;
 }
 
-function freshnessOf({ listings, report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
-  const subscriptions = [...listings]
-    .map(([id, on]) => ({ id, listedOn: on.toISOString() }))
-    .sort((a, b) => (a.listedOn < b.listedOn ? -1 : 1));
+function freshnessOf({ report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
   const check = report && { id: report.id, startedOn: report.startedOn, complete: report.complete };
-  return { freshness: { subscriptions, ...(check ? { check } : {}) }, warnings: [...warnings] };
+  return { freshness: check ? { check } : {}, warnings: [...warnings] };
 }
 
 function keyOf(key: string | undefined): Pick<FleetRowAnswer, 'key' | 'vault'> {

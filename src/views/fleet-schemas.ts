@@ -79,9 +79,6 @@ const FLEET_SUMMARY = z.object({
 });
 
 const FRESHNESS = z.object({
-  subscriptions: z
-    .array(z.object({ id: z.string(), listedOn: time }))
-    .describe('When the accounts of each were last listed whole, oldest first; one that is not here never was.'),
   check: z
     .object({ id: z.string(), startedOn: time, complete: z.boolean() })
     .optional()

@@ -215,13 +215,7 @@ describe('The cost of the next rotation', () => {
       ...Array.from({ length: 5 }, (_, n) => useRow(2_000 + n, failed)),
       useRow(3_000, { location: 'uksouth' }),
     ];
-    const { moves, seconds, places } = costOf(uses);
-    expect({ moves, seconds }).toEqual({ moves: 1_506, seconds: 900 });
-    expect(places.map(({ region, moves, seconds }) => [region, moves, seconds])).toEqual([
-      ['northeurope', 5, 0],
-      ['uksouth', 1, 0],
-      ['westeurope', 1_500, 900],
-    ]);
+    expect(costOf(uses)).toEqual({ moves: 1_506, seconds: 900 });
   });
 });
 

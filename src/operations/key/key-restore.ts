@@ -8,8 +8,7 @@ import { REASONS } from '../../reasons.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
-import { isComplete } from '../../revocation/restore-end.ts';
-import { refusedRestore } from '../../revocation/restore-key.ts';
+import { isComplete, refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
 import { isNamed, readRevocation } from '../../revocation/revocation.ts';
 import {
@@ -124,20 +123,20 @@ async function readiness(key: ManagedKey, azure: Azure, environment: Environment
 
 /** @throws {@link CmkError} when nothing was enabled */
 function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
-  if (end === 'secondPerson') {
+  if (end === 'SecondPersonNeeded') {
     const nextStep = `Ask a second person to run it: ${restoreCommand(key, { id: revocation?.id ?? '' })}`;
     throw new CmkError('SecondPersonNeeded', REASONS.SecondPersonNeeded, nextStep);
   }
-  if (end === 'overtaken') {
+  if (end === 'RestoreOvertaken') {
     const nextStep = 'Find out who revoked the key and why before you restore it.';
     throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
   }
-  if (end === 'unbelieved') {
+  if (end === 'RevocationUnbelieved') {
     const nextStep =
       'Look at the clock of this machine: a record of more than six minutes ahead does not count. If it is right, read cmk-revocation in the tags of the versions, and enable by hand what has to be on.';
     throw new CmkError('RevocationUnbelieved', REASONS.RevocationUnbelieved, nextStep);
   }
-  if (end !== 'otherRevocation' || !revocation) return;
+  if (end !== 'OtherRevocation' || !revocation) return;
   throw new CmkError(
     'OtherRevocation',
     `${REASONS.OtherRevocation} It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`,
@@ -152,12 +151,12 @@ function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): v
     ({ before, after }) => before === 'Disabled' && after !== 'Disabled' && after !== 'Unknown',
   );
   for (const { version } of enabled) journal.done(enabling(key, version));
-  if (end === 'nothing') journal.found(NOTHING_OPEN);
-  if (end === 'restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
+  if (end === 'NothingToRestore') journal.found(NOTHING_OPEN);
+  if (end === 'Restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
   if (unproven)
     journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
-  if (end === 'incomplete') journal.note('Run the same command again: it finishes what is missing.');
+  if (end === 'RestoreIncomplete') journal.note('Run the same command again: it finishes what is missing.');
   for (const { account, ready, missing } of accounts) {
     const name = lastName(account);
     if (ready === true) journal.found(`${name} can use the key again`);
