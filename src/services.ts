@@ -19,10 +19,8 @@ import { createEffectStore } from './effect/effect-store-client.ts';
 import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid } from './events/event-grid-client.ts';
 import { createController } from './fleet/create-controller.ts';
-import { createFleetIndex } from './fleet/create-fleet-index.ts';
-import { createFleetTable } from './fleet/fleet-table-client.ts';
-import { createKnownKeys } from './fleet/known-keys.ts';
-import { CONTROL_TABLE } from './fleet/rollout-store-client.ts';
+import { createFleetIndex, createKnownKeys } from './fleet/fleet-index.ts';
+import { createControlTable, createFleetTable } from './fleet/fleet-table-client.ts';
 import { createSeenKeys } from './fleet/seen-keys.ts';
 import { createStorageAccounts, tracedAccounts } from './fleet/storage-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
@@ -77,7 +75,8 @@ export function createServices(
   const inSight = createInSight({ settings, subscriptions });
   const files = auditFiles(auditContainer(settings, () => identity));
   const audit = createAudit(files, { now, newId }, log);
-  const controller = createController(settings, identity, table, {
+  const tables = { table, control: stores.controlTable };
+  const controller = createController(settings, identity, tables, {
     ...{ fleet, queue, leases, accounts, audit, sleep },
     ...{ orders: orderStore, inSight },
     subscriptions: inReach,
@@ -106,7 +105,8 @@ export function createServices(
     /** Finds out who calls the HTTP API. */
     authenticate: authenticator(settings, log),
     /** Whether anything that the app looks after uses a key. */
-    dependents: (key: ManagedKey): Promise<Dependence> => hasDependents(key, inReach, { accounts, fleet }),
+    dependents: (key: ManagedKey): Promise<Dependence> =>
+      hasDependents(key, inReach, { accounts, useRows: controller.useRows }),
     /** Caches of this instance, which several routes share. */
     ...{ fleetSnapshots, keyLister, nowBoard: new NowBoard(fleetSnapshots, keyLister) },
     ...{ newId, now, sleep },
@@ -142,9 +142,9 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
 /** What the app keeps in its own storage. */
 function createStores(settings: Settings, identity: TokenCredential, telemetry: Telemetry) {
   const credential = () => identity;
-  const table = createFleetTable(settings, credential);
+  const [table, controlTable] = [createFleetTable(settings, credential), createControlTable(settings, credential)];
   return {
-    table,
+    ...{ table, controlTable },
     fleet: createFleetIndex(table),
     knownKeys: createKnownKeys(table),
     seenKeys: createSeenKeys(table),
@@ -157,7 +157,7 @@ function createStores(settings: Settings, identity: TokenCredential, telemetry: 
     /** Notifications that are to be sent. */
     outbox: createOutbox(settings, credential),
     /** Changes that events reported. */
-    changes: createChangeRows(createFleetTable(settings, credential, CONTROL_TABLE)),
+    changes: createChangeRows(controlTable),
     queue: createWorkQueue(settings, credential, telemetry),
     /** One holder at a time over all instances, for an account or a key. */
     leases: createLeases(settings, credential),

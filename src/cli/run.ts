@@ -1,11 +1,9 @@
 import { CommanderError } from 'commander';
-import { CmkError } from '../errors.ts';
 import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
 import { renamed } from './other-names.ts';
 import { OUTPUTS } from './output.ts';
-import { profileAsked, withProfile } from './profile.ts';
 import { createProgram } from './program.ts';
 import { explainUsage } from './usage.ts';
 
@@ -18,16 +16,6 @@ import { explainUsage } from './usage.ts';
 export async function run(given: readonly string[], context: CliContext): Promise<number> {
   const asked = outputAsked(given);
   const cli = new Cli(context);
-  try {
-    // What is completed may be half typed.
-    const profile = given[0] === '__complete' ? undefined : profileAsked(given, context.environment);
-    if (profile !== undefined) cli.environment = withProfile(context.environment, profile);
-  } catch (error) {
-    if (!(error instanceof CmkError)) throw error;
-    const { reason, message, nextStep } = error;
-    cli.fail({ reason, message, nextStep }, asked);
-    return exitCodeOf(reason);
-  }
   const program = createProgram(cli);
   const { args, hint } = renamed(given, program);
   if (hint !== undefined) context.err.write(`${hint}\n`);

@@ -17,7 +17,6 @@ import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { recordRetirement } from '../retirement/finish-retirements.ts';
 import { type RetireServices, retireUnused } from '../retirement/retire-versions.ts';
-import { LEAST_RETIRE_HOURS } from '../retirement/retirement.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
@@ -182,7 +181,7 @@ async function retireByLog(
 ): Promise<Done> {
   const key = services.settings.vaults.key(id);
   if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
-  const options = { version, hours: LEAST_RETIRE_HOURS, readMs: READ_MS, disable: true, proof: 'log' } as const;
+  const options = { version, readMs: READ_MS, disable: true, proof: 'log' } as const;
   for await (const one of retireUnused(key, options, services)) {
     await recordRetirement(key, one, correlationId, services, log);
     if (one.outcome === 'retired') return { outcome: 'done', detail: `Version ${version} is disabled.` };

@@ -191,12 +191,6 @@ export function contestOf(contests: readonly Contest[], account: string, now: Da
   return openContests(contests, now).find((contest) => comparableId(contest.account) === id);
 }
 
-/** Whether an account of a subscription is contested. @param subscription id, in any letter case */
-export function hasContest(contests: readonly Contest[], subscription: string, now: Date): boolean {
-  const prefix = `/subscriptions/${subscription}/`.toLowerCase();
-  return openContests(contests, now).some(({ account }) => account.toLowerCase().startsWith(prefix));
-}
-
 /** A contest is over after a day, or when an operator releases it. */
 function openContests(contests: readonly Contest[], now: Date): readonly Contest[] {
   return contests.filter(({ until }) => Date.parse(until) > now.getTime());

@@ -13,7 +13,7 @@ export type { Environment } from './reader.ts';
 
 /** The app's settings, checked. */
 export type Settings = ReturnType<typeof readSettings>;
-export type DriftSettings = Settings['drift'];
+export type DriftSettings = ReturnType<typeof readDrift>;
 export type NotifySettings = Settings['notify'];
 
 /**
@@ -111,7 +111,7 @@ function readPage(environment: Environment) {
  * Reads what the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
  * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is fixed.
  */
-function readDrift(environment: Environment, cloud: Cloud) {
+export function readDrift(environment: Environment, cloud: Cloud) {
   const reader = new SettingsReader(environment);
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);

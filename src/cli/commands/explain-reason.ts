@@ -25,7 +25,7 @@ export function addExplainCommand(program: Command, cli: Cli): void {
       if (text === undefined) {
         const all = Object.entries(REASONS).map(([reason, message]) => ({ reason, message }));
         all.sort((a, b) => compareText(a.reason, b.reason));
-        return cli.look(
+        return cli.read(
           command,
           async () => all,
           (reasons, output) => {
@@ -34,7 +34,7 @@ export function addExplainCommand(program: Command, cli: Cli): void {
           },
         );
       }
-      return cli.look(
+      return cli.read(
         command,
         () => explainReason(text),
         ({ reason, message, severity, ensures, fix }, output) => {

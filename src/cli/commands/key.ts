@@ -1,15 +1,16 @@
 import { type Command, Option } from 'commander';
+import type { WantedKey } from '../../operations/key/key-ensure.ts';
 import { type Cli, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import {
   changing,
   duration,
   expiry,
-  expiryOf,
   inVault,
-  keySize,
+  type KeyArguments,
+  newKey,
   parsed,
-  rotationPolicy,
+  wantedKey,
   watching,
 } from '../options.ts';
 import { readGiven, readGivenText } from '../read-given.ts';
@@ -17,11 +18,7 @@ import { addBreakGlassCommands } from './break-glass.ts';
 import { addKeyList, addKeyShow } from './key-views.ts';
 import { addRetire, addUnretire } from './retirement.ts';
 
-interface EnsureArguments {
-  kty?: 'RSA' | 'RSA-HSM';
-  size?: number;
-  expires?: string;
-  rotationPolicy?: boolean;
+interface EnsureArguments extends KeyArguments {
   versionLifetime?: string;
   rotateAfter?: string;
   rotateBeforeExpiry?: string;
@@ -31,7 +28,7 @@ interface ImportArguments {
   file: string;
   passwordFile?: string;
   hsm?: boolean;
-  expires?: string;
+  expires?: WantedKey['expiresOn'];
 }
 
 export function addKeyCommands(program: Command, cli: Cli): void {
@@ -55,8 +52,8 @@ export function addKeyCommands(program: Command, cli: Cli): void {
 }
 
 function addEnsure(command: Command, cli: Cli): void {
-  rotationPolicy(keySize(expiry(changing(command))))
-    .description('create an RSA key that Storage can use, or check the one that is there')
+  newKey(changing(command))
+    .description('create an RSA key that Storage can use, or check an existing one')
     .option(
       '--version-lifetime <duration>',
       'rotation policy: lifetime of versions that a rotation makes (P2Y)',
@@ -73,22 +70,18 @@ function addEnsure(command: Command, cli: Cli): void {
         .conflicts('rotateAfter'),
     )
     .action(async (name: string, options: EnsureArguments) => {
-      const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
+      const { versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
       const { ensureKey } = await import('../../operations/key/key-ensure.ts');
       const key = await cli.key(name, command);
-      await cli.run(command, (operation) => {
-        const expiresOn = expiryOf(expires, operation.azure.now());
-        const asked = expiresIn || rotateAfter || rotateBeforeExpiry;
-        const none = options.rotationPolicy === false ? ('none' as const) : undefined;
-        const policy = asked ? { expiresIn, rotateAfter, rotateBeforeExpiry } : none;
-        return ensureKey(key, { kty, size, expiresOn, policy }, operation);
-      });
+      const asked = expiresIn || rotateAfter || rotateBeforeExpiry;
+      const policy = asked ? { policy: { expiresIn, rotateAfter, rotateBeforeExpiry } } : {};
+      await cli.run(command, (operation) => ensureKey(key, { ...wantedKey(options), ...policy }, operation));
     });
 }
 
 function addImport(command: Command, cli: Cli): void {
   expiry(changing(command))
-    .description('import key material of your own, from PEM or PFX; a second file makes a new version')
+    .description('import key material of your own, from PEM or PFX; a second file creates a new version')
     .requiredOption('--file <path>', 'PEM or PFX file with one RSA private key')
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'into hardware, in a premium vault')
@@ -96,8 +89,7 @@ function addImport(command: Command, cli: Cli): void {
       const { importKey } = await import('../../operations/key/key-import.ts');
       const { readPrivateKey } = await import('../../operations/key/private-key.ts');
       await cli.run(command, async (operation) => {
-        const expiry = expiryOf(expires, operation.azure.now());
-        const expiresOn = expiry === 'never' ? undefined : expiry;
+        const expiresOn = expires === 'never' ? undefined : expires;
         const password = passwordFile
           ? (await readGivenText(passwordFile)).replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
@@ -110,7 +102,7 @@ function addImport(command: Command, cli: Cli): void {
 
 function addRotate(command: Command, cli: Cli): void {
   changing(command)
-    .description('make a new version; the app, where it looks after the vault, moves the accounts')
+    .description('create a new version; the app moves the accounts if it manages the vault')
     .addOption(
       new Option(
         '--if-older-than <duration>',
@@ -120,7 +112,7 @@ function addRotate(command: Command, cli: Cli): void {
         .default(3_600, 'PT1H'),
     )
     .addOption(
-      new Option('--wait [duration]', 'wait until every account in sight uses it, for as long at most (default: PT30M)')
+      new Option('--wait [duration]', 'wait until every known account uses it, at most this long')
         .argParser(parsed(seconds))
         .preset('PT30M'),
     )

@@ -2,12 +2,11 @@ import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import type { KeySummary } from '../../views/key-schemas.ts';
-import { BY_APP_OR_STORAGE } from '../app-of-environment.ts';
+import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { watching } from '../options.ts';
 import type { Output } from '../output.ts';
-import type { ReadKeys } from '../read-keys.ts';
 import { OF_VAULTS } from './key-views.ts';
 
 type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revocation']> };
@@ -15,43 +14,39 @@ type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revoc
 /** Open revocations of keys; `key revoke` and `key restore` make and end them. */
 export function addRevocationCommands(program: Command, cli: Cli): void {
   const revocation = program.command('revocation').description('open revocations of keys: list, show');
-  watching(revocation.command('list'))
+  const reading = (name: string): Command =>
+    watching(revocation.command(name)).addOption(OF_VAULTS()).addHelpText('after', BY_APP_OR_STORAGE);
+  const reader = async (vaults: readonly string[], command: Command): Promise<() => Promise<Revocations>> => {
+    const { readKeys } = await import('../read-keys.ts');
+    const app = await appOrItsStorage(cli, command);
+    return async () => {
+      const { keys, unread } = await readKeys(vaults, app);
+      return { revocations: keys.filter((key): key is Revoked => key.revocation !== undefined), unread };
+    };
+  };
+  reading('list')
     .description('which keys are revoked, since when, by whom, and how many accounts that cuts off')
-    .addOption(OF_VAULTS())
-    .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async ({ vault }: { vault: string[] }, command: Command) => {
-      const { keyReader } = await import('../read-keys.ts');
-      const read = await keyReader(vault, cli, command);
-      await cli.look(command, async ({ azure }) => revokedOf(await read(azure)), showAll);
+      await cli.read(command, await reader(vault, command), showAll);
     });
-  watching(revocation.command('show'))
+  reading('show')
     .argument('<revocation>', 'its id, or the key that is revoked: <key>, <vault>/<key> or an identifier')
     .description('one open revocation: who revoked, when, what it cuts off, and how to end it')
-    .addOption(OF_VAULTS())
-    .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (which: string, { vault }: { vault: string[] }, command: Command) => {
-      const { keyReader } = await import('../read-keys.ts');
-      const read = await keyReader(vault, cli, command);
+      const read = await reader(vault, command);
       const { keyByName } = await import('../../operations/resolve.ts');
       const cloud = cli.cloud(command);
-      await cli.look(
-        command,
-        async ({ azure }) => {
-          const found = find(which, revokedOf(await read(azure)));
-          return { ...found, restore: restoreCommand(keyByName(found.key, undefined, cloud), found.revocation) };
-        },
-        showOne,
-      );
+      const work = async () => {
+        const found = find(which, await read());
+        return { ...found, restore: restoreCommand(keyByName(found.key, undefined, cloud), found.revocation) };
+      };
+      await cli.read(command, work, showOne);
     });
 }
 
 interface Revocations {
   readonly revocations: readonly Revoked[];
   readonly unread: readonly string[];
-}
-
-function revokedOf({ keys, unread }: ReadKeys): Revocations {
-  return { revocations: keys.filter((key): key is Revoked => key.revocation !== undefined), unread };
 }
 
 /** @throws {@link CmkError} `NotFound` */
