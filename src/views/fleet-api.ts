@@ -186,10 +186,10 @@ function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'fresh
     ...(pinned ? { pinned } : {}),
     ...(current ? { current } : {}),
     ...(identity ? { identity } : {}),
-    ...lastTryView(use),
+    lastTry: use && lastTryOf(use),
     scopeUses: known.scopeUses.map(({ scope, key }) => {
       const of = scopeUses.find((candidate) => candidate.scope === scope);
-      return { scope, ...keyOf(key), ...versionOf(of), ...lastTryView(of) };
+      return { scope, ...keyOf(key), ...versionOf(of), lastTry: of && lastTryOf(of) };
     }),
     findings: [...findings],
   };
@@ -230,9 +230,4 @@ function versionOf(use: UseRow | undefined): Pick<FleetRowAnswer, 'version' | 'm
   if (!use) return {};
   const version = use.current ?? use.pinned;
   return { mode: use.mode, ...(version ? { version } : {}) };
-}
-
-function lastTryView(use: UseRow | undefined): Pick<FleetAccountAnswer, 'lastLook'> {
-  const lastTry = use && lastTryOf(use);
-  return lastTry ? { lastLook: { ...lastTry } } : {};
 }
