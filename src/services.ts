@@ -10,6 +10,7 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { writesOf } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
+import { createKeyUserResources } from './dependents/key-user-client.ts';
 import { createResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDeletedAccounts } from './dependents/stored-data-client.ts';
 import { createChangeRows } from './drift/changes/change-rows.ts';
@@ -67,7 +68,7 @@ export function createServices(
   const clients = createClients(settings, identity, telemetry);
   const stores = createStores(settings, identity, telemetry);
   const { accounts, listed } = clients;
-  const { driftStorage, fleet, table, queue, leases, orderStore } = stores;
+  const { driftStorage, fleet, table, control, queue, leases, orderStore } = stores;
   const now = () => new Date();
   const sleep = (ms: number): Promise<void> => delay(ms);
   const subscriptions = withVanished(listed, fleet, now);
@@ -75,13 +76,17 @@ export function createServices(
   const inSight = createInSight({ settings, subscriptions });
   const files = auditFiles(auditContainer(settings, () => identity));
   const audit = createAudit(files, { now, newId }, log);
-  const tables = { table, control: stores.controlTable };
-  const controller = createController(settings, identity, tables, {
-    ...{ fleet, queue, leases, accounts, audit, sleep },
-    ...{ orders: orderStore, inSight },
-    subscriptions: inReach,
-    probe: canaryProbe({ settings, ...clients, now }),
-  });
+  const controller = createController(
+    settings,
+    identity,
+    { table, control },
+    {
+      ...{ fleet, queue, leases, accounts, audit, sleep },
+      ...{ orders: orderStore, inSight },
+      subscriptions: inReach,
+      probe: canaryProbe({ settings, ...clients, now }),
+    },
+  );
   const [fleetSnapshots, keyLister] = [new FleetSnapshots(), new KeyLister()];
   return {
     settings,
@@ -125,6 +130,7 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     ...{ listed, tenants: listed as Tenants },
     ...createDataServices(identity, cloud),
     resourceGraph: createResourceGraph(identity, cloud),
+    keyUsers: createKeyUserResources(identity, cloud),
     /** The managed vaults as ARM shows them. */
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
@@ -142,9 +148,10 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
 /** What the app keeps in its own storage. */
 function createStores(settings: Settings, identity: TokenCredential, telemetry: Telemetry) {
   const credential = () => identity;
-  const [table, controlTable] = [createFleetTable(settings, credential), createControlTable(settings, credential)];
+  const table = createFleetTable(settings, credential);
+  const control = createControlTable(settings, credential);
   return {
-    ...{ table, controlTable },
+    ...{ table, control },
     fleet: createFleetIndex(table),
     knownKeys: createKnownKeys(table),
     seenKeys: createSeenKeys(table),
@@ -157,7 +164,7 @@ function createStores(settings: Settings, identity: TokenCredential, telemetry: 
     /** Notifications that are to be sent. */
     outbox: createOutbox(settings, credential),
     /** Changes that events reported. */
-    changes: createChangeRows(controlTable),
+    changes: createChangeRows(control),
     queue: createWorkQueue(settings, credential, telemetry),
     /** One holder at a time over all instances, for an account or a key. */
     leases: createLeases(settings, credential),

@@ -39,6 +39,7 @@ export function readSettings(environment: Environment) {
   }
   const drift = readDrift(environment, cloud);
   const notify = readNotify(environment);
+  const problems: readonly string[] = [...drift.problems, ...notify.problems, ...misnamed(environment)];
   const settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
@@ -62,7 +63,7 @@ export function readSettings(environment: Environment) {
     probeBlobs: reader.read('CMK_PROBE_BLOBS') ?? false,
     page: readPage(environment),
     notify,
-    drift: { ...drift, problems: [...drift.problems, ...notify.problems, ...misnamed(environment)] },
+    drift: { ...drift, problems },
   };
   reader.done();
   return settings;
