@@ -183,12 +183,12 @@ function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'fresh
     ...(pinned ? { pinned } : {}),
     ...(current ? { current } : {}),
     ...(identity ? { identity } : {}),
-    ...lastTryView(use),
+    lastTry: use && lastTryOf(use),
     scopeUses: scopeUses.map((of) => ({
       scope: of.scope ?? '',
       ...keyOf(of.key),
       ...versionOf(of),
-      ...lastTryView(of),
+      lastTry: lastTryOf(of),
     })),
     findings: [...findings],
   };
@@ -215,12 +215,9 @@ function summaryText(text: string, accounts: number, unlisted: number): string {
   return accounts === 0 ? `Not known yet: ${accountsNotListed(unlisted)}` : `${text}; the others are not known yet`;
 }
 
-function freshnessOf({ listings, report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
-  const subscriptions = [...listings]
-    .map(([id, on]) => ({ id, listedOn: on.toISOString() }))
-    .sort((a, b) => (a.listedOn < b.listedOn ? -1 : 1));
+function freshnessOf({ report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
   const check = report && { id: report.id, startedOn: report.startedOn, complete: report.complete };
-  return { freshness: { subscriptions, ...(check ? { check } : {}) }, warnings: [...warnings] };
+  return { freshness: check ? { check } : {}, warnings: [...warnings] };
 }
 
 function keyOf(key: string | undefined): Pick<FleetRowAnswer, 'key' | 'vault'> {
@@ -232,9 +229,4 @@ function versionOf(use: UseRow | undefined): Pick<FleetRowAnswer, 'version' | 'm
   if (!use) return {};
   const version = use.current ?? use.pinned;
   return { mode: use.mode, ...(version ? { version } : {}) };
-}
-
-function lastTryView(use: UseRow | undefined): Pick<FleetAccountAnswer, 'lastLook'> {
-  const lastTry = use && lastTryOf(use);
-  return lastTry ? { lastLook: { ...lastTry } } : {};
 }

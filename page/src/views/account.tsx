@@ -31,7 +31,7 @@ export function AccountView({ name }: { readonly name: string }) {
       </p>
       <Section title="State" of={account}>
         {data && <Standing of={data} />}
-        {data?.key && data.lastLook?.result === 'retry' && (
+        {data?.key && data.lastTry?.result === 'retry' && (
           <Resume label={keyLabel(data.key)} isPaused={false} waiting={0} failed={1} changed={account.refresh} />
         )}
       </Section>
@@ -103,7 +103,7 @@ function Standing({ of }: { readonly of: FleetAccount }) {
   );
 }
 
-function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccount) {
+function keyFacts({ key, mode, current, pinned, identity, lastTry }: FleetAccount) {
   const names = key ? keyNames(key) : undefined;
   return [
     ['Key', key && names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : 'Microsoft-managed'],
@@ -118,12 +118,11 @@ function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccou
           <span title={identity}>{identity ? shortId(identity) : 'its own (system-assigned)'}</span>,
         ] as const)
       : undefined,
-    lastLook &&
+    lastTry &&
       ([
         'Last move',
         <>
-          {reasonSentence(lastLook.reason)} <Time at={lastLook.at} />
-          {lastLook.detail && <small> {lastLook.detail}</small>}
+          {reasonSentence(lastTry.reason)} <Time at={lastTry.at} />
         </>,
       ] as const),
   ] as const;
@@ -143,14 +142,13 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
   return (
     <Section title="Encryption scopes">
       <ul class="items">
-        {of.scopeUses.map(({ scope, key, version, mode, lastLook }) => (
+        {of.scopeUses.map(({ scope, key, version, mode, lastTry }) => (
           <li key={scope}>
             <span class="strong">{scope}</span>{' '}
             <span class="muted">
               {key ? keyLabel(key) : 'Microsoft-managed'}
               {version ? ` ${shortVersion(version)}` : ''} {mode ?? ''}
-              {lastLook ? ` · ${inWords(lastLook.reason)}` : ''}
-              {lastLook?.detail ? ` · ${lastLook.detail}` : ''}
+              {lastTry ? ` · ${inWords(lastTry.reason)}` : ''}
             </span>
           </li>
         ))}
