@@ -7,7 +7,14 @@ import { hasEverRevoked } from './has-ever-revoked.ts';
 import type { KeyTrail } from './key-trail.ts';
 import type { RestoreEnd, RestoreRefusal } from './restore-end.ts';
 import { canMark, planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
-import { isNamed, isNewer, isRevoker, type RevocationStamp, readRevocation } from './revocation.ts';
+import {
+  isNamed,
+  isNewer,
+  isRevoker,
+  type RevocationName,
+  type RevocationStamp,
+  readRevocation,
+} from './revocation.ts';
 import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
@@ -18,8 +25,8 @@ export interface KeyRestoration {
   /** As Key Vault spells it. */
   readonly key: ManagedKey;
   readonly end: RestoreEnd;
-  /** The revocation that was restored, or the open one. */
-  readonly revocation: RevocationStamp | undefined;
+  /** The revocation that was restored, or the open one. Who made one that another restore has closed, the tags no longer say. */
+  readonly revocation: (RevocationName & Partial<RevocationStamp>) | undefined;
   /** The key was soft-deleted and has been recovered first. */
   readonly recovered: boolean;
   /** Whether anything was written. */
@@ -44,7 +51,6 @@ interface RestoreOrder {
   readonly revocation: string;
   /** Object id of the caller. */
   readonly restoredBy: string;
-  readonly isApplication?: boolean;
   readonly dualControl: boolean;
 }
 
@@ -85,8 +91,8 @@ export async function restoreKey(
   const { open, restored } = readRevocation(before, now());
   if (!open && restored && isNamed(restored.id, request.revocation)) {
     // A restore that was broken off, or a write that came after it: what is missing is done.
-    const stamp = { ...restored, revokedBy: restored.restoredBy };
-    return { ...(await finishRestore(key, stamp, restored.restoredBy, before, services)), recovered };
+    const { id, revokedOn, restoredBy } = restored;
+    return { ...(await finishRestore(key, { id, revokedOn }, restoredBy, before, services)), recovered };
   }
   const refused = await refusal(key, before, request, services);
   if (refused || !open) {
@@ -120,8 +126,7 @@ async function refusal(
   if (end) return { end };
   if (!request.dualControl || !keyTrail) return undefined;
   try {
-    const restorer = { objectId: request.restoredBy, isApplication: request.isApplication === true };
-    const hasRevoked = await hasEverRevoked(key, versions, restorer, keyTrail, now());
+    const hasRevoked = await hasEverRevoked(key, versions, request.restoredBy, keyTrail, now());
     return hasRevoked ? { end: 'secondPerson' } : undefined;
   } catch (error) {
     return { end: 'revokersUnread', why: describeFailure(error) };
@@ -151,7 +156,7 @@ interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
  */
 export async function finishRestore(
   key: ManagedKey,
-  revocation: RevocationStamp,
+  revocation: RevocationName & Partial<RevocationStamp>,
   restoredBy: string,
   before: readonly KeyVersion[],
   services: FinishServices,
@@ -210,7 +215,7 @@ function isOwed(versions: readonly KeyVersion[], owed: ReadonlySet<string>): boo
 /** The changes of the next step that has any: mark, enable, close. */
 function nextSteps(
   versions: readonly KeyVersion[],
-  revocation: RevocationStamp,
+  revocation: RevocationName,
   restoredBy: string,
   now: Date,
 ): readonly VersionChange[] {

@@ -8,7 +8,6 @@ import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import type { RouteKey } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
-import { partContent } from '../http/part.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { AFTER, FLAG, type QueryOf, wholeNumber } from '../http/query.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -77,27 +76,17 @@ export async function showFleet(query: FleetQuery, call: FleetCall, ports: Fleet
   const answer: FleetListAnswer = {
     value: page.slice(0, top).map(toRow),
     ...(page.length > top && last ? { nextLink: `/api/fleet?${nextFleetQuery(query, sortKeyOf(last))}` } : {}),
-    matched: matched.length,
     summary: toSummary(filtered, snapshot),
     ...freshnessOf(snapshot),
   };
   return withEtag(answer, call.headers);
 }
 
-/** One account. @param readHistory called only for an account that the caller may see @throws {@link HttpProblem} 404 */
-export async function showFleetAccount(
-  name: string,
-  readHistory: (account: string) => Promise<FleetAccountAnswer['history']>,
-  call: FleetCall,
-  ports: FleetPorts,
-): Promise<HttpResponseInit> {
+/** One account. @throws {@link HttpProblem} 404 */
+export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
-  if (found) {
-    const history = await readHistory(found.account.name);
-    const answer = { ...toAccountAnswer(found), ...freshnessOf(snapshot) };
-    return withEtag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
-  }
+  if (found) return withEtag({ ...toAccountAnswer(found), ...freshnessOf(snapshot) }, call.headers);
   throw new HttpProblem('NotFound', {
     nextStep:
       'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
@@ -158,15 +147,15 @@ function filteredUses(one: EvaluatedAccount): FilteredUse[] {
 }
 
 /** Adds an ETag, and answers 304 if the caller has it. Only the caller may cache it, and has to revalidate it. */
-function withEtag(answer: object, headers: HeaderReader, content = answer): HttpResponseInit {
+function withEtag(answer: object, headers: HeaderReader): HttpResponseInit {
   const response = jsonResponse(200, answer);
   const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
   const sent = { ...response, headers: { ...(response.headers as Record<string, string>), ...kept } };
-  return conditional(headers, sent, content);
+  return conditional(headers, sent, answer);
 }
 
 function toRow(one: EvaluatedAccount): FleetRowAnswer {
-  const { account, known, use, health, probe, findings, lastRead, lastChecked } = one;
+  const { account, known, use, health, probe, lastRead, lastChecked } = one;
   const { state, cause, since } = health;
   return {
     name: account.name,
@@ -184,13 +173,12 @@ function toRow(one: EvaluatedAccount): FleetRowAnswer {
       ...(since ? { since } : {}),
     },
     ...(probe ? { probe: { state: probe.state, since: probe.since, checkedOn: probe.checkedOn } } : {}),
-    findingCount: findings.length,
     lastRead,
     ...(lastChecked ? { lastChecked: lastChecked.toISOString() } : {}),
   };
 }
 
-function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings' | 'history'> {
+function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings'> {
   const { known, use, scopeUses, findings } = one;
   const { pinned, current, identity } = use ?? {};
   return {

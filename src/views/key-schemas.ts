@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { EFFECT_TIMES } from '../effect/sum-times.ts';
 import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
+import { PAUSE } from '../orders/standing-orders.ts';
+import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
 
 // A key as it is shown: API and page word what is in here. All times are ISO 8601, in UTC.
 
@@ -71,23 +73,7 @@ const ROTATION_COST = z
   })
   .describe('What a rotation now would cost in time.');
 
-export const PAUSED = z.object({
-  key: z.string().optional().describe('Key identifier; absent: all keys.'),
-  reason: z.string(),
-  by: z.string().describe('Object id of the operator.'),
-  byName: z.string().optional().describe('Name of the operator, if the token had one.'),
-  since: time,
-  until: time.optional(),
-});
-
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired']);
-
-export const SHOWN_REVOCATION = z.object({
-  id: z.string(),
-  revokedOn: time,
-  revokedBy: z.string().describe('Object id of who revoked.'),
-  restoringBy: z.string().optional().describe('Object id of who restores the key, or began to.'),
-});
 
 const VERSION_DETAIL = {
   activeFrom: time.describe('When it was made, or may be used from if that is later.'),
@@ -202,9 +188,7 @@ export const KEY_STATUS = z.object({
   versions: z.array(version),
   newestUsable: z.string().optional(),
   revocation: SHOWN_REVOCATION.optional(),
-  paused: PAUSED.optional().describe(
-    'Moves onto the key, and its rotation by the app, are paused. Break-glass is not.',
-  ),
+  paused: PAUSE.optional().describe('Moves onto the key, and its rotation by the app, are paused. Break-glass is not.'),
   dependents: BLAST_RADIUS,
   effect: z
     .array(
@@ -251,7 +235,7 @@ export const KEY_SUMMARY = z.object({
       'When the newest usable version expires; if none is usable, when the newest one does, or did; absent: never.',
     ),
   revocation: SHOWN_REVOCATION.optional().describe('The open revocation.'),
-  paused: PAUSED.optional(),
+  paused: PAUSE.optional(),
   ...KEY_PLANS,
   unread: z.array(UNREAD).describe('What of it could not be read now.'),
 });

@@ -109,7 +109,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(logged.map(({ reason }) => reason)).not.toContain('FleetIndexUnavailable');
     await reconcileAll(services(), wire.log);
     const page = await fleetPage('health=NoAccess&top=1000');
-    expect(page).toMatchObject({ matched: FLEET, summary: { text, states: { NoAccess: FLEET } } });
+    expect(page).toMatchObject({ summary: { text, states: { NoAccess: FLEET } } });
     const [cause] = withoutRole(report);
     expect(page.value[0]?.health).toEqual({
       state: 'NoAccess',
@@ -142,7 +142,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     await pasteRoleAssignment(withoutRole(again)[0]?.commands[0] ?? '', outsider(wire.azure));
     const mended = await check();
     expect(withoutRole(mended)).toEqual([]);
-    expect(await fleetPage('health=NoAccess')).toMatchObject({ matched: 0, value: [] });
+    expect(await fleetPage('health=NoAccess')).toMatchObject({ value: [] });
     expect(mended.counts.gone).toBeGreaterThanOrEqual(FLEET);
   });
 });

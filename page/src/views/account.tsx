@@ -1,12 +1,11 @@
 import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
 import type { FleetAccount } from '../api/types.ts';
-import { type PollHow, usePoll } from '../api/use-poll.ts';
+import { usePoll } from '../api/use-poll.ts';
 import { count, inWords, keyLabel, keyNames, reasonSentence, shortId, shortVersion, withNames } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Heading } from '../ui/heading.tsx';
-import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
@@ -18,17 +17,15 @@ import { HealthBadge } from './health.tsx';
 const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
-const HOW: PollHow<FleetAccount> = { isUnsettled: ({ history }) => history.reading === true };
-
-/** One account: its key and version, scopes, identity, last moves, findings and history. */
+/** One account: its key and version, scopes, identity, last moves and findings. */
 export function AccountView({ name }: { readonly name: string }) {
-  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000, HOW);
+  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
   const { data } = account;
   return (
     <>
       <Heading>{name}</Heading>
       <p>
-        <a href={href(['fleet'])}>All accounts</a>
+        <a href={href(['fleet'])}>All accounts</a> · <a href={href(['audit'], { account: name })}>Its history</a>
       </p>
       <Section title="State" of={account}>
         {data && <Standing of={data} />}
@@ -52,7 +49,6 @@ export function AccountView({ name }: { readonly name: string }) {
           <Findings of={data} changed={account.refresh} />
         </Section>
       )}
-      <History of={data?.history} />
     </>
   );
 }
@@ -191,25 +187,5 @@ function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed
         ))}
       </ul>
     </>
-  );
-}
-
-function History({ of }: { readonly of: FleetAccount['history'] | undefined }) {
-  if (!of) return null;
-  const { value, problem, reading } = of;
-  return (
-    <Section title="History">
-      {problem && <ProblemCard problem={problem} />}
-      {reading && <p class="freshness">Reading …</p>}
-      {value?.length === 0 && <p>Nothing is recorded about it lately.</p>}
-      <ul class="items">
-        {value?.map(({ id, seq, time, entry }) => (
-          <li key={id}>
-            <Time at={time} /> <a href={href(['audit', String(seq)])}>{entry.action}</a> {inWords(entry.reason)}{' '}
-            <span class="muted">by {entry.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'}</span>
-          </li>
-        ))}
-      </ul>
-    </Section>
   );
 }

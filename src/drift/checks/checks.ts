@@ -252,4 +252,7 @@ export const REVOCATION_CHECKS = KEY_CHECKS.filter(
   ({ find }) => find === keys.revocationOpen || find === keys.revokedVersionEnabled,
 );
 
+/** Of a resource of another service that uses a key. */
+export const KEY_USER_CHECKS = KEY_CHECKS.filter(({ find }) => find === otherResourceStale);
+
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

@@ -5,7 +5,6 @@ import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import { REFUSALS } from '../../refusals.ts';
-import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { REASON_OF, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
@@ -13,7 +12,7 @@ import { isComplete } from '../../revocation/restore-end.ts';
 import { refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
 import { isNamed, readRevocation } from '../../revocation/revocation.ts';
-import { reportVersions } from '../../revocation/version-report.ts';
+import { type RestoredRevocation, reportVersions, revocationState } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { requestByMessage } from '../../work/work-queue-client.ts';
 import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
@@ -41,7 +40,7 @@ interface RestoreResult
     Partial<Pick<RestoredKey, 'auditReceipt'>> {
   readonly key: string;
   readonly complete: boolean;
-  readonly revocation: RevocationState | undefined;
+  readonly revocation: RestoredRevocation | undefined;
 }
 
 /** Enables what the named revocation disabled, and nothing else; the same code and record as the app's API. */

@@ -1,57 +1,44 @@
+import type { HttpResponseInit } from '@azure/functions';
+import type { z } from 'zod';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { jsonResponse } from '../http/answers.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { type ReadinessServices, restoreReadiness } from '../identities/restore-readiness.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
+import { restoreReadiness } from '../identities/restore-readiness.ts';
 import { REFUSALS, type Refusal } from '../refusals.ts';
-import type { RevocationCall } from '../revocation/follow-ups.ts';
-import { revocationState } from '../revocation/key-state.ts';
-import { auditWarning, type BesideServices } from '../revocation/record-revocation.ts';
+import { auditWarning } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete } from '../revocation/restore-end.ts';
 import { KeyNotRecoveredError } from '../revocation/restore-key.ts';
-import type { Services } from '../services.ts';
-import type { Settings } from '../settings/settings.ts';
-import { noSuchKey, unreadable } from './key-of-route.ts';
-import type { RestoreRequest, RestoreResponse } from './schemas.ts';
-
-type RestoreApiServices = ReadinessServices &
-  BesideServices &
-  Pick<Services, 'urgentKeys' | 'keyTrail' | 'requestKey' | 'sleep'> & {
-    readonly settings: Pick<Settings, 'dualControl'>;
-  };
+import { revocationState } from '../revocation/version-report.ts';
+import type { RESTORE_REQUEST, RestoreResponse } from './break-glass-schemas.ts';
+import { keyOfCall, noSuchKey, unreadable } from './named-key.ts';
+import { revocationCall } from './revoke.ts';
+import type { Call } from './route.ts';
 
 /**
- * Restores a key, and words the answer.
+ * Restores a key, and words the answer. It depends on Key Vault and the token alone, unless the tags do not name every revoker.
  *
  * @throws {@link HttpProblem} 403 for the person who revoked, 404, 409 when another revocation is open, 502 when something
  * is not enabled again
  */
-export async function handleRestore(
-  key: ManagedKey,
-  { revocation }: Pick<RestoreRequest, 'revocation'>,
-  call: RevocationCall,
-  services: RestoreApiServices,
-  log: Log,
-): Promise<RestoreResponse> {
-  const { urgentKeys: keys, settings } = services;
-  const readiness = () => restoreReadiness(key, services);
-  let result: RestoredKey;
-  try {
-    result = await restore(
-      key,
-      revocation,
-      call,
-      { ...services, keys, readiness, dualControl: settings.dualControl },
-      log,
-    );
-  } catch (error) {
+export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_REQUEST>>): Promise<HttpResponseInit> {
+  const { services, log } = call;
+  const key = keyOfCall(call);
+  const body = await call.body();
+  const { dualControl } = services.settings;
+  const ports = {
+    ...services,
+    keys: services.urgentKeys,
+    dualControl,
+    readiness: () => restoreReadiness(key, services),
+  };
+  const result = await restore(key, body.revocation, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw error instanceof KeyNotRecoveredError ? notRecovered(error) : unreadable(error);
-  }
+  });
   if (result.versions.length === 0) throw noSuchKey();
-  const body = toBody(result);
-  if (isComplete(result.end)) return body;
-  throw problemOf(result, body);
+  const answer = toBody(result);
+  if (isComplete(result.end)) return jsonResponse(200, answer);
+  throw problemOf(result, answer);
 }
 
 function toBody(result: RestoredKey): RestoreResponse {
@@ -61,11 +48,11 @@ function toBody(result: RestoredKey): RestoreResponse {
     reason: end === 'nothing' ? 'NothingToRestore' : 'Restored',
     complete: isComplete(end),
     recovered,
-    ...(revocation ? { revocation: revocationState(revocation) } : {}),
+    revocation: revocation && revocationState(revocation),
     versions: [...versions],
     accounts: accounts.map(({ account, ready, missing }) => ({ account, ready, missing: [...missing] })),
     audit,
-    ...(auditReceipt ? { auditReceipt } : {}),
+    auditReceipt,
     warnings: [...warnings, ...auditWarning({ audit })],
   };
 }
