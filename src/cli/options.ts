@@ -18,15 +18,14 @@ export function parsed<T>(parse: (text: string) => T): (text: string) => T {
 }
 
 export function number(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It has to be a whole number.');
-  return value;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It has to be a whole number.');
 }
 
-export function oneTo(most: number): (text: string) => number {
+export function oneTo(most: number, least = 1): (text: string) => number {
   return (text) => {
     const value = number(text);
-    if (value < 1 || value > most) throw new InvalidArgumentError(`It has to be 1 to ${most}.`);
+    if (value < least || value > most) throw new InvalidArgumentError(`It has to be ${least} to ${most}.`);
     return value;
   };
 }
@@ -36,26 +35,15 @@ export function text(option: string, [least, most]: readonly [number, number]): 
   return (given) => {
     const said = given.trim();
     const { length } = said;
-    if (/^<[^<>]*>$/.test(said)) {
-      throw new CmkError(
-        'ArgumentInvalid',
-        `${option} still has the placeholder ${said}.`,
-        'Replace it with your own text; nothing was changed.',
-      );
-    }
-    if (length >= least && length <= most && isReadable(said)) return said;
-    if (length >= least && length <= most) {
-      throw new CmkError(
-        'ArgumentInvalid',
-        `${option} ${NOT_READABLE}.`,
-        'Use readable characters; nothing was changed.',
-      );
-    }
-    throw new CmkError(
-      'ArgumentInvalid',
-      `${option} takes ${least} to ${most} characters, and was given ${length}.`,
-      'Change its length; nothing was changed.',
-    );
+    const problem = /^<[^<>]*>$/.test(said)
+      ? `still has the placeholder ${said}`
+      : length < least || length > most
+        ? `takes ${least} to ${most} characters, and was given ${length}`
+        : isReadable(said)
+          ? undefined
+          : NOT_READABLE;
+    if (problem === undefined) return said;
+    throw new CmkError('ArgumentInvalid', `${option} ${problem}.`, 'Correct it; nothing was changed.');
   };
 }
 
