@@ -50,7 +50,7 @@ function showNow(now: WholeNow, output: Output): ExitCode {
   // The document is one line of JSON lines.
   if (rows.length > 0 && output.format !== 'jsonl') output.list<Row>(['part', 'about', 'state', 'detail'], rows);
   for (const [part, { problem }] of Object.entries(partsOf(now))) {
-    if (problem) output.aside(`${part}: ${problem.detail} ${problem.nextStep}`);
+    if (problem) output.note(`${part}: ${problem.detail} ${problem.nextStep}`);
   }
   return now.tone === 'good' ? EXIT.ok : EXIT.incomplete;
 }
