@@ -3,8 +3,12 @@ import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import { createInSight, type InSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
-import { createSubscriptionMemory, rememberedSubscriptions } from './accounts/subscription-memory.ts';
-import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
+import {
+  createSubscriptions,
+  type Subscriptions,
+  type Tenants,
+  withVanished,
+} from './accounts/subscriptions-client.ts';
 import { auditContainer, auditFiles } from './audit/audit-client.ts';
 import { createAudit, type RecordAudit } from './audit/audit-trail.ts';
 import type { AuditWatch } from './audit/verify-trail.ts';
@@ -22,12 +26,8 @@ import { createEffectStore, type EffectStore } from './effect/effect-store-clien
 import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { type ControllerServices, createController } from './fleet/create-controller.ts';
-import { createFleetIndex } from './fleet/create-fleet-index.ts';
-import type { FleetIndex } from './fleet/fleet-index.ts';
-import type { FleetTable } from './fleet/fleet-rows.ts';
-import { createFleetTable } from './fleet/fleet-table-client.ts';
-import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
-import { CONTROL_TABLE } from './fleet/rollout-store-client.ts';
+import { createFleetIndex, createKnownKeys, type FleetIndex, type KnownKeys } from './fleet/fleet-index.ts';
+import { createControlTable, createFleetTable } from './fleet/fleet-table-client.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import {
   type AccountScopes,
@@ -44,7 +44,6 @@ import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts'
 import { consoleLog, type Log } from './log.ts';
 import { createOutbox, type Outbox } from './notify/outbox-client.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
-import { KnownOrders } from './orders/known-orders.ts';
 import { createOrdersStore, type OrdersStore } from './orders/standing-orders-client.ts';
 import { type KeyTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
@@ -107,13 +106,10 @@ export interface Services extends ControllerServices, IdentityClients, DataClien
   readonly auditWatch: AuditWatch;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
-  /** What operators have ordered, where it is kept; and as this instance knows it. */
+  /** What operators have ordered. */
   readonly orderStore: OrdersStore;
-  readonly control: KnownOrders;
   /** What Azure takes of writes in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
-  /** From 0 to 1. */
-  readonly random: () => number;
   /** Whether anything that the app looks after uses a key. */
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   /** An id with randomness in it. */
@@ -138,8 +134,8 @@ export function createServices(
   const { cloud } = settings;
   const accounts = tracedAccounts(createStorageAccounts(identity, cloud), telemetry);
   const now = () => new Date();
-  const memory = createSubscriptionMemory(settings, () => identity);
   const table = createFleetTable(settings, () => identity);
+  const control = createControlTable(settings, () => identity);
   const fleet = createFleetIndex(table);
   const keys = createKeys(identity, LIMITS.keyWork);
   const data = createDataServices(identity, cloud);
@@ -147,18 +143,23 @@ export function createServices(
   const driftStorage = createDriftStorage(settings, () => identity);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
-  const subscriptions = rememberedSubscriptions(listed, memory, now, log);
+  const subscriptions = withVanished(listed, fleet, now);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
   const orderStore = createOrdersStore(settings, () => identity);
   const leases = createLeases(settings, () => identity);
   const evidence = createEvidence(settings, identity, { driftStorage, now, newId }, log);
-  const controller = createController(settings, identity, table, {
-    ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
-    ...{ orders: orderStore, inSight },
-    subscriptions: async () => settings.subscriptions ?? (await subscriptions.seen()).ids,
-    probe: canaryProbe({ settings, ...data, now }),
-  });
+  const controller = createController(
+    settings,
+    identity,
+    { table, control },
+    {
+      ...{ fleet, queue, leases, accounts, audit: evidence.audit, sleep: (ms) => sleep(ms) },
+      ...{ orders: orderStore, inSight },
+      subscriptions: inReach,
+      probe: canaryProbe({ settings, ...data, now }),
+    },
+  );
   return {
     settings,
     keys,
@@ -171,8 +172,8 @@ export function createServices(
     ...data,
     fleet,
     ...controller,
-    ...keyLists(table),
-    ...{ orderStore, control: new KnownOrders(orderStore, now), writeBudgets: writesOf() },
+    ...{ knownKeys: createKnownKeys(table), seenKeys: createSeenKeys(table) },
+    ...{ orderStore, writeBudgets: writesOf() },
     ...{ resourceGraph, effects: createEffectStore(settings, () => identity) },
     ...createVaultClients(identity, cloud),
     ...createIdentityClients(identity, cloud),
@@ -180,7 +181,7 @@ export function createServices(
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage,
     outbox: createOutbox(settings, () => identity),
-    changes: createChangeRows(createFleetTable(settings, () => identity, CONTROL_TABLE)),
+    changes: createChangeRows(control),
     postWebhook: createPostWebhook(),
     queue,
     queueAges: () => queueAges(settings, () => identity, now()),
@@ -188,8 +189,8 @@ export function createServices(
     leases,
     ...evidence,
     authenticate: authenticator(settings, log),
-    dependents: (key) => hasDependents(key, inReach, { accounts, fleet }),
-    ...{ random: Math.random, newId, now, sleep: (ms) => sleep(ms) },
+    dependents: (key) => hasDependents(key, inReach, { accounts, useRows: controller.useRows }),
+    ...{ newId, now, sleep: (ms) => sleep(ms) },
   };
 }
 
@@ -202,10 +203,6 @@ function createVaultClients(
     vaultGuards: createVaultGuards(identity, cloud),
     keyPolicies: createKeyPolicies(identity, cloud),
   };
-}
-
-function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {
-  return { knownKeys: createKnownKeys(table), seenKeys: createSeenKeys(table) };
 }
 
 /** Who calls, by the settings as they are: what is wrong with them refuses every call, and is logged. */

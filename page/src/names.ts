@@ -37,8 +37,13 @@ export function shortVersion(version: string): string {
   return version.slice(0, 8);
 }
 
+/** `12,345` */
+export function digits(number: number): string {
+  return number.toLocaleString('en');
+}
+
 export function count(number: number, one: string, many = `${one}s`): string {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+  return `${digits(number)} ${number === 1 ? one : many}`;
 }
 
 /** `IdentityWithoutRole` as words: `Identity without role`. */
@@ -53,7 +58,11 @@ export function reasonSentence(reason: string): string {
 }
 
 /** How many use a key: `3 accounts, 1 scope`, or `at least 3 accounts` where not all is known. */
-export function usersOf({ accounts, scopes, complete }: NonNullable<KeySummary['users']>): string {
+export function usersOf({
+  accounts,
+  scopes,
+  complete,
+}: Pick<NonNullable<KeySummary['users']>, 'accounts' | 'scopes' | 'complete'>): string {
   const scoped = scopes > 0 ? `, ${count(scopes, 'scope')}` : '';
   return `${complete ? '' : 'at least '}${count(accounts, 'account')}${scoped}`;
 }

@@ -32,7 +32,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     answers: { 200: { description: 'The line, and the parts.', schema: { Now: NOW } } },
     conditional: true,
     handle(call) {
-      const { query, request, caller, services, log, reaches } = call;
+      const { query, request, caller, services, reaches } = call;
       const sight = {
         ...call,
         now: services.now(),
@@ -40,7 +40,7 @@ export const FLEET_ROUTES: readonly Route[] = [
         reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
         requireFleet: () => call.require(undefined),
       };
-      return showNow({ ...query, headers: request.headers }, sight, cachesOf(services).nowBoard.takers(services, log));
+      return showNow({ ...query, headers: request.headers }, sight, cachesOf(services).nowBoard.takers(services));
     },
   }),
   route({

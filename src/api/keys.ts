@@ -18,7 +18,7 @@ import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts
 import { cachesOf } from './instance.ts';
 import { type Call, type Route, route } from './route.ts';
 
-const KEY_PARAMS = {
+export const KEY_PARAMS = {
   vault: { description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
   key: { description: 'Name of the key.', schema: z.string().min(1).max(127) },
 } as const;
@@ -62,8 +62,8 @@ export const KEY_ROUTES: readonly Route[] = [
     },
     answers: { 200: { description: 'At most 50 keys, by vault and name.', schema: { KeyList: KEY_LIST } } },
     conditional: true,
-    handle: ({ query, request: { headers }, caller, services, log }) =>
-      showKeys({ ...query, headers }, caller, cachesOf(services).keyLister, services, log),
+    handle: ({ query, request: { headers }, caller, services }) =>
+      showKeys({ ...query, headers }, caller, cachesOf(services).keyLister, services),
   }),
   route({
     id: 'keyStatus',
@@ -77,10 +77,8 @@ export const KEY_ROUTES: readonly Route[] = [
     conditional: true,
     refusals: ['KeyNotManaged', ['ServiceUnavailable', 502], 'VaultUnreadable'],
     async handle(call) {
-      const { request, services, log } = call;
+      const { request, services } = call;
       const key = keyOf(call);
-      // Not awaited: it ends long before the vault and the accounts answer.
-      void services.control.refresh(log);
       const status = await keyStatus(key, services);
       return conditional(request.headers, jsonResponse(200, status), statusContent(status));
     },
@@ -172,7 +170,7 @@ export const KEY_ROUTES: readonly Route[] = [
     query: { after: AFTER },
     answers: { 200: { description: 'At most 50 rotations.', schema: { RotationList: ROTATION_LIST } } },
     refusals: ['ServiceUnavailable'],
-    handle: ({ query, services, log }) => showRotations(query.after, services, log),
+    handle: ({ query, services }) => showRotations(query.after, services),
   }),
   route({
     id: 'rotation',
@@ -184,6 +182,6 @@ export const KEY_ROUTES: readonly Route[] = [
     params: KEY_PARAMS,
     answers: { 200: { description: 'The rotation.', schema: { Rotation: ROTATION } } },
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
-    handle: async (call) => showRotation(keyOf(call), call.services, call.log),
+    handle: async (call) => showRotation(keyOf(call), call.services),
   }),
 ];

@@ -15,13 +15,13 @@ const BESIDE_MS = 8_000;
 type StatusServices = Parameters<typeof readEffect>[2] &
   Omit<KeyStatusPorts, 'app' | 'effect'> &
   KeyViewPorts &
-  Pick<Services, 'urgentKeys' | 'sleep'>;
+  Pick<Services, 'settings' | 'urgentKeys' | 'sleep'>;
 
 /** @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read */
 export async function keyStatus(key: ManagedKey, services: StatusServices): Promise<KeyStatus> {
   const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();
-  const open = Promise.resolve(openRevocation(versions, services.now()));
+  const open = openRevocation(versions, services.now());
   const effect = async (): Promise<Pick<KeyStatus, 'effect' | 'effectTimes' | 'warnings'>> => {
     const { accounts, times, warnings } = await readEffect(key, open, services);
     return { effect: accounts.map((account) => ({ ...account })), effectTimes: times, warnings };

@@ -74,8 +74,6 @@ export function appInProcess(
     const request = new Request(url, { method, headers, body: sent ? JSON.stringify(sent) : null });
     const [schema] = Object.values(route.body ?? {});
     try {
-      // A deployed instance has read the standing orders long before a call; this process has not.
-      await services.control.refresh(log);
       const { body } = await route.handle({
         request: { headers: new Headers(), params, url },
         query: queryOf(searchParams, route.query ?? {}),

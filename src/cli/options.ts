@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
 import { isReadable, NOT_READABLE, TEXT_LENGTHS } from '../http/readable.ts';
-import type { WantedKey } from '../operations/key/key-ensure.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 
@@ -22,10 +21,10 @@ export function number(text: string): number {
   throw new InvalidArgumentError('It has to be a whole number.');
 }
 
-export function oneTo(most: number, least = 1): (text: string) => number {
+export function oneTo(most: number): (text: string) => number {
   return (text) => {
     const value = number(text);
-    if (value < least || value > most) throw new InvalidArgumentError(`It has to be ${least} to ${most}.`);
+    if (value < 1 || value > most) throw new InvalidArgumentError(`It has to be 1 to ${most}.`);
     return value;
   };
 }
@@ -153,23 +152,6 @@ export function expiry(command: Command): Command {
     'expiry, as a date (2028-06-30), a duration from now (P2Y), or never',
     (when) => (when.toLowerCase() === 'never' ? 'never' : parseMoment(when, new Date())),
   );
-}
-
-/** What a key is to be, for one that may have to be created. */
-export interface KeyArguments extends Pick<WantedKey, 'kty' | 'size'> {
-  readonly expires?: WantedKey['expiresOn'];
-  readonly rotationPolicy?: boolean;
-}
-
-export function newKey(command: Command): Command {
-  return expiry(command)
-    .addOption(new Option('--kty <type>', 'kind of a new key').choices(['RSA', 'RSA-HSM']))
-    .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number))
-    .option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it');
-}
-
-export function wantedKey({ kty, size, expires: expiresOn, rotationPolicy }: KeyArguments): WantedKey {
-  return { kty, size, expiresOn, policy: rotationPolicy === false ? 'none' : undefined };
 }
 
 /** For what asks for the name to be typed. */

@@ -1,6 +1,6 @@
 import { splitScope } from '../azure/resource-id.ts';
-import type { FleetUse } from '../fleet/fleet-index.ts';
 import type { HealthFinding } from '../fleet/health.ts';
+import type { UseRow } from '../fleet/use-row.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { KEY_CHECKS } from './checks/checks.ts';
@@ -69,7 +69,7 @@ export class ReportedFindings {
   }
 
   /** Of what could not be read of a vault, only what keeps one from telling whether these uses may have its keys. */
-  ofVault(vault: string, uses: readonly FleetUse[]): Finding[] {
+  ofVault(vault: string, uses: readonly UseRow[]): Finding[] {
     const { groups, local, ...whole } = VAULT_ACCESS;
     const what = this.#isExplained(uses) ? Object.values(whole) : [...Object.values(whole), groups, local];
     const untold = new Set(what.map((one) => findingId('Unreadable', vault, one)));
@@ -79,7 +79,7 @@ export class ReportedFindings {
   }
 
   /** Whether it may be gone: of what could not be read, only that. */
-  ofIdentity(identity: string | undefined, uses: readonly FleetUse[]): Finding[] {
+  ofIdentity(identity: string | undefined, uses: readonly UseRow[]): Finding[] {
     if (this.#isExplained(uses)) return [];
     return unreadOfIdentity(identity).flatMap(({ resource, what }) => {
       const untold = findingId('Unreadable', resource, what);
@@ -88,7 +88,7 @@ export class ReportedFindings {
   }
 
   /** False as well where the report does not say it. */
-  #isExplained(uses: readonly FleetUse[]): boolean {
+  #isExplained(uses: readonly UseRow[]): boolean {
     const untold = this.#untold;
     return untold !== undefined && !uses.some((use) => untold.has(accessId(use.key, use.identity ?? use.account)));
   }

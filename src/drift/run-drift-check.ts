@@ -1,7 +1,7 @@
 import type { ActivityLog } from '../accounts/activity-log-client.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
-import type { KnownOrders } from '../orders/known-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { type ApplyServices, apply } from './apply.ts';
@@ -23,7 +23,7 @@ const LOST_MS = DAY_MS;
 export type DriftServices = GatherServices &
   ApplyServices & {
     readonly driftStorage: DriftStorage;
-    readonly control: KnownOrders;
+    readonly orderStore: OrdersStore;
     readonly changes: ChangeRows;
     readonly activityLog: Pick<ActivityLog, 'writes'>;
   };
@@ -42,8 +42,8 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   await begin(check, driftStorage);
   let failure: string | undefined = 'It ended with an error that was not foreseen; the log has it.';
   try {
-    await services.control.refresh(log, true);
-    const rules = rulesOf(services.settings, startedOn, services.control.state.contests);
+    const { contests } = await services.orderStore.recent();
+    const rules = rulesOf(services.settings, startedOn, contests);
     const gathered = await gather(run, rules, services);
     const unread = gathered.subscriptions.find(({ index }) => index.unread !== undefined)?.index.unread;
     if (unread !== undefined) {
@@ -96,15 +96,13 @@ async function remember(
   }
 }
 
-/** The same read-only: nothing is fixed, put aside or published. @param control undefined: the standing orders are not at hand */
+/** The same read-only: nothing is fixed, put aside or published. @param orderStore undefined: the standing orders are not at hand */
 export async function findDrift(
   run: DriftRun,
-  services: GatherServices & { readonly control: KnownOrders | undefined },
-  log: Log,
+  services: GatherServices & { readonly orderStore: OrdersStore | undefined },
 ): Promise<WholeReport> {
-  const { control } = services;
-  await control?.refresh(log, true);
-  const rules = rulesOf(services.settings, services.now(), control?.state.contests);
+  const orders = await services.orderStore?.recent();
+  const rules = rulesOf(services.settings, services.now(), orders?.contests);
   const gathered = await gather(run, rules, { ...services, auditWatch: undefined });
   const nothing = { fixes: [] };
   return toReport(run, rules, gathered, evaluateAll(gathered, rules), nothing, services.now());

@@ -4,17 +4,14 @@ import { storageClock } from '../azure/storage-clock.ts';
 import { createKeys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-import { createVersion2, type Version2 } from './adopt-version-2-client.ts';
+import { adoptingLeases } from './adopt-version-2-client.ts';
 import { Controller, type ControllerPorts, createQueues } from './controller.ts';
-import type { FleetTable } from './fleet-rows.ts';
-import { createFleetTable } from './fleet-table-client.ts';
-import type { FleetQueue } from './fleet-work.ts';
+import type { FleetTable } from './fleet-table-client.ts';
 import { createMovedUses, type MovedUses } from './moved-uses.ts';
-import type { RolloutStore } from './rollout-row.ts';
-import { CONTROL_TABLE, createRolloutStore } from './rollout-store-client.ts';
+import { createRolloutStore, type RolloutStore } from './rollout-row.ts';
 import { createUseRows, type UseRows } from './use-row.ts';
-import type { WorkItems } from './work-items.ts';
-import { createWorkItems } from './work-items-client.ts';
+import { createWorkItems, type WorkItems } from './work-items.ts';
+import type { FleetQueue } from './worker-ports.ts';
 
 /** The controller, and what it keeps. */
 export interface ControllerServices {
@@ -26,31 +23,29 @@ export interface ControllerServices {
   readonly useRows: UseRows;
   readonly rollouts: RolloutStore;
   readonly moved: MovedUses;
-  readonly adoptVersion2: Version2['adopt'];
 }
 
 /** One for each instance. No call is made yet. */
 export function createController(
   settings: Settings,
   identity: TokenCredential,
-  table: FleetTable,
+  { table, control }: { readonly table: FleetTable; readonly control: FleetTable },
   ports: Omit<ControllerPorts, 'settings' | 'items' | 'rows' | 'rollouts' | 'moved' | 'keys' | 'now'>,
 ): ControllerServices {
   const credential = () => identity;
-  const moved = createMovedUses(createFleetTable(settings, credential, CONTROL_TABLE));
+  const moved = createMovedUses(control);
   const stores = {
     moved,
-    workItems: createWorkItems(settings, credential),
+    workItems: createWorkItems(table),
     useRows: createUseRows(table),
-    rollouts: createRolloutStore(settings, credential),
+    rollouts: createRolloutStore(control),
   };
   const keys = createKeys(identity, LIMITS.keyWork);
   const { now } = storageClock;
   const { useRows: rows, workItems: items, rollouts } = stores;
-  const version2 = createVersion2(settings, credential, { ...ports, rows, items, now });
-  const { leases } = version2;
+  const leases = adoptingLeases(settings, credential, { ...ports, rows, now });
   const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
   const fleetQueue = createQueues({ queue: ports.queue, now });
   const { requestKey, requestKeys } = controller;
-  return { ...stores, controller, fleetQueue, requestKey, requestKeys, adoptVersion2: version2.adopt };
+  return { ...stores, controller, fleetQueue, requestKey, requestKeys };
 }

@@ -2,7 +2,7 @@ import type { CallCapacity } from '../azure/call-capacity.ts';
 import { BUDGET_SHARE, type Calls, Limiter, type Usage } from '../azure/limiter.ts';
 import type { Wanted } from './lane.ts';
 import type { PassLog } from './pass-log.ts';
-import type { Blocked } from './reconcile-use.ts';
+import type { Blocked } from './rollout-gate.ts';
 
 /** A permit that comes later is left to the next pass, so that no worker idles. Milliseconds. */
 const LONGEST_WAIT_MS = 30_000;

@@ -15,13 +15,14 @@ import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
 import { targetVersion } from './plan.ts';
-import { type Blocked, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { listKeys, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import type { Blocked } from './rollout-gate.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 import {
   dueOf,
+  isComparison,
+  keyItem,
   LONGEST_WAIT_MS,
-  type NewWorkItem,
-  NO_SUBSCRIPTION,
   type Targets,
   type WorkItem,
   type WorkKind,
@@ -35,10 +36,6 @@ const ITEMS_MS = 5_000;
 const STEP_MS = 1_000;
 /** A key whose versions could not be listed is tried again after so long. Milliseconds. */
 const LIST_AGAIN_MS = 15_000;
-/** Tries of one use in a row, while version lists expire during its read. */
-const MOST_ROUNDS = 3;
-/** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
-const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 
 /** Reason of an item whose list cannot be read. */
 const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
@@ -237,7 +234,7 @@ export class Pass {
 
   /** Whether the use is not to be moved for these items. */
   #isExempt(row: UseRow, all: readonly Wanted[]): boolean {
-    return all.every(({ item }) => COMPARISONS.has(item.cause.by)) && this.#ports.isExempt(row);
+    return all.every(({ item }) => isComparison(item.cause)) && this.#ports.isExempt(row);
   }
 
   /** Puts a use into the lane of its region, unless it has to wait. @param known its row as the index or a list has it */
@@ -280,28 +277,26 @@ export class Pass {
     // A PATCH without an answer, or a move without a record, is read even if the gate blocks the use.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
-    for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-      // A use that the gate blocks takes no permit.
-      const blocked =
-        (mustRead ? undefined : await this.#findBlock(row, key, since)) ??
-        (await this.#budget.permit(region, calls, wanted[0]));
-      if (blocked) return { row, moves: [], blocked };
-      permitted();
-      const isExempt = this.#isExempt(row, wanted);
-      // The check of a change puts an item for its account.
-      const isChecked = wanted.some(({ item }) => item.kind === 'account');
-      const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
-      this.#budget.end(region, result.isWell);
-      if (!result.again) return result;
-    }
-    return { row, moves: [], blocked: { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) } };
+    // A use that the gate blocks takes no permit.
+    const blocked =
+      (mustRead ? undefined : await this.#findBlock(row, key, since)) ??
+      (await this.#budget.permit(region, calls, wanted[0]));
+    if (blocked) return { row, moves: [], blocked };
+    permitted();
+    const isExempt = this.#isExempt(row, wanted);
+    // The check of a change puts an item for its account.
+    const isChecked = wanted.some(({ item }) => item.kind === 'account');
+    const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
+    this.#budget.end(region, result.isWell);
+    return result;
   }
 
   #end(row: UseRow, result: UseResult, { key, wanted }: Task): void {
     const { blocked } = result;
     this.#log.result(row, result, key, causeOf(wanted));
-    // The result may begin the next stage or end the rollout, which `reconcileKey` decides.
-    if (blocked?.needsRollout || result.row !== row) this.#progress(key, causeOf(wanted));
+    // The result may begin the next stage or end the rollout, which `reconcileKey` decides; it also finds the end of a pause.
+    if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row)
+      this.#progress(key, causeOf(wanted));
     const next = blocked ? blocked.until : result.row && this.#nextTry(result.row);
     if (next) this.#postpone(wanted, key, next, blocked?.reason ?? result.row?.reason, result.isRead === true);
     this.#results.add(row, result, wanted);
@@ -309,18 +304,14 @@ export class Pass {
 
   /** Finds why the use may not move now, before it is read. Never throws. */
   async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
-    const { gate, versions, now } = this.#ports;
-    const order = gate.order(key);
-    const listed = async (of: ManagedKey) => {
-      const list = await versions.list(of, since).catch(() => undefined);
-      return list && { key: of, versions: list };
-    };
-    const [from, to] = await Promise.all([listed(key), order?.covers(row) ? listed(order.to) : undefined]);
-    if (!from) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
-    if (openRevocation(from.versions, now())) return { reason: 'RevocationOpen' };
-    const target = targetVersion(from, to, now());
+    const now = this.#ports.now();
+    const listed = await listKeys(row, key, since, this.#ports).catch(() => undefined);
+    if (!listed) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
+    const { from, to } = listed;
+    if (openRevocation(from.versions, now)) return { reason: 'RevocationOpen' };
+    const target = targetVersion(from, to, now);
     if (!target) return { reason: from.versions.length > 0 ? 'NoUsableVersion' : 'KeyNotFound' };
-    return gate.blocked(row, key, target.id, since);
+    return this.#ports.gate.blocked(row, key, target.id, since);
   }
 
   async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
@@ -433,7 +424,7 @@ export class Pass {
   /** Has the key reconciled after the pass. Another cause replaces a comparison, since a comparison moves no exempt uses. */
   #progress(key: ManagedKey, cause: Cause): void {
     const known = this.#progressed.get(key.id);
-    if (!known || COMPARISONS.has(known.cause.by)) this.#progressed.set(key.id, { key, cause });
+    if (!known || isComparison(known.cause)) this.#progressed.set(key.id, { key, cause });
   }
 
   /** Deletes the items that are done, and postpones the others. An item that was put again during the pass stays as it is. */
@@ -442,11 +433,7 @@ export class Pass {
     const isWhole = this.#failure === undefined;
     const at = now();
     // Put the items of keys before finishing the others, so that a crash in between does not lose them.
-    const decisions = [...this.#progressed.values()].map(
-      ({ key, cause }): NewWorkItem => ({
-        ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id, due: at, since: at, cause },
-      }),
-    );
+    const decisions = [...this.#progressed.values()].map(({ key, cause }) => keyItem(key.id, cause, at));
     if (decisions.length > 0) await items.put(decisions);
     const dues: number[] = [];
     await pMap(

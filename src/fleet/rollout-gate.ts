@@ -1,11 +1,10 @@
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { contestOf, findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
+import type { Reason } from '../reasons.ts';
 import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
-import type { Blocked, Order } from './reconcile-use.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
 import type { UseRow } from './use-row.ts';
-import type { Gate } from './worker-ports.ts';
 
 /** Time to live of standing orders and of rollouts. Milliseconds. */
 const [ORDERS_MS, ROLLOUT_MS] = [10_000, 5_000];
@@ -13,6 +12,22 @@ const [ORDERS_MS, ROLLOUT_MS] = [10_000, 5_000];
 const UNREADABLE_MS = 30_000;
 /** When to check again after a failed read, and during a pause without an end. Milliseconds. */
 const [AGAIN_MS, PAUSED_MS] = [15_000, 3_600_000];
+
+/** Why a use is not moved now, although the plan may want it. */
+export interface Blocked {
+  readonly reason: Reason;
+  /** When to try again; absent: a work item is put once the block ends. */
+  readonly until?: Date;
+  /** No stage is decided for the version that it would move to. */
+  readonly needsRollout?: true;
+}
+
+/** A standing order that moves the uses of a key to another one. */
+export interface Order {
+  readonly id: string;
+  readonly to: ManagedKey;
+  covers(row: UseRow): boolean;
+}
 
 interface Cached<T> {
   /** When the read began. Milliseconds. */
@@ -38,7 +53,7 @@ interface GatePorts {
 }
 
 /** Decides whether a use may move now, from the instance's caches of standing orders and rollouts. */
-export class RolloutGate implements Gate {
+export class RolloutGate {
   readonly #ports: GatePorts;
   #known: Cached<KnownOrders> | undefined;
   #ordersReadAt = Number.NEGATIVE_INFINITY;
@@ -48,6 +63,12 @@ export class RolloutGate implements Gate {
     this.#ports = ports;
   }
 
+  /**
+   * Why the use may not move now. Never throws: what cannot be read blocks.
+   *
+   * @param target version identifier
+   * @param since when the work item was read; anything cached before is read again
+   */
   async blocked(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
     await this.refresh(since);
     if (!(await this.#readRollout(this.#rolloutOf(key, target), since.getTime()))) {
@@ -56,6 +77,7 @@ export class RolloutGate implements Gate {
     return this.stops(row, key, target);
   }
 
+  /** The same right before a PATCH, from the cache alone. */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined {
     const now = this.#ports.now();
     const orders = this.#known?.value?.orders;
@@ -78,6 +100,7 @@ export class RolloutGate implements Gate {
     return { reason: rollout.stage === 'canary' ? 'CanaryUnderWay' : 'WaveNotBegun' };
   }
 
+  /** The active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined {
     const known = this.#known?.value;
     const rekey = known && findRekey(known.orders, key.id);
@@ -87,15 +110,20 @@ export class RolloutGate implements Gate {
     return { id, to, covers: (row) => only === undefined || known.moved.get(only)?.has(nameOfUse(row)) === true };
   }
 
+  /** Id of the last order from one key to the other, ended orders included. */
   orderBetween(from: string, to: string): string | undefined {
     return this.#rekeysTo(to).findLast((rekey) => sameKeyName(rekey.from, from))?.id;
   }
 
+  /** Source keys of all orders to that key, ended orders included. */
   sourcesOf(to: string): readonly string[] {
     return this.#rekeysTo(to).map(({ from }) => from);
   }
 
-  /** After a failed read the last orders stay in use for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`. */
+  /**
+   * Reads the orders again unless the cache is newer than `since` and its time to live. Never throws: after a failed read the
+   * last orders stay in use for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`.
+   */
   async refresh(since: Date): Promise<void> {
     const at = this.#ports.now().getTime();
     const known = this.#known;

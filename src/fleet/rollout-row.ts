@@ -1,5 +1,8 @@
+import { z } from 'zod';
 import type { Reason } from '../reasons.ts';
-import { accountRow } from './fleet-keys.ts';
+import { parseJson } from '../text.ts';
+import { accountRow, encoded } from './fleet-keys.ts';
+import type { FleetTable, Row } from './fleet-table-client.ts';
 
 /** The largest number that a wave may have; anything else in the tag counts as no tag. */
 const LAST_WAVE = 1_000;
@@ -47,10 +50,57 @@ export interface StoredRollout {
   readonly etag: string;
 }
 
+const ROTATIONS = 'rotations';
+
+const iso = z.iso.datetime();
+const count = z.int().min(0);
+const ROW = z
+  .object({
+    target: z.string().max(400).optional(),
+    stage: z.custom<RolloutStage>((value) => typeof value === 'string' && /^(?:canary|rest|wave \d{1,4})$/.test(value)),
+    canaries: z.array(z.string().max(500)),
+    proven: z.boolean(),
+    unwell: z.string().optional(),
+    unfinished: count,
+    failed: count,
+    progressOn: iso,
+    checkedOn: iso,
+    activation: iso.optional(),
+    lastNews: z.enum(['RotationFinished', 'RotationStuck', 'CanaryFailed', 'WaveFailed']).optional(),
+  })
+  .transform(({ target, ...row }): RolloutRow => ({ ...row, target }));
+
+/** Stands in for a row that cannot be parsed: the next decision replaces it. */
+const UNREADABLE: RolloutRow = {
+  ...{ target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 },
+  ...{ progressOn: new Date(0).toISOString(), checkedOn: new Date(0).toISOString() },
+};
+
+/** Rollout rows. @param table of the control zone */
+export function createRolloutStore(table: FleetTable): RolloutStore {
+  const parse = ({ row }: Row) => ROW.safeParse(parseJson(String(row ?? ''))).data;
+  return {
+    async read(name) {
+      const found = await table.row(ROTATIONS, encoded(name));
+      return found && { row: parse(found) ?? UNREADABLE, etag: String(found.etag) };
+    },
+    put: (name, row, etag) => {
+      const properties = { name, row: JSON.stringify(row) };
+      return table.writeIf({ partitionKey: ROTATIONS, rowKey: encoded(name), properties }, etag);
+    },
+    async *all() {
+      for await (const found of table.rows(ROTATIONS)) {
+        const row = parse(found);
+        if (row && typeof found.name === 'string') yield { name: found.name, row };
+      }
+    },
+  };
+}
+
 /** Whether the stage lets an account move. */
 export function isAdmitted(
   { stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>,
-  { account, wave }: { readonly account: string; readonly wave?: string },
+  { account, wave }: { readonly account: string; readonly wave?: string | undefined },
 ): boolean {
   const row = accountRow(account);
   if (canaries.some((canary) => accountRow(canary) === row)) return true;

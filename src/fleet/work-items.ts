@@ -1,4 +1,6 @@
+import pMap from 'p-map';
 import { z } from 'zod';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -6,7 +8,7 @@ import { parseJson } from '../text.ts';
 import { CLOCKS_MS, HOUR_MS } from '../time/spans.ts';
 import { type Cause, parseCause } from '../work/messages.ts';
 import { encoded } from './fleet-keys.ts';
-import type { Row } from './fleet-rows.ts';
+import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
 
 /** Partition of the fleet table that holds the work items. */
 export const WORK = 'work';
@@ -49,6 +51,18 @@ export interface NewWorkItem extends WorkRef {
   readonly targets?: Targets;
 }
 
+/** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
+const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
+
+export function isComparison({ by }: Cause): boolean {
+  return COMPARISONS.has(by);
+}
+
+/** The item of a key itself. @param key identifier without a version */
+export function keyItem(about: string, cause: Cause, at: Date): NewWorkItem {
+  return { subscription: NO_SUBSCRIPTION, kind: 'key', about, due: at, since: at, cause };
+}
+
 /** A row that exists while work is wanted. */
 export interface WorkItem extends NewWorkItem {
   readonly attempts: number;
@@ -59,7 +73,7 @@ export interface WorkItem extends NewWorkItem {
 /** When an item is to be worked on next, and why not before. */
 export type Postponement = Pick<NewWorkItem, 'due' | 'reason'> & { readonly attempts: number };
 
-/** Work items in the app's own storage. Every request has a deadline. Errors are the SDK's: read them with `describeFailure`. */
+/** Work items in the app's own storage. Errors are the SDK's. */
 export interface WorkItems {
   /** In no particular order; an item that exists is replaced. */
   put(items: readonly NewWorkItem[]): Promise<void>;
@@ -77,6 +91,41 @@ export interface WorkItems {
   postpone(item: WorkItem, postponement: Postponement): Promise<boolean>;
   /** Likewise. */
   finish(item: WorkItem): Promise<boolean>;
+}
+
+/** Work items in the table of the fleet index. */
+export function createWorkItems(table: FleetTable): WorkItems {
+  async function* all(subscription?: string): AsyncGenerator<WorkItem> {
+    for await (const row of table.rows(WORK, subscription && `${encoded(subscription)}|`)) {
+      const item = toWorkItem(row, String(row.etag));
+      if (item) yield item;
+    }
+  }
+  return {
+    put: (items) => table.write(items.map(toChange)),
+    async putNew(items) {
+      if (items.length === 0) return [];
+      // Most items exist already where a key with many subscriptions is decided on again: what exists is read first.
+      const existing = new Set<string>();
+      if (items.length > 1) for await (const { rowKey } of table.rows(WORK)) existing.add(rowKey);
+      const missing = items.filter((item) => !existing.has(workRow(item)));
+      const create = async (item: NewWorkItem) => ((await table.writeIf(toChange(item), undefined)) ? [item] : []);
+      return (await pMap(missing, create, { concurrency: CONCURRENCY })).flat();
+    },
+    async of(subscription) {
+      const items: WorkItem[] = [];
+      for await (const item of all(subscription)) items.push(item);
+      return items;
+    },
+    all: () => all(),
+    postpone: ({ etag, reason: _, ...item }, postponement) =>
+      table.writeIf(toChange({ ...item, ...postponement }), etag),
+    finish: (item) => table.writeIf({ partitionKey: WORK, rowKey: workRow(item) }, item.etag),
+  };
+}
+
+function toChange(item: NewWorkItem): RowChange {
+  return { partitionKey: WORK, rowKey: workRow(item), properties: workProperties(item) };
 }
 
 const iso = z.iso.datetime();

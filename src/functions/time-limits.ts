@@ -6,8 +6,6 @@ import { type Outcome, outcomeOfFailure } from '../work/outcome.ts';
  * limit all of its calls together. Otherwise the host kills the process after `functionTimeout` of host.json.
  */
 export const TIME_LIMITS = {
-  /** One account with its scopes: a few reads, and a write of up to a minute each. */
-  accountWork: 3 * 60_000,
   /** A key: its versions, and the lists of accounts of every subscription. */
   keyWork: 10 * 60_000,
   /** Event Grid waits 30 s for an answer ("Event Grid message delivery and retry"), and then sends the event again. */

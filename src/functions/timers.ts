@@ -44,7 +44,6 @@ onTimer(
 
 onTimer('sweep', '0 */2 * * * *', TIME_LIMITS.sweep, (available, log, signal) => {
   const sweep = async () => {
-    await available.adoptVersion2(log);
     await available.controller.sweep(log);
     await sweepChanges(available);
   };

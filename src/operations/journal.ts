@@ -1,36 +1,9 @@
-/** What is changed, as `<subject>.<verb>`: the same words as in the audit trail. */
-type ChangeAction =
-  | 'audit.lock'
-  | 'vault.create'
-  | 'vault.protect'
-  | 'events.ensure'
-  | 'identity.create'
-  | 'role.assign'
-  | 'policy.add'
-  | 'policy.remove'
-  | 'key.create'
-  | 'key.import'
-  | 'key.rotate'
-  | 'key.completeRotation'
-  | 'key.setPolicy'
-  | 'key.setExpiry'
-  | 'key.recover'
-  | 'key.rekey'
-  | 'version.enable'
-  | 'version.disable'
-  | 'account.create'
-  | 'account.setIdentity'
-  | 'account.setKey'
-  | 'account.tag'
-  | 'role.remove'
-  | 'scope.disable'
-  | 'scope.enable';
-
 /** One change, for people and for scripts. */
 export interface Change {
   /** What it is once it is done: `key files-key created (RSA 2048)`. */
   readonly text: string;
-  readonly action: ChangeAction;
+  /** `<subject>.<verb>`, as in the audit trail. */
+  readonly action: string;
   /** ARM id, or the identifier of a key or version. */
   readonly resource: string;
   /** As it was, and as it is to be, where that is one thing: a key, an expiry. */

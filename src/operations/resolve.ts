@@ -25,22 +25,17 @@ export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
 /** The vault or Managed HSM of that name, ARM id or URI; undefined when the sign-in sees none. A vault's name comes first. */
 export async function lookForVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
   const name = text.replace(HSM_NAMED, '');
-  const isHsm = name !== text || parseVault(text)?.kind === 'managedHsm' || isHsmId(text);
-  const id = isHsm ? idOf(name, HSM_TYPE, where) : idOf(text, VAULT_TYPE, where);
-  if (id) {
-    const found = await azure.vaults.find(id);
-    if (found || isHsm || text.startsWith('/')) return found;
+  const uri = parseVault(text);
+  const isHsm = name !== text || uri?.kind === 'managedHsm' || new RegExp(`/${HSM_TYPE}/`, 'i').test(text);
+  // What names a vault names no Managed HSM.
+  const types = isHsm ? [HSM_TYPE] : uri || text.startsWith('/') ? [VAULT_TYPE] : [VAULT_TYPE, HSM_TYPE];
+  for (const type of types) {
+    const what = type === HSM_TYPE ? 'Managed HSM' : 'key vault';
+    const id = idOf(name, type, where) ?? (await findOne(what, type, nameOfVault(name), azure, where));
+    const found = id && (await azure.vaults.find(id));
+    if (found) return found;
   }
-  const vault = isHsm || id ? undefined : await findOne('key vault', VAULT_TYPE, nameOfVault(text), azure, where);
-  // A URI of a vault names no Managed HSM.
-  const isVault = vault !== undefined || (!isHsm && parseVault(text) !== undefined);
-  const found =
-    vault ?? (isVault ? undefined : await findOne('Managed HSM', HSM_TYPE, nameOfVault(name), azure, where));
-  return found && azure.vaults.find(found);
-}
-
-function isHsmId(text: string): boolean {
-  return parseResourceId(text)?.type.toLowerCase() === HSM_TYPE.toLowerCase();
+  return undefined;
 }
 
 /** @throws {@link CmkError} `VaultNotFound` */
@@ -56,11 +51,8 @@ export async function findVault(text: string, azure: Azure, where: Where = {}): 
 
 /** The account of that name or ARM id; undefined when the sign-in sees none. */
 export async function lookForAccount(text: string, azure: Azure, where: Where = {}): Promise<Account | undefined> {
-  const id = idOf(text, ACCOUNT_TYPE, where);
-  if (id) return azure.accounts.find(id);
-  checkName('account', text);
-  const found = await findOne('storage account', ACCOUNT_TYPE, text, azure, where);
-  return found && azure.accounts.find(found);
+  const id = await lookFor('account', 'storage account', ACCOUNT_TYPE, text, azure, where);
+  return id && azure.accounts.find(id);
 }
 
 /** @throws {@link CmkError} `AccountNotFound` */
@@ -87,11 +79,21 @@ export async function lookForIdentity(
   azure: Azure,
   where: Where = {},
 ): Promise<ManagedIdentity | undefined> {
-  const id = idOf(text, IDENTITY_TYPE, where);
-  if (id) return azure.identities.get(id);
-  checkName('identity', text);
-  const found = await findOne('user-assigned identity', IDENTITY_TYPE, text, azure, where);
-  return found && azure.identities.get(found);
+  const id = await lookFor('identity', 'user-assigned identity', IDENTITY_TYPE, text, azure, where);
+  return id && azure.identities.get(id);
+}
+
+async function lookFor(
+  kind: 'account' | 'identity',
+  what: string,
+  type: string,
+  text: string,
+  azure: Azure,
+  where: Where,
+): Promise<ResourceId | undefined> {
+  const id = idOf(text, type, where);
+  if (!id) checkName(kind, text);
+  return id ?? findOne(what, type, text, azure, where);
 }
 
 /** @throws {@link CmkError} `NotFound` */

@@ -1,4 +1,5 @@
 import { CmkError } from '../errors.ts';
+import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { type MovedUses, nameOfUse, namesOf } from '../fleet/moved-uses.ts';
 import { failedOn } from '../fleet/reconcile-use.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
@@ -9,7 +10,7 @@ import { vaultOption } from '../keys/vault-options.ts';
 import { findPause, isMoving, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { type Blocker, findBlocker } from './blocker.ts';
-import { ExcludedUses } from './excluded-uses.ts';
+import { excludedUses } from './rekey-problems.ts';
 
 /** Failures that are listed. */
 const MOST_LISTED = 100;
@@ -75,7 +76,8 @@ async function waitsFor(
   const blocker = await findBlocker(from, to, { keys, now });
   const { gaps = [] } = rekey.verified ?? {};
   const isVerifying = rekey.state === 'verifying' && gaps.length > 0;
-  return blocker ?? (isVerifying ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined);
+  if (blocker) return { reason: blocker.reason, detail: blocker.detail };
+  return isVerifying ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined;
 }
 
 async function progressOf(
@@ -85,7 +87,8 @@ async function progressOf(
   const { id, from, to, only } = order;
   const covered = only === undefined ? undefined : await namesOf(moved.of(only));
   const own = new Set(await namesOf(moved.of(id)));
-  const excluded = new ExcludedUses(await inSight());
+  const excluded: string[] = [];
+  const isManaged = inManagedSubscriptions(await inSight());
   let waiting = 0;
   let incomplete = false;
   const failures: RekeyFailure[] = [];
@@ -93,7 +96,11 @@ async function progressOf(
   try {
     for await (const row of useRows.of(from)) {
       const name = nameOfUse(row);
-      if (covered?.has(name) === false || !isOpen(order) || excluded.countIfExcluded(row)) continue;
+      if (covered?.has(name) === false || !isOpen(order)) continue;
+      if (!isManaged(row)) {
+        excluded.push(row.account);
+        continue;
+      }
       own.delete(name);
       const failure = failureOf(row, order);
       if (failure) failures.push(failure);
@@ -104,7 +111,7 @@ async function progressOf(
     incomplete = true;
   }
   const counts = incomplete ? { moved: own.size, left: 0 } : { moved: onTarget.size, left: own.size - onTarget.size };
-  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excluded.sentences() : [])];
+  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excludedUses(excluded) : [])];
   return {
     ...counts,
     ...{ waiting, failed: failures.length, failures: failures.slice(0, MOST_LISTED), incomplete, toDo },

@@ -113,7 +113,7 @@ function isLetThrough(end: RestoreEnd): boolean {
 }
 
 /** A key that was recovered is back, whether or not it was revoked: that is a change too. */
-const REASON_OF = {
+export const REASON_OF = {
   restored: 'Restored',
   nothing: 'NothingToRestore',
   unbelieved: 'RevocationUnbelieved',

@@ -170,7 +170,7 @@ function readPage(environment: Environment): PageSettings {
   return { on: reader.problems.length === 0, signIn };
 }
 
-function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
+export function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   const reader = new SettingsReader(environment);
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);

@@ -176,7 +176,7 @@ function toRow(one: EvaluatedAccount): FleetRowAnswer {
     region: account.location,
     ...keyOf(known.key),
     ...versionOf(use),
-    ...(known.scopes === undefined ? {} : { scopes: known.scopeUses.length }),
+    ...(known.scopesReadOn === undefined ? {} : { scopes: known.scopeUses.length }),
     tags: { ...account.tags },
     health: {
       state,

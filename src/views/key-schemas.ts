@@ -61,13 +61,6 @@ const NEXT_ROTATION = z.object({
   reason: z.string().optional().describe('Reason code: why a person has to, or why none is planned.'),
 });
 
-const places = z.object({
-  subscription: z.string(),
-  region: z.string(),
-  moves: count,
-  seconds: z.number().nonnegative(),
-});
-
 const ROTATION_COST = z
   .object({
     moves: count.describe('Accounts and scopes that the app would write.'),
@@ -75,7 +68,6 @@ const ROTATION_COST = z
       .number()
       .nonnegative()
       .describe("From the new version to the last write, if the app's share of Azure's budgets is all for it."),
-    places: z.array(places).describe('By what shares a budget; the slowest decides.'),
   })
   .describe('What a rotation now would cost in time.');
 

@@ -90,7 +90,7 @@ async function haveUnlistedScopes(
   for await (const { kind, subscription } of workItems.all()) {
     if (kind !== 'scopes' || ids?.includes(subscription.toLowerCase()) === false) continue;
     for await (const account of fleet.accounts(subscription)) {
-      if (account.scopes === undefined) return true;
+      if (account.scopesReadOn === undefined) return true;
     }
   }
   return false;

@@ -9,7 +9,7 @@ import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usabil
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
-import { pausedView } from '../orders/standing-orders.ts';
+import { findPause, pausedView } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { keyState } from '../revocation/key-state.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
@@ -121,11 +121,12 @@ async function readKeyView(
   signal: AbortSignal,
 ): Promise<KeyView> {
   const what = { resource: key.id, what: 'who uses the key', action: '' };
-  const [policy, counted] = await Promise.all([
+  const [policy, counted, orders] = await Promise.all([
     reading,
     readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal), signal),
+    ports.orderStore.recent(),
   ]);
-  const pause = ports.control.pauseNow(key.id);
+  const pause = findPause(orders, key.id, ports.now());
   const read = known(counted);
   const summary = known(policy);
   const next = versions && summary && nextRotation(versions, summary, isUsed(read), ports.now());

@@ -44,8 +44,11 @@ const PARTS = z.object({
   ).describe('As `GET /rotations`.'),
   drift: partOf(
     z.object({
-      report: DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, counts: true, changeSeconds: true })
+      report: DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, changeSeconds: true })
         .extend({
+          counts: z
+            .object({ error: count, warning: count, advice: count })
+            .describe('Causes by severity; those that are exempt are not counted.'),
           causes: DRIFT_REPORT.shape.causes.describe('Those that count, worst first.'),
           moreCauses: count,
           changes: DRIFT_REPORT.shape.changes.unwrap().describe('The last changes that events reported, newest first.'),

@@ -124,9 +124,11 @@ function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): 
 
 function driftOf(report: NowReadings['drift'], now: Date): NowValue<'drift'> {
   if (!report) return {};
-  const { id, startedOn, complete, counts, causes, changeSeconds } = report;
+  const { id, startedOn, complete, causes, changeSeconds } = report;
   const open = causes.filter(({ exempt }) => !exempt);
   const exempt = causes.length - open.length;
+  const counts = { error: 0, warning: 0, advice: 0 };
+  for (const { severity } of open) counts[severity] += 1;
   const old = now.getTime() - Date.parse(startedOn) > OLD_MS ? ({ old: true } as const) : {};
   const changes = { changes: report.changes.slice(0, CHANGES), ...(changeSeconds ? { changeSeconds } : {}) };
   const listed = { causes: first(open), moreCauses: rest(open), exempt };

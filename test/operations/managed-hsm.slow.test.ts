@@ -92,7 +92,7 @@ describe('a Managed HSM', () => {
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
     const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
     const ensure = (key?: string) => (operation: Operation) =>
-      ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
+      ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation);
     const planned = await procedures.run(ensure('vault-key'), { dryRun: true });
     expect(texts(planned, 'planned')).toEqual([
       `Managed HSM Crypto Service Encryption User given to id on key ${site.vault.name}/vault-key`,
@@ -117,7 +117,7 @@ describe('a Managed HSM', () => {
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
     const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
     const refusal = await procedures.refusal((operation) =>
-      ensureRole(ENCRYPTION_USER, grantee, vault, key, operation),
+      ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation),
     );
     expect(refusal.reason).toBe('ArgumentInvalid');
     expect(rolesOf(site, principalId)).toEqual([]);
@@ -131,7 +131,7 @@ describe('a Managed HSM', () => {
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
     const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
     const refusal = await procedures.refusal(
-      (operation) => ensureRole(ENCRYPTION_USER, grantee, vault, 'vault-key', operation),
+      (operation) => ensureRole({ role: ENCRYPTION_USER, grantee, vault, key: 'vault-key' }, operation),
       { as },
     );
     expect(refusal).toMatchObject({

@@ -1,22 +1,13 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
-import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import { LISTINGS, toFleetAccount } from '../../src/fleet/fleet-rows.ts';
-import {
-  type FleetQueue,
-  type FleetWork,
-  handleFleetWork,
-  handleKeyWork,
-  type KeyQueue,
-  SWEEP_MS,
-  sweepWork,
-} from '../../src/fleet/fleet-work.ts';
-import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
-import { findGaps } from '../../src/fleet/rekey-gaps.ts';
+import { createFleetIndex, LISTINGS, toFleetAccount } from '../../src/fleet/fleet-index.ts';
+import { handleFleetWork, handleKeyWork, SWEEP_MS } from '../../src/fleet/fleet-work.ts';
+import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
+import { sweepWork } from '../../src/fleet/sweep.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
 import { VersionLists } from '../../src/fleet/version-lists.ts';
-import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
-import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
+import { keyItem, type WorkKind } from '../../src/fleet/work-items.ts';
+import type { FleetWork, KeyPorts, WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { RekeyAct } from '../../src/orders/order-rekey.ts';
@@ -378,11 +369,11 @@ export class ControllerWorld implements World {
     }
     const accounts = this.index.all.flatMap((row) => toFleetAccount(row) ?? []);
     const names = this.storage.all.flatMap(([name]) => (name.includes('/') ? [] : [this.storage.id(name)]));
-    for (const { account, scopes, scopeUses } of accounts) {
+    for (const { account, scopesReadOn, scopeUses } of accounts) {
       const hasScope = this.storage.all.some(([name]) => name.includes('/') && this.storage.id(name) === account);
       if (!names.includes(account)) throw new Error(`the index has ${account}, which is gone`);
-      if (scopes !== (hasScope ? 'some' : 'none') || scopeUses.length !== Number(hasScope))
-        throw new Error(`the index has ${scopes} scopes of ${account}`);
+      if (scopesReadOn === undefined || scopeUses.length !== Number(hasScope))
+        throw new Error(`the index has ${scopeUses.length} scopes of ${account}`);
     }
     if (accounts.length !== names.length)
       throw new Error(`the index has ${accounts.length} of ${names.length} accounts`);
@@ -404,7 +395,7 @@ export class ControllerWorld implements World {
     const key = managedKey(VAULT, name);
     const now = new Date(this.#clock);
     const cause = { by: 'event', ref: '', since: now.toISOString() };
-    this.items.put({ ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id }, due: now, since: now, cause });
+    this.items.put(keyItem(key.id, cause, now));
     this.#messages.push({ key, work: { subscriptions: [], tries: 0, cause }, visibleAt: this.#clock });
   }
 
@@ -640,7 +631,7 @@ export class ControllerWorld implements World {
     }
   }
 
-  #ports(actor: Actor, instance: Instance): WorkerPorts & KeyPorts & FleetQueue & KeyQueue {
+  #ports(actor: Actor, instance: Instance): WorkerPorts & KeyPorts {
     const way: Way = (label, effect, writes = false, signal?: AbortSignal) => {
       const deadline = new AbortController();
       const timer = setTimeout(() => deadline.abort(), label.startsWith('patch') ? PATCH_MS : CALL_MS);
@@ -649,7 +640,7 @@ export class ControllerWorld implements World {
       return this.scheduler.call(actor, label, effect, writes, deadline.signal).finally(() => clearTimeout(timer));
     };
     const now = () => new Date(this.#clock);
-    const ports: WorkerPorts & KeyPorts & FleetQueue & KeyQueue = {
+    const ports: WorkerPorts & KeyPorts = {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
       fleet: createFleetIndex(this.index.port(way)),
@@ -666,7 +657,6 @@ export class ControllerWorld implements World {
       orders: this.orders.port(way),
       moved: this.orders.moved(way),
       inSight: async () => this.#subscriptions,
-      findGaps: (rekey, since) => findGaps(rekey, since, ports),
       recordOrder: ({ id }) => way(`audit ${id}`, () => {}, true),
       gate: this.#gateOf(instance),
       canaries: this.#canaries,

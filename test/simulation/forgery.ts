@@ -1,10 +1,10 @@
 import { IndexRows } from '../../src/drift/gather/index-rows.ts';
 import { indexWork, type WantedWork } from '../../src/drift/put-work.ts';
-import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import type { FleetWork } from '../../src/fleet/fleet-work.ts';
+import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
 import { accountKeyUse, scopeKeyUse } from '../../src/fleet/key-use.ts';
 import { createUseRows } from '../../src/fleet/use-row.ts';
 import { WORK } from '../../src/fleet/work-items.ts';
+import type { FleetWork } from '../../src/fleet/worker-ports.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { type Cause, parseFleetWork, parseKeyQueueWork } from '../../src/work/messages.ts';
 import { VAULTS } from '../support/keys.ts';

@@ -112,7 +112,7 @@ const NO_CALL = { actor: undefined, start: 0, end: undefined, answer: undefined,
 
 const WHY = { correlationId: 'call', why: 'a simulation', ticket: undefined };
 
-const RETIRE = { version: versionName(1), hours: 24, readMs: 60_000, disable: true, proof: 'person' } as const;
+const RETIRE = { version: versionName(1), readMs: 60_000, disable: true, proof: 'person' } as const;
 /** Nobody uses the key, and everything can be read. */
 const UNUSED = {
   settings: { subscriptions: [] },

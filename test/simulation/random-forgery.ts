@@ -1,5 +1,5 @@
+import { LISTINGS } from '../../src/fleet/fleet-index.ts';
 import { accountRow, keyPartition, subscriptionPartition } from '../../src/fleet/fleet-keys.ts';
-import { LISTINGS } from '../../src/fleet/fleet-rows.ts';
 import { NO_SUBSCRIPTION, WORK, type WorkKind, workRow } from '../../src/fleet/work-items.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { VAULT, versionName } from '../support/keys.ts';

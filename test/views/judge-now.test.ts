@@ -21,7 +21,7 @@ const KEYS = {
   keysUnread: 0,
   complete: true,
 };
-const COUNTS = { error: 0, warning: 0, advice: 2, exempt: 0, new: 0, gone: 0, unseen: 0 };
+const COUNTS = { error: 0, warning: 0, advice: 2 };
 const REPORT = {
   id: 'a',
   startedOn: AT,

@@ -1,5 +1,5 @@
 import type { KeyStatusResponse } from '../api/types.ts';
-import { count } from '../names.ts';
+import { count, digits } from '../names.ts';
 import type { Tone } from '../ui/tone.ts';
 
 /** An account or a scope that uses a version, or the number of further uses. */
@@ -70,9 +70,7 @@ function leavesOf({ accounts, scopes, first }: Uses, named: number): readonly Fl
   const names = first.length === uses && uses <= named + 1 ? first : first.slice(0, named);
   const leaves = names.map((name): FlowUse => ({ name, account: name.split('/')[0], uses: 1 }));
   const rest = uses - names.length;
-  return rest === 0
-    ? leaves
-    : [...leaves, { name: `${rest.toLocaleString('en')} more`, account: undefined, uses: rest }];
+  return rest === 0 ? leaves : [...leaves, { name: `${digits(rest)} more`, account: undefined, uses: rest }];
 }
 
 function usesWords({ accounts, scopes }: Uses): string {

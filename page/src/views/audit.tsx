@@ -2,7 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import { type Problem, toProblem } from '../api/client.ts';
 import type { AuditList, AuditRecordView as AuditRecord } from '../api/types.ts';
 import { type Polled, type PollHow, useApi, usePoll } from '../api/use-poll.ts';
-import { count, inWords, resourceLabel, shortVersion } from '../names.ts';
+import { count, digits, inWords, resourceLabel, shortVersion } from '../names.ts';
 import { href, replaceQuery } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
@@ -296,7 +296,7 @@ function Proof({ of }: { readonly of: Polled<AuditList> }) {
             <Facts
               items={[
                 ['Checked', <Since at={data.checkedOn} />],
-                ['Records read', data.records.toLocaleString('en')],
+                ['Records read', digits(data.records)],
                 data.last && ['Last record', `${data.last.seq}, ${data.last.hash.slice(0, 16)}…`],
                 data.verifiedTo && ['Verified before', `up to record ${data.verifiedTo.seq}`],
               ]}

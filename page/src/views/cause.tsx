@@ -1,5 +1,5 @@
 import type { DriftCause } from '../api/types.ts';
-import { count, keyNames, resourceLabel, withNames } from '../names.ts';
+import { count, digits, keyNames, resourceLabel, withNames } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
@@ -25,7 +25,8 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
         <Badge tone={tone}>{word}</Badge>
         <h3>{causeSentence(cause)}</h3>
       </div>
-      <Affects cause={cause} />
+      {/* The sentence names a single one. */}
+      {cause.accounts > 1 && <Affects cause={cause} />}
       <p>
         <span class="label">Next step</span> <Prose text={withNames(step)} />
       </p>
@@ -41,7 +42,7 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
             . <Changed by={cause.changedBy} />
           </>
         )}
-        {cause.canFix > 0 ? `. The app can fix ${cause.canFix} of ${cause.findings}.` : ''}
+        {cause.canFix > 0 ? `. The app can fix ${digits(cause.canFix)} of ${digits(cause.findings)}.` : ''}
       </p>
       <details>
         <summary>
@@ -66,7 +67,9 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
           ))}
           {cause.affected > cause.sample.length && (
             <li>
-              <a href={href(['fleet'], { cause: cause.id })}>… and {cause.affected - cause.sample.length} more</a>
+              <a href={href(['fleet'], { cause: cause.id })}>
+                … and {digits(cause.affected - cause.sample.length)} more
+              </a>
             </li>
           )}
         </ul>
@@ -89,11 +92,11 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
 /** Accounts that are named at once. */
 const MOST_NAMED = 3;
 
-/** The first accounts that a cause affects; its sentence names a single one. */
-function Affects({ cause }: { readonly cause: DriftCause }) {
+/** The first accounts that a cause affects. */
+export function Affects({ cause }: { readonly cause: DriftCause }) {
   const named = accountsIn(cause.sample).slice(0, MOST_NAMED);
   const more = cause.accounts - named.length;
-  if (cause.accounts < 2 || named.length === 0) return null;
+  if (named.length === 0) return null;
   return (
     <p>
       <span class="label">Affects</span>{' '}
@@ -106,7 +109,7 @@ function Affects({ cause }: { readonly cause: DriftCause }) {
       {more > 0 && (
         <>
           {' '}
-          and <a href={href(['fleet'], { cause: cause.id })}>{more} more</a>
+          and <a href={href(['fleet'], { cause: cause.id })}>{digits(more)} more</a>
         </>
       )}
     </p>

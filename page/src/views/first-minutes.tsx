@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { count } from '../names.ts';
+import { count, digits } from '../names.ts';
 import { has, usePerson } from '../person.ts';
 import { Icon } from '../ui/icon.tsx';
 import { partOf, useStanding } from './use-standing.ts';
@@ -20,7 +20,7 @@ export function FirstMinutes() {
       <Icon tone="info" />
       <div>
         <p class="strong" role="status">
-          The app builds its index: {listed} of {count(all, 'subscription')} read.
+          The app builds its index: {digits(listed)} of {count(all, 'subscription')} read.
         </p>
         <progress value={listed} max={Math.max(all, 1)} aria-label="Subscriptions read" />
         <p>

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
-import { count, keyLabel } from '../names.ts';
+import { count, digits, keyLabel } from '../names.ts';
 import { FleetGrid } from '../pictures/fleet-grid.tsx';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
@@ -91,7 +91,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
         <div class="row">
           <p role="status">
             {count(found.length, 'account')}
-            {found.length === rows.length ? '' : ` of ${rows.length.toLocaleString('en')}`}
+            {found.length === rows.length ? '' : ` of ${digits(rows.length)}`}
             {asked.cause ? ' of one cause' : ''}
             {fleet.isWhole ? '' : ' (reading more …)'}
           </p>

@@ -1,10 +1,9 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, shortVersion, usersOf } from '../names.ts';
+import { count, digits, inWords, usersOf } from '../names.ts';
 import { KeyFlow } from '../pictures/key-flow.tsx';
 import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
-import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Facts, Section } from '../ui/section.tsx';
@@ -12,14 +11,12 @@ import { duration, Time } from '../ui/time.tsx';
 import { Rekey } from './acts/rekey.tsx';
 import { Resume } from './acts/resume.tsx';
 import { Rotate } from './acts/rotate.tsx';
-import { USABILITY } from './break-glass/versions.tsx';
+import { VersionTable } from './break-glass/versions.tsx';
 import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
 import { RevocationLine } from './revocation-line.tsx';
 import { isUnderWay, ROTATION_WORDS, RotationItem } from './rotation-item.tsx';
-
-type Version = KeyStatusResponse['versions'][number];
 
 /** One key: its versions over time, who uses which, and what comes next. */
 export function KeyView({ vault, name }: { readonly vault: string; readonly name: string }) {
@@ -80,7 +77,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <div class="columns">
           <Section title="Next">
             <Facts items={nextOf(data)} />
-            <Rotate label={label} cost={data.rotationCost} />
+            <Rotate label={label} status={data} changed={status.refresh} />
             <Rekey label={label} />
           </Section>
           <Section title="Users">
@@ -120,7 +117,7 @@ function Users({ data }: { readonly data: KeyStatusResponse }) {
           ? ''
           : users.lagging === 0
             ? ', all on the newest version'
-            : `; ${users.lagging} not on the newest version`}
+            : `; ${digits(users.lagging)} not on the newest version`}
         .
       </p>
       {users.oldest && (
@@ -129,70 +126,5 @@ function Users({ data }: { readonly data: KeyStatusResponse }) {
         </p>
       )}
     </>
-  );
-}
-
-function VersionTable({ versions, newestUsable }: Pick<KeyStatusResponse, 'versions' | 'newestUsable'>) {
-  const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1));
-  return (
-    <table class="cards">
-      <caption class="hidden">Versions of the key, newest first</caption>
-      <thead>
-        <tr>
-          <th scope="col">Version</th>
-          <th scope="col">State</th>
-          <th scope="col">Created</th>
-          <th scope="col">Active from</th>
-          <th scope="col">Expires</th>
-          <th scope="col">Used by</th>
-        </tr>
-      </thead>
-      <tbody>
-        {ordered.map((version) => (
-          <VersionRow key={version.version} of={version} isNewest={version.version === newestUsable} />
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function VersionRow({ of, isNewest }: { readonly of: Version; readonly isNewest: boolean }) {
-  const { version, state, revokedOn, updatedOn, createdOn, activeFrom, expiresOn, users } = of;
-  return (
-    <tr>
-      <th scope="row" class="mono" title={version}>
-        {shortVersion(version)}
-        {isNewest ? ' (newest)' : ''}
-      </th>
-      <td data-label="State">
-        <span>
-          <Badge tone={USABILITY[state][0]}>{USABILITY[state][1]}</Badge>{' '}
-          {revokedOn ? (
-            <small>
-              revoked <Time at={revokedOn} />
-            </small>
-          ) : (
-            state === 'Disabled' &&
-            updatedOn && (
-              <small>
-                since <Time at={updatedOn} /> or longer
-              </small>
-            )
-          )}
-        </span>
-      </td>
-      <td data-label="Created">
-        <Time at={createdOn} />
-      </td>
-      <td data-label="Active from">
-        <Time at={activeFrom} />
-      </td>
-      <td data-label="Expires">{expiresOn ? <Time at={expiresOn} /> : 'never'}</td>
-      <td data-label="Used by">
-        {users
-          ? `${count(users.accounts, 'account')}${users.scopes > 0 ? `, ${count(users.scopes, 'scope')}` : ''}`
-          : 'not known'}
-      </td>
-    </tr>
   );
 }

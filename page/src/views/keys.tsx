@@ -1,6 +1,6 @@
 import type { KeyList } from '../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
-import { usersOf } from '../names.ts';
+import { digits, usersOf } from '../names.ts';
 import { ExpiryLines } from '../pictures/expiry-lines.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
@@ -99,7 +99,7 @@ function KeyRow({ of }: { readonly of: Key }) {
         {users ? (
           <a href={href(['fleet'], { key: `${vault}/${name}` })}>
             {usersOf(users)}
-            {users.lagging ? `, ${users.lagging} behind` : ''}
+            {users.lagging ? `, ${digits(users.lagging)} behind` : ''}
           </a>
         ) : (
           'not known yet'

@@ -24,10 +24,6 @@ export function RevocationLine({ revocation, records = [] }: RevocationLineProps
           ; being restored by <Who id={restoringBy} names={names} />
         </>
       )}
-      <br />
-      <small>
-        Id <span class="mono">{id}</span>
-      </small>
     </p>
   );
 }

@@ -1,5 +1,5 @@
 import type { RotationSummary } from '../api/types.ts';
-import { inWords, keyLabel, keyNames, reasonSentence, shortVersion } from '../names.ts';
+import { digits, inWords, keyLabel, keyNames, reasonSentence, shortVersion } from '../names.ts';
 import { isStopped, RegionBars } from '../pictures/region-bars.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
@@ -52,16 +52,16 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
         <>
           <RegionBars rotation={rotation} label={keyLabel(key)} />
           <p>
-            {moved} of {all} moved
-            {waiting > 0 ? `, ${waiting} waiting` : ''}
-            {failed > 0 ? `, ${failed} failed` : ''}
-            {left > 0 ? `; ${left} are left to Storage` : ''}
+            {digits(moved)} of {digits(all)} moved
+            {waiting > 0 ? `, ${digits(waiting)} waiting` : ''}
+            {failed > 0 ? `, ${digits(failed)} failed` : ''}
+            {left > 0 ? `; ${digits(left)} are left to Storage` : ''}
           </p>
         </>
       )}
       {Object.entries(rotation.failures ?? {}).map(([reason, number]) => (
         <p key={reason}>
-          {number} failed: {reasonSentence(reason)}
+          {digits(number)} failed: {reasonSentence(reason)}
         </p>
       ))}
       {rotation.detail && (

@@ -9,7 +9,7 @@ import { type BulkCommand, isBulk, manyAccounts, runMany } from '../bulk/bulk-co
 import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, inGroup, inVault, type KeyArguments, newKey, waiting, wantedKey } from '../options.ts';
+import { changing, inGroup, inVault, waiting } from '../options.ts';
 import type { Output } from '../output.ts';
 import { addAccountViews } from './account-list.ts';
 import { addAccountBreakGlass } from './break-glass.ts';
@@ -22,10 +22,9 @@ interface EncryptArguments extends Where, KeyChoice {
   waitSeconds: number;
   identity?: string;
   grant?: boolean;
-  federatedClientId?: string;
 }
 
-type OnboardArguments = Omit<OnboardOptions, 'account' | 'wantedKey' | 'sku'> & KeyArguments & { premium?: boolean };
+type OnboardArguments = Omit<OnboardOptions, 'account'>;
 
 export function addAccountCommands(program: Command, cli: Cli): void {
   const account = program
@@ -56,14 +55,12 @@ A share has no key of its own. Shares of Microsoft.FileShares belong to no
 account, and are not set up by this command.`;
 
 function addOnboard(command: Command, cli: Cli): void {
-  newKey(replacing(withKeyOptions(command)))
+  replacing(withKeyOptions(command))
     .description(
       'ALL IN ONE: vault, key, identity, role, account; keeps what exists, continues where it was interrupted',
     )
     .option('--identity <identity>', 'user-assigned identity, created if it does not exist')
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
-    .option('--premium', 'a new vault is a premium one, with keys in hardware')
-    .option('--role-on-key', 'grant the role on the key alone instead of on the vault')
     .addHelpText('after', COVERED);
   oneOrMany<OnboardArguments, Onboarding>(command, cli, {
     required: ['vault', 'key', 'identity'],
@@ -73,8 +70,7 @@ function addOnboard(command: Command, cli: Cli): void {
     },
     run: async (account, options, operation) => {
       const { onboardAccount } = await import('../../operations/account/account-onboard.ts');
-      const sku = options.premium ? ('premium' as const) : undefined;
-      return onboardAccount({ ...options, account, sku, wantedKey: wantedKey(options) }, operation);
+      return onboardAccount({ ...options, account }, operation);
     },
     trouble: ({ verification }) => troubleOf(verification),
     show: ({ verification }, output) => (verification ? showChecks(verification, output) : undefined),
@@ -205,15 +201,13 @@ function withKeyOptions(command: Command, mandatory = false): Command {
 }
 
 function granting(command: Command): Command {
-  return command
-    .option('--grant', 'grant the identity its role on the vault, if it lacks it')
-    .option('--federated-client-id <id>', 'the key is in another tenant: client id of the multi-tenant application');
+  return command.option('--grant', 'grant the identity its role on the vault, if it lacks it');
 }
 
 function replacing(command: Command): Command {
   return command.option('--replace-identity', 'remove another user-assigned identity from the account');
 }
 
-function choiceOf({ vault, key, pin, federatedClientId }: EncryptArguments): KeyChoice {
-  return { vault, key, pin, otherTenant: federatedClientId !== undefined };
+function choiceOf({ vault, key, pin }: EncryptArguments): KeyChoice {
+  return { vault, key, pin };
 }

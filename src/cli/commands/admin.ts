@@ -69,7 +69,7 @@ function addGrantRole(command: Command, cli: Cli): void {
           return { role: roleNameIn(CRYPTO_OFFICER, vault), scope: vault.id };
         }
         const grantee = await granteeOf(options.assignee, operation.azure);
-        await ensureRole(ENCRYPTION_USER, grantee, vault, options.key, operation);
+        await ensureRole({ role: ENCRYPTION_USER, grantee, vault, key: options.key }, operation);
         return { role: roleNameIn(ENCRYPTION_USER, vault), principalId: grantee.principalId, scope: vault.id };
       });
     });
@@ -137,36 +137,23 @@ function subscriptionId(text: string): string {
 }
 
 /** Not imported: the module that has them loads the parser of messages, which `--help` does not need. */
-const QUEUES = ['key-work', 'fleet-work', 'account-work', 'notify-work'] satisfies readonly WorkQueueName[];
+const QUEUES = ['key-work', 'fleet-work', 'notify-work'] satisfies readonly WorkQueueName[];
 
 function addReplay(command: Command, cli: Cli): void {
   command
     .description("requeue the messages of one of the app's poison queues")
     .addArgument(new Argument('<queue>', 'the queue that they came from').choices(QUEUES))
-    .option(
-      '--old-account',
-      'instead those that are left in the queue itself in the account of AzureWebJobsStorage, before it moved',
-    )
     .addHelpText('after', `${STORAGE}\nIt needs the role Storage Queue Data Contributor.`)
-    .action(async (queue: WorkQueueName, { oldAccount }: { oldAccount?: true }) => {
-      const { oldQueues, workQueues } = await import('../../azure/app-storage.ts');
+    .action(async (queue: WorkQueueName) => {
+      const { workQueues } = await import('../../azure/app-storage.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const { replay } = await import('../../work/replay-client.ts');
       const { inAppStorage } = await import('../app-storage-failures.ts');
-      const from = oldAccount ? queue : `${queue}-poison`;
+      const from = `${queue}-poison`;
       const requeue = () => {
-        const settings = readStorageSettings(cli.environment);
-        const work = workQueues(settings, () => cli.credential(command));
-        const source = oldAccount ? oldQueues(settings, () => cli.credential(command)) : work;
-        if (oldAccount && source.url === work.url) {
-          throw new CmkError(
-            'ArgumentInvalid',
-            'The queues are in the account of AzureWebJobsStorage: there is no old account.',
-            'Set CMK_WORK__queueServiceUri to the account that has the queues now.',
-          );
-        }
-        const place = { what: `queue ${from}`, url: source.url, role: 'Storage Queue Data Contributor' };
-        return inAppStorage(place, () => replay(work, queue, source.getQueueClient(from)));
+        const work = workQueues(readStorageSettings(cli.environment), () => cli.credential(command));
+        const place = { what: `queue ${from}`, url: work.url, role: 'Storage Queue Data Contributor' };
+        return inAppStorage(place, () => replay(work, queue));
       };
       await cli.read(command, requeue, ({ replayed, left, hidden = 0 }, output) => {
         if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
@@ -176,7 +163,7 @@ function addReplay(command: Command, cli: Cli): void {
         }
         if (hidden > 0) {
           const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
-          const why = oldAccount ? 'it is due later' : 'the drift check or another replay has just read the queue';
+          const why = 'the drift check or another replay has just read the queue';
           output.note(`${which}: ${why}. Run it again in two minutes.`);
         }
         return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;

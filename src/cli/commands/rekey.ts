@@ -117,7 +117,7 @@ async function grantRoles(principals: readonly string[], to: string, operation: 
   const vault = await findVault(vaultName, operation.azure);
   for (const principalId of principals) {
     const grantee = { principalId, principalType: 'ServicePrincipal', name: principalId } as const;
-    await ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
+    await ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation);
   }
 }
 

@@ -4,12 +4,11 @@ import type { Where } from '../../operations/resolve.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, inGroup, oneTo, vaults, watching } from '../options.ts';
+import { changing, inGroup, vaults, watching } from '../options.ts';
 
 interface VaultArguments extends Where {
   location?: string;
   sku?: 'standard' | 'premium';
-  retentionDays?: number;
 }
 
 export function addVaultCommands(program: Command, cli: Cli): void {
@@ -53,7 +52,6 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     .argument('<vault>', 'name, ARM id or URI')
     .description('create a key vault with purge protection, or turn it on for one that is there (for good)')
     .addOption(new Option('--sku <sku>', 'premium vaults hold keys in hardware').choices(['standard', 'premium']))
-    .option('--retention-days <days>', 'how long deleted keys can be recovered, 7 to 90 (default: 90)', oneTo(90, 7))
     .action(async (name: string, _options: unknown, command: Command) => {
       const { ensureVault } = await import('../../operations/vault/vault-ensure.ts');
       const options = command.optsWithGlobals<VaultArguments>();

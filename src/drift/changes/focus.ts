@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { comparableId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
-import type { KnownKeys } from '../../fleet/known-keys.ts';
+import type { KnownKeys } from '../../fleet/fleet-index.ts';
 import type { UseRow, UseRows } from '../../fleet/use-row.ts';
 import { sameKeyName } from '../../keys/key-identifier.ts';
 import type { ManagedVault, ManagedVaults } from '../../keys/managed-vaults.ts';

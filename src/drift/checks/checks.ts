@@ -136,7 +136,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures:
       'An account and the vault of its key are of one tenant, unless the account signs in by an application of both.',
-    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `cmk account enable --federated-client-id`.',
+    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `az storage account update --key-vault-federated-client-id`.',
     find: access.tenantMismatch,
   },
   ...PROTECTION_CHECKS,

@@ -4,16 +4,18 @@ import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse, type KeyUse } from '../../fleet/key-use.ts';
 import { withKeyVersion } from '../../fleet/plan.ts';
+import { identityState } from '../../identities/check-key-access.ts';
+import { keyIdentity, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { findVersion, isKnownOlder, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
 import { tagOf } from '../../settings/requirement.ts';
-import { checkRole, describeSource, type KeyChoice, readKeySource } from '../key/key-source.ts';
+import { checkRole, describeSource, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
 import { refuseRevoked, usableVersion } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
 import { type AccountPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
-import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
+import { type AccountResult, applyPlan } from './account-write.ts';
 
 // What changes the key of an account that has one, or its version.
 
@@ -46,10 +48,23 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
   const plan = planChangeKey(account, stays ? { ...source, pin: use.pinned } : source);
   if (plan.write) {
     await refuseWhileRevoked(use, operation);
-    await checkRole(account, source, identityName(account), operation);
+    await checkIdentity(account, source, operation);
   }
   const text = `${account.name} encrypted with ${describeSource(source)} instead`;
-  return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
+  return applyPlan(account, plan, text, operation, options.waitSeconds);
+}
+
+/** @throws {@link CmkError} `IdentityHasNoAccess` when the account's identity certainly may not use the key */
+async function checkIdentity(account: Account, source: KeySource, operation: Operation): Promise<void> {
+  const id = userAssignedIdentity(account);
+  const identity = keyIdentity(account, id ? await identityState(id, operation.azure) : undefined);
+  if ('principalId' in identity) {
+    await checkRole(identity.principalId, id ? lastName(id) : 'the system-assigned identity', source, operation);
+  } else if ('unknown' in identity) operation.journal.note(identity.unknown);
+  else {
+    const nextStep = `Give it another identity first: cmk account enable ${account.name} … --identity <identity> --replace-identity`;
+    throw new CmkError('IdentityHasNoAccess', identity.missing, nextStep);
+  }
 }
 
 interface DisableOptions extends Where {
@@ -76,9 +91,7 @@ export async function disableAccount(options: DisableOptions, operation: Operati
     if (!options.yes && !journal.dryRun) await options.confirm(account.name);
   }
   const recorded = plan.write ? { ...plan, tags: await optOutTags(account, options.reason, operation) } : plan;
-  const result = accountResult(
-    await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation),
-  );
+  const result = await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation);
   if (plan.write) journal.note('Its identity and the role on the vault stay: remove them if nothing else needs them.');
   return result;
 }
@@ -121,11 +134,6 @@ function describeUse(account: Account, use: KeyUse): string {
   return `${account.name} uses ${formatKeyIdentifier(use)}, ${mode}`;
 }
 
-function identityName({ encryption }: Account): string {
-  const id = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
-  return id ? lastName(id) : 'the system-assigned identity';
-}
-
 interface PinOptions extends Where {
   readonly account: string;
   /** Undefined: the newest usable one. */
@@ -146,10 +154,8 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
   const isHeld = use.pinned === target.version && (use.current === undefined || use.current === target.version);
   const plan: AccountPlan = isHeld
     ? { write: false, why: `${account.name} is pinned to this version already` }
-    : { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, target.version) };
-  const result = accountResult(
-    await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation),
-  );
+    : { write: true, encryption: withKeyVersion(account.encryption, target.version) };
+  const result = await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation);
   if (newest && newest.version !== target.version) {
     journal.note(`There is a newer version, ${newest.version}: the app moves the account to it when it looks next.`);
   }
@@ -164,9 +170,9 @@ export async function unpinAccount(options: PinOptions, operation: Operation): P
   if (use.pinned !== undefined) {
     const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
     usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
-    plan = { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, '') };
+    plan = { write: true, encryption: withKeyVersion(account.encryption, '') };
   }
-  return accountResult(await applyPlan(account, plan, `${account.name} set to follow the newest version`, operation));
+  return applyPlan(account, plan, `${account.name} set to follow the newest version`, operation);
 }
 
 async function findOwnUse(options: PinOptions, operation: Operation) {

@@ -90,7 +90,7 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
  * Grants by the records in tags. Principals who may not assign roles can write tags, so that a grant counts only for the
  * account's own identity in the vault of its key.
  */
-function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): LegacyRevocation['removed'] {
+function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): readonly KeyGrant[] {
   const identity = keyIdentity(account);
   const principalId = 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
   const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();

@@ -3,7 +3,7 @@ import { known, type Part, readPart } from '../../azure/read-or-why.ts';
 import type { FileShare } from '../../dependents/stored-data-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
-import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
+import type { KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
 import { VAULT_CHECKS } from '../../drift/checks/vault-checks.ts';
 import { gatherAccount } from '../../drift/gather/gather-account.ts';
 import { readKey } from '../../drift/gather/gather-keys.ts';
@@ -14,6 +14,7 @@ import { checkKeyAccess, identityState } from '../../identities/check-key-access
 import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
+import { readDrift } from '../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
 import { type ChecklistLine, checklist, type FileServiceAnswer } from './checklist.ts';
@@ -54,10 +55,9 @@ export async function verifyAccount(
   ]);
   const { use, key } = subject;
   const vault = use && (await vaults(use.vaultUri));
-  const rules: Rules = {
-    ...{ now: azure.now(), drift: DRIFT, contests: [] },
-    ...{ wantedSubscriptions: undefined, wantedWatch: undefined },
-  };
+  // What is required of this account, and exempted, is not asked: this checks an account, not a fleet.
+  const drift = readDrift({}, azure.cloud);
+  const rules = { now: azure.now(), drift, contests: [], wantedSubscriptions: undefined, wantedWatch: undefined };
   const findings = [
     ...evaluate(ACCOUNT_CHECKS, subject, account.id, rules),
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),
@@ -93,22 +93,6 @@ async function askFileService(account: Account, { shares, fileService }: Azure):
     return { failure: describeFailure(error) };
   }
 }
-
-/** What is required of this account, and exempted, is not asked: this checks an account, not a fleet. */
-const DRIFT: Rules['drift'] = {
-  problems: [],
-  autofix: [],
-  require: [],
-  exemptions: [],
-  keyMinBits: 0,
-  requireHsm: false,
-  usageWorkspace: undefined,
-  functionAppId: undefined,
-  storageAccountId: undefined,
-  sharedZones: undefined,
-  watchChanges: false,
-  systemTopics: {},
-};
 
 /** The same answer for the same question, asked once. */
 function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T> {

@@ -72,7 +72,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
       'identity',
       ['IdentityMissing', 'IdentityDeleted'],
       chosen?.split('/').at(-1) ?? 'system-assigned',
-      whyUnknown(verified.identity),
+      verified.identity?.is === 'unknown' ? verified.identity.why : undefined,
     ),
     line('role on the key', ['IdentityWithoutRole'], 'may read, wrap and unwrap', noAccess(subject)),
     line('purge protection', ['PurgeProtectionOff', 'SoftDeleteOff'], 'on, with soft delete', unseen(verified.vault)),
@@ -87,14 +87,13 @@ export function checklist(verified: Verified): ChecklistLine[] {
 
 /** What repairs it: the finding's own command or words, but where this account shows more. */
 function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use, key }: AccountSubject): string {
-  const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
-  const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;
   if (reason === 'LaggingAutomaticVersion') {
     return `cmk account pin ${account.name} moves it now, and cmk account unpin makes it automatic again`;
   }
-  if (reason === 'UnsupportedKey') return `cmk account change-key ${account.name} ${where} --key <key>`;
-  if (reason === 'IdentityMissing') return command ?? enable;
-  return reason === 'IdentityDeleted' ? `${enable} --replace-identity` : (command ?? fix);
+  if (reason !== 'IdentityMissing' && reason !== 'IdentityDeleted') return command ?? fix;
+  const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
+  const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;
+  return reason === 'IdentityDeleted' ? `${enable} --replace-identity` : (command ?? enable);
 }
 
 function materialOf({ material }: KeySubject): string {
@@ -105,10 +104,6 @@ function materialOf({ material }: KeySubject): string {
 function noVersion({ versions, state }: KeySubject, held: string | undefined): string | undefined {
   if (state !== 'present') return 'There is no key to check.';
   return unreadOf(versions) ?? (held === undefined ? 'Storage does not say which version it uses.' : undefined);
-}
-
-function whyUnknown(identity: IdentityState | undefined): string | undefined {
-  return identity?.is === 'unknown' ? identity.why : undefined;
 }
 
 function noAccess({ access }: AccountSubject): string | undefined {

@@ -5,7 +5,7 @@ import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
-import { ensureRole, planStorageRole } from './role-ensure.ts';
+import { changeOf, ensureRole } from './role-ensure.ts';
 
 interface IdentityOptions extends Where {
   /** Name or ARM id. */
@@ -17,7 +17,7 @@ interface IdentityOptions extends Where {
 }
 
 /** An identity; in a dry run one that is not there yet has no principal. */
-type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
+type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & { readonly principalId?: string | undefined };
 
 export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Operation): Promise<EnsuredIdentity> {
   const found = await lookForIdentity(wanted.name, azure, wanted);
@@ -51,13 +51,14 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
  * @param key the one key, for a vault that holds other keys too
  */
 export async function ensureIdentityRole(
-  identity: EnsuredIdentity,
+  { id, name, principalId }: EnsuredIdentity,
   vault: Vault,
   key: string | undefined,
   operation: Operation,
 ): Promise<void> {
+  const grantee = { principalId: principalId ?? id, principalType: 'ServicePrincipal', name } as const;
+  const wanted = { role: ENCRYPTION_USER, grantee, vault, key };
   // Only a dry run leaves an identity unmade.
-  if (!identity.principalId) return planStorageRole(identity, vault, key, operation);
-  const { principalId, name } = identity;
-  await ensureRole(ENCRYPTION_USER, { principalId, principalType: 'ServicePrincipal', name }, vault, key, operation);
+  if (!principalId) operation.journal.planned(changeOf(wanted));
+  else await ensureRole(wanted, operation);
 }

@@ -1,6 +1,6 @@
 import type { AuditList, KeyList, KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../../api/use-poll.ts';
-import { count, usersOf } from '../../names.ts';
+import { count, digits, usersOf } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
 import { Heading } from '../../ui/heading.tsx';
@@ -19,7 +19,7 @@ import { RestoreScope } from './restore-scope.tsx';
 import { Revoked } from './revoke.tsx';
 import { Revoke } from './revoke-form.tsx';
 import { useCall } from './use-call.ts';
-import { Versions } from './versions.tsx';
+import { VersionTable } from './versions.tsx';
 
 interface BreakGlassProps {
   readonly vault: string | undefined;
@@ -126,7 +126,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
       {data && <EffectTimes times={data.effectTimes} />}
       {mayRead && (
         <Section title="Versions" of={status}>
-          {data && <Versions versions={data.versions} newestUsable={data.newestUsable} />}
+          {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
         </Section>
       )}
       {data?.warnings.map((warning) => (
@@ -154,7 +154,7 @@ function Standing({ data, records, label }: StandingProps) {
   const words =
     open === 0
       ? `${label} is revoked: every version of it is disabled.`
-      : `${label} is ${revocation?.restoringBy ? 'being restored' : 'not revoked yet'}: ${open} of ${count(versions.length, 'version')} ${open === 1 ? 'is' : 'are'} enabled.`;
+      : `${label} is ${revocation?.restoringBy ? 'being restored' : 'not revoked yet'}: ${digits(open)} of ${count(versions.length, 'version')} ${open === 1 ? 'is' : 'are'} enabled.`;
   return (
     <div class="headline tone-bad">
       <Icon tone="bad" />
@@ -162,6 +162,11 @@ function Standing({ data, records, label }: StandingProps) {
         {/* Not the line below it: how long ago it was would be read out every few seconds. */}
         <p role="status">{words}</p>
         <RevocationLine {...{ revocation, records }} />
+        {revocation && (
+          <small>
+            Id <span class="mono">{revocation.id}</span>
+          </small>
+        )}
       </div>
     </div>
   );

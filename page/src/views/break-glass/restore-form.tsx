@@ -38,9 +38,6 @@ export function Restore({ vault, name, revocation, changed, call }: RestoreProps
           </p>
         </div>
       )}
-      <p>
-        It gives back exactly what revocation <span class="mono">{revocation.id}</span> took away.
-      </p>
       <form onSubmit={submit}>
         <Why what="restore" />
         <button type="submit" class="primary" disabled={call.isRunning}>
