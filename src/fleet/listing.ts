@@ -7,7 +7,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
-import type { FleetAccount } from './fleet-index.ts';
+import { type FleetAccount, keysOfAccount } from './fleet-index.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
 import type { Wanted } from './lane.ts';
 import { type Announcement, observe, type ReadUse } from './observe.ts';
@@ -24,10 +24,9 @@ const NO_REGION = '';
 
 /** What a listing needs of its pass. */
 interface ListingPass {
+  readonly subscription: string;
   readonly results: PassResults;
-  /** Aborts when there is no time left. */
   readonly signal: AbortSignal;
-  /** Runs a call within the budgets; undefined: it was throttled, and the item is postponed. */
   call<T>(
     region: string,
     calls: Calls,
@@ -35,12 +34,9 @@ interface ListingPass {
     run: () => Promise<T>,
   ): Promise<{ readonly answer: T } | undefined>;
   announced(): readonly Announcement[];
-  /** Queues a read of the use, which then writes its row. */
   read(row: UseRow, key: ManagedKey, wanted: Wanted): void;
-  /** Has the key reconciled after the pass. */
   progress(key: ManagedKey, cause: Cause): void;
-  /** Postpones the item, by the error. */
-  failed(wanted: Wanted, error: unknown): void;
+  failItem(wanted: Wanted, error: unknown): void;
 }
 
 type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
@@ -68,8 +64,9 @@ class KnownRows {
 
   async #loadAll(key: string): Promise<void> {
     for await (const row of this.#read(key)) {
-      const name = accountRow(row.account);
-      this.accounts.set(name, [...(this.accounts.get(name) ?? []), row]);
+      const rows = this.accounts.get(accountRow(row.account)) ?? [];
+      this.accounts.set(accountRow(row.account), rows);
+      rows.push(row);
     }
   }
 }
@@ -80,12 +77,10 @@ class KnownRows {
  * keys that the app does not manage are in the index as well, and are written as the list shows them.
  */
 export class Listing {
-  readonly #subscription: string;
   readonly #pass: ListingPass;
   readonly #ports: ListingPorts;
 
-  constructor(subscription: string, pass: ListingPass, ports: ListingPorts) {
-    this.#subscription = subscription;
+  constructor(pass: ListingPass, ports: ListingPorts) {
     this.#pass = pass;
     this.#ports = ports;
   }
@@ -94,14 +89,14 @@ export class Listing {
   async list(wanted: Wanted, verified: readonly string[]): Promise<void> {
     const { accounts, fleet, now } = this.#ports;
     const records = new Map<string, FleetAccount>();
-    for await (const record of fleet.accounts(this.#subscription)) records.set(accountRow(record.account), record);
+    for await (const record of fleet.accounts(this.#pass.subscription)) records.set(accountRow(record.account), record);
     const known = this.#knownRows();
-    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOf)]);
+    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
     let startedOn = now();
     const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
       startedOn = now();
-      for await (const account of accounts.list(this.#subscription, this.#pass.signal)) {
+      for await (const account of accounts.list(this.#pass.subscription, this.#pass.signal)) {
         const row = accountRow(account.id);
         seen.add(row);
         await this.#compareAccount(account, startedOn, records.get(row), known, wanted);
@@ -129,7 +124,7 @@ export class Listing {
   async account(account: string, wanted: Wanted): Promise<void> {
     const record = await this.#ports.fleet.account(account);
     const known = new KnownRows((key) => this.#ports.rows.ofAccount(key, account));
-    await this.#loadRows(known, record ? keysOf(record) : []);
+    await this.#loadRows(known, record ? keysOfAccount(record) : []);
     await this.#readAccount(account, record, known, wanted);
   }
 
@@ -139,7 +134,7 @@ export class Listing {
     // A re-key order is verified by scope lists that began after the order.
     const { fresh = false, since } = wanted.item;
     const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
-    for await (const account of this.#ports.fleet.accounts(this.#subscription)) {
+    for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
       if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
     }
     // Accounts whose scopes were never listed come first.
@@ -172,7 +167,7 @@ export class Listing {
       if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, known, wanted);
       else await this.#readAccount(account, record, known, wanted);
     } catch (error) {
-      this.#pass.failed(wanted, error);
+      this.#pass.failItem(wanted, error);
     }
     return true;
   }
@@ -203,7 +198,7 @@ export class Listing {
       const read = useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn);
       return keysOfRead(read).map((key) => ({ scope: scope.name, key, read }));
     });
-    await this.#loadRows(known, [...keysOf(record), ...shown.map(({ key }) => key)]);
+    await this.#loadRows(known, [...keysOfAccount(record), ...shown.map(({ key }) => key)]);
     const rows = known.of(account);
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
     const ofScope = (name: string) => rows.filter(({ scope }) => scope?.toLowerCase() === name.toLowerCase());
@@ -214,8 +209,8 @@ export class Listing {
     for (const row of rows) {
       if (row.scope !== undefined && !names.has(row.scope.toLowerCase())) this.#read(row, wanted);
     }
-    const scopeUses = shown.map(({ scope, key }) => ({ scope, key }));
-    this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeUses });
+    const scopeKeys = [...new Set(shown.map(({ key }) => key))];
+    this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeKeys });
   }
 
   /** Reads an account, and drops all rows of a deleted account. */
@@ -323,7 +318,7 @@ export class Listing {
   }
 
   #knownRows(): KnownRows {
-    return new KnownRows((key) => this.#ports.rows.of(key, this.#subscription));
+    return new KnownRows((key) => this.#ports.rows.of(key, this.#pass.subscription));
   }
 
   async #loadRows(known: KnownRows, keys: readonly string[]): Promise<void> {
@@ -338,10 +333,6 @@ function isWorthWriting(known: UseRow, seen: UseRow): boolean {
   return (
     areDifferent(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn))
   );
-}
-
-function keysOf({ key, scopeUses }: FleetAccount): readonly string[] {
-  return [...(key ? [key] : []), ...scopeUses.map((use) => use.key)];
 }
 
 /** None where the use is of no key of Key Vault, or the key's name is invalid. */

@@ -369,11 +369,11 @@ export class ControllerWorld implements World {
     }
     const accounts = this.index.all.flatMap((row) => toFleetAccount(row) ?? []);
     const names = this.storage.all.flatMap(([name]) => (name.includes('/') ? [] : [this.storage.id(name)]));
-    for (const { account, scopesReadOn, scopeUses } of accounts) {
+    for (const { account, scopesReadOn, scopeKeys } of accounts) {
       const hasScope = this.storage.all.some(([name]) => name.includes('/') && this.storage.id(name) === account);
       if (!names.includes(account)) throw new Error(`the index has ${account}, which is gone`);
-      if (scopesReadOn === undefined || scopeUses.length !== Number(hasScope))
-        throw new Error(`the index has ${scopeUses.length} scopes of ${account}`);
+      if (scopesReadOn === undefined || scopeKeys.length !== Number(hasScope))
+        throw new Error(`the index has ${scopeKeys.length} keys of scopes of ${account}`);
     }
     if (accounts.length !== names.length)
       throw new Error(`the index has ${accounts.length} of ${names.length} accounts`);

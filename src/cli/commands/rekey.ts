@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import type { RekeyStatusAnswer } from '../../api/rekeys.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
+import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import { count } from '../../text.ts';
 import { appByStorage, IN_STORAGE, reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
@@ -33,9 +33,9 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
     .summary('moves to another key: list, show, start, pause, resume, cancel');
   addStart(rekey, cli);
   const list = rekey.command('list').description('every re-key and its progress, newest first');
-  const readAll = async (app: AppApi): Promise<RekeyStatusAnswer[]> => {
+  const readAll = async (app: AppApi): Promise<RekeyStatus[]> => {
     const { REKEY_LIST } = await import('../../api/rekeys.ts');
-    const all: RekeyStatusAnswer[] = [];
+    const all: RekeyStatus[] = [];
     for (const { id } of (await app.get('/rekeys', REKEY_LIST)).value) all.push(await readOne(id, app));
     return all;
   };
@@ -53,8 +53,8 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
   );
 }
 
-async function readOne(id: string, app: AppApi): Promise<RekeyStatusAnswer> {
-  const { REKEY_STATUS } = await import('../../api/rekeys.ts');
+async function readOne(id: string, app: AppApi): Promise<RekeyStatus> {
+  const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
   return app.get(pathOf(id), REKEY_STATUS);
 }
 
@@ -71,7 +71,8 @@ function addStart(rekey: Command, cli: Cli): void {
     .option('--grant', 'grant identities that lack it their role on the new key')
     .addHelpText('after', IN_STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
-      const { REKEY_CHECK, REKEY_STARTED } = await import('../../api/rekeys.ts');
+      const { REKEY_STARTED } = await import('../../api/rekeys.ts');
+      const { REKEY_CHECK } = await import('../../rekey/rekey-problems.ts');
       const reason = options.dryRun ? 'Only checked' : await reasonOf(options, cli.context.ask);
       const { ticket, maxFailures, grant = false } = options;
       const app = await appByStorage(cli, command);
@@ -127,7 +128,7 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
     .argument('<id>', 'id of the re-key, as `cmk rekey list` has it')
     .addHelpText('after', IN_STORAGE)
     .action(async (id: string, options: ChangeArguments, command: Command) => {
-      const { REKEY_STATUS } = await import('../../api/rekeys.ts');
+      const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appByStorage(cli, command);
       const query = new URLSearchParams({ reason, keep: String(options.keep ?? false) });
@@ -159,9 +160,9 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
 
 const DONE = { pause: 'paused', resume: 'resumed', cancel: 'rolled back' } as const;
 
-function showAll(all: readonly RekeyStatusAnswer[], output: Output): ExitCode {
+function showAll(all: readonly RekeyStatus[], output: Output): ExitCode {
   if (all.length === 0) output.text('There was no re-key yet.');
-  output.list<RekeyStatusAnswer>(
+  output.list<RekeyStatus>(
     [
       ['ID', ({ order }) => order.id],
       ['FROM', ({ order }) => nameOfIdentifier(order.from) ?? order.from],
@@ -180,13 +181,13 @@ function showAll(all: readonly RekeyStatusAnswer[], output: Output): ExitCode {
   return all.some(({ progress }) => progress.failed > 0) ? EXIT.incomplete : EXIT.ok;
 }
 
-function show({ order, progress }: RekeyStatusAnswer, output: Output): ExitCode {
+function show({ order, progress }: RekeyStatus, output: Output): ExitCode {
   const { id, from, to, state, paused } = order;
   output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
   const { moved, waiting, failed, left, incomplete } = progress;
   output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, moved on by others or deleted ${left}`);
   if (incomplete) output.note('The fleet index cannot be read: more may be waiting.');
-  output.list<RekeyStatusAnswer['progress']['failures'][number]>(
+  output.list<RekeyStatus['progress']['failures'][number]>(
     [['ACCOUNT', ({ account }) => lastName(account)], 'scope', 'reason', 'detail'],
     progress.failures,
   );
