@@ -47,36 +47,28 @@ export async function checkKeyAccess(
   });
   const access = new Map<string, VaultAccess>();
   const states = new Map<string, IdentityState>();
-  const readEach = async <T>(
-    all: readonly (string | undefined)[],
-    into: Map<string, T>,
-    read: (of: string) => Promise<T>,
-  ) =>
-    pMap(
-      new Set(all.flatMap((one) => one ?? [])),
-      async (one) => {
-        if (!signal?.aborted) into.set(one, await read(one));
-      },
-      { concurrency: CONCURRENCY },
-    );
-  const readRights = async (): Promise<void> => {
+  const readAccess = async (): Promise<void> => {
     const read = await readerOf(key, services, signal);
-    await readEach(
-      asked.map(({ principal }) => principal),
-      access,
-      (principal) => read(principal, key.name),
-    );
+    const principals = asked.map(({ principal }) => principal);
+    await eachOnce(principals, async (one) => access.set(one, await read(one, key.name)), signal);
   };
-  const readStates = readEach(
-    asked.map(({ id }) => id),
-    states,
-    (id) => identityState(id, services, signal),
-  );
-  await untilAborted(Promise.all([readRights(), readStates]), signal);
+  const readState = async (id: string) => states.set(id, await identityState(id, services, signal));
+  const ids = asked.map(({ id }) => id);
+  await untilAborted(Promise.all([readAccess(), eachOnce(ids, readState, signal)]), signal);
   return asked.map(({ account, principal = '', id }) => {
     const state = id === undefined ? undefined : (states.get(id) ?? NOT_SEEN);
     return keyAccess(account, { vaultId: key.vault.id, name: key.name }, access.get(principal) ?? NOT_READ, state);
   });
+}
+
+/** Reads each name once, and none any more when the signal has aborted. */
+async function eachOnce(
+  names: readonly (string | undefined)[],
+  read: (name: string) => Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const distinct = new Set(names.flatMap((name) => name ?? []));
+  await pMap(distinct, async (name) => signal?.aborted || read(name), { concurrency: CONCURRENCY });
 }
 
 /** Reads what a principal may do with one key of a vault, or with all of them. */

@@ -8,7 +8,7 @@ import { letsUseKeys } from './key-access.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
 import type { LocalRoles } from './local-role-client.ts';
 import type { RoleAssignments } from './role-assignment-client.ts';
-import { covers, placeOfRole, type RoleGrant } from './role-grant.ts';
+import { covers, type RoleGrant, vaultOfRole } from './role-grant.ts';
 
 /** An assignment of "Key Vault Crypto Service Encryption User" on a vault or a key. */
 const ROLE_GRANT = z.object({
@@ -70,7 +70,7 @@ function toKeyGrant(
   if (assignee.toLowerCase() !== principalId.toLowerCase()) {
     throw notRevocable(key, `as a member of the group ${assignee} (${id})`);
   }
-  if (!sameResource(placeOfRole(scope).vaultId, key.vault.id)) {
+  if (!sameResource(vaultOfRole(scope), key.vault.id)) {
     throw notRevocable(key, `by a role that is assigned above the vault, at ${scope}`);
   }
   if (roleId !== ENCRYPTION_USER.id) throw notRevocable(key, `by another role than "${ENCRYPTION_USER.name}" (${id})`);

@@ -93,14 +93,8 @@ function settings(environment: Environment): ChecklistLine[] {
     }
     const names = missing.map((problem) => problem.split(' ')[0]).join(', ');
     const detail = `Of the app's, ${names} ${missing.length === 1 ? 'is' : 'are'} missing.`;
-    return [
-      {
-        check: 'settings',
-        state: 'unknown',
-        detail,
-        fix: 'Only lists and `cmk now` need them, where the app does not answer.',
-      },
-    ];
+    const fix = 'Only lists and `cmk now` need them, where the app does not answer.';
+    return [{ check: 'settings', state: 'unknown', detail, fix }];
   }
 }
 

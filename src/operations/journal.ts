@@ -39,9 +39,9 @@ export interface Report<R> {
 }
 
 interface JournalOptions {
-  readonly dryRun?: boolean;
-  readonly show?: (entry: Entry) => void;
-  readonly record?: (change: Change) => void;
+  readonly dryRun: boolean;
+  readonly show: (entry: Entry) => void;
+  readonly record: (change: Change) => void;
 }
 
 /** Keeps what an operation found and did, and stands between it and every change: a dry run makes none. */
@@ -50,14 +50,15 @@ export class Journal {
   readonly entries: Entry[] = [];
   /** Called with each change made through {@link change}, at once: the process may be killed after it. */
   readonly record: (change: Change) => void;
-  #underWay: string | undefined;
+  /** The change that is being made. */
+  underWay: string | undefined;
   readonly #show: (entry: Entry) => void;
 
   /** @param options.show called with each entry as it happens */
-  constructor(options: JournalOptions = {}) {
-    this.dryRun = options.dryRun ?? false;
-    this.record = options.record ?? (() => {});
-    this.#show = options.show ?? (() => {});
+  constructor({ dryRun = false, show = () => {}, record = () => {} }: Partial<JournalOptions> = {}) {
+    this.dryRun = dryRun;
+    this.record = record;
+    this.#show = show;
   }
 
   found(text: string): void {
@@ -98,9 +99,9 @@ export class Journal {
       return undefined;
     }
     this.waiting(change.text);
-    this.#underWay = change.text;
+    this.underWay = change.text;
     const result = await run().finally(() => {
-      this.#underWay = undefined;
+      this.underWay = undefined;
     });
     const done = { ...change, ...outcome(result) };
     this.#add({ kind: 'done', ...done });
@@ -111,10 +112,6 @@ export class Journal {
   /** What one of several parts has found and changed, which was shown already or need not be. */
   take({ entries }: Journal): void {
     this.entries.push(...entries);
-  }
-
-  get underWay(): string | undefined {
-    return this.#underWay;
   }
 
   get changed(): boolean {

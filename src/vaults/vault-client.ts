@@ -62,7 +62,7 @@ export interface Vaults {
 }
 
 /** Sets vaults up, with the same errors. */
-export interface VaultSetup extends Vaults {
+interface VaultSetup extends Vaults {
   /** Of a vault or a Managed HSM; undefined when there is none of that id. */
   find(id: ResourceId): Promise<Vault | undefined>;
   /** Creates a vault with purge protection and role-based access; returns when it can be used. */

@@ -5,7 +5,7 @@ import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../drift/checks/evaluate.ts';
 import { KeyUsage } from '../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects.ts';
-import { rulesOf } from '../drift/evaluate-all.ts';
+import { rulesOf } from '../drift/drift-run.ts';
 import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
 import type { DriftReport, Finding } from '../drift/report.ts';
 import { type AccountEffect, moreTelling } from '../effect/effect.ts';
@@ -115,9 +115,9 @@ class FleetEvaluator {
         findings: [
           ...this.#anew(account, use, scopeUses, findings),
           ...keys.flatMap((key) => this.#ofKey(key)),
-          ...this.#reported(findings, known, all),
+          ...this.#reported(findings, known),
           ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
-            this.#findings.ofIdentity(identity, all),
+            this.#findings.ofIdentity(identity),
           ),
           ...this.#met(all),
         ],
@@ -192,7 +192,7 @@ class FleetEvaluator {
   }
 
   /** Findings of the last check about the account, its vaults and its keys, except those that are evaluated again. */
-  #reported(own: readonly Finding[], known: FleetAccount, uses: readonly UseRow[]): readonly Finding[] {
+  #reported(own: readonly Finding[], known: FleetAccount): readonly Finding[] {
     const keys = keysOfAccount(known).flatMap((id) => this.#reading.keys.get(id.toLowerCase()) ?? []);
     const isUnread = keys.some(({ versions }) => versions === undefined);
     const holds = ({ reason }: Finding): boolean =>
@@ -200,7 +200,7 @@ class FleetEvaluator {
     const vaults = new Set(keys.map((one) => one.key.vault.id));
     return [
       ...own.filter(holds),
-      ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault, uses)),
+      ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault)),
       ...keys
         .flatMap((one) => this.#findings.of(one.key.id))
         .filter(isOfUse)

@@ -47,7 +47,6 @@ export interface FleetReading {
   readonly keys: ReadonlyMap<string, KeyReading>;
   readonly report: DriftReport | undefined;
   readonly findings: DriftDetails['findings'];
-  readonly untoldAccess?: DriftDetails['untoldAccess'];
   readonly lastSeen: LastSeen;
   readonly warnings: readonly string[];
 }
@@ -127,7 +126,7 @@ async function readKey(key: ManagedKey, { keys, effects }: FleetPorts, warn: War
 async function readCheck(
   { driftStorage }: FleetPorts,
   warn: Warn,
-): Promise<Pick<FleetReading, 'report' | 'findings' | 'untoldAccess' | 'lastSeen'>> {
+): Promise<Pick<FleetReading, 'report' | 'findings' | 'lastSeen'>> {
   const memory = warn('Which accounts the drift check saw', {}, driftStorage.managedAccounts());
   const report = await warn('The newest drift report', undefined, driftStorage.newest());
   const details = report && (await warn('The findings of the drift check', undefined, driftStorage.details(report)));
@@ -137,6 +136,6 @@ async function readCheck(
   }
   // A report without its findings is useless.
   return details
-    ? { report, findings: details.findings, untoldAccess: details.untoldAccess, lastSeen }
+    ? { report, findings: details.findings, lastSeen }
     : { report: undefined, findings: [], lastSeen: new Map() };
 }

@@ -201,8 +201,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'revoked without proof: what the list does not show any more is not looked at',
     file: 'src/revocation/revoke-key.ts',
-    from: 'if (changes.length === 0) return this.#result(proof);',
-    to: 'return this.#result(proof);',
+    from: 'if (changes.length === 0) break;',
+    to: 'break;',
   },
   {
     name: 'no second list: a restore does not see that it was overtaken',
@@ -243,8 +243,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no deadline: an answer to a caller waits for the queue',
     file: 'src/revocation/follow-ups.ts',
-    from: 'setTimeout(() => reject(',
-    to: 'void (() => reject(',
+    from: "await withDeadline(QUEUE_WAIT_MS, 'No answer', run);",
+    to: 'await run();',
   },
 ];
 

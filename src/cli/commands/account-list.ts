@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { RecordedEntry } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
@@ -11,7 +10,6 @@ import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { choice, watching } from '../options.ts';
 import type { Output } from '../output.ts';
-import { showRecords } from './audit.ts';
 
 /** An account in the list. */
 interface FleetRow extends Omit<FleetRowAnswer, 'health'> {
@@ -67,7 +65,7 @@ export function addAccountViews(account: Command, cli: Cli): void {
     });
   watching(account.command('show'))
     .argument('<account>', 'name or ARM id of the storage account')
-    .description('one account as the app knows it: key, identity, scopes, findings, history')
+    .description('one account as the app knows it: key, identity, scopes and findings')
     .addHelpText('after', BY_APP_OR_STORAGE)
     .action(async (name: string, _options: unknown, command: Command) => {
       const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
@@ -124,7 +122,7 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output):
 }
 
 function showAccount(account: FleetAccountAnswer, output: Output): ExitCode {
-  const { health, key, mode, version, pinned, current, identity, scopeUses, findings, history } = account;
+  const { health, key, mode, version, pinned, current, identity, scopeUses, findings } = account;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['id', account.id],
     ['region', account.region],
@@ -142,8 +140,6 @@ function showAccount(account: FleetAccountAnswer, output: Output): ExitCode {
   for (const { severity, reason, is, fix, command } of findings) {
     output.note(`${severity} ${reason}: ${is} ${command ?? fix}`);
   }
-  if (history.value && history.value.length > 0)
-    showRecords(history.value.toReversed() as readonly RecordedEntry[], output);
   for (const text of account.warnings) output.note(text);
   return EXIT.ok;
 }

@@ -27,14 +27,13 @@ export function addNowCommand(program: Command, cli: Cli): void {
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => {
       const { NOW } = await import('../../views/now-schemas.ts');
-      const whole = NOW.required();
       const api = await appOrItsStorage(cli, command);
       await cli.read(
         command,
         async ({ azure }) => {
           const endMs = azure.now().getTime() + LONGEST_MS;
           for (;;) {
-            const now = await api.get('/now', whole);
+            const now = await api.get('/now', NOW);
             if (!isBeingRead(now) || azure.now().getTime() > endMs) return now;
             await azure.sleep(AGAIN_MS);
           }

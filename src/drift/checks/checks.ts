@@ -55,7 +55,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'ContestedChange',
     severity: 'error',
     ensures: 'The app and another party do not undo the work of each other.',
-    fix: 'Stop the other party: for instance, remove the key version from a template that pins it. Then release the account; the app moves it again.',
+    fix: 'Stop the other party (for instance, remove the key version from a template that pins it), then release the account: the app moves it again.',
     find: left.contestedChange,
   },
   {
@@ -251,5 +251,8 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
 export const REVOCATION_CHECKS = KEY_CHECKS.filter(
   ({ find }) => find === keys.revocationOpen || find === keys.revokedVersionEnabled,
 );
+
+/** Of a resource of another service that uses a key. */
+export const KEY_USER_CHECKS = KEY_CHECKS.filter(({ find }) => find === otherResourceStale);
 
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

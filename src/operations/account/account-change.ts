@@ -7,7 +7,7 @@ import { withKeyVersion } from '../../fleet/plan.ts';
 import { identityState } from '../../identities/check-key-access.ts';
 import { keyIdentity, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
-import { findVersion, isKnownOlder, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
+import { findVersion, isKnownOlder, newestUsableVersion } from '../../keys/key-versions.ts';
 import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
 import { tagOf } from '../../settings/requirement.ts';
 import { checkRole, describeSource, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
@@ -23,7 +23,11 @@ import { type AccountResult, applyPlan } from './account-write.ts';
 async function findUse(options: Where & { readonly account: string }, { azure, journal }: Operation) {
   const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
-  if (use) journal.found(describeUse(account, use));
+  if (use) {
+    const automatic = `automatic, on version ${use.current ?? 'unknown'}`;
+    const mode = use.pinned === undefined ? automatic : `pinned to ${use.pinned}`;
+    journal.found(`${account.name} uses ${formatKeyIdentifier(use)}, ${mode}`);
+  }
   return { account, use };
 }
 
@@ -87,23 +91,20 @@ export async function disableAccount(options: DisableOptions, operation: Operati
   const plan = planDisable(account);
   if (plan.write) {
     await refuseWhileRevoked(use, operation);
-    requireUntagged(account, options.yes);
+    const tag = tagOf(account.tags, KEY_TAG);
+    if (tag !== undefined && !options.yes) {
+      throw new CmkError(
+        'ConfirmationWrong',
+        `${account.name} has the tag ${KEY_TAG}: it is meant to use ${tag}. Nothing was changed.`,
+        'Take the tag away first, or add --yes: the drift check then reports NotCustomerManaged until the tag is gone.',
+      );
+    }
     if (!options.yes && !journal.dryRun) await options.confirm(account.name);
   }
   const recorded = plan.write ? { ...plan, tags: await optOutTags(account, options.reason, operation) } : plan;
   const result = await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation);
   if (plan.write) journal.note('Its identity and the role on the vault stay: remove them if nothing else needs them.');
   return result;
-}
-
-function requireUntagged({ name, tags }: Account, yes: boolean): void {
-  const tag = tagOf(tags, KEY_TAG);
-  if (tag === undefined || yes) return;
-  throw new CmkError(
-    'ConfirmationWrong',
-    `${name} has the tag ${KEY_TAG}: it is meant to use ${tag}. Nothing was changed.`,
-    'Take the tag away first, or add --yes: the drift check then reports NotCustomerManaged until the tag is gone.',
-  );
 }
 
 /** ARM writes all the tags or none. */
@@ -128,12 +129,6 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: O
   refuseRevoked(key, versions, 'the app moves no account off it', azure.now());
 }
 
-function describeUse(account: Account, use: KeyUse): string {
-  const mode =
-    use.pinned === undefined ? `automatic, on version ${use.current ?? 'unknown'}` : `pinned to ${use.pinned}`;
-  return `${account.name} uses ${formatKeyIdentifier(use)}, ${mode}`;
-}
-
 interface PinOptions extends Where {
   readonly account: string;
   /** Undefined: the newest usable one. */
@@ -143,13 +138,18 @@ interface PinOptions extends Where {
 /** Holds an account at a version of the key it uses: the newest usable one, or a newer one than it is at. */
 export async function pinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const { account, use } = await findOwnUse(options, operation);
-  const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
+  const { account, use, key } = await findOwnUse(options, operation);
   const versions = await azure.keys.listVersions(key);
   const newest = newestUsableVersion(versions, azure.now());
   const target = usableVersion(key, versions, options.version ?? newest?.version, azure.now());
-  const held = use.pinned ?? use.current;
-  refuseBackwards(account.name, target, held === undefined ? undefined : findVersion(versions, held));
+  const held = findVersion(versions, use.pinned ?? use.current ?? '');
+  if (held && held.version !== target.version && !isKnownOlder(held, target)) {
+    throw new CmkError(
+      'NeverBackwards',
+      `${account.name} is at version ${held.version}, which is not older than ${target.version}. Accounts are never moved back.`,
+      'If the newer version must not be used, make a newer one still: cmk key rotate',
+    );
+  }
   // Azure may still use another version than the one that the account names: then the same is written again.
   const isHeld = use.pinned === target.version && (use.current === undefined || use.current === target.version);
   const plan: AccountPlan = isHeld
@@ -165,10 +165,9 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
 /** Lets an account follow the newest version of its key by itself. */
 export async function unpinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure } = operation;
-  const { account, use } = await findOwnUse(options, operation);
+  const { account, use, key } = await findOwnUse(options, operation);
   let plan: AccountPlan = { write: false, why: `${account.name} is automatic already` };
   if (use.pinned !== undefined) {
-    const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
     usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
     plan = { write: true, encryption: withKeyVersion(account.encryption, '') };
   }
@@ -177,19 +176,10 @@ export async function unpinAccount(options: PinOptions, operation: Operation): P
 
 async function findOwnUse(options: PinOptions, operation: Operation) {
   const { account, use } = await findUse(options, operation);
-  if (use) return { account, use };
+  if (use) return { account, use, key: keyByName(formatKeyIdentifier(use), undefined, operation.azure.cloud) };
   throw new CmkError(
     'NotCustomerManaged',
     `${account.name} uses Microsoft-managed keys: there is no version to choose.`,
     `Enable customer-managed keys first: cmk account enable ${account.name} --vault <vault> --key <key>`,
-  );
-}
-
-function refuseBackwards(account: string, target: KeyVersion, held: KeyVersion | undefined): void {
-  if (!held || held.version === target.version || isKnownOlder(held, target)) return;
-  throw new CmkError(
-    'NeverBackwards',
-    `${account} is at version ${held.version}, which is not older than ${target.version}. Accounts are never moved back.`,
-    'If the newer version must not be used, make a newer one still: cmk key rotate',
   );
 }

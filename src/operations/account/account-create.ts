@@ -7,7 +7,7 @@ import type { Journal } from '../journal.ts';
 import { checkRole, describeSource, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
+import { lookForAccount, placeToCreate } from '../resolve.ts';
 import { type EnableOptions, findOwn, SYSTEM_ASSIGNED } from './account-enable.ts';
 import { planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';
@@ -23,7 +23,7 @@ interface CreateOptions extends EnableOptions {
 /** Creates an account that is encrypted with a key of Key Vault from its first byte on. */
 export async function createAccount(options: CreateOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const { account: name, resourceGroup, location, sku, kind } = options;
+  const { account: name, sku, kind } = options;
   checkName('account', name);
   if (options.identity === undefined || options.identity === SYSTEM_ASSIGNED) {
     throw new CmkError(
@@ -41,17 +41,12 @@ export async function createAccount(options: CreateOptions, operation: Operation
     journal.found(`account ${name} in ${existing.resourceGroup} (${existing.location}); ${plan.why}`);
     return accountResult(existing);
   }
-  if (!resourceGroup || !location) {
-    const lacking = resourceGroup ? '--location <region>' : '--resource-group <group>';
-    throw new CmkError('ArgumentInvalid', `There is no account ${name} yet.`, `To create it, add ${lacking}.`);
-  }
-  const subscription = await subscriptionFor(azure, options);
-  const problem = await azure.accounts.nameProblem(subscription, name);
+  const { id, location } = await placeToCreate('account', ACCOUNT_TYPE, name, options, azure);
+  const problem = await azure.accounts.nameProblem(id.subscriptionId, name);
   if (problem) throw new CmkError('NameTaken', problem, 'Choose another name: account names are unique in all Azure.');
-  const id = resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name);
   if (options.grant) await ensureIdentityRole(identity, source.vault, undefined, operation);
   else await checkRole(identity.principalId, identity.name, source, operation);
-  const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${describeSource(source)}`;
+  const text = `account ${name} created in ${id.resourceGroup} (${location}), encrypted with ${describeSource(source)}`;
   const { id: to } = source.key;
   const created = await journal.change({ text, action: 'account.create', resource: id.id, to }, () =>
     untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>

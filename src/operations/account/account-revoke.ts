@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
@@ -9,20 +10,24 @@ import { type KeyGrant, readKeyGrants } from '../../identities/key-grants.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
-import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { type AppRecord, recordDone } from '../app-storage.ts';
 import type { Change } from '../journal.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
 
-interface AccountRevokeOptions extends Where {
+/** What revoking and restoring take. */
+export interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
   readonly account: string;
-  /** Whether to go on where other accounts have the same identity. */
-  readonly shared: boolean;
   readonly reason: string;
   readonly ticket?: string | undefined;
   readonly audit: AppRecord['audit'];
+}
+
+interface AccountRevokeOptions extends AccountBreakGlass {
+  /** Whether to go on where other accounts have the same identity. */
+  readonly shared: boolean;
 }
 
 interface AccountRevokeResult {
@@ -77,12 +82,12 @@ export async function revokeAccount(
     for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
     return { ...result, complete: false, ...NOT_AUDITED };
   }
-  const { caller, correlationId } = callBy(await azure.operator());
+  const correlationId = randomUUID();
   const details = { why, ticket, key: key.id, removes: removed, others };
   const record = (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
-    const about = { action: 'account.revoke', reason, resource: account.id, caller, correlationId, details };
+    const about = { action: 'account.revoke', reason, resource: account.id, correlationId, details };
     const entry = { id: `account.revoke/${correlationId}/${reason}`, ...about };
-    return inTrail(audit(entry, BREAK_GLASS_AUDIT_WAIT_MS));
+    return recordDone(entry, audit, { azure, journal }, BREAK_GLASS_AUDIT_WAIT_MS);
   };
   if ((await record('AccountRevocationBegun')) !== 'written') {
     journal.note(`A restore will find no record. To grant by hand what this removes: ${JSON.stringify(removed)}`);
@@ -93,7 +98,6 @@ export async function revokeAccount(
   const left = await readKeyGrants(principalId, key, azure);
   for (const grant of left) journal.note(`${grantChange(grant, 'remove').text}: NOT done; run the same command again.`);
   const audited = await record(left.length === 0 ? 'AccountRevoked' : 'AccountRevocationIncomplete');
-  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
   return { ...result, complete: left.length === 0, audit: audited };
 }
 

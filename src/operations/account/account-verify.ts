@@ -3,7 +3,7 @@ import { known, type Part, readPart } from '../../azure/read-or-why.ts';
 import type { FileShare } from '../../dependents/stored-data-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
-import type { KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
+import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
 import { VAULT_CHECKS } from '../../drift/checks/vault-checks.ts';
 import { gatherAccount } from '../../drift/gather/gather-account.ts';
 import { readKey } from '../../drift/gather/gather-keys.ts';
@@ -57,7 +57,10 @@ export async function verifyAccount(
   const vault = use && (await vaults(use.vaultUri));
   // What is required of this account, and exempted, is not asked: this checks an account, not a fleet.
   const drift = readDrift({}, azure.cloud);
-  const rules = { now: azure.now(), drift, contests: [], wantedSubscriptions: undefined, wantedWatch: undefined };
+  const rules: Rules = {
+    ...{ now: azure.now(), drift, contests: [] },
+    ...{ wantedSubscriptions: undefined, wantedWatches: [] },
+  };
   const findings = [
     ...evaluate(ACCOUNT_CHECKS, subject, account.id, rules),
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),

@@ -1,10 +1,8 @@
-import { CmkError } from '../../errors.ts';
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
+import { IDENTITY_TYPE, lookForIdentity, placeToCreate, type Where } from '../resolve.ts';
 import { changeOf, ensureRole } from './role-ensure.ts';
 
 interface IdentityOptions extends Where {
@@ -25,20 +23,10 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
     journal.found(`identity ${found.name} (${found.location})`);
     return found;
   }
-  checkName('identity', wanted.name);
-  const { name, location } = wanted;
-  const place = wanted.create ?? wanted;
-  const { resourceGroup } = place;
-  if (!resourceGroup || !location) {
-    const lacking = resourceGroup ? ['region', '--location <region>'] : ['resource group', '--resource-group <group>'];
-    throw new CmkError(
-      'ArgumentInvalid',
-      `Your sign-in sees no identity ${name}, and to create it a ${lacking[0]} is needed.`,
-      `Add ${lacking[1]}; or, if it is there, ask for Reader on it.`,
-    );
-  }
-  const id = resourceId(await subscriptionFor(azure, place), resourceGroup, IDENTITY_TYPE, name);
-  const text = `identity ${name} created in ${resourceGroup} (${location})`;
+  const { name, create: place = wanted } = wanted;
+  const asked = { ...place, location: wanted.location };
+  const { id, location } = await placeToCreate('identity', IDENTITY_TYPE, name, asked, azure);
+  const text = `identity ${name} created in ${id.resourceGroup} (${location})`;
   const created = await journal.change({ text, action: 'identity.create', resource: id.id }, () =>
     azure.identities.create(id, location),
   );

@@ -1,4 +1,3 @@
-import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import type { AuditEntry } from '../../audit/record.ts';
 import { describeFailure, mayHaveTakenEffect } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
@@ -8,11 +7,11 @@ import { REASONS } from '../../reasons.ts';
 import { finishRetirements } from '../../retirement/finish-retirements.ts';
 import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
 import { keptTags, NOT_KNOWN, retireByLogCommand, retireCommand, retiredRecord } from '../../retirement/retirement.ts';
-import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { Environment } from '../../settings/settings.ts';
-import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
+import { type AppRecord, recordDone } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound, nameOf, refuseRevoked, versionNamed } from './usable-key.ts';
@@ -83,7 +82,7 @@ export async function retireVersions(
     if (one.outcome === 'unproven') unproven.push({ version: name, reasons: one.reasons });
     if (one.outcome === 'kept' || one.outcome === 'undone') kept.push({ version: name, reasons: one.reasons });
     const entry = retirementEntry(key, one);
-    if (entry) audit = await record(entry, { proof }, occasion, operation);
+    if (entry) audit = await record({ ...entry, details: { proof, ...entry.details } }, occasion, operation);
     if (one.outcome !== 'notUndone') return;
     const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
     throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
@@ -147,17 +146,13 @@ function enterInJournal(key: ManagedKey, retired: Retirement, { journal }: Opera
 }
 
 /** @returns `written`, or why not */
-async function record(
+function record(
   { details, ...entry }: AuditEntry,
-  about: object,
   { why, ticket, app }: Occasion,
-  { azure, journal }: Operation,
+  operation: Operation,
 ): Promise<string> {
   // One that was undone has its own why.
-  const all = { by: 'cmk', ...about, why, ticket, ...details };
-  const audit = await inTrail(app.audit({ ...entry, ...callBy(await azure.operator()), details: all }, AUDIT_WAIT_MS));
-  for (const warning of auditWarning({ audit })) journal.note(warning);
-  return audit;
+  return recordDone({ ...entry, details: { by: 'cmk', why, ticket, ...details } }, app.audit, operation);
 }
 
 interface KeyUnretirement {
@@ -206,5 +201,5 @@ export async function unretireVersion(
   journal.done(change);
   const details = { version: version.id, enabled: true };
   const entry = { action: 'key.unretire', reason: 'VersionTakenBack', resource: key.id, details } as const;
-  return { ...result, audit: await record(entry, {}, occasion, operation) };
+  return { ...result, audit: await record(entry, occasion, operation) };
 }

@@ -1,12 +1,11 @@
 import { describe } from '../../azure/failure.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
-import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { newId } from '../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
-import { reportVersions } from '../../revocation/version-report.ts';
+import { type RestoredRevocation, reportVersions, revocationState } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { readDualControl } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
@@ -32,7 +31,7 @@ type RevokeResult = Pick<Revoked<BlastRadius | undefined>, 'versions' | 'elapsed
   readonly key: string;
   /** Whether a fresh read proves that no version is enabled. */
   readonly complete: boolean;
-  readonly revocation: RevocationState | undefined;
+  readonly revocation: RestoredRevocation | undefined;
   /** Number and hash of its record there: the log has the receipts of the app alone. */
   readonly auditReceipt?: string;
 };

@@ -7,7 +7,7 @@ import {
   type WantedDestination,
   type WantedSubscription,
   wantedSubscriptions,
-  wantedWatch,
+  wantedWatches,
 } from '../../events/subscription.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findVault, managed } from '../resolve.ts';
@@ -63,7 +63,7 @@ export async function ensureWatch(
 ): Promise<Ensured & { readonly subscription: string }> {
   const subscriptionId = options.subscription.toLowerCase();
   const source = { id: `/subscriptions/${subscriptionId}`, subscriptionId };
-  const wanted = [wantedWatch(destinationOf(options), options.clientId)];
+  const wanted = wantedWatches(destinationOf(options), options.clientId);
   return { subscription: subscriptionId, ...(await ensureSubscriptions(source, wanted, eventGrid, journal)) };
 }
 

@@ -3,9 +3,8 @@ import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { protectVault } from '../../vaults/vault-commands.ts';
-import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
+import { lookForVault, placeToCreate, resourceId, VAULT_TYPE, type Where } from '../resolve.ts';
 
 interface WantedVault extends Where {
   readonly name: string;
@@ -69,14 +68,11 @@ export function unprotected(vault: Vault): CmkError {
 }
 
 async function createVault(wanted: WantedVault, { azure, journal }: Operation): Promise<EnsuredVault> {
-  const { name, location, sku = 'standard' } = wanted;
-  checkName('vault', name);
-  const place = wanted.create ?? wanted;
-  const resourceGroup = place.resourceGroup ?? missing('resource group', '--resource-group <group>', name);
-  const region = location ?? missing('region', '--location <region>', name);
-  const subscription = await subscriptionFor(azure, place);
+  const { name, sku = 'standard', create: place = wanted } = wanted;
+  const asked = { ...place, location: wanted.location };
+  const { id, location } = await placeToCreate('vault', VAULT_TYPE, name, asked, azure);
   // An operator without the right to check gets Azure's conflict from the creation.
-  if (await unless('forbidden', () => azure.vaults.isDeleted(subscription, name, region))) {
+  if (await unless('forbidden', () => azure.vaults.isDeleted(id.subscriptionId, name, location))) {
     throw new CmkError(
       'NameTaken',
       `A vault ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
@@ -84,24 +80,15 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
     );
   }
   const { tenantId } = await azure.operator();
-  const id = resourceId(subscription, resourceGroup, VAULT_TYPE, name);
-  const text = `vault ${name} created in ${resourceGroup} (${region}), with purge protection and role-based access`;
+  const text = `vault ${name} created in ${id.resourceGroup} (${location}), with purge protection and role-based access`;
   const created = await journal.change({ text, action: 'vault.create', resource: id.id }, () =>
-    azure.vaults.create(id, { location: region, tenantId, sku }),
+    azure.vaults.create(id, { location, tenantId, sku }),
   );
   if (created) return created;
   const uri = `https://${name.toLowerCase()}.${azure.cloud.keyVaultSuffix}/`;
   const network = { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true } as const;
   return {
-    ...{ ...id, kind: 'vault', location: region, uri, tenantId, sku, accessModel: 'rbac', policies: [], network },
+    ...{ ...id, kind: 'vault', location, uri, tenantId, sku, accessModel: 'rbac', policies: [], network },
     ...{ softDelete: true, purgeProtection: true, planned: true },
   };
-}
-
-function missing(what: string, option: string, name: string): never {
-  throw new CmkError(
-    'ArgumentInvalid',
-    `Your sign-in sees no vault ${name}, and to create it a ${what} is needed.`,
-    `Add ${option}; or, if it is there, ask for Reader on it.`,
-  );
 }
