@@ -49,8 +49,6 @@ export function AuditRecordView({ id }: { readonly id: string }) {
           <Facts
             items={[
               ['File', data.file],
-              ['Hash', <span class="mono">{data.hash}</span>],
-              ['Hash of the one before', <span class="mono">{data.chain.prev}</span>],
               data.chain.before && ['Before', <Neighbour seq={data.chain.before.seq} />],
               data.chain.after && ['After', <Neighbour seq={data.chain.after.seq} />],
             ]}

@@ -2,14 +2,14 @@ import { useRef, useState } from 'preact/hooks';
 import { type Problem, toProblem } from '../api/client.ts';
 import type { AuditList, AuditRecordView as AuditRecord } from '../api/types.ts';
 import { type Polled, type PollHow, useApi, usePoll } from '../api/use-poll.ts';
-import { count, digits, inWords, resourceLabel, shortVersion } from '../names.ts';
+import { count, inWords, resourceLabel, shortVersion } from '../names.ts';
 import { href, replaceQuery } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { saveFile } from '../ui/save-file.ts';
-import { Facts, Section } from '../ui/section.tsx';
+import { Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
 import { auditCsv } from './audit-csv.ts';
 import { joinRecords } from './audit-records.ts';
@@ -22,9 +22,9 @@ import { type FoldedMoves, foldMoves } from './fold-moves.ts';
 const FILTERS = [
   ['key', 'Key', 'vault/key', []],
   ['account', 'Account', 'name', []],
-  ['by', 'Actor', 'name or id', ['app']],
+  ['by', 'Actor', 'name', ['app']],
   [
-    ...(['action', 'Action', 'key.revoke'] as const),
+    ...(['action', 'Action', 'key'] as const),
     [
       'key.revoke',
       'key.restore',
@@ -291,19 +291,11 @@ function Proof({ of }: { readonly of: Polled<AuditList> }) {
               <Prose text={data.detail} />
             </p>
           )}
-          <details>
-            <summary>How it is known</summary>
-            <Facts
-              items={[
-                ['Checked', <Since at={data.checkedOn} />],
-                ['Records read', digits(data.records)],
-                data.last && ['Last record', `${data.last.seq}, ${data.last.hash.slice(0, 16)}…`],
-                data.verifiedTo && ['Verified before', `up to record ${data.verifiedTo.seq}`],
-              ]}
-            />
-            <p>The command that checks all of it, wherever the files are:</p>
-            <code>cmk audit verify</code>
-          </details>
+          <p class="muted">
+            {count(data.records, 'record')} read <Since at={data.checkedOn} />
+            {data.verifiedTo && `; the last drift check verified those up to ${data.verifiedTo.seq}`}.{' '}
+            <code>cmk audit verify</code> checks all of them.
+          </p>
           {data.findings.length > 0 && (
             <ul>
               {data.findings.map(({ reason, file, line, message }) => (
