@@ -221,7 +221,8 @@ export const REFUSALS = {
     status: 409,
     sentence:
       'A version has a revocation record that this app cannot have written, so the record is ignored. Find out who wrote it, and remove the tag.',
-    nextStep: 'Read the tag cmk-revocation of the versions. Enable by hand each version that has to be enabled.',
+    nextStep:
+      'Check the clock: a record of more than six minutes ahead does not count. If it is right, read the tag cmk-revocation of the versions, and enable by hand each version that has to be enabled.',
   },
   OtherRevocation: {
     status: 409,

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
-import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { orUnavailable } from '../http/problem.ts';
@@ -8,8 +7,7 @@ import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { Journal } from '../operations/journal.ts';
 import { rotateKey } from '../operations/key/key-rotate.ts';
-import { cachesOf } from './instance.ts';
-import { KEY_PARAMS } from './keys.ts';
+import { KEY_PARAMS, keyOfCall } from './named-key.ts';
 import { type Route, route } from './route.ts';
 
 /** A version that is younger counts as the rotation asked for, so that a repeated call makes no second one. Seconds. */
@@ -56,8 +54,8 @@ export const ROTATE_ROUTE: Route = route({
     'RotationIncomplete',
     'ServiceUnavailable',
   ],
-  async handle({ request: { params }, query: { dryRun }, caller, correlationId, services, log, ...call }) {
-    const key = keyOfCall(services.settings.vaults, params.vault, params.key);
+  async handle({ request, query: { dryRun }, caller, correlationId, services, log, ...call }) {
+    const key = keyOfCall({ request, services });
     const { reason: why, ticket } = dryRun ? {} : await call.body();
     const journal = new Journal({ dryRun });
     const { from, to } = await orUnavailable(
@@ -65,7 +63,7 @@ export const ROTATE_ROUTE: Route = route({
       (failure) => `Key Vault did not rotate the key: ${failure}`,
     );
     if (dryRun || to === undefined || to === from) return jsonResponse(200, { from, to });
-    cachesOf(services).nowBoard.changed(params.vault, services);
+    services.nowBoard.changed(request.params.vault, services);
     const outcome = await services.audit(
       {
         // As a rotation when due records it.

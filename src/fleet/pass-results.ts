@@ -26,7 +26,7 @@ interface Result {
 /** What a pass does with what its results imply. */
 interface ResultsPass {
   readonly subscription: string;
-  isHeld(): boolean;
+  readonly isHeld: boolean;
   /** Has the key reconciled after the pass. */
   progress(key: ManagedKey, cause: Cause): void;
   readonly log: PassLog;
@@ -128,7 +128,7 @@ export class PassResults {
     this.#wantsScopes = false;
     this.#writtenAt = this.#ports.now().getTime();
     await this.#recordMoves(results);
-    if (!this.#pass.isHeld()) return false;
+    if (!this.#pass.isHeld) return false;
     const hasPutItems = await this.#writeRows(results, drops, changes);
     // After the rows: a reader of the listing must find them.
     const { fleet, items, now } = this.#ports;

@@ -118,16 +118,6 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
-/** A pause as the API shows it. */
-export function pausedView({ key, reason, by: { objectId, name }, since, until }: PauseOrder) {
-  return {
-    ...(key ? { key } : {}),
-    ...{ reason, by: objectId, since },
-    ...(name ? { byName: name } : {}),
-    ...(until ? { until } : {}),
-  };
-}
-
 /** A later time has a year of five digits, which `Date.parse` rejects. */
 const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
 

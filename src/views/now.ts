@@ -4,11 +4,10 @@ import type { DriftCause } from '../drift/report.ts';
 import { findingState } from '../fleet/health.ts';
 import type { HealthState } from '../fleet/health-states.ts';
 import type { RouteKey } from '../http/access.ts';
-import { contentTag, type HeaderReader, jsonResponse, tagged, tagsHad } from '../http/answers.ts';
+import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { partContent, partView } from '../http/part.ts';
 import type { AnswerContext } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { pausedView } from '../orders/standing-orders.ts';
 import type { Reason } from '../reasons.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import type { KeySummary } from './key-schemas.ts';
@@ -26,9 +25,7 @@ interface NowSight extends AnswerContext {
   readonly requireFleet: () => void;
 }
 
-/** Characters of the tag of a part. */
-const TAG_LENGTH = 11;
-/** An unchanged part gets a new tag at each step of its age, so that its age is sent. Milliseconds. */
+/** Unchanged parts get a new tag at each step of their age, so that it is sent. Milliseconds. */
 const AGE_STEP_MS = 30_000;
 
 /** Changes that are listed. */
@@ -37,14 +34,8 @@ const CHANGES = 20;
 /** A drift report is old after so long, which is also when the alert on a missing check fires. Milliseconds. */
 const OLD_MS = 2 * 86_400_000;
 
-interface SeenPart<P extends keyof NowParts> {
-  readonly part: NowParts[P];
-  readonly tag: string;
-}
-type SeenParts = { readonly [P in keyof NowParts]: SeenPart<P> };
-
-/** Never throws: a part that could not be read has a problem instead. */
-export async function seeParts(take: TakeReadings, sight: NowSight): Promise<SeenParts> {
+/** The parts as the caller sees them. Never throws: a part that could not be read has a problem instead. */
+export async function seeParts(take: TakeReadings, sight: NowSight): Promise<NowParts & { readonly steps: number[] }> {
   const { reaches, requireFleet } = sight;
   // A part that the caller may not see is not read.
   const ofFleet = async <T>(taking: () => Promise<PartTaken<T>>): Promise<PartTaken<T>> => {
@@ -55,35 +46,23 @@ export async function seeParts(take: TakeReadings, sight: NowSight): Promise<See
       return { error };
     }
   };
-  const [fleet, keys, pauses, rotations, drift] = await Promise.all([
+  const all = await Promise.all([
     take.fleet(),
     take.keys(),
     take.pauses(),
     ofFleet(take.rotations),
     ofFleet(take.drift),
   ]);
-  const see = <P extends keyof NowReadings>(
-    taken: PartTaken<NowReadings[P]>,
-    show: (of: NowReadings[P]) => NowValue<P>,
-  ) => seen<P>(taken, show, sight);
+  const [fleet, keys, pauses, rotations, drift] = all;
   const listed = new Set('value' in rotations ? rotations.value.map(({ key }) => key.toLowerCase()) : []);
   return {
-    fleet: see<'fleet'>(fleet, (snapshot) => fleetOf(snapshot, reaches)),
-    keys: see<'keys'>(keys, (reading) => keysOf(reading, sight, listed)),
-    pauses: see<'pauses'>(pauses, (all) => pausesOf(all, reaches)),
-    rotations: see<'rotations'>(rotations, (all) => ({ underWay: first(all), moreUnderWay: rest(all) })),
-    drift: see<'drift'>(drift, (report) => driftOf(report, sight.now)),
+    fleet: partView(fleet, (snapshot) => fleetOf(snapshot, reaches), sight),
+    keys: partView(keys, (reading) => keysOf(reading, sight, listed), sight),
+    pauses: partView(pauses, (pauses) => pausesOf(pauses, reaches), sight),
+    rotations: partView(rotations, (open) => ({ underWay: first(open), moreUnderWay: rest(open) }), sight),
+    drift: partView(drift, (report) => driftOf(report, sight.now), sight),
+    steps: all.map((taken) => ('ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0)),
   };
-}
-
-function seen<P extends keyof NowReadings>(
-  taken: PartTaken<NowReadings[P]>,
-  show: (of: NowReadings[P]) => NowValue<P>,
-  sight: NowSight,
-): SeenPart<P> {
-  const part = partView(taken, show, sight);
-  const steps = 'ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0;
-  return { part: part as NowParts[P], tag: contentTag([partContent(part), steps], TAG_LENGTH) };
 }
 
 function fleetOf(snapshot: NowReadings['fleet'], reaches: NowSight['reaches']): NowValue<'fleet'> {
@@ -122,7 +101,7 @@ function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): 
     const { key } = pause;
     const names = key === undefined ? undefined : parseKeyIdentifier(key);
     const isReached = key === undefined || (names && reaches({ vault: names.vaultName, key: names.keyName }));
-    return isReached ? pausedView(pause) : [];
+    return isReached ? pause : [];
   });
 }
 
@@ -147,34 +126,11 @@ function rest(all: readonly unknown[]): number {
   return Math.max(0, all.length - MOST_LISTED_NOW);
 }
 
-/**
- * The parts as one answer. Its ETag has a tag for each part, so that a caller with an earlier answer can get only the parts
- * that changed.
- */
-export async function showNow(
-  { changed = false, headers }: { readonly changed?: boolean; readonly headers: HeaderReader },
-  sight: NowSight,
-  take: TakeReadings,
-): Promise<HttpResponseInit> {
-  const seen = await seeParts(take, sight);
-  const parts = Object.fromEntries(entriesOf(seen).map(([name, { part }]) => [name, part])) as NowParts;
-  const tags = entriesOf(seen).map(([, { tag }]) => tag);
-  const sent = changed ? changedOf(seen, tagsHad(headers), tags.length) : parts;
-  const answer: NowAnswer = { ...judgeNow(parts), ...sent };
-  return tagged(headers, jsonResponse(200, answer), tags.join('.'));
-}
-
-/** The parts that differ from the caller's answer, whose tags are in the same order. */
-function changedOf(seen: SeenParts, had: readonly string[], parts: number): Partial<NowParts> {
-  const before = had.map((tag) => tag.split('.')).find(({ length }) => length === parts) ?? [];
-  const changed = entriesOf(seen).filter(([, { tag }], place) => tag !== before[place]);
-  return Object.fromEntries(changed.map(([name, { part }]) => [name, part]));
-}
-
-type Entry = { readonly [P in keyof SeenParts]: readonly [P, SeenParts[P]] }[keyof SeenParts];
-
-function entriesOf(seen: SeenParts): readonly Entry[] {
-  return Object.entries(seen) as unknown as readonly Entry[];
+/** The parts as one answer. */
+export async function showNow(headers: HeaderReader, sight: NowSight, take: TakeReadings): Promise<HttpResponseInit> {
+  const { steps, ...parts } = await seeParts(take, sight);
+  const answer: NowAnswer = { ...judgeNow(parts), ...parts };
+  return conditional(headers, jsonResponse(200, answer), [...Object.values(parts).map(partContent), steps]);
 }
 
 const CONTESTED: Reason = 'ContestedChange';

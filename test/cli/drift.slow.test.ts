@@ -11,7 +11,7 @@ import { workItems } from '../support/work-items.ts';
 const wire = useWire();
 const procedures = new Procedures(wire);
 const cmk = (args: readonly string[], options?: CmkOptions) => runCmk(procedures, args, options);
-const settings = (change: Record<string, string> = {}) => ({ ...appSettings(wire.connectionString, {}), ...change });
+const settings = () => appSettings(wire.connectionString, {});
 
 /** An account that is pinned to an older version than the newest one, which is two hours old: as a lost event leaves it. */
 function stale() {

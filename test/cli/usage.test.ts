@@ -16,9 +16,9 @@ describe('a command line that is not right', () => {
       'cmk account pin --help',
     ],
     [
-      ['key', 'retire', 'k', '--after-hours', '-5'],
-      "Option '--after-hours <hours>' argument '-5' is invalid. It has to be a whole number.",
-      'cmk key retire --help',
+      ['key', 'ensure', 'k', '--size', '-5'],
+      "Option '--size <bits>' argument '-5' is invalid. It has to be a whole number.",
+      'cmk key ensure --help',
     ],
     [
       ['--subscription', 'key', 'admin', 'replay', 'drift'],
@@ -70,7 +70,6 @@ describe('dates, durations and numbers', () => {
     [['now', '--watch', '0'], /The duration must be at least one second/],
     [['key', 'rotate', 'k', '--vault', 'kv', '--if-older-than', '-1'], /"-1" is not a duration/],
     [['account', 'change-key', 'st1', '--vault', 'kv', '--key', 'k', '--pin', '--automatic'], /cannot be used with/],
-    [['vault', 'ensure', 'kv', '--retention-days', '5'], /7 to 90/],
     [
       ['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', 'x'.repeat(501)],
       /--reason takes 3 to 500 .* given 501/,

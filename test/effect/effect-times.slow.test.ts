@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { keyStatus } from '../../src/break-glass/key-status.ts';
 import type { EffectTime } from '../../src/effect/effect.ts';
 import { createEffectStore } from '../../src/effect/effect-store-client.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import { managed } from '../break-glass/break-glass-fixture.ts';
 import { TestKey } from '../support/fleet.ts';
+import { keyStatus } from '../support/key-calls.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';

@@ -1,12 +1,11 @@
 import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
 import type { FleetAccount } from '../api/types.ts';
-import { type PollHow, usePoll } from '../api/use-poll.ts';
+import { usePoll } from '../api/use-poll.ts';
 import { count, inWords, keyLabel, keyNames, reasonSentence, shortId, shortVersion, withNames } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Heading } from '../ui/heading.tsx';
-import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
@@ -20,21 +19,19 @@ const PROBE = { blocked: 'refuses to serve data', open: 'still serves data', unk
 const CUT_OFF: readonly string[] = ['Revoked', 'Blocked', 'NoAccess'];
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
-const HOW: PollHow<FleetAccount> = { isUnsettled: ({ history }) => history.reading === true };
-
-/** One account: its key and version, scopes, identity, last moves, findings and history. */
+/** One account: its key and version, scopes, identity, last moves and findings. */
 export function AccountView({ name }: { readonly name: string }) {
-  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000, HOW);
+  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
   const { data } = account;
   return (
     <>
       <Heading>{name}</Heading>
       <p>
-        <a href={href(['fleet'])}>All accounts</a>
+        <a href={href(['fleet'])}>All accounts</a> · <a href={href(['audit'], { account: name })}>Its history</a>
       </p>
       <Section title="State" of={account}>
         {data && <Standing of={data} />}
-        {data?.key && data.lastLook?.result === 'retry' && (
+        {data?.key && data.lastTry?.result === 'retry' && (
           <Resume label={keyLabel(data.key)} isPaused={false} waiting={0} failed={1} changed={account.refresh} />
         )}
       </Section>
@@ -58,7 +55,6 @@ export function AccountView({ name }: { readonly name: string }) {
         </div>
       )}
       {data && data.scopeUses.length > 0 && <Scopes of={data} />}
-      <History of={data?.history} />
     </>
   );
 }
@@ -107,7 +103,7 @@ function Standing({ of }: { readonly of: FleetAccount }) {
   );
 }
 
-function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccount) {
+function keyFacts({ key, mode, current, pinned, identity, lastTry }: FleetAccount) {
   const names = key ? keyNames(key) : undefined;
   return [
     ['Key', key && names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : 'Microsoft-managed'],
@@ -122,12 +118,11 @@ function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccou
           <span title={identity}>{identity ? shortId(identity) : 'its own (system-assigned)'}</span>,
         ] as const)
       : undefined,
-    lastLook &&
+    lastTry &&
       ([
         'Last move',
         <>
-          {reasonSentence(lastLook.reason)} <Time at={lastLook.at} />
-          {lastLook.detail && <small> {lastLook.detail}</small>}
+          {reasonSentence(lastTry.reason)} <Time at={lastTry.at} />
         </>,
       ] as const),
   ] as const;
@@ -147,14 +142,13 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
   return (
     <Section title="Encryption scopes">
       <ul class="items">
-        {of.scopeUses.map(({ scope, key, version, mode, lastLook }) => (
+        {of.scopeUses.map(({ scope, key, version, mode, lastTry }) => (
           <li key={scope}>
             <span class="strong">{scope}</span>{' '}
             <span class="muted">
               {key ? keyLabel(key) : 'Microsoft-managed'}
               {version ? ` ${shortVersion(version)}` : ''} {mode ?? ''}
-              {lastLook ? ` · ${inWords(lastLook.reason)}` : ''}
-              {lastLook?.detail ? ` · ${lastLook.detail}` : ''}
+              {lastTry ? ` · ${inWords(lastTry.reason)}` : ''}
             </span>
           </li>
         ))}
@@ -200,25 +194,5 @@ function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed
         ))}
       </ul>
     </>
-  );
-}
-
-function History({ of }: { readonly of: FleetAccount['history'] | undefined }) {
-  if (!of) return null;
-  const { value, problem, reading } = of;
-  return (
-    <Section title="History">
-      {problem && <ProblemCard problem={problem} />}
-      {reading && <p class="freshness">Reading …</p>}
-      {value?.length === 0 && <p>Nothing is recorded about it lately.</p>}
-      <ul class="items">
-        {value?.map(({ id, seq, time, entry }) => (
-          <li key={id}>
-            <Time at={time} /> <a href={href(['audit', String(seq)])}>{entry.action}</a> {inWords(entry.reason)}{' '}
-            <span class="muted">by {entry.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'}</span>
-          </li>
-        ))}
-      </ul>
-    </Section>
   );
 }

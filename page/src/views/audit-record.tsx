@@ -8,7 +8,7 @@ import { Facts, Section } from '../ui/section.tsx';
 import { Time } from '../ui/time.tsx';
 import { Resource } from './cause.tsx';
 
-/** One record whole, with its place in the chain. */
+/** One record whole. */
 export function AuditRecordView({ id }: { readonly id: string }) {
   const record = usePoll<AuditRecordWhole>(`/audit/${encodeURIComponent(id)}`, 60_000);
   const { data } = record;
@@ -37,20 +37,16 @@ export function AuditRecordView({ id }: { readonly id: string }) {
         {entry && <Json label="The record" text={JSON.stringify(entry, null, 2)} />}
       </Section>
       {data && (
-        <Section title="Its place in the chain">
+        <Section title="In the chain">
           <p class="row">
-            <Badge tone={data.chain.holds ? 'good' : 'bad'}>{data.chain.holds ? 'Holds' : 'Does not hold'}</Badge>
-            <span>
-              {data.chain.holds
-                ? 'It is as it was written, carries the hash of the one before, and the one after carries its own.'
-                : 'It was changed, or one beside it was.'}
-            </span>
+            <Badge tone={data.intact ? 'good' : 'bad'}>{data.intact ? 'Intact' : 'Changed afterwards'}</Badge>
+            <span>cmk audit verify checks the whole chain.</span>
           </p>
           <Facts
             items={[
               ['File', data.file],
-              data.chain.before && ['Before', <Neighbour seq={data.chain.before.seq} />],
-              data.chain.after && ['After', <Neighbour seq={data.chain.after.seq} />],
+              data.seq > 1 ? ['Before', <Neighbour seq={data.seq - 1} />] : undefined,
+              ['After', <Neighbour seq={data.seq + 1} />],
             ]}
           />
           <details>

@@ -48,7 +48,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <Resume
           label={data?.paused?.key && label}
           isPaused
-          waiting={data?.users?.waiting ?? 0}
+          waiting={data?.rotation?.waiting ?? 0}
           failed={0}
           changed={status.refresh}
         />

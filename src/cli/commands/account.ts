@@ -9,20 +9,22 @@ import { type BulkCommand, isBulk, manyAccounts, runMany } from '../bulk/bulk-co
 import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, inGroup, inVault, type KeyArguments, newKey, waiting, wantedKey } from '../options.ts';
+import { changing, inGroup, inVault, waiting } from '../options.ts';
 import type { Output } from '../output.ts';
 import { addAccountViews } from './account-list.ts';
 import { addAccountBreakGlass } from './break-glass.ts';
+
+/** Loaded when a command runs, as every operation: `--help` needs none. */
+const changes = () => import('../../operations/account/account-change.ts');
 
 /** What encrypts an account with a key. */
 interface EncryptArguments extends Where, KeyChoice {
   waitSeconds: number;
   identity?: string;
   grant?: boolean;
-  federatedClientId?: string;
 }
 
-type OnboardArguments = Omit<OnboardOptions, 'account' | 'wantedKey' | 'sku'> & KeyArguments & { premium?: boolean };
+type OnboardArguments = Omit<OnboardOptions, 'account'>;
 
 export function addAccountCommands(program: Command, cli: Cli): void {
   const account = program
@@ -53,14 +55,12 @@ A share has no key of its own. Shares of Microsoft.FileShares belong to no
 account, and are not set up by this command.`;
 
 function addOnboard(command: Command, cli: Cli): void {
-  newKey(replacing(withKeyOptions(command)))
+  replacing(withKeyOptions(command))
     .description(
       'ALL IN ONE: vault, key, identity, role, account; keeps what exists, continues where it was interrupted',
     )
     .option('--identity <identity>', 'user-assigned identity, created if it does not exist')
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
-    .option('--premium', 'a new vault is a premium one, with keys in hardware')
-    .option('--role-on-key', 'grant the role on the key alone instead of on the vault')
     .addHelpText('after', COVERED);
   oneOrMany<OnboardArguments, Onboarding>(command, cli, {
     required: ['vault', 'key', 'identity'],
@@ -70,8 +70,7 @@ function addOnboard(command: Command, cli: Cli): void {
     },
     run: async (account, options, operation) => {
       const { onboardAccount } = await import('../../operations/account/account-onboard.ts');
-      const sku = options.premium ? ('premium' as const) : undefined;
-      return onboardAccount({ ...options, account, sku, wantedKey: wantedKey(options) }, operation);
+      return onboardAccount({ ...options, account }, operation);
     },
     trouble: ({ verification }) => troubleOf(verification),
     show: ({ verification }, output) => (verification ? showChecks(verification, output) : undefined),
@@ -83,10 +82,8 @@ function addVerify(command: Command, cli: Cli): void {
   oneOrMany<Where, Verification>(command, cli, {
     required: [],
     reads: true,
-    run: async (account, options, operation) => {
-      const { verifyAccount } = await import('../../operations/account/account-verify.ts');
-      return verifyAccount({ ...options, account }, operation);
-    },
+    run: async (account, options, operation) =>
+      (await import('../../operations/account/account-verify.ts')).verifyAccount({ ...options, account }, operation),
     trouble: troubleOf,
     show: showChecks,
   });
@@ -98,10 +95,8 @@ function addChangeKey(command: Command, cli: Cli): void {
     .addOption(new Option('--automatic', 'follow new versions automatically from now on').conflicts('pin'));
   oneOrMany<EncryptArguments & { automatic?: boolean }>(command, cli, {
     required: ['vault', 'key'],
-    run: async (account, { automatic = false, ...options }, operation) => {
-      const { changeKey } = await import('../../operations/account/account-change.ts');
-      return changeKey({ ...options, account, automatic, key: choiceOf(options) }, operation);
-    },
+    run: async (account, { automatic = false, ...options }, operation) =>
+      (await changes()).changeKey({ ...options, account, automatic, key: choiceOf(options) }, operation),
   });
 }
 
@@ -111,10 +106,7 @@ function addPin(command: Command, cli: Cli): void {
     .option('--version <version>', 'this version; never an older one than it is at');
   oneOrMany<Where & { version?: string }>(command, cli, {
     required: [],
-    run: async (account, options, operation) => {
-      const { pinAccount } = await import('../../operations/account/account-change.ts');
-      return pinAccount({ ...options, account }, operation);
-    },
+    run: async (account, options, operation) => (await changes()).pinAccount({ ...options, account }, operation),
   });
 }
 
@@ -122,10 +114,7 @@ function addUnpin(command: Command, cli: Cli): void {
   changing(command).description('have an account follow new versions automatically');
   oneOrMany<Where>(command, cli, {
     required: [],
-    run: async (account, options, operation) => {
-      const { unpinAccount } = await import('../../operations/account/account-change.ts');
-      return unpinAccount({ ...options, account }, operation);
-    },
+    run: async (account, options, operation) => (await changes()).unpinAccount({ ...options, account }, operation),
   });
 }
 
@@ -138,10 +127,11 @@ function addEnable(command: Command, cli: Cli): void {
     // The first one grants the role, the others find it.
     shares: ({ vault, identity, grant }) =>
       grant && identity ? [`role ${identity.toLowerCase()} ${vault.toLowerCase()}`] : [],
-    run: async (account, options, operation) => {
-      const { enableAccount } = await import('../../operations/account/account-enable.ts');
-      return enableAccount({ identity: undefined, ...options, account, key: choiceOf(options) }, operation);
-    },
+    run: async (account, options, operation) =>
+      (await import('../../operations/account/account-enable.ts')).enableAccount(
+        { identity: undefined, ...options, account, key: choiceOf(options) },
+        operation,
+      ),
   });
 }
 
@@ -166,13 +156,11 @@ function addDisable(command: Command, cli: Cli): void {
     .description('return an account to Microsoft-managed keys, and tag it as intended')
     .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
     .action(async (account: string) => {
-      const { disableAccount } = await import('../../operations/account/account-change.ts');
       const options = command.optsWithGlobals<Where & { reason?: string; yes?: boolean }>();
       const confirm = (name: string): Promise<void> =>
         confirmName('give back to Microsoft-managed keys', name, false, cli.context.ask);
-      await cli.run(command, (operation) =>
-        disableAccount({ reason: undefined, yes: false, ...options, account, confirm }, operation),
-      );
+      const asked = { yes: false, ...options, account, confirm };
+      await cli.run(command, async (operation) => (await changes()).disableAccount(asked, operation));
     });
 }
 
@@ -213,15 +201,13 @@ function withKeyOptions(command: Command, mandatory = false): Command {
 }
 
 function granting(command: Command): Command {
-  return command
-    .option('--grant', 'grant the identity its role on the vault, if it lacks it')
-    .option('--federated-client-id <id>', 'the key is in another tenant: client id of the multi-tenant application');
+  return command.option('--grant', 'grant the identity its role on the vault, if it lacks it');
 }
 
 function replacing(command: Command): Command {
   return command.option('--replace-identity', 'remove another user-assigned identity from the account');
 }
 
-function choiceOf({ vault, key, pin, federatedClientId }: EncryptArguments): KeyChoice {
-  return { vault, key, pin, otherTenant: federatedClientId !== undefined };
+function choiceOf({ vault, key, pin }: EncryptArguments): KeyChoice {
+  return { vault, key, pin };
 }

@@ -75,9 +75,9 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
 
 const ABOUT_ACCOUNTS = `
 For an incident of one account, on your own sign-in. It takes the right to
-assign roles on the vault, or to write its access policies, and is not sticky:
-any principal with that right can grant access again. Not in a Managed HSM. The
-audit trail of the app (AzureWebJobsStorage__accountName) records what is
+assign roles on the vault, and is not sticky: any principal with that right can
+grant access again. Not in a Managed HSM, nor in a vault with access policies.
+The audit trail of the app (AzureWebJobsStorage__accountName) records what is
 removed, and a restore grants exactly that. Repeat either if it fails.`;
 
 /** `account revoke` and `account restore`. */

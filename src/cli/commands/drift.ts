@@ -4,7 +4,6 @@ import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { DriftReport } from '../../drift/report.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
-import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
@@ -44,7 +43,7 @@ export function addDriftCommand(program: Command, cli: Cli): void {
       await cli.read(
         command,
         async (operation) => {
-          const services = (app: Environment, log: Log) => createServices(app, credential, log);
+          const services = (app: Environment) => createServices(app, credential, () => {});
           const report = await checkDrift({ vaults, environment, services }, operation);
           const { filterReport } = await import('../../drift/filter-report.ts');
           const { shorten } = await import('../../drift/causes.ts');

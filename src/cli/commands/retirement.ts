@@ -1,12 +1,11 @@
 import { type Command, Option } from 'commander';
-import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
+import { NOT_KNOWN } from '../../retirement/retirement.ts';
 import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
-import { changing, confirmed, number } from '../options.ts';
+import { changing, confirmed } from '../options.ts';
 
 interface RetireArguments {
   version?: string;
-  afterHours: number;
   withoutEvidence?: boolean;
   withEvidence?: boolean;
   usageWorkspace?: string;
@@ -18,9 +17,8 @@ interface RetireArguments {
 
 export function addRetire(command: Command, cli: Cli): void {
   confirmed(changing(command))
-    .description('read what uses the key, and disable versions that nothing known uses any more')
+    .description('disable versions that nothing known uses any more; without evidence and your word it is a dry run')
     .option('--version <version>', 'this version only (default: every version that can be retired)')
-    .option('--after-hours <hours>', 'least age of the next version', number, LEAST_RETIRE_HOURS)
     .option('--with-evidence', "disable those that the vaults' log proves unused")
     .addOption(
       new Option('--usage-workspace <id>', 'id of the Log Analytics workspace with that log').default(
@@ -34,19 +32,21 @@ export function addRetire(command: Command, cli: Cli): void {
       ),
     )
     .action(async (name: string, options: RetireArguments) => {
-      const { version, afterHours: hours, withoutEvidence, withEvidence, usageWorkspace: workspace } = options;
-      const { dryRun, yes = false, reason: why, ticket } = options;
-      const by = withoutEvidence ? 'person' : withEvidence ? 'log' : 'look';
+      const { version, withoutEvidence, withEvidence, usageWorkspace: workspace } = options;
+      const { yes = false, reason: why, ticket } = options;
+      const proof = withoutEvidence ? 'person' : 'log';
+      const dryRun = options.dryRun || !(withoutEvidence || withEvidence);
+      if (dryRun) command.setOptionValue('dryRun', true);
       const { environment } = cli;
       const { retireVersions } = await import('../../operations/key/key-retire.ts');
       const key = await cli.key(name, command);
-      if (by !== 'look' && !dryRun) {
+      if (!dryRun) {
         const what = `disable ${version ?? 'every version without a known use'} of`;
         const mind = () => (withoutEvidence ? NOT_KNOWN : '');
         await confirmName(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, mind);
       }
       const app = await cli.appRecord(command);
-      const asked = { version, hours, by, why, ticket, workspace, environment, app } as const;
+      const asked = { version, proof, why, ticket, workspace, environment, app } as const;
       await cli.run(command, (operation) => retireVersions(key, asked, operation));
     });
 }

@@ -4,12 +4,11 @@ import type { Where } from '../../operations/resolve.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, inGroup, number, parsed, vaults, watching } from '../options.ts';
+import { changing, inGroup, vaults, watching } from '../options.ts';
 
 interface VaultArguments extends Where {
   location?: string;
   sku?: 'standard' | 'premium';
-  retentionDays?: number;
 }
 
 export function addVaultCommands(program: Command, cli: Cli): void {
@@ -53,22 +52,11 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     .argument('<vault>', 'name, ARM id or URI')
     .description('create a key vault with purge protection, or turn it on for one that is there (for good)')
     .addOption(new Option('--sku <sku>', 'premium vaults hold keys in hardware').choices(['standard', 'premium']))
-    .option(
-      '--retention-days <days>',
-      'how long deleted keys can be recovered, 7 to 90 (default: 90)',
-      parsed(retention),
-    )
     .action(async (name: string, _options: unknown, command: Command) => {
       const { ensureVault } = await import('../../operations/vault/vault-ensure.ts');
       const options = command.optsWithGlobals<VaultArguments>();
       await cli.run(command, (operation) => ensureVault({ ...options, name }, operation));
     });
-}
-
-function retention(text: string): number {
-  const days = number(text);
-  if (Number.isInteger(days) && days >= 7 && days <= 90) return days;
-  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
 }
 
 const COLUMNS: readonly (readonly [string, (vault: Vault) => string])[] = [
