@@ -96,7 +96,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     name: 'the items are not read again after the lease is released',
     file: 'src/fleet/reconcile-subscription.ts',
     from: '    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });',
-    to: "    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (moved >= 0) return { outcome: 'passed', moved };",
+    to: "    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (progressed) return { outcome: 'passed', nextDue: undefined };",
   },
   {
     name: "the id of a move is made without Azure's time stamp",
