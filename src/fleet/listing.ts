@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Calls } from '../azure/limiter.ts';
@@ -17,8 +18,10 @@ import { hasNoScopes } from './storage-client.ts';
 import { areDifferent, type UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** Lists of scopes in a region: Azure admits 100 in five minutes, and each connection takes 100 KB. */
+/** Lists of scopes of one pass in a region: Azure admits 100 in five minutes. */
 const SCOPES_CONCURRENCY = 2;
+/** Lists of scopes of all passes: none is urgent, and each connection takes 100 KB that the process keeps. */
+const scopeLists = pLimit(16);
 /** Limiter region of calls that belong to no region. */
 const NO_REGION = '';
 
@@ -162,7 +165,7 @@ export class Listing {
     try {
       const calls = { lists: 1, purpose: 'scopes' } as const;
       const startedOn = this.#ports.now();
-      const listed = await this.#pass.call(location, calls, wanted, () => this.#readScopes(account));
+      const listed = await this.#pass.call(location, calls, wanted, () => scopeLists(() => this.#readScopes(account)));
       if (!listed) return false;
       if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, known, wanted);
       else await this.#readAccount(account, record, known, wanted);

@@ -558,7 +558,7 @@ export class ControllerWorld implements World {
       ...({ subscription: spec.subscription, kind: 'key', about: keyId(key) } as const),
     }));
     const cause = { by: 'drift', ref: '', since: now.toISOString() };
-    const wanted = [...(await differences(this.#subscriptions, now, this)), ...moves];
+    const wanted = [...(await differences(this.#subscriptions, this)), ...moves];
     await this.items.port().putNew(wanted.map((item) => ({ ...item, due: now, since: now, cause })));
     for (const { subscription } of wanted) this.#send({ subscriptions: [subscription], tries: 0, cause });
     for (const { about } of moves) this.#wantKey(about.split('/').at(-1) ?? '');
