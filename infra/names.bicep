@@ -80,32 +80,65 @@ var hostContainerNames = [
 ]
 
 @export()
-@description('Operations of Azure Resource Manager that drift comes from. With the client id of the app these are the 25 values that a filter may have.')
+@description('Operations of Azure Resource Manager that drift comes from, one list for each event subscription, whose name has that ending: with the client id of the app it may have 25 filter values.')
 var watchedOperations = [
-  'Microsoft.Storage/storageAccounts/write'
-  'Microsoft.Storage/storageAccounts/delete'
-  'Microsoft.Storage/storageAccounts/encryptionScopes/write'
-  'Microsoft.ManagedIdentity/userAssignedIdentities/write'
-  'Microsoft.ManagedIdentity/userAssignedIdentities/delete'
-  'Microsoft.Resources/subscriptions/resourceGroups/delete'
-  'Microsoft.Authorization/roleAssignments/write'
-  'Microsoft.Authorization/roleAssignments/delete'
-  'Microsoft.Authorization/roleDefinitions/write'
-  'Microsoft.Authorization/roleDefinitions/delete'
-  'Microsoft.Authorization/locks/write'
-  'Microsoft.Authorization/locks/delete'
-  'Microsoft.KeyVault/vaults/write'
-  'Microsoft.KeyVault/vaults/delete'
-  'Microsoft.KeyVault/vaults/accessPolicies/write'
-  'Microsoft.KeyVault/managedHSMs/write'
-  'Microsoft.KeyVault/managedHSMs/delete'
-  'Microsoft.Insights/diagnosticSettings/write'
-  'Microsoft.Insights/diagnosticSettings/delete'
-  'Microsoft.EventGrid/eventSubscriptions/write'
-  'Microsoft.EventGrid/eventSubscriptions/delete'
-  'Microsoft.EventGrid/systemTopics/delete'
-  'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'
-  'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete'
+  {
+    ending: 'resourceChanged'
+    operations: [
+      'Microsoft.Storage/storageAccounts/write'
+      'Microsoft.Storage/storageAccounts/delete'
+      'Microsoft.Storage/storageAccounts/encryptionScopes/write'
+      'Microsoft.ManagedIdentity/userAssignedIdentities/write'
+      'Microsoft.ManagedIdentity/userAssignedIdentities/delete'
+      'Microsoft.Resources/subscriptions/resourceGroups/delete'
+      'Microsoft.Authorization/roleAssignments/write'
+      'Microsoft.Authorization/roleAssignments/delete'
+      'Microsoft.Authorization/roleDefinitions/write'
+      'Microsoft.Authorization/roleDefinitions/delete'
+      'Microsoft.Authorization/locks/write'
+      'Microsoft.Authorization/locks/delete'
+      'Microsoft.KeyVault/vaults/write'
+      'Microsoft.KeyVault/vaults/delete'
+      'Microsoft.KeyVault/vaults/accessPolicies/write'
+      'Microsoft.KeyVault/managedHSMs/write'
+      'Microsoft.KeyVault/managedHSMs/delete'
+      'Microsoft.Insights/diagnosticSettings/write'
+      'Microsoft.Insights/diagnosticSettings/delete'
+      'Microsoft.EventGrid/eventSubscriptions/write'
+      'Microsoft.EventGrid/eventSubscriptions/delete'
+      'Microsoft.EventGrid/systemTopics/delete'
+      'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'
+      'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete'
+    ]
+  }
+  {
+    ending: 'resourceChanged2'
+    operations: [
+      'Microsoft.Network/networkSecurityPerimeters/resourceAssociations/write'
+      'Microsoft.Network/networkSecurityPerimeters/resourceAssociations/delete'
+      'Microsoft.AppConfiguration/configurationStores/write'
+      'Microsoft.Automation/automationAccounts/write'
+      'Microsoft.Batch/batchAccounts/write'
+      'Microsoft.Cache/redisEnterprise/write'
+      'Microsoft.CognitiveServices/accounts/write'
+      'Microsoft.Compute/diskEncryptionSets/write'
+      'Microsoft.ContainerRegistry/registries/write'
+      'Microsoft.ContainerService/managedClusters/write'
+      'Microsoft.DataFactory/factories/write'
+      'Microsoft.DataProtection/backupVaults/write'
+      'Microsoft.Databricks/workspaces/write'
+      'Microsoft.DBforMySQL/flexibleServers/write'
+      'Microsoft.DBforPostgreSQL/flexibleServers/write'
+      'Microsoft.EventHub/namespaces/write'
+      'Microsoft.Kusto/clusters/write'
+      'Microsoft.MachineLearningServices/workspaces/write'
+      'Microsoft.OperationalInsights/clusters/write'
+      'Microsoft.RecoveryServices/vaults/write'
+      'Microsoft.ServiceBus/namespaces/write'
+      'Microsoft.Sql/managedInstances/encryptionProtector/write'
+      'Microsoft.Sql/servers/encryptionProtector/write'
+    ]
+  }
 ]
 
 @export()

@@ -67,15 +67,10 @@ export const REASONS = {
   DependentsUnknown:
     'It could not be found out whether anything uses the key; it is not rotated as long as that is not known.',
   RotationUnderWay: 'Another rotation of the key is under way; this one is tried again afterwards.',
-  RotationUnknown:
-    'It is not known whether Key Vault made a new version; its versions are listed again before another is requested.',
   PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",
   ManualRotation: 'The key is tagged for rotation by hand; an operator has to rotate it.',
-  ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
-  KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
   RotatedRecently:
     'The key was rotated within the last week and nears its expiry again; an operator has to give it a longer lifetime.',
-  RotationIncomplete: 'A new version was not given the expiry and the tags of the one before.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
   RotationFinished: 'Everything that uses the key is on its newest usable version, but for what is left to Storage.',

@@ -10,41 +10,45 @@ param functionAppId string
 @description('Client id of the identity of the app: what the app itself writes is no news.')
 param appClientId string
 
-resource watch 'Microsoft.EventGrid/eventSubscriptions@2025-02-15' = {
-  // The name that the app gives one that it makes.
-  name: 'cmk-${take(nameOf(functionAppId), 59 - length('resourceChanged'))}-resourceChanged'
-  properties: {
-    eventDeliverySchema: 'CloudEventSchemaV1_0'
-    filter: {
-      includedEventTypes: [
-        'Microsoft.Resources.ResourceWriteSuccess'
-        'Microsoft.Resources.ResourceDeleteSuccess'
-      ]
-      advancedFilters: [
-        {
-          operatorType: 'StringIn'
-          key: 'data.operationName'
-          values: watchedOperations
+// One after the other: the first makes the topic.
+@batchSize(1)
+resource watches 'Microsoft.EventGrid/eventSubscriptions@2025-02-15' = [
+  for watch in watchedOperations: {
+    // The name that the app gives one that it makes.
+    name: 'cmk-${take(nameOf(functionAppId), 59 - length(watch.ending))}-${watch.ending}'
+    properties: {
+      eventDeliverySchema: 'CloudEventSchemaV1_0'
+      filter: {
+        includedEventTypes: [
+          'Microsoft.Resources.ResourceWriteSuccess'
+          'Microsoft.Resources.ResourceDeleteSuccess'
+        ]
+        advancedFilters: [
+          {
+            operatorType: 'StringIn'
+            key: 'data.operationName'
+            values: watch.operations
+          }
+          {
+            operatorType: 'StringNotIn'
+            key: 'data.claims.appid'
+            values: [appClientId]
+          }
+        ]
+      }
+      destination: {
+        endpointType: 'AzureFunction'
+        properties: {
+          resourceId: '${functionAppId}/functions/resourceChanged'
+          // One event a call, as for the events of vaults.
+          maxEventsPerBatch: 1
+          preferredBatchSizeInKilobytes: 64
         }
-        {
-          operatorType: 'StringNotIn'
-          key: 'data.claims.appid'
-          values: [appClientId]
-        }
-      ]
-    }
-    destination: {
-      endpointType: 'AzureFunction'
-      properties: {
-        resourceId: '${functionAppId}/functions/resourceChanged'
-        // One event a call, as for the events of vaults.
-        maxEventsPerBatch: 1
-        preferredBatchSizeInKilobytes: 64
+      }
+      retryPolicy: {
+        maxDeliveryAttempts: 30
+        eventTimeToLiveInMinutes: 1440
       }
     }
-    retryPolicy: {
-      maxDeliveryAttempts: 30
-      eventTimeToLiveInMinutes: 1440
-    }
   }
-}
+]

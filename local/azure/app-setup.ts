@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { KEY_USER_TYPES } from './arm/other-resources.ts';
 import { CLIENT_IDS } from './constants.ts';
 import { assignLocalRole } from './key-vault/local-access.ts';
 import { assignRole } from './roles/assign-role.ts';
@@ -138,7 +139,7 @@ function customRole(
   return role;
 }
 
-/** What the app watches in each subscription, as infra/ has it. */
+/** What the app watches in each subscription, as infra/ has it: one list for each event subscription. */
 const WATCHED = [
   ...['write', 'delete', 'encryptionScopes/write'].map((one) => `Microsoft.Storage/storageAccounts/${one}`),
   ...['write', 'delete'].map((one) => `Microsoft.ManagedIdentity/userAssignedIdentities/${one}`),
@@ -157,6 +158,12 @@ const WATCHED = [
   ...['write', 'delete'].map((one) => `Microsoft.EventGrid/systemTopics/eventSubscriptions/${one}`),
 ];
 
+/** The second list: perimeters, and other services' resources that use keys. */
+const KEY_USERS_WATCHED = [
+  ...['write', 'delete'].map((one) => `Microsoft.Network/networkSecurityPerimeters/resourceAssociations/${one}`),
+  ...KEY_USER_TYPES.map((type) => `${type.startsWith('Microsoft.Sql/') ? `${type}/encryptionProtector` : type}/write`),
+];
+
 /** Subscribes the app's functions to a vault's events, as the deployment does: one event subscription for each function. */
 export function subscribeApp(world: World, vault: Vault, appGroup: ResourceGroup): void {
   for (const [functionName, eventType] of Object.entries(eventFunctions)) {
@@ -167,13 +174,16 @@ export function subscribeApp(world: World, vault: Vault, appGroup: ResourceGroup
 /** Has a subscription tell the app of changes, without those that the app itself makes. */
 export function watchChanges(world: World, { subscriptionId }: Subscription, appGroup: ResourceGroup): void {
   const source = `/subscriptions/${subscriptionId}`;
-  subscribe(world, source, appGroup, 'resourceChanged', {
-    includedEventTypes: ['Microsoft.Resources.ResourceWriteSuccess', 'Microsoft.Resources.ResourceDeleteSuccess'],
-    advancedFilters: [
-      { operatorType: 'StringIn', key: 'data.operationName', values: WATCHED },
-      { operatorType: 'StringNotIn', key: 'data.claims.appid', values: [CLIENT_IDS.appUserAssigned] },
-    ],
-  });
+  for (const [ending, values] of Object.entries({ resourceChanged: WATCHED, resourceChanged2: KEY_USERS_WATCHED })) {
+    const filter = {
+      includedEventTypes: ['Microsoft.Resources.ResourceWriteSuccess', 'Microsoft.Resources.ResourceDeleteSuccess'],
+      advancedFilters: [
+        { operatorType: 'StringIn', key: 'data.operationName', values },
+        { operatorType: 'StringNotIn', key: 'data.claims.appid', values: [CLIENT_IDS.appUserAssigned] },
+      ],
+    };
+    subscribe(world, source, appGroup, 'resourceChanged', filter, ending);
+  }
 }
 
 function subscribe(
@@ -182,11 +192,12 @@ function subscribe(
   appGroup: ResourceGroup,
   functionName: string,
   filter: Record<string, unknown>,
+  ending = functionName,
 ): void {
-  const id = `${source}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-${functionName}`;
+  const id = `${source}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-${ending}`;
   world.eventSubscriptions.set(id.toLowerCase(), {
     id,
-    name: `cmk-${functionName}`,
+    name: `cmk-${ending}`,
     topic: source,
     properties: {
       topic: source,

@@ -156,7 +156,7 @@ export function addIdentity(
   return identity;
 }
 
-/** Adds a resource that only Resource Graph shows. `type` as Azure spells it: `Microsoft.Sql/servers`. */
+/** Adds a resource of another service. `type` as Azure spells it: `Microsoft.Sql/servers`. */
 export function addOtherResource(
   world: World,
   group: ResourceGroup,

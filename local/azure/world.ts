@@ -316,7 +316,7 @@ export interface FileShare {
   modifiedTime?: string;
 }
 
-/** A resource of a type that the local Azure does not serve itself: a disk encryption set, a SQL server. */
+/** A resource of another service, kept as it was written: a disk encryption set, a SQL server. */
 export interface OtherResource {
   readonly id: string;
   /** As Azure spells it: `Microsoft.Compute/diskEncryptionSets`. */

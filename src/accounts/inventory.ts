@@ -3,9 +3,9 @@ import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { regionCell } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Account } from '../fleet/account.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
+import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 
 interface Inventory {
@@ -25,11 +25,11 @@ export type Dependence = { readonly answer: 'some' | 'none' } | { readonly answe
 export async function hasDependents(
   key: ManagedKey,
   subscriptions: () => Promise<readonly string[]>,
-  { accounts, fleet }: { readonly accounts: StorageAccounts; readonly fleet: Pick<FleetIndex, 'uses'> },
+  { accounts, useRows }: { readonly accounts: StorageAccounts; readonly useRows: Pick<UseRows, 'of'> },
 ): Promise<Dependence> {
   try {
     // A use that has left the key since costs one more version.
-    for await (const _ of fleet.uses(key.id)) return { answer: 'some' };
+    for await (const _ of useRows.of(key.id)) return { answer: 'some' };
   } catch {
     // Without the index the lists decide.
   }

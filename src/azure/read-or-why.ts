@@ -36,3 +36,8 @@ export function unreadPart(what: What, error: unknown): UnreadPart {
 export function known<T>(part: Part<T> | undefined): T | undefined {
   return part && 'value' in part ? part.value : undefined;
 }
+
+/** What could not be read, each part once. */
+export function unreadOf(parts: Iterable<Part<unknown> | undefined>): UnreadPart[] {
+  return [...new Set([...parts].flatMap((part) => (part && 'unread' in part ? [part.unread] : [])))];
+}

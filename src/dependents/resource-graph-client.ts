@@ -87,7 +87,7 @@ export function createResourceGraph(
   };
 }
 
-function toResource(row: unknown): GraphResource | undefined {
+export function toResource(row: unknown): GraphResource | undefined {
   if (typeof row !== 'object' || row === null) return undefined;
   const { id, name, type, location, subscriptionId, tags, properties } = row as Record<string, unknown>;
   if (typeof id !== 'string' || typeof type !== 'string') return undefined;

@@ -75,7 +75,7 @@ function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftC
  * kept beside it, whole.
  */
 export function shorten(report: WholeReport): DriftReport {
-  const { unseen: _unseen, untoldAccess: _untold, ...rest } = report;
+  const { unseen: _unseen, ...rest } = report;
   const counts = new Map(report.causes.map(({ id, findings }) => [id, findings]));
   const listed = new Map<string, number>();
   let inAll = 0;
@@ -98,8 +98,8 @@ export function shorten(report: WholeReport): DriftReport {
 }
 
 /** What is kept beside a report. */
-export function detailsOf({ findings, fixes, unseen, untoldAccess }: WholeReport): DriftDetails {
-  return { findings, fixes, unseen, untoldAccess };
+export function detailsOf({ findings, fixes, unseen }: WholeReport): DriftDetails {
+  return { findings, fixes, unseen };
 }
 
 function rank({ severity, exempt }: DriftCause): number {

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { wantedSubscriptions, wantedWatches } from '../events/subscription.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Rules } from './checks/subjects.ts';
 
 /** One run of the drift check. */
 export interface DriftRun {
@@ -9,6 +12,17 @@ export interface DriftRun {
   readonly caller?: string;
   /** When it aborts, what was not read by then is `Unreadable`, and the check comes to its end. */
   readonly signal?: AbortSignal;
+}
+
+/** What the checks go by, beside what is read. */
+export function rulesOf({ drift, clientId }: Settings, now: Date, contests: Rules['contests'] = []): Rules {
+  const { functionAppId, storageAccountId, watchChanges } = drift;
+  const destination = functionAppId === undefined ? undefined : { functionAppId, storageAccountId };
+  return {
+    ...{ now, drift, contests },
+    wantedSubscriptions: destination && wantedSubscriptions(destination),
+    wantedWatches: destination && watchChanges ? wantedWatches(destination, clientId) : [],
+  };
 }
 
 /** What is known of a check that has begun and has no report yet. */

@@ -9,7 +9,7 @@ import {
   placementOf,
   type WantedSubscription,
   wantedSubscriptions,
-  wantedWatch,
+  wantedWatches,
 } from '../events/subscription.ts';
 import type { Log } from '../log.ts';
 import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
@@ -17,13 +17,11 @@ import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { recordRetirement } from '../retirement/finish-retirements.ts';
 import { type RetireServices, retireUnused } from '../retirement/retire-versions.ts';
-import { LEAST_RETIRE_HOURS } from '../retirement/retirement.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { FixAction } from './checks/check.ts';
 import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
-import type { Finding, Fix } from './report.ts';
+import type { Finding, Fix, FixAction } from './report.ts';
 
 /** Each reads all users of a key twice; the next check retires the others. */
 const MOST_RETIREMENTS = 8;
@@ -182,7 +180,7 @@ async function retireByLog(
 ): Promise<Done> {
   const key = services.settings.vaults.key(id);
   if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
-  const options = { version, hours: LEAST_RETIRE_HOURS, readMs: READ_MS, disable: true, proof: 'log' } as const;
+  const options = { version, readMs: READ_MS, disable: true, proof: 'log' } as const;
   for await (const one of retireUnused(key, options, services)) {
     await recordRetirement(key, one, correlationId, services, log);
     if (one.outcome === 'retired') return { outcome: 'done', detail: `Version ${version} is disabled.` };
@@ -202,7 +200,7 @@ async function putVaultSubscription(
   const { functionAppId, storageAccountId } = settings.drift;
   if (!vault || !functionAppId) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
   const wanted = wantedSubscriptions({ functionAppId, storageAccountId });
-  return putSubscription(
+  return putSubscriptions(
     vault,
     wanted.filter((one) => one.functionName === functionName),
     eventGrid,
@@ -213,28 +211,31 @@ async function putWatch(
   { subscription }: Extract<FixAction, { kind: 'watch' }>,
   { settings, eventGrid }: FixServices,
 ): Promise<Done> {
-  const { functionAppId, storageAccountId } = settings.drift;
+  const { functionAppId } = settings.drift;
   if (!functionAppId) return { outcome: 'failed', detail: REASONS.ChangesNotWatched };
   const source = { id: `/subscriptions/${subscription}`, subscriptionId: subscription };
-  return putSubscription(source, [wantedWatch({ functionAppId, storageAccountId }, settings.clientId)], eventGrid);
+  return putSubscriptions(source, wantedWatches({ functionAppId }, settings.clientId), eventGrid);
 }
 
 /** Judged again from what is there now: another instance may have written it. */
-async function putSubscription(
+async function putSubscriptions(
   source: EventSource,
   wanted: readonly WantedSubscription[],
   eventGrid: EventGrid,
 ): Promise<Done> {
   const { topic, subscriptions } = await eventGrid.read(source);
-  const [verdict] = judgeSubscriptions(wanted, subscriptions);
-  if (!verdict || verdict.is === 'right') return { outcome: 'done', detail: 'It is right by now.' };
-  const { isNew, ...place } = placementOf(verdict, topic);
-  try {
-    await eventGrid.put(source, place, verdict.wanted);
-  } catch (error) {
-    return { outcome: 'failed', detail: subscriptionRefusal(describeFailure(error)) };
+  const written: string[] = [];
+  for (const verdict of judgeSubscriptions(wanted, subscriptions)) {
+    if (verdict.is === 'right') continue;
+    const { isNew, ...place } = placementOf(verdict, topic);
+    try {
+      await eventGrid.put(source, place, verdict.wanted);
+    } catch (error) {
+      return { outcome: 'failed', detail: subscriptionRefusal(describeFailure(error)) };
+    }
+    written.push(`The event subscription ${place.name} is ${isNew ? 'made' : 'repaired'}.`);
   }
-  return { outcome: 'done', detail: `The event subscription ${place.name} is ${isNew ? 'made' : 'repaired'}.` };
+  return { outcome: 'done', detail: written.join(' ') || 'It is right by now.' };
 }
 
 /** Words a refused event subscription: the right that Azure names, and the parameter of infra/ that gives it. */

@@ -10,6 +10,7 @@ const severity = z
   );
 const count = z.int().nonnegative();
 
+/** How the app fixes a finding: by the same functions as every other trigger. */
 const action = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('account'), account: z.string(), location: z.string(), key: z.string() }),
   z.object({ kind: z.literal('events'), vault: z.string(), functionName: z.string() }),
@@ -71,9 +72,7 @@ const CAUSE = z.object({
   affected: count.describe('Resources that have a finding of it.'),
   accounts: count.default(0).describe('Storage accounts among them; one with scopes counts once.'),
   sample: z.array(z.string()).describe('The first of these resources.'),
-  findings: count.describe(
-    'Its findings; those that are not in `findings` are at `GET /drift/{report}/findings?cause={id}`.',
-  ),
+  findings: count.describe('Its findings; of many, `findings` has the first. `cmk drift --expand` has all.'),
   is: z.string().describe('What is, of the first of them.'),
   shouldBe: z.string().describe('What should be.'),
   fix: z.string().describe('What a person does about it.'),
@@ -168,6 +167,7 @@ export const DRIFT_REPORT = z
 
 export type DriftReport = z.output<typeof DRIFT_REPORT>;
 export type Finding = z.output<typeof FINDING>;
+export type FixAction = z.output<typeof action>;
 export type DriftChange = z.output<typeof CHANGE>;
 export type DriftCause = z.output<typeof CAUSE>;
 export type Unseen = z.output<typeof UNSEEN>;
@@ -179,18 +179,6 @@ export const DRIFT_DETAILS = z.object({
   findings: z.array(FINDING),
   fixes: z.array(FIX),
   unseen: z.array(UNSEEN),
-  /**
-   * Principals whose group membership or identity could not be read. Absent: none, or a report of an earlier version.
-   */
-  untoldAccess: z
-    .array(
-      z.object({
-        key: z.string(),
-        /** ARM ids of user-assigned identities, and of accounts that reach the key with their own. */
-        identities: z.array(z.string()),
-      }),
-    )
-    .optional(),
 });
 export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
 

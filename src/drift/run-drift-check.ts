@@ -3,15 +3,17 @@ import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
+import { type RecoverServices, recoverOverdue } from '../sweep/recover.ts';
 import { DAY_MS } from '../time/spans.ts';
-import { type ApplyServices, apply } from './apply.ts';
+import type { Cause } from '../work/messages.ts';
 import { type ChangeRows, requestChanges } from './changes/change-rows.ts';
 import { confirmChanges } from './changes/confirm-changes.ts';
-import type { DriftRun, RunningCheck } from './drift-run.ts';
-import { evaluateAll, rulesOf } from './evaluate-all.ts';
+import { type DriftRun, type RunningCheck, rulesOf } from './drift-run.ts';
+import { type FixServices, fix } from './fixes.ts';
 import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
+import { indexWork, putWork } from './put-work.ts';
 import type { WholeReport } from './report.ts';
-import type { AccountMemoryStore, DriftStorage, RunningChecks } from './store/drift-storage-client.ts';
+import type { DriftStorage, RunningChecks } from './store/drift-storage-client.ts';
 import { publishReport } from './store/publish-report.ts';
 import { toReport } from './to-report.ts';
 import { keepTrend } from './trend.ts';
@@ -19,9 +21,13 @@ import { keepTrend } from './trend.ts';
 /** What is known of a check that was lost is kept so long, for callers that ask for its report. Milliseconds. */
 const LOST_MS = DAY_MS;
 
+/** Resource Graph may be so far behind: what an event showed of another service's resource is read again. Milliseconds. */
+const GRAPH_LAG_MS = 10 * 60_000;
+
 /** Both halves name what they need; the report and what is known of the run are kept beside. */
 export type DriftServices = GatherServices &
-  ApplyServices & {
+  FixServices &
+  RecoverServices & {
     readonly driftStorage: DriftStorage;
     readonly orderStore: OrdersStore;
     readonly changes: ChangeRows;
@@ -45,15 +51,14 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const { contests } = await services.orderStore.recent();
     const rules = rulesOf(services.settings, startedOn, contests);
     const gathered = await gather(run, rules, services);
-    const unread = gathered.subscriptions.find(({ index }) => index.unread !== undefined)?.index.unread;
-    if (unread !== undefined) {
-      const message = `${REASONS.FleetIndexUnavailable} ${unread}`;
-      log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: id });
-    }
-    const evaluated = evaluateAll(gathered, rules);
-    const done = await apply(gathered, evaluated.findings, run, services, log);
+    const found = toReport(run, rules, gathered);
+    const cause = { by: 'drift', ref: id, since: startedOn.toISOString() };
+    await recoverOverdue(readKeys(gathered), cause, services, log);
+    logTrail(gathered, id, log);
+    await putIndexWork(gathered, cause, services, log);
+    const fixes = await fix(found.findings, id, services, log);
     await remember(gathered, driftStorage, id, log);
-    const report = toReport(run, rules, gathered, evaluated, done, services.now());
+    const report = { ...found, fixes, finishedOn: services.now().toISOString() };
     failure = await publishReport(report, services, log);
     await checkLateChanges(report, services, log);
     await keepTrend(report, services, log);
@@ -69,7 +74,8 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
  */
 async function checkLateChanges(report: WholeReport, services: DriftServices, log: Log): Promise<void> {
   try {
-    const again = await services.changes.checkAgain(new Date(report.startedOn), services.now());
+    const since = new Date(Date.parse(report.startedOn) - GRAPH_LAG_MS);
+    const again = await services.changes.checkAgain(since, services.now());
     const cause = { by: 'drift', ref: report.id, since: report.startedOn };
     if (again > 0) await requestChanges(services, cause, 0);
   } catch (error) {
@@ -80,10 +86,48 @@ async function checkLateChanges(report: WholeReport, services: DriftServices, lo
   await confirmChanges(named, services, log);
 }
 
+/** The managed keys whose versions could be read. */
+function readKeys({ keys }: Gathered) {
+  return keys.flatMap(({ key, versions }) => ('value' in versions ? [{ key, versions: versions.value }] : []));
+}
+
+function logTrail({ trail }: Gathered, report: string, log: Log): void {
+  if (!trail) return;
+  const { findings, last } = trail;
+  const [first] = findings;
+  if (first) {
+    const message = `${REASONS.AuditTrailBroken} ${findings.length} found; the first: ${first.file} ${first.reason}. ${first.message}`;
+    log({ level: 'error', reason: 'AuditTrailBroken', message, findings: findings.slice(0, 50), report });
+  } else if (last) {
+    const about = { file: last.file, receipt: `${last.seq}:${last.hash}`, report };
+    log({ level: 'info', reason: 'AuditTrailVerified', message: REASONS.AuditTrailVerified, ...about });
+  }
+}
+
+/** Has workers compare the index with Azure, and repair it. Never throws. */
+async function putIndexWork(
+  { subscriptions }: Gathered,
+  cause: Cause,
+  services: DriftServices,
+  log: Log,
+): Promise<void> {
+  const unread = subscriptions.find(({ index }) => index.unread !== undefined)?.index.unread;
+  if (unread !== undefined) {
+    const message = `${REASONS.FleetIndexUnavailable} ${unread}`;
+    log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: cause.ref });
+  }
+  try {
+    await putWork(indexWork(subscriptions), cause, services);
+  } catch (error) {
+    const message = `${REASONS.DriftFixFailed} The index is not put right: ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'DriftFixFailed', message, report: cause.ref });
+  }
+}
+
 /** What cannot be kept in mind is said; the next check keeps it. */
 async function remember(
   { managedAccounts }: Gathered,
-  store: AccountMemoryStore,
+  store: Pick<DriftStorage, 'rememberAccounts'>,
   report: string,
   log: Log,
 ): Promise<void> {
@@ -104,8 +148,7 @@ export async function findDrift(
   const orders = await services.orderStore?.recent();
   const rules = rulesOf(services.settings, services.now(), orders?.contests);
   const gathered = await gather(run, rules, { ...services, auditWatch: undefined });
-  const nothing = { fixes: [] };
-  return toReport(run, rules, gathered, evaluateAll(gathered, rules), nothing, services.now());
+  return { ...toReport(run, rules, gathered), fixes: [], finishedOn: services.now().toISOString() };
 }
 
 /** Says to every instance that a check has begun. A check that cannot be written down is made all the same. */

@@ -1,58 +1,68 @@
-import { known } from '../azure/read-or-why.ts';
+import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { causesOf } from './causes.ts';
-import { countFindings } from './checks/evaluate.ts';
-import type { Rules } from './checks/subjects.ts';
+import { APP_CHECKS } from './checks/app-checks.ts';
+import { KEY_CHECKS } from './checks/checks.ts';
+import { countFindings, evaluate, unseenFindings, withHistory } from './checks/evaluate.ts';
+import type { Rules, VaultSubject } from './checks/subjects.ts';
+import { VAULT_CHECKS } from './checks/vault-checks.ts';
 import type { DriftRun } from './drift-run.ts';
-import type { Evaluated } from './evaluate-all.ts';
 import type { Gathered } from './gather/gather.ts';
 import { nextRound } from './gather/scopes-due.ts';
-import type { Coverage, DriftReport, WholeReport } from './report.ts';
+import type { Finding, WholeReport } from './report.ts';
 
-/** What a check found and did, as it is published. */
+/** Runs every check over what was gathered. What is fixed, and when the check ended, is not known yet. */
 export function toReport(
-  run: DriftRun,
+  { id, by, caller }: DriftRun,
   rules: Rules,
   gathered: Gathered,
-  { findings, unseen, complete }: Evaluated,
-  done: Pick<DriftReport, 'fixes'>,
-  finishedOn: Date,
-): WholeReport {
+): Omit<WholeReport, 'fixes' | 'finishedOn'> {
+  const { previous, vaults, keys, subscriptions, app, trail } = gathered;
+  const findings = withHistory(foundIn(gathered, rules), previous, rules.now);
+  const complete = app.unread.every(({ beside }) => beside);
+  const unseen = unseenFindings(findings, previous, complete, rules.now);
   return {
-    version: 2,
-    id: run.id,
-    startedOn: rules.now.toISOString(),
-    finishedOn: finishedOn.toISOString(),
-    by: run.by,
-    ...(run.caller ? { caller: run.caller } : {}),
-    complete,
-    counts: countFindings(findings, unseen, gathered.previous),
-    coverage: coverageOf(gathered),
-    trailEnd: trailEndOf(gathered),
-    causes: causesOf(findings),
-    findings: [...findings],
-    unseen: [...unseen],
-    untoldAccess: gathered.vaults.flatMap(({ roles }) => roles.untold),
-    ...done,
-    changes: gathered.previous?.changes ?? [],
-    ...(gathered.previous?.changeSeconds ? { changeSeconds: gathered.previous.changeSeconds } : {}),
+    ...{ version: 2, id, startedOn: rules.now.toISOString(), by, ...(caller ? { caller } : {}), complete },
+    counts: countFindings(findings, unseen, previous),
+    coverage: {
+      vaults: vaults.length,
+      keys: keys.length,
+      accounts: subscriptions.reduce((sum, { accounts }) => sum + accounts, 0),
+      dependents: subscriptions.reduce((sum, { dependents }) => sum + dependents, 0),
+      subscriptions: subscriptions.map(({ id: of, accounts, scopesLookedAt, complete: isWhole }) => {
+        return { id: of, accounts, scopesLookedAt, complete: isWhole };
+      }),
+      round: nextRound(previous),
+    },
+    // While something is wrong with the trail, each check reports what is wrong since the last one that found it right.
+    trailEnd: trail?.findings.length === 0 ? trail.last : previous?.trailEnd,
+    ...{ causes: causesOf(findings), findings, unseen },
+    changes: previous?.changes ?? [],
+    ...(previous?.changeSeconds ? { changeSeconds: previous.changeSeconds } : {}),
   };
 }
 
-/** While something is wrong with the trail, each check reports what is wrong since the last one that found it right. */
-function trailEndOf({ trail, previous }: Gathered): DriftReport['trailEnd'] {
-  const read = trail && known(trail);
-  return read && read.findings.length === 0 ? read.last : previous?.trailEnd;
+/** The checks of accounts were run while they were listed. */
+function foundIn({ vaults, keys, subscriptions, app }: Gathered, rules: Rules): Omit<Finding, 'since'>[] {
+  const isUsed = new Set(keys.filter(({ usage }) => usage.used).map(({ key }) => key.vault));
+  return [
+    ...subscriptions.flatMap((one) => one.findings),
+    ...keys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
+    ...evaluateVaults(
+      vaults.map(({ subject }) => subject),
+      (vault) => isUsed.has(vault),
+      rules,
+    ),
+    ...evaluate(APP_CHECKS, app, app.name, rules),
+  ];
 }
 
-function coverageOf({ previous, vaults, keys, subscriptions }: Gathered): Coverage {
-  return {
-    vaults: vaults.length,
-    keys: keys.length,
-    accounts: subscriptions.reduce((sum, { accounts }) => sum + accounts, 0),
-    dependents: subscriptions.reduce((sum, { dependents }) => sum + dependents, 0),
-    subscriptions: subscriptions.map(({ id, accounts, scopesLookedAt, complete }) => ({
-      ...{ id, accounts, scopesLookedAt, complete },
-    })),
-    round: nextRound(previous),
-  };
+/** @param isUsed whether anything was seen to use a key of the vault */
+export function evaluateVaults(
+  vaults: readonly VaultSubject[],
+  isUsed: (vault: ManagedVault) => boolean,
+  rules: Rules,
+): Omit<Finding, 'since'>[] {
+  return vaults.flatMap((subject) =>
+    evaluate(VAULT_CHECKS, { ...subject, used: isUsed(subject.vault) }, subject.vault.id, rules),
+  );
 }

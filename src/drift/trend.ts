@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { AuditFiles } from '../audit/audit-files.ts';
 import { sumEvents, TRAIL_EVENTS, type TrailEvents } from '../audit/sum-events.ts';
 import { abortAfter } from '../azure/deadline.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { errorText } from '../azure/failure.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import type { Log } from '../log.ts';
 import { dayOf } from '../time/duration.ts';
@@ -83,7 +83,7 @@ export async function keepTrend(report: WholeReport, ports: KeepTrendPorts, log:
   try {
     await abortAfter((signal) => keepDays(report, ports, signal), KEEP_MS);
   } catch (error) {
-    const message = `What is kept of each day could not be written. ${describe(describeFailure(error))}`;
+    const message = `What is kept of each day could not be written. ${errorText(error)}`;
     log({ level: 'warning', reason: 'DriftReportNotWritten', message, report: report.id });
   }
 }

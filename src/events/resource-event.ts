@@ -1,48 +1,65 @@
 import { z } from 'zod';
-import { parseResourceId, RESOURCE_GROUP } from '../azure/resource-id.ts';
+import { parseResourceId, RESOURCE_GROUP, type ResourceId } from '../azure/resource-id.ts';
+import { apiVersionOf, KEY_USER_TYPES } from '../keys/key-user-types.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 
-/** What a change may concern: an account, the users of an identity, all in a resource group, or vaults at or below a scope. */
-type Concern = 'account' | 'identity' | 'group' | 'vault';
+/**
+ * What a change may concern: an account, the users of an identity, all in a resource group, vaults at or below a scope, the
+ * network of the vaults alone, or a resource of another service.
+ */
+export const CONCERNS = ['account', 'identity', 'group', 'vault', 'perimeter', 'keyUser'] as const;
+type Concern = (typeof CONCERNS)[number];
 
 /**
  * The operations of Azure Resource Manager that the app subscribes to, each with what it concerns: for a child or extension
- * resource, its parent. With the app's own client id they use up the 25 filter values that an event subscription may have.
+ * resource, its parent. Each list is an event subscription, which may have 25 filter values, one of them the app's client id.
  */
-const OPERATIONS = {
-  'Microsoft.Storage/storageAccounts/write': 'account',
-  'Microsoft.Storage/storageAccounts/delete': 'account',
-  'Microsoft.Storage/storageAccounts/encryptionScopes/write': 'account',
-  'Microsoft.ManagedIdentity/userAssignedIdentities/write': 'identity',
-  'Microsoft.ManagedIdentity/userAssignedIdentities/delete': 'identity',
-  'Microsoft.Resources/subscriptions/resourceGroups/delete': 'group',
-  'Microsoft.Authorization/roleAssignments/write': 'vault',
-  'Microsoft.Authorization/roleAssignments/delete': 'vault',
-  'Microsoft.Authorization/roleDefinitions/write': 'vault',
-  'Microsoft.Authorization/roleDefinitions/delete': 'vault',
-  'Microsoft.Authorization/locks/write': 'vault',
-  'Microsoft.Authorization/locks/delete': 'vault',
-  'Microsoft.KeyVault/vaults/write': 'vault',
-  'Microsoft.KeyVault/vaults/delete': 'vault',
-  'Microsoft.KeyVault/vaults/accessPolicies/write': 'vault',
-  'Microsoft.KeyVault/managedHSMs/write': 'vault',
-  'Microsoft.KeyVault/managedHSMs/delete': 'vault',
-  'Microsoft.Insights/diagnosticSettings/write': 'vault',
-  'Microsoft.Insights/diagnosticSettings/delete': 'vault',
-  'Microsoft.EventGrid/eventSubscriptions/write': 'vault',
-  'Microsoft.EventGrid/eventSubscriptions/delete': 'vault',
-  'Microsoft.EventGrid/systemTopics/delete': 'vault',
-  'Microsoft.EventGrid/systemTopics/eventSubscriptions/write': 'vault',
-  'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete': 'vault',
-} as const satisfies Record<string, Concern>;
+const LISTS: readonly Readonly<Record<string, Concern>>[] = [
+  {
+    'Microsoft.Storage/storageAccounts/write': 'account',
+    'Microsoft.Storage/storageAccounts/delete': 'account',
+    'Microsoft.Storage/storageAccounts/encryptionScopes/write': 'account',
+    'Microsoft.ManagedIdentity/userAssignedIdentities/write': 'identity',
+    'Microsoft.ManagedIdentity/userAssignedIdentities/delete': 'identity',
+    'Microsoft.Resources/subscriptions/resourceGroups/delete': 'group',
+    'Microsoft.Authorization/roleAssignments/write': 'vault',
+    'Microsoft.Authorization/roleAssignments/delete': 'vault',
+    'Microsoft.Authorization/roleDefinitions/write': 'vault',
+    'Microsoft.Authorization/roleDefinitions/delete': 'vault',
+    'Microsoft.Authorization/locks/write': 'vault',
+    'Microsoft.Authorization/locks/delete': 'vault',
+    'Microsoft.KeyVault/vaults/write': 'vault',
+    'Microsoft.KeyVault/vaults/delete': 'vault',
+    'Microsoft.KeyVault/vaults/accessPolicies/write': 'vault',
+    'Microsoft.KeyVault/managedHSMs/write': 'vault',
+    'Microsoft.KeyVault/managedHSMs/delete': 'vault',
+    'Microsoft.Insights/diagnosticSettings/write': 'vault',
+    'Microsoft.Insights/diagnosticSettings/delete': 'vault',
+    'Microsoft.EventGrid/eventSubscriptions/write': 'vault',
+    'Microsoft.EventGrid/eventSubscriptions/delete': 'vault',
+    'Microsoft.EventGrid/systemTopics/delete': 'vault',
+    'Microsoft.EventGrid/systemTopics/eventSubscriptions/write': 'vault',
+    'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete': 'vault',
+  },
+  {
+    'Microsoft.Network/networkSecurityPerimeters/resourceAssociations/write': 'perimeter',
+    'Microsoft.Network/networkSecurityPerimeters/resourceAssociations/delete': 'perimeter',
+    ...Object.fromEntries(
+      Object.keys(KEY_USER_TYPES).map((type) => [`${withProtector(type)}/write`, 'keyUser'] as const),
+    ),
+  },
+];
 
-export const WATCHED_OPERATIONS = Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[];
+/** Of each event subscription. */
+export const WATCHED_OPERATIONS: readonly (readonly string[])[] = LISTS.map((list) => Object.keys(list));
 export const WATCHED_EVENT_TYPES = [
   'Microsoft.Resources.ResourceWriteSuccess',
   'Microsoft.Resources.ResourceDeleteSuccess',
 ] as const;
 
-const BY_LOWER_CASE = new Map(WATCHED_OPERATIONS.map((name) => [name.toLowerCase(), name]));
+const BY_LOWER_CASE = new Map(
+  LISTS.flatMap((list) => Object.entries(list)).map(([name, concern]) => [name.toLowerCase(), { name, concern }]),
+);
 
 /** Who changed a resource, as the event says; nothing else of its claims is kept. */
 export const CHANGED_BY = z.object({
@@ -62,7 +79,7 @@ export interface ResourceChange {
   /** Of the event: the same for each delivery of it. */
   readonly id: string;
   readonly concern: Concern | 'key';
-  /** ARM id of the account, identity or group; or of a vault, a part of it, or a scope that contains it. Of a key, its identifier. */
+  /** ARM id of the account, identity, group or key user; or of a vault, a part of it, or a scope that contains it. Of a key, its identifier. */
   readonly at: string;
   readonly changedBy: ChangedBy;
 }
@@ -113,20 +130,23 @@ export function parseResourceEvent(event: unknown, rules: ResourceEventRules): R
   const { id, subject } = parsed;
   const { claims, correlationId } = parsed.data;
   if (rules.clientId !== undefined && claims.appid?.toLowerCase() === rules.clientId.toLowerCase()) return undefined;
-  const concern = OPERATIONS[operation];
+  const { concern } = operation;
   const at = placeOf(subject, concern);
   if (!at) return undefined;
   const subscription = subscriptionOf(at) ?? '';
   // Vaults may be in a subscription whose accounts are not watched.
-  if (concern !== 'vault' && rules.subscriptions?.includes(subscription) === false) return undefined;
-  if (concern === 'vault' && !rules.vaults.all.some((vault) => isConcerned(vault.id, at))) return undefined;
+  const isWatched =
+    concern === 'vault' || concern === 'perimeter'
+      ? rules.vaults.all.some((vault) => isConcerned(vault.id, at))
+      : rules.subscriptions?.includes(subscription) !== false;
+  if (!isWatched) return undefined;
   const ms = Math.min(Date.parse(parsed.time), rules.now().getTime());
   const changedBy: ChangedBy = {
     ...(claims[OBJECT_ID] ? { objectId: claims[OBJECT_ID] } : {}),
     ...(claims.name ? { name: claims.name } : {}),
     ...(claims.appid ? { client: claims.appid } : {}),
     on: (Number.isNaN(ms) ? rules.now() : new Date(ms)).toISOString(),
-    operation,
+    operation: operation.name,
     resource: subject,
     ...(correlationId ? { correlationId } : {}),
     confirmed: false,
@@ -154,6 +174,13 @@ function placeOf(subject: string, concern: Concern): string | undefined {
       return topLevel(subject, 'Microsoft.Storage/storageAccounts');
     case 'identity':
       return topLevel(subject, 'Microsoft.ManagedIdentity/userAssignedIdentities');
+    case 'keyUser': {
+      const own = ownerOf(subject);
+      return own && apiVersionOf(own.type) !== undefined ? own.id : undefined;
+    }
+    case 'perimeter':
+      // The event does not name the associated resource, which may be in any subscription.
+      return group === undefined ? undefined : '/subscriptions';
     case 'vault': {
       const extended = /^(.*)\/providers\/Microsoft\.(?:Authorization|Insights|EventGrid)\//i.exec(subject)?.[1];
       // Of a child, an access policy say, the vault.
@@ -168,8 +195,18 @@ function placeOf(subject: string, concern: Concern): string | undefined {
 
 /** The resource of a type at the beginning of an ARM id. */
 function topLevel(id: string, type: string): string | undefined {
-  const own = id.split('/').slice(0, 9).join('/');
-  return parseResourceId(own)?.type.toLowerCase() === type.toLowerCase() ? own : undefined;
+  const own = ownerOf(id);
+  return own?.type.toLowerCase() === type.toLowerCase() ? own.id : undefined;
+}
+
+/** The top-level resource that an ARM id is of, or below. */
+function ownerOf(id: string): ResourceId | undefined {
+  return parseResourceId(id.split('/').slice(0, 9).join('/'));
+}
+
+/** The key of a SQL server is set at a child of it. */
+function withProtector(type: string): string {
+  return type.startsWith('Microsoft.Sql/') ? `${type}/encryptionProtector` : type;
 }
 
 function subscriptionOf(id: string): string | undefined {

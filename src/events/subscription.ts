@@ -27,8 +27,10 @@ interface EventFilter {
   readonly values: readonly string[];
 }
 
-/** The event subscription that a vault, or a watched subscription, needs for one function. */
+/** An event subscription that a vault, or a watched subscription, needs. */
 export interface WantedSubscription {
+  /** How its name ends: a function may need several. */
+  readonly ending: string;
   readonly functionName: string;
   readonly eventTypes: readonly string[];
   /** All of them have to fit. */
@@ -73,36 +75,43 @@ export interface WantedDestination {
 /** Of a vault: one for each event function. */
 export function wantedSubscriptions(destination: WantedDestination): WantedSubscription[] {
   return EVENT_FUNCTIONS.map(({ functionName, eventType }) =>
-    wantedFor(functionName, { eventTypes: [eventType], filters: [] }, destination),
+    wantedFor(functionName, functionName, { eventTypes: [eventType], filters: [] }, destination),
   );
 }
 
+const OPERATION = 'data.operationName';
 /** Field of an event by which the app's own writes are left out. */
 const OWN_WRITES = 'data.claims.appid';
 
 /** Of a watched subscription. @param clientId of the app's own identity, whose writes are left out */
-export function wantedWatch(destination: WantedDestination, clientId: string | undefined): WantedSubscription {
-  const filters = [
-    { operatorType: 'StringIn', key: 'data.operationName', values: WATCHED_OPERATIONS },
-    // Unlike `StringNotContains` it lets events without a caller through ("Event filtering").
-    ...(clientId ? [{ operatorType: 'StringNotIn', key: OWN_WRITES, values: [clientId] }] : []),
-  ];
-  // Dead letters would hold the names and addresses of callers; the hourly check makes up for them.
-  const { functionAppId } = destination;
-  return wantedFor(
-    CHANGE_FUNCTION,
-    { eventTypes: WATCHED_EVENT_TYPES, filters },
-    { functionAppId, storageAccountId: undefined },
-  );
+export function wantedWatches(
+  { functionAppId }: Pick<WantedDestination, 'functionAppId'>,
+  clientId: string | undefined,
+): WantedSubscription[] {
+  return WATCHED_OPERATIONS.map((values, n) => {
+    const filters = [
+      { operatorType: 'StringIn', key: OPERATION, values },
+      // Unlike `StringNotContains` it lets events without a caller through ("Event filtering").
+      ...(clientId ? [{ operatorType: 'StringNotIn', key: OWN_WRITES, values: [clientId] }] : []),
+    ];
+    return wantedFor(
+      CHANGE_FUNCTION,
+      n === 0 ? CHANGE_FUNCTION : `${CHANGE_FUNCTION}${n + 1}`,
+      { eventTypes: WATCHED_EVENT_TYPES, filters },
+      // Dead letters would hold the names and addresses of callers; the hourly check makes up for them.
+      { functionAppId, storageAccountId: undefined },
+    );
+  });
 }
 
 function wantedFor(
   functionName: string,
+  ending: string,
   filter: Pick<WantedSubscription, 'eventTypes' | 'filters'>,
   { functionAppId, storageAccountId }: WantedDestination,
 ): WantedSubscription {
   return {
-    functionName,
+    ...{ functionName, ending },
     ...filter,
     functionId: `${functionAppId}/functions/${functionName}`,
     deadLetter: storageAccountId ? { storageAccountId, container: DEAD_LETTER_CONTAINER } : undefined,
@@ -128,15 +137,24 @@ export function judgeSubscriptions(
   wanted: readonly WantedSubscription[],
   found: readonly EventSubscriptionState[],
 ): SubscriptionVerdict[] {
+  const isOurs = ({ functionId }: EventSubscriptionState, one: WantedSubscription): boolean =>
+    functionId !== undefined && sameResource(functionId, one.functionId);
+  const rightFor = (state: EventSubscriptionState): WantedSubscription | undefined =>
+    wanted.find((one) => isOurs(state, one) && differencesOf(one, state).length === 0);
+  const wrong = found.filter((state) => !rightFor(state));
+  const right = new Set(found.map(rightFor));
   return wanted.map((one) => {
-    const ours = found.filter(({ functionId }) => functionId !== undefined && sameResource(functionId, one.functionId));
-    const judged = ours.map((state) => ({ state, differences: differencesOf(one, state) }));
-    if (judged.some(({ differences }) => differences.length === 0)) return { is: 'right', wanted: one };
+    if (right.has(one)) return { is: 'right', wanted: one };
+    const judged = wrong
+      .filter((state) => isOurs(state, one))
+      // One that is named for another list of the same function is not taken from it.
+      .filter((state) => !wanted.some((other) => other !== one && isNamedFor(state, other.ending)))
+      .map((state) => ({ state, differences: differencesOf(one, state) }));
     const [nearest] = judged.sort((a, b) => a.differences.length - b.differences.length);
     if (nearest) {
       return { is: 'misaimed', wanted: one, found: nearest.state, differences: nearest.differences, ours: true };
     }
-    const named = found.find((state) => isNamedFor(state, one.functionName));
+    const named = wrong.find((state) => isNamedFor(state, one.ending));
     if (!named) return { is: 'missing', wanted: one };
     const differences = [`It delivers to ${named.functionId ?? named.endpointType}, not to ${one.functionId}.`];
     return { is: 'misaimed', wanted: one, found: named, differences, ours: false };
@@ -144,9 +162,9 @@ export function judgeSubscriptions(
 }
 
 /** `cmk-keyExpired`, `cmk-prod-keyExpired`: what this app and its deployment call theirs. */
-function isNamedFor({ name }: EventSubscriptionState, functionName: string): boolean {
+function isNamedFor({ name }: EventSubscriptionState, ending: string): boolean {
   const lower = name.toLowerCase();
-  return lower.startsWith('cmk-') && lower.endsWith(`-${functionName.toLowerCase()}`);
+  return lower.startsWith('cmk-') && lower.endsWith(`-${ending.toLowerCase()}`);
 }
 
 /** Where the subscription that a verdict asks for is put: one of this app is written again, and else a new one is made. */
@@ -166,8 +184,8 @@ export function placementOf<T>(
 /** The name for a new one. It carries the app's name, so that two installations on one vault do not take each other's. */
 export function subscriptionName(wanted: WantedSubscription): string {
   const app = parseResourceId(wanted.functionId.slice(0, wanted.functionId.lastIndexOf('/functions/')))?.name ?? 'app';
-  const room = 64 - 'cmk--'.length - wanted.functionName.length;
-  return `cmk-${app.replace(/[^0-9A-Za-z-]/g, '-').slice(0, room)}-${wanted.functionName}`;
+  const room = 64 - 'cmk--'.length - wanted.ending.length;
+  return `cmk-${app.replace(/[^0-9A-Za-z-]/g, '-').slice(0, room)}-${wanted.ending}`;
 }
 
 function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState): string[] {

@@ -43,28 +43,29 @@ export interface WatchPorts {
 export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal: AbortSignal): Promise<void> {
   const hsms = ports.settings.vaults.all.filter(({ kind }) => kind === 'managedHsm');
   if (hsms.length === 0) return;
-  const seen = await readSeen(ports, log);
+  const look = { ref, seen: await readSeen(ports, log), ports, log };
   // In parallel: an HSM that does not answer must not delay the keys of another.
-  await Promise.all(hsms.map((hsm) => watchHsm(hsm, new Watcher(ref, seen, ports, log), ports, log, signal)));
+  await Promise.all(hsms.map((hsm) => watchHsm(hsm, look, signal)));
 }
 
-async function watchHsm(
-  hsm: ManagedVault,
-  watcher: Watcher,
-  ports: WatchPorts,
-  log: Log,
-  signal: AbortSignal,
-): Promise<void> {
-  const keys = await keysOf(hsm, ports, log);
-  const left = await pMap(keys, (key) => (signal.aborted ? key : watcher.look(key)), { concurrency: CONCURRENCY });
+interface Look {
+  readonly ref: string;
+  /** Undefined: not known. */
+  readonly seen: ReadonlyMap<string, string> | undefined;
+  readonly ports: WatchPorts;
+  readonly log: Log;
+}
+
+async function watchHsm(hsm: ManagedVault, look: Look, signal: AbortSignal): Promise<void> {
+  const keys = await keysOf(hsm, look);
+  const left = await pMap(keys, (key) => (signal.aborted ? key : watchKey(key, look)), { concurrency: CONCURRENCY });
   const missed = left.filter((key) => key !== undefined).length;
   if (missed === 0) return;
   const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not looked at in time.`;
-  log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
+  look.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
 }
 
-/** Undefined: not known. */
-async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<ReadonlyMap<string, string> | undefined> {
+async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<Look['seen']> {
   try {
     return await seenKeys.all();
   } catch (error) {
@@ -74,9 +75,9 @@ async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<ReadonlyMap
   }
 }
 
-async function keysOf(hsm: ManagedVault, { keyCatalog }: WatchPorts, log: Log): Promise<ManagedKey[]> {
+async function keysOf(hsm: ManagedVault, { ports, log }: Look): Promise<ManagedKey[]> {
   try {
-    return (await keyCatalog.names(hsm)).map((name) => managedKey(hsm, name));
+    return (await ports.keyCatalog.names(hsm)).map((name) => managedKey(hsm, name));
   } catch (error) {
     const message = `The keys of the Managed HSM ${hsm.name} cannot be listed: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
@@ -84,53 +85,39 @@ async function keysOf(hsm: ManagedVault, { keyCatalog }: WatchPorts, log: Log): 
   }
 }
 
-class Watcher {
-  readonly #ref: string;
-  readonly #seen: ReadonlyMap<string, string> | undefined;
-  readonly #ports: WatchPorts;
-  readonly #log: Log;
-
-  constructor(ref: string, seen: ReadonlyMap<string, string> | undefined, ports: WatchPorts, log: Log) {
-    this.#ref = ref;
-    this.#seen = seen;
-    this.#ports = ports;
-    this.#log = log;
+async function watchKey(key: ManagedKey, look: Look): Promise<undefined> {
+  const { seen, ports, log } = look;
+  try {
+    const now = ports.now();
+    const state = watchedState(await ports.keys.listVersions(key), now);
+    const before = seen?.get(key.id.toLowerCase());
+    const { newest } = state;
+    const isRecent = newest !== undefined && now.getTime() - newest.createdOn.getTime() < RECENT_MS;
+    if (seen ? state.text !== before : isRecent) await requestChanged(key, state, before, now, look);
+    // Last, so that a look which is killed is made again.
+    if (state.text !== before) await ports.seenKeys.put(key.id, state.text);
+  } catch (error) {
+    const message = `${key.id} was not looked at: ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'HsmUnwatched', message, key: key.id });
   }
+}
 
-  async look(key: ManagedKey): Promise<undefined> {
-    try {
-      const now = this.#ports.now();
-      const state = watchedState(await this.#ports.keys.listVersions(key), now);
-      const before = this.#seen?.get(key.id.toLowerCase());
-      if (this.#isNews(state, before, now)) await this.#putToWork(key, state, before, now);
-      // Last, so that a look which is killed is made again.
-      if (state.text !== before) await this.#ports.seenKeys.put(key.id, state.text);
-    } catch (error) {
-      const message = `${key.id} was not looked at: ${describe(describeFailure(error))}`;
-      this.#log({ level: 'error', reason: 'HsmUnwatched', message, key: key.id });
-    }
-  }
-
-  #isNews({ text, newest }: WatchedState, before: string | undefined, now: Date): boolean {
-    if (this.#seen) return text !== before;
-    return newest !== undefined && now.getTime() - newest.createdOn.getTime() < RECENT_MS;
-  }
-
-  async #putToWork(key: ManagedKey, state: WatchedState, before: string | undefined, now: Date): Promise<void> {
-    const { newest, phase } = state;
-    // Of a version that was not there before it is known when it began; of all else, that it is noticed now.
-    const isNew = newest !== undefined && before !== undefined && !before.startsWith(newest.version);
-    const since = (isNew ? newest.createdOn : now).toISOString();
-    const cause = { by: 'hsmWatch', ref: this.#ref, since };
-    await this.#ports.requestKey(key.id, cause);
-    const about = { key: key.id, version: newest?.version, cause };
-    const message = `${REASONS.HsmKeyChanged} It is reconciled.`;
-    this.#log({ level: 'info', reason: 'HsmKeyChanged', message, ...about });
-    if (phase === 'expired') {
-      const detail = 'Accounts that use it go on working, but Storage refuses it for anything new.';
-      this.#log({ level: 'error', reason: 'KeyExpired', message: `${REASONS.KeyExpired} ${detail}`, ...about });
-    }
-  }
+async function requestChanged(
+  key: ManagedKey,
+  { newest, phase }: WatchedState,
+  before: string | undefined,
+  now: Date,
+  { ref, ports, log }: Look,
+): Promise<void> {
+  // Of a version that was not there before it is known when it began; of all else, that it is noticed now.
+  const isNew = newest !== undefined && before !== undefined && !before.startsWith(newest.version);
+  const cause = { by: 'hsmWatch', ref, since: (isNew ? newest.createdOn : now).toISOString() };
+  await ports.requestKey(key.id, cause);
+  const about = { key: key.id, version: newest?.version, cause };
+  log({ level: 'info', reason: 'HsmKeyChanged', message: `${REASONS.HsmKeyChanged} It is reconciled.`, ...about });
+  if (phase !== 'expired') return;
+  const detail = 'Accounts that use it go on working, but Storage refuses it for anything new.';
+  log({ level: 'error', reason: 'KeyExpired', message: `${REASONS.KeyExpired} ${detail}`, ...about });
 }
 
 interface WatchedState {

@@ -118,16 +118,6 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
-/** A pause as the API shows it. */
-export function pausedView({ key, reason, by: { objectId, name }, since, until }: PauseOrder) {
-  return {
-    ...(key ? { key } : {}),
-    ...{ reason, by: objectId, since },
-    ...(name ? { byName: name } : {}),
-    ...(until ? { until } : {}),
-  };
-}
-
 /** A later time has a year of five digits, which `Date.parse` rejects. */
 const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
 
@@ -199,12 +189,6 @@ export function withRekey(orders: StandingOrders, rekey: Rekey, now: Date): Stan
 export function contestOf(contests: readonly Contest[], account: string, now: Date): Contest | undefined {
   const id = comparableId(account);
   return openContests(contests, now).find((contest) => comparableId(contest.account) === id);
-}
-
-/** Whether an account of a subscription is contested. @param subscription id, in any letter case */
-export function hasContest(contests: readonly Contest[], subscription: string, now: Date): boolean {
-  const prefix = `/subscriptions/${subscription}/`.toLowerCase();
-  return openContests(contests, now).some(({ account }) => account.toLowerCase().startsWith(prefix));
 }
 
 /** A contest is over after a day, or when an operator releases it. */

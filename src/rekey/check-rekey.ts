@@ -1,10 +1,10 @@
 import type { InSight } from '../accounts/in-sight.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Account } from '../fleet/account.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { accountKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
+import type { UseRows } from '../fleet/use-row.ts';
 import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -17,7 +17,7 @@ interface CheckServices extends KeyAccessServices {
   readonly keys: Keys;
   readonly keyCatalog: Pick<KeyCatalog, 'material'>;
   readonly accounts: StorageAccounts;
-  readonly fleet: Pick<FleetIndex, 'uses'>;
+  readonly useRows: Pick<UseRows, 'of'>;
   readonly orderStore: Pick<OrdersStore, 'read'>;
   /** Ids of the subscriptions whose accounts are listed. */
   readonly searched: () => Promise<readonly string[]>;
@@ -55,7 +55,7 @@ async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
 
 async function accountsOf(
   key: ManagedKey,
-  { accounts, fleet, searched, inSight }: CheckServices,
+  { accounts, useRows, searched, inSight }: CheckServices,
 ): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'excluded' | 'unread'>> {
   const found: Account[] = [];
   const unread: string[] = [];
@@ -63,7 +63,7 @@ async function accountsOf(
   const excluded: string[] = [];
   const isManaged = inManagedSubscriptions(await inSight());
   try {
-    for await (const use of fleet.uses(key.id)) {
+    for await (const use of useRows.of(key.id)) {
       if (isManaged(use)) known.add(use.account.toLowerCase());
       else excluded.push(use.account);
     }

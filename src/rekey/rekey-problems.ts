@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { commandOr } from '../azure/shell-command.ts';
 import { grantAccess } from '../identities/grant-access.ts';
@@ -13,12 +14,8 @@ import { storageHindrance, type VaultProperties } from '../vaults/vault-client.t
 import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
 import type { Blocker } from './blocker.ts';
 
-/** A reason why a re-key may not start. */
-interface RekeyProblem {
-  readonly reason: Reason;
-  readonly detail: string;
-  readonly fix: string;
-}
+const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
+type RekeyProblem = z.output<typeof problem>;
 
 /** What Azure answered, or why it could not be read. */
 export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
@@ -41,15 +38,13 @@ export interface RekeyFacts {
   readonly unread: readonly string[];
 }
 
-export interface RekeyCheck {
-  readonly problems: readonly RekeyProblem[];
-  /** What could not be read, and what will not move; neither blocks the re-key. */
-  readonly warnings: readonly string[];
-  /** Accounts that use the old key, as far as they are known, themselves or by a scope. */
-  readonly accounts: number;
-  /** Identities that lack their role on the new key: `--grant` assigns it. */
-  readonly withoutRole: readonly string[];
-}
+export const REKEY_CHECK = z.object({
+  problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
+  warnings: z.array(z.string()).describe('What could not be found out, and what will not move.'),
+  accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
+  withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
+});
+export type RekeyCheck = z.output<typeof REKEY_CHECK>;
 
 /** Finds every problem at once, so that an operator does not meet them one by one. */
 export function evaluateRekey(facts: RekeyFacts): RekeyCheck {

@@ -4,7 +4,7 @@ import { abortAfter } from '../azure/deadline.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { known } from '../azure/read-or-why.ts';
-import type { KnownKeys } from '../fleet/known-keys.ts';
+import type { KnownKeys } from '../fleet/fleet-index.ts';
 import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { queryInvalid } from '../http/query.ts';

@@ -7,7 +7,7 @@ import type { DriftDetails, DriftReport } from '../drift/report.ts';
 import type { AccountMemoryStore, ReportStore } from '../drift/store/drift-storage-client.ts';
 import type { KeyEffect } from '../effect/effect.ts';
 import type { EffectStore } from '../effect/effect-store-client.ts';
-import type { FleetAccount, FleetIndex } from '../fleet/fleet-index.ts';
+import { type FleetAccount, type FleetIndex, keysOfAccount } from '../fleet/fleet-index.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -47,7 +47,6 @@ export interface FleetReading {
   readonly keys: ReadonlyMap<string, KeyReading>;
   readonly report: DriftReport | undefined;
   readonly findings: DriftDetails['findings'];
-  readonly untoldAccess?: DriftDetails['untoldAccess'];
   readonly lastSeen: LastSeen;
   readonly warnings: readonly string[];
 }
@@ -75,11 +74,7 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const accounts = (
     await pMap(subscriptions, (id) => collect(fleet.accounts(id)), { concurrency: CONCURRENCY })
   ).flat();
-  const ids = new Map(
-    accounts
-      .flatMap(({ key, scopeUses }) => [...(key ? [key] : []), ...scopeUses.map((use) => use.key)])
-      .map((key) => [key.toLowerCase(), key]),
-  );
+  const ids = new Map(accounts.flatMap(keysOfAccount).map((key) => [key.toLowerCase(), key]));
   const uses = (await pMap(ids.values(), (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
@@ -131,7 +126,7 @@ async function readKey(key: ManagedKey, { keys, effects }: FleetPorts, warn: War
 async function readCheck(
   { driftStorage }: FleetPorts,
   warn: Warn,
-): Promise<Pick<FleetReading, 'report' | 'findings' | 'untoldAccess' | 'lastSeen'>> {
+): Promise<Pick<FleetReading, 'report' | 'findings' | 'lastSeen'>> {
   const memory = warn('Which accounts the drift check saw', {}, driftStorage.managedAccounts());
   const report = await warn('The newest drift report', undefined, driftStorage.newest());
   const details = report && (await warn('The findings of the drift check', undefined, driftStorage.details(report)));
@@ -141,6 +136,6 @@ async function readCheck(
   }
   // A report without its findings is useless.
   return details
-    ? { report, findings: details.findings, untoldAccess: details.untoldAccess, lastSeen }
+    ? { report, findings: details.findings, lastSeen }
     : { report: undefined, findings: [], lastSeen: new Map() };
 }

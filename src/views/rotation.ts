@@ -122,7 +122,7 @@ async function summaryOf(key: ManagedKey, ports: RotationViewPorts): Promise<Rot
 
 /** A rotation without the uses by name. */
 export function summarize(rotation: Rotation): RotationSummary {
-  const { oldestWaiting: _, failedUses: __, waitingUses: ___, places, ...summary } = rotation;
+  const { oldestWaiting: _, failedUses: __, places, ...summary } = rotation;
   return isRotationOpen(rotation) ? { ...summary, places } : summary;
 }
 

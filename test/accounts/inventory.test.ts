@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { hasDependents } from '../../src/accounts/inventory.ts';
 import type { Account, Scope } from '../../src/fleet/account.ts';
-import type { FleetIndex, FleetUse } from '../../src/fleet/fleet-index.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
+import type { UseRow, UseRows } from '../../src/fleet/use-row.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 
 function account(name: string, keyName = 'other-key', more: Partial<Account> = {}): Account {
@@ -32,7 +32,7 @@ class Fleet {
   readonly asked: string[] = [];
   /** Accounts that a list has told. */
   listed = 0;
-  indexed: Pick<FleetUse, 'account' | 'scope'>[] | Error = [];
+  indexed: Pick<UseRow, 'account' | 'scope'>[] | Error = [];
 
   services() {
     const ask = (what: string, name: string): void => {
@@ -59,14 +59,14 @@ class Fleet {
         if (scope) yield scope;
       },
     } as unknown as StorageAccounts;
-    const fleet = {
-      async *uses() {
+    const useRows = {
+      async *of() {
         const rows = uses();
         if (rows instanceof Error) throw rows;
         yield* rows;
       },
-    } as unknown as FleetIndex;
-    return { accounts, fleet };
+    } as unknown as UseRows;
+    return { accounts, useRows };
   }
 
   has(subscriptions: readonly string[] = [SUBSCRIPTION]) {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type FixServices, fix } from '../../src/drift/fixes.ts';
 import type { Finding } from '../../src/drift/report.ts';
-import type { FleetWork } from '../../src/fleet/fleet-work.ts';
 import type { NewWorkItem } from '../../src/fleet/work-items.ts';
+import type { FleetWork } from '../../src/fleet/worker-ports.ts';
 import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import type { Work } from '../../src/work/messages.ts';

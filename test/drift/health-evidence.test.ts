@@ -16,7 +16,7 @@ const foundOf = (of: AccountSubject) => evaluate(ACCOUNT_CHECKS, of, of.account.
 function sinceOf(of: AccountSubject, reported: readonly Finding[] = [], isRead = true) {
   const [found] = foundOf(of);
   const versions = [of.key, ...of.scopes.map((scope) => scope.key)].flatMap((one) => known(one?.versions) ?? []);
-  const findings = new ReportedFindings({ findings: [...reported], untoldAccess: undefined });
+  const findings = new ReportedFindings({ findings: [...reported] });
   const versionsOf = () => (isRead ? versions : []);
   return found && findingSince(found, { versionsOf, reported: (resource) => findings.of(resource), rules: rules() });
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ResourceId } from '../../src/azure/resource-id.ts';
 import type { Focus } from '../../src/drift/changes/focus.ts';
 import { mergeResult } from '../../src/drift/changes/merge.ts';
 import type { Finding } from '../../src/drift/report.ts';
@@ -8,6 +9,13 @@ import { finding, report } from './reports.ts';
 
 const ACCOUNT = account().id;
 const OTHER = `${ACCOUNT}2`;
+const DISK_SET: ResourceId = {
+  ...{
+    id: `/subscriptions/${VAULT.subscriptionId}/resourceGroups/rg/providers/Microsoft.Compute/diskEncryptionSets/des1`,
+  },
+  ...{ subscriptionId: VAULT.subscriptionId, resourceGroup: 'rg', type: 'Microsoft.Compute/diskEncryptionSets' },
+  name: 'des1',
+};
 const low = (id: string) => id.toLowerCase();
 
 function change(id: string, at: string, on = NOW.toISOString()): ResourceChange {
@@ -19,10 +27,12 @@ const focus: Focus = {
   accounts: new Map([[low(ACCOUNT), { id: ACCOUNT, changed: true }]]),
   vaults: new Map([[low(VAULT.id), VAULT]]),
   keys: new Set(),
+  keyUsers: new Map([[low(DISK_SET.id), DISK_SET]]),
   vaultUris: new Set(),
   resourcesOf: new Map([
     ['a', new Set([low(ACCOUNT)])],
     ['v', new Set([low(ACCOUNT), low(VAULT.id)])],
+    ['d', new Set([low(DISK_SET.id)])],
   ]),
 };
 
@@ -65,6 +75,18 @@ describe('what the checks find on a few subjects', () => {
     expect(merged.findings.map(({ id, changedBy }) => [id, changedBy?.objectId]).sort()).toEqual([
       ['new', 'a'],
       ['vault', 'v'],
+    ]);
+  });
+
+  it('of a resource of another service replaces that alone, and not what a check of its key found', () => {
+    const stale = (id: string, resource: string) => finding({ id, reason: 'OtherResourceStale', resource });
+    const before = [stale('gone', DISK_SET.id), stale('other', `${DISK_SET.id}2`)];
+    const { report: merged } = merge({ findings: before }, [stale('new', DISK_SET.id)], {
+      changes: [change('d', DISK_SET.id)],
+    });
+    expect(merged.findings.map(({ id, changedBy }) => [id, changedBy?.objectId]).sort()).toEqual([
+      ['new', 'd'],
+      ['other', undefined],
     ]);
   });
 

@@ -6,7 +6,7 @@ import { arm, signIn } from '../local-azure/support.ts';
 import { useApp } from '../support/app.ts';
 import { cmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
-import { storageIdentity, TestKey } from '../support/fleet.ts';
+import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { wordsOf } from '../support/pasted.ts';
 
 const app = useApp();
@@ -79,6 +79,58 @@ describe('a change whose event', () => {
     expect(changes.filter((one) => one.found.some(({ resource }) => resource === account)).length).toBeLessThanOrEqual(
       1,
     );
+  });
+});
+
+describe('a change of what is neither account nor vault', () => {
+  /** Waits for the change that made or ended a finding, with its caller. */
+  const noted = (part: 'found' | 'gone', resource: string, operation: string) =>
+    eventually(`${operation}: ${part}`, async () =>
+      (await reported()).changes.find((one) => {
+        const { objectId } = signIn(app.azure, 'owner');
+        const isOf = one.operation === operation && one.objectId === objectId;
+        return isOf && one[part].some((of) => of.resource === resource);
+      }),
+    );
+  const rg = () => group(app.azure.world).id;
+
+  it('is found with who made it: a disk encryption set and a SQL server that are pointed back, and then on', async () => {
+    const key = new TestKey(app.azure.world);
+    const newer = key.add();
+    for (const version of [key.first, newer]) Object.assign(version, { created: version.created - 2 * 86_400 });
+    const set = `${rg()}/providers/Microsoft.Compute/diskEncryptionSets/des-${key.name}`;
+    const server = `${rg()}/providers/Microsoft.Sql/servers/sql-${key.name}`;
+    await arm(app.azure, 'PUT', server, { body: { location: 'westeurope' } });
+    const pointTo = async (version: typeof newer) => {
+      const activeKey = { keyUrl: key.id(version) };
+      await arm(app.azure, 'PUT', set, { body: { location: 'westeurope', properties: { activeKey } } });
+      const serverKeyName = `${key.vault.name}_${key.name}_${version.version}`;
+      const properties = { serverKeyType: 'AzureKeyVault', serverKeyName };
+      await arm(app.azure, 'PUT', `${server}/encryptionProtector/current`, { body: { properties } });
+    };
+    const parts = [
+      ['found', key.first],
+      ['gone', newer],
+    ] as const;
+    for (const [part, version] of parts) {
+      await pointTo(version);
+      await noted(part, set, 'Microsoft.Compute/diskEncryptionSets/write');
+      await noted(part, server, 'Microsoft.Sql/servers/encryptionProtector/write');
+    }
+  });
+
+  it('is found with who made it: a perimeter that a vault joins and leaves', async () => {
+    const vault = vaultNamed(app.azure.world, 'kv-records');
+    const association = `${rg()}/providers/Microsoft.Network/networkSecurityPerimeters/p/resourceAssociations/a`;
+    const operation = 'Microsoft.Network/networkSecurityPerimeters/resourceAssociations';
+    const before = vault.properties.publicNetworkAccess;
+    vault.properties.publicNetworkAccess = 'SecuredByPerimeter';
+    const properties = { privateLinkResource: { id: vault.id }, accessMode: 'Enforced' };
+    await arm(app.azure, 'PUT', association, { body: { properties } });
+    await noted('found', vault.id, `${operation}/write`);
+    vault.properties.publicNetworkAccess = before;
+    await arm(app.azure, 'DELETE', association);
+    await noted('gone', vault.id, `${operation}/delete`);
   });
 });
 

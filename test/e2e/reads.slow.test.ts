@@ -81,7 +81,7 @@ it('a key shows who still uses which version, and what a rotation would cost in 
     ],
     users: { accounts: 2, lagging: 0, complete: true, oldest: expect.any(String) },
     rotation: { state: 'finished' },
-    rotationCost: { moves: 2, seconds: 0, places: [{ moves: 2, seconds: 0 }] },
+    rotationCost: { moves: 2, seconds: 0 },
     nextRotation: { by: 'none', reason: 'NoExpiry' },
     unread: [],
   });
@@ -102,31 +102,6 @@ it('a key shows who still uses which version, and what a rotation would cost in 
     users: { accounts: 2 },
   });
   expect(body).not.toHaveProperty('rotationCost');
-});
-
-describe('the history of an account', () => {
-  it('stands beside how it stands, newest first, as far as the caller may see it', async () => {
-    const audit = wire.services().audit;
-    const key = keyOf(wire.azure, 1);
-    const { name, id } = key.account();
-    expect((await check()).status).toBe(200);
-    for (let n = 0; n < 25; n += 1) {
-      await audit({ action: 'account.move', reason: 'Moved', resource: id, details: { key: key.id(), n } }, 10_000);
-    }
-    const one = await appWith();
-    const answer = await eventually('the index has it', async () => {
-      const shown = await get(`/fleet/${name}`, 'revoker', {}, one);
-      return shown.status === 200 && shown;
-    });
-    expectDocumented(answer, 'fleetAccount', document);
-    const { value, readOn } = answer.body.history as { value: { entry: { details: object } }[]; readOn: string };
-    expect(value.map(({ entry }) => entry.details)).toEqual(
-      Array.from({ length: 20 }, (_, n) => ({ key: key.id(), n: 24 - n })),
-    );
-    expect(Date.parse(readOn)).toBeGreaterThan(0);
-    const etag = answer.headers.get('etag') ?? '';
-    expect((await get(`/fleet/${name}`, 'revoker', { 'if-none-match': etag }, one)).status).toBe(304);
-  });
 });
 
 describe('the keys of the managed vaults', () => {

@@ -4,7 +4,7 @@ import {
   judgeSubscriptions,
   subscriptionName,
   wantedSubscriptions,
-  wantedWatch,
+  wantedWatches,
 } from '../../src/events/subscription.ts';
 import { eventSubscriptions, FUNCTION_APP, rules, STORAGE } from '../drift/checks/subjects.ts';
 
@@ -39,18 +39,31 @@ describe('the event subscriptions that a vault needs', () => {
   });
 });
 
-describe('the event subscription that a subscription needs', () => {
-  const destination = { functionAppId: FUNCTION_APP, storageAccountId: undefined };
-  const [ofApp, ofOperator] = [wantedWatch(destination, 'a-client'), wantedWatch(destination, undefined)];
-  const { functionId, eventTypes, filters } = ofApp;
-  const made = { ...first, functionId, eventTypes, filters, deadLetter: undefined };
+describe('the event subscriptions that a subscription needs', () => {
+  const watches = (clientId: string | undefined) => wantedWatches({ functionAppId: FUNCTION_APP }, clientId);
+  const made = watches('a-client').map((one) => ({ ...first, ...one, name: subscriptionName(one) }));
+  const judged = (clientId: string | undefined, states: typeof made) =>
+    judgeSubscriptions(watches(clientId), states).map((one) => [one.is, 'found' in one ? one.found.name : undefined]);
 
-  it('is right for an operator who does not know whose writes it leaves out', () => {
-    expect(judgeSubscriptions([ofOperator], [made])).toMatchObject([{ is: 'right' }]);
+  it('are right for an operator who does not know whose writes they leave out', () => {
+    expect(judged(undefined, made).map(([is]) => is)).toEqual(['right', 'right']);
   });
 
-  it("is misaimed for the app where it leaves out another identity's writes", () => {
-    expect(judgeSubscriptions([wantedWatch(destination, 'other')], [made])).toMatchObject([{ is: 'misaimed' }]);
+  it("are misaimed for the app where they leave out another identity's writes", () => {
+    expect(judged('other', made)).toEqual(made.map(({ name }) => ['misaimed', name]));
+  });
+
+  it('are told apart: of one operation list that is missing or wrong the other is not overwritten', () => {
+    const [one, two] = made;
+    if (!one || !two) throw new Error('There are two.');
+    expect(judged('a-client', [one])).toEqual([
+      ['right', undefined],
+      ['missing', undefined],
+    ]);
+    expect(judged('a-client', [two, { ...one, filters: [] }])).toEqual([
+      ['misaimed', one.name],
+      ['right', undefined],
+    ]);
   });
 });
 

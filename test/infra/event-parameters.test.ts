@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { eventParameters, missingFunctions, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
 import { keyVaultsIn, topicQuery, topicsByVault } from '../../scripts/infra/find-topics.ts';
+import { subscriptionName, wantedWatches } from '../../src/events/subscription.ts';
 import { asObject, type JsonObject } from './arm/json.ts';
 import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, SUBSCRIPTION, template, VAULT } from './arm/templates.ts';
 
@@ -36,6 +37,24 @@ describe('parameters of the event subscriptions', () => {
     ) as JsonObject;
     const { azure } = await dryRun('events', values);
     expect(azure.ofType('Microsoft.EventGrid/systemTopics/eventSubscriptions')).toHaveLength(6);
+  });
+
+  it('have the app told of changes by the event subscriptions that it would make itself', async () => {
+    const main = readMainOutputs(await environment());
+    const values = Object.entries(eventParameters(main, [])).map(([name, { value }]) => [name, value]);
+    const { azure } = await dryRun('events', Object.fromEntries(values) as JsonObject);
+    const wanted = wantedWatches(main, main.appClientId);
+    const deployed = azure.ofType('Microsoft.EventGrid/eventSubscriptions');
+    expect(new Set(deployed.map(({ id }) => id.slice(id.lastIndexOf('/') + 1)))).toEqual(
+      new Set(wanted.map(subscriptionName)),
+    );
+    for (const { id, body } of deployed) {
+      const one = wanted.find((of) => id.endsWith(`/${subscriptionName(of)}`));
+      expect(body.properties).toMatchObject({
+        destination: { properties: { resourceId: one?.functionId } },
+        filter: { includedEventTypes: one?.eventTypes, advancedFilters: one?.filters },
+      });
+    }
   });
 
   const theirs = {

@@ -8,6 +8,7 @@ import { eventSubscriptionRoutes } from './event-subscriptions.ts';
 import { fileShareRoutes } from './file-shares.ts';
 import { identityRoutes } from './identities.ts';
 import { managedHsmRoutes } from './managed-hsms.ts';
+import { otherResourceRoutes } from './other-resources.ts';
 import { policyRoutes } from './policies.ts';
 import { resourceRoutes } from './resources.ts';
 import { roleAssignmentRoutes } from './role-assignments.ts';
@@ -35,6 +36,7 @@ export const armProviders: readonly ArmRoutes[] = [
   fileShareRoutes,
   blobContainerRoutes,
   identityRoutes,
+  otherResourceRoutes,
   roleDefinitionRoutes,
   roleAssignmentRoutes,
   roleScheduleRoutes,

@@ -57,7 +57,8 @@ const marksOf = ({ rotation, period }: ExpiryRow) =>
     { at: rotation, kind: 'rotation' },
   ] as const;
 
-function DueWords({ row: { due, tone }, now }: { readonly row: ExpiryRow; readonly now: number }) {
+function DueWords({ row: { due, tone, isOff }, now }: { readonly row: ExpiryRow; readonly now: number }) {
+  if (isOff) return <span class={`due tone-${tone}`}>Revoked or disabled</span>;
   if (!due) return <span class="muted">nothing is due</span>;
   const isPast = due.at < now;
   return (

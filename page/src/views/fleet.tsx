@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
-import { count, keyLabel } from '../names.ts';
+import { count, digits, keyLabel } from '../names.ts';
 import { FleetGrid } from '../pictures/fleet-grid.tsx';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
@@ -37,84 +37,91 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   const sortText = query.get('sort') ?? '';
   const sort = parseSort(sortText);
   const sorted = useMemo(() => sortFleet(found, sort), [found, sortText]);
+  const isEmpty = fleet.isWhole && rows.length === 0;
   const set = (name: (typeof FIELDS)[number] | 'sort', value: string) =>
     replaceQuery(['fleet'], { ...asked, sort: sortText, [name]: value });
   return (
     <>
       <Heading>Fleet</Heading>
-      <Section title={fleet.summary?.text ?? 'All accounts'} of={fleet.polled}>
+      <Section title="All accounts" of={fleet.polled}>
         {fleet.warnings.map((warning) => (
           <p key={warning} class="muted">
             <Prose text={warning} />
           </p>
         ))}
-        <search class="filters">
-          <label class="field wide">
-            <span>Search</span>
-            <input
-              type="search"
-              value={asked.q ?? ''}
-              placeholder="name, key, group, tag …"
-              autocomplete="off"
-              onInput={(event) => set('q', event.currentTarget.value)}
-            />
-          </label>
-          <Choice name="Health" value={asked.health} set={(value) => set('health', value)}>
-            {HEALTH_STATES.map((state) => [state, HEALTH_WORDS[state][1]])}
-          </Choice>
-          <Choice name="Key" value={asked.key} set={(value) => set('key', value)}>
-            {choices.keys.map((key) => [keyLabel(key), keyLabel(key)])}
-          </Choice>
-          <Choice name="Vault" value={asked.vault} set={(value) => set('vault', value)}>
-            {choices.vaults.map((one) => [one, one])}
-          </Choice>
-          <Choice name="Subscription" value={asked.subscription} set={(value) => set('subscription', value)}>
-            {choices.subscriptions.map((one) => [one, one])}
-          </Choice>
-          <Choice name="Region" value={asked.region} set={(value) => set('region', value)}>
-            {choices.regions.map((one) => [one, one])}
-          </Choice>
-          <Choice name="Tag" value={asked.tag} set={(value) => set('tag', value)}>
-            {choices.tags.map((one) => [one, one])}
-          </Choice>
-          <div class="narrow">
-            <Choice name="Sort by" all="health" value={sortText} set={(value) => set('sort', value)}>
-              {COLUMN_NAMES.flatMap((name) => [[name, name] as const, [`-${name}`, `${name}, reversed`] as const])}
-            </Choice>
-          </div>
-          {Object.keys(asked).length > 0 && (
-            <button type="button" onClick={() => replaceQuery(['fleet'], {})}>
-              Show all
-            </button>
-          )}
-        </search>
-        <div class="row">
-          <p role="status">
-            {count(found.length, 'account')}
-            {found.length === rows.length ? '' : ` of ${rows.length.toLocaleString('en')}`}
-            {asked.cause ? ' of one cause' : ''}
-            {fleet.isWhole ? '' : ' (reading more …)'}
-          </p>
-          <button
-            type="button"
-            class="small"
-            disabled={!fleet.isWhole}
-            onClick={() => saveFile('fleet.csv', fleetCsv(sorted), 'text/csv')}
-          >
-            Download CSV
-          </button>
-        </div>
-        <FleetGrid
-          rows={around}
-          health={asked.health}
-          cause={asked.cause}
-          choose={(health, cause) => replaceQuery(['fleet'], { ...asked, sort: sortText, health, cause })}
-        />
-        {fleet.problem && <ProblemCard problem={fleet.problem} />}
-        {fleet.isWhole && found.length === 0 ? (
-          <NoAccount isFiltered={rows.length > 0} />
+        {isEmpty ? (
+          <NoAccount isFiltered={false} />
         ) : (
-          <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
+          <>
+            <div class="row">
+              <p role="status">
+                {count(found.length, 'account')}
+                {found.length === rows.length ? '' : ` of ${digits(rows.length)}`}
+                {asked.cause ? ' of one cause' : ''}
+                {fleet.isWhole ? '' : ' (reading more …)'}
+              </p>
+              <button
+                type="button"
+                class="small"
+                disabled={!fleet.isWhole}
+                onClick={() => saveFile('fleet.csv', fleetCsv(sorted), 'text/csv')}
+              >
+                Download CSV
+              </button>
+            </div>
+            <FleetGrid
+              rows={around}
+              health={asked.health}
+              cause={asked.cause}
+              choose={(health, cause) => replaceQuery(['fleet'], { ...asked, sort: sortText, health, cause })}
+            />
+            <search class="filters">
+              <label class="field wide">
+                <span>Search</span>
+                <input
+                  type="search"
+                  value={asked.q ?? ''}
+                  placeholder="name, key, group, tag …"
+                  autocomplete="off"
+                  onInput={(event) => set('q', event.currentTarget.value)}
+                />
+              </label>
+              <Choice name="Health" value={asked.health} set={(value) => set('health', value)}>
+                {HEALTH_STATES.map((state) => [state, HEALTH_WORDS[state][1]])}
+              </Choice>
+              <Choice name="Key" value={asked.key} set={(value) => set('key', value)}>
+                {choices.keys.map((key) => [keyLabel(key), keyLabel(key)])}
+              </Choice>
+              <Choice name="Vault" value={asked.vault} set={(value) => set('vault', value)}>
+                {choices.vaults.map((one) => [one, one])}
+              </Choice>
+              <Choice name="Subscription" value={asked.subscription} set={(value) => set('subscription', value)}>
+                {choices.subscriptions.map((one) => [one, one])}
+              </Choice>
+              <Choice name="Region" value={asked.region} set={(value) => set('region', value)}>
+                {choices.regions.map((one) => [one, one])}
+              </Choice>
+              <Choice name="Tag" value={asked.tag} set={(value) => set('tag', value)}>
+                {choices.tags.map((one) => [one, one])}
+              </Choice>
+              <div class="narrow">
+                <Choice name="Sort by" all="health" value={sortText} set={(value) => set('sort', value)}>
+                  {COLUMN_NAMES.flatMap((name) => [[name, name] as const, [`-${name}`, `${name}, reversed`] as const])}
+                </Choice>
+              </div>
+              {Object.keys(asked).length > 0 && (
+                <button type="button" onClick={() => replaceQuery(['fleet'], {})}>
+                  Show all
+                </button>
+              )}
+            </search>
+            {fleet.problem && <ProblemCard problem={fleet.problem} />}
+            {fleet.isWhole && found.length === 0 ? (
+              <NoAccount isFiltered />
+            ) : (
+              <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
+            )}
+          </>
         )}
       </Section>
     </>

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { CHANGED_BY, type ResourceChange } from '../../events/resource-event.ts';
-import type { FleetTable, Row, RowChange } from '../../fleet/fleet-rows.ts';
+import { CHANGED_BY, CONCERNS, type ResourceChange } from '../../events/resource-event.ts';
+import type { FleetTable, Row, RowChange } from '../../fleet/fleet-table-client.ts';
 import { parseJson } from '../../text.ts';
 import { HOUR_MS } from '../../time/spans.ts';
 import { type Cause, KEY_WORK } from '../../work/messages.ts';
@@ -40,7 +40,7 @@ const [PENDING, CHECKED] = ['change', 'changed'];
 const BROKEN = z.array(z.object({ use: z.string(), stamp: z.string() }));
 const ROW = z.object({
   id: z.string().min(1).max(128),
-  concern: z.enum(['account', 'identity', 'group', 'vault', 'key']),
+  concern: z.enum([...CONCERNS, 'key']),
   at: z.string().min(1).max(1_000),
   notedOn: z.iso.datetime(),
   due: z.iso.datetime(),

@@ -5,7 +5,7 @@ import { REASONS } from '../../reasons.ts';
 import type { Leases } from '../../work/lease-client.ts';
 import type { Cause } from '../../work/messages.ts';
 import type { Rules } from '../checks/subjects.ts';
-import { rulesOf } from '../evaluate-all.ts';
+import { rulesOf } from '../drift-run.ts';
 import { fix, isFixed } from '../fixes.ts';
 import { putWork, type WantedWork } from '../put-work.ts';
 import type { DriftReport, Finding } from '../report.ts';

@@ -1,10 +1,11 @@
 import pMap from 'p-map';
-import { comparableId } from '../../azure/resource-id.ts';
+import { comparableId, parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
-import type { KnownKeys } from '../../fleet/known-keys.ts';
+import type { KnownKeys } from '../../fleet/fleet-index.ts';
 import type { UseRow, UseRows } from '../../fleet/use-row.ts';
 import { sameKeyName } from '../../keys/key-identifier.ts';
-import type { ManagedVault, ManagedVaults } from '../../keys/managed-vaults.ts';
+import type { ManagedVault } from '../../keys/managed-vaults.ts';
+import type { Settings } from '../../settings/settings.ts';
 
 /** Keys of one vault whose users are looked up. */
 const MOST_KEYS = 1_000;
@@ -18,6 +19,8 @@ export interface Focus {
   readonly vaults: ReadonlyMap<string, ManagedVault>;
   /** Keys that the app revoked or restored, by resource. */
   readonly keys: ReadonlySet<string>;
+  /** Resources of other services, by resource. */
+  readonly keyUsers: ReadonlyMap<string, ResourceId>;
   /** URIs of vaults with keys that the index says these accounts use. */
   readonly vaultUris: ReadonlySet<string>;
   /** Resources that each change concerns, by the id of its event. */
@@ -25,7 +28,7 @@ export interface Focus {
 }
 
 export interface FocusPorts {
-  readonly settings: { readonly vaults: ManagedVaults };
+  readonly settings: Pick<Settings, 'vaults' | 'otherDependents'>;
   readonly knownKeys: KnownKeys;
   readonly useRows: Pick<UseRows, 'of'>;
 }
@@ -38,10 +41,12 @@ export function resourceOf(id: string): string {
 
 /** Finds what changes concern; the index says which accounts use a vault or an identity. Errors are the SDK's. */
 export async function focusOf(changes: readonly ResourceChange[], ports: FocusPorts): Promise<Focus> {
-  const { all } = ports.settings.vaults;
+  const { otherDependents, vaults: managed } = ports.settings;
+  const { all } = managed;
   const accounts = new Map<string, { id: string; changed: boolean }>();
   const vaults = new Map<string, ManagedVault>();
   const keys = new Set<string>();
+  const keyUsers = new Map<string, ResourceId>();
   const vaultUris = new Set<string>();
   const resourcesOf = new Map<string, ReadonlySet<string>>();
   const rows = new Map<ManagedVault, Promise<readonly UseRow[]>>();
@@ -52,43 +57,39 @@ export async function focusOf(changes: readonly ResourceChange[], ports: FocusPo
   };
   for (const { id, concern, at } of changes) {
     const isAt = (resource: string | undefined) => resource !== undefined && isConcerned(resource, at);
-    const own = concern === 'vault' || concern === 'group' ? all.filter((vault) => isAt(vault.id)) : [];
+    const own = /^(vault|group|perimeter)$/.test(concern) ? all.filter((vault) => isAt(vault.id)) : [];
     for (const vault of own) vaults.set(resourceOf(vault.id), vault);
     const resources = new Set(own.map((vault) => resourceOf(vault.id)));
     resourcesOf.set(id, resources);
-    if (concern === 'account') {
-      accounts.set(resourceOf(at), { id: at, changed: true });
-      resources.add(resourceOf(at));
-      continue;
-    }
-    if (concern === 'key') {
-      keys.add(resourceOf(at));
-      resources.add(resourceOf(at));
-    }
+    const keyUser = concern === 'keyUser' && otherDependents !== 'none' ? parseResourceId(at) : undefined;
+    if (keyUser) keyUsers.set(resourceOf(at), keyUser);
+    if (concern === 'account') accounts.set(resourceOf(at), { id: at, changed: true });
+    if (concern === 'key') keys.add(resourceOf(at));
+    if (/^(account|key|keyUser)$/.test(concern)) resources.add(resourceOf(at));
+    if (concern === 'account' || concern === 'keyUser') continue;
     const around = concern === 'key' ? all.filter(({ uri }) => at.startsWith(`${uri}/`)) : all;
     for (const vault of concern === 'vault' ? own : around) {
       for (const { key, account, identity } of await rowsOf(vault)) {
         if (!own.includes(vault) && !isAt(identity) && !isAt(account) && !sameKeyName(key, at)) continue;
+        vaultUris.add(vault.uri);
+        // No check of an account goes by the perimeter.
+        if (concern === 'perimeter') continue;
         const resource = resourceOf(account);
         accounts.set(resource, accounts.get(resource) ?? { id: account, changed: false });
         resources.add(resource);
-        vaultUris.add(vault.uri);
       }
     }
   }
-  return { accounts, vaults, keys, vaultUris, resourcesOf };
+  return { accounts, vaults, keys, keyUsers, vaultUris, resourcesOf };
 }
 
 async function readRows(vault: ManagedVault, { knownKeys, useRows }: FocusPorts): Promise<readonly UseRow[]> {
   const keys = await knownKeys.ofVault(vault.uri, MOST_KEYS);
-  const lists = await pMap(
-    keys,
-    async (key) => {
-      const rows: UseRow[] = [];
-      for await (const row of useRows.of(key)) rows.push(row);
-      return rows;
-    },
-    { concurrency: CONCURRENCY },
-  );
-  return lists.flat();
+  return (await pMap(keys, (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
+}
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
 }

@@ -1,24 +1,21 @@
+import pLimit from 'p-limit';
 import pMap from 'p-map';
-import { describeFailure } from '../../azure/failure.ts';
-import type { UnreadPart } from '../../azure/read-or-why.ts';
-import { comparableId, parseStorageAccountId } from '../../azure/resource-id.ts';
+import { unlessMissing } from '../../azure/failure.ts';
+import { known, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { comparableId, parseStorageAccountId, type ResourceId, scopeResource } from '../../azure/resource-id.ts';
+import { usesOfVault } from '../../dependents/resource-graph-query.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
-import { accountKeyUse, scopeKeyUse } from '../../fleet/key-use.ts';
 import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
-import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import { ManagedVaults } from '../../keys/managed-vaults.ts';
-import { REVOCATION_CHECKS } from '../checks/checks.ts';
+import { KEY_USER_CHECKS, REVOCATION_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
-import type { Rules } from '../checks/subjects.ts';
-import { evaluateVaults } from '../evaluate-all.ts';
-import { contextOf, type GatherServices, gatherTenants } from '../gather/gather.ts';
-import { GatheredKeys, unreadOfKeys } from '../gather/gather-keys.ts';
+import type { KeySubject, Rules } from '../checks/subjects.ts';
+import { contextOf, type GatherServices } from '../gather/gather.ts';
+import { unreadOfKeys } from '../gather/gather-keys.ts';
 import { gatherSubscription } from '../gather/gather-subscription.ts';
-import { gatherVaults } from '../gather/gather-vaults.ts';
-import { formerUses } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
-import { type Focus, resourceOf } from './focus.ts';
+import { evaluateVaults } from '../to-report.ts';
+import { collect, type Focus, resourceOf } from './focus.ts';
 
 /** More accounts of a subscription than that are not read one by one, but listed. */
 const MOST_READS = 20;
@@ -38,143 +35,110 @@ export interface FocusResult {
  * Never throws for what cannot be read.
  */
 export async function checkFocus(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusResult> {
-  const memory = (await services.driftStorage.managedAccounts()) ?? {};
-  const read = await readAccounts(focus, services);
-  const former = formerUses(memory);
-  const uris = new Set([
-    ...focus.vaultUris,
-    ...[...focus.vaults.values()].map(({ uri }) => uri),
-    ...[...focus.keys].map((key) => parseKeyIdentifier(key)?.vaultUri),
-    ...read.accounts.flatMap(({ name, encryption }) => [
-      accountKeyUse(encryption)?.vaultUri,
-      parseKeyIdentifier(former.get(name.toLowerCase())?.key ?? '')?.vaultUri,
-    ]),
-    ...read.scopes.map((scope) => (scope.keyUri === undefined ? undefined : scopeKeyUse(scope)?.vaultUri)),
-  ]);
-  const narrowed: GatherServices = {
-    ...services,
-    accounts: { ...services.accounts, list: read.list, listAllScopes: read.listAllScopes },
-    settings: {
-      ...services.settings,
-      vaults: new ManagedVaults(services.settings.vaults.all.filter(({ uri }) => uris.has(uri))),
-    },
-  };
-  const { vaults } = await gatherVaults(narrowed, rules, undefined);
-  const keys = new GatheredKeys(vaults, narrowed);
-  const context = contextOf({
-    ...{ rules, keys, vaults, memory, services: narrowed, previous: undefined },
-    tenants: await gatherTenants(services),
-    areScopesDue: ({ id }) => focus.accounts.get(resourceOf(id))?.changed === true,
+  const stamps = new Map<string, string>();
+  const wanted = [...focus.accounts.values()].flatMap(({ id }) => parseStorageAccountId(id) ?? []);
+  const accounts = { ...services.accounts, ...listOnly(wanted, focus, services, stamps) };
+  const context = await contextOf({
+    ...{ rules, services: { ...services, accounts }, previous: undefined, signal: undefined },
+    memory: await services.driftStorage.managedAccounts(),
+    areScopesDue: ({ id }) => isChanged(id, focus),
   });
-  const results = await pMap(read.subscriptions, async (id) => gatherSubscription(id, context));
-  for (const id of focus.keys) {
-    const { vaultUri, keyName } = parseKeyIdentifier(id) ?? {};
-    if (vaultUri && keyName) await keys.get(vaultUri, keyName);
-  }
-  const ownKeys = (await keys.all()).filter(({ key }) => focus.keys.has(resourceOf(key.id)));
-  const own = vaults.filter(({ subject }) => focus.vaults.has(resourceOf(subject.vault.id)));
-  return {
-    found: [
-      ...results.flatMap(({ findings }) => findings),
-      ...ownKeys.flatMap((key) => evaluate(REVOCATION_CHECKS, key, key.key.id, rules)),
-      ...evaluateVaults(own, ({ uri }) => focus.vaultUris.has(uri), rules),
-    ],
-    unread: [...vaults, ...results]
-      .flatMap(({ unread }) => unread)
-      .concat(unreadOfKeys(ownKeys))
-      .filter(({ beside }) => !beside),
-    stamps: read.stamps,
-  };
-}
-
-interface ReadAccounts {
-  readonly accounts: readonly Account[];
-  readonly scopes: readonly (Scope | PlatformScope)[];
-  readonly subscriptions: readonly string[];
-  readonly stamps: FocusResult['stamps'];
-  readonly list: StorageAccounts['list'];
-  readonly listAllScopes: AccountScopes['listAllScopes'];
-}
-
-/** Reads the accounts of a focus, without deleted ones. Returns ports for the gathering of the whole check that serve them. */
-async function readAccounts(focus: Focus, { accounts }: Pick<GatherServices, 'accounts'>): Promise<ReadAccounts> {
-  const wanted = [...focus.accounts.values()].flatMap(({ id, changed }) => {
-    const parsed = parseStorageAccountId(id);
-    return parsed ? [{ ...parsed, changed }] : [];
-  });
-  const bySubscription = Map.groupBy(wanted, ({ subscriptionId }) => subscriptionId);
-  const found = new Map<string, Account[]>();
-  const failures = new Map<string, unknown>();
-  await pMap(bySubscription, async ([subscription, ids]) => {
-    try {
-      found.set(subscription, await readOf(subscription, ids));
-    } catch (error) {
-      failures.set(subscription, error);
-    }
-  });
-  const all = [...found.values()].flat();
-  const scopes = new Map<string, readonly (Scope | PlatformScope)[]>();
-  const scopeFailures = new Map<string, unknown>();
-  const changed = all.filter(({ id }) => focus.accounts.get(resourceOf(id))?.changed === true);
-  await pMap(
-    changed,
-    async (account) => {
-      try {
-        scopes.set(resourceOf(account.id), await collect(accounts.listAllScopes(account)));
-      } catch (error) {
-        scopeFailures.set(resourceOf(account.id), error);
-      }
+  const { vaults, keys } = context;
+  const results = await pMap(new Set(wanted.map(({ subscriptionId }) => subscriptionId)), (id) =>
+    gatherSubscription(id, context),
+  );
+  const keyUsers = await pMap(
+    focus.keyUsers.values(),
+    (id) => {
+      const what = { resource: id.id, what: 'a resource of another service', action: `${id.type}/read` };
+      return readPart(what, () => services.keyUsers.get(id));
     },
     { concurrency: CONCURRENCY },
   );
-  const stamps = new Map(
-    changed.flatMap((account) => {
-      const { about, stamp, startedOn } = useOfAccount(account, new Date(0));
-      const ofScopes = (scopes.get(resourceOf(account.id)) ?? []).flatMap((scope): [string, string][] => {
-        const id = comparableId(`${account.id}/encryptionScopes/${scope.name}`);
-        return scope.keyUri === undefined ? [] : [[id, useOfScope(scope, about, startedOn).stamp]];
-      });
-      return [[comparableId(account.id), stamp], ...ofScopes] as const;
-    }),
-  );
-  return {
-    accounts: all,
-    stamps,
-    scopes: [...scopes.values()].flat(),
-    subscriptions: [...bySubscription.keys()],
-    async *list(subscription) {
-      yield* found.get(subscription) ?? [];
-      if (failures.has(subscription)) throw failures.get(subscription);
-    },
-    async *listAllScopes({ id }) {
-      yield* scopes.get(resourceOf(id)) ?? [];
-      if (scopeFailures.has(resourceOf(id))) throw scopeFailures.get(resourceOf(id));
-    },
+  const keyOf = async (vaultUri = '', name = '', others?: KeySubject['others']) => {
+    const key = await keys.get(vaultUri, name);
+    return key ? [others ? { ...key, others } : key] : [];
   };
-
-  async function readOf(subscription: string, ids: typeof wanted): Promise<Account[]> {
-    if (ids.length > MOST_READS) {
-      const names = new Set(ids.map(({ id }) => resourceOf(id)));
-      return (await collect(accounts.list(subscription))).filter(({ id }) => names.has(resourceOf(id)));
-    }
-    const read = await pMap(
-      ids,
-      async (id) => {
-        try {
-          return await accounts.get(id);
-        } catch (error) {
-          if (describeFailure(error).kind === 'notFound') return undefined;
-          throw error;
-        }
-      },
-      { concurrency: CONCURRENCY },
-    );
-    return read.filter((account) => account !== undefined);
-  }
+  const revoked = await pMap(focus.keys, (id) => {
+    const { vaultUri, keyName } = parseKeyIdentifier(id) ?? {};
+    return keyOf(vaultUri, keyName);
+  });
+  const used = await pMap(
+    keyUsers.flatMap((part) => {
+      const resource = known(part);
+      return services.settings.vaults.all.flatMap((vault) =>
+        resource ? [...usesOfVault(resource, vault)].map(([name, user]) => ({ uri: vault.uri, name, user })) : [],
+      );
+    }),
+    ({ uri, name, user }) => keyOf(uri, name, [user]),
+  );
+  const changed = await pMap(focus.vaults.values(), async ({ uri }) => (await vaults.get(uri)) ?? [], {
+    concurrency: CONCURRENCY,
+  });
+  return {
+    found: [
+      ...results.flatMap(({ findings }) => findings),
+      ...revoked.flat().flatMap((key) => evaluate(REVOCATION_CHECKS, key, key.key.id, rules)),
+      ...used.flat().flatMap((key) => evaluate(KEY_USER_CHECKS, key, key.key.id, rules)),
+      ...evaluateVaults(
+        changed.flat().map(({ subject }) => subject),
+        ({ uri }) => focus.vaultUris.has(uri),
+        rules,
+      ),
+    ],
+    unread: [
+      ...[...(await vaults.all()), ...results].flatMap(({ unread }) => unread),
+      ...unreadOfKeys([...revoked, ...used].flat()),
+      ...unreadOf(keyUsers),
+    ].filter(({ beside }) => !beside),
+    stamps,
+  };
 }
 
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
+function isChanged(account: string, { accounts }: Focus): boolean {
+  return accounts.get(resourceOf(account))?.changed === true;
+}
+
+/** Ports that list the given accounts alone, without deleted ones. @param stamps gets those of the changed accounts */
+function listOnly(
+  wanted: readonly ResourceId[],
+  focus: Focus,
+  { accounts }: Pick<GatherServices, 'accounts'>,
+  stamps: Map<string, string>,
+): Pick<GatherServices['accounts'], 'list' | 'listAllScopes'> {
+  const limit = pLimit(CONCURRENCY);
+  const scopes = new Map<string, Promise<readonly (Scope | PlatformScope)[]>>();
+  const readChanged = async (account: Account): Promise<readonly (Scope | PlatformScope)[]> => {
+    const { about, stamp, startedOn } = useOfAccount(account, new Date(0));
+    stamps.set(comparableId(account.id), stamp);
+    const read = await collect(accounts.listAllScopes(account));
+    for (const scope of read) {
+      if (scope.keyUri === undefined) continue;
+      const id = comparableId(scopeResource(account.id, scope.name));
+      stamps.set(id, useOfScope(scope, about, startedOn).stamp);
+    }
+    return read;
+  };
+  return {
+    async *list(subscription) {
+      const ids = wanted.filter(({ subscriptionId }) => subscriptionId === subscription);
+      const names = new Set(ids.map(({ id }) => resourceOf(id)));
+      const read =
+        ids.length > MOST_READS
+          ? (await collect(accounts.list(subscription))).filter(({ id }) => names.has(resourceOf(id)))
+          : await pMap(ids, (id) => unlessMissing(() => accounts.get(id)), { concurrency: CONCURRENCY });
+      const found = read.filter((account) => account !== undefined);
+      for (const account of found.filter(({ id }) => isChanged(id, focus))) {
+        const reading = limit(() => readChanged(account));
+        // It is awaited below; until then a rejection must not be unhandled.
+        reading.catch(() => {});
+        scopes.set(resourceOf(account.id), reading);
+      }
+      yield* found;
+    },
+    async *listAllScopes(account) {
+      const reading = scopes.get(resourceOf(account.id));
+      yield* reading ? await reading : accounts.listAllScopes(account);
+    },
+  };
 }

@@ -1,7 +1,7 @@
 import type { ChangedBy, ResourceChange } from '../../events/resource-event.ts';
 import { percentile } from '../../time/percentile.ts';
 import { causesOf } from '../causes.ts';
-import { ACCOUNT_CHECKS, REVOCATION_CHECKS } from '../checks/checks.ts';
+import { ACCOUNT_CHECKS, KEY_USER_CHECKS, REVOCATION_CHECKS } from '../checks/checks.ts';
 import { compareFindings, countSeverities } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
 import { VAULT_CHECKS } from '../checks/vault-checks.ts';
@@ -20,6 +20,7 @@ const reasonsOf = (checks: readonly { readonly reason: string }[]): ReadonlySet<
 const OF_ACCOUNTS = reasonsOf(ACCOUNT_CHECKS);
 const OF_VAULTS = reasonsOf(VAULT_CHECKS);
 const OF_KEYS = reasonsOf(REVOCATION_CHECKS);
+const OF_KEY_USERS = reasonsOf(KEY_USER_CHECKS);
 
 interface MergeInput {
   readonly focus: Focus;
@@ -48,7 +49,8 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
   const isAbout = ({ reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean =>
     (OF_ACCOUNTS.has(reason) && focus.accounts.has(resourceOf(resource))) ||
     (OF_VAULTS.has(reason) && focus.vaults.has(resourceOf(resource))) ||
-    (OF_KEYS.has(reason) && focus.keys.has(resourceOf(resource)));
+    (OF_KEYS.has(reason) && focus.keys.has(resourceOf(resource))) ||
+    (OF_KEY_USERS.has(reason) && focus.keyUsers.has(resourceOf(resource)));
   const before = new Map(report.findings.map((finding) => [finding.id, finding]));
   const found = new Map(result.found.filter(isAbout).map((finding) => [finding.id, finding]));
   const since = new Map(report.unseen.map((one) => [one.id, one.since]));

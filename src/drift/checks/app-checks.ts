@@ -1,5 +1,5 @@
 import { known, type UnreadPart } from '../../azure/read-or-why.ts';
-import { judgeSubscriptions } from '../../events/subscription.ts';
+import { judgeSubscriptions, subscriptionName } from '../../events/subscription.ts';
 import type { Check, Found } from './check.ts';
 import { watchChanges } from './commands.ts';
 import type { AppSubject, Rules } from './subjects.ts';
@@ -65,18 +65,21 @@ function legacyApproval({ legacyApprovals = [] }: AppSubject): readonly Found[] 
   }));
 }
 
-function changesNotWatched({ watches = [] }: AppSubject, { wantedWatch }: Rules): readonly Found[] {
-  if (!wantedWatch) return [];
+function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rules): readonly Found[] {
   return watches.flatMap(({ subscription, events }): Found[] => {
-    const [verdict] = judgeSubscriptions([wantedWatch], events.subscriptions);
-    if (!verdict || verdict.is === 'right') return [];
-    const wrong = verdict.is === 'misaimed' ? `${verdict.found.name}: ${verdict.differences.join(' ')}` : undefined;
+    const wrong = judgeSubscriptions(wantedWatches, events.subscriptions).filter(({ is }) => is !== 'right');
+    const [first] = wrong;
+    if (!first) return [];
+    const is = wrong.map((verdict) => {
+      if (verdict.is === 'misaimed') return `${verdict.found.name}: ${verdict.differences.join(' ')}`;
+      return `No event subscription ${subscriptionName(verdict.wanted)} delivers changes in it to ${verdict.wanted.functionId}.`;
+    });
     return [
       {
         resource: `/subscriptions/${subscription}`,
-        is: wrong ?? `No event subscription delivers changes in it to ${wantedWatch.functionId}.`,
+        is: is.join(' '),
         shouldBe: 'Azure Resource Manager tells the app of changes in it within seconds.',
-        command: watchChanges(subscription, wantedWatch),
+        command: watchChanges(subscription, first.wanted),
         action: { kind: 'watch', subscription },
       },
     ];

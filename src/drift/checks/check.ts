@@ -1,12 +1,7 @@
 import type { ShellCommand } from '../../azure/shell-command.ts';
 import type { Reason } from '../../reasons.ts';
+import type { Finding, FixAction } from '../report.ts';
 import type { Rules } from './subjects.ts';
-
-/**
- * `error`: data is out of reach or soon will be, or lacks a required protection. `warning`: it may become an error, or a safety
- * net is missing. `advice`: it works, and could be better.
- */
-type Severity = 'error' | 'warning' | 'advice';
 
 /** What a check found on one subject. */
 export interface Found {
@@ -23,7 +18,7 @@ export interface Found {
   /** The cause that it shares with other findings; absent: it is its own cause. */
   readonly cause?: FoundCause | undefined;
   /** Another severity than the check's. */
-  readonly severity?: Severity;
+  readonly severity?: Finding['severity'];
   /** How the app would fix it. */
   readonly action?: FixAction;
 }
@@ -36,18 +31,10 @@ export interface FoundCause {
   readonly about: readonly string[];
 }
 
-/** How the app fixes a finding: by the same functions as every other trigger. */
-export type FixAction =
-  | { readonly kind: 'account'; readonly account: string; readonly location: string; readonly key: string }
-  | { readonly kind: 'events'; readonly vault: string; readonly functionName: string }
-  | { readonly kind: 'watch'; readonly subscription: string }
-  | { readonly kind: 'retire'; readonly key: string; readonly version: string }
-  | { readonly kind: 'rotate'; readonly key: string; readonly version: string };
-
 /** One line of the specification in `checks.ts`. */
 export interface Check<S> {
   readonly reason: Reason;
-  readonly severity: Severity;
+  readonly severity: Finding['severity'];
   /** The promise that it checks. */
   readonly ensures: string;
   /** What an operator does about a finding. */

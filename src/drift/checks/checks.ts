@@ -55,7 +55,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'ContestedChange',
     severity: 'error',
     ensures: 'The app and another party do not undo the work of each other.',
-    fix: 'Stop the other party: for instance, remove the key version from a template that pins it. Then release the account; the app moves it again.',
+    fix: 'Stop the other party (for instance, remove the key version from a template that pins it), then release the account: the app moves it again.',
     find: left.contestedChange,
   },
   {
@@ -136,7 +136,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures:
       'An account and the vault of its key are of one tenant, unless the account signs in by an application of both.',
-    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `cmk account enable --federated-client-id`.',
+    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `az storage account update --key-vault-federated-client-id`.',
     find: access.tenantMismatch,
   },
   ...PROTECTION_CHECKS,
@@ -251,5 +251,8 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
 export const REVOCATION_CHECKS = KEY_CHECKS.filter(
   ({ find }) => find === keys.revocationOpen || find === keys.revokedVersionEnabled,
 );
+
+/** Of a resource of another service that uses a key. */
+export const KEY_USER_CHECKS = KEY_CHECKS.filter(({ find }) => find === otherResourceStale);
 
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

@@ -80,7 +80,7 @@ export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: 
   return shellCommand('cmk admin ensure-events', [['--vault', id], ...destinationOf({ functionId, deadLetter })]);
 }
 
-/** Subscribes the app to Resource Manager's events of a subscription. */
+/** Subscribes the app to Resource Manager's events of a subscription. @param wanted one of them: they differ in operations alone */
 export function watchChanges(subscription: string, wanted: WantedSubscription): ShellCommand {
   const [own] = wanted.filters.find(({ operatorType }) => operatorType === 'StringNotIn')?.values ?? [];
   return shellCommand('cmk admin watch-changes', [

@@ -26,8 +26,8 @@ export interface Rules {
   readonly contests: readonly Contest[];
   /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
   readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
-  /** Of each watched subscription; undefined: `CMK_WATCH_CHANGES` is off. */
-  readonly wantedWatch: WantedSubscription | undefined;
+  /** Of each watched subscription; empty: `CMK_WATCH_CHANGES` is off. */
+  readonly wantedWatches: readonly WantedSubscription[];
 }
 
 /** A key of a managed vault. */

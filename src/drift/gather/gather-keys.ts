@@ -1,4 +1,4 @@
-import { known as knownPart, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import { known as knownPart, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../../keys/key-rights.ts';
@@ -6,7 +6,7 @@ import { findVersion, newestVersion } from '../../keys/key-versions.ts';
 import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import type { KeySubject } from '../checks/subjects.ts';
-import type { GatheredVault } from './gather-vaults.ts';
+import type { GatheredVaults } from './gather-vaults.ts';
 
 type KeyServices = { readonly keys: Keys; readonly keyCatalog: KeyCatalog };
 
@@ -14,19 +14,19 @@ const NOTHING = { policy: { value: { rotates: false } }, material: { value: unde
 
 /** The keys of the managed vaults, each read once, and only when it is asked for. */
 export class GatheredKeys {
-  readonly #vaults: ReadonlyMap<string, GatheredVault>;
+  readonly #vaults: GatheredVaults;
   readonly #services: KeyServices;
   readonly #keys = new Map<string, Promise<KeySubject>>();
   readonly #looks = new Map<string, Promise<boolean>>();
 
-  constructor(vaults: readonly GatheredVault[], services: KeyServices) {
-    this.#vaults = new Map(vaults.map((vault) => [vault.subject.vault.uri, vault]));
+  constructor(vaults: GatheredVaults, services: KeyServices) {
+    this.#vaults = vaults;
     this.#services = services;
   }
 
   /** Undefined for a key of a vault that is not managed. */
   async get(vaultUri: string, name: string): Promise<KeySubject | undefined> {
-    const vault = this.#vaults.get(vaultUri);
+    const vault = await this.#vaults.get(vaultUri);
     if (!vault) return undefined;
     const id = `${vaultUri}/keys/${name}`.toLowerCase();
     const known = this.#keys.get(id);
@@ -108,8 +108,7 @@ async function whereabouts(key: ManagedKey, { keyCatalog }: KeyServices): Promis
   }
 }
 
-/** What could not be read of the keys, each thing once. */
+/** What could not be read of the keys. */
 export function unreadOfKeys(keys: readonly KeySubject[]): UnreadPart[] {
-  const parts: Part<unknown>[] = keys.flatMap(({ versions, policy, material }) => [versions, policy, material]);
-  return [...new Set(parts.flatMap((part) => ('unread' in part ? [part.unread] : [])))];
+  return unreadOf(keys.flatMap(({ versions, policy, material }) => [versions, policy, material]));
 }

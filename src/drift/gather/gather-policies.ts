@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import {
   appliesTo,
@@ -84,8 +84,4 @@ export class GatheredPolicies {
     if ('unread' in part && /^(unavailable|throttled)$/.test(part.unread.kind)) this.#unanswered += 1;
     return part;
   }
-}
-
-function unreadOf(parts: readonly Part<unknown>[]): UnreadPart[] {
-  return [...new Set(parts.flatMap((part) => ('unread' in part ? [part.unread] : [])))];
 }

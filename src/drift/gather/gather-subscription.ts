@@ -1,6 +1,5 @@
 import { describeFailure } from '../../azure/failure.ts';
-import { type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
-import { storageClock } from '../../azure/storage-clock.ts';
+import { known, type Part, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import type { Account, PlatformScope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
@@ -20,8 +19,8 @@ import type { Finding } from '../report.ts';
 import { gatherAccount } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
+import type { GatheredVaults } from './gather-vaults.ts';
 import { type IndexDifference, IndexRows } from './index-rows.ts';
-import type { VaultRoles } from './vault-roles.ts';
 
 export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
 
@@ -31,17 +30,17 @@ export interface SubscriptionContext {
     readonly settings: Settings;
   };
   readonly rules: Rules;
+  readonly vaults: GatheredVaults;
   readonly keys: GatheredKeys;
   readonly identities: GatheredIdentities;
-  /** By vault URI. */
-  readonly roles: ReadonlyMap<string, VaultRoles>;
   /** Name of the app's own storage account. */
   readonly ownStorage: readonly string[];
   /** Whether an account's encryption scopes have their turn in this check. */
   readonly areScopesDue: (account: Account) => boolean;
   /** What the index has; undefined: there is none to compare with. */
   readonly rows: Pick<UseRows, 'of'> | undefined;
-  readonly tenantOf: (subscriptionId: string) => string | undefined;
+  /** The tenant of each subscription, by its id in lower case. */
+  readonly tenants: Part<ReadonlyMap<string, string>>;
   readonly memory: AccountMemory;
   readonly signal: AbortSignal | undefined;
 }
@@ -71,11 +70,11 @@ export async function gatherSubscription(id: string, context: SubscriptionContex
   const scan = new SubscriptionScan(id, context);
   try {
     for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
-    return await scan.result(true);
+    return scan.result();
   } catch (error) {
     const what = { resource: `/subscriptions/${id}`, what: 'the storage accounts of the subscription' };
     scan.unread(unreadPart({ ...what, action: LIST_ACCOUNTS }, error));
-    return scan.result(false);
+    return scan.result();
   }
 }
 
@@ -96,7 +95,7 @@ class SubscriptionScan {
     this.#id = id;
     this.#context = context;
     const { rows } = context;
-    this.#index = rows && new IndexRows(id, rows, storageClock.now());
+    this.#index = rows && new IndexRows(id, rows);
   }
 
   async lookAt(account: Account): Promise<void> {
@@ -110,13 +109,13 @@ class SubscriptionScan {
         (await this.#listScopes(of)) ?? (key && (await this.#index?.scopesOf(of, key.key))) ?? [],
       isOwn: (of) => this.#isOwn(of),
     });
-    const tenantId = this.#context.tenantOf(account.subscriptionId);
+    const tenantId = known(this.#context.tenants)?.get(account.subscriptionId.toLowerCase());
     const remembered = await this.#remember(gathered);
     const contest = contestOf(rules.contests, account.id, rules.now);
     const { own, use, key, scopes } = gathered;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);
-    const blocked = use && key && (await this.#index?.compareAccount(account, key.key));
+    const blocked = use && key && (await this.#index?.blockOf(account, key.key));
     const subject = { ...gathered, tenantId, contest, blocked, ...remembered };
     for (const scope of scopes) {
       if (!scope.use || !scope.key) continue;
@@ -133,8 +132,7 @@ class SubscriptionScan {
     this.#findings.push(...found);
   }
 
-  /** @param all the list of accounts did not break off */
-  async result(all: boolean): Promise<SubscriptionResult> {
+  result(): SubscriptionResult {
     return {
       id: this.#id,
       accounts: this.#accounts,
@@ -145,7 +143,7 @@ class SubscriptionScan {
       usage: this.#usage,
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
-      index: (await this.#index?.result(all)) ?? { list: false, keys: [] },
+      index: this.#index?.result() ?? { keys: [] },
     };
   }
 
@@ -181,13 +179,14 @@ class SubscriptionScan {
 
   /** Whether the account's identity may use the key, with what could not be read for it. */
   async #access(account: Account, { key }: KeySubject): Promise<KeyAccess | undefined> {
-    const { roles, identities } = this.#context;
+    const { vaults, identities } = this.#context;
     const id = userAssignedIdentity(account);
     const identity = id === undefined ? undefined : await identities.stateOf(id);
     if (identity && 'unread' in identity) this.unread(identity.unread);
     const state: IdentityState | undefined =
       identity && ('value' in identity ? identity.value : { is: 'unknown', why: identity.unread.detail });
-    const answer = await roles.get(key.vault.uri)?.accessOf(account, key.name, state);
+    const vault = await vaults.get(key.vault.uri);
+    const answer = await vault?.roles.accessOf(account, key.name, state);
     if (answer?.unread) this.unread(answer.unread);
     return answer?.access;
   }

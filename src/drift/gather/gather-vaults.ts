@@ -1,6 +1,5 @@
-import pMap from 'p-map';
 import { describeFailure } from '../../azure/failure.ts';
-import { type Part, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import { type Part, readPart, type UnreadPart, unreadOf, unreadPart } from '../../azure/read-or-why.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import { judgeSubscriptions, type WantedSubscription } from '../../events/subscription.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
@@ -16,8 +15,6 @@ import type { DeadLetter, Rules, VaultSubject } from '../checks/subjects.ts';
 import type { AppState } from '../store/app-state-client.ts';
 import { GatheredPolicies } from './gather-policies.ts';
 import { VAULT_ACCESS, VaultRoles, type VaultRolesServices } from './vault-roles.ts';
-
-const CONCURRENCY = 4;
 
 /** A managed vault with everything that was read of it. */
 export interface GatheredVault {
@@ -42,26 +39,52 @@ export type VaultServices = VaultRolesServices & {
   readonly driftStorage: Pick<AppState, 'deadLetters'>;
 };
 
-export async function gatherVaults(
-  services: VaultServices,
-  rules: Rules,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly vaults: readonly GatheredVault[]; readonly unread: readonly UnreadPart[] }> {
-  const what = {
-    resource: 'cmk-deadletter',
-    what: 'the events that could not be delivered',
-    action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
-  };
-  const deadLetters = await readPart(what, () =>
-    services.driftStorage.deadLetters(new Date(rules.now.getTime() - DAY_MS)),
-  );
-  const policies = new GatheredPolicies(services.keyPolicies, rules.now, signal);
-  const vaults = await pMap(
-    services.settings.vaults.all,
-    (vault) => gatherVault(vault, { deadLetters, policies }, services, rules, signal),
-    { concurrency: CONCURRENCY },
-  );
-  return { vaults, unread: 'unread' in deadLetters ? [deadLetters.unread] : [] };
+/** The managed vaults, each read once, and only when it is asked for. */
+export class GatheredVaults {
+  readonly #services: VaultServices;
+  readonly #rules: Rules;
+  readonly #signal: AbortSignal | undefined;
+  readonly #policies: GatheredPolicies;
+  readonly #vaults = new Map<string, Promise<GatheredVault>>();
+  #deadLetters: Promise<Part<readonly DeadLetter[]>> | undefined;
+
+  constructor(services: VaultServices, rules: Rules, signal: AbortSignal | undefined) {
+    this.#services = services;
+    this.#rules = rules;
+    this.#signal = signal;
+    this.#policies = new GatheredPolicies(services.keyPolicies, rules.now, signal);
+  }
+
+  /** Undefined for one that is not managed. */
+  get(uri: string): Promise<GatheredVault> | undefined {
+    const vault = this.#services.settings.vaults.all.find((one) => one.uri === uri);
+    if (!vault) return undefined;
+    const reading = this.#vaults.get(uri) ?? this.#read(vault);
+    this.#vaults.set(uri, reading);
+    return reading;
+  }
+
+  /** Those that were asked for so far. */
+  all(): Promise<GatheredVault[]> {
+    return Promise.all(this.#vaults.values());
+  }
+
+  /** Events that could not be delivered in the last day. */
+  deadLetters(): Promise<Part<readonly DeadLetter[]>> {
+    const what = {
+      resource: 'cmk-deadletter',
+      what: 'the events that could not be delivered',
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    };
+    const since = new Date(this.#rules.now.getTime() - DAY_MS);
+    this.#deadLetters ??= readPart(what, () => this.#services.driftStorage.deadLetters(since));
+    return this.#deadLetters;
+  }
+
+  async #read(vault: ManagedVault): Promise<GatheredVault> {
+    const context = { deadLetters: await this.deadLetters(), policies: this.#policies };
+    return gatherVault(vault, context, this.#services, this.#rules, this.#signal);
+  }
 }
 
 async function gatherVault(
@@ -120,11 +143,7 @@ async function gatherVault(
     keys,
     denials: policed.denials,
     // That a vault is gone is one finding, not one for each part of it.
-    unread: gone
-      ? []
-      : [properties, events, keys, auditLog, locked]
-          .flatMap((part) => (part && 'unread' in part ? [part.unread] : []))
-          .concat(roles.unread, policed.unread),
+    unread: gone ? [] : [...unreadOf([properties, events, keys, auditLog, locked]), ...roles.unread, ...policed.unread],
   };
 }
 

@@ -4,8 +4,10 @@ import { type AuditWatch, type TrailReport, verifySince } from '../../audit/veri
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { withDeadline } from '../../azure/deadline.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import type { KeyUserResources } from '../../dependents/key-user-client.ts';
 import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
 import type { RolloutStore } from '../../fleet/rollout-row.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
 import type { UseRows } from '../../fleet/use-row.ts';
@@ -29,7 +31,7 @@ import {
   type SubscriptionContext,
   type SubscriptionResult,
 } from './gather-subscription.ts';
-import { type GatheredVault, gatherVaults, type VaultServices } from './gather-vaults.ts';
+import { type GatheredVault, GatheredVaults, type VaultServices } from './gather-vaults.ts';
 import { scopesDue } from './scopes-due.ts';
 
 /** Queries of logs at the same time: a workspace takes five of one user (Azure Monitor, "service limits", user query throttling). */
@@ -38,6 +40,9 @@ const QUERIES = 4;
 const QUERY_MS = 30_000;
 /** For what was written to the audit trail since the check before. Milliseconds. */
 const TRAIL_MS = 120_000;
+
+/** Vaults at the same time. */
+const VAULTS = 4;
 
 const ENTITIES = 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read';
 
@@ -48,6 +53,7 @@ export type GatherServices = VaultServices & {
   readonly subscriptions: Subscriptions;
   readonly tenants: Tenants;
   readonly resourceGraph: ResourceGraph;
+  readonly keyUsers: KeyUserResources;
   readonly identities: Identities;
   readonly usageLog: KeyUsageLog;
   /** How far the uses of each key are moved; undefined: not to be read. */
@@ -69,86 +75,76 @@ export interface Gathered {
   readonly subscriptions: readonly SubscriptionResult[];
   /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
   readonly managedAccounts: ManagedMemory | undefined;
-  readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
-  /** Undefined: they could not be read. */
-  readonly legacyOrders: AppSubject['legacyOrders'];
-  readonly legacyApprovals: AppSubject['legacyApprovals'];
-  /** Event subscriptions of the watched subscriptions, as far as they could be read. */
-  readonly watches: NonNullable<AppSubject['watches']>;
-  /** Undefined: it was not verified. */
-  readonly trail: Part<TrailReport> | undefined;
-  readonly unread: readonly UnreadPart[];
+  readonly app: AppSubject;
+  /** Undefined: it was not verified, or could not be read. */
+  readonly trail: TrailReport | undefined;
 }
 
 /** Reads what is: the app's own state, vaults, their keys, and every account. It never throws for what cannot be read. */
-export async function gather(run: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
-  const app = await gatherApp(services.driftStorage, rules.now);
-  const trail = await gatherTrail(services.auditWatch, known(app.previous)?.trailEnd);
-  const { vaults, unread: unreadAround } = await gatherVaults(services, rules, run.signal);
-  const keys = new GatheredKeys(vaults, services);
-  const named = vaults.flatMap(({ subject, keys: names }) =>
-    (known(names) ?? []).map((name) => ({ uri: subject.vault.uri, name })),
-  );
-  await pMap(named, ({ uri, name }) => keys.get(uri, name), { concurrency: CONCURRENCY });
-
+export async function gather({ signal }: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
+  const own = await gatherApp(services.driftStorage, rules.now);
+  const previous = known(own.previous);
+  const trail = await gatherTrail(services.auditWatch, previous?.trailEnd);
   const ids = await readPart(
     { resource: '/subscriptions', what: 'the subscriptions', action: 'Microsoft.Resources/subscriptions/read' },
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
   );
   const listed = known(ids) ?? [];
-  const tenants = await gatherTenants(services);
-  const previous = known(app.previous);
-  const memory = known(app.managedAccounts);
+  const context = await contextOf({ signal, rules, services, previous, memory: known(own.managedAccounts) });
+  const { keys, tenants } = context;
+  await pMap(services.settings.vaults.all, ({ uri }) => context.vaults.get(uri), { concurrency: VAULTS });
+  const vaults = await context.vaults.all();
+  const named = vaults.flatMap(({ subject, keys: names }) =>
+    (known(names) ?? []).map((name) => ({ uri: subject.vault.uri, name })),
+  );
+  await pMap(named, ({ uri, name }) => keys.get(uri, name), { concurrency: CONCURRENCY });
   // Before the accounts, whose finding of an expired key names the other users that it stops. Keys that only accounts name, as
   // no vault lists them, get none.
-  const unreadOthers = await gatherOthers(await keys.all(), listed, { ...services, signal: run.signal });
-  const context = contextOf({ signal: run.signal, rules, services, vaults, keys, previous, memory, tenants });
+  const unreadOthers = await gatherOthers(await keys.all(), listed, { ...services, signal });
   const subscriptions = await pMap(listed, (id) => gatherSubscription(id, context), { concurrency: CONCURRENCY });
 
-  const { watches, unread: unreadWatches } = await gatherWatches(listed, rules, services, run.signal);
+  const watches = await gatherWatches(listed, rules, services, signal);
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
   const unread: UnreadPart[] = [
+    ...unreadOf([...Object.values(own), trail, rollouts, ids, await context.vaults.deadLetters()]),
     // Tenants come with the same list: that it cannot be read is said once.
-    ...[
-      app.previous,
-      app.poison,
-      app.managedAccounts,
-      app.legacyOrders,
-      app.legacyApprovals,
-      trail,
-      rollouts,
-      ids,
-      ...('unread' in ids ? [] : [tenants]),
-    ].flatMap((part) => (part && 'unread' in part ? [part.unread] : [])),
-    ...unreadAround,
+    ...('unread' in ids ? [] : unreadOf([tenants])),
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
     ...unreadOthers,
-    ...unreadWatches,
+    ...unreadOf(watches.map(({ events }) => events)),
     ...subscriptions.flatMap((one) => one.unread),
   ];
+  const { functionAppId, sharedZones, problems } = rules.drift;
   return {
     previous,
     vaults,
     keys: keySubjects,
     subscriptions,
-    managedAccounts: memory && context.memory.next(subscriptions.every(isWhole), rules.now),
-    poison: app.poison,
-    legacyOrders: known(app.legacyOrders),
-    legacyApprovals: known(app.legacyApprovals),
-    watches,
-    trail,
-    unread: [...new Set(unread)],
+    managedAccounts: known(own.managedAccounts) && context.memory.next(subscriptions.every(isWhole), rules.now),
+    app: {
+      name: functionAppId ?? 'cmk-autopilot',
+      lockedOutBy: subscriptions.flatMap((one) => one.lockedOutBy),
+      sharedZones,
+      poison: own.poison,
+      legacyOrders: known(own.legacyOrders),
+      legacyApprovals: known(own.legacyApprovals),
+      trail: known(trail)?.findings ?? [],
+      watches: watches.flatMap(({ subscription, events }) =>
+        'value' in events ? { subscription, events: events.value } : [],
+      ),
+      settingsProblems: problems,
+      unread: [...new Set(unread)],
+    },
+    trail: known(trail),
   };
 }
 
 /** The tenant of each subscription, by its id in lower case. */
-export function gatherTenants({
-  tenants,
-}: Pick<GatherServices, 'tenants'>): Promise<Part<ReadonlyMap<string, string>>> {
+function gatherTenants({ tenants }: Pick<GatherServices, 'tenants'>): Promise<Part<ReadonlyMap<string, string>>> {
   return readPart(
     {
       resource: '/subscriptions',
@@ -181,27 +177,18 @@ async function gatherApp(storage: GatherServices['driftStorage'], now: Date) {
 /** Whether the app gets Resource Manager's events of changes. Without it the hourly check finds them, so that it is read beside the rest. */
 async function gatherWatches(
   subscriptions: readonly string[],
-  { wantedWatch }: Rules,
+  { wantedWatches }: Rules,
   { eventGrid }: Pick<GatherServices, 'eventGrid'>,
   signal: AbortSignal | undefined,
-): Promise<{ readonly watches: Gathered['watches']; readonly unread: readonly UnreadPart[] }> {
-  if (!wantedWatch) return { watches: [], unread: [] };
-  const parts = await pMap(
-    subscriptions,
-    async (subscriptionId) => {
-      const id = `/subscriptions/${subscriptionId}`;
-      const what = { resource: id, what: 'the event subscriptions of the subscription', beside: true } as const;
-      const read = await readPart({ ...what, action: 'Microsoft.EventGrid/eventSubscriptions/read' }, () =>
-        eventGrid.read({ id, subscriptionId }, signal),
-      );
-      return { subscription: subscriptionId, read };
-    },
-    { concurrency: CONCURRENCY },
-  );
-  return {
-    watches: parts.flatMap(({ subscription, read }) => ('value' in read ? { subscription, events: read.value } : [])),
-    unread: parts.flatMap(({ read }) => ('unread' in read ? read.unread : [])),
+): Promise<{ readonly subscription: string; readonly events: Part<SourceSubscriptions> }[]> {
+  const read = async (subscription: string) => {
+    const id = `/subscriptions/${subscription}`;
+    const what = { resource: id, what: 'the event subscriptions of the subscription', beside: true } as const;
+    const action = 'Microsoft.EventGrid/eventSubscriptions/read';
+    const source = { id, subscriptionId: subscription };
+    return { subscription, events: await readPart({ ...what, action }, () => eventGrid.read(source, signal)) };
   };
+  return pMap(wantedWatches.length > 0 ? subscriptions : [], read, { concurrency: CONCURRENCY });
 }
 
 async function gatherTrail(
@@ -248,43 +235,33 @@ async function gatherRollouts(
   );
 }
 
-/** What looking at the subscriptions takes. */
-export function contextOf({
+/** What reading the subscriptions takes: vaults, keys and identities that their accounts name are read when the first does. */
+export async function contextOf({
   signal,
   rules,
   services,
-  vaults,
-  keys,
   previous,
   memory,
-  tenants,
-  areScopesDue,
+  areScopesDue = scopesDue(previous),
 }: {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal: AbortSignal | undefined;
   readonly rules: Rules;
   readonly services: GatherServices;
-  readonly vaults: readonly GatheredVault[];
-  readonly keys: GatheredKeys;
   readonly previous: ReportBefore | undefined;
   readonly memory: ManagedMemory | undefined;
-  readonly tenants: Part<ReadonlyMap<string, string>>;
   /** Absent: they take their turns. */
   readonly areScopesDue?: SubscriptionContext['areScopesDue'];
-}): SubscriptionContext {
-  const identities = new GatheredIdentities(services, signal);
+}): Promise<SubscriptionContext> {
+  const vaults = new GatheredVaults(services, rules, signal);
   const own = ownStorage(services.settings);
   return {
-    services,
-    rules,
-    keys,
-    identities,
-    roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
+    ...{ services, rules, vaults, areScopesDue, signal },
+    keys: new GatheredKeys(vaults, services),
+    identities: new GatheredIdentities(services, signal),
     ownStorage: own === 'local' || own === undefined ? [] : own,
-    areScopesDue: areScopesDue ?? scopesDue(previous),
     rows: services.useRows,
-    tenantOf: (id) => known(tenants)?.get(id.toLowerCase()),
+    tenants: await gatherTenants(services),
     memory: new AccountMemory(memory ?? {}),
-    signal,
   };
 }
 
@@ -305,7 +282,7 @@ function countUsers(
       const counted = ofSubscription.get(key.id.toLowerCase());
       if (counted) usage.merge(counted);
     }
-    if (incomplete) usage.markIncomplete();
+    if (incomplete) usage.incomplete = true;
   }
 }
 

@@ -1,4 +1,12 @@
-import { known, type Part, readPart, type UnreadPart, unreadPart, type What } from '../../azure/read-or-why.ts';
+import {
+  known,
+  type Part,
+  readPart,
+  type UnreadPart,
+  unreadOf,
+  unreadPart,
+  type What,
+} from '../../azure/read-or-why.ts';
 import type { Account } from '../../fleet/account.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import {
@@ -6,14 +14,12 @@ import {
   type IdentityState,
   type KeyAccess,
   keyAccess,
-  userAssignedIdentity,
   type VaultAccess,
 } from '../../identities/key-access.ts';
 import { LocalAccessReader, type LocalAccessServices } from '../../identities/local-access-reader.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
-import { type ManagedVault, managedKey } from '../../keys/managed-vaults.ts';
+import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
-import type { DriftDetails } from '../report.ts';
 
 /** Principals whose groups are asked about in one check: each is a call. */
 const MAX_GROUP_LOOKUPS = 200;
@@ -50,7 +56,6 @@ export class VaultRoles {
   readonly #grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>;
   readonly #ends: Part<ReadonlyMap<string, Date>>;
   readonly #byGroup = new Map<string, Promise<Part<RoleGrant[]>>>();
-  readonly #untold = new Map<string, Set<string>>();
 
   private constructor(
     vault: ManagedVault,
@@ -102,12 +107,7 @@ export class VaultRoles {
 
   /** What could not be read. */
   get unread(): UnreadPart[] {
-    return [this.#grants, this.#ends].flatMap((part) => ('unread' in part ? [part.unread] : []));
-  }
-
-  /** Whose groups or identity could not be read, so that it is not known whether they may use a key; of the others it is. */
-  get untold(): DriftDetails['untoldAccess'] & {} {
-    return [...this.#untold].map(([key, identities]) => ({ key, identities: [...identities] }));
+    return unreadOf([this.#grants, this.#ends]);
   }
 
   /**
@@ -121,7 +121,6 @@ export class VaultRoles {
     const found = this.#direct(account);
     const direct = keyAccess(account, key, found, identity);
     const { principalId } = direct;
-    if (identity?.is === 'unknown') this.#untoldOf(account, keyName);
     if (direct.ready === true && principalId && found.model === 'rbac') {
       const until = accessEnds(principalId, key, found.grants, known(this.#ends) ?? new Map());
       return { access: until ? { ...direct, until } : direct };
@@ -145,7 +144,6 @@ export class VaultRoles {
       return { access: keyAccess(account, key, { model: 'rbac', grants: read.value }, identity) };
     }
     const { unread } = read;
-    this.#untoldOf(account, keyName);
     return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
   }
 
@@ -165,7 +163,6 @@ export class VaultRoles {
       access = keyAccess(account, key, found, identity);
     }
     if (access.ready !== 'unknown') return { access };
-    this.#untoldOf(account, keyName);
     const what = {
       resource: this.#vault.id,
       what: VAULT_ACCESS.local,
@@ -177,11 +174,6 @@ export class VaultRoles {
     if (found.groupsUnread !== undefined)
       return { access, unread: unreadPart(this.#groups(), this.#local.groupsRefusal) };
     return { access, unread: { ...what, what: VAULT_ACCESS.groups, kind: 'refused', detail: LOCAL_GROUPS } };
-  }
-
-  #untoldOf(account: Account, keyName: string): void {
-    const { id } = managedKey(this.#vault, keyName);
-    this.#untold.set(id, (this.#untold.get(id) ?? new Set()).add(userAssignedIdentity(account) ?? account.id));
   }
 
   #groups(): What {

@@ -40,17 +40,9 @@ interface AppStateStores {
 }
 
 /** How the app itself is doing. */
-export interface AppState {
-  /** How many messages wait in each poison queue. */
-  poisonMessages(): Promise<{ queue: string; messages: number }[]>;
-  deadLetters(since: Date): Promise<DeadLetter[]>;
-  /** Re-keys that version 2 had under way. */
-  legacyOrders(): Promise<LegacyOrder[]>;
-  /** Requests for approval that version 2 left open. They expire after eight hours. */
-  legacyApprovals(now: Date): Promise<LegacyApproval[]>;
-}
+export type AppState = ReturnType<typeof appState>;
 
-export function appState({ deadLetters, approvals, rekeys }: AppStateStores, queues: QueueServiceClient): AppState {
+export function appState({ deadLetters, approvals, rekeys }: AppStateStores, queues: QueueServiceClient) {
   const waiting = async (queue: string): Promise<number> => {
     try {
       const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
@@ -63,11 +55,12 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
     }
   };
   return {
-    poisonMessages: () =>
+    /** How many messages wait in each poison queue. */
+    poisonMessages: (): Promise<{ queue: string; messages: number }[]> =>
       Promise.all(
         WORK_QUEUES.map((name) => `${name}-poison`).map(async (queue) => ({ queue, messages: await waiting(queue) })),
       ),
-    async deadLetters(since) {
+    async deadLetters(since: Date): Promise<DeadLetter[]> {
       const newest = (await listBlobs(deadLetters, ''))
         .map(({ name, properties }) => ({ name, writtenOn: properties.lastModified }))
         .filter(({ writtenOn }) => writtenOn >= since)
@@ -78,7 +71,8 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
       );
       return read.flat();
     },
-    async legacyOrders() {
+    /** Re-keys that version 2 had under way. */
+    async legacyOrders(): Promise<LegacyOrder[]> {
       const orders: LegacyOrder[] = [];
       try {
         for await (const { order } of rekeys().listEntities({ queryOptions: { filter: "PartitionKey eq 'order'" } })) {
@@ -90,7 +84,8 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
       }
       return orders;
     },
-    async legacyApprovals(now) {
+    /** Requests for approval that version 2 left open. They expire after eight hours. */
+    async legacyApprovals(now: Date): Promise<LegacyApproval[]> {
       const open = (await listBlobs(approvals, '', { includeMetadata: true })).filter(
         ({ metadata = {} }) => metadata.state === 'waiting' && Date.parse(metadata.expireson ?? '') > now.getTime(),
       );

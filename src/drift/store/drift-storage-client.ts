@@ -40,48 +40,12 @@ const HISTORY = 200;
 // What the drift check keeps in the app's own storage, and what it reads there. Errors are the SDK's.
 
 /** The reports. */
-export interface ReportStore {
-  newest(): Promise<DriftReport | undefined>;
-  get(id: string): Promise<DriftReport | undefined>;
-  /**
-   * The newest of those that began on one of these days (`2026-11-25`): one list a day, however many there are. Undefined:
-   * there is none.
-   */
-  newestOn(days: readonly string[]): Promise<DriftReport | undefined>;
-  /** What a report leaves out; undefined when it is not there any more. */
-  details(report: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined>;
-  /** Of the newest report, what the next check goes by. */
-  before(): Promise<ReportBefore | undefined>;
-  /** Newest first. */
-  history(): Promise<DriftSummary[]>;
-  write(report: WholeReport): Promise<void>;
-  /**
-   * Changes the newest report, each of its parts under its ETag: after a conflict `change` is called again. Undefined: there
-   * is no report yet.
-   */
-  merge(change: (report: WholeReport) => WholeReport): Promise<WholeReport | undefined>;
-}
-
+export type ReportStore = ReturnType<typeof reportStore>;
 /** The checks in progress, of all instances. */
-export interface RunningChecks {
-  /** Writes down that a check has begun, or why it has no report. */
-  begin(check: RunningCheck): Promise<void>;
-  /** A check that has begun and has no report yet; undefined when there is no such check, or its report is written. */
-  begun(id: string): Promise<RunningCheck | undefined>;
-  /** The check's report is written. */
-  end(id: string): Promise<void>;
-  /** Forgets the checks that began before and never came to an end. */
-  forget(before: Date): Promise<void>;
-}
-
+export type RunningChecks = ReturnType<typeof runningChecks>;
 /** Which accounts used a managed key in earlier checks. */
-export interface AccountMemoryStore {
-  managedAccounts(): Promise<ManagedMemory>;
-  /** Of two checks at once the last one counts: what each writes was true a moment ago. */
-  rememberAccounts(memory: ManagedMemory): Promise<void>;
-}
-
-export interface DriftStorage extends ReportStore, RunningChecks, AccountMemoryStore, TrendStore, AppState {}
+export type AccountMemoryStore = ReturnType<typeof accountMemory>;
+export type DriftStorage = ReportStore & RunningChecks & AccountMemoryStore & TrendStore & AppState;
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
@@ -92,11 +56,7 @@ export function createDriftStorage(
   return {
     ...reportStore(container),
     ...runningChecks(container),
-    async managedAccounts() {
-      const text = await downloadText(container, MANAGED_ACCOUNTS);
-      return text === undefined ? {} : MANAGED_MEMORY.parse(JSON.parse(text));
-    },
-    rememberAccounts: (memory) => uploadText(container, MANAGED_ACCOUNTS, JSON.stringify(memory)),
+    ...accountMemory(container),
     ...trendStore(container),
     ...appState(
       {
@@ -109,57 +69,70 @@ export function createDriftStorage(
   };
 }
 
-function reportStore(container: ContainerClient): ReportStore {
-  const read = async (name: string): Promise<WholeReport | undefined> => {
-    const text = await downloadText(container, REPORTS + name);
+function reportStore(container: ContainerClient) {
+  const read = async (name: string | undefined): Promise<WholeReport | undefined> => {
+    const text = name === undefined ? undefined : await downloadText(container, REPORTS + name);
     return text === undefined ? undefined : parseReport(text);
   };
-  const restOf = async (name: string, report: WholeReport): Promise<DriftDetails> =>
-    parseDetails(await downloadText(container, detailsName(name)), report);
-  const names = async (): Promise<{ name: string; metadata: Record<string, string> }[]> => {
-    const found = await listBlobs(container, REPORTS, { includeMetadata: true });
-    // Names begin with the time.
+  const restOf = async (report: WholeReport): Promise<DriftDetails> =>
+    parseDetails(await downloadText(container, detailsName(nameOf(report))), report);
+  /** Newest first: names begin with the time. */
+  const list = async (day = '') => {
+    const found = await listBlobs(container, REPORTS + day, { includeMetadata: true });
     return found
       .map(({ name, metadata = {} }) => ({ name: name.slice(REPORTS.length), metadata }))
       .sort((a, b) => (a.name < b.name ? 1 : -1));
   };
-  const newest = async () => {
-    const [first] = await names();
-    const report = first && (await read(first.name));
-    return report && { name: first.name, report };
-  };
+  const newest = async () => read((await list())[0]?.name);
   const short = (report: WholeReport | undefined): DriftReport | undefined => report && shorten(report);
   return {
-    newest: async () => short((await newest())?.report),
-    async get(id) {
-      const found = (await names()).find(({ name }) => name.endsWith(`_${id}.json`));
-      return found && short(await read(found.name));
+    newest: async () => short(await newest()),
+    async get(id: string) {
+      return short(await read((await list()).find(({ name }) => name.endsWith(`_${id}.json`))?.name));
     },
-    async newestOn(days) {
-      const lists = await Promise.all(days.map((day) => listBlobs(container, `${REPORTS}${day}`)));
-      const found = lists.flat().map(({ name }) => name.slice(REPORTS.length));
-      const name = found.sort().at(-1);
-      return name === undefined ? undefined : short(await read(name));
+    /** The newest of those that began on one of these days (`2026-11-25`): one list a day, however many there are. */
+    async newestOn(days: readonly string[]) {
+      const names = (await Promise.all(days.map(list))).flat().map(({ name }) => name);
+      return short(await read(names.sort().at(-1)));
     },
-    async details(of) {
+    /** What a report leaves out; undefined when it is not there any more. */
+    async details(of: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined> {
       const report = await read(nameOf(of));
-      return report && restOf(nameOf(of), report);
+      return report && restOf(report);
     },
-    async before() {
-      const found = await newest();
-      if (!found) return undefined;
-      const { startedOn, coverage, trailEnd, changes, changeSeconds } = found.report;
-      const { findings, unseen } = await restOf(found.name, found.report);
+    /** Of the newest report, what the next check goes by. */
+    async before(): Promise<ReportBefore | undefined> {
+      const report = await newest();
+      if (!report) return undefined;
+      const { startedOn, coverage, trailEnd, changes, changeSeconds } = report;
+      const { findings, unseen } = await restOf(report);
       const known = findings.map(({ id, reason, resource, since, changedBy }) => {
         return { id, reason, resource, since, ...(changedBy ? { changedBy } : {}) };
       });
       return { startedOn, coverage, trailEnd, changes, changeSeconds, unseen, findings: known };
     },
-    async history() {
-      return (await names()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);
+    /** Newest first. */
+    async history(): Promise<DriftSummary[]> {
+      return (await list()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);
     },
-    write: (whole) => writeReport(container, whole),
-    merge: (change) => mergeInto(container, async () => (await names())[0]?.name, change),
+    write: (whole: WholeReport) => writeReport(container, whole),
+    /**
+     * Changes the newest report, each of its parts under its ETag: after a conflict `change` is called again. Undefined: there
+     * is no report yet.
+     */
+    merge: (change: (report: WholeReport) => WholeReport) =>
+      mergeInto(container, async () => (await list())[0]?.name, change),
+  };
+}
+
+function accountMemory(container: ContainerClient) {
+  return {
+    async managedAccounts(): Promise<ManagedMemory> {
+      const text = await downloadText(container, MANAGED_ACCOUNTS);
+      return text === undefined ? {} : MANAGED_MEMORY.parse(JSON.parse(text));
+    },
+    /** Of two checks at once the last one counts: what each writes was true a moment ago. */
+    rememberAccounts: (memory: ManagedMemory) => uploadText(container, MANAGED_ACCOUNTS, JSON.stringify(memory)),
   };
 }
 
@@ -211,16 +184,21 @@ function detailsName(name: string): string {
   return `${DETAILS}${name}.gz`;
 }
 
-function runningChecks(container: ContainerClient): RunningChecks {
+function runningChecks(container: ContainerClient) {
   const nameOf = (id: string): string => `${RUNNING}${id}.json`;
   return {
-    begin: (check) => uploadText(container, nameOf(check.id), JSON.stringify(check), { startedon: check.startedOn }),
-    async begun(id) {
+    /** Stores that a check has begun, or why it has no report. */
+    begin: (check: RunningCheck) =>
+      uploadText(container, nameOf(check.id), JSON.stringify(check), { startedon: check.startedOn }),
+    /** A check that has begun and has no report yet; undefined when there is no such check, or its report is written. */
+    async begun(id: string): Promise<RunningCheck | undefined> {
       const text = await downloadText(container, nameOf(id));
       return text === undefined ? undefined : RUNNING_CHECK.safeParse(JSON.parse(text)).data;
     },
-    end: (id) => removeBlob(container, nameOf(id)),
-    async forget(before) {
+    /** The check's report is written. */
+    end: (id: string) => removeBlob(container, nameOf(id)),
+    /** Forgets the checks that began before and never came to an end. */
+    async forget(before: Date): Promise<void> {
       for (const { name, metadata } of await listBlobs(container, RUNNING, { includeMetadata: true })) {
         if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await removeBlob(container, name);
       }

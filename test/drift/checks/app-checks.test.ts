@@ -7,13 +7,12 @@ import { account, app, closedOff, eventSubscriptions, poisoned, rules, UNREAD, u
 
 const broken = { reason: 'LineChanged', file: '2026-11-24.jsonl', line: 7, message: 'It was changed.' } as const;
 
-const watch = (() => {
-  const { wantedWatch } = rules();
+const [watch, second] = (() => {
   const part = eventSubscriptions();
   const [first] = 'value' in part ? part.value.subscriptions : [];
-  if (!first || !wantedWatch) throw new Error('The fixture has both.');
-  const { functionId, eventTypes, filters } = wantedWatch;
-  return { ...first, functionId, eventTypes, filters };
+  const [one, two] = rules().wantedWatches.map((wanted) => first && { ...first, ...wanted });
+  if (!one || !two) throw new Error('The fixture has them.');
+  return [one, two];
 })();
 
 const watched = (...subscriptions: (typeof watch)[]) => ({
@@ -90,21 +89,30 @@ const apps: Record<string, Cases<AppSubject>> = {
   },
   ChangesNotWatched: {
     found: [
-      ['none', app({ watches: [watched()] }), /^No event subscription delivers changes in it to .*resourceChanged\.$/],
+      [
+        'none',
+        app({ watches: [watched()] }),
+        /^No event subscription cmk-func-cmk-resourceChanged delivers changes in it to \S+\. No .*-resourceChanged2 /,
+      ],
+      [
+        'only the first',
+        app({ watches: [watched(watch)] }),
+        /^No event subscription cmk-func-cmk-resourceChanged2 delivers changes in it to \S+resourceChanged\.$/,
+      ],
       [
         'one that lets through less',
-        app({ watches: [watched({ ...watch, filters: watch.filters.slice(1) })] }),
+        app({ watches: [watched({ ...watch, filters: watch.filters.slice(1) }, second)] }),
         /Its filter lets other operations pass/,
       ],
       [
         "one that lets the app's own writes through",
-        app({ watches: [watched({ ...watch, filters: watch.filters.slice(0, 1) })] }),
+        app({ watches: [watched({ ...watch, filters: watch.filters.slice(0, 1) }, second)] }),
         /Its filter lets other operations pass/,
       ],
     ],
     right: [
-      ['one that is right', app({ watches: [watched(watch)] })],
-      ['not wanted', app({ watches: [watched()] }), { ...rules(), wantedWatch: undefined }],
+      ['both', app({ watches: [watched(watch, second)] })],
+      ['not wanted', app({ watches: [watched()] }), { ...rules(), wantedWatches: [] }],
     ],
     unread: [['it', app({ watches: [] })]],
   },

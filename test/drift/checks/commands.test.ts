@@ -5,7 +5,7 @@ import { NO_COMMAND, shellCommand, WHY_NO_COMMAND } from '../../../src/azure/she
 import type { Found } from '../../../src/drift/checks/check.ts';
 import * as commands from '../../../src/drift/checks/commands.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
-import { type WantedSubscription, wantedSubscriptions, wantedWatch } from '../../../src/events/subscription.ts';
+import { type WantedSubscription, wantedSubscriptions, wantedWatches } from '../../../src/events/subscription.ts';
 import { grantAccess } from '../../../src/identities/grant-access.ts';
 import { managedKey } from '../../../src/keys/managed-vaults.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
@@ -14,6 +14,11 @@ import { account, FUNCTION_APP, KEY, key, NEW, rules, STORAGE, VAULT } from './s
 const HSM = { ...VAULT, kind: 'managedHsm', name: 'hsm-local' } as const;
 const wantedSubscription = (storageAccountId: string | undefined): WantedSubscription => {
   const [first] = wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId });
+  if (!first) throw new Error('The app wants no event.');
+  return first;
+};
+const wantedWatch = (clientId: string | undefined): WantedSubscription => {
+  const [first] = wantedWatches({ functionAppId: FUNCTION_APP }, clientId);
   if (!first) throw new Error('The app wants no event.');
   return first;
 };
@@ -106,17 +111,11 @@ describe('what mends a finding', () => {
       `cmk admin ensure-events --vault ${VAULT.id} --function-app ${FUNCTION_APP}`,
     ],
     [
-      commands.watchChanges(
-        VAULT.subscriptionId,
-        wantedWatch({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }, 'app'),
-      ),
+      commands.watchChanges(VAULT.subscriptionId, wantedWatch('app')),
       `cmk admin watch-changes ${VAULT.subscriptionId} --function-app ${FUNCTION_APP} --client-id app`,
     ],
     [
-      commands.watchChanges(
-        VAULT.subscriptionId,
-        wantedWatch({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }, undefined),
-      ),
+      commands.watchChanges(VAULT.subscriptionId, wantedWatch(undefined)),
       `cmk admin watch-changes ${VAULT.subscriptionId} --function-app ${FUNCTION_APP}`,
     ],
     [commands.moveAccount(account()), `cmk account pin ${account().id}`],

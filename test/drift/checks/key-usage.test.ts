@@ -22,7 +22,7 @@ describe('who was seen to use a key', () => {
     for (const part of [first, second]) together.merge(part);
     expect(together).toEqual(all);
     expect(together.pinnedExamples).toEqual(['account0', 'account1', 'account2']);
-    together.markIncomplete();
+    together.incomplete = true;
     expect(together.incomplete).toBe(true);
   });
 });

@@ -8,7 +8,7 @@ import type {
   ScopeSubject,
   VaultSubject,
 } from '../../../src/drift/checks/subjects.ts';
-import { type EventSubscriptionState, wantedSubscriptions, wantedWatch } from '../../../src/events/subscription.ts';
+import { type EventSubscriptionState, wantedSubscriptions, wantedWatches } from '../../../src/events/subscription.ts';
 import type { Account } from '../../../src/fleet/account.ts';
 import type { KeyUse } from '../../../src/fleet/key-use.ts';
 import type { KeyAccess } from '../../../src/identities/key-access.ts';
@@ -67,7 +67,7 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
     },
     contests: [],
     wantedSubscriptions: wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }),
-    wantedWatch: wantedWatch({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }, CLIENT_ID),
+    wantedWatches: wantedWatches({ functionAppId: FUNCTION_APP }, CLIENT_ID),
   };
 }
 
@@ -242,7 +242,7 @@ export const rotating = (
     },
   });
 export const usersUnread = key();
-usersUnread.usage.markIncomplete();
+usersUnread.usage.incomplete = true;
 export const other = use({ vaultUri: 'https://kv-other.vault.azure.net' });
 export const poisoned = (messages: number) => app({ poison: { value: [{ queue: 'fleet-work-poison', messages }] } });
 export const lacks = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
