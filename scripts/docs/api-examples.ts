@@ -67,7 +67,6 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   await call('driftReport', 'operator', 'GET', '/drift');
   await call('driftHistory', 'operator', 'GET', '/drift/history');
   await call('driftReportById', 'operator', 'GET', `/drift/${report}`);
-  await call('driftFindings', 'operator', 'GET', `/drift/${report}/findings`);
   await call('releaseChange', 'operator', 'POST', '/drift/release', {
     account: `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`,
     reason: 'The template is corrected',

@@ -4,11 +4,10 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { restoreReadiness } from '../identities/restore-readiness.ts';
-import { REFUSALS, type Refusal } from '../refusals.ts';
+import { REASONS } from '../reasons.ts';
 import { auditWarning } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
-import { isComplete } from '../revocation/restore-end.ts';
-import { KeyNotRecoveredError } from '../revocation/restore-key.ts';
+import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
 import { revocationState } from '../revocation/version-report.ts';
 import type { RESTORE_REQUEST, RestoreResponse } from './break-glass-schemas.ts';
 import { keyOfCall, noSuchKey, unreadable } from './named-key.ts';
@@ -45,7 +44,7 @@ function toBody(result: RestoredKey): RestoreResponse {
   const { key, end, recovered, revocation, versions, accounts, audit, auditReceipt, warnings } = result;
   return {
     key: key.id,
-    reason: end === 'nothing' ? 'NothingToRestore' : 'Restored',
+    reason: end === 'NothingToRestore' ? end : 'Restored',
     complete: isComplete(end),
     recovered,
     revocation: revocation && revocationState(revocation),
@@ -59,26 +58,27 @@ function toBody(result: RestoredKey): RestoreResponse {
 
 function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreResponse): HttpProblem {
   const { end, recovered, revocation, unproven } = result;
-  const back = recovered ? ' The key was deleted and has been recovered; it is revoked as before.' : '';
+  const sentence = `${REASONS[end]}${recovered ? ' The key was deleted and has been recovered; it is revoked as before.' : ''}`;
   switch (end) {
-    case 'secondPerson':
-      return refused('SecondPersonNeeded', back, { recovered });
-    case 'revokersUnread':
-      return refused('RevokersUnread', `${back}${unproven ? ` ${describe(unproven)}` : ''}`, { recovered });
-    case 'unbelieved':
-      return refused(
-        'RevocationUnbelieved',
-        `${back} No revocation is open that counts. Nothing was enabled.`,
+    case 'SecondPersonNeeded':
+      return new HttpProblem(end, { detail: sentence, extensions: { recovered } });
+    case 'RevokersUnread': {
+      const why = unproven ? ` ${describe(unproven)}` : '';
+      return new HttpProblem(end, { detail: `${sentence}${why}`, extensions: { recovered } });
+    }
+    case 'RevocationUnbelieved':
+      return new HttpProblem(end, {
+        detail: `${sentence} No revocation is open that counts. Nothing was enabled.`,
         extensions,
-      );
-    case 'otherRevocation':
-      return new HttpProblem('OtherRevocation', {
-        detail: `${REFUSALS.OtherRevocation.sentence}${back} Nothing was enabled.`,
-        nextStep: `Read the key's status. If it is the open revocation that you mean to restore, send "revocation": "${revocation?.id}".`,
-        extensions: { recovered, revocation: revocation && revocationState(revocation) },
       });
-    case 'overtaken':
-      return refused('RestoreOvertaken', '', extensions);
+    case 'OtherRevocation':
+      return new HttpProblem(end, {
+        detail: `${sentence} Nothing was enabled.`,
+        nextStep: `Read the key's status. If it is the open revocation that you mean to restore, send "revocation": "${revocation?.id}".`,
+        extensions: { recovered, revocation: extensions.revocation },
+      });
+    case 'RestoreOvertaken':
+      return new HttpProblem(end, { extensions });
     default:
       return new HttpProblem('RestoreIncomplete', {
         detail: unproven
@@ -87,10 +87,6 @@ function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreRes
         extensions,
       });
   }
-}
-
-function refused(reason: Refusal, more: string, extensions: Readonly<Record<string, unknown>>): HttpProblem {
-  return new HttpProblem(reason, { detail: `${REFUSALS[reason].sentence}${more}`, extensions });
 }
 
 function notRecovered({ cause }: KeyNotRecoveredError): HttpProblem {

@@ -96,8 +96,9 @@ export async function finish(
 ): Promise<void> {
   const { end, changed } = await finishRestore(key, revocation, restoredBy, versions, services);
   const about = { key: key.id, revocation: revocation.id, by: restoredBy };
-  const reason = end === 'restored' ? 'RestoreFinished' : end === 'overtaken' ? 'RevocationOpen' : 'RestoreIncomplete';
-  const level = end === 'incomplete' ? 'error' : 'warning';
+  const reason =
+    end === 'Restored' ? 'RestoreFinished' : end === 'RestoreOvertaken' ? 'RevocationOpen' : 'RestoreIncomplete';
+  const level = end === 'RestoreIncomplete' ? 'error' : 'warning';
   log({ level, reason, message: REASONS[reason], ...about });
   if (!changed) return;
   const entry = {

@@ -5,8 +5,7 @@ import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { type RevocationCall, reconcileRestored, requestPasses, watchEffect } from './follow-ups.ts';
 import { type Audited, type BesideServices, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
-import { isComplete } from './restore-end.ts';
-import { type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
+import { isComplete, type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
 import type { RevocationStamp } from './revocation.ts';
 
 /** Whether an account could use the key once it is enabled. */
@@ -55,21 +54,20 @@ export async function restore(
   };
   const result = await restoreKey(key, order, { ...services, recordBegun });
   const { key: spelled, end, recovered, changed, versions } = result;
-  if (!recovered && !changed && end !== 'incomplete') {
+  if (!recovered && !changed && end !== 'RestoreIncomplete') {
     await passes;
     return { ...result, ...NOT_AUDITED, accounts: [], warnings: [] };
   }
-  const complete = isComplete(end);
-  const reason = REASON_OF[end];
   const [access, audited, ...notDone] = await Promise.all([
     reading,
     writeDown(
       {
         action: 'key.restore',
         resource: spelled.id,
-        reason,
+        // A key that was recovered is back, whether or not it was revoked: that is a change too.
+        reason: end,
         revocation: result.revocation,
-        details: { complete, recovered, versions },
+        details: { complete: isComplete(end), recovered, versions },
       },
       call,
       services,
@@ -98,15 +96,3 @@ function begunEntry(key: ManagedKey, revocation: RevocationStamp, call: Revocati
     details: { why, ticket, revocation },
   };
 }
-
-/** A key that was recovered is back, whether or not it was revoked: that is a change too. */
-export const REASON_OF = {
-  restored: 'Restored',
-  nothing: 'NothingToRestore',
-  unbelieved: 'RevocationUnbelieved',
-  otherRevocation: 'OtherRevocation',
-  secondPerson: 'SecondPersonNeeded',
-  revokersUnread: 'RevokersUnread',
-  overtaken: 'RestoreOvertaken',
-  incomplete: 'RestoreIncomplete',
-} as const;

@@ -13,7 +13,7 @@ export type { Environment } from './reader.ts';
 
 /** The app's settings, checked. */
 export type Settings = ReturnType<typeof readSettings>;
-export type DriftSettings = Settings['drift'];
+export type DriftSettings = ReturnType<typeof readDrift>;
 export type NotifySettings = Settings['notify'];
 
 /**

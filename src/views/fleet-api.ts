@@ -2,6 +2,7 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { accountsNotListed } from '../accounts/in-sight.ts';
 import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
+import { keysOfAccount } from '../fleet/fleet-index.ts';
 import { causeLabel, summarizeFleet } from '../fleet/fleet-summary.ts';
 import { HEALTH_STATES } from '../fleet/health-states.ts';
 import { lastTryOf } from '../fleet/rotation-progress.ts';
@@ -117,7 +118,7 @@ function inReach(
     return answer;
   };
   const seen = snapshot.accounts.filter((one) => {
-    const keys = keysOf(one);
+    const keys = keysOfAccount(one.known);
     return keys.length > 0 && keys.every(isReached);
   });
   // The warnings name keys that the caller may not see, but the list must not pass for complete.
@@ -130,17 +131,13 @@ function inReach(
 
 /** Whether the account uses a key, or a check reports that it should. */
 function isListed(one: EvaluatedAccount): boolean {
-  return keysOf(one).length > 0 || one.health.cause !== undefined;
-}
-
-function keysOf({ known }: EvaluatedAccount): string[] {
-  return [...(known.key === undefined ? [] : [known.key]), ...known.scopeUses.map(({ key }) => key)];
+  return keysOfAccount(one.known).length > 0 || one.health.cause !== undefined;
 }
 
 /** A filter matches an account by its own use of a key, or by that of a scope. */
 function filteredUses(one: EvaluatedAccount): FilteredUse[] {
   const { subscriptionId: subscription, resourceGroup, tags } = one.account;
-  return [one.known.key, ...one.known.scopeUses.map(({ key }) => key)].map((key) => ({
+  return [one.known.key, ...one.known.scopeKeys].map((key) => ({
     ...{ subscription, resourceGroup, tags },
     key,
   }));
@@ -155,7 +152,7 @@ function withEtag(answer: object, headers: HeaderReader): HttpResponseInit {
 }
 
 function toRow(one: EvaluatedAccount): FleetRowAnswer {
-  const { account, known, use, health, probe, lastRead, lastChecked } = one;
+  const { account, known, use, scopeUses, health, probe, lastRead, lastChecked } = one;
   const { state, cause, since } = health;
   return {
     name: account.name,
@@ -165,7 +162,7 @@ function toRow(one: EvaluatedAccount): FleetRowAnswer {
     region: account.location,
     ...keyOf(known.key),
     ...versionOf(use),
-    ...(known.scopesReadOn === undefined ? {} : { scopes: known.scopeUses.length }),
+    ...(known.scopesReadOn === undefined ? {} : { scopes: scopeUses.length }),
     tags: { ...account.tags },
     health: {
       state,
@@ -179,18 +176,20 @@ function toRow(one: EvaluatedAccount): FleetRowAnswer {
 }
 
 function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings'> {
-  const { known, use, scopeUses, findings } = one;
+  const { use, scopeUses, findings } = one;
   const { pinned, current, identity } = use ?? {};
   return {
     ...toRow(one),
     ...(pinned ? { pinned } : {}),
     ...(current ? { current } : {}),
     ...(identity ? { identity } : {}),
-    ...lastTryView(use),
-    scopeUses: known.scopeUses.map(({ scope, key }) => {
-      const of = scopeUses.find((candidate) => candidate.scope === scope);
-      return { scope, ...keyOf(key), ...versionOf(of), ...lastTryView(of) };
-    }),
+    lastTry: use && lastTryOf(use),
+    scopeUses: scopeUses.map((of) => ({
+      scope: of.scope ?? '',
+      ...keyOf(of.key),
+      ...versionOf(of),
+      lastTry: lastTryOf(of),
+    })),
     findings: [...findings],
   };
 }
@@ -216,12 +215,9 @@ function summaryText(text: string, accounts: number, unlisted: number): string {
   return accounts === 0 ? `Not known yet: ${accountsNotListed(unlisted)}` : `${text}; the others are not known yet`;
 }
 
-function freshnessOf({ listings, report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
-  const subscriptions = [...listings]
-    .map(([id, on]) => ({ id, listedOn: on.toISOString() }))
-    .sort((a, b) => (a.listedOn < b.listedOn ? -1 : 1));
+function freshnessOf({ report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
   const check = report && { id: report.id, startedOn: report.startedOn, complete: report.complete };
-  return { freshness: { subscriptions, ...(check ? { check } : {}) }, warnings: [...warnings] };
+  return { freshness: check ? { check } : {}, warnings: [...warnings] };
 }
 
 function keyOf(key: string | undefined): Pick<FleetRowAnswer, 'key' | 'vault'> {
@@ -233,9 +229,4 @@ function versionOf(use: UseRow | undefined): Pick<FleetRowAnswer, 'version' | 'm
   if (!use) return {};
   const version = use.current ?? use.pinned;
   return { mode: use.mode, ...(version ? { version } : {}) };
-}
-
-function lastTryView(use: UseRow | undefined): Pick<FleetAccountAnswer, 'lastLook'> {
-  const lastTry = use && lastTryOf(use);
-  return lastTry ? { lastLook: { ...lastTry } } : {};
 }

@@ -24,13 +24,10 @@ const USE = {
   mode: z.enum(['pinned', 'automatic']).optional(),
 };
 
-const LAST_LOOK = z
+const LAST_TRY = z
   .object({
-    result: z
-      .enum(['done', 'retry', 'reject'])
-      .describe('`retry`: it failed, and the app retries. `reject`: version 2 stopped trying.'),
+    result: z.enum(['done', 'retry']).describe('`retry`: it failed, and the app retries.'),
     reason: z.string(),
-    detail: z.string().optional().describe('What Azure answered to version 2 of the app.'),
     at: time,
   })
   .optional()
@@ -79,9 +76,6 @@ const FLEET_SUMMARY = z.object({
 });
 
 const FRESHNESS = z.object({
-  subscriptions: z
-    .array(z.object({ id: z.string(), listedOn: time }))
-    .describe('When the accounts of each were last listed whole, oldest first; one that is not here never was.'),
   check: z
     .object({ id: z.string(), startedOn: time, complete: z.boolean() })
     .optional()
@@ -103,8 +97,8 @@ export const FLEET_ACCOUNT = FLEET_ROW.extend({
     .string()
     .optional()
     .describe('ARM id of the user-assigned identity that reaches the key; absent: its own.'),
-  lastLook: LAST_LOOK,
-  scopeUses: z.array(z.object({ scope: z.string(), ...USE, lastLook: LAST_LOOK })),
+  lastTry: LAST_TRY,
+  scopeUses: z.array(z.object({ scope: z.string(), ...USE, lastTry: LAST_TRY })),
   findings: z.array(FINDING).describe('Of the last drift check, about the account and its scopes.'),
   freshness: FRESHNESS,
   warnings: z.array(z.string()),

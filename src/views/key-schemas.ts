@@ -35,12 +35,8 @@ const KEY_USERS = z
     lagging: count
       .optional()
       .describe(
-        'Accounts and scopes that are not on the newest usable version: `waiting`, `failed` and `left`. All five are absent where there is no such version, the key is revoked, or not all were counted.',
+        'Accounts and scopes that are not on the newest usable version. Absent where there is no such version, the key is revoked, or not all were counted.',
       ),
-    moved: count.optional(),
-    waiting: count.optional().describe('Not moved yet, and nothing is wrong.'),
-    failed: count.optional().describe('The last look could not move them.'),
-    left: count.optional().describe('The app does not move them: Storage does by itself, or nothing may be done.'),
     complete: z
       .boolean()
       .describe(
@@ -49,7 +45,6 @@ const KEY_USERS = z
     oldest: time
       .optional()
       .describe('When the use that was not read for longest was read; what has not changed is written once a day.'),
-    newest: time.optional().describe('When the one that was read last was read.'),
   })
   .describe('As the fleet index knows it: it is kept by each move and by the drift check.');
 

@@ -140,12 +140,12 @@ describe('every single request of a restore failing', () => {
 
       wire.azure.faults.clear();
       expectTrue(said, key);
-      if ('versions' in said) expect(said.end === 'restored' && on().length !== BEFORE.length).toBe(false);
+      if ('versions' in said) expect(said.end === 'Restored' && on().length !== BEFORE.length).toBe(false);
       else expect(on(), 'nothing was changed, as the refusal says').toEqual([]);
       expect(on().filter((n) => OFF.includes(n))).toEqual([]);
 
       const repeated = await restore(patient);
-      expect(repeated).toMatchObject({ end: 'restored' });
+      expect(repeated).toMatchObject({ end: 'Restored' });
       expect(on()).toEqual(BEFORE);
     },
   );

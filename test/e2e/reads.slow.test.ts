@@ -81,7 +81,7 @@ it('a key shows who still uses which version, and what a rotation would cost in 
     ],
     users: { accounts: 2, lagging: 0, complete: true, oldest: expect.any(String) },
     rotation: { state: 'finished' },
-    rotationCost: { moves: 2, seconds: 0, places: [{ moves: 2, seconds: 0 }] },
+    rotationCost: { moves: 2, seconds: 0 },
     nextRotation: { by: 'none', reason: 'NoExpiry' },
     unread: [],
   });

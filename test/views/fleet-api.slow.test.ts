@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
@@ -90,7 +89,7 @@ describe('GET /api/fleet', () => {
     const { value, summary, freshness, warnings } = await fleet();
     expect(summary).toMatchObject({ text: '13 accounts: 13 serving', accounts: 13, causes: [] });
     expect([warnings, value.length]).toEqual([[], 13]);
-    expect(freshness).toMatchObject({ check: { complete: true }, subscriptions: [{}, {}] });
+    expect(freshness).toMatchObject({ check: { complete: true } });
     expect(value.find(({ name }) => name === 'stfiles06')).toMatchObject({
       resourceGroup: 'rg-files',
       region: 'westeurope',
@@ -218,10 +217,10 @@ describe('GET /api/fleet', () => {
 
   it('shows whose role is narrowed only accounts whose keys it reaches', async () => {
     const reaches = (key: RouteKey | undefined) => key?.key === 'archive-key';
-    const { value, summary, freshness } = await fleet('all=true', { reaches });
+    const { value, summary } = await fleet('all=true', { reaches });
     expect(names({ value })).toEqual(['starchive01', 'starchive02']);
-    expect(freshness.subscriptions.map(({ id }) => id)).toEqual([SUBSCRIPTION_ID]);
-    expect((await fleet()).freshness.subscriptions.map(({ id }) => id)).toContain(SECOND_SUBSCRIPTION_ID);
+    expect(summary.subscriptions.listed).toBe(1);
+    expect((await fleet()).summary.subscriptions.listed).toBe(2);
     expect(summary.accounts).toBe(2);
     await expect(account('stfiles01', { reaches })).rejects.toEqual(refused('NotFound'));
     expect(await account('starchive01', { reaches })).toMatchObject({ name: 'starchive01' });

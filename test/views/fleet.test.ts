@@ -30,7 +30,7 @@ async function health(change: { use?: UseRow | undefined; versions?: KeyVersion[
     readOn: NOW,
     unlisted: 0,
     listings: new Map([[subscriptionId, NOW]]),
-    accounts: [{ account: id, location, key: KEY.id, writtenOn: NOW.toISOString(), scopeUses: [] }],
+    accounts: [{ account: id, location, key: KEY.id, writtenOn: NOW.toISOString(), scopeKeys: [] }],
     uses: 'use' in change ? (change.use ? [change.use] : []) : [USE],
     keys: new Map([[KEY.id.toLowerCase(), { key: KEY, versions, effect: undefined }]]),
     report: { ...whole, coverage: { ...whole.coverage, subscriptions: [covered] } },

@@ -14,7 +14,9 @@ import { Resume } from './acts/resume.tsx';
 import { Changed } from './cause.tsx';
 import { HealthBadge } from './health.tsx';
 
-const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
+const PROBE = { blocked: 'refuses to serve data', open: 'still serves data', unknown: 'could not be asked' } as const;
+/** The key is not reached, which Storage may notice later. */
+const CUT_OFF: readonly string[] = ['Revoked', 'Blocked', 'NoAccess'];
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
 /** One account: its key and version, scopes, identity, last moves and findings. */
@@ -29,10 +31,15 @@ export function AccountView({ name }: { readonly name: string }) {
       </p>
       <Section title="State" of={account}>
         {data && <Standing of={data} />}
-        {data?.key && data.lastLook?.result === 'retry' && (
+        {data?.key && data.lastTry?.result === 'retry' && (
           <Resume label={keyLabel(data.key)} isPaused={false} waiting={0} failed={1} changed={account.refresh} />
         )}
       </Section>
+      {data && (
+        <Section title="Findings">
+          <Findings of={data} changed={account.refresh} />
+        </Section>
+      )}
       {data && (
         <div class="columns">
           <Section title="Key">
@@ -40,15 +47,14 @@ export function AccountView({ name }: { readonly name: string }) {
           </Section>
           <Section title="Where">
             <Facts items={placeFacts(data)} />
+            <details>
+              <summary>ARM id</summary>
+              <span class="mono">{data.id}</span>
+            </details>
           </Section>
         </div>
       )}
       {data && data.scopeUses.length > 0 && <Scopes of={data} />}
-      {data && (
-        <Section title="Findings">
-          <Findings of={data} changed={account.refresh} />
-        </Section>
-      )}
     </>
   );
 }
@@ -75,11 +81,13 @@ function Standing({ of }: { readonly of: FleetAccount }) {
       )}
       {probe && (
         <p>
-          Its file service {PROBE[probe.state]}, as asked <Since at={probe.checkedOn} />.
+          Its file service{' '}
+          {probe.state === 'open' && !CUT_OFF.includes(health.state) ? 'serves data' : PROBE[probe.state]}, as asked{' '}
+          <Since at={probe.checkedOn} />.
         </p>
       )}
       <p class="muted">
-        Read <Since at={of.lastRead} />
+        Read from Azure <Since at={of.lastRead} />
         {of.lastChecked && (
           <>
             ; checked <Since at={of.lastChecked} />
@@ -95,38 +103,38 @@ function Standing({ of }: { readonly of: FleetAccount }) {
   );
 }
 
-function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccount) {
+function keyFacts({ key, mode, current, pinned, identity, lastTry }: FleetAccount) {
   const names = key ? keyNames(key) : undefined;
   return [
     ['Key', key && names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : 'Microsoft-managed'],
     mode && (['Mode', mode === 'pinned' ? 'Pinned; the app moves it' : 'Automatic; Storage moves it'] as const),
     current ? (['Version in use', <span title={current}>{shortVersion(current)}</span>] as const) : undefined,
-    pinned ? (['Pinned to', <span title={pinned}>{shortVersion(pinned)}</span>] as const) : undefined,
+    pinned && pinned !== current
+      ? (['Pinned to', <span title={pinned}>{shortVersion(pinned)}</span>] as const)
+      : undefined,
     key
       ? ([
           'Identity',
           <span title={identity}>{identity ? shortId(identity) : 'its own (system-assigned)'}</span>,
         ] as const)
       : undefined,
-    lastLook &&
+    lastTry &&
       ([
         'Last move',
         <>
-          {reasonSentence(lastLook.reason)} <Time at={lastLook.at} />
-          {lastLook.detail && <small> {lastLook.detail}</small>}
+          {reasonSentence(lastTry.reason)} <Time at={lastTry.at} />
         </>,
       ] as const),
   ] as const;
 }
 
-function placeFacts({ id, subscription, resourceGroup, region, tags }: FleetAccount) {
+function placeFacts({ subscription, resourceGroup, region, tags }: FleetAccount) {
   const all = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
   return [
     ['Subscription', subscription],
     ['Resource group', resourceGroup],
     ['Region', region],
     ['Tags', all.length === 0 ? 'none' : all.join(', ')],
-    ['Id', <span class="mono">{id}</span>],
   ] as const;
 }
 
@@ -134,14 +142,13 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
   return (
     <Section title="Encryption scopes">
       <ul class="items">
-        {of.scopeUses.map(({ scope, key, version, mode, lastLook }) => (
+        {of.scopeUses.map(({ scope, key, version, mode, lastTry }) => (
           <li key={scope}>
             <span class="strong">{scope}</span>{' '}
             <span class="muted">
               {key ? keyLabel(key) : 'Microsoft-managed'}
               {version ? ` ${shortVersion(version)}` : ''} {mode ?? ''}
-              {lastLook ? ` · ${inWords(lastLook.reason)}` : ''}
-              {lastLook?.detail ? ` · ${lastLook.detail}` : ''}
+              {lastTry ? ` · ${inWords(lastTry.reason)}` : ''}
             </span>
           </li>
         ))}

@@ -6,10 +6,9 @@ import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import { REFUSALS } from '../../refusals.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { REASON_OF, type RestoredKey, restore } from '../../revocation/restore.ts';
+import { type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
-import { isComplete } from '../../revocation/restore-end.ts';
-import { refusedRestore } from '../../revocation/restore-key.ts';
+import { isComplete, refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
 import { isNamed, readRevocation } from '../../revocation/revocation.ts';
 import { type RestoredRevocation, reportVersions, revocationState } from '../../revocation/version-report.ts';
@@ -97,14 +96,13 @@ async function readiness(key: ManagedKey, azure: Azure, environment: Environment
 
 /** @throws {@link CmkError} when nothing was enabled */
 function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
-  if (end === 'restored' || end === 'nothing' || end === 'incomplete') return;
-  const reason = REASON_OF[end];
-  const { sentence, nextStep } = REFUSALS[reason];
+  if (end === 'Restored' || end === 'NothingToRestore' || end === 'RestoreIncomplete') return;
+  const { sentence, nextStep } = REFUSALS[end];
   const command = restoreCommand(key, { id: revocation?.id ?? '' });
-  if (end === 'secondPerson') throw new CmkError(reason, sentence, `Ask a second person to run it: ${command}`);
-  if (end !== 'otherRevocation' || !revocation) throw new CmkError(reason, sentence, nextStep);
+  if (end === 'SecondPersonNeeded') throw new CmkError(end, sentence, `Ask a second person to run it: ${command}`);
+  if (end !== 'OtherRevocation' || !revocation) throw new CmkError(end, sentence, nextStep);
   const which = `It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`;
-  throw new CmkError(reason, `${sentence} ${which}`, `If that is the one you mean: ${command}`);
+  throw new CmkError(end, `${sentence} ${which}`, `If that is the one you mean: ${command}`);
 }
 
 function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
@@ -114,12 +112,12 @@ function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): v
     ({ before, after }) => before === 'Disabled' && after !== 'Disabled' && after !== 'Unknown',
   );
   for (const { version } of enabled) journal.done(enabling(key, version));
-  if (end === 'nothing') journal.found(NOTHING_OPEN);
-  if (end === 'restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
+  if (end === 'NothingToRestore') journal.found(NOTHING_OPEN);
+  if (end === 'Restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
   if (unproven)
     journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
-  if (end === 'incomplete') journal.note('Run the same command again: it finishes what is missing.');
+  if (end === 'RestoreIncomplete') journal.note('Run the same command again: it finishes what is missing.');
   for (const { account, ready, missing } of accounts) {
     const name = lastName(account);
     if (ready === true) journal.found(`${name} can use the key again`);
