@@ -50,7 +50,7 @@ export function httpFile(): string {
     const sent = body === undefined ? '' : `Content-Type: application/json\n\n${JSON.stringify(body, null, 2)}\n`;
     return `###\n# @name ${id}\n${method} {{api}}${path}\n${token}${sent}`;
   });
-  return `# Each call of the API, for the REST client of VS Code. Written by \`npm run reference\`.\n# Put in three tokens, then send from top to bottom to a new local run (npm start -- --no-tour).\n@api = http://127.0.0.1:7071/api\n${head}\n${calls.join('\n')}`;
+  return `# Each call of the API, for the REST client of VS Code. Written by \`npm run reference\`.\n# Put in three tokens, then send from top to bottom to a new local run (npm start -- --no-tour).\n# There releaseChange is the only one to be rejected (404 NotContested), as no account is contested.\n@api = http://127.0.0.1:7071/api\n${head}\n${calls.join('\n')}`;
 }
 
 /** Every operation of the OpenAPI document with its example. */
