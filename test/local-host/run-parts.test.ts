@@ -47,7 +47,9 @@ describe('the environment file', () => {
   });
 
   it('leaves out what a shell cannot export', () => {
-    expect(formatEnv({ 'AzureWebJobs.driftCheck.Disabled': 'true', '1ST': 'a', PLAIN: 'b' })).toBe("export PLAIN='b'\n");
+    expect(formatEnv({ 'AzureWebJobs.driftCheck.Disabled': 'true', '1ST': 'a', PLAIN: 'b' })).toBe(
+      "export PLAIN='b'\n",
+    );
   });
 
   it('can be read by its owner only', async () => {
