@@ -19,7 +19,7 @@ import { createDataServices } from './effect/data-services-client.ts';
 import { createEffectStore } from './effect/effect-store-client.ts';
 import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid } from './events/event-grid-client.ts';
-import { createController } from './fleet/create-controller.ts';
+import { createController } from './fleet/controller.ts';
 import { createFleetIndex, createKnownKeys } from './fleet/fleet-index.ts';
 import { createControlTable, createFleetTable } from './fleet/fleet-table-client.ts';
 import { createSeenKeys } from './fleet/seen-keys.ts';
@@ -79,7 +79,7 @@ export function createServices(
   const controller = createController(
     settings,
     identity,
-    { table, control },
+    { work: table, control },
     {
       ...{ fleet, queue, leases, accounts, audit, sleep },
       ...{ orders: orderStore, inSight },

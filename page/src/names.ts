@@ -1,6 +1,9 @@
 import { REASONS } from '../../src/reasons.ts';
 import type { KeySummary } from './api/types.ts';
 
+/** As `src/audit/record.ts` has it, which brings zod with it. */
+const EVERY_KEY = 'cmk-autopilot/keys';
+
 /** The last part of an ARM id, or the id itself. */
 export function shortId(id: string): string {
   return id.split('/').filter(Boolean).at(-1) ?? id;
@@ -20,6 +23,7 @@ export function keyLabel(identifier: string): string {
 
 /** A resource in a few words: `kv-files/files-key`, `stfiles01/scope1`, `id-storage`. */
 export function resourceLabel(id: string): string {
+  if (id === EVERY_KEY) return 'all keys';
   const [, account, scope] = /\/storageAccounts\/([^/]+)\/encryptionScopes\/([^/]+)/i.exec(id) ?? [];
   if (account && scope) return `${account}/${scope}`;
   return keyNames(id) ? keyLabel(id) : shortId(id);
@@ -27,9 +31,9 @@ export function resourceLabel(id: string): string {
 
 const IDS = /(?:\/subscriptions\/|https:\/\/[^\s/]+\/keys\/)[\w.\-/%()]*[\w%)]/gi;
 
-/** A sentence of the API with short names in place of ARM ids and key identifiers. */
+/** A sentence of the API with short names in place of ARM ids and key identifiers, and short versions. */
 export function withNames(text: string): string {
-  return text.replace(IDS, resourceLabel);
+  return text.replace(IDS, resourceLabel).replace(/\b[\da-f]{32}\b/g, shortVersion);
 }
 
 /** The first eight characters of a version: enough to distinguish two. */

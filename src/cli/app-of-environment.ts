@@ -2,16 +2,40 @@ import type { Command } from 'commander';
 import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { App, AppApi } from '../operations/app-api.ts';
+import type { Operation } from '../operations/operator-azure.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { AppInProcess } from './app-in-process.ts';
 import type { Cli } from './cli.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { watching } from './options.ts';
+import type { Output } from './output.ts';
 import { visibleLines } from './visible.ts';
 
 /** Where lists and views come from, for the help of each. */
-export const BY_APP_OR_STORAGE = `
+const BY_APP_OR_STORAGE = `
 It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
 does not answer, it reads the app's storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
+
+/**
+ * Makes a command show what the app, or its storage, answers.
+ *
+ * @param isOver ends watching
+ */
+export function reading<R>(
+  command: Command,
+  cli: Cli,
+  read: (app: AppApi, operation: Operation) => Promise<R>,
+  show: (result: R, output: Output) => ExitCode,
+  isOver?: (result: R) => boolean,
+): void {
+  watching(command)
+    .addHelpText('after', BY_APP_OR_STORAGE)
+    .action(async () => {
+      const app = await appOrItsStorage(cli, command);
+      await cli.read(command, (operation) => read(app, operation), show, isOver);
+    });
+}
 
 /** Where orders are written, for the help of each. */
 export const IN_STORAGE = `
@@ -49,7 +73,7 @@ export async function appByStorage(cli: Cli, command: Command): Promise<AppInPro
  *
  * @throws {@link CmkError} `ArgumentInvalid` where neither is known
  */
-export async function appOrItsStorage(cli: Cli, command: Command): Promise<AppApi> {
+async function appOrItsStorage(cli: Cli, command: Command): Promise<AppApi> {
   if (!namesApp(cli)) return appByStorage(cli, command);
   const app = await appOfEnvironment(cli, command);
   if (!namesItsStorage(cli)) return app;

@@ -181,7 +181,11 @@ export class Cli {
     if (changes && !isQueried) output.report(report);
     const { entries } = report;
     const seen = changes ? report : { operation, ...(entries.length > 0 ? { entries } : {}), result };
-    await this.#print({ version: DOCUMENT_VERSION, ...seen }, options, output);
+    const document = { version: DOCUMENT_VERSION, ...seen };
+    if (options.query !== undefined) (await import('./query.ts')).printQuery(document, options.query, output);
+    else if (output.format === 'json') output.json(document);
+    // What has no rows is one item.
+    else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
     return result;
   }
 
@@ -202,48 +206,26 @@ export class Cli {
     return changeRecorder({ command: nameOf(command), why: reason, ticket }, operator, audit);
   }
 
-  /** The document at a command's end, where one is wanted. */
-  async #print(document: object, options: GlobalOptions, output: Output): Promise<void> {
-    if (options.query !== undefined) {
-      const { printQuery } = await import('./query.ts');
-      printQuery(document, options.query, output);
-    } else if (output.format === 'json') output.json(document);
-    // What has no rows is one thing.
-    else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
-  }
-
   #formatOf({ json, output, query }: GlobalOptions): Format {
     if (output !== undefined) return output === 'table' || output === 'wide' ? 'terminal' : output;
     if (json || query !== undefined) return 'json';
     return this.context.out.isTTY ? 'terminal' : 'lines';
   }
 
-  /** Tells an error; as JSON in one document with what was found and done until then. */
+  /** Prints an error; as JSON in one document with what was found and done until then. */
   fail(explanation: Explanation, options: GlobalOptions): void {
-    const { operation, journal, output } = this.#running ?? {};
-    const before =
-      operation && journal && journal.entries.length > 0
-        ? { operation, dryRun: journal.dryRun, changed: journal.changed, entries: journal.entries }
-        : {};
-    (output ?? this.output(options)).error(explanation, before);
+    const { operation = '', journal, output = this.output(options) } = this.#running ?? {};
+    const { result: _, ...before } = journal?.report(operation, undefined) ?? {};
+    output.error(explanation, journal?.entries.length ? before : {});
   }
 
   /** What is open when a command is ended in the middle. */
   explainInterruption(): Explanation {
-    if (!this.#running)
-      return {
-        reason: 'Interrupted',
-        message: 'Nothing was changed.',
-        nextStep: 'Run the same command again.',
-      };
-    const { underWay } = this.#running.journal;
-    return {
-      reason: 'Interrupted',
-      message: underWay
-        ? `The command was ended during this step: ${underWay}. It is not known whether the step took effect.`
-        : 'It was ended before it was done.',
-      nextStep: 'Nothing is rolled back: run the same command again, and it continues from there.',
-    };
+    const underWay = this.#running?.journal.underWay;
+    const message = underWay
+      ? `The command was ended during this step: ${underWay}. It is not known whether the step took effect.`
+      : `The command was ended. ${this.#running ? 'What is done stays done.' : 'Nothing was changed.'}`;
+    return { reason: 'Interrupted', message, nextStep: 'Run the same command again: it continues from there.' };
   }
 
   /** Removes the line of progress before something else is written to stderr. */

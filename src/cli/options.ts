@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
 import { isReadable, NOT_READABLE, TEXT_LENGTHS } from '../http/readable.ts';
-import type { WantedKey } from '../operations/key/key-ensure.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 
@@ -18,9 +17,8 @@ export function parsed<T>(parse: (text: string) => T): (text: string) => T {
 }
 
 export function number(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It has to be a whole number.');
-  return value;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It has to be a whole number.');
 }
 
 export function oneTo(most: number): (text: string) => number {
@@ -36,26 +34,15 @@ export function text(option: string, [least, most]: readonly [number, number]): 
   return (given) => {
     const said = given.trim();
     const { length } = said;
-    if (/^<[^<>]*>$/.test(said)) {
-      throw new CmkError(
-        'ArgumentInvalid',
-        `${option} still has the placeholder ${said}.`,
-        'Replace it with your own text; nothing was changed.',
-      );
-    }
-    if (length >= least && length <= most && isReadable(said)) return said;
-    if (length >= least && length <= most) {
-      throw new CmkError(
-        'ArgumentInvalid',
-        `${option} ${NOT_READABLE}.`,
-        'Use readable characters; nothing was changed.',
-      );
-    }
-    throw new CmkError(
-      'ArgumentInvalid',
-      `${option} takes ${least} to ${most} characters, and was given ${length}.`,
-      'Change its length; nothing was changed.',
-    );
+    const problem = /^<[^<>]*>$/.test(said)
+      ? `still has the placeholder ${said}`
+      : length < least || length > most
+        ? `takes ${least} to ${most} characters, and was given ${length}`
+        : isReadable(said)
+          ? undefined
+          : NOT_READABLE;
+    if (problem === undefined) return said;
+    throw new CmkError('ArgumentInvalid', `${option} ${problem}.`, 'Correct it; nothing was changed.');
   };
 }
 
@@ -165,23 +152,6 @@ export function expiry(command: Command): Command {
     'expiry, as a date (2028-06-30), a duration from now (P2Y), or never',
     (when) => (when.toLowerCase() === 'never' ? 'never' : parseMoment(when, new Date())),
   );
-}
-
-/** What a key is to be, for one that may have to be created. */
-export interface KeyArguments extends Pick<WantedKey, 'kty' | 'size'> {
-  readonly expires?: WantedKey['expiresOn'];
-  readonly rotationPolicy?: boolean;
-}
-
-export function newKey(command: Command): Command {
-  return expiry(command)
-    .addOption(new Option('--kty <type>', 'kind of a new key').choices(['RSA', 'RSA-HSM']))
-    .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number))
-    .option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it');
-}
-
-export function wantedKey({ kty, size, expires: expiresOn, rotationPolicy }: KeyArguments): WantedKey {
-  return { kty, size, expiresOn, policy: rotationPolicy === false ? 'none' : undefined };
 }
 
 /** For what asks for the name to be typed. */

@@ -20,7 +20,7 @@ export const OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
 export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 'table'>;
 
 /** A cell of a table; some have a short form, for a table that is not to be wide. */
-export type Cell = string | number | undefined | { readonly full: string; readonly short: string };
+type Cell = string | number | undefined | { readonly full: string; readonly short: string };
 /** A title, and what a row has there. `wide`: only where it was asked for. */
 export type TitledColumn<T> = readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
 /** A column of a list: a field, or a title and what a row has there. */
@@ -187,11 +187,6 @@ export class Output {
   text(text: string): void {
     if (this.isRows) this.#say(visibleLines(text));
     else if (this.format === 'terminal' || this.format === 'lines') this.#line(visibleLines(text));
-  }
-
-  /** Something beside what was asked for, which is no part of it in any format. */
-  aside(text: string): void {
-    this.#say(visible(text));
   }
 
   /** A document in one line. */

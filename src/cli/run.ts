@@ -3,7 +3,6 @@ import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
 import { renamed } from './other-names.ts';
-import { OUTPUTS } from './output.ts';
 import { createProgram } from './program.ts';
 import { explainUsage } from './usage.ts';
 
@@ -14,7 +13,6 @@ import { explainUsage } from './usage.ts';
  * @returns the exit code
  */
 export async function run(given: readonly string[], context: CliContext): Promise<number> {
-  const asked = outputAsked(given);
   const cli = new Cli(context);
   const program = createProgram(cli);
   const { args, hint } = renamed(given, program);
@@ -25,10 +23,12 @@ export async function run(given: readonly string[], context: CliContext): Promis
     await unlessInterrupted(program.parseAsync(words, { from: 'user' }), context.interrupted);
     return cli.exitCode;
   } catch (error) {
+    // Those of every command are read first, before what is wrong behind them.
+    const asked = program.opts<GlobalOptions>();
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok; // help was asked for
       // Without a command the help has been shown, which says more.
-      if (asked.json || asked.output || error.code !== 'commander.help')
+      if (asked.json || asked.output || asked.query !== undefined || error.code !== 'commander.help')
         cli.fail(explainUsage(error, program, args), asked);
       return EXIT.usage;
     }
@@ -43,16 +43,4 @@ export async function run(given: readonly string[], context: CliContext): Promis
     if (context.environment.CMK_DEBUG && error instanceof Error) context.err.write(`${error.stack}\n`);
     return exitCodeOf(explanation.reason);
   }
-}
-
-/** The format that a command line asks for, one that is not right included. */
-function outputAsked(args: readonly string[]): GlobalOptions {
-  const formats = args.flatMap((arg, at) => {
-    const value = arg === '-o' || arg === '--output' ? args[at + 1] : /^(?:-o|--output=)(.+)$/.exec(arg)?.[1];
-    return OUTPUTS.filter((format) => format === value);
-  });
-  const output = formats.at(-1);
-  // A query is of a document, and so is what keeps it from being answered.
-  const json = args.some((arg) => arg === '--json' || /^--query(=|$)/.test(arg));
-  return { json, ...(output ? { output } : {}) };
 }

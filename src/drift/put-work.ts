@@ -3,7 +3,6 @@ import { storageClock } from '../azure/storage-clock.ts';
 import { fleetWorks } from '../fleet/fleet-work.ts';
 import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
 import type { FleetQueue } from '../fleet/worker-ports.ts';
-import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { SubscriptionResult } from './gather/gather-subscription.ts';
 
@@ -15,21 +14,12 @@ export interface PutWorkPorts {
 /** A work item without its time and cause. */
 export type WantedWork = Pick<NewWorkItem, 'subscription' | 'kind' | 'about' | 'fresh'>;
 
-/**
- * The work that repairs the index where it differs from Azure, and a list of each subscription once a day.
- *
- * @param listings when each subscription was last listed, by its id
- */
-export function indexWork(
-  results: readonly Pick<SubscriptionResult, 'id' | 'index'>[],
-  listings: ReadonlyMap<string, Date>,
-  now: Date,
-): WantedWork[] {
+/** The work that compares the index with Azure: a list of each subscription, and the keys whose encryption scopes differ. */
+export function indexWork(results: readonly Pick<SubscriptionResult, 'id' | 'index'>[]): WantedWork[] {
   return results.flatMap(({ id, index }): WantedWork[] => {
     const subscription = id.toLowerCase();
-    const isListed = hasBeenSince(listings.get(subscription), now.getTime() - DAY_MS, now);
     return [
-      ...(index.list || !isListed ? [{ subscription, kind: 'list', about: '' } as const] : []),
+      { subscription, kind: 'list', about: '' },
       ...index.keys.map((about) => ({ subscription, kind: 'key', about, fresh: true }) as const),
     ];
   });

@@ -1,6 +1,5 @@
 import type { ActivityLog } from '../accounts/activity-log-client.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { Log } from '../log.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
@@ -30,7 +29,6 @@ export type DriftServices = GatherServices &
   FixServices &
   RecoverServices & {
     readonly driftStorage: DriftStorage;
-    readonly fleet: Pick<FleetIndex, 'listings'>;
     readonly orderStore: OrdersStore;
     readonly changes: ChangeRows;
     readonly activityLog: Pick<ActivityLog, 'writes'>;
@@ -106,7 +104,7 @@ function logTrail({ trail }: Gathered, report: string, log: Log): void {
   }
 }
 
-/** Has workers repair the index where it differs from Azure. Never throws. */
+/** Has workers compare the index with Azure, and repair it. Never throws. */
 async function putIndexWork(
   { subscriptions }: Gathered,
   cause: Cause,
@@ -119,7 +117,7 @@ async function putIndexWork(
     log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: cause.ref });
   }
   try {
-    await putWork(indexWork(subscriptions, await services.fleet.listings(), services.now()), cause, services);
+    await putWork(indexWork(subscriptions), cause, services);
   } catch (error) {
     const message = `${REASONS.DriftFixFailed} The index is not put right: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report: cause.ref });

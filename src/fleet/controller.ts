@@ -2,8 +2,10 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
-import { CONCURRENCY } from '../azure/limits.ts';
-import type { Keys } from '../keys/key-client.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import { CONCURRENCY, LIMITS } from '../azure/limits.ts';
+import { storageClock } from '../azure/storage-clock.ts';
+import { createKeys, type Keys } from '../keys/key-client.ts';
 import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
@@ -18,18 +20,20 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import { adoptingLeases } from './adopt-version-2-client.ts';
 import { recordMoves, recordRollout } from './audit-records.ts';
 import type { FleetIndex } from './fleet-index.ts';
+import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
-import type { MovedUses } from './moved-uses.ts';
+import { createMovedUses, type MovedUses } from './moved-uses.ts';
 import { reconcileKey, requestLists } from './reconcile-key.ts';
 import { RolloutGate } from './rollout-gate.ts';
-import type { RolloutStore } from './rollout-row.ts';
+import { createRolloutStore, type RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import { sweepWork } from './sweep.ts';
-import type { UseRows } from './use-row.ts';
+import { createUseRows, type UseRows } from './use-row.ts';
 import { VersionLists } from './version-lists.ts';
-import { keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import { createWorkItems, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { FleetQueue, FleetWork, KeyPorts, KeyQueue, WorkerPorts } from './worker-ports.ts';
 
 /** A worker ends itself in time for the host. Milliseconds. */
@@ -157,9 +161,9 @@ export class Controller {
 
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
-    const { settings } = this.#services;
+    const managed = this.#services.settings.subscriptions?.map((id) => id.toLowerCase());
     // A message adds no managed subscription.
-    const own = work.subscriptions.filter((id) => isManagedSubscription(id, settings));
+    const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
     const until = this.#passEnd();
     const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
     await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
@@ -275,7 +279,7 @@ export class Controller {
   }
 }
 
-export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
+function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
   const secondsUntil = (visibleOn: Date | undefined) =>
     visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
   return {
@@ -289,6 +293,33 @@ export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'no
   };
 }
 
-function isManagedSubscription(subscription: string, { subscriptions }: Pick<Settings, 'subscriptions'>): boolean {
-  return subscriptions?.some((own) => own.toLowerCase() === subscription.toLowerCase()) ?? true;
+/** The controller, and what it keeps. */
+export interface ControllerServices {
+  readonly controller: Controller;
+  readonly requestKey: RequestKey;
+  readonly requestKeys: Controller['requestKeys'];
+  readonly fleetQueue: FleetQueue;
+  readonly workItems: WorkItems;
+  readonly useRows: UseRows;
+  readonly rollouts: RolloutStore;
+  readonly moved: MovedUses;
+}
+
+/** One for each instance. No call is made yet. @param zones tables of the work zone and of the control zone */
+export function createController(
+  settings: Settings,
+  identity: TokenCredential,
+  zones: { readonly work: FleetTable; readonly control: FleetTable },
+  ports: Omit<ControllerPorts, 'settings' | 'items' | 'rows' | 'rollouts' | 'moved' | 'keys' | 'now'>,
+): ControllerServices {
+  const [items, rows] = [createWorkItems(zones.work), createUseRows(zones.work)];
+  const [rollouts, moved] = [createRolloutStore(zones.control), createMovedUses(zones.control)];
+  const { now } = storageClock;
+  const leases = adoptingLeases(settings, () => identity, { ...ports, rows, now });
+  const keys = createKeys(identity, LIMITS.keyWork);
+  const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
+  const { requestKey, requestKeys } = controller;
+  const fleetQueue = createQueues({ queue: ports.queue, now });
+  const stores = { workItems: items, useRows: rows, rollouts, moved };
+  return { ...stores, controller, fleetQueue, requestKey, requestKeys };
 }

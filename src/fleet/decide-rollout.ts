@@ -123,9 +123,7 @@ export class RolloutCount {
     const news = heldBy ?? (unfinished === 0 ? 'RotationFinished' : isStuck ? 'RotationStuck' : undefined);
     const row: RolloutRow = {
       ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
-      ...{ progressOn, checkedOn: now.toISOString() },
-      ...(unwell === undefined ? {} : { unwell }),
-      ...(news ? { lastNews: news } : {}),
+      ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
     };
     // A rollout is not reported as finished if it had no use to move, or an order has moved them to another key.
     const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;

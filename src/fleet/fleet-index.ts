@@ -14,8 +14,8 @@ export interface FleetAccount {
   readonly key?: string;
   /** Its tags; those of the app alone where all of them are too long. Absent: written before they were kept. */
   readonly tags?: Readonly<Record<string, string>>;
-  /** Its encryption scopes that use a key of Key Vault. */
-  readonly scopeUses: readonly { readonly scope: string; readonly key: string }[];
+  /** Keys that its encryption scopes use. */
+  readonly scopeKeys: readonly string[];
   /** When its encryption scopes were last listed (ISO 8601); absent: never. */
   readonly scopesReadOn?: string;
   /** When the account was last written (ISO 8601). An unchanged account is written once a day. */
@@ -71,19 +71,18 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
   };
 }
 
-/** A property holds 32,768 characters; an account with hundreds of scopes, or 50 long tags, needs more. */
-const CHUNK = 30_000;
-const MOST_CHUNKS = 12;
+/** A property holds 32,768 characters, of which an account's 50 tags may need more. */
+const MOST = 30_000;
 
 function toRowChange(change: AccountChange): RowChange {
   const { subscriptionId } = accountId(change.account);
   const keys = { partitionKey: subscriptionPartition(subscriptionId), rowKey: accountRow(change.account) };
   if ('isGone' in change) return keys;
-  const { tags, scopeUses, ...texts } = change;
+  const { tags, scopeKeys, ...texts } = change;
   const properties = {
     ...texts,
     ...(tags ? { tags: formatTags(tags) } : {}),
-    ...(scopeUses ? formatScopes(scopeUses) : {}),
+    ...(scopeKeys ? { scopeKeys: JSON.stringify(scopeKeys) } : {}),
   };
   return { ...keys, properties };
 }
@@ -91,21 +90,8 @@ function toRowChange(change: AccountChange): RowChange {
 /** Where all tags are too long, only the app's own. */
 function formatTags(tags: Readonly<Record<string, string>>): string {
   const all = JSON.stringify(tags);
-  if (all.length <= CHUNK) return all;
+  if (all.length <= MOST) return all;
   return JSON.stringify(Object.fromEntries(Object.entries(tags).filter(([name]) => /^cmk-/i.test(name))));
-}
-
-function formatScopes(scopeUses: FleetAccount['scopeUses']): Record<string, string> {
-  const all = scopeUses.length === 0 ? '' : JSON.stringify(scopeUses.map(({ scope, key }) => [scope, key]));
-  // Scope uses that do not fit are not stored.
-  const uses = all.length <= CHUNK * MOST_CHUNKS ? all : '';
-  const chunks = Math.max(1, Math.ceil(uses.length / CHUNK));
-  const parts = Array.from({ length: chunks }, (_, n) => [chunkName(n), uses.slice(n * CHUNK, (n + 1) * CHUNK)]);
-  return { chunks: String(chunks), ...Object.fromEntries(parts) };
-}
-
-function chunkName(n: number): string {
-  return n === 0 ? 'scopeUses' : `scopeUses${n}`;
 }
 
 const text = z.string().max(32_768);
@@ -115,10 +101,10 @@ const ACCOUNT = z.object({
   location: z.string().max(60),
   key: text,
   writtenOn: iso,
-  tags: text.optional().catch(undefined),
+  tags: text.catch(''),
+  scopeKeys: text.catch(''),
+  scopesReadOn: iso.optional().catch(undefined),
 });
-const SCOPED = z.object({ scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
-const SCOPE_USES = z.array(z.tuple([z.string(), z.string()]));
 const TAGS = z.record(z.string(), z.string());
 
 export function toFleetAccount(row: Row): FleetAccount | undefined {
@@ -126,25 +112,22 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
   const id = read && parseStorageAccountId(read.account);
   if (!read || !id || accountRow(id.id) !== row.rowKey) return undefined;
   if (subscriptionPartition(id.subscriptionId) !== row.partitionKey) return undefined;
-  const { key, tags: tagsText, ...rest } = read;
+  const { account, location, writtenOn, key, scopesReadOn } = read;
   // Unreadable tags count as absent: the next write of the account stores them again.
-  const tags = TAGS.safeParse(parseJson(tagsText ?? '')).data;
-  const scoped = SCOPED.safeParse(row).data;
-  const scopeUses = scoped && parseScopes(row, scoped.chunks);
+  const tags = TAGS.safeParse(parseJson(read.tags)).data;
+  const scopeKeys = z.array(z.string()).safeParse(parseJson(read.scopeKeys)).data;
   return {
-    ...rest,
+    ...{ account, location, writtenOn, scopeKeys: scopeKeys?.filter((id) => parseKeyIdentifier(id)) ?? [] },
     ...(parseKeyIdentifier(key) ? { key } : {}),
     ...(tags ? { tags } : {}),
-    // Without them the scopes count as never listed, and are listed again.
-    ...(scopeUses ? { scopeUses, scopesReadOn: scoped.scopesReadOn } : { scopeUses: [] }),
+    // Without the keys the scopes count as never listed, and are listed again.
+    ...(scopesReadOn && scopeKeys ? { scopesReadOn } : {}),
   };
 }
 
-function parseScopes(row: Row, chunks: number): FleetAccount['scopeUses'] | undefined {
-  const joined = Array.from({ length: chunks }, (_, n) => row[chunkName(n)]).join('');
-  if (joined === '') return [];
-  const uses = SCOPE_USES.safeParse(parseJson(joined)).data;
-  return uses?.flatMap(([scope, key]) => (parseKeyIdentifier(key) ? { scope, key } : []));
+/** Keys of the account itself and of its encryption scopes. */
+export function keysOfAccount({ key, scopeKeys }: FleetAccount): readonly string[] {
+  return [...(key ? [key] : []), ...scopeKeys];
 }
 
 /** Keys with uses in the fleet index. Errors are the SDK's. */

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Calls } from '../azure/limiter.ts';
@@ -7,7 +8,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
-import type { FleetAccount } from './fleet-index.ts';
+import { type FleetAccount, keysOfAccount } from './fleet-index.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
 import type { Wanted } from './lane.ts';
 import { type Announcement, observe, type ReadUse } from './observe.ts';
@@ -17,17 +18,18 @@ import { hasNoScopes } from './storage-client.ts';
 import { areDifferent, type UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** Lists of scopes in a region: Azure admits 100 in five minutes, and each connection takes 100 KB. */
+/** Lists of scopes of one pass in a region: Azure admits 100 in five minutes. */
 const SCOPES_CONCURRENCY = 2;
+/** Lists of scopes of all passes: none is urgent, and each connection takes 100 KB that the process keeps. */
+const scopeLists = pLimit(16);
 /** Limiter region of calls that belong to no region. */
 const NO_REGION = '';
 
 /** What a listing needs of its pass. */
 interface ListingPass {
+  readonly subscription: string;
   readonly results: PassResults;
-  /** Aborts when there is no time left. */
   readonly signal: AbortSignal;
-  /** Runs a call within the budgets; undefined: it was throttled, and the item is postponed. */
   call<T>(
     region: string,
     calls: Calls,
@@ -35,12 +37,9 @@ interface ListingPass {
     run: () => Promise<T>,
   ): Promise<{ readonly answer: T } | undefined>;
   announced(): readonly Announcement[];
-  /** Queues a read of the use, which then writes its row. */
   read(row: UseRow, key: ManagedKey, wanted: Wanted): void;
-  /** Has the key reconciled after the pass. */
   progress(key: ManagedKey, cause: Cause): void;
-  /** Postpones the item, by the error. */
-  failed(wanted: Wanted, error: unknown): void;
+  failItem(wanted: Wanted, error: unknown): void;
 }
 
 type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
@@ -68,8 +67,9 @@ class KnownRows {
 
   async #loadAll(key: string): Promise<void> {
     for await (const row of this.#read(key)) {
-      const name = accountRow(row.account);
-      this.accounts.set(name, [...(this.accounts.get(name) ?? []), row]);
+      const rows = this.accounts.get(accountRow(row.account)) ?? [];
+      this.accounts.set(accountRow(row.account), rows);
+      rows.push(row);
     }
   }
 }
@@ -80,12 +80,10 @@ class KnownRows {
  * keys that the app does not manage are in the index as well, and are written as the list shows them.
  */
 export class Listing {
-  readonly #subscription: string;
   readonly #pass: ListingPass;
   readonly #ports: ListingPorts;
 
-  constructor(subscription: string, pass: ListingPass, ports: ListingPorts) {
-    this.#subscription = subscription;
+  constructor(pass: ListingPass, ports: ListingPorts) {
     this.#pass = pass;
     this.#ports = ports;
   }
@@ -94,14 +92,14 @@ export class Listing {
   async list(wanted: Wanted, verified: readonly string[]): Promise<void> {
     const { accounts, fleet, now } = this.#ports;
     const records = new Map<string, FleetAccount>();
-    for await (const record of fleet.accounts(this.#subscription)) records.set(accountRow(record.account), record);
+    for await (const record of fleet.accounts(this.#pass.subscription)) records.set(accountRow(record.account), record);
     const known = this.#knownRows();
-    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOf)]);
+    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
     let startedOn = now();
     const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
       startedOn = now();
-      for await (const account of accounts.list(this.#subscription, this.#pass.signal)) {
+      for await (const account of accounts.list(this.#pass.subscription, this.#pass.signal)) {
         const row = accountRow(account.id);
         seen.add(row);
         await this.#compareAccount(account, startedOn, records.get(row), known, wanted);
@@ -129,7 +127,7 @@ export class Listing {
   async account(account: string, wanted: Wanted): Promise<void> {
     const record = await this.#ports.fleet.account(account);
     const known = new KnownRows((key) => this.#ports.rows.ofAccount(key, account));
-    await this.#loadRows(known, record ? keysOf(record) : []);
+    await this.#loadRows(known, record ? keysOfAccount(record) : []);
     await this.#readAccount(account, record, known, wanted);
   }
 
@@ -139,7 +137,7 @@ export class Listing {
     // A re-key order is verified by scope lists that began after the order.
     const { fresh = false, since } = wanted.item;
     const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
-    for await (const account of this.#ports.fleet.accounts(this.#subscription)) {
+    for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
       if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
     }
     // Accounts whose scopes were never listed come first.
@@ -167,12 +165,12 @@ export class Listing {
     try {
       const calls = { lists: 1, purpose: 'scopes' } as const;
       const startedOn = this.#ports.now();
-      const listed = await this.#pass.call(location, calls, wanted, () => this.#readScopes(account));
+      const listed = await this.#pass.call(location, calls, wanted, () => scopeLists(() => this.#readScopes(account)));
       if (!listed) return false;
       if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, known, wanted);
       else await this.#readAccount(account, record, known, wanted);
     } catch (error) {
-      this.#pass.failed(wanted, error);
+      this.#pass.failItem(wanted, error);
     }
     return true;
   }
@@ -203,7 +201,7 @@ export class Listing {
       const read = useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn);
       return keysOfRead(read).map((key) => ({ scope: scope.name, key, read }));
     });
-    await this.#loadRows(known, [...keysOf(record), ...shown.map(({ key }) => key)]);
+    await this.#loadRows(known, [...keysOfAccount(record), ...shown.map(({ key }) => key)]);
     const rows = known.of(account);
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
     const ofScope = (name: string) => rows.filter(({ scope }) => scope?.toLowerCase() === name.toLowerCase());
@@ -214,8 +212,8 @@ export class Listing {
     for (const row of rows) {
       if (row.scope !== undefined && !names.has(row.scope.toLowerCase())) this.#read(row, wanted);
     }
-    const scopeUses = shown.map(({ scope, key }) => ({ scope, key }));
-    this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeUses });
+    const scopeKeys = [...new Set(shown.map(({ key }) => key))];
+    this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeKeys });
   }
 
   /** Reads an account, and drops all rows of a deleted account. */
@@ -323,7 +321,7 @@ export class Listing {
   }
 
   #knownRows(): KnownRows {
-    return new KnownRows((key) => this.#ports.rows.of(key, this.#subscription));
+    return new KnownRows((key) => this.#ports.rows.of(key, this.#pass.subscription));
   }
 
   async #loadRows(known: KnownRows, keys: readonly string[]): Promise<void> {
@@ -338,10 +336,6 @@ function isWorthWriting(known: UseRow, seen: UseRow): boolean {
   return (
     areDifferent(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn))
   );
-}
-
-function keysOf({ key, scopeUses }: FleetAccount): readonly string[] {
-  return [...(key ? [key] : []), ...scopeUses.map((use) => use.key)];
 }
 
 /** None where the use is of no key of Key Vault, or the key's name is invalid. */

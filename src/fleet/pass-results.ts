@@ -26,7 +26,7 @@ interface Result {
 /** What a pass does with what its results imply. */
 interface ResultsPass {
   readonly subscription: string;
-  isHeld(): boolean;
+  readonly isHeld: boolean;
   /** Has the key reconciled after the pass. */
   progress(key: ManagedKey, cause: Cause): void;
   readonly log: PassLog;
@@ -49,15 +49,12 @@ export class PassResults {
   /** Encryption scopes are to be listed. */
   #wantsScopes = false;
   #writtenAt = 0;
-  #moved = 0;
+  /** How many moves it has reported. */
+  moved = 0;
 
   constructor(pass: ResultsPass, ports: ResultPorts) {
     this.#pass = pass;
     this.#ports = ports;
-  }
-
-  get moved(): number {
-    return this.#moved;
   }
 
   /** The use as this pass left it; undefined: this pass has no result for it. */
@@ -128,7 +125,7 @@ export class PassResults {
     this.#wantsScopes = false;
     this.#writtenAt = this.#ports.now().getTime();
     await this.#recordMoves(results);
-    if (!this.#pass.isHeld()) return false;
+    if (!this.#pass.isHeld) return false;
     const hasPutItems = await this.#writeRows(results, drops, changes);
     // After the rows: a reader of the listing must find them.
     const { fleet, items, now } = this.#ports;
@@ -163,7 +160,7 @@ export class PassResults {
     }
     const moves = [...byId.values()];
     if (moves.length > 0) for (const id of await this.#ports.record(moves)) this.#recorded.add(id);
-    this.#moved += moves.length;
+    this.moved += moves.length;
     for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
   }
 

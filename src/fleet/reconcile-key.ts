@@ -139,7 +139,7 @@ function putEmptyRow(
   log({ level, reason, message: REASONS[reason], key: key.id });
   const none = { target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
   const row = { ...none, progressOn: at.toISOString(), checkedOn: at.toISOString() };
-  return rollouts.put(key.id, { ...row, ...(activation ? { activation } : {}) }, stored?.etag);
+  return rollouts.put(key.id, { ...row, activation }, stored?.etag);
 }
 
 /** Whether the key is paused. An operator who ends a pause may not reach the items: the item of the key finds the end, too. */
@@ -202,8 +202,7 @@ async function decideRollout(
     await ports.recordNews(decision.news, key, target, decision);
   }
   // The only place that widens a stage.
-  const row = { ...decision.row, ...(activation ? { activation } : {}) };
-  if (!(await ports.rollouts.put(name, row, stored?.etag))) return undefined;
+  if (!(await ports.rollouts.put(name, { ...decision.row, activation }, stored?.etag))) return undefined;
   await sendFor(await putItems(decision, key, causes, ports), causes.cause, ports);
   return decision;
 }

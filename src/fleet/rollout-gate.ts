@@ -29,13 +29,36 @@ export interface Order {
   covers(row: UseRow): boolean;
 }
 
-interface Cached<T> {
-  /** When the read began. Milliseconds. */
-  readonly at: number;
+/** A value that is read again once it is older than its time to live, or than the work that asks for it. Single flight. */
+class Cached<T> {
+  readonly #ttlMs: number;
+  readonly #read: () => Promise<T>;
   /** Of the last read that succeeded. */
   value: T | undefined;
-  /** Never rejects. @returns whether it could be read */
-  readonly reading: Promise<boolean>;
+  readAt = Number.NEGATIVE_INFINITY;
+  #begunAt = Number.NEGATIVE_INFINITY;
+  #reading = Promise.resolve(false);
+
+  constructor(ttlMs: number, read: () => Promise<T>) {
+    this.#ttlMs = ttlMs;
+    this.#read = read;
+  }
+
+  /** Never throws. Times in milliseconds. @returns whether it could be read */
+  refresh(now: number, since: number): Promise<boolean> {
+    if (now - this.#begunAt < this.#ttlMs && this.#begunAt >= since) return this.#reading;
+    this.#begunAt = now;
+    this.#reading = this.#read().then(
+      (value) => {
+        if (now < this.readAt) return true;
+        this.value = value;
+        this.readAt = now;
+        return true;
+      },
+      () => false,
+    );
+    return this.#reading;
+  }
 }
 
 interface KnownOrders {
@@ -55,9 +78,8 @@ interface GatePorts {
 /** Decides whether a use may move now, from the instance's caches of standing orders and rollouts. */
 export class RolloutGate {
   readonly #ports: GatePorts;
-  #known: Cached<KnownOrders> | undefined;
-  #ordersReadAt = Number.NEGATIVE_INFINITY;
-  readonly #rollouts = new Map<string, Cached<RolloutRow>>();
+  readonly #known = new Cached(ORDERS_MS, () => this.#readOrders());
+  readonly #rollouts = new Map<string, Cached<RolloutRow | undefined>>();
 
   constructor(ports: GatePorts) {
     this.#ports = ports;
@@ -71,7 +93,11 @@ export class RolloutGate {
    */
   async blocked(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
     await this.refresh(since);
-    if (!(await this.#readRollout(this.#rolloutOf(key, target), since.getTime()))) {
+    const name = this.#rolloutOf(key, target);
+    const read = async () => (await this.#ports.rollouts.read(name))?.row;
+    const rollout = this.#rollouts.get(name) ?? new Cached(ROLLOUT_MS, read);
+    this.#rollouts.set(name, rollout);
+    if (!(await rollout.refresh(this.#ports.now().getTime(), since.getTime()))) {
       return { reason: 'ServiceUnavailable', until: this.#in(AGAIN_MS) };
     }
     return this.stops(row, key, target);
@@ -80,8 +106,8 @@ export class RolloutGate {
   /** The same right before a PATCH, from the cache alone. */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined {
     const now = this.#ports.now();
-    const orders = this.#known?.value?.orders;
-    if (!orders || now.getTime() - this.#ordersReadAt > UNREADABLE_MS) {
+    const orders = this.#known.value?.orders;
+    if (!orders || now.getTime() - this.#known.readAt > UNREADABLE_MS) {
       return { reason: 'PauseUnreadable', until: this.#in(AGAIN_MS) };
     }
     const isOrdered = !isVersionOf(target, key.id);
@@ -102,7 +128,7 @@ export class RolloutGate {
 
   /** The active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined {
-    const known = this.#known?.value;
+    const known = this.#known.value;
     const rekey = known && findRekey(known.orders, key.id);
     const to = rekey && this.#ports.vaults.key(rekey.to);
     if (!rekey || !to) return undefined;
@@ -125,19 +151,7 @@ export class RolloutGate {
    * last orders stay in use for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`.
    */
   async refresh(since: Date): Promise<void> {
-    const at = this.#ports.now().getTime();
-    const known = this.#known;
-    if (!known || at - known.at >= ORDERS_MS || known.at < since.getTime()) {
-      this.#known = cached(
-        at,
-        known?.value,
-        () => this.#readOrders(),
-        () => {
-          this.#ordersReadAt = Math.max(this.#ordersReadAt, at);
-        },
-      );
-    }
-    await this.#known?.reading;
+    await this.#known.refresh(this.#ports.now().getTime(), since.getTime());
   }
 
   async #readOrders(): Promise<KnownOrders> {
@@ -150,23 +164,13 @@ export class RolloutGate {
     return { orders, moved };
   }
 
-  async #readRollout(name: string, sinceMs: number): Promise<boolean> {
-    const at = this.#ports.now().getTime();
-    const known = this.#rollouts.get(name);
-    if (known && at - known.at < ROLLOUT_MS && known.at >= sinceMs) return known.reading;
-    const read = async () => (await this.#ports.rollouts.read(name))?.row;
-    const next = cached(at, undefined, read);
-    this.#rollouts.set(name, next);
-    return next.reading;
-  }
-
   /** Name of the rollout that admits moves to the target: a re-key order has its own. */
   #rolloutOf(key: ManagedKey, target: string): string {
     return isVersionOf(target, key.id) ? key.id : (this.order(key)?.id ?? key.id);
   }
 
   #rekeysTo(to: string): readonly Rekey[] {
-    return this.#known?.value?.orders.rekeys.filter((rekey) => sameKeyName(rekey.to, to)) ?? [];
+    return this.#known.value?.orders.rekeys.filter((rekey) => sameKeyName(rekey.to, to)) ?? [];
   }
 
   #in(ms: number): Date {
@@ -177,21 +181,4 @@ export class RolloutGate {
 function isVersionOf(version: string, key: string): boolean {
   const parsed = parseKeyIdentifier(version);
   return parsed !== undefined && sameKeyName(formatKeyIdentifier(parsed), key);
-}
-
-/** Single flight: all callers share one read. */
-function cached<T>(at: number, before: T | undefined, read: () => Promise<T | undefined>, done = () => {}): Cached<T> {
-  const entry: { value: T | undefined; reading: Promise<boolean>; at: number } = {
-    ...{ at, value: before },
-    reading: Promise.resolve(false),
-  };
-  entry.reading = read().then(
-    (value) => {
-      entry.value = value;
-      done();
-      return true;
-    },
-    () => false,
-  );
-  return entry;
 }

@@ -2,6 +2,7 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { accountsNotListed } from '../accounts/in-sight.ts';
 import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
+import { keysOfAccount } from '../fleet/fleet-index.ts';
 import { causeLabel, summarizeFleet } from '../fleet/fleet-summary.ts';
 import { HEALTH_STATES } from '../fleet/health-states.ts';
 import { lastTryOf } from '../fleet/rotation-progress.ts';
@@ -117,7 +118,7 @@ function inReach(
     return answer;
   };
   const seen = snapshot.accounts.filter((one) => {
-    const keys = keysOf(one);
+    const keys = keysOfAccount(one.known);
     return keys.length > 0 && keys.every(isReached);
   });
   // The warnings name keys that the caller may not see, but the list must not pass for complete.
@@ -130,17 +131,13 @@ function inReach(
 
 /** Whether the account uses a key, or a check reports that it should. */
 function isListed(one: EvaluatedAccount): boolean {
-  return keysOf(one).length > 0 || one.health.cause !== undefined;
-}
-
-function keysOf({ known }: EvaluatedAccount): string[] {
-  return [...(known.key === undefined ? [] : [known.key]), ...known.scopeUses.map(({ key }) => key)];
+  return keysOfAccount(one.known).length > 0 || one.health.cause !== undefined;
 }
 
 /** A filter matches an account by its own use of a key, or by that of a scope. */
 function filteredUses(one: EvaluatedAccount): FilteredUse[] {
   const { subscriptionId: subscription, resourceGroup, tags } = one.account;
-  return [one.known.key, ...one.known.scopeUses.map(({ key }) => key)].map((key) => ({
+  return [one.known.key, ...one.known.scopeKeys].map((key) => ({
     ...{ subscription, resourceGroup, tags },
     key,
   }));
@@ -155,7 +152,7 @@ function withEtag(answer: object, headers: HeaderReader): HttpResponseInit {
 }
 
 function toRow(one: EvaluatedAccount): FleetRowAnswer {
-  const { account, known, use, health, probe, lastRead, lastChecked } = one;
+  const { account, known, use, scopeUses, health, probe, lastRead, lastChecked } = one;
   const { state, cause, since } = health;
   return {
     name: account.name,
@@ -165,7 +162,7 @@ function toRow(one: EvaluatedAccount): FleetRowAnswer {
     region: account.location,
     ...keyOf(known.key),
     ...versionOf(use),
-    ...(known.scopesReadOn === undefined ? {} : { scopes: known.scopeUses.length }),
+    ...(known.scopesReadOn === undefined ? {} : { scopes: scopeUses.length }),
     tags: { ...account.tags },
     health: {
       state,
@@ -179,7 +176,7 @@ function toRow(one: EvaluatedAccount): FleetRowAnswer {
 }
 
 function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings'> {
-  const { known, use, scopeUses, findings } = one;
+  const { use, scopeUses, findings } = one;
   const { pinned, current, identity } = use ?? {};
   return {
     ...toRow(one),
@@ -187,10 +184,12 @@ function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'fresh
     ...(current ? { current } : {}),
     ...(identity ? { identity } : {}),
     lastTry: use && lastTryOf(use),
-    scopeUses: known.scopeUses.map(({ scope, key }) => {
-      const of = scopeUses.find((candidate) => candidate.scope === scope);
-      return { scope, ...keyOf(key), ...versionOf(of), lastTry: of && lastTryOf(of) };
-    }),
+    scopeUses: scopeUses.map((of) => ({
+      scope: of.scope ?? '',
+      ...keyOf(of.key),
+      ...versionOf(of),
+      lastTry: lastTryOf(of),
+    })),
     findings: [...findings],
   };
 }

@@ -1,10 +1,14 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { PartTaken } from '../azure/read-cache.ts';
+import type { DriftCause } from '../drift/report.ts';
+import { findingState } from '../fleet/health.ts';
+import type { HealthState } from '../fleet/health-states.ts';
 import type { RouteKey } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { partContent, partView } from '../http/part.ts';
 import type { AnswerContext } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import type { Reason } from '../reasons.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import type { KeySummary } from './key-schemas.ts';
 import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from './now-schemas.ts';
@@ -129,6 +133,8 @@ export async function showNow(headers: HeaderReader, sight: NowSight, take: Take
   return conditional(headers, jsonResponse(200, answer), [...Object.values(parts).map(partContent), steps]);
 }
 
+const CONTESTED: Reason = 'ContestedChange';
+
 const WORDS: Readonly<Record<keyof NowParts, string>> = {
   fleet: 'the fleet',
   keys: 'the keys',
@@ -163,14 +169,16 @@ export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   return { tone: 'good', line: isNarrowed ? 'Healthy, as far as you may see.' : 'Healthy.' };
 }
 
-function wrongOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
+function wrongOf(parts: NowParts): readonly string[] {
+  const { fleet, keys, rotations, drift } = parts;
   const { states } = fleet.value ?? {};
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys.value ?? {};
   const keysRevoked = revoked.length + moreRevoked;
+  // The rotation is held until the account is released, which the cause says.
+  const isContestFound = drift.value?.report?.causes.some(({ reason }) => reason === CONTESTED);
   const stuck = [...(rotations.value?.underWay ?? []), ...notBegun].filter(
-    ({ state }) => state === 'stuck' || state === 'held',
+    ({ state, reason }) => (state === 'stuck' || state === 'held') && !(isContestFound && reason === CONTESTED),
   ).length;
-  const errors = drift.value?.report?.counts.error ?? 0;
   return [
     keysRevoked ? many(keysRevoked, 'key is revoked', 'keys are revoked') : '',
     // The key itself could not be read, or the caller may not see it.
@@ -180,19 +188,33 @@ function wrongOf({ fleet, keys, rotations, drift }: NowParts): readonly string[]
       ? many(states.NoAccess, 'account has no access to the key', 'accounts have no access to the key')
       : '',
     stuck ? many(stuck, 'rotation is stuck', 'rotations are stuck') : '',
-    errors ? `${many(errors, 'error', 'errors')} in the last drift check` : '',
+    causesBeside('error', ['Revoked', 'Blocked', 'NoAccess'], parts),
   ].filter(Boolean);
 }
 
 /** What may become wrong. */
-function doubtsOf({ fleet, drift }: NowParts): readonly string[] {
-  const { states } = fleet.value ?? {};
-  const { report } = drift.value ?? {};
+function doubtsOf(parts: NowParts): readonly string[] {
+  const { states } = parts.fleet.value ?? {};
   return [
     states?.Stale ? many(states.Stale, 'account is behind', 'accounts are behind') : '',
     states?.Unknown ? many(states.Unknown, 'account is not known', 'accounts are not known') : '',
-    report?.counts.warning ? `${many(report.counts.warning, 'warning', 'warnings')} in the last drift check` : '',
+    causesBeside('warning', ['Stale', 'Unknown'], parts),
   ].filter(Boolean);
+}
+
+/** Causes of the last drift check, but for those that the numbers of accounts in these states say already. */
+function causesBeside(
+  severity: 'error' | 'warning',
+  said: readonly HealthState[],
+  { fleet: { value: fleet }, drift }: NowParts,
+): string {
+  const { counts, causes = [] } = drift.value?.report ?? {};
+  const isSaid = (cause: DriftCause): boolean => {
+    const state = findingState({ ...cause, cause });
+    return state !== undefined && said.includes(state) && (fleet?.states[state] ?? 0) > 0;
+  };
+  const number = (counts?.[severity] ?? 0) - causes.filter((one) => one.severity === severity && isSaid(one)).length;
+  return number > 0 ? `${many(number, severity, `${severity}s`)} in the last drift check` : '';
 }
 
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {

@@ -40,7 +40,7 @@ beforeAll(async () => {
 const VIEWS = [
   ['now', '#/', ' revoked| blocked|Needs attention|Healthy'],
   ['fleet', '#/fleet', 'stfiles01'],
-  ['account', '#/fleet/stnasty01', 'Microsoft.Storage'],
+  ['account', '#/fleet/stnasty01', 'Resource group'],
   ['keys', '#/keys', 'kv-records'],
   ['key', `#/keys/${KEY}`, 'Used by'],
   ['break-glass', '#/break-glass', 'Choose a key'],

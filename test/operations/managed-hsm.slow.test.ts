@@ -166,7 +166,7 @@ describe('a Managed HSM', () => {
   it('onboards an account from nothing: key, identity, local role, account; again changes nothing', async () => {
     const site = hsmSite();
     const names = { vault: `managedHSMs/${site.vault.name}`, key: 'onboarded', identity: unique('id-') };
-    const options = { account: site.account.name, ...names, wantedKey: {} };
+    const options = { account: site.account.name, ...names };
     const onboard = (operation: Operation) => onboardAccount(options, operation);
     const planned = await procedures.run(onboard, { dryRun: true });
     expect(texts(planned, 'planned').join('\n')).toContain('Managed HSM Crypto Service Encryption User given to');

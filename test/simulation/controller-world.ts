@@ -33,8 +33,12 @@ import { VirtualTimers } from './virtual-timers.ts';
 export type ControllerDeed = Deed & { readonly during?: RegExp; readonly after?: number };
 
 type Deed =
-  /** `disableNewest`: a person disables the newest version by hand. */
-  | { readonly do: 'newVersion' | 'disableNewest' | 'revoke' | 'restore'; readonly key: string }
+  /** `disableNewest`: a person disables the newest version by hand. `seconds`: so long nothing is answered then. */
+  | {
+      readonly do: 'newVersion' | 'disableNewest' | 'revoke' | 'restore';
+      readonly key: string;
+      readonly seconds?: number;
+    }
   /** A person pins an account to the version before, or to the newest. */
   | { readonly do: 'pinBack' | 'pinNewest'; readonly account: string }
   /** A person makes a version of an account's key, and pins the account to it. */
@@ -369,11 +373,11 @@ export class ControllerWorld implements World {
     }
     const accounts = this.index.all.flatMap((row) => toFleetAccount(row) ?? []);
     const names = this.storage.all.flatMap(([name]) => (name.includes('/') ? [] : [this.storage.id(name)]));
-    for (const { account, scopesReadOn, scopeUses } of accounts) {
+    for (const { account, scopesReadOn, scopeKeys } of accounts) {
       const hasScope = this.storage.all.some(([name]) => name.includes('/') && this.storage.id(name) === account);
       if (!names.includes(account)) throw new Error(`the index has ${account}, which is gone`);
-      if (scopesReadOn === undefined || scopeUses.length !== Number(hasScope))
-        throw new Error(`the index has ${scopeUses.length} scopes of ${account}`);
+      if (scopesReadOn === undefined || scopeKeys.length !== Number(hasScope))
+        throw new Error(`the index has ${scopeKeys.length} keys of scopes of ${account}`);
     }
     if (accounts.length !== names.length)
       throw new Error(`the index has ${accounts.length} of ${names.length} accounts`);
@@ -435,6 +439,7 @@ export class ControllerWorld implements World {
         }
         this.#noteTarget(deed.key);
         this.#wantKey(deed.key);
+        if (deed.seconds) this.#stall(deed.seconds * 1000);
         return;
       case 'pinBack':
       case 'pinNewest': {
@@ -553,7 +558,7 @@ export class ControllerWorld implements World {
       ...({ subscription: spec.subscription, kind: 'key', about: keyId(key) } as const),
     }));
     const cause = { by: 'drift', ref: '', since: now.toISOString() };
-    const wanted = [...(await differences(this.#subscriptions, now, this)), ...moves];
+    const wanted = [...(await differences(this.#subscriptions, this)), ...moves];
     await this.items.port().putNew(wanted.map((item) => ({ ...item, due: now, since: now, cause })));
     for (const { subscription } of wanted) this.#send({ subscriptions: [subscription], tries: 0, cause });
     for (const { about } of moves) this.#wantKey(about.split('/').at(-1) ?? '');

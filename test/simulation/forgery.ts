@@ -1,7 +1,6 @@
 import { IndexRows } from '../../src/drift/gather/index-rows.ts';
 import { indexWork, type WantedWork } from '../../src/drift/put-work.ts';
-import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
-import { accountKeyUse, scopeKeyUse } from '../../src/fleet/key-use.ts';
+import { scopeKeyUse } from '../../src/fleet/key-use.ts';
 import { createUseRows } from '../../src/fleet/use-row.ts';
 import { WORK } from '../../src/fleet/work-items.ts';
 import type { FleetWork } from '../../src/fleet/worker-ports.ts';
@@ -66,20 +65,16 @@ interface Compared {
 
 const AT_ONCE: Way = async (_, effect) => effect();
 
-/** What the drift check has put right where the index differs from Azure. */
+/** What the drift check has workers compare with Azure. */
 export async function differences(
   subscriptions: readonly string[],
-  now: Date,
   { storage, index }: Compared,
 ): Promise<WantedWork[]> {
   const accounts = storage.port(new Actor('drift check'), AT_ONCE);
   const results = await Promise.all(
     subscriptions.map(async (id) => {
-      const rows = new IndexRows(id, createUseRows(index.port()), now);
+      const rows = new IndexRows(id, createUseRows(index.port()));
       for await (const account of accounts.list(id)) {
-        const use = accountKeyUse(account.encryption);
-        const key = use && VAULTS.keyOf(use);
-        if (key) await rows.compareAccount(account, key);
         const about = { ...account, type: '', name: account.id.split('/').at(-1) ?? '' };
         for await (const scope of accounts.listScopes(about)) {
           const scopeUse = scopeKeyUse(scope);
@@ -87,10 +82,10 @@ export async function differences(
           if (ofScope) await rows.compareScope(account, scope, ofScope);
         }
       }
-      return { id, index: await rows.result(true) };
+      return { id, index: rows.result() };
     }),
   );
-  return indexWork(results, await createFleetIndex(index.port()).listings(), now);
+  return indexWork(results);
 }
 
 /** A record of a move, as the trail has it. */

@@ -34,7 +34,7 @@ export async function indexed(
     if (!accounts.some((account) => account.name === name)) continue;
     const use = accountKeyUse(encryption);
     const key = use ? formatKeyIdentifier(use) : '';
-    changes.push({ account: id, location, tags, scopeUses: [], scopesReadOn: now, writtenOn: now, key });
+    changes.push({ account: id, location, tags, scopeKeys: [], scopesReadOn: now, writtenOn: now, key });
     if (!use) continue;
     const { pinned, current } = use;
     const progress = { readOn: now, at: now, state: 'pending', attempts: 0 } as const;

@@ -90,7 +90,7 @@ const SCOPES: WorkItem = {
   },
 };
 const UNLISTED: FleetAccount = {
-  ...{ account: ACCOUNT, location: 'westeurope', own: '', scoped: '', scopeUses: [], writtenOn: NOW.toISOString() },
+  ...{ account: ACCOUNT, location: 'westeurope', scopeKeys: [], writtenOn: NOW.toISOString() },
 };
 
 it('The users of a key are unknown while encryption scopes of accounts were never listed', async () => {

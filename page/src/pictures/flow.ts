@@ -79,17 +79,24 @@ function usesWords({ accounts, scopes }: Uses): string {
   return accounts === 0 ? scoped : `${count(accounts, 'account')}, ${scoped}`;
 }
 
+/** Rows of a version: its box is two high. */
+export function rowsOf({ leaves }: Pick<FlowVersion, 'leaves'>): number {
+  return Math.max(2, leaves.length);
+}
+
 /** From the key to each of its versions. */
 export function bandsToVersions(versions: readonly FlowVersion[]): readonly Band[] {
   let above = 0;
-  return versions.map(({ leaves, uses, tone }) => {
-    const to = above + leaves.length / 2;
-    above += leaves.length;
+  return versions.map((version) => {
+    const { uses, tone } = version;
+    const to = above + rowsOf(version) / 2;
+    above += rowsOf(version);
     return { to, uses, tone };
   });
 }
 
 /** From a version to each of its users. */
 export function bandsToUses({ leaves, tone }: FlowVersion): readonly Band[] {
-  return leaves.map(({ uses }, index) => ({ to: index + 0.5, uses, tone }));
+  const above = (rowsOf({ leaves }) - leaves.length) / 2;
+  return leaves.map(({ uses }, index) => ({ to: above + index + 0.5, uses, tone }));
 }

@@ -14,7 +14,9 @@ import { Resume } from './acts/resume.tsx';
 import { Changed } from './cause.tsx';
 import { HealthBadge } from './health.tsx';
 
-const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
+const PROBE = { blocked: 'refuses to serve data', open: 'still serves data', unknown: 'could not be asked' } as const;
+/** The key is not reached, which Storage may notice later. */
+const CUT_OFF: readonly string[] = ['Revoked', 'Blocked', 'NoAccess'];
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
 /** One account: its key and version, scopes, identity, last moves and findings. */
@@ -34,21 +36,25 @@ export function AccountView({ name }: { readonly name: string }) {
         )}
       </Section>
       {data && (
+        <Section title="Findings">
+          <Findings of={data} changed={account.refresh} />
+        </Section>
+      )}
+      {data && (
         <div class="columns">
           <Section title="Key">
             <Facts items={keyFacts(data)} />
           </Section>
           <Section title="Where">
             <Facts items={placeFacts(data)} />
+            <details>
+              <summary>ARM id</summary>
+              <span class="mono">{data.id}</span>
+            </details>
           </Section>
         </div>
       )}
       {data && data.scopeUses.length > 0 && <Scopes of={data} />}
-      {data && (
-        <Section title="Findings">
-          <Findings of={data} changed={account.refresh} />
-        </Section>
-      )}
     </>
   );
 }
@@ -75,11 +81,13 @@ function Standing({ of }: { readonly of: FleetAccount }) {
       )}
       {probe && (
         <p>
-          Its file service {PROBE[probe.state]}, as asked <Since at={probe.checkedOn} />.
+          Its file service{' '}
+          {probe.state === 'open' && !CUT_OFF.includes(health.state) ? 'serves data' : PROBE[probe.state]}, as asked{' '}
+          <Since at={probe.checkedOn} />.
         </p>
       )}
       <p class="muted">
-        Read <Since at={of.lastRead} />
+        Read from Azure <Since at={of.lastRead} />
         {of.lastChecked && (
           <>
             ; checked <Since at={of.lastChecked} />
@@ -101,7 +109,9 @@ function keyFacts({ key, mode, current, pinned, identity, lastTry }: FleetAccoun
     ['Key', key && names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : 'Microsoft-managed'],
     mode && (['Mode', mode === 'pinned' ? 'Pinned; the app moves it' : 'Automatic; Storage moves it'] as const),
     current ? (['Version in use', <span title={current}>{shortVersion(current)}</span>] as const) : undefined,
-    pinned ? (['Pinned to', <span title={pinned}>{shortVersion(pinned)}</span>] as const) : undefined,
+    pinned && pinned !== current
+      ? (['Pinned to', <span title={pinned}>{shortVersion(pinned)}</span>] as const)
+      : undefined,
     key
       ? ([
           'Identity',
@@ -118,14 +128,13 @@ function keyFacts({ key, mode, current, pinned, identity, lastTry }: FleetAccoun
   ] as const;
 }
 
-function placeFacts({ id, subscription, resourceGroup, region, tags }: FleetAccount) {
+function placeFacts({ subscription, resourceGroup, region, tags }: FleetAccount) {
   const all = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
   return [
     ['Subscription', subscription],
     ['Resource group', resourceGroup],
     ['Region', region],
     ['Tags', all.length === 0 ? 'none' : all.join(', ')],
-    ['Id', <span class="mono">{id}</span>],
   ] as const;
 }
 

@@ -28,6 +28,8 @@ export function AuditRecordView({ id }: { readonly id: string }) {
               entry && ['Outcome', inWords(entry.reason)],
               entry && ['About', <Resource id={entry.resource} />],
               ['By', entry?.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'],
+              textOf(entry?.details?.why, 'Why'),
+              textOf(entry?.details?.ticket, 'Ticket'),
               entry?.correlationId ? ['Correlation id', entry.correlationId] : undefined,
             ]}
           />
@@ -43,19 +45,21 @@ export function AuditRecordView({ id }: { readonly id: string }) {
           <Facts
             items={[
               ['File', data.file],
-              ['Hash', <span class="mono">{data.hash}</span>],
-              ['Hash of the record before', <span class="mono">{data.prev}</span>],
               data.seq > 1 ? ['Before', <Neighbour seq={data.seq - 1} />] : undefined,
               ['After', <Neighbour seq={data.seq + 1} />],
             ]}
           />
-          <p>The exact line of the file, to recompute its hash:</p>
-          <Json label="The line" text={data.line} />
+          <details>
+            <summary>The exact line of the file, to recompute its hash</summary>
+            <Json label="The line" text={data.line} />
+          </details>
         </Section>
       )}
     </>
   );
 }
+
+const textOf = (value: unknown, name: string) => (typeof value === 'string' ? ([name, value] as const) : undefined);
 
 function Neighbour({ seq }: { readonly seq: number }) {
   return <a href={href(['audit', String(seq)])}>Record {seq}</a>;

@@ -21,9 +21,9 @@ import { type FoldedMoves, foldMoves } from './fold-moves.ts';
 const FILTERS = [
   ['key', 'Key', 'vault/key', []],
   ['account', 'Account', 'name', []],
-  ['by', 'Actor', 'name, object id, or app', ['app']],
+  ['by', 'Actor', 'name', ['app']],
   [
-    ...(['action', 'Action', 'key.revoke, or key'] as const),
+    ...(['action', 'Action', 'key'] as const),
     [
       'key.revoke',
       'key.restore',
@@ -36,7 +36,7 @@ const FILTERS = [
       'drift',
     ],
   ],
-  ['since', 'Since', '2026-11-24 or P7D', ['PT1H', 'P1D', 'P7D', 'P30D']],
+  ['since', 'Since', 'P7D', ['PT1H', 'P1D', 'P7D', 'P30D']],
   ['until', 'Until', '2026-11-25', []],
 ] as const;
 

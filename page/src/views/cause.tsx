@@ -1,11 +1,13 @@
 import type { DriftCause } from '../api/types.ts';
-import { count, digits, keyNames, resourceLabel, withNames } from '../names.ts';
+import { count, digits, keyLabel, keyNames, resourceLabel, withNames } from '../names.ts';
+import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Since } from '../ui/time.tsx';
 import { Release } from './acts/release.tsx';
+import { Rotate } from './acts/rotate.tsx';
 import { accountsIn, causeSentence } from './cause-sentence.ts';
 
 const SEVERITY = {
@@ -15,7 +17,7 @@ const SEVERITY = {
 } as const;
 
 /** One cause: what is wrong in one sentence, the next step and its command; the rest behind a button. */
-export function CauseItem({ cause, changed }: { readonly cause: DriftCause; readonly changed: () => void }) {
+export function CauseItem({ cause, changed }: RemedyProps) {
   const [tone, word] = SEVERITY[cause.severity];
   // What the act is comes first; a fix goes on with what few keys and accounts need.
   const [step = '', ...more] = cause.fix.split(/(?<=\.) (?=[A-Z])/);
@@ -27,22 +29,22 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
       </div>
       {/* The sentence names a single one. */}
       {cause.accounts > 1 && <Affects cause={cause} />}
+      {cause.changedBy && (
+        <p>
+          <Changed by={cause.changedBy} />
+        </p>
+      )}
       <p>
         <span class="label">Next step</span> <Prose text={withNames(step)} />
       </p>
-      {cause.commands.map((command) => (
-        <Command key={command} text={command} />
-      ))}
+      <Remedy {...{ cause, changed }} />
       {cause.moreCommands > 0 && <p class="muted">{count(cause.moreCommands, 'more command')} in the drift report.</p>}
-      {cause.reason === 'ContestedChange' && cause.sample[0] && <Release account={cause.sample[0]} changed={changed} />}
       <p class="muted small-text">
         Since <Since at={cause.since} />
-        {cause.changedBy && (
-          <>
-            . <Changed by={cause.changedBy} />
-          </>
-        )}
-        {cause.canFix > 0 ? `. The app can fix ${digits(cause.canFix)} of ${digits(cause.findings)}.` : ''}
+        {/* Where the app can fix all, the next step says so. */}
+        {cause.canFix > 0 && cause.canFix < cause.findings
+          ? `. The app can fix ${digits(cause.canFix)} of ${digits(cause.findings)}.`
+          : ''}
       </p>
       <details>
         <summary>
@@ -89,6 +91,29 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
   );
 }
 
+interface RemedyProps {
+  readonly cause: DriftCause;
+  readonly changed: () => void;
+}
+
+/** What an operator may do right here, else the commands. */
+function Remedy({ cause: { reason, about, sample, commands }, changed }: RemedyProps) {
+  const [account] = sample;
+  const [command = ''] = commands;
+  if (has(usePerson(), 'Cmk.Operate')) {
+    if (reason === 'ContestedChange' && account) return <Release {...{ account, changed }} />;
+    const isRotation = commands.length === 1 && /^cmk key rotate \S+$/.test(command);
+    if (isRotation && keyNames(about[0] ?? '')) return <Rotate label={keyLabel(about[0] ?? '')} changed={changed} />;
+  }
+  return (
+    <>
+      {commands.map((text) => (
+        <Command key={text} text={text} />
+      ))}
+    </>
+  );
+}
+
 /** Accounts that are named at once. */
 const MOST_NAMED = 3;
 
@@ -122,7 +147,7 @@ export function Changed({ by }: { readonly by: NonNullable<DriftCause['changedBy
   const who = name ?? (objectId ? `object id ${objectId}` : client ? `application ${client}` : 'an unknown caller');
   return (
     <>
-      Changed by {who} <Since at={on} />
+      Changed by {who}, <Since at={on} />
       {confirmed ? '' : ' (reported by the event, not confirmed by the activity log yet)'}
     </>
   );

@@ -16,7 +16,7 @@ export function FirstMinutes() {
   if (!fleet || isListed) return null;
   const { listed, all } = fleet.subscriptions;
   return (
-    <div class="notice tone-info wide">
+    <section class="notice tone-info wide" aria-label="Index">
       <Icon tone="info" />
       <div>
         <p class="strong" role="status">
@@ -28,6 +28,6 @@ export function FirstMinutes() {
           accounts. Break-glass works without the index.
         </p>
       </div>
-    </div>
+    </section>
   );
 }

@@ -18,8 +18,8 @@ export function targetOf(seen: SeenNow | undefined): Target | undefined {
   };
   const cutOff = inState(['Revoked', 'Blocked', 'NoAccess']);
   if (cutOff) return cutOff;
-  const stuck = [...(rotations?.value?.underWay ?? []), ...notBegun].filter(({ state }) =>
-    /^(stuck|held)$/.test(state),
+  const stuck = [...(rotations?.value?.underWay ?? []), ...notBegun].filter(
+    ({ state, reason }) => /^(stuck|held)$/.test(state) && reason !== 'ContestedChange',
   );
   if (stuck.length > 0) return stuck.length === 1 ? keyTarget(stuck[0]?.key) : undefined;
   const { causes: [worst] = [], counts } = drift?.value?.report ?? {};

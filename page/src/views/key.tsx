@@ -1,6 +1,6 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, digits, inWords, usersOf } from '../names.ts';
+import { count, inWords, usersOf } from '../names.ts';
 import { KeyFlow } from '../pictures/key-flow.tsx';
 import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
@@ -15,13 +15,14 @@ import { VersionTable } from './break-glass/versions.tsx';
 import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
-import { RevocationLine } from './revocation-line.tsx';
-import { isUnderWay, ROTATION_WORDS, RotationItem } from './rotation-item.tsx';
+import { RevocationLine, useRevokeRecords } from './revocation-line.tsx';
+import { isUnderWay, RotationItem } from './rotation-item.tsx';
 
 /** One key: its versions over time, who uses which, and what comes next. */
 export function KeyView({ vault, name }: { readonly vault: string; readonly name: string }) {
   const status = usePoll<KeyStatusResponse>(`/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`, 10_000);
   const { data } = status;
+  const records = useRevokeRecords(data?.revocation !== undefined, `${vault}/${name}`);
   const label = `${vault}/${name}`;
   return (
     <>
@@ -32,6 +33,17 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <a href={href(['fleet'], { key: `${vault}/${name}` })}>Its accounts</a>
         <a href={href(['audit'], { key: `${vault}/${name}` })}>Its history</a>
       </p>
+      {data?.revocation && (
+        <div class="notice tone-bad">
+          <Icon tone="bad" />
+          <div>
+            <RevocationLine revocation={data.revocation} records={records} />
+            <p>
+              <a href={href(['break-glass', vault, name])}>What it stopped, and how to restore it</a>
+            </p>
+          </div>
+        </div>
+      )}
       <PausedNotice paused={data?.paused} label={data?.paused?.key ? label : 'all keys'}>
         <Resume
           label={data?.paused?.key && label}
@@ -41,17 +53,6 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
           changed={status.refresh}
         />
       </PausedNotice>
-      {data?.revocation && (
-        <div class="notice tone-bad">
-          <Icon tone="bad" />
-          <div>
-            <RevocationLine revocation={data.revocation} />
-            <p>
-              <a href={href(['break-glass', vault, name])}>Why, what it stopped, and how to restore</a>
-            </p>
-          </div>
-        </div>
-      )}
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
@@ -59,9 +60,9 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
           </ul>
         </Section>
       )}
-      {data?.users && data.users.accounts + data.users.scopes > 0 && (
+      {data && (
         <Section title="What uses which version">
-          <KeyFlow of={data} />
+          <Users data={data} />
         </Section>
       )}
       <Section title="Versions over time" of={status}>
@@ -74,16 +75,12 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         </Section>
       )}
       {data && (
-        <div class="columns">
-          <Section title="Next">
-            <Facts items={nextOf(data)} />
-            <Rotate label={label} status={data} changed={status.refresh} />
-            <Rekey label={label} />
-          </Section>
-          <Section title="Users">
-            <Users data={data} />
-          </Section>
-        </div>
+        <Section title="Next">
+          <Facts items={nextOf(data)} />
+          {/* A revoked key is neither rotated nor re-keyed. */}
+          {!data.revocation && <Rotate label={label} status={data} changed={status.refresh} />}
+          {!data.revocation && <Rekey label={label} />}
+        </Section>
       )}
       {data?.unread.map(({ what, reason, detail }) => (
         <p key={`${what}${reason}`} class="muted">
@@ -94,10 +91,9 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
   );
 }
 
-function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
+function nextOf({ nextRotation, rotationCost }: KeyStatusResponse) {
   return [
     ['Next rotation', <NextRotation next={nextRotation} />],
-    rotation && (['This rotation', ROTATION_WORDS[rotation.state][1]] as const),
     rotationCost &&
       ([
         'A rotation now would take',
@@ -111,20 +107,16 @@ function Users({ data }: { readonly data: KeyStatusResponse }) {
   if (!users) return <p>Not known yet.</p>;
   return (
     <>
-      <p>
-        {usersOf(users)}
-        {users.lagging === undefined
-          ? ''
-          : users.lagging === 0
-            ? ', all on the newest version'
-            : `; ${digits(users.lagging)} not on the newest version`}
+      {users.accounts + users.scopes > 0 && <KeyFlow of={data} />}
+      <p class="muted">
+        {usersOf(users)}, by the fleet index
+        {users.oldest && (
+          <>
+            ; its oldest entry was read <Time at={users.oldest} />
+          </>
+        )}
         .
       </p>
-      {users.oldest && (
-        <p class="muted">
-          By the fleet index; the oldest entry was read <Time at={users.oldest} />.
-        </p>
-      )}
     </>
   );
 }

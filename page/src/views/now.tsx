@@ -1,7 +1,6 @@
-import type { AuditList, DriftCause, NowParts } from '../api/types.ts';
-import { type Polled, usePoll } from '../api/use-poll.ts';
+import type { DriftCause, NowParts } from '../api/types.ts';
+import type { Polled } from '../api/use-poll.ts';
 import { count, keyLabel } from '../names.ts';
-import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { Freshness, isOld, PollProblem, useNow } from '../ui/freshness.tsx';
 import { Heading } from '../ui/heading.tsx';
@@ -17,7 +16,7 @@ import { targetOf } from './headline-target.ts';
 import { HealthBar } from './health-bar.tsx';
 import { headlineOf, type SeenNow } from './now-seen.ts';
 import { PausedNotice } from './paused.tsx';
-import { RevocationLine } from './revocation-line.tsx';
+import { RevocationLine, useRevokeRecords } from './revocation-line.tsx';
 import { RotationItem } from './rotation-item.tsx';
 import { partOf, useStanding } from './use-standing.ts';
 
@@ -38,12 +37,14 @@ export function NowView() {
   const revocations = <Revocations {...{ standing, isQuiet }} />;
   return (
     <>
-      <Heading>Now</Heading>
+      <div class="title">
+        <Heading>Now</Heading>
+        <Freshness of={standing} />
+      </div>
       <div class={`headline tone-${headline.tone}`} role="status">
         <Icon tone={headline.tone} />
         <p>{target ? <a href={href(...target)}>{headline.line}</a> : headline.line}</p>
       </div>
-      <Freshness of={standing} />
       <PollProblem of={standing} />
       {revoked.length > 0 && revocations}
       <div class="columns">
@@ -77,9 +78,7 @@ interface PartProps {
 
 function Revocations({ standing, isQuiet }: PartProps) {
   const keys = partOf(standing, 'keys');
-  const me = usePerson();
-  const isAsked = has(me, 'CmkKey.Read') && (keys.data?.revoked.length ?? 0) > 0;
-  const records = usePoll<AuditList>(isAsked ? '/audit?action=key.revoke' : undefined, 60_000).data?.value;
+  const records = useRevokeRecords((keys.data?.revoked.length ?? 0) > 0);
   const causes = partOf(standing, 'drift').data?.report?.causes ?? [];
   const { revoked = [], moreRevoked = 0 } = keys.data ?? {};
   return (

@@ -102,7 +102,8 @@ async function changeAll(
     cli.clearProgress();
     return err.write(text);
   };
-  const talk = new Output(err.isTTY ? 'terminal' : 'lines', { ...err, write }, err, cli.environment);
+  const out = { write, isTTY: err.isTTY, columns: err.columns };
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', out, err, cli.environment);
   let shown = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
     runBulk(going, bulk, { ...options, maxFailures }, operation, (result) => {

@@ -5,10 +5,10 @@ import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import { inShort } from '../../time/duration.ts';
 import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from '../../views/fleet-schemas.ts';
-import { appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
+import { reading } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { choice, watching } from '../options.ts';
+import { choice } from '../options.ts';
 import type { Output } from '../output.ts';
 
 /** An account in the list. */
@@ -30,20 +30,10 @@ interface Fleet {
   readonly unread: readonly string[];
 }
 
-interface FleetArguments {
-  watch?: number;
-  all?: boolean;
-  key?: string[];
-  vault?: string[];
-  resourceGroup?: string[];
-  tag?: string[];
-  health?: HealthState[];
-  cause?: string[];
-}
-
 /** `account list` and `account show`, of the fleet as the app knows it. */
 export function addAccountViews(account: Command, cli: Cli): void {
-  watching(account.command('list'))
+  const list = account
+    .command('list')
     .description('every account that the app knows: its key, mode and version, and its health')
     .option('--all', 'include accounts on Microsoft-managed keys that no check expects a key of')
     .option('--key <key...>', 'those that use this key: <key>, <vault>/<key> or an identifier')
@@ -51,32 +41,28 @@ export function addAccountViews(account: Command, cli: Cli): void {
     .option('-g, --resource-group <group...>', 'those in this resource group')
     .option('--tag <name=value...>', 'those with this tag; a name alone: with any value')
     .addOption(choice('--health <state...>', 'those in this state', HEALTH_STATES))
-    .option('--cause <cause...>', 'those with this cause: a reason code, or its text in the table')
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async ({ watch: _, ...filters }: FleetArguments, command: Command) => {
-      const { subscription } = command.optsWithGlobals<GlobalOptions>();
-      const query = new URLSearchParams({ top: '1000', all: 'false' });
-      for (const [name, given] of Object.entries({ ...filters, subscription })) {
-        if (typeof given === 'boolean') query.set(name, String(given));
-        else for (const value of [given ?? []].flat()) query.append(name, value);
-      }
-      const app = await appOrItsStorage(cli, command);
-      await cli.read(command, () => readFleet(query, app), showFleet);
-    });
-  watching(account.command('show'))
+    .option('--cause <cause...>', 'those with this cause: a reason code, or its text in the table');
+  reading(list, cli, (app) => readFleet(list, app), showFleet);
+  const show = account
+    .command('show')
     .argument('<account>', 'name or ARM id of the storage account')
-    .description('one account as the app knows it: key, identity, scopes and findings')
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async (name: string, _options: unknown, command: Command) => {
-      const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
-      const app = await appOrItsStorage(cli, command);
-      const path = `/fleet/${encodeURIComponent(lastName(name))}`;
-      await cli.read(command, () => app.get(path, FLEET_ACCOUNT), showAccount);
-    });
+    .description('one account as the app knows it: key, identity, scopes and findings');
+  const readOne = async (app: AppApi): Promise<FleetAccountAnswer> => {
+    const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
+    return app.get(`/fleet/${encodeURIComponent(lastName(show.args[0] ?? ''))}`, FLEET_ACCOUNT);
+  };
+  reading(show, cli, readOne, showAccount);
 }
 
 /** The worst come first. @throws {@link CmkError} with what the app says */
-async function readFleet(query: URLSearchParams, app: AppApi): Promise<Fleet> {
+async function readFleet(command: Command, app: AppApi): Promise<Fleet> {
+  const query = new URLSearchParams({ top: '1000', all: 'false' });
+  const { watch: _, ...filters } = command.opts();
+  const { subscription } = command.optsWithGlobals<GlobalOptions>();
+  for (const [name, given] of Object.entries<boolean | string | string[] | undefined>({ ...filters, subscription })) {
+    if (typeof given === 'boolean') query.set(name, String(given));
+    else for (const value of [given ?? []].flat()) query.append(name, value);
+  }
   const { FLEET_LIST } = await import('../../views/fleet-schemas.ts');
   const { pagesOf } = await import('../../operations/app-api.ts');
   const rows: FleetRow[] = [];

@@ -14,6 +14,9 @@ import type { Output } from '../output.ts';
 import { addAccountViews } from './account-list.ts';
 import { addAccountBreakGlass } from './break-glass.ts';
 
+/** Loaded when a command runs, as every operation: `--help` needs none. */
+const changes = () => import('../../operations/account/account-change.ts');
+
 /** What encrypts an account with a key. */
 interface EncryptArguments extends Where, KeyChoice {
   waitSeconds: number;
@@ -79,10 +82,8 @@ function addVerify(command: Command, cli: Cli): void {
   oneOrMany<Where, Verification>(command, cli, {
     required: [],
     reads: true,
-    run: async (account, options, operation) => {
-      const { verifyAccount } = await import('../../operations/account/account-verify.ts');
-      return verifyAccount({ ...options, account }, operation);
-    },
+    run: async (account, options, operation) =>
+      (await import('../../operations/account/account-verify.ts')).verifyAccount({ ...options, account }, operation),
     trouble: troubleOf,
     show: showChecks,
   });
@@ -94,10 +95,8 @@ function addChangeKey(command: Command, cli: Cli): void {
     .addOption(new Option('--automatic', 'follow new versions automatically from now on').conflicts('pin'));
   oneOrMany<EncryptArguments & { automatic?: boolean }>(command, cli, {
     required: ['vault', 'key'],
-    run: async (account, { automatic = false, ...options }, operation) => {
-      const { changeKey } = await import('../../operations/account/account-change.ts');
-      return changeKey({ ...options, account, automatic, key: choiceOf(options) }, operation);
-    },
+    run: async (account, { automatic = false, ...options }, operation) =>
+      (await changes()).changeKey({ ...options, account, automatic, key: choiceOf(options) }, operation),
   });
 }
 
@@ -107,10 +106,7 @@ function addPin(command: Command, cli: Cli): void {
     .option('--version <version>', 'this version; never an older one than it is at');
   oneOrMany<Where & { version?: string }>(command, cli, {
     required: [],
-    run: async (account, options, operation) => {
-      const { pinAccount } = await import('../../operations/account/account-change.ts');
-      return pinAccount({ ...options, account }, operation);
-    },
+    run: async (account, options, operation) => (await changes()).pinAccount({ ...options, account }, operation),
   });
 }
 
@@ -118,10 +114,7 @@ function addUnpin(command: Command, cli: Cli): void {
   changing(command).description('have an account follow new versions automatically');
   oneOrMany<Where>(command, cli, {
     required: [],
-    run: async (account, options, operation) => {
-      const { unpinAccount } = await import('../../operations/account/account-change.ts');
-      return unpinAccount({ ...options, account }, operation);
-    },
+    run: async (account, options, operation) => (await changes()).unpinAccount({ ...options, account }, operation),
   });
 }
 
@@ -134,10 +127,11 @@ function addEnable(command: Command, cli: Cli): void {
     // The first one grants the role, the others find it.
     shares: ({ vault, identity, grant }) =>
       grant && identity ? [`role ${identity.toLowerCase()} ${vault.toLowerCase()}`] : [],
-    run: async (account, options, operation) => {
-      const { enableAccount } = await import('../../operations/account/account-enable.ts');
-      return enableAccount({ identity: undefined, ...options, account, key: choiceOf(options) }, operation);
-    },
+    run: async (account, options, operation) =>
+      (await import('../../operations/account/account-enable.ts')).enableAccount(
+        { identity: undefined, ...options, account, key: choiceOf(options) },
+        operation,
+      ),
   });
 }
 
@@ -162,13 +156,11 @@ function addDisable(command: Command, cli: Cli): void {
     .description('return an account to Microsoft-managed keys, and tag it as intended')
     .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
     .action(async (account: string) => {
-      const { disableAccount } = await import('../../operations/account/account-change.ts');
       const options = command.optsWithGlobals<Where & { reason?: string; yes?: boolean }>();
       const confirm = (name: string): Promise<void> =>
         confirmName('give back to Microsoft-managed keys', name, false, cli.context.ask);
-      await cli.run(command, (operation) =>
-        disableAccount({ reason: undefined, yes: false, ...options, account, confirm }, operation),
-      );
+      const asked = { yes: false, ...options, account, confirm };
+      await cli.run(command, async (operation) => (await changes()).disableAccount(asked, operation));
     });
 }
 

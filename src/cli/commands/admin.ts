@@ -136,17 +136,13 @@ function subscriptionId(text: string): string {
   );
 }
 
-/** Repeated here, since the module that has them loads the parser of messages, which `--help` does not need. */
-const QUEUES: Readonly<Record<WorkQueueName, true>> = {
-  'key-work': true,
-  'fleet-work': true,
-  'notify-work': true,
-};
+/** Not imported: the module that has them loads the parser of messages, which `--help` does not need. */
+const QUEUES = ['key-work', 'fleet-work', 'notify-work'] satisfies readonly WorkQueueName[];
 
 function addReplay(command: Command, cli: Cli): void {
   command
     .description("requeue the messages of one of the app's poison queues")
-    .addArgument(new Argument('<queue>', 'the queue that they came from').choices(Object.keys(QUEUES)))
+    .addArgument(new Argument('<queue>', 'the queue that they came from').choices(QUEUES))
     .addHelpText('after', `${STORAGE}\nIt needs the role Storage Queue Data Contributor.`)
     .action(async (queue: WorkQueueName) => {
       const { workQueues } = await import('../../azure/app-storage.ts');

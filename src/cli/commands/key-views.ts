@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
+import type { AppApi } from '../../operations/app-api.ts';
 import { count } from '../../text.ts';
 import type { KeySummary } from '../../views/key-schemas.ts';
-import { appIfKnown, appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
+import { appIfKnown, reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { choice, watching } from '../options.ts';
+import { choice } from '../options.ts';
 import type { Column, Output } from '../output.ts';
 import type { ReadKeys, UsedKeyStatus } from '../read-keys.ts';
 import { sinceOf } from './rotation.ts';
@@ -16,20 +17,18 @@ export const OF_VAULTS = (): Option =>
   new Option('--vault <vault...>', 'those of this vault').default([], 'all vaults');
 
 export function addKeyList(key: Command, cli: Cli): void {
-  watching(key.command('list'))
+  const list = key
+    .command('list')
     .description('every key of the vaults: state, newest version, expiry, next rotation, and how many use it')
     .addOption(OF_VAULTS())
-    .addOption(choice('--state <state...>', 'those in this state', STATES))
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async ({ vault, state }: { vault: string[]; state?: string[] }, command: Command) => {
-      const { readKeys } = await import('../read-keys.ts');
-      const app = await appOrItsStorage(cli, command);
-      const work = async (): Promise<ReadKeys> => {
-        const { keys, unread } = await readKeys(vault, app);
-        return { keys: keys.filter((one) => state === undefined || state.includes(one.state)), unread };
-      };
-      await cli.read(command, work, showKeys);
-    });
+    .addOption(choice('--state <state...>', 'those in this state', STATES));
+  const read = async (app: AppApi): Promise<ReadKeys> => {
+    const { readKeys } = await import('../read-keys.ts');
+    const { vault, state } = list.opts<{ vault: string[]; state?: string[] }>();
+    const { keys, unread } = await readKeys(vault, app);
+    return { keys: keys.filter((one) => state === undefined || state.includes(one.state)), unread };
+  };
+  reading(list, cli, read, showKeys);
 }
 
 function showKeys({ keys, unread }: ReadKeys, output: Output): ExitCode {

@@ -2,23 +2,15 @@ import { type Command, Option } from 'commander';
 import type { WantedKey } from '../../operations/key/key-ensure.ts';
 import { type Cli, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import {
-  changing,
-  duration,
-  expiry,
-  inVault,
-  type KeyArguments,
-  newKey,
-  parsed,
-  wantedKey,
-  watching,
-} from '../options.ts';
+import { changing, duration, expiry, inVault, number, parsed, watching } from '../options.ts';
 import { readGiven, readGivenText } from '../read-given.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
 import { addKeyList, addKeyShow } from './key-views.ts';
 import { addRetire, addUnretire } from './retirement.ts';
 
-interface EnsureArguments extends KeyArguments {
+interface EnsureArguments extends Pick<WantedKey, 'kty' | 'size'> {
+  expires?: WantedKey['expiresOn'];
+  rotationPolicy?: boolean;
   versionLifetime?: string;
   rotateAfter?: string;
   rotateBeforeExpiry?: string;
@@ -52,8 +44,11 @@ export function addKeyCommands(program: Command, cli: Cli): void {
 }
 
 function addEnsure(command: Command, cli: Cli): void {
-  newKey(changing(command))
+  expiry(changing(command))
     .description('create an RSA key that Storage can use, or check an existing one')
+    .addOption(new Option('--kty <type>', 'kind of a new key').choices(['RSA', 'RSA-HSM']))
+    .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number))
+    .option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it')
     .option(
       '--version-lifetime <duration>',
       'rotation policy: lifetime of versions that a rotation makes (P2Y)',
@@ -70,12 +65,13 @@ function addEnsure(command: Command, cli: Cli): void {
         .conflicts('rotateAfter'),
     )
     .action(async (name: string, options: EnsureArguments) => {
-      const { versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
+      const { kty, size, expires: expiresOn, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
       const { ensureKey } = await import('../../operations/key/key-ensure.ts');
       const key = await cli.key(name, command);
+      const none = options.rotationPolicy === false ? ('none' as const) : undefined;
       const asked = expiresIn || rotateAfter || rotateBeforeExpiry;
-      const policy = asked ? { policy: { expiresIn, rotateAfter, rotateBeforeExpiry } } : {};
-      await cli.run(command, (operation) => ensureKey(key, { ...wantedKey(options), ...policy }, operation));
+      const policy = asked ? { expiresIn, rotateAfter, rotateBeforeExpiry } : none;
+      await cli.run(command, (operation) => ensureKey(key, { kty, size, expiresOn, policy }, operation));
     });
 }
 

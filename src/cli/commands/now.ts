@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { causeLabel } from '../../fleet/fleet-summary.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import type { AppApi } from '../../operations/app-api.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
 import type { NowAnswer, NowParts } from '../../views/now-schemas.ts';
-import { appOrItsStorage } from '../app-of-environment.ts';
+import { reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { watching } from '../options.ts';
 import type { Output } from '../output.ts';
 import { byIndexAnd } from './account-list.ts';
 import { sinceOf } from './rotation.ts';
@@ -14,33 +15,23 @@ import { sinceOf } from './rotation.ts';
 const AGAIN_MS = 1_000;
 const LONGEST_MS = 60_000;
 
-const HELP = `
-It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
-does not answer, it reads the app's storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS) on your sign-in. Exit code 0: the fleet is healthy; 1: it is not.`;
-
 type WholeNow = NowAnswer & NowParts;
 
 export function addNowCommand(program: Command, cli: Cli): void {
-  watching(program.command('now'))
+  const command = program
+    .command('now')
     .description('health of the fleet, and what is wrong')
-    .addHelpText('after', HELP)
-    .action(async (_options: object, command: Command) => {
-      const { NOW } = await import('../../views/now-schemas.ts');
-      const api = await appOrItsStorage(cli, command);
-      await cli.read(
-        command,
-        async ({ azure }) => {
-          const endMs = azure.now().getTime() + LONGEST_MS;
-          for (;;) {
-            const now = await api.get('/now', NOW);
-            if (!isBeingRead(now) || azure.now().getTime() > endMs) return now;
-            await azure.sleep(AGAIN_MS);
-          }
-        },
-        showNow,
-      );
-    });
+    .addHelpText('after', '\nExit code 0: the fleet is healthy; 1: it is not, or it is not known.');
+  const read = async (app: AppApi, { azure }: Operation): Promise<WholeNow> => {
+    const { NOW } = await import('../../views/now-schemas.ts');
+    const endMs = azure.now().getTime() + LONGEST_MS;
+    for (;;) {
+      const now = await app.get('/now', NOW);
+      if (!isBeingRead(now) || azure.now().getTime() > endMs) return now;
+      await azure.sleep(AGAIN_MS);
+    }
+  };
+  reading(command, cli, read, showNow);
 }
 
 function isBeingRead(now: WholeNow): boolean {
@@ -59,7 +50,7 @@ function showNow(now: WholeNow, output: Output): ExitCode {
   // The document is one line of JSON lines.
   if (rows.length > 0 && output.format !== 'jsonl') output.list<Row>(['part', 'about', 'state', 'detail'], rows);
   for (const [part, { problem }] of Object.entries(partsOf(now))) {
-    if (problem) output.aside(`${part}: ${problem.detail} ${problem.nextStep}`);
+    if (problem) output.note(`${part}: ${problem.detail} ${problem.nextStep}`);
   }
   return now.tone === 'good' ? EXIT.ok : EXIT.incomplete;
 }

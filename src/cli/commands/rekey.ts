@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import { lastName } from '../../azure/resource-id.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import { count } from '../../text.ts';
-import { appByStorage, appOrItsStorage, BY_APP_OR_STORAGE, IN_STORAGE } from '../app-of-environment.ts';
+import { appByStorage, IN_STORAGE, reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, oneTo, watching } from '../options.ts';
+import { changing, oneTo } from '../options.ts';
 import type { Output } from '../output.ts';
 import { reasonOf } from './break-glass.ts';
 
@@ -31,36 +32,30 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
     .description('move everything that uses one key to another')
     .summary('moves to another key: list, show, start, pause, resume, cancel');
   addStart(rekey, cli);
-  watching(rekey.command('list'))
-    .description('every re-key and its progress, newest first')
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async (_options: unknown, command: Command) => {
-      const { REKEY_LIST } = await import('../../api/rekeys.ts');
-      const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
-      const app = await appOrItsStorage(cli, command);
-      const work = async () => {
-        const { value } = await app.get('/rekeys', REKEY_LIST);
-        const all: RekeyStatus[] = [];
-        for (const { id } of value) all.push(await app.get(pathOf(id), REKEY_STATUS));
-        return all;
-      };
-      await cli.read(command, work, showAll);
-    });
-  watching(rekey.command('show'))
+  const list = rekey.command('list').description('every re-key and its progress, newest first');
+  const readAll = async (app: AppApi): Promise<RekeyStatus[]> => {
+    const { REKEY_LIST } = await import('../../api/rekeys.ts');
+    const all: RekeyStatus[] = [];
+    for (const { id } of (await app.get('/rekeys', REKEY_LIST)).value) all.push(await readOne(id, app));
+    return all;
+  };
+  reading(list, cli, readAll, showAll);
+  const one = rekey
+    .command('show')
     .argument('<id>', 'its id, as `cmk rekey list` has it')
-    .description('one re-key: progress, failures and reasons, and what is left to do')
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
-      const app = await appOrItsStorage(cli, command);
-      await cli.read(command, () => app.get(pathOf(id), REKEY_STATUS), show);
-    });
+    .description('one re-key: progress, failures and reasons, and what is left to do');
+  reading(one, cli, (app) => readOne(one.args[0] ?? '', app), show);
   addChange(rekey, cli, 'pause', 'move nothing until it is resumed');
   addChange(rekey, cli, 'resume', 'continue, and retry what failed');
   addChange(rekey, cli, 'cancel', 'roll back: move everything back to the old key').option(
     '--keep',
     'end it without moving anything back',
   );
+}
+
+async function readOne(id: string, app: AppApi): Promise<RekeyStatus> {
+  const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
+  return app.get(pathOf(id), REKEY_STATUS);
 }
 
 function pathOf(id: string): string {
@@ -140,7 +135,7 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
       await cli.run(
         command,
         async ({ journal }) => {
-          const before = await app.get(pathOf(id), REKEY_STATUS);
+          const before = await readOne(id, app);
           const done = options.keep ? 'ended as it is' : DONE[act];
           const change = { text: `re-key ${id}: ${done}`, action: 'key.rekey', resource: before.order.from } as const;
           if (journal.dryRun) {

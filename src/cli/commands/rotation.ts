@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
 import { accountsNotListed } from '../../accounts/in-sight.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import type { Ordered } from '../../orders/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
 import type { RotationPage } from '../../views/rotation.ts';
-import { appByStorage, appOrItsStorage, BY_APP_OR_STORAGE, IN_STORAGE } from '../app-of-environment.ts';
+import { appByStorage, IN_STORAGE, reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { explained, inVault, watching } from '../options.ts';
+import { explained, inVault } from '../options.ts';
 import type { Output } from '../output.ts';
 
 export function addRotationCommands(program: Command, cli: Cli): void {
@@ -19,56 +19,36 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     .command('rotation')
     .description('moves of accounts to a new version of their key')
     .summary('moves to a new version: list, show, pause, resume');
-  watching(rotation.command('list'))
-    .description('rotations in progress or finished within a week, and pauses')
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async (_options: unknown, command: Command) => {
-      const app = await appOrItsStorage(cli, command);
-      let pauses: RotationPage['pauses'] = [];
-      await cli.read(
-        command,
-        async () => {
-          const { pagesOf } = await import('../../operations/app-api.ts');
-          const { ROTATION_LIST } = await import('../../views/rotation.ts');
-          const rotations: RotationSummary[] = [];
-          for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
-            rotations.push(...page.value);
-            ({ pauses } = page);
-          }
-          return rotations;
-        },
-        (rows, output) => {
-          const code = showAll(rows, output);
-          showPauses(pauses, output);
-          return code;
-        },
-      );
-    });
-  watching(inVault(rotation.command('show <key>'), 'the vault of the key'))
-    .description('one rotation: progress by region, failures and reasons; --watch ends with it')
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async (name: string, _options: unknown, command: Command) => {
-      const key = await cli.key(name, command);
-      const app = await appOrItsStorage(cli, command);
-      await cli.read(
-        command,
-        async ({ journal }) => {
-          const one = await readRotation(key, app);
-          const [moved = 0, waiting = 0, failed = 0] = [one.moved, one.waiting, one.failed];
-          const progress = { done: moved, total: moved + waiting + failed };
-          if (one.state === 'underWay') journal.waiting(one.expectedEnd ?? '', progress);
-          return [one];
-        },
-        showOne,
-        ([one]) => one?.state !== 'underWay',
-      );
-    });
+  const list = rotation.command('list').description('rotations in progress or finished within a week, and pauses');
+  let pauses: RotationPage['pauses'] = [];
+  const readAll = async (app: AppApi): Promise<RotationSummary[]> => {
+    const { pagesOf } = await import('../../operations/app-api.ts');
+    const { ROTATION_LIST } = await import('../../views/rotation.ts');
+    const rotations: RotationSummary[] = [];
+    for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
+      rotations.push(...page.value);
+      ({ pauses } = page);
+    }
+    return rotations;
+  };
+  reading(list, cli, readAll, (rows, output) => {
+    const code = showAll(rows, output);
+    showPauses(pauses, output);
+    return code;
+  });
+  const show = inVault(rotation.command('show <key>'), 'the vault of the key').description(
+    'one rotation: progress by region, failures and reasons; --watch ends with it',
+  );
+  const readOne = async (app: AppApi, { journal }: Operation): Promise<readonly [Rotation]> => {
+    const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
+    const { vault, name } = await cli.key(show.args[0] ?? '', show);
+    const one = await app.get(`/rotations/${vault.name}/${name}`, ROTATION);
+    const { moved = 0, waiting = 0, failed = 0, expectedEnd = '' } = one;
+    if (one.state === 'underWay') journal.waiting(expectedEnd, { done: moved, total: moved + waiting + failed });
+    return [one];
+  };
+  reading(show, cli, readOne, showOne, ([{ state }]) => state !== 'underWay');
   addControlCommands(rotation, cli);
-}
-
-async function readRotation({ vault, name }: ManagedKey, app: AppApi): Promise<Rotation> {
-  const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
-  return app.get(`/rotations/${vault.name}/${name}`, ROTATION);
 }
 
 function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
@@ -83,8 +63,7 @@ function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
   return needsOperator ? EXIT.incomplete : EXIT.ok;
 }
 
-function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {
-  if (!rotation) return EXIT.incomplete;
+function showOne([rotation]: readonly [Rotation], output: Output): ExitCode {
   const code = showAll([rotation], output);
   const { detail, pause, stage, unlisted, places, failedUses, oldestWaiting } = rotation;
   if (pause) output.text(`Paused ${sinceOf(pause)}`);
@@ -100,11 +79,11 @@ function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {
     );
   }
   for (const { account, scope, reason, detail: why } of failedUses) {
-    const name = `${account.split('/').at(-1)}${scope ? `/${scope}` : ''}`;
+    const name = `${lastName(account)}${scope ? `/${scope}` : ''}`;
     output.note(`${name} could not be moved: ${reason}${why ? `. ${why}` : ''}`);
   }
   if (oldestWaiting) {
-    output.text(`Waiting longest: ${oldestWaiting.account.split('/').at(-1)} (${oldestWaiting.reason}).`);
+    output.text(`Waiting longest: ${lastName(oldestWaiting.account)} (${oldestWaiting.reason}).`);
   }
   return code;
 }

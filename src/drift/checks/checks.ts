@@ -55,7 +55,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'ContestedChange',
     severity: 'error',
     ensures: 'The app and another party do not undo the work of each other.',
-    fix: 'Stop the other party: for instance, remove the key version from a template that pins it. Then release the account; the app moves it again.',
+    fix: 'Stop the other party (for instance, remove the key version from a template that pins it), then release the account: the app moves it again.',
     find: left.contestedChange,
   },
   {

@@ -1,6 +1,5 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
-import { storageClock } from '../../azure/storage-clock.ts';
 import type { Account, PlatformScope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
@@ -71,11 +70,11 @@ export async function gatherSubscription(id: string, context: SubscriptionContex
   const scan = new SubscriptionScan(id, context);
   try {
     for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
-    return await scan.result(true);
+    return scan.result();
   } catch (error) {
     const what = { resource: `/subscriptions/${id}`, what: 'the storage accounts of the subscription' };
     scan.unread(unreadPart({ ...what, action: LIST_ACCOUNTS }, error));
-    return scan.result(false);
+    return scan.result();
   }
 }
 
@@ -96,7 +95,7 @@ class SubscriptionScan {
     this.#id = id;
     this.#context = context;
     const { rows } = context;
-    this.#index = rows && new IndexRows(id, rows, storageClock.now());
+    this.#index = rows && new IndexRows(id, rows);
   }
 
   async lookAt(account: Account): Promise<void> {
@@ -116,7 +115,7 @@ class SubscriptionScan {
     const { own, use, key, scopes } = gathered;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);
-    const blocked = use && key && (await this.#index?.compareAccount(account, key.key));
+    const blocked = use && key && (await this.#index?.blockOf(account, key.key));
     const subject = { ...gathered, tenantId, contest, blocked, ...remembered };
     for (const scope of scopes) {
       if (!scope.use || !scope.key) continue;
@@ -133,8 +132,7 @@ class SubscriptionScan {
     this.#findings.push(...found);
   }
 
-  /** @param all the list of accounts did not break off */
-  async result(all: boolean): Promise<SubscriptionResult> {
+  result(): SubscriptionResult {
     return {
       id: this.#id,
       accounts: this.#accounts,
@@ -145,7 +143,7 @@ class SubscriptionScan {
       usage: this.#usage,
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
-      index: (await this.#index?.result(all)) ?? { list: false, keys: [] },
+      index: this.#index?.result() ?? { keys: [] },
     };
   }
 

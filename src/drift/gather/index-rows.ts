@@ -1,19 +1,15 @@
-import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
+import { errorText } from '../../azure/failure.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountRow } from '../../fleet/fleet-keys.ts';
-import { scopeKeyUse } from '../../fleet/key-use.ts';
-import { observe } from '../../fleet/observe.ts';
-import { useOfAccount } from '../../fleet/read-use.ts';
-import { areDifferent, type UseRow, type UseRows, versionOfRow } from '../../fleet/use-row.ts';
+import { scopeKeyUse, usedVersionId } from '../../fleet/key-use.ts';
+import { type UseRow, type UseRows, versionOfRow } from '../../fleet/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AccountSubject, SeenScope } from '../checks/subjects.ts';
 
-/** Where the index differs from what was seen. */
+/** Where the index differs from what was seen; the worker compares accounts when it lists them. */
 export interface IndexDifference {
-  /** In accounts of the subscription. */
-  readonly list: boolean;
-  /** In encryption scopes on these keys. */
+  /** Keys with encryption scopes that differ. */
   readonly keys: readonly string[];
   /** Why it could not be compared. */
   readonly unread?: string;
@@ -28,36 +24,22 @@ interface AccountRows {
 /** By {@link accountRow} of the account. */
 type KeyRows = ReadonlyMap<string, AccountRows>;
 
-/**
- * The use rows of one subscription beside what a list of its accounts shows. It only compares: the worker of the
- * subscription writes rows. A key's rows are read when the first account uses the key.
- */
+/** The use rows of one subscription. A key's rows are read when the first account uses the key. */
 export class IndexRows {
   readonly #subscription: string;
   readonly #rows: Pick<UseRows, 'of'>;
-  readonly #startedOn: Date;
   readonly #byKey = new Map<string, Promise<KeyRows>>();
-  readonly #seen = new Set<string>();
   readonly #scopeKeys = new Set<string>();
-  #differs = false;
-  #failure: Failure | undefined;
+  #failure: string | undefined;
 
-  /** @param startedOn when the list began, by the clock of the rows */
-  constructor(subscription: string, rows: Pick<UseRows, 'of'>, startedOn: Date) {
+  constructor(subscription: string, rows: Pick<UseRows, 'of'>) {
     this.#subscription = subscription;
     this.#rows = rows;
-    this.#startedOn = startedOn;
   }
 
-  /** Compares an account that uses the key itself. @returns the block that its last move met */
-  async compareAccount(account: Account, key: ManagedKey): Promise<AccountSubject['blocked']> {
-    this.#seen.add(accountRow(account.id));
-    const row = (await this.#ofAccount(account, key))?.own;
-    const observation = observe(row, useOfAccount(account, this.#startedOn), []);
-    if (!observation.outdated && observation.row) {
-      if (!row || observation.found || observation.changed || areDifferent(row, observation.row)) this.#differs = true;
-    }
-    const { state, reason } = row ?? {};
+  /** The block that the last move of an account met, which uses the key itself. */
+  async blockOf(account: Account, key: ManagedKey): Promise<AccountSubject['blocked']> {
+    const { state, reason } = (await this.#ofAccount(account, key))?.own ?? {};
     return state === 'failed' && (reason === 'ScopeLocked' || reason === 'DeniedByPolicy') ? reason : undefined;
   }
 
@@ -65,10 +47,9 @@ export class IndexRows {
   async compareScope(account: Account, { name, ...scope }: SeenScope, key: ManagedKey): Promise<void> {
     const rows = (await this.#ofAccount(account, key))?.scopes ?? [];
     const row = rows.find((one) => one.scope?.toLowerCase() === name.toLowerCase());
-    if (!row) return;
-    const about = { account: account.id, scope: name, location: account.location };
-    const observation = observe(row, { use: scopeKeyUse(scope), stamp: '', startedOn: this.#startedOn, about }, []);
-    if (!observation.outdated && (observation.found || observation.changed)) this.#scopeKeys.add(key.id);
+    const use = scopeKeyUse(scope);
+    const [from, to] = [row && versionOfRow(row), use && usedVersionId(use)];
+    if (from !== undefined && to !== undefined && from !== to) this.#scopeKeys.add(key.id);
   }
 
   /** Scopes of an account on its own key, as the index has them. */
@@ -77,17 +58,8 @@ export class IndexRows {
     return rows?.scopes.flatMap((row) => scopeOf(row) ?? []) ?? [];
   }
 
-  /**
-   * What the worker is to read again.
-   *
-   * @param isWhole every account of the subscription was compared
-   */
-  async result(isWhole: boolean): Promise<IndexDifference> {
-    for (const rows of isWhole ? this.#byKey.values() : []) {
-      for (const [name, { own }] of await rows) if (own && !this.#seen.has(name)) this.#differs = true;
-    }
-    if (this.#failure) return { list: false, keys: [], unread: describe(this.#failure) };
-    return { list: this.#differs, keys: [...this.#scopeKeys] };
+  result(): IndexDifference {
+    return this.#failure === undefined ? { keys: [...this.#scopeKeys] } : { keys: [], unread: this.#failure };
   }
 
   async #ofAccount(account: Account, key: ManagedKey): Promise<AccountRows | undefined> {
@@ -99,7 +71,7 @@ export class IndexRows {
   async #read(key: ManagedKey): Promise<KeyRows> {
     const rows = new Map<string, AccountRows>();
     try {
-      for await (const row of this.#failure ? [] : this.#rows.of(key.id, this.#subscription)) {
+      for await (const row of this.#failure === undefined ? this.#rows.of(key.id, this.#subscription) : []) {
         const name = accountRow(row.account);
         const ofAccount = rows.get(name) ?? { scopes: [] };
         rows.set(name, ofAccount);
@@ -107,7 +79,7 @@ export class IndexRows {
         else ofAccount.scopes.push(row);
       }
     } catch (error) {
-      this.#failure ??= describeFailure(error);
+      this.#failure ??= errorText(error);
     }
     return rows;
   }

@@ -35,7 +35,7 @@ export function Act({ title, send, changed, done, isWithoutTicket = false, opene
       <summary>{title}</summary>
       {dryRun?.problem ? <Refused call={dryRun} /> : <p>{children}</p>}
       <form onSubmit={submit}>
-        <Why what="call" isWithoutTicket={isWithoutTicket} />
+        <Why isWithoutTicket={isWithoutTicket} />
         <button type="submit" disabled={call.isRunning || (dryRun && !dryRun.answer)}>
           {call.isRunning ? 'Sending …' : title}
         </button>

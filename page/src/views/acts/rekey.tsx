@@ -135,7 +135,7 @@ function Start({ from, changed }: { readonly from: string; readonly changed: () 
           <span>To the key</span>
           <input name="to" placeholder="vault/key" required pattern="[^\/]+\/[^\/]+" autocomplete="off" />
         </label>
-        <Why what="re-key" />
+        <Why />
         <button type="submit" disabled={check.isRunning}>
           {check.isRunning ? 'Checking …' : 'Check what would move'}
         </button>

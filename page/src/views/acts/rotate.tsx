@@ -7,12 +7,12 @@ import { Act } from './act.tsx';
 
 interface RotateProps {
   readonly label: string;
-  readonly status: Pick<KeyStatusResponse, 'rotationCost' | 'paused'>;
+  readonly status?: Pick<KeyStatusResponse, 'rotationCost' | 'paused'>;
   readonly changed: () => void;
 }
 
 /** Makes a new version of a key; its dry run is a call of its own, since Key Vault knows what forbids it. */
-export function Rotate({ label, status: { rotationCost, paused }, changed }: RotateProps) {
+export function Rotate({ label, status: { rotationCost, paused } = {}, changed }: RotateProps) {
   const api = useApi();
   const dryRun = useCall<RotateResponse>();
   const path = `/api/keys/${label.split('/').map(encodeURIComponent).join('/')}/rotate`;

@@ -39,7 +39,7 @@ export function Restore({ vault, name, revocation, changed, call }: RestoreProps
         </div>
       )}
       <form onSubmit={submit}>
-        <Why what="restore" />
+        <Why />
         <button type="submit" class="primary" disabled={call.isRunning}>
           {call.isRunning ? 'Restoring …' : `Restore ${vault}/${name}`}
         </button>
