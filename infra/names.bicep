@@ -39,15 +39,13 @@ var blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers'
 var listBlobsAlone = '((!(ActionMatches{\'${blobs}/blobs/read\'} AND NOT SubOperationMatches{\'Blob.List\'})) OR (@Resource[${blobs}:name] StringEquals \'-\'))'
 
 @export()
-@description('Queues of the app. The functions reconcileKey, reconcileSubscription, reconcileAccount and sendNotification are bound to the first four; the host moves what cannot be done into the others.')
+@description('Queues of the app. The functions reconcileKey, reconcileSubscription and sendNotification are bound to the first three; the host moves what cannot be done into the others.')
 var queueNames = [
   'key-work'
   'fleet-work'
-  'account-work'
   'notify-work'
   'key-work-poison'
   'fleet-work-poison'
-  'account-work-poison'
   'notify-work-poison'
 ]
 

@@ -28,7 +28,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['operations'],
   ['views'],
   ['services.ts'],
-  ['break-glass', 'page'],
+  ['page'],
   ['api'],
   ['functions', 'cli'],
   ['main.ts'],

@@ -45,8 +45,6 @@ export const REASONS = {
   RestoreFinished: 'A restore that was broken off, or that a late write had undone in part, was finished.',
   Restored: 'Everything that the revocation disabled is enabled again.',
   NothingToRestore: 'No such revocation is open; nothing was changed.',
-  ApprovalsGone:
-    'Version 2 left work of a request for approval behind; it is dropped, as approval is given in Entra Privileged Identity Management.',
   DryRun: 'Nothing was changed: this is what a revocation would do.',
 
   // Blast radius and effect
@@ -69,15 +67,10 @@ export const REASONS = {
   DependentsUnknown:
     'It could not be found out whether anything uses the key; it is not rotated as long as that is not known.',
   RotationUnderWay: 'Another rotation of the key is under way; this one is tried again afterwards.',
-  RotationUnknown:
-    'It is not known whether Key Vault made a new version; its versions are listed again before another is requested.',
   PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",
   ManualRotation: 'The key is tagged for rotation by hand; an operator has to rotate it.',
-  ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
-  KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
   RotatedRecently:
     'The key was rotated within the last week and nears its expiry again; an operator has to give it a longer lifetime.',
-  RotationIncomplete: 'A new version was not given the expiry and the tags of the one before.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
   RotationFinished: 'Everything that uses the key is on its newest usable version, but for what is left to Storage.',
@@ -221,8 +214,6 @@ export const REASONS = {
   Conflict: 'Azure refused the change, as something else changed the resource at the same time; tried again.',
   IdentityAssignmentDenied:
     "Azure asks for Microsoft.ManagedIdentity/userAssignedIdentities/assign/action to write an account that has a user-assigned identity, and the app lacks it. Deploy with CMK_ALLOW_IDENTITY_ASSIGNMENT=true (parameter allowIdentityAssignment), or give the app's identity Managed Identity Operator on that identity.",
-  SubscriptionsNotRemembered:
-    'Which subscriptions were seen before could not be read or written; one that vanishes now may not be missed.',
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
   FleetIndexUnavailable:
     'The fleet index cannot be read or written, in part or at all; who uses a key is searched for as if there were none.',

@@ -221,7 +221,8 @@ export const REFUSALS = {
     status: 409,
     sentence:
       'A version has a revocation record that this app cannot have written, so the record is ignored. Find out who wrote it, and remove the tag.',
-    nextStep: 'Read the tag cmk-revocation of the versions. Enable by hand each version that has to be enabled.',
+    nextStep:
+      'Check the clock: a record of more than six minutes ahead does not count. If it is right, read the tag cmk-revocation of the versions, and enable by hand each version that has to be enabled.',
   },
   OtherRevocation: {
     status: 409,
@@ -241,6 +242,27 @@ export const REFUSALS = {
   },
 
   // Standing orders
+  KeyDisabled: {
+    status: 409,
+    sentence: 'The newest version is disabled; a disabled key is not rotated.',
+    nextStep: 'Find out who disabled it; then enable it.',
+  },
+  ImportedKey: {
+    status: 409,
+    sentence: 'The key is imported key material; a new version has to be imported by hand.',
+    nextStep: 'Import the next version: cmk key import.',
+  },
+  RotationUnknown: {
+    status: 502,
+    sentence:
+      'It is not known whether Key Vault made a new version; its versions are listed again before another is requested.',
+    nextStep: 'Repeat it in a minute.',
+  },
+  RotationIncomplete: {
+    status: 502,
+    sentence: 'A new version was not given the expiry and the tags of the one before.',
+    nextStep: 'Give the version its expiry and its tags: cmk key rotate completes it.',
+  },
   RevocationOpen: {
     status: 409,
     sentence: 'The key is revoked: nothing is moved onto or off it until it is restored.',

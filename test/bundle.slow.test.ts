@@ -99,7 +99,7 @@ describe('the bundle', () => {
     expect(stderr).toBe('');
     const registered = (JSON.parse(stdout) as string[]).sort();
     expect(registered).toEqual((await namesInSource()).sort());
-    expect(registered).toEqual(expect.arrayContaining(['keyNewVersionCreated', 'reconcileKey', 'reconcileAccount']));
+    expect(registered).toEqual(expect.arrayContaining(['keyNewVersionCreated', 'reconcileKey']));
   });
 
   it('has what sends telemetry in a file of its own, which asks nobody but whoever it sends to', async () => {

@@ -93,7 +93,7 @@ describe('a release', () => {
     }
     const { registry, failure } = await loadApp(app, () => undefined);
     expect(failure).toBeUndefined();
-    expect([...registry.functions.keys()]).toEqual(expect.arrayContaining(['reconcileAccount', 'revokeKey']));
+    expect([...registry.functions.keys()]).toEqual(expect.arrayContaining(['reconcileKey', 'revokeKey']));
     rmSync(app, { recursive: true });
   });
 

@@ -1,5 +1,5 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
-import type { RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
+import type { RestoreResponse, RevokeResponse } from '../src/api/break-glass-schemas.ts';
 import type { KeyStatusResponse } from '../src/views/key-schemas.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';

@@ -170,8 +170,8 @@ function show({ screen }: TourContext, report: DriftReport): void {
   }
 }
 
-/** Pins stfiles01 to an older version, as anybody could who may write the account. */
-async function pinBack(context: TourContext): Promise<string> {
+/** Pins stfiles01 to an older version. @returns that version */
+export async function pinBack(context: TourContext): Promise<string> {
   const { storageAccounts } = context.storage();
   const { encryption } = await storageAccounts.getProperties('rg-files', 'stfiles01');
   const { properties } = await context.keys('kv-files').getKey('files-key');

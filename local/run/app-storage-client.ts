@@ -5,11 +5,9 @@ import { QueueServiceClient } from '@azure/storage-queue';
 const APP_QUEUES = [
   'key-work',
   'fleet-work',
-  'account-work',
   'notify-work',
   'key-work-poison',
   'fleet-work-poison',
-  'account-work-poison',
   'notify-work-poison',
 ] as const;
 const APP_CONTAINERS = ['cmk-audit', 'cmk-drift', 'cmk-deadletter', 'cmk-leases', 'cmk-control'] as const;

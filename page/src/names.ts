@@ -1,6 +1,9 @@
 import { REASONS } from '../../src/reasons.ts';
 import type { KeySummary } from './api/types.ts';
 
+/** As `src/audit/record.ts` has it, which brings zod with it. */
+const EVERY_KEY = 'cmk-autopilot/keys';
+
 /** The last part of an ARM id, or the id itself. */
 export function shortId(id: string): string {
   return id.split('/').filter(Boolean).at(-1) ?? id;
@@ -20,6 +23,7 @@ export function keyLabel(identifier: string): string {
 
 /** A resource in a few words: `kv-files/files-key`, `stfiles01/scope1`, `id-storage`. */
 export function resourceLabel(id: string): string {
+  if (id === EVERY_KEY) return 'all keys';
   const [, account, scope] = /\/storageAccounts\/([^/]+)\/encryptionScopes\/([^/]+)/i.exec(id) ?? [];
   if (account && scope) return `${account}/${scope}`;
   return keyNames(id) ? keyLabel(id) : shortId(id);
@@ -27,9 +31,9 @@ export function resourceLabel(id: string): string {
 
 const IDS = /(?:\/subscriptions\/|https:\/\/[^\s/]+\/keys\/)[\w.\-/%()]*[\w%)]/gi;
 
-/** A sentence of the API with short names in place of ARM ids and key identifiers. */
+/** A sentence of the API with short names in place of ARM ids and key identifiers, and short versions. */
 export function withNames(text: string): string {
-  return text.replace(IDS, resourceLabel);
+  return text.replace(IDS, resourceLabel).replace(/\b[\da-f]{32}\b/g, shortVersion);
 }
 
 /** The first eight characters of a version: enough to distinguish two. */
@@ -37,8 +41,13 @@ export function shortVersion(version: string): string {
   return version.slice(0, 8);
 }
 
+/** `12,345` */
+export function digits(number: number): string {
+  return number.toLocaleString('en');
+}
+
 export function count(number: number, one: string, many = `${one}s`): string {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+  return `${digits(number)} ${number === 1 ? one : many}`;
 }
 
 /** `IdentityWithoutRole` as words: `Identity without role`. */
@@ -53,7 +62,11 @@ export function reasonSentence(reason: string): string {
 }
 
 /** How many use a key: `3 accounts, 1 scope`, or `at least 3 accounts` where not all is known. */
-export function usersOf({ accounts, scopes, complete }: NonNullable<KeySummary['users']>): string {
+export function usersOf({
+  accounts,
+  scopes,
+  complete,
+}: Pick<NonNullable<KeySummary['users']>, 'accounts' | 'scopes' | 'complete'>): string {
   const scoped = scopes > 0 ? `, ${count(scopes, 'scope')}` : '';
   return `${complete ? '' : 'at least '}${count(accounts, 'account')}${scoped}`;
 }

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { readEnvFile } from '../../local/run/env-file.ts';
 import { startLocalRun } from '../../local/run/local-run.ts';
 import { requestToken } from '../../local/run/token.ts';
@@ -12,8 +13,6 @@ import { EXAMPLES, type Example } from '../reference/api.ts';
 
 const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const KEY = 'kv-files/files-key';
-/** No change is contested in this run, so its answer is a refusal. */
-const REFUSED = 'releaseChange';
 /** Fields that later calls go by. */
 const NAMED = z.looseObject({
   id: z.string().optional(),
@@ -30,10 +29,11 @@ async function main(): Promise<void> {
     env: process.env,
     signal: new AbortController().signal,
     bundleApp: (outDir) => bundle({ outDir, zip: false }),
-    tourModule: join(PROJECT, 'tour/main.ts'),
+    tourModule: join(PROJECT, 'scripts/docs/contest.ts'),
   });
   try {
     const env = await readEnvFile(run.envFile);
+    await run.tour();
     const examples = await record(run.url, env.LOCAL_AZURE_CONTROL ?? '');
     await writeFile(join(PROJECT, EXAMPLES), `${JSON.stringify(examples, null, 2)}\n`);
     console.log(`${Object.keys(examples).length} examples`);
@@ -58,7 +58,7 @@ async function record(url: string, control: string): Promise<Record<string, Exam
     });
     const text = await response.text();
     const answer: unknown = text === '' ? '' : JSON.parse(text);
-    if (!response.ok && id !== REFUSED) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
     examples[id] = { as, method, path, ...(body ? { body } : {}), status: response.status, answer: shorten(answer) };
     return answer;
   };
@@ -67,9 +67,8 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   await call('driftReport', 'operator', 'GET', '/drift');
   await call('driftHistory', 'operator', 'GET', '/drift/history');
   await call('driftReportById', 'operator', 'GET', `/drift/${report}`);
-  await call('driftFindings', 'operator', 'GET', `/drift/${report}/findings`);
-  await call(REFUSED, 'operator', 'POST', '/drift/release', {
-    account: 'stfiles01',
+  await call('releaseChange', 'operator', 'POST', '/drift/release', {
+    account: `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`,
     reason: 'The template is corrected',
   });
   await call('revokeKey', 'revoker', 'POST', `/keys/${KEY}/revoke`, {
@@ -80,6 +79,7 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   await call('restoreKey', 'restorer', 'POST', `/keys/${KEY}/restore`, {
     ...{ reason: 'Laptop found', ticket: 'INC-4711', revocation: revocation?.id },
   });
+  await call('rotateKey', 'operator', 'POST', `/keys/${KEY}/rotate`, { reason: 'Yearly rotation', ticket: 'CHG-1' });
   await call('keys', 'operator', 'GET', '/keys?vault=kv-files');
   await call('fleet', 'operator', 'GET', '/fleet?vault=kv-files&top=1');
   await call('fleetAccount', 'operator', 'GET', '/fleet/stfiles06');

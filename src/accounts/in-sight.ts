@@ -1,4 +1,4 @@
-import { abortAfter, untilAborted } from '../azure/deadline.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import type { Settings } from '../settings/settings.ts';
 import { count } from '../text.ts';
@@ -14,23 +14,16 @@ const WAIT_MS = 3_000;
  */
 export type InSight = () => Promise<readonly string[] | undefined>;
 
-/** Those that are named, or else all that the app sees or saw; not one that is switched off. */
+/** Those that are named, or else all that the app sees or saw; not one that is disabled. */
 export function createInSight({
   settings,
   subscriptions,
 }: {
   readonly settings: Pick<Settings, 'subscriptions'>;
-  readonly subscriptions: Pick<Subscriptions, 'seen'>;
+  readonly subscriptions: Subscriptions;
 }): InSight {
   const seen = new ReadCache<readonly string[] | undefined>(BELIEVED_MS);
-  const read = async (): Promise<readonly string[] | undefined> => {
-    let all: readonly string[] | undefined;
-    const looking = subscriptions.seen().then(({ ids, isPart }) => {
-      if (!isPart) all = ids;
-    });
-    await abortAfter((signal) => untilAborted(looking, signal), WAIT_MS).catch(() => {});
-    return all;
-  };
+  const read = () => withDeadline(WAIT_MS, 'They were not listed', () => subscriptions.list()).catch(() => undefined);
   return async () => settings.subscriptions ?? (await seen.read('', read)).value;
 }
 

@@ -1,11 +1,11 @@
 import pMap from 'p-map';
-import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { regionCell } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Account } from '../fleet/account.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
+import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 
 interface Inventory {
@@ -19,19 +19,17 @@ interface Unread {
 }
 
 /** Whether anything uses a key. `unknown`: no use was found, and not everything could be read. */
-export type Dependence =
-  | { readonly answer: 'some' | 'none' }
-  | { readonly answer: 'unknown'; readonly detail: string; readonly mayPass: boolean };
+export type Dependence = { readonly answer: 'some' | 'none' } | { readonly answer: 'unknown'; readonly detail: string };
 
 /** Whether anything uses a key, by the fleet index or else by lists: the search ends at the first account that does. */
 export async function hasDependents(
   key: ManagedKey,
   subscriptions: () => Promise<readonly string[]>,
-  { accounts, fleet }: { readonly accounts: StorageAccounts; readonly fleet: Pick<FleetIndex, 'uses'> },
+  { accounts, useRows }: { readonly accounts: StorageAccounts; readonly useRows: Pick<UseRows, 'of'> },
 ): Promise<Dependence> {
   try {
     // A use that has left the key since costs one more version.
-    for await (const _ of fleet.uses(key.id)) return { answer: 'some' };
+    for await (const _ of useRows.of(key.id)) return { answer: 'some' };
   } catch {
     // Without the index the lists decide.
   }
@@ -50,7 +48,7 @@ async function hasListedDependent(
   const [first] = unread;
   if (!first) return { answer: 'none' };
   const detail = `${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''} cannot be read: ${describe(first.failure)}`;
-  return { answer: 'unknown', detail, mayPass: unread.some(({ failure }) => mayPass(failure)) };
+  return { answer: 'unknown', detail };
 }
 
 interface SearchServices {

@@ -1,21 +1,15 @@
 import { SubscriptionClient } from '@azure/arm-resources-subscriptions';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import { armOptions } from '../azure/resource-manager.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { DAY_MS } from '../time/spans.ts';
 
-/** The ids of the enabled subscriptions that the identity sees. */
 export interface Subscriptions {
+  /** The ids of the enabled subscriptions that the identity sees, in lower case. */
   list(): Promise<string[]>;
-  /** The same, and those among them that it saw before and does not see any more. */
-  seen(): Promise<SeenNow>;
-}
-
-export interface SeenNow {
-  readonly ids: readonly string[];
-  readonly vanished: readonly string[];
-  /** What was seen before could not be read: there may be more that have vanished. */
-  readonly isPart?: boolean;
 }
 
 /** Which tenant a subscription is in, by the subscription's id. */
@@ -23,7 +17,7 @@ export interface Tenants {
   tenants(): Promise<ReadonlyMap<string, string>>;
 }
 
-export interface ListedSubscription {
+interface ListedSubscription {
   readonly id: string;
   /** A disabled subscription can be read but not written; its accounts do not serve until it is enabled. */
   readonly usable: boolean;
@@ -44,12 +38,39 @@ export function createSubscriptions(
     }
     return listed;
   };
-  const list = async () => (await all()).filter(({ usable }) => usable).map(({ id }) => id);
   return {
     all,
-    list,
-    seen: async () => ({ ids: await list(), vanished: [] }),
+    list: async () => (await all()).filter(({ usable }) => usable).map(({ id }) => id),
     tenants: async () =>
       new Map((await all()).flatMap(({ id, tenantId }) => (tenantId ? [[id, tenantId] as const] : []))),
+  };
+}
+
+/** A subscription that was cancelled can be had back for so long (Azure Cost Management, "Cancel your subscription"). */
+const FORGOTTEN_MS = 90 * DAY_MS;
+/** A blast radius waits for it. Milliseconds. */
+const LISTINGS_MS = 3_000;
+
+/**
+ * Adds the subscriptions that the index listed before and the identity does not see any more: reads of these fail and are
+ * reported, where otherwise their accounts would be skipped in silence. To drop one, name the others (`CMK_SUBSCRIPTIONS`).
+ *
+ * @param fleet an index that cannot be read in time adds none; without it nothing is moved
+ */
+export function withVanished(
+  subscriptions: { all(): Promise<readonly ListedSubscription[]> },
+  fleet: Pick<FleetIndex, 'listings'>,
+  now: () => Date,
+): Subscriptions {
+  const none: ReadonlyMap<string, Date> = new Map();
+  const listings = () => withDeadline(LISTINGS_MS, 'They were not read', () => fleet.listings()).catch(() => none);
+  return {
+    async list() {
+      const [seen, listed] = await Promise.all([subscriptions.all(), listings()]);
+      const known = new Set(seen.map(({ id }) => id));
+      const since = now().getTime() - FORGOTTEN_MS;
+      const vanished = [...listed].filter(([id, on]) => !known.has(id) && on.getTime() > since).map(([id]) => id);
+      return [...seen.filter(({ usable }) => usable).map(({ id }) => id), ...vanished];
+    },
   };
 }

@@ -1,5 +1,5 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
-import { DeadlineError, withDeadline } from '../azure/deadline.ts';
+import { DeadlineError, untilAborted, withDeadline } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type Act, asNarrowed, type RouteKey, reachesKey, requireAccess } from '../http/access.ts';
 import type { HeaderReader } from '../http/answers.ts';
@@ -50,10 +50,15 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
       const services = servicesOfCall(host, log);
       const caller = await services.authenticate(request.headers, services.now());
       callerFields = describeCaller(caller);
+      const act = actOf(route, new URL(request.url).searchParams);
       const noteKey = (key: RouteKey): void => {
         record.key ??= nameForLog(key);
       };
-      const answer = await answerCaller(route, { request, caller, services, log, ...answering }, noteKey);
+      const arrived = { act, request, caller, services, log, noteKey, ...answering };
+      // From its arrival on.
+      const answer = await withDeadline(CALL_LIMIT_MS, TIME_UP, (signal) =>
+        limits.run({ caller: caller.objectId, act }, performance.now(), () => answerCaller(route, arrived, signal)),
+      );
       const { status } = answer;
       log({ level: 'info', reason: 'CallAnswered', message: REASONS.CallAnswered, ...record, ...callerFields, status });
       return answer;
@@ -68,43 +73,45 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
   };
 }
 
+interface ArrivedCall extends Pick<Call, 'caller' | 'services' | 'log' | 'correlationId' | 'onUnexpected'> {
+  readonly request: HttpRequest;
+  readonly act: Act;
+  readonly noteKey: (key: RouteKey) => void;
+}
+
+/** Lets the handler answer, if the caller's role reaches what the call is about. */
 async function answerCaller(
   route: Route,
-  call: Pick<Call, 'caller' | 'services' | 'log' | 'correlationId' | 'onUnexpected'> & {
-    readonly request: HttpRequest;
-  },
-  noteKey: (key: RouteKey) => void,
+  { act, request, noteKey, ...call }: ArrivedCall,
+  signal: AbortSignal,
 ): Promise<HttpResponseInit> {
-  const { request, caller, services } = call;
+  // Time may be up before the call could begin.
+  signal.throwIfAborted();
+  const { caller, services } = call;
   const { access } = services.settings;
-  const { role } = route;
-  const { searchParams } = new URL(request.url);
-  const act = actOf(route, searchParams);
+  const { role, reach } = route;
   const require = (key: RouteKey | 'later' | undefined): void => {
     if (key && key !== 'later') noteKey(key);
     requireAccess(caller, { role, act, key }, access);
   };
-  const answer = async (signal: AbortSignal): Promise<HttpResponseInit> => {
-    // Time may be up before the call could begin.
+  require(reach === 'key' ? keyNamed(request.params) : reach === 'fleet' ? undefined : 'later');
+  try {
+    // Not `request.query`: the host joins the values of a parameter that is there twice.
+    const query = route.query ? queryOf(new URL(request.url).searchParams, route.query) : {};
+    const [schema] = Object.values(route.body ?? {});
+    const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
+    const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
+    const answer = route.handle({ ...call, request, query, body, require, reaches });
+    // Work that goes on frees the lane when time is up.
+    await untilAborted(answer, signal);
     signal.throwIfAborted();
-    require(route.reach === 'key' ? keyNamed(request.params) : route.reach === 'fleet' ? undefined : 'later');
-    try {
-      // Not `request.query`: the host joins the values of a parameter that is there twice.
-      const query = route.query ? queryOf(searchParams, route.query) : {};
-      const [schema] = Object.values(route.body ?? {});
-      const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
-      const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
-      // Work that goes on frees the lane when time is up.
-      const work = () => route.handle({ ...call, query, body, require, reaches });
-      return await withDeadline(CALL_LIMIT_MS, TIME_UP, work, signal);
-    } catch (error) {
-      throw asNarrowed(error, caller, role, access);
-    }
-  };
-  // From its arrival on.
-  return withDeadline(CALL_LIMIT_MS, TIME_UP, (signal) =>
-    limits.run({ caller: caller.objectId, act }, performance.now(), () => answer(signal)),
-  );
+    return await answer;
+  } catch (error) {
+    throw asNarrowed(error, caller, role, access);
+  } finally {
+    // Even if the call failed, no caller is shown cached state from before.
+    if (act === 'revoke' || act === 'restore') services.nowBoard.changed(request.params.vault, services);
+  }
 }
 
 /** A dry run changes nothing; a misspelled one is refused. */

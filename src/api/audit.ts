@@ -1,20 +1,12 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { parseFileName, type TrailPosition } from '../audit/file-name.ts';
-import { findRecord, type PlacedRecord } from '../audit/find-record.ts';
-import { TrailProof } from '../audit/prove-trail.ts';
-import { searchTrail, type TrailPage } from '../audit/search-trail.ts';
+import { findRecord } from '../audit/find-record.ts';
+import { searchTrail } from '../audit/search-trail.ts';
 import { keysNamed, type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
-import {
-  AUDIT_LIST,
-  AUDIT_RECORD_WHOLE,
-  type AuditProof,
-  type AuditRecordView,
-  type AuditRecordWhole,
-} from '../audit/trail-view.ts';
+import { AUDIT_LIST, AUDIT_RECORD_WHOLE, type AuditRecordView, type AuditRecordWhole } from '../audit/trail-view.ts';
 import { abortAfter } from '../azure/deadline.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
-import { partContent, partView } from '../http/part.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { type QueryOf, queryInvalid } from '../http/query.ts';
 import { momentAgo } from '../time/duration.ts';
@@ -33,9 +25,6 @@ const AUDIT_QUERY = {
   until: filter('Before then; a date means the end of that day.'),
   after: filter('Where the page begins, as `nextLink` has it.'),
 } as const;
-
-/** Of this instance. */
-const trailProof = new TrailProof();
 
 /** The audit trail. */
 export const AUDIT_ROUTES: readonly Route[] = [
@@ -58,7 +47,7 @@ export const AUDIT_ROUTES: readonly Route[] = [
     id: 'auditRecord',
     method: 'GET',
     path: '/audit/{id}',
-    summary: 'One record, whole, with its place in the chain.',
+    summary: 'One record, whole.',
     role: 'CmkKey.Read',
     reach: 'handler',
     params: {
@@ -84,44 +73,15 @@ async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpR
   const { query, request, services } = call;
   const { filter: wanted, before } = trailQuery(query, services.now());
   const limits = { most: PAGE, mostBytes: MOST_BYTES, sees: sightOf(call) };
-  const proving = before ? undefined : trailProof.take(services.auditWatch);
   const { records, searchedBackTo, next } = await fromTrail(() =>
     abortAfter((signal) => searchTrail(services.auditWatch.files, wanted, { ...limits, signal }, before), SEARCH_MS),
   );
-  const proof: AuditProof | undefined = proving && partView(await proving, (held) => held, call);
   const page = {
-    value: records.map(viewOf),
+    value: records.map((record) => ({ ...record, entry: { ...record.entry } as AuditRecordView['entry'] })),
     ...(searchedBackTo ? { searchedBackTo } : {}),
     ...(next ? { nextLink: `/api/audit?${nextQuery(query, next)}` } : {}),
   };
-  const answer = jsonResponse(200, { ...page, ...(proof ? { proof } : {}) });
-  return conditional(request.headers, answer, { ...page, proof: proof && proofContent(proof) });
-}
-
-function viewOf(record: TrailPage['records'][number]): AuditRecordView {
-  return { ...record, entry: { ...record.entry } as AuditRecordView['entry'] };
-}
-
-/** Without what differs each time that it is proven, and the records that are there anyway. */
-function proofContent({ value, ...part }: AuditProof): unknown {
-  return partContent({ ...part, ...(value ? { value: { ...value, checkedOn: undefined } } : {}) });
-}
-
-/** Records that an account is shown with, and how much of the trail is read for them at most, in bytes and milliseconds. */
-const HISTORY = { most: 20, mostBytes: 4 * 1024 * 1024, ms: 5_000 } as const;
-
-/** The last records about an account that the caller may see. @throws {@link HttpProblem} 503 */
-export async function accountHistory(account: string, call: Call): Promise<readonly AuditRecordView[]> {
-  const { most, mostBytes, ms } = HISTORY;
-  const sees = sightOf(call);
-  const { records } = await fromTrail(() =>
-    abortAfter(
-      (signal) =>
-        searchTrail(call.services.auditWatch.files, { account }, { most, mostBytes, signal, sees }, undefined),
-      ms,
-    ),
-  );
-  return records.map(viewOf);
+  return conditional(request.headers, jsonResponse(200, page), page);
 }
 
 /** One record whole. @throws {@link HttpProblem} 404, also for one that the caller may not see */
@@ -133,19 +93,11 @@ async function showRecord(call: Call): Promise<HttpResponseInit> {
   const recorded = found && recordedEntry(found.record);
   const sees = sightOf(call);
   const isSeen = recorded ? sees(recorded) : sees({ entry: { action: '', reason: '', resource: '' } });
-  if (found && isSeen) return jsonResponse(200, wholeRecord(found));
-  throw new HttpProblem('AuditRecordNotFound');
-}
-
-function wholeRecord({ record, file, line, before, after, holds }: PlacedRecord): AuditRecordWhole {
-  const { seq, id, time, hash, intact, entry, next, prev } = record;
-  return {
-    ...{ seq, id, time, hash, intact, file },
-    ...(entry ? { entry: entry as AuditRecordView['entry'] } : {}),
-    ...(next ? { next } : {}),
-    line,
-    chain: { prev, ...(before ? { before } : {}), ...(after ? { after } : {}), holds },
-  };
+  if (!found || !isSeen) throw new HttpProblem('AuditRecordNotFound');
+  const { record, file, line } = found;
+  const { v: _, entry, ...rest } = record;
+  const whole: AuditRecordWhole = { ...rest, entry: entry as AuditRecordView['entry'] | undefined, file, line };
+  return jsonResponse(200, whole);
 }
 
 /** A caller whose role is narrowed sees what is about keys in its reach, and about nothing beside them. */

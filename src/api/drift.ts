@@ -2,17 +2,16 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { causeKey, shorten } from '../drift/causes.ts';
+import { shorten } from '../drift/causes.ts';
 import { releaseChange } from '../drift/changes/release-change.ts';
 import { lostBecause, type RunningCheck } from '../drift/drift-run.ts';
-import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftDetails, type DriftReport, FINDING, FIX } from '../drift/report.ts';
+import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport } from '../drift/report.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
 import { TREND, TrendReader } from '../drift/trend.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
-import { type QueryOf, wholeNumber } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import type { Log } from '../log.ts';
 import type { Services } from '../services.ts';
@@ -44,35 +43,6 @@ const RELEASED = z.object({
   account: z.string(),
   audit: z.string().describe('`written`, or why the audit trail could not be written.'),
 });
-
-/** Findings on one page. */
-const PAGE_SIZE = 200;
-
-/** Some of the findings of a report. */
-const FINDINGS_PAGE = z.object({
-  value: z.array(
-    FINDING.extend({
-      fixed: FIX.pick({ outcome: true, detail: true }).optional().describe('Outcome of fixing it in this check.'),
-    }),
-  ),
-  nextLink: z.string().optional().describe('Link to the next page; absent: this is the last.'),
-});
-export type FindingsPage = z.output<typeof FINDINGS_PAGE>;
-
-export const FINDINGS_QUERY = {
-  cause: {
-    description: 'Only those of this cause.',
-    schema: z
-      .string()
-      .regex(/^[\w-]{1,100}$/, 'is not the id of a cause')
-      .optional(),
-  },
-  skip: {
-    description: 'Skip so many findings; `nextLink` sets it.',
-    schema: wholeNumber(z.int('is not a whole number').min(0)),
-  },
-} as const;
-type FindingsQuery = Partial<QueryOf<typeof FINDINGS_QUERY>>;
 
 const REPORT = { report: { description: 'Id of the report.', schema: z.string().min(1).max(100) } } as const;
 const REPORT_ANSWER = { description: 'The report.', schema: { DriftReport: DRIFT_REPORT } } as const;
@@ -124,8 +94,8 @@ export const DRIFT_ROUTES: readonly Route[] = [
       const order = { caller: auditedCaller(caller), correlationId, reason, ticket, account };
       const released = await orUnavailable(
         () => releaseChange(order, services, log),
-        (why) => `The account is not released: ${why}`,
-        'Repeat the call in a minute; if it stays, check the storage account of the app.',
+        (why) => `It is not known whether the account is released: ${why}`,
+        'Repeat the call in a minute: NotContested says that it is released.',
       );
       if (released) return jsonResponse(200, released);
       throw new HttpProblem('NotContested');
@@ -162,22 +132,6 @@ export const DRIFT_ROUTES: readonly Route[] = [
     },
     refusals: ['NoDriftReport', 'DriftCheckLost', 'ServiceUnavailable'],
     handle: ({ request, services }) => showReport(request.params.report ?? '', services),
-  }),
-  route({
-    id: 'driftFindings',
-    method: 'GET',
-    path: '/drift/{report}/findings',
-    summary: 'The findings of a drift report, page by page.',
-    description: 'All of them: a report lists only a sample of a cause with many findings.',
-    role: 'CmkKey.Read',
-    reach: 'fleet',
-    params: { report: { ...REPORT.report, description: 'Id of the report, or `newest`.' } },
-    query: FINDINGS_QUERY,
-    answers: {
-      200: { description: 'At most 200 findings, and the link to the next.', schema: { DriftFindings: FINDINGS_PAGE } },
-    },
-    refusals: ['NoDriftReport', 'ServiceUnavailable'],
-    handle: ({ request, query, services }) => showFindings(request.params.report ?? '', query, services),
   }),
   route({
     id: 'trend',
@@ -247,19 +201,6 @@ function noReport(id: string | undefined): HttpProblem {
   return new HttpProblem('NoDriftReport', id === undefined ? {} : { detail: 'There is no drift report of that id.' });
 }
 
-/** Findings of a report, page by page: what the report itself leaves out too. `newest` is the newest report. */
-export async function showFindings(
-  id: string,
-  asked: FindingsQuery,
-  { driftStorage }: Pick<Services, 'driftStorage'>,
-): Promise<HttpResponseInit> {
-  const report = await fromDriftStorage(() => (id === 'newest' ? driftStorage.newest() : reportOf(id, driftStorage)));
-  const details =
-    report && 'findings' in report ? await fromDriftStorage(() => driftStorage.details(report)) : undefined;
-  if (report && details) return jsonResponse(200, findingsPage(report.id, details, asked));
-  throw noReport(id);
-}
-
 /** A check is written down before it begins and struck off after its report is written, so that one of the two is there. */
 async function reportOf(id: string, driftStorage: DriftStorage): Promise<DriftReport | RunningCheck | undefined> {
   // The id becomes part of a name.
@@ -278,20 +219,4 @@ function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {
   const location = `/api/drift/${encodeURIComponent(id)}`;
   const answer = jsonResponse(202, { id, location, state: 'running', startedOn, by, ...(caller ? { caller } : {}) });
   return { ...answer, headers: { ...(answer.headers as Record<string, string>), location, 'retry-after': '10' } };
-}
-
-/** One page of the findings of a cause; the findings of a cause that the report does not have are none. */
-export function findingsPage(report: string, { findings, fixes }: DriftDetails, asked: FindingsQuery): FindingsPage {
-  const { cause, skip = 0 } = asked;
-  const all = findings.filter((finding) => cause === undefined || causeKey(finding) === cause);
-  const fixed = new Map(fixes.map(({ finding, outcome, detail }) => [finding, { outcome, detail }]));
-  const next = skip + PAGE_SIZE;
-  const of = cause === undefined ? '' : `cause=${cause}&`;
-  return {
-    value: all.slice(skip, next).map((finding) => {
-      const became = fixed.get(finding.id);
-      return became ? { ...finding, fixed: became } : finding;
-    }),
-    ...(next < all.length ? { nextLink: `/api/drift/${report}/findings?${of}skip=${next}` } : {}),
-  };
 }

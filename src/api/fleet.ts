@@ -1,15 +1,9 @@
 import { z } from 'zod';
-import type { AuditRecordView } from '../audit/trail-view.ts';
-import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import { reachesVault } from '../http/access.ts';
-import { partView } from '../http/part.ts';
-import { FLAG } from '../http/query.ts';
 import { FLEET_QUERY, type FleetCall, showFleet, showFleetAccount } from '../views/fleet-api.ts';
 import { FLEET_ACCOUNT, FLEET_LIST } from '../views/fleet-schemas.ts';
 import { showNow } from '../views/now.ts';
 import { NOW } from '../views/now-schemas.ts';
-import { accountHistory } from './audit.ts';
-import { cachesOf } from './instance.ts';
 import { type Call, type Route, route } from './route.ts';
 
 /** Health, and the fleet. */
@@ -23,16 +17,10 @@ export const FLEET_ROUTES: readonly Route[] = [
       'Each part says when it was read, or why it is missing: `problem` if it could not be read or the caller may not see it, `reading` if the read takes longer than a moment. A part shows what needs attention; the path that it names has everything. Parts are cached for 5 to 20 seconds, or for as long as the read took.',
     role: 'CmkKey.Read',
     reach: 'handler',
-    query: {
-      changed: {
-        description: '`true`: with `If-None-Match`, parts that are as they were then are left out.',
-        schema: FLAG,
-      },
-    },
     answers: { 200: { description: 'The line, and the parts.', schema: { Now: NOW } } },
     conditional: true,
     handle(call) {
-      const { query, request, caller, services, log, reaches } = call;
+      const { request, caller, services, reaches } = call;
       const sight = {
         ...call,
         now: services.now(),
@@ -40,7 +28,7 @@ export const FLEET_ROUTES: readonly Route[] = [
         reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
         requireFleet: () => call.require(undefined),
       };
-      return showNow({ ...query, headers: request.headers }, sight, cachesOf(services).nowBoard.takers(services, log));
+      return showNow(request.headers, sight, services.nowBoard.takers(services));
     },
   }),
   route({
@@ -69,31 +57,10 @@ export const FLEET_ROUTES: readonly Route[] = [
     answers: { 200: { description: 'The account.', schema: { FleetAccount: FLEET_ACCOUNT } } },
     conditional: true,
     refusals: ['NotFound', 'ServiceUnavailable'],
-    handle: (call) =>
-      showFleetAccount(
-        call.request.params.account ?? '',
-        async (account) => partView(await readHistory(account, call), (records) => [...records], call),
-        fleetCall(call),
-        call.services,
-      ),
+    handle: (call) => showFleetAccount(call.request.params.account ?? '', fleetCall(call), call.services),
   }),
 ];
 
 function fleetCall({ request, reaches, services }: Call): FleetCall {
-  return { headers: request.headers, reaches, snapshots: cachesOf(services).fleetSnapshots };
-}
-
-/** Time to live of a history, and how long a call waits for it. Milliseconds. */
-const HISTORY_TTL_MS = 10_000;
-const HISTORY_WAIT_MS = 1_500;
-
-/** Caches the last audit records about an account, for each caller, since callers see different records. */
-const histories = new ReadCache<readonly AuditRecordView[]>(HISTORY_TTL_MS);
-
-/** Never throws. */
-function readHistory(account: string, call: Call): Promise<PartTaken<readonly AuditRecordView[]>> {
-  const { caller, services } = call;
-  // Roles too: a caller who lost one sees what they may see now.
-  const name = JSON.stringify([account.toLowerCase(), caller.objectId, caller.roles]);
-  return histories.take(name, () => accountHistory(account, call), HISTORY_WAIT_MS, services.now);
+  return { headers: request.headers, reaches, snapshots: services.fleetSnapshots };
 }

@@ -1,48 +1,39 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { handleRestore } from '../break-glass/handle-restore.ts';
-import { checkConfirmation, dryRunRevoke, handleRevoke } from '../break-glass/handle-revoke.ts';
-import { keyOfCall } from '../break-glass/key-of-route.ts';
-import { keyStatus } from '../break-glass/key-status.ts';
-import { RESTORE_REQUEST, RESTORE_RESPONSE, REVOKE_REQUEST, REVOKE_RESPONSE } from '../break-glass/schemas.ts';
+import { readEffect } from '../effect/effect-of-key.ts';
 import { ROTATION } from '../fleet/rotation-schemas.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { AFTER, FLAG } from '../http/query.ts';
-import { auditedCaller } from '../http/token-claims.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { RevocationCall } from '../revocation/follow-ups.ts';
-import { statusContent } from '../views/key.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import { readKeyStatus, statusContent } from '../views/key.ts';
 import { showKeys } from '../views/key-list.ts';
 import { KEY_LIST, KEY_STATUS } from '../views/key-schemas.ts';
 import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts';
-import { cachesOf } from './instance.ts';
+import { RESTORE_REQUEST, RESTORE_RESPONSE, REVOKE_REQUEST, REVOKE_RESPONSE } from './break-glass-schemas.ts';
+import { KEY_PARAMS, keyOfCall, listOrRefuse } from './named-key.ts';
+import { handleRestore } from './restore.ts';
+import { handleRevoke } from './revoke.ts';
 import { type Call, type Route, route } from './route.ts';
 
-const KEY_PARAMS = {
-  vault: { description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
-  key: { description: 'Name of the key.', schema: z.string().min(1).max(127) },
-} as const;
+/**
+ * The answer waits so long for what depends on the key: the caller may be in the middle of an incident, and what is not read
+ * by then is named. Milliseconds.
+ */
+const BESIDE_MS = 8_000;
 
-/** @throws {@link HttpProblem} 404 */
-function keyOf({ request: { params }, services }: Call): ManagedKey {
-  return keyOfCall(services.settings.vaults, params.vault, params.key);
-}
-
-/** Who calls, and why, as the audit trail has it. */
-function callOf(
-  { caller, correlationId }: Call,
-  { reason, ticket }: { readonly reason: string; readonly ticket?: string | undefined },
-): RevocationCall {
-  return { caller: auditedCaller(caller), correlationId, why: reason, ticket };
-}
-
-/** Runs a change; even if it fails, cached state from before is shown to no caller. */
-async function changing<T>({ request, services }: Call, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } finally {
-    cachesOf(services).nowBoard.changed(request.params.vault, services);
-  }
+/** @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read */
+export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>): Promise<HttpResponseInit> {
+  const { request, services } = call;
+  const key = keyOfCall(call);
+  const versions = await listOrRefuse(key, services);
+  const open = openRevocation(versions, services.now());
+  const effect = async () => {
+    const { accounts, times, warnings } = await readEffect(key, open, services);
+    return { effect: accounts.map((account) => ({ ...account })), effectTimes: times, warnings };
+  };
+  const limits = { workspace: services.settings.drift.usageWorkspace, ms: BESIDE_MS };
+  const status = await readKeyStatus(key, versions, limits, { ...services, app: services, effect });
+  return conditional(request.headers, jsonResponse(200, status), statusContent(status));
 }
 
 /** Break-glass, and the state of keys. Revoke and restore depend on Key Vault and the token alone. */
@@ -62,8 +53,8 @@ export const KEY_ROUTES: readonly Route[] = [
     },
     answers: { 200: { description: 'At most 50 keys, by vault and name.', schema: { KeyList: KEY_LIST } } },
     conditional: true,
-    handle: ({ query, request: { headers }, caller, services, log }) =>
-      showKeys({ ...query, headers }, caller, cachesOf(services).keyLister, services, log),
+    handle: ({ query, request: { headers }, caller, services }) =>
+      showKeys({ ...query, headers }, caller, services.keyLister, services),
   }),
   route({
     id: 'keyStatus',
@@ -76,14 +67,7 @@ export const KEY_ROUTES: readonly Route[] = [
     answers: { 200: { description: 'The key.', schema: { KeyStatus: KEY_STATUS } } },
     conditional: true,
     refusals: ['KeyNotManaged', ['ServiceUnavailable', 502], 'VaultUnreadable'],
-    async handle(call) {
-      const { request, services, log } = call;
-      const key = keyOf(call);
-      // Not awaited: it ends long before the vault and the accounts answer.
-      void services.control.refresh(log);
-      const status = await keyStatus(key, services);
-      return conditional(request.headers, jsonResponse(200, status), statusContent(status));
-    },
+    handle: handleKeyStatus,
   }),
   route({
     id: 'revokeKey',
@@ -111,16 +95,7 @@ export const KEY_ROUTES: readonly Route[] = [
       ['ServiceUnavailable', 502],
       'VaultUnreadable',
     ],
-    async handle(call): Promise<HttpResponseInit> {
-      const { query, services, log } = call;
-      const key = keyOf(call);
-      if (query.dryRun) return jsonResponse(200, await dryRunRevoke(key, services));
-      return changing(call, async () => {
-        const body = await call.body();
-        checkConfirmation(body, key);
-        return jsonResponse(200, await handleRevoke(key, callOf(call, body), services, log));
-      });
-    },
+    handle: handleRevoke,
   }),
   route({
     id: 'restoreKey',
@@ -153,14 +128,7 @@ export const KEY_ROUTES: readonly Route[] = [
       'RevokersUnread',
       'ServiceUnavailable',
     ],
-    async handle(call) {
-      const { services, log } = call;
-      const key = keyOf(call);
-      return changing(call, async () => {
-        const body = await call.body();
-        return jsonResponse(200, await handleRestore(key, body, callOf(call, body), services, log));
-      });
-    },
+    handle: handleRestore,
   }),
   route({
     id: 'rotations',
@@ -172,7 +140,7 @@ export const KEY_ROUTES: readonly Route[] = [
     query: { after: AFTER },
     answers: { 200: { description: 'At most 50 rotations.', schema: { RotationList: ROTATION_LIST } } },
     refusals: ['ServiceUnavailable'],
-    handle: ({ query, services, log }) => showRotations(query.after, services, log),
+    handle: ({ query, services }) => showRotations(query.after, services),
   }),
   route({
     id: 'rotation',
@@ -184,6 +152,6 @@ export const KEY_ROUTES: readonly Route[] = [
     params: KEY_PARAMS,
     answers: { 200: { description: 'The rotation.', schema: { Rotation: ROTATION } } },
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
-    handle: async (call) => showRotation(keyOf(call), call.services, call.log),
+    handle: async (call) => showRotation(keyOfCall(call), call.services),
   }),
 ];

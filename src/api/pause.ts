@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { KEY_FIELD, keyNamed } from '../break-glass/key-of-route.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { endProblem, PAUSE } from '../orders/standing-orders.ts';
+import { KEY_FIELD, keyNamed } from './named-key.ts';
 import { type Call, type Route, route } from './route.ts';
 
 const ORDER_FIELDS = {

@@ -1,6 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { KEY_FIELD, keyNamed } from '../break-glass/key-of-route.ts';
 import type { RouteKey } from '../http/access.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
@@ -11,8 +10,10 @@ import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { changeRekey, MAX_FAILURES, type RekeyAct, startRekey } from '../orders/order-rekey.ts';
 import { REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { checkRekey } from '../rekey/check-rekey.ts';
-import { rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
+import { REKEY_CHECK } from '../rekey/rekey-problems.ts';
+import { REKEY_STATUS, rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
 import type { Services } from '../services.ts';
+import { KEY_FIELD, keyNamed } from './named-key.ts';
 import { type Call, type Route, route } from './route.ts';
 
 export const REKEY_REQUEST = z.strictObject({
@@ -25,43 +26,6 @@ export const REKEY_REQUEST = z.strictObject({
 
 export const REKEY_CHANGE = z.strictObject({ reason: REASON });
 
-const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
-export const REKEY_CHECK = z.object({
-  problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
-  warnings: z.array(z.string()).describe('What could not be found out, and what will not move.'),
-  accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
-  withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
-});
-
-const order = REKEY.extend({
-  waits: z
-    .object({ reason: z.string(), detail: z.string() })
-    .optional()
-    .describe('Why nothing moves, or it is not done.'),
-});
-
-const progress = z.object({
-  moved: z.int().describe('Accounts and scopes on the target key by this order.'),
-  waiting: z.int().describe('Known to be on the source key, and not failed.'),
-  failed: z.int(),
-  left: z.int().describe('Moved, and not on the target key any more: put elsewhere by others, or deleted.'),
-  failures: z
-    .array(
-      z.object({
-        account: z.string(),
-        scope: z.string().optional(),
-        reason: z.string(),
-        detail: z.string(),
-        at: z.iso.datetime(),
-      }),
-    )
-    .describe('At most 100.'),
-  incomplete: z.boolean().describe('The fleet index cannot be read: more may be waiting.'),
-  toDo: z.array(z.string()).describe('What is left to a person.'),
-});
-
-export const REKEY_STATUS = z.object({ order, progress });
-export type RekeyStatusAnswer = z.output<typeof REKEY_STATUS>;
 export const REKEY_LIST = z.object({ value: z.array(REKEY) });
 export const REKEY_STARTED = z.object({ check: REKEY_CHECK, order: REKEY });
 

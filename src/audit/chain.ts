@@ -52,14 +52,7 @@ export interface VerifyOptions {
   readonly anyStart?: boolean;
 }
 
-interface Gap {
-  from: number;
-  to: number;
-  readonly file: string;
-  readonly line: number;
-}
-
-/** Checks a chain line by line; files must be given oldest first. Holds one hash of work, however long the chain is. */
+/** Checks a chain line by line; files must be given oldest first. */
 export class ChainVerifier {
   readonly #options: VerifyOptions;
   readonly #findings: ChainFinding[] = [];
@@ -69,7 +62,6 @@ export class ChainVerifier {
   readonly #given: ReadonlySet<number>;
   /** The numbers that the log has receipts of, and the first and the last of them. */
   readonly #logged: { readonly seqs: ReadonlySet<number>; readonly from: number; readonly to: number };
-  #gaps: Gap[] = [];
   #records = 0;
   #file = '';
   #line = 0;
@@ -109,10 +101,6 @@ export class ChainVerifier {
   }
 
   finish(): ChainReport {
-    for (const { from, to, file, line } of this.#gaps) {
-      const which = from === to ? `Record ${from} is` : `Records ${from} to ${to} are`;
-      this.#findings.push({ reason: 'LineMissing', file, line, message: `${which} missing before this line.` });
-    }
     for (const [seq] of this.#receipts) {
       if (this.#options.anyStart && seq < (this.#first ?? 0)) continue;
       const message = `Record ${seq}, of which there is a receipt, is not there.`;
@@ -179,14 +167,15 @@ export class ChainVerifier {
     if (this.#first === undefined) this.#start(seq);
     const { seq: last, hash: lastHash } = this.#last;
     if (seq <= last) {
-      this.#fillGap(seq);
       if (!isRepeated) this.#find('LineMoved', `Record ${seq} stands behind record ${last}.`);
       return;
     }
     // Each damaged line since then may have been a record, or may have been put in.
     const expected = last + 1 + this.#damaged;
-    if (seq > expected) this.#gaps.push({ from: expected, to: seq - 1, file: this.#file, line: this.#line });
-    else if (seq === last + 1 && lastHash !== undefined && prev !== lastHash) this.#find('ChainBroken');
+    if (seq > expected) {
+      const which = expected === seq - 1 ? `Record ${expected} is` : `Records ${expected} to ${seq - 1} are`;
+      this.#find('LineMissing', `${which} missing before this line.`);
+    } else if (seq === last + 1 && lastHash !== undefined && prev !== lastHash) this.#find('ChainBroken');
     this.#damaged = 0;
     this.#last = { seq, hash };
     this.#lastReceipt = { file: this.#file, seq, hash };
@@ -221,17 +210,6 @@ export class ChainVerifier {
     if (entry && seq >= from && seq <= to && !seqs.has(seq) && !this.#given.has(seq)) {
       this.#find('RecordUnreceipted', `${CHAIN_FINDINGS.RecordUnreceipted} It is record ${seq}.`);
     }
-  }
-
-  #fillGap(seq: number): void {
-    this.#gaps = this.#gaps.flatMap((gap) => {
-      if (seq < gap.from || seq > gap.to) return [gap];
-      const parts = [
-        { ...gap, to: seq - 1 },
-        { ...gap, from: seq + 1 },
-      ];
-      return parts.filter(({ from, to }) => from <= to);
-    });
   }
 
   #find(reason: ChainFinding['reason'], message: string = CHAIN_FINDINGS[reason]): void {

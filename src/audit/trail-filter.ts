@@ -53,7 +53,7 @@ export function isMeant({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, 
   return key === undefined || keyPaths(key.toLowerCase()).every((path) => names(about, path));
 }
 
-/** Every key that a record names by its identifier, and the one that a request for approval of version 2 is about. */
+/** Every key that a record names by its identifier. */
 export function keysNamed(entry: AuditEntry): RouteKey[] {
   const found = new Map<string, RouteKey>();
   for (const [identifier] of textOf(entry).matchAll(/https:\/\/[a-z0-9.-]+\/keys\/[0-9a-z-]{1,127}/g)) {
@@ -72,12 +72,10 @@ function isBy({ caller }: AuditEntry, by: string): boolean {
 /** Free text of the actor: a name in it is not what the record is about. */
 const SAID: ReadonlySet<string> = new Set(['why', 'ticket', 'claimed']);
 
-/** What a record is about, in lower case. Requests for approval of version 2 name their key as `vault/key`. */
+/** What a record is about, in lower case. */
 function textOf({ resource, details = {} }: AuditEntry): string {
-  const [, vault, key] = /^([0-9A-Za-z-]{3,24})\/([0-9A-Za-z-]{1,127})$/.exec(resource) ?? [];
-  const about = vault === undefined ? resource : `https://${vault}.vault/keys/${key}`;
   const facts = JSON.stringify(details, (name, value: unknown) => (SAID.has(name) ? undefined : value));
-  return `${about} ${facts}`.toLowerCase();
+  return `${resource} ${facts}`.toLowerCase();
 }
 
 /** Whether a name stands there as a whole: `st1` is not in `…/st10`. */

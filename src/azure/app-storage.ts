@@ -61,11 +61,6 @@ export function workQueues({ storage }: Owner, credential: () => TokenCredential
   return queueService(storage.work ?? storage, credential);
 }
 
-/** Where the queues were before the work zone had an account of its own. */
-export function oldQueues({ storage }: Owner, credential: () => TokenCredential): QueueServiceClient {
-  return queueService(storage, credential);
-}
-
 /**
  * The fleet index.
  *

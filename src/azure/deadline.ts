@@ -52,25 +52,13 @@ export function withinTime<T>(
  * @param outer aborts when the caller has less time
  * @throws {@link DeadlineError}
  */
-export async function wholeWrite<T>(
+export function wholeWrite<T>(
   ms: number | undefined,
   run: (limit: { readonly abortSignal?: AbortSignal }) => Promise<T>,
   outer?: AbortSignal,
 ): Promise<T> {
   if (ms === undefined) return run({});
-  let signal: AbortSignal | undefined;
-  try {
-    return await withinTime(
-      ms,
-      (limit) => {
-        signal = limit.abortSignal;
-        return run(limit);
-      },
-      outer,
-    );
-  } catch (error) {
-    throw signal?.aborted ? new DeadlineError('A write was not answered', ms) : error;
-  }
+  return withDeadline(ms, 'A write was not answered', (abortSignal) => run({ abortSignal }), outer);
 }
 
 /**
@@ -118,11 +106,6 @@ export function withDeadline<T>(
     ms,
     outer,
   );
-}
-
-/** The same of work without words of its own. */
-export function endBy<T>(ms: number, work: () => Promise<T>): Promise<T> {
-  return withDeadline(ms, 'It was not done', work);
 }
 
 /** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */

@@ -1,10 +1,9 @@
-import type { TableClient } from '@azure/data-tables';
 import type { ContainerClient } from '@azure/storage-blob';
 import type { z } from 'zod';
 import { parseJson } from '../text.ts';
 import { JSON_FILE, orInNewContainer, readBlobText } from './blobs.ts';
 import { withinTime } from './deadline.ts';
-import { describeFailure, isTableMissing, unlessMissing } from './failure.ts';
+import { describeFailure, unlessMissing } from './failure.ts';
 
 /** A document, and the ETag of that very content. */
 export interface StoredDocument<T> {
@@ -30,24 +29,28 @@ export interface Documents<T> {
   change(name: string, change: (current: T) => T, missing: () => Promise<T>): Promise<T>;
 }
 
-/** A blob container or table partition that stores documents as text. */
-interface TextStore {
-  read(name: string, signal: AbortSignal | undefined): Promise<{ readonly text: string; readonly etag: string }>;
-  /** Creates the container or table if it is missing. */
-  write(name: string, text: string, etag: string | undefined): Promise<unknown>;
-}
-
 /** Attempts at a write that gets an ETag conflict each time. */
 const MOST_TRIES = 10;
 
-function documentsIn<T>(store: TextStore, schema: z.ZodType<T>): Documents<T> {
+/**
+ * A blob for each document.
+ *
+ * @param schema decides on a damaged document: a reader gets what it throws, or its `catch` value
+ * @param ms for each read and write
+ */
+export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T>, ms: number): Documents<T> {
   const read: Documents<T>['read'] = async (name, signal) => {
-    const found = await unlessMissing(() => store.read(name, signal));
+    const blob = container.getBlobClient(name);
+    const found = await unlessMissing(() => withinTime(ms, (limit) => readBlobText(blob, limit), signal));
     return found && { value: schema.parse(parseJson(found.text)), etag: found.etag };
   };
   const put: Documents<T>['put'] = async (name, value, etag) => {
+    const [blob, text] = [container.getBlockBlobClient(name), JSON.stringify(value)];
+    const conditions = etag ? { ifMatch: etag } : { ifNoneMatch: '*' };
+    const options = { conditions, blobHTTPHeaders: JSON_FILE };
+    const upload = (limit: object) => blob.upload(text, Buffer.byteLength(text), { ...options, ...limit });
     try {
-      await store.write(name, JSON.stringify(value), etag);
+      await orInNewContainer(container, upload, ms);
       return true;
     } catch (error) {
       const { kind } = describeFailure(error);
@@ -70,52 +73,4 @@ function documentsIn<T>(store: TextStore, schema: z.ZodType<T>): Documents<T> {
       });
     },
   };
-}
-
-/**
- * A blob for each document.
- *
- * @param schema decides on a damaged document: a reader gets what it throws, or its `catch` value
- * @param ms for each read and write
- */
-export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T>, ms: number): Documents<T> {
-  const store: TextStore = {
-    read: (name, signal) => withinTime(ms, (limit) => readBlobText(container.getBlobClient(name), limit), signal),
-    write(name, text, etag) {
-      const blob = container.getBlockBlobClient(name);
-      const conditions = etag ? { ifMatch: etag } : { ifNoneMatch: '*' };
-      const options = { conditions, blobHTTPHeaders: JSON_FILE };
-      return orInNewContainer(
-        container,
-        (limit) => blob.upload(text, Buffer.byteLength(text), { ...options, ...limit }),
-        ms,
-      );
-    },
-  };
-  return documentsIn(store, schema);
-}
-
-/** An entity for each document, in its property `row`. @param rowKey makes a row key of a name, which may have characters that a row key cannot */
-export function tableDocuments<T>(
-  table: () => TableClient,
-  partitionKey: string,
-  rowKey: (name: string) => string,
-  schema: z.ZodType<T>,
-): Documents<T> {
-  const store: TextStore = {
-    async read(name) {
-      const { etag, row } = await table().getEntity<{ row?: unknown }>(partitionKey, rowKey(name));
-      return { text: typeof row === 'string' ? row : '', etag };
-    },
-    async write(name, row, etag) {
-      const entity = { partitionKey, rowKey: rowKey(name), name, row };
-      const write = () => (etag ? table().updateEntity(entity, 'Replace', { etag }) : table().createEntity(entity));
-      await write().catch(async (error: unknown) => {
-        if (!isTableMissing(error)) throw error;
-        await table().createTable();
-        await write();
-      });
-    },
-  };
-  return documentsIn(store, schema);
 }

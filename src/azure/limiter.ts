@@ -65,7 +65,10 @@ export interface Calls {
   readonly purpose?: 'retry' | 'scopes';
 }
 
-/** What the budgets were used for, as it is stored with the lease: by name of the window, [bucket number, calls] each. */
+/**
+ * What the budgets were used for, as it is stored with the lease. By name of the window: [bucket number, calls] each; of a
+ * token bucket: [milliseconds since the epoch, tokens that were missing then].
+ */
 export type Usage = Readonly<Record<string, readonly (readonly [bucket: number, calls: number])[]>>;
 
 /** At most `calls` in any span of `perMs`, counted in 60 buckets. */
@@ -117,10 +120,12 @@ class TokenBucket {
   #tokens: number;
   #atMs = 0;
 
-  constructor(burst: number, perSecond: number) {
+  constructor(burst: number, perSecond: number, [stored]: Usage[string] = []) {
+    const [atMs, missing] = stored ?? [0, 0];
     this.#burst = burst;
     this.#perMs = perSecond / 1000;
-    this.#tokens = burst;
+    this.#tokens = Math.max(0, burst - missing);
+    this.#atMs = atMs;
   }
 
   /** @param speed part of the rate at which tokens come back */
@@ -140,6 +145,11 @@ class TokenBucket {
 
   empty(): void {
     this.#tokens = 0;
+  }
+
+  usage(): Usage[string] {
+    const missing = Math.ceil(this.#burst - this.#tokens);
+    return missing > 0 ? [[this.#atMs, missing]] : [];
   }
 }
 
@@ -174,8 +184,8 @@ export class Limiter {
   readonly #share: number;
   readonly #stored: Usage;
   readonly #regions = new Map<string, Region>();
-  readonly #armReads = new TokenBucket(DOCUMENTED.armReads.burst - ARM_RESERVE, DOCUMENTED.armReads.perSecond);
-  readonly #armWrites = new TokenBucket(DOCUMENTED.armWrites.burst - ARM_RESERVE, DOCUMENTED.armWrites.perSecond);
+  readonly #armReads: TokenBucket;
+  readonly #armWrites: TokenBucket;
   #subscriptionClosedUntil = 0;
 
   /**
@@ -183,8 +193,12 @@ export class Limiter {
    * @param usage what the holders before this one used
    */
   constructor(share: number, usage: Usage = {}) {
+    const bucket = ({ burst, perSecond }: { burst: number; perSecond: number }, taken: Usage[string] | undefined) =>
+      new TokenBucket(burst - ARM_RESERVE, perSecond, taken);
     this.#share = share;
     this.#stored = usage;
+    this.#armReads = bucket(DOCUMENTED.armReads, usage.armReads);
+    this.#armWrites = bucket(DOCUMENTED.armWrites, usage.armWrites);
   }
 
   /**
@@ -241,7 +255,12 @@ export class Limiter {
     const used = [...this.#regions].flatMap(([region, { windows }]) =>
       Object.entries(windows).map(([name, window]) => [`${region} ${name}`, window.usage()] as const),
     );
-    return { ...this.#stored, ...Object.fromEntries(used.filter(([, taken]) => taken.length > 0)) };
+    return {
+      ...this.#stored,
+      ...Object.fromEntries(used.filter(([, taken]) => taken.length > 0)),
+      armReads: this.#armReads.usage(),
+      armWrites: this.#armWrites.usage(),
+    };
   }
 
   #region(region: string): Region {

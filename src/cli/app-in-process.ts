@@ -67,15 +67,13 @@ export function appInProcess(
     sent: object | undefined,
     shape: z.ZodType<T>,
     caller: Caller,
-  ) => {
+  ): Promise<T> => {
     const { href: url, pathname, searchParams } = new URL(path, 'http://localhost');
     const { route, params } = routeOf(method, pathname);
     const headers = { 'content-type': 'application/json' };
     const request = new Request(url, { method, headers, body: sent ? JSON.stringify(sent) : null });
     const [schema] = Object.values(route.body ?? {});
     try {
-      // A deployed instance has read the standing orders long before a call; this process has not.
-      await services.control.refresh(log);
       const { body } = await route.handle({
         request: { headers: new Headers(), params, url },
         query: queryOf(searchParams, route.query ?? {}),
@@ -104,14 +102,14 @@ export function appInProcess(
   };
 }
 
+/** The route of a call, with the parameters of its path. */
 function routeOf(method: string, pathname: string): { readonly route: Route; readonly params: Record<string, string> } {
-  const given = pathname.split('/').map(decodeURIComponent);
   for (const route of ROUTES) {
-    const parts = route.path.split('/');
-    if (route.method !== method || parts.length !== given.length) continue;
-    const named = parts.map((part, at) => [/^\{(\w+)\}$/.exec(part)?.[1], part, given[at] ?? ''] as const);
-    if (!named.every(([name, part, text]) => name !== undefined || part === text)) continue;
-    return { route, params: Object.fromEntries(named.flatMap(([name, , text]) => (name ? [[name, text]] : []))) };
+    const pattern = new RegExp(`^${route.path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);
+    const found = route.method === method ? pattern.exec(pathname) : null;
+    if (!found) continue;
+    const params = Object.entries(found.groups ?? {}).map(([name, text]) => [name, decodeURIComponent(text)]);
+    return { route, params: Object.fromEntries(params) as Record<string, string> };
   }
   throw new Error(`The API has no ${method} ${pathname}.`);
 }

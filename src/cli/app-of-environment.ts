@@ -2,16 +2,46 @@ import type { Command } from 'commander';
 import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { App, AppApi } from '../operations/app-api.ts';
+import type { Operation } from '../operations/operator-azure.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { AppInProcess } from './app-in-process.ts';
 import type { Cli } from './cli.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { watching } from './options.ts';
+import type { Output } from './output.ts';
 import { visibleLines } from './visible.ts';
 
 /** Where lists and views come from, for the help of each. */
-export const BY_APP_OR_STORAGE = `
-The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
-answer, the same is read from its storage (AzureWebJobsStorage__accountName,
+const BY_APP_OR_STORAGE = `
+It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
+does not answer, it reads the app's storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
+
+/**
+ * Makes a command show what the app, or its storage, answers.
+ *
+ * @param isOver ends watching
+ */
+export function reading<R>(
+  command: Command,
+  cli: Cli,
+  read: (app: AppApi, operation: Operation) => Promise<R>,
+  show: (result: R, output: Output) => ExitCode,
+  isOver?: (result: R) => boolean,
+): void {
+  watching(command)
+    .addHelpText('after', BY_APP_OR_STORAGE)
+    .action(async () => {
+      const app = await appOrItsStorage(cli, command);
+      await cli.read(command, (operation) => read(app, operation), show, isOver);
+    });
+}
+
+/** Where orders are written, for the help of each. */
+export const IN_STORAGE = `
+The order is written into the app's storage (AzureWebJobsStorage__accountName,
+CMK_VAULTS) on your sign-in, and into the audit trail. It takes the roles
+Storage Blob, Table and Queue Data Contributor.`;
 
 /** The app that `CMK_API` names. @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
 export async function appOfEnvironment(cli: Cli, command: Command): Promise<App> {
@@ -43,21 +73,19 @@ export async function appByStorage(cli: Cli, command: Command): Promise<AppInPro
  *
  * @throws {@link CmkError} `ArgumentInvalid` where neither is known
  */
-export async function appOrItsStorage(cli: Cli, command: Command): Promise<AppApi> {
-  const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
-  if (!CMK_API || !CMK_API_AUDIENCE) return appByStorage(cli, command);
+async function appOrItsStorage(cli: Cli, command: Command): Promise<AppApi> {
+  if (!namesApp(cli)) return appByStorage(cli, command);
   const app = await appOfEnvironment(cli, command);
-  if (!CMK_VAULTS || !knowsAppStorage(cli.environment)) return app;
-  let here: Promise<AppApi> | undefined;
+  if (!namesItsStorage(cli)) return app;
+  let byStorage: AppApi | undefined;
   return {
     async get(path, shape) {
-      if (here) return (await here).get(path, shape);
       try {
-        return await app.get(path, shape);
+        return await (byStorage ?? app).get(path, shape);
       } catch (error) {
-        if (!(error instanceof CmkError && error.reason === 'ServiceUnavailable')) throw error;
-        here = appByStorage(cli, command);
-        return (await here).get(path, shape);
+        if (byStorage || !(error instanceof CmkError && error.reason === 'ServiceUnavailable')) throw error;
+        byStorage = await appByStorage(cli, command);
+        return byStorage.get(path, shape);
       }
     },
   };
@@ -65,7 +93,13 @@ export async function appOrItsStorage(cli: Cli, command: Command): Promise<AppAp
 
 /** The same; undefined where the environment names neither. */
 export async function appIfKnown(cli: Cli, command: Command): Promise<AppApi | undefined> {
-  const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
-  const isKnown = (CMK_API && CMK_API_AUDIENCE) || (CMK_VAULTS && knowsAppStorage(cli.environment));
-  return isKnown ? appOrItsStorage(cli, command) : undefined;
+  return namesApp(cli) || namesItsStorage(cli) ? appOrItsStorage(cli, command) : undefined;
+}
+
+function namesApp({ environment: { CMK_API, CMK_API_AUDIENCE } }: Cli): boolean {
+  return Boolean(CMK_API && CMK_API_AUDIENCE);
+}
+
+function namesItsStorage({ environment }: Cli): boolean {
+  return Boolean(environment.CMK_VAULTS) && knowsAppStorage(environment);
 }

@@ -1,8 +1,9 @@
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
 import { signInTrouble } from '../operations/sign-in.ts';
+import type { Reason } from '../reasons.ts';
 
-export interface AppStoragePlace {
+interface AppStoragePlace {
   /** `queue key-work-poison`. */
   readonly what: string;
   /** URL of the service that it is in. */
@@ -26,31 +27,20 @@ export async function inAppStorage<T>(place: AppStoragePlace, run: () => Promise
 }
 
 function toCmkError({ what, url, role }: AppStoragePlace, failure: Failure, cause: unknown): CmkError | undefined {
-  if (signInTrouble(cause)) return undefined;
   const settings = 'AzureWebJobsStorage__accountName, or CMK_WORK__queueServiceUri and its like for the work zone,';
-  switch (failure.kind) {
-    case 'unavailable':
-      return new CmkError(
-        'ServiceUnavailable',
-        `The app's storage does not answer at ${url}: ${describe(failure)}`,
-        `Check ${settings} and the network, and run it again: what is done stays done.`,
-        { cause },
-      );
-    case 'notFound':
-      return new CmkError(
-        'NotFound',
-        `There is no ${what} in ${url}.`,
-        `Is it the app's storage account? ${settings} names it.`,
-        { cause },
-      );
-    case 'forbidden':
-      return new CmkError(
-        'MissingPermission',
-        `The ${what} in ${url} may not be used: ${describe(failure)}`,
-        `With a connection string, check its key; else ask for ${role} on the app's storage account, and whether its firewall lets this network in.`,
-        { cause },
-      );
-    default:
-      return undefined;
-  }
+  const known: Partial<Record<Failure['kind'], readonly [Reason, message: string, nextStep: string]>> = {
+    unavailable: [
+      'ServiceUnavailable',
+      `The app's storage does not answer at ${url}: ${describe(failure)}`,
+      `Check ${settings} and the network, and run it again: what is done stays done.`,
+    ],
+    notFound: ['NotFound', `There is no ${what} in ${url}.`, `Is it the app's storage account? ${settings} names it.`],
+    forbidden: [
+      'MissingPermission',
+      `The ${what} in ${url} may not be used: ${describe(failure)}`,
+      `With a connection string, check its key; else ask for ${role} on the app's storage account, and whether its firewall lets this network in.`,
+    ],
+  };
+  const explanation = signInTrouble(cause) ? undefined : known[failure.kind];
+  return explanation && new CmkError(...explanation, { cause });
 }

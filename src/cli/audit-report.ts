@@ -9,16 +9,9 @@ import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { count } from '../text.ts';
-import { type AppStoragePlace, inAppStorage } from './app-storage-failures.ts';
+import { inAppStorage } from './app-storage-failures.ts';
 import { readGivenText } from './read-given.ts';
 import { visible } from './visible.ts';
-
-/** Where the trail is, and what is known of it from elsewhere. */
-interface TrailPlaces {
-  readonly container?: string | undefined;
-  /** What an export of the log has of it. */
-  readonly evidence?: LogEvidence | undefined;
-}
 
 /** Reads an export of the log. @throws {@link CmkError} when there is no such file, or nothing of the trail in it */
 export async function readEvidence(file: string): Promise<LogEvidence> {
@@ -31,78 +24,54 @@ export async function readEvidence(file: string): Promise<LogEvidence> {
   );
 }
 
-/**
- * Checks the audit trail in the app's storage, as the environment names it.
- *
- * @throws {@link CmkError} when there is none
- */
-export async function readTrail(
-  environment: Environment,
-  credential: () => TokenCredential,
-  { container: name, evidence, ...options }: VerifyTrailOptions & TrailPlaces,
-): Promise<TrailReport> {
-  const storage = readStorageSettings(environment);
-  const container = auditContainer(storage, credential, name);
-  const { receipts: allReceipts = [], ends = [], loggedTo } = evidence ?? {};
-  const report = await inAppStorage(placeOf(container), () =>
-    verifyTrail(auditFiles(container), { ...options, ends, allReceipts, loggedTo }),
-  );
-  if (report.files > 0 || report.findings.length > 0) return report;
-  throw noTrail(container);
-}
+/** The trail in the app's storage, as the environment names it. */
+export class Trail {
+  readonly #container: AuditContainer;
+  readonly #files: AuditFiles;
 
-/**
- * The newest records of the trail that a filter means, oldest first.
- *
- * @throws {@link CmkError} when there is no trail
- */
-export async function readRecords(
-  environment: Environment,
-  credential: () => TokenCredential,
-  asked: { readonly filter: TrailFilter; readonly most: number; readonly container: string | undefined },
-): Promise<RecordedEntry[]> {
-  const { files, place } = await openTrail(environment, credential, asked.container);
-  const { records } = await inAppStorage(place, () => searchTrail(files, asked.filter, { most: asked.most }));
-  return records.map(({ file: _, ...record }) => record).reverse();
-}
+  /** @param container its name; undefined: the app's */
+  constructor(environment: Environment, credential: () => TokenCredential, container: string | undefined) {
+    this.#container = auditContainer(readStorageSettings(environment), credential, container);
+    this.#files = auditFiles(this.#container);
+  }
 
-/**
- * One record, by its number or id.
- *
- * @throws {@link CmkError} when there is no such record, or no trail
- */
-export async function readRecord(
-  environment: Environment,
-  credential: () => TokenCredential,
-  which: string,
-  container: string | undefined,
-): Promise<RecordedEntry> {
-  const { files, place } = await openTrail(environment, credential, container);
-  const found = await inAppStorage(place, () => findRecord(files, which));
-  const record = found && recordedEntry(found.record);
-  if (record) return record;
-  throw new CmkError('NotFound', `There is no record ${which}.`, '`cmk audit list --wide` shows their numbers.');
-}
+  /** @throws {@link CmkError} when there is no trail */
+  async verify(evidence: LogEvidence | undefined, options: VerifyTrailOptions): Promise<TrailReport> {
+    const { receipts: allReceipts = [], ends = [], loggedTo } = evidence ?? {};
+    const report = await this.#read(() => verifyTrail(this.#files, { ...options, ends, allReceipts, loggedTo }));
+    if (report.files > 0 || report.findings.length > 0) return report;
+    throw this.#missing();
+  }
 
-async function openTrail(
-  environment: Environment,
-  credential: () => TokenCredential,
-  name: string | undefined,
-): Promise<{ readonly files: AuditFiles; readonly place: AppStoragePlace }> {
-  const container = auditContainer(readStorageSettings(environment), credential, name);
-  const place = placeOf(container);
-  const files = auditFiles(container);
-  if ((await inAppStorage(place, () => files.list())).length === 0) throw noTrail(container);
-  return { files, place };
-}
+  /** The newest records that a filter means, oldest first. @throws {@link CmkError} when there is no trail */
+  async list(filter: TrailFilter, most: number): Promise<RecordedEntry[]> {
+    await this.#requireFiles();
+    const { records } = await this.#read(() => searchTrail(this.#files, filter, { most }));
+    return records.map(({ file: _, ...record }) => record).reverse();
+  }
 
-function placeOf(container: AuditContainer): AppStoragePlace {
-  const what = `container ${container.containerName}`;
-  return { what, url: new URL('.', container.url).href, role: 'Storage Blob Data Reader' };
-}
+  /** One record, by its number or id. @throws {@link CmkError} when there is no such record, or no trail */
+  async find(which: string): Promise<RecordedEntry> {
+    await this.#requireFiles();
+    const found = await this.#read(() => findRecord(this.#files, which));
+    const record = found && recordedEntry(found.record);
+    if (record) return record;
+    throw new CmkError('NotFound', `There is no record ${which}.`, '`cmk audit list --wide` shows their numbers.');
+  }
 
-function noTrail(container: AuditContainer): CmkError {
-  return new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
+  async #requireFiles(): Promise<void> {
+    if ((await this.#read(() => this.#files.list())).length === 0) throw this.#missing();
+  }
+
+  #read<T>(work: () => Promise<T>): Promise<T> {
+    const { containerName, url } = this.#container;
+    const place = { what: `container ${containerName}`, url: new URL('.', url).href, role: 'Storage Blob Data Reader' };
+    return inAppStorage(place, work);
+  }
+
+  #missing(): CmkError {
+    return new CmkError('NotFound', `There is no trail in ${this.#container.url}.`, "Is it the app's storage account?");
+  }
 }
 
 export function printTrail(

@@ -48,25 +48,35 @@ interface RunOptions {
   readonly ticket?: string;
 }
 
+type Work<R> = (operation: Operation) => Promise<R>;
+type Show<R> = (result: R, output: Output) => ExitCode | undefined;
+
+interface OnceOptions {
+  readonly changes: boolean;
+  readonly record?: ChangeRecorder['record'] | undefined;
+  /** In the place of stdout. */
+  readonly out?: Sink | undefined;
+}
+
 /** Where what a command shows goes while a query picks what is printed. */
 const SILENT = new Output('json', { write: () => true }, { write: () => true }, {});
 
 /** One run of the command line. */
 export class Cli {
   readonly context: CliContext;
-  /** That of the context, with what a profile says. */
-  environment: CliContext['environment'];
   exitCode: ExitCode = EXIT.ok;
   /** What runs goes on until it is interrupted, which is no failure. */
   isEndless = false;
   /** What runs, and what it has done so far. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
-
   #recorded: ChangeRecorder['end'] | undefined;
 
   constructor(context: CliContext) {
     this.context = context;
-    this.environment = context.environment;
+  }
+
+  get environment(): CliContext['environment'] {
+    return this.context.environment;
   }
 
   /** @param out where it goes in the place of stdout */
@@ -125,23 +135,58 @@ export class Cli {
    *
    * @param show shows the result, where the format is not JSON
    */
-  async run<R>(
-    command: Command,
-    work: (operation: Operation) => Promise<R>,
-    show: (result: R, output: Output) => ExitCode | undefined = () => undefined,
-  ): Promise<void> {
-    const options = command.optsWithGlobals<GlobalOptions & RunOptions>();
-    const output = this.output(options);
-    const recorder = await this.#recorder(command, options);
-    const journal = this.#start(command, output, options.dryRun, recorder?.record);
+  async run<R>(command: Command, work: Work<R>, show: Show<R> = () => undefined): Promise<void> {
+    const recorder = await this.#recorder(command);
     this.#recorded = recorder?.end;
+    await this.#once(command, work, show, { changes: true, record: recorder?.record });
+  }
+
+  /**
+   * As {@link run}, for what only reads: there is nothing to be done or planned. With `--watch` again and again.
+   *
+   * @param isOver ends watching
+   */
+  async read<R>(
+    command: Command,
+    work: Work<R>,
+    show: Show<R>,
+    isOver: (result: R) => boolean = () => false,
+  ): Promise<void> {
+    const { watch, ...options } = command.optsWithGlobals<GlobalOptions & { readonly watch?: number }>();
+    const once = (out?: Sink): Promise<R> => this.#once(command, work, show, { changes: false, out });
+    if (watch === undefined) {
+      await once();
+      return;
+    }
+    if (this.#formatOf(options) === 'json') {
+      throw new CmkError('ArgumentInvalid', 'What is watched has no end, and so is no document.', 'Use -o jsonl.');
+    }
+    this.isEndless = true;
+    const { sleep } = await this.azure(command);
+    await watchScreen(watch, { once, isOver, sleep, ...this.context });
+  }
+
+  async #once<R>(command: Command, work: Work<R>, show: Show<R>, { changes, record, out }: OnceOptions): Promise<R> {
+    const options = command.optsWithGlobals<GlobalOptions & RunOptions>();
+    const output = this.output(options, out);
+    const dryRun = changes && options.dryRun === true;
+    const journal = new Journal({ dryRun, show: (entry) => output.entry(entry), ...(record ? { record } : {}) });
+    const operation = nameOf(command);
+    this.#running = { operation, journal, output };
     const result = await work({ azure: await this.azure(command), journal, environment: this.environment });
     await this.recorded();
-    const code = options.query === undefined ? show(result, output) : show(result, SILENT);
-    const report = journal.report(nameOf(command), result);
-    if (options.query === undefined) output.report(report);
-    await this.#print({ version: DOCUMENT_VERSION, ...report }, options, output);
-    this.exitCode = code ?? EXIT.ok;
+    const isQueried = options.query !== undefined;
+    this.exitCode = show(result, isQueried ? SILENT : output) ?? EXIT.ok;
+    const report = journal.report(operation, result);
+    if (changes && !isQueried) output.report(report);
+    const { entries } = report;
+    const seen = changes ? report : { operation, ...(entries.length > 0 ? { entries } : {}), result };
+    const document = { version: DOCUMENT_VERSION, ...seen };
+    if (options.query !== undefined) (await import('./query.ts')).printQuery(document, options.query, output);
+    else if (output.format === 'json') output.json(document);
+    // What has no rows is one item.
+    else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
+    return result;
   }
 
   /** Waits until everything that was changed stands in the audit trail, and says what does not. */
@@ -152,57 +197,13 @@ export class Cli {
   }
 
   /** Undefined where the app's storage is not known. */
-  async #recorder(command: Command, options: GlobalOptions & RunOptions): Promise<ChangeRecorder | undefined> {
-    if (options.dryRun || !knowsAppStorage(this.environment)) return undefined;
+  async #recorder(command: Command): Promise<ChangeRecorder | undefined> {
+    const { dryRun, reason, ticket } = command.optsWithGlobals<RunOptions>();
+    if (dryRun || !knowsAppStorage(this.environment)) return undefined;
     const { changeRecorder } = await import('../operations/app-storage.ts');
     const { audit } = await this.appRecord(command);
     const { operator } = await this.azure(command);
-    const occasion = { command: nameOf(command), why: options.reason, ticket: options.ticket };
-    return changeRecorder(occasion, operator, audit);
-  }
-
-  /**
-   * As {@link run}, for what only reads: there is nothing to be done or planned. With `--watch` again and again.
-   *
-   * @param isOver ends watching
-   */
-  async look<R>(
-    command: Command,
-    work: (operation: Operation) => Promise<R>,
-    show: (result: R, output: Output) => ExitCode | undefined,
-    isOver: (result: R) => boolean = () => false,
-  ): Promise<void> {
-    const options = command.optsWithGlobals<GlobalOptions & { readonly watch?: number }>();
-    const azure = await this.azure(command);
-    const once = async (out?: Sink): Promise<R> => {
-      const output = this.output(options, out);
-      const journal = this.#start(command, output);
-      const result = await work({ azure, journal, environment: this.environment });
-      this.exitCode = show(result, options.query === undefined ? output : SILENT) ?? EXIT.ok;
-      const { entries } = journal;
-      const found = entries.length > 0 ? { entries } : {};
-      await this.#print({ version: DOCUMENT_VERSION, operation: nameOf(command), ...found, result }, options, output);
-      return result;
-    };
-    if (options.watch === undefined) {
-      await once();
-      return;
-    }
-    if (this.#formatOf(options) === 'json') {
-      throw new CmkError('ArgumentInvalid', 'What is watched has no end, and so is no document.', 'Use -o jsonl.');
-    }
-    this.isEndless = true;
-    await watchScreen(options.watch, { once, isOver, sleep: azure.sleep, ...this.context });
-  }
-
-  /** The document at a command's end, where one is wanted. */
-  async #print(document: object, options: GlobalOptions, output: Output): Promise<void> {
-    if (options.query !== undefined) {
-      const { printQuery } = await import('./query.ts');
-      printQuery(document, options.query, output);
-    } else if (output.format === 'json') output.json(document);
-    // What has no rows is one thing.
-    else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
+    return changeRecorder({ command: nameOf(command), why: reason, ticket }, operator, audit);
   }
 
   #formatOf({ json, output, query }: GlobalOptions): Format {
@@ -211,38 +212,25 @@ export class Cli {
     return this.context.out.isTTY ? 'terminal' : 'lines';
   }
 
-  /** Tells an error; as JSON in one document with what was found and done until then. */
+  /** Prints an error; as JSON in one document with what was found and done until then. */
   fail(explanation: Explanation, options: GlobalOptions): void {
-    const { operation, journal, output } = this.#running ?? {};
-    const before =
-      operation && journal && journal.entries.length > 0
-        ? { operation, dryRun: journal.dryRun, changed: journal.changed, entries: journal.entries }
-        : {};
-    (output ?? this.output(options)).error(explanation, before);
+    const { operation = '', journal, output = this.output(options) } = this.#running ?? {};
+    const { result: _, ...before } = journal?.report(operation, undefined) ?? {};
+    output.error(explanation, journal?.entries.length ? before : {});
   }
 
   /** What is open when a command is ended in the middle. */
   explainInterruption(): Explanation {
-    if (!this.#running)
-      return {
-        reason: 'Interrupted',
-        message: 'Nothing was changed.',
-        nextStep: 'Run the same command again.',
-      };
-    const { underWay } = this.#running.journal;
-    return {
-      reason: 'Interrupted',
-      message: underWay
-        ? `The command was ended during this step: ${underWay}. It is not known whether the step took effect.`
-        : 'It was ended before it was done.',
-      nextStep: 'Nothing is rolled back: run the same command again, and it continues from there.',
-    };
+    const underWay = this.#running?.journal.underWay;
+    const message = underWay
+      ? `The command was ended during this step: ${underWay}. It is not known whether the step took effect.`
+      : `The command was ended. ${this.#running ? 'What is done stays done.' : 'Nothing was changed.'}`;
+    return { reason: 'Interrupted', message, nextStep: 'Run the same command again: it continues from there.' };
   }
 
-  #start(command: Command, output: Output, dryRun = false, record?: ChangeRecorder['record']): Journal {
-    const journal = new Journal({ dryRun, show: (entry) => output.entry(entry), ...(record ? { record } : {}) });
-    this.#running = { operation: nameOf(command), journal, output };
-    return journal;
+  /** Removes the line of progress before something else is written to stderr. */
+  clearProgress(): void {
+    this.#running?.output.clear();
   }
 }
 

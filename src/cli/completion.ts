@@ -1,15 +1,14 @@
 import { Argument, type Command, type Option } from 'commander';
-import type { Cli } from './cli.ts';
-import { profileNames } from './profile.ts';
+import type { Sink } from './output.ts';
 
 /**
  * What may stand at the last of these words: subcommands, options when it starts with a dash, or the values of the option
  * before it. Where nothing is known, such as the name of a file, nothing.
  */
-function complete(program: Command, words: readonly string[], profiles: () => readonly string[]): string[] {
+function complete(program: Command, words: readonly string[]): string[] {
   const { command, option } = follow(program, words.slice(0, -1));
   const last = words.at(-1) ?? '';
-  return choicesOf({ command, option }, program, last, profiles).filter((choice) => choice.startsWith(last));
+  return choicesOf(command, option, program, last).filter((choice) => choice.startsWith(last));
 }
 
 /** The command that these words lead to, and the option whose value the next word is, if any. */
@@ -27,16 +26,11 @@ export function follow(
   return { command, option };
 }
 
-function choicesOf(
-  { command, option }: { readonly command: Command; readonly option: Option | undefined },
-  program: Command,
-  last: string,
-  profiles: () => readonly string[],
-): readonly string[] {
-  if (option) return option.argChoices ?? (option.attributeName() === 'profile' ? profiles() : []);
+function choicesOf(command: Command, option: Option | undefined, program: Command, last: string): readonly string[] {
+  if (option) return option.argChoices ?? [];
   if (last.startsWith('-')) return optionsOf(command, program).flatMap(({ long }) => long ?? []);
   return [
-    ...command.commands.filter((candidate) => !hidden(candidate)).map((candidate) => candidate.name()),
+    ...command.commands.map((candidate) => candidate.name()).filter((name) => !name.startsWith('__')),
     ...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
   ];
 }
@@ -48,10 +42,6 @@ function takesValue(command: Command, program: Command, word: string): Option | 
 
 function optionsOf(command: Command, program: Command): Option[] {
   return command === program ? [...program.options] : [...command.options, ...program.options];
-}
-
-function hidden(command: Command): boolean {
-  return command.name().startsWith('__');
 }
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -102,8 +92,7 @@ starts:
   zsh   eval "$(cmk completion zsh)"        in ~/.zshrc
   fish  cmk completion fish | source        in ~/.config/fish/config.fish`;
 
-export function addCompletionCommands(program: Command, cli: Cli): void {
-  const { out } = cli.context;
+export function addCompletionCommands(program: Command, out: Sink): void {
   program
     .command('completion')
     .description('print a script that completes commands and options')
@@ -118,7 +107,6 @@ export function addCompletionCommands(program: Command, cli: Cli): void {
     .argument('[words...]')
     .allowUnknownOption()
     .action((words: string[]) => {
-      const profiles = () => profileNames(cli.environment);
-      for (const choice of complete(program, words, profiles)) out.write(`${choice}\n`);
+      for (const choice of complete(program, words)) out.write(`${choice}\n`);
     });
 }

@@ -11,88 +11,69 @@ export interface Explanation {
   readonly nextStep: string;
 }
 
-type Sentence = (failure: Failure) => Explanation;
+/** Azure's codes: reason, next step, and a sentence where Azure's own does not serve. Those seen on the wire, see the tests. */
+const BY_CODE: Readonly<Record<string, readonly [Reason, nextStep: string, message?: string]>> = {
+  KeyVaultPolicyError: [
+    'PurgeProtectionOff',
+    'Turn it on (it cannot be turned off again): cmk vault ensure <vault>; of a Managed HSM: az keyvault update-hsm --hsm-name <name> --enable-purge-protection true',
+    'Storage takes no keys from a vault, or a Managed HSM, without purge protection.',
+  ],
+  KeyVaultAuthenticationFailure: [
+    'IdentityHasNoAccess',
+    'Grant the identity its role (cmk admin ensure-identity <identity> --vault <vault>, or --hsm <name>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
+    "Storage could not use the key with the account's identity.",
+  ],
+  HttpResourceNotFound: ['KeyNotFound', 'Check vault, key and version: cmk key show <key> --vault <vault>'],
+  KeyVaultKeyNotSupported: [
+    'KeyUnsupported',
+    'Create one under another name: cmk key ensure <name> --vault <vault> --size 3072',
+    'Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.',
+  ],
+  MissingMsiHeaders: [
+    'IdentityHasNoAccess',
+    'Give it one: cmk account enable <account> --identity <identity> …',
+    'The account has no identity to reach the key with.',
+  ],
+  ResourceGroupNotFound: [
+    'NotFound',
+    'Create the resource group (az group create --name <group> --location <region>), or name another one.',
+  ],
+  SubscriptionNotFound: ['NotFound', 'Check --subscription: `az account list` shows what your sign-in sees.'],
+  VaultAlreadyExists: ['NameTaken', 'Choose another name: vault names are unique in all Azure, deleted ones included.'],
+  StorageAccountAlreadyTaken: ['NameTaken', 'Choose another name: account names are unique in all Azure.'],
+  ObjectIsDeletedButRecoverable: ['NameTaken', 'Recover it (az keyvault key recover), or choose another name.'],
+};
 
-/** Azure's codes as sentences with the next step. Codes: those seen on the wire, see the tests. */
-const BY_CODE: Readonly<Record<string, Sentence>> = {
-  KeyVaultPolicyError: () => ({
-    reason: 'PurgeProtectionOff',
-    message: 'Storage takes no keys from a vault, or a Managed HSM, without purge protection.',
-    nextStep:
-      'Turn it on (it cannot be turned off again): cmk vault ensure <vault>; of a Managed HSM: az keyvault update-hsm --hsm-name <name> --enable-purge-protection true',
-  }),
-  KeyVaultAuthenticationFailure: () => ({
-    reason: 'IdentityHasNoAccess',
-    message: "Storage could not use the key with the account's identity.",
-    nextStep:
-      'Give the identity its role (cmk admin ensure-identity <identity> --vault <vault>, or --hsm <name>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
-  }),
-  HttpResourceNotFound: ({ message }) => ({
-    reason: 'KeyNotFound',
-    message: `Storage did not find the key: ${message}`,
-    nextStep: 'Check vault, key and version: cmk key show <key> --vault <vault>',
-  }),
-  KeyVaultKeyNotSupported: () => ({
-    reason: 'KeyUnsupported',
-    message: 'Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.',
-    nextStep: 'Create one under another name: cmk key ensure <name> --vault <vault> --size 3072',
-  }),
-  MissingMsiHeaders: () => ({
-    reason: 'IdentityHasNoAccess',
-    message: 'The account has no identity to reach the key with.',
-    nextStep: 'Give it one: cmk account enable <account> --identity <identity> …',
-  }),
-  ResourceGroupNotFound: ({ message }) => ({
-    reason: 'NotFound',
-    message,
-    nextStep: 'Create the resource group (az group create --name <group> --location <region>), or name another one.',
-  }),
-  SubscriptionNotFound: ({ message }) => ({
-    reason: 'NotFound',
-    message,
-    nextStep: 'Check --subscription: `az account list` shows what your sign-in sees.',
-  }),
-  VaultAlreadyExists: ({ message }) => ({
-    reason: 'NameTaken',
-    message,
-    nextStep: 'Choose another name: vault names are unique in all Azure, deleted ones included.',
-  }),
-  StorageAccountAlreadyTaken: ({ message }) => ({
-    reason: 'NameTaken',
-    message,
-    nextStep: 'Choose another name: account names are unique in all Azure.',
-  }),
-  ObjectIsDeletedButRecoverable: ({ message }) => ({
-    reason: 'NameTaken',
-    message,
-    nextStep: 'Recover it (az keyvault key recover), or choose another name.',
-  }),
-  AuthorizationFailed: ({ message }) => {
-    const [, action, scope] = /perform action '([^']+)' over scope '([^']+)'/.exec(message) ?? [];
+/** A right that the sign-in lacks in Azure Resource Manager. */
+function missingRight(failure: Failure): Explanation | undefined {
+  const { code, message } = failure;
+  if (code === 'AuthorizationFailed') {
+    const [, action, scope = 'the resource'] = /perform action '([^']+)' over scope '([^']+)'/.exec(message) ?? [];
     return {
       reason: 'MissingPermission',
       message: action ? `Your sign-in lacks the right ${action} on ${scope}.` : message,
-      nextStep: `Ask an Owner or User Access Administrator of ${scope ?? 'the resource'} for a role that has it; a role given just now takes some minutes.`,
+      nextStep: `Ask an Owner or User Access Administrator of ${scope} for a role that has it; a role takes some minutes to take effect.`,
     };
-  },
-  LinkedAuthorizationFailed: (failure) => {
-    const { actions, scopes } = linkedRight(failure) ?? {};
-    const isIdentity = actions === undefined || /userAssignedIdentities/i.test(actions);
-    return {
-      reason: 'MissingPermission',
-      message: actions ? `Your sign-in lacks the right ${actions} on ${scopes}.` : failure.message,
-      nextStep: isIdentity
-        ? `Ask for Managed Identity Operator on ${scopes ?? 'the identity'}: attaching it needs that right.`
-        : `Ask for a role with ${actions} on ${scopes}: what is written names it.`,
-    };
-  },
-};
+  }
+  if (code !== 'LinkedAuthorizationFailed') return undefined;
+  const { actions, scopes } = linkedRight(failure) ?? {};
+  const isIdentity = actions === undefined || /userAssignedIdentities/i.test(actions);
+  return {
+    reason: 'MissingPermission',
+    message: actions ? `Your sign-in lacks the right ${actions} on ${scopes}.` : message,
+    nextStep: isIdentity
+      ? `Ask for Managed Identity Operator on ${scopes ?? 'the identity'}: attaching it needs that right.`
+      : `Ask for a role with ${actions} on ${scopes}: what is written names it.`,
+  };
+}
 
 /** Anything that was thrown, as a sentence and the next step. */
 export function explain(error: unknown): Explanation {
   if (error instanceof CmkError) return { reason: error.reason, message: error.message, nextStep: error.nextStep };
   const failure = describeFailure(error);
-  return BY_CODE[failure.code]?.(failure) ?? byKind(failure, error);
+  const [reason, nextStep, message = failure.message] = BY_CODE[failure.code] ?? [];
+  if (reason && nextStep) return { reason, message, nextStep };
+  return missingRight(failure) ?? byKind(failure, error);
 }
 
 function byKind(failure: Failure, error: unknown): Explanation {
@@ -149,10 +130,6 @@ function noVault({ status, code, message }: Failure, error: unknown): boolean {
   return vaultOf(error) !== undefined && (status === 502 || code === 'ENOTFOUND' || /\bENOTFOUND\b/.test(message));
 }
 
-function hsmOf(error: unknown): string | undefined {
-  return /^([\w-]+)\.managedhsm\./.exec(hostOf(error) ?? '')?.[1];
-}
-
 /** Which service was asked, if the SDK says. */
 function hostOf(error: unknown): string | undefined {
   const { request, hostname } = error as { request?: { url?: unknown }; hostname?: unknown };
@@ -161,8 +138,8 @@ function hostOf(error: unknown): string | undefined {
 }
 
 /** The name of the vault or Managed HSM that was asked. */
-function vaultOf(error: unknown): string | undefined {
-  return /^([\w-]+)\.(?:vault|managedhsm)\./.exec(hostOf(error) ?? '')?.[1];
+function vaultOf(error: unknown, kinds = 'vault|managedhsm'): string | undefined {
+  return new RegExp(`^([\\w-]+)\\.(?:${kinds})\\.`).exec(hostOf(error) ?? '')?.[1];
 }
 
 /** A Managed HSM says which right is missing, and where; a list that is refused comes without words. */
@@ -175,7 +152,7 @@ function hsmStep(hsm: string, message: string): string {
 /** Key Vault says in words why it forbids something; a list of keys or versions that is refused comes without them. */
 function forbiddenStep({ message, code }: Failure, error: unknown): string {
   const vault = vaultOf(error) ?? '<vault>';
-  const hsm = hsmOf(error);
+  const hsm = vaultOf(error, 'managedhsm');
   if (/firewall|not allowed access|client address/i.test(message)) {
     return 'The firewall of the vault or account keeps this network out: run it from one that is let in.';
   }

@@ -9,7 +9,7 @@ const USAGE = `Usage: cmk <command> [options]
 
 const AFTER = `
   -o table|json|jsonl|csv    --query <jmespath>    --wide    --quiet    --watch
-  --profile <name>    --subscription <id>    --cloud <name>    --dry-run
+  --subscription <id>    --cloud <name>    --dry-run
 
 Start: az login; cmk doctor; cmk account onboard --help
 More: cmk <command> --help, cmk help options, environment, exit-codes
@@ -18,39 +18,36 @@ More: cmk <command> --help, cmk help options, environment, exit-codes
 const EXIT_CODES = `Exit codes:
   0    done, or nothing to do
   1    a check found something, or only a part was done
-  2    the command line is not right; nothing was changed
-  3    refused: something has to be different first
+  2    wrong arguments; nothing was changed
+  3    refused: something has to be changed first
   4    not signed in, or a right is missing
-  5    Azure could not be reached, is throttling, or a role does not count yet:
+  5    Azure could not be reached, is throttling, or a role has not taken effect:
        run it again
-  70   unforeseen: run it again with CMK_DEBUG=1, and report it
-  130  interrupted (129 and 143 likewise): run it again, and it goes on
+  70   unexpected error: run it again with CMK_DEBUG=1, and report it
+  130  interrupted (129 and 143 likewise): run it again to continue
 `;
 
 const ENVIRONMENT = `Environment:
-  AZURE_SUBSCRIPTION_ID      where things are created
+  AZURE_SUBSCRIPTION_ID      as --subscription, where things are created
   AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
-                             a sign-in that goes before that of \`az login\`
+                             a sign-in that takes precedence over \`az login\`
   AZURE_CLOUD                as --cloud
-  CMK_PROFILE                as --profile
-  CMK_DEBUG                  1: the stack of an error that is unforeseen
-  XDG_CONFIG_HOME            where cmk/profiles.json is (default: ~/.config)
+  CMK_DEBUG                  1: print the stack of an unexpected error
   CMK_KEY_PASSWORD           password of a file for key import
-  NO_COLOR, COLUMNS          no colours; how wide the terminal is
+  NO_COLOR, COLUMNS          no colours; width of the terminal
 
-Of the app, where a command concerns it:
-  CMK_API, CMK_API_AUDIENCE  where the app answers: list, show and now ask it first
+Settings of the app:
+  CMK_API, CMK_API_AUDIENCE  address of its API: list, show and now call it first
   AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
                              its storage: audit trail, queues, drift reports, and
-                             what list, show and now read where it does not answer
+                             what list, show and now read if it does not answer
   CMK_VAULTS                 its vaults: the same, drift, doctor, vault list
-  CMK_SUBSCRIPTIONS          where it looks for accounts: key show, key revoke,
-                             rekey, rotation list
+  CMK_SUBSCRIPTIONS          its subscriptions: key show, key revoke, rekey,
+                             rotation list
   CMK_USAGE_WORKSPACE        log of who used a key: key show, key retire
   CMK_DUAL_CONTROL           off: the revoker of a key may restore it
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
-                             where admin ensure-events has events delivered
-  CMK_AUTOFIX                what drift --as-app fixes
+                             destination of events: admin ensure-events
   CMK_NOTIFY                 its targets, for admin test-notification
   CMK_API_CLIENT_ID          app registration whose owners doctor reports
 `;
@@ -70,18 +67,17 @@ export function rootHelp(program: Command): string {
 
 /** Options of every command, which the help of each has below its own. */
 export function addGlobalOptions(program: Command, outputs: readonly string[]): Command {
-  const output = choice('-o, --output <format>', 'table, one document, or a row for each thing', outputs);
+  const output = choice('-o, --output <format>', 'a table, one document, or a row for each item', outputs);
   const { parseArg } = output;
   // As `kubectl` has it: a table with every column.
   output.argParser((given, before) => (given === 'wide' ? given : parseArg?.(given, before)));
   return program
     .addOption(output)
     .option('--json', 'short for -o json')
-    .option('--query <jmespath>', 'print this of the document alone (https://jmespath.org)')
+    .option('--query <jmespath>', 'print only this of the document (https://jmespath.org)')
     .option('--wide', 'tables with every column, in full')
     .option('-q, --quiet', 'no progress')
-    .option('--profile <name>', 'settings by a name, of ~/.config/cmk/profiles.json')
-    .option('--subscription <id>', 'look for and create things in this subscription')
+    .option('--subscription <id>', 'search, and create, in this subscription alone')
     .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud');
 }
 

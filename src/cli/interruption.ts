@@ -23,20 +23,12 @@ export function interruptions(): AbortSignal {
   return controller.signal;
 }
 
-/** Waits for `work`, but not after the signal aborts: then it goes on unheard. */
+/** Waits for `work`, but not after the signal aborts: then its outcome is ignored. */
 export async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  let stop = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
+    const stop = (): void => reject(signal?.reason);
+    if (signal?.aborted) stop();
+    signal?.addEventListener('abort', stop);
   });
-  work.catch(() => {});
-  aborted.catch(() => {});
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  return Promise.race([work, aborted]);
 }

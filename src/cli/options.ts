@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
 import { isReadable, NOT_READABLE, TEXT_LENGTHS } from '../http/readable.ts';
-import type { Where } from '../operations/resolve.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 
@@ -18,9 +17,8 @@ export function parsed<T>(parse: (text: string) => T): (text: string) => T {
 }
 
 export function number(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It has to be a whole number.');
-  return value;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It has to be a whole number.');
 }
 
 export function oneTo(most: number): (text: string) => number {
@@ -36,31 +34,22 @@ export function text(option: string, [least, most]: readonly [number, number]): 
   return (given) => {
     const said = given.trim();
     const { length } = said;
-    if (/^<[^<>]*>$/.test(said)) {
-      throw new CmkError(
-        'ArgumentInvalid',
-        `${option} still has the placeholder ${said}.`,
-        'Write your own text in its place; nothing was done.',
-      );
-    }
-    if (length >= least && length <= most && isReadable(said)) return said;
-    if (length >= least && length <= most) {
-      throw new CmkError('ArgumentInvalid', `${option} ${NOT_READABLE}.`, 'Say it in plain words; nothing was done.');
-    }
-    throw new CmkError(
-      'ArgumentInvalid',
-      `${option} takes ${least} to ${most} characters, and was given ${length}.`,
-      'Say it shorter, or more fully; nothing was done.',
-    );
+    const problem = /^<[^<>]*>$/.test(said)
+      ? `still has the placeholder ${said}`
+      : length < least || length > most
+        ? `takes ${least} to ${most} characters, and was given ${length}`
+        : isReadable(said)
+          ? undefined
+          : NOT_READABLE;
+    if (problem === undefined) return said;
+    throw new CmkError('ArgumentInvalid', `${option} ${problem}.`, 'Correct it; nothing was changed.');
   };
 }
 
-/** Option of what can be read again and again. */
+/** Option of what can be read repeatedly. */
 export function watching(command: Command): Command {
   return command.addOption(
-    new Option('-w, --watch [duration]', 'show it again and again, until Ctrl-C')
-      .argParser(parsed(pause))
-      .preset('PT5S'),
+    new Option('-w, --watch [duration]', 'repeat until Ctrl-C').argParser(parsed(pause)).preset('PT5S'),
   );
 }
 
@@ -88,59 +77,67 @@ export function duration(text: string): string {
   return text.trim().toUpperCase();
 }
 
-/** Option of everything that can be tried. */
-function dryRunning(command: Command): Command {
-  return command.option('--dry-run', 'show what would be done, and do nothing');
-}
-
 /** Options of everything that changes something. */
 export function changing(command: Command): Command {
-  return dryRunning(command)
+  return command
+    .option('--dry-run', 'show what would be changed, and change nothing')
     .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason))
     .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket));
 }
 
-export function waiting(command: Command): Command {
-  return command.addOption(
-    new Option('--wait <duration>', 'how long to wait for roles to count, as PT10M or in seconds')
-      .argParser(parsed(seconds))
-      .default(600, 'PT10M'),
-  );
-}
-
-/** Which vault is meant, or which Managed HSM: that sets the same option, as a vault may have the same name. */
-export function inVault(command: Command, what: string, mandatory = false): Command {
+/** Options of an order, which needs a reason. */
+export function explained(command: Command): Command {
   return command
-    .addOption(new Option('--vault <vault>', `name, ARM id or URI of ${what}`).makeOptionMandatory(mandatory))
-    .option('--hsm <name>', 'name of a Managed HSM, instead of --vault')
-    .on('option:vault', () => oneOf(command, command.getOptionValue('hsm')))
-    .on('option:hsm', (name: string) => {
-      oneOf(command, command.getOptionValue('vault'));
-      command.setOptionValueWithSource('vault', hsmAsVault(name), 'cli');
-    });
+    .requiredOption('--reason <text>', 'why, for the audit trail', text('--reason', TEXT_LENGTHS.reason))
+    .option('--ticket <number>', 'change or incident number', text('--ticket', TEXT_LENGTHS.ticket));
 }
 
-/** What `--hsm` says as the option `--vault`. */
-export function hsmAsVault(name: string): string {
-  return `managedHSMs/${name}`;
+/** An option whose value has another name. */
+export class NamedOption extends Option {
+  readonly #name: string;
+
+  constructor(flags: string, description: string, name: string) {
+    super(flags, description);
+    this.#name = name;
+  }
+
+  override attributeName(): string {
+    return this.#name;
+  }
 }
 
-function oneOf(command: Command, other: unknown): void {
-  if (other === undefined) return;
-  throw new CmkError(
-    'ArgumentInvalid',
-    `${command.name()} takes --vault or --hsm, not both.`,
-    'Name the vault or the Managed HSM that has the key.',
+export function waiting(command: Command): Command {
+  const what = 'how long to wait for roles to take effect, as PT10M or in seconds';
+  return command.addOption(
+    new NamedOption('--wait <duration>', what, 'waitSeconds').argParser(parsed(seconds)).default(600, 'PT10M'),
   );
 }
 
-export function placeOf({ subscription, resourceGroup }: Where): Where {
-  return { subscription, resourceGroup };
+/** Which vault is meant, or which Managed HSM. */
+export function inVault(command: Command, what: string, mandatory = false): Command {
+  const once =
+    (vaultOf: (text: string) => string) =>
+    (text: string, before?: string): string => {
+      if (before === undefined) return vaultOf(text);
+      throw new InvalidArgumentError(`${command.name()} takes --vault or --hsm, not both.`);
+    };
+  return command
+    .addOption(
+      new Option('--vault <vault>', `name, ARM id or URI of ${what}`)
+        .makeOptionMandatory(mandatory)
+        .argParser(once((name) => name)),
+    )
+    .addOption(
+      // A Managed HSM may have the name of a vault.
+      new NamedOption('--hsm <name>', 'name of a Managed HSM, instead of --vault', 'vault').argParser(
+        once((name) => `managedHSMs/${name}`),
+      ),
+    );
 }
 
 /** The vaults that a command reads. */
 export function vaults(): Option {
-  return new Option('--vault <vault...>', 'vaults to look at').default([], 'those of CMK_VAULTS');
+  return new Option('--vault <vault...>', 'vaults to read').default([], 'those of CMK_VAULTS');
 }
 
 export function inGroup(command: Command, what: string): Command {
@@ -149,27 +146,15 @@ export function inGroup(command: Command, what: string): Command {
     .option('-l, --location <region>', `region ${what}`);
 }
 
-export function keySize(command: Command): Command {
-  return command
-    .addOption(new Option('--kty <type>', 'kind of a new key').choices(['RSA', 'RSA-HSM']))
-    .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number));
-}
-
 export function expiry(command: Command): Command {
-  return command.option('--expires <when>', 'expiry, as a date (2028-06-30), a duration from now (P2Y), or never');
-}
-
-/** What --expires says. */
-export function expiryOf(when: string | undefined, now: Date): Date | 'never' | undefined {
-  if (when === undefined) return undefined;
-  return when.toLowerCase() === 'never' ? 'never' : parseMoment(when, now);
+  return command.option(
+    '--expires <when>',
+    'expiry, as a date (2028-06-30), a duration from now (P2Y), or never',
+    (when) => (when.toLowerCase() === 'never' ? 'never' : parseMoment(when, new Date())),
+  );
 }
 
 /** For what asks for the name to be typed. */
 export function confirmed(command: Command): Command {
   return command.option('--yes', 'do not ask for the name to be typed; needed without a terminal');
-}
-
-export function rotationPolicy(command: Command): Command {
-  return command.option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it');
 }

@@ -59,7 +59,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
 const WITH_TIME = /^(?:-w|--(?:if-older-than|since|until|wait|watch))$/;
 
 /** Options of every command that take a value, which is no word of the command's name. */
-const WITH_VALUE = /^(?:-o|--(?:output|query|profile|subscription|cloud))$/;
+const WITH_VALUE = /^(?:-o|--(?:output|query|subscription|cloud))$/;
 
 interface Word {
   readonly word: string;
@@ -82,19 +82,14 @@ export function renamed(
   for (const length of [2, 1]) {
     const named = words.slice(0, length);
     const name = named.map(({ word }) => word).join(' ');
-    const replace = (by: string): string[] => {
-      const places = named.map(({ at }) => at);
-      return args.flatMap((word, at) => (at === places[0] ? by.split(' ') : places.includes(at) ? [] : [word]));
-    };
-    const habit = Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
-    if (habit !== undefined) return { args: replace(habit) };
-    const now = Object.hasOwn(OLD_NAMES, name) ? OLD_NAMES[name] : undefined;
-    if (now === undefined) continue;
-    const next = typeof now === 'string' ? now : (now[words.length > length ? 1 : 0] ?? '');
-    return {
-      args: replace(next),
-      hint: `\`cmk ${name}\` is now \`cmk ${next}\`: the old name works in this release only.`,
-    };
+    const isOld = Object.hasOwn(OLD_NAMES, name);
+    const meant = isOld ? OLD_NAMES[name] : Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
+    if (meant === undefined) continue;
+    const next = typeof meant === 'string' ? meant : meant[words.length > length ? 1 : 0];
+    const [first, ...others] = named.map(({ at }) => at);
+    const rest = args.flatMap((word, at) => (at === first ? next.split(' ') : others.includes(at) ? [] : [word]));
+    if (!isOld) return { args: rest };
+    return { args: rest, hint: `\`cmk ${name}\` is now \`cmk ${next}\`: the old name works in this release only.` };
   }
   return { args: spelled(args, words, program) };
 }

@@ -20,11 +20,11 @@ export const OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
 export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 'table'>;
 
 /** A cell of a table; some have a short form, for a table that is not to be wide. */
-export type Cell = string | number | undefined | { readonly full: string; readonly short: string };
-/** A column of a list: a field, or a title and what a row has there. `wide`: only where it was asked for. */
-export type Column<T> = (keyof T & string) | readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
-/** A column; `wide`: only where it was asked for. */
-type Title = string | { readonly title: string; readonly wide: boolean };
+type Cell = string | number | undefined | { readonly full: string; readonly short: string };
+/** A title, and what a row has there. `wide`: only where it was asked for. */
+export type TitledColumn<T> = readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
+/** A column of a list: a field, or a title and what a row has there. */
+export type Column<T> = (keyof T & string) | TitledColumn<T>;
 
 interface OutputOptions {
   /** Tables have every column, in full. */
@@ -41,15 +41,14 @@ const BAR = 20;
 /** Of every document; raised when something in it is taken away or means something else. */
 export const DOCUMENT_VERSION = 1;
 
-const SIGNS: Record<Entry['kind'], [string, Parameters<typeof styleText>[0]]> = {
+type Colour = Parameters<typeof styleText>[0];
+const SIGNS: Record<Entry['kind'] | ChecklistLine['state'], [string, Colour]> = {
   found: ['✓', 'green'],
+  ok: ['✓', 'green'],
   done: ['+', 'yellow'],
   planned: ['~', 'cyan'],
   waiting: ['…', 'dim'],
   note: ['!', 'magenta'],
-};
-const STATES: Record<ChecklistLine['state'], [string, Parameters<typeof styleText>[0]]> = {
-  ok: ['✓', 'green'],
   advice: ['!', 'magenta'],
   failed: ['✗', 'red'],
   unknown: ['?', 'yellow'],
@@ -72,7 +71,7 @@ export class Output {
   readonly #erases: boolean;
   #waiting = false;
   /** When the work that is counted began, how much was done then, and when a line last said how far it is. */
-  #progress: { readonly total: number; readonly startMs: number; readonly start: number; saidMs: number } | undefined;
+  #counted: { readonly total: number; readonly startMs: number; readonly start: number; saidMs: number } | undefined;
 
   /** @param environment `NO_COLOR` and `TERM` (https://no-color.org), and `COLUMNS` (POSIX) */
   constructor(
@@ -118,84 +117,66 @@ export class Output {
     if (this.isRows && !this.#rows) {
       this.list<Entry>(['kind', 'action', 'resource', 'from', 'to', 'text'], report.entries);
     } else if (this.format === 'terminal') {
-      const said = report.dryRun
-        ? report.changed
-          ? 'Dry run: nothing was changed.'
-          : 'Dry run: nothing to do.'
-        : report.changed
-          ? 'Done.'
-          : 'Nothing to do.';
+      const [changed, unchanged] = report.dryRun
+        ? ['Dry run: nothing was changed.', 'Dry run: nothing to do.']
+        : ['Done.', 'Nothing to do.'];
+      const said = report.changed ? changed : unchanged;
       this.#line(this.#paint('bold', said));
     }
   }
 
   checks(checks: readonly ChecklistLine[]): void {
-    if (this.isRows) {
-      this.list<ChecklistLine>(['state', 'check', 'detail', 'fix'], checks);
-    }
+    if (this.isRows) this.list<ChecklistLine>(['state', 'check', 'detail', 'fix'], checks);
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
-    for (const { check, state, ...words } of checks) {
-      const detail = visible(words.detail);
-      const fix = words.fix && visible(words.fix);
-      if (this.format === 'lines')
-        this.#line([state, check, detail, ...(fix && state !== 'ok' ? [fix] : [])].join('\t'));
+    for (const { check, state, detail, fix = '' } of checks) {
+      const [sign, colour] = SIGNS[state];
+      const steps = state === 'ok' || fix === '' ? [] : [visible(fix)];
+      if (this.format === 'lines') this.#line([state, check, visible(detail), ...steps].join('\t'));
       if (this.format !== 'terminal') continue;
-      const [sign, colour] = STATES[state];
-      this.#line(`${this.#paint(colour, sign)} ${check.padEnd(width)} ${detail}`);
-      if (fix && state !== 'ok') this.#line(`  ${' '.repeat(width)} ${this.#paint('dim', `→ ${fix}`)}`);
+      this.#line(`${this.#paint(colour, sign)} ${check.padEnd(width)} ${visible(detail)}`);
+      for (const step of steps) this.#line(`  ${' '.repeat(width)} ${this.#paint('dim', `→ ${step}`)}`);
     }
   }
 
-  /** A row for each thing. */
-  list<T extends object>(columns: readonly Column<T>[], things: readonly T[]): void {
-    const titles = columns.map((column) =>
-      typeof column === 'string' ? titleOf(column) : { title: column[0], wide: column[2] !== undefined },
-    );
-    const cellOf = (thing: T) => (column: Column<T>) =>
-      typeof column === 'string' ? (thing[column] as Cell) : column[1](thing);
-    this.table(
-      titles,
-      things.map((thing) => columns.map(cellOf(thing))),
-      things,
-    );
-  }
-
-  /**
-   * A table in a terminal; in a pipe its rows without a header.
-   *
-   * @param records the same rows as they are, for `jsonl`
-   */
-  table(titles: readonly Title[], rows: readonly (readonly Cell[])[], records: readonly object[] = []): void {
+  /** A row for each thing: a table in a terminal, lines without a header in a pipe. */
+  list<T>(columns: readonly Column<T>[], things: readonly T[]): void {
     if (this.format === 'json') return;
     this.#rows = true;
-    const columns = titles.map((title) => (typeof title === 'string' ? { title, wide: false } : title));
-    const shown = columns.map(({ wide }) => !wide || this.#wide);
-    const seen = columns.filter((_, at) => shown[at]);
-    const header = seen.map(({ title }) => title);
-    const cells = rows.map((row) => row.filter((_, at) => shown[at]).map((cell) => visible(this.#text(cell))));
-    if (this.format !== 'terminal') {
-      if (this.format === 'csv') this.#line(csvLine(header.map((title) => title.toLowerCase().replaceAll(' ', '_'))));
-      if (this.format === 'jsonl') for (const record of records) this.#line(visibleLines(JSON.stringify(record)));
-      else for (const row of cells) this.#line(this.format === 'csv' ? csvLine(row) : row.join('\t'));
-      return;
+    const shown = columns
+      .map(
+        (column): TitledColumn<T> =>
+          typeof column === 'string' ? [titleOf(column), (thing) => thing[column] as Cell] : column,
+      )
+      .filter(([, , wide]) => wide === undefined || this.#wide);
+    const header = shown.map(([title]) => title);
+    const rows = things.map((thing) => shown.map(([, cellOf]) => visible(this.#text(cellOf(thing)))));
+    switch (this.format) {
+      case 'jsonl':
+        for (const thing of things) this.line(thing);
+        return;
+      case 'csv':
+        this.#line(csvLine(header.map((title) => title.toLowerCase().replaceAll(' ', '_'))));
+        for (const row of rows) this.#line(csvLine(row));
+        return;
+      case 'lines':
+        for (const row of rows) this.#line(row.join('\t'));
+        return;
+      case 'terminal': {
+        const { lines, omitted } = tableLines(header, rows, this.#wide ? undefined : this.#width);
+        for (const [at, line] of lines.entries()) this.#line(at === 0 ? this.#paint('bold', line) : line);
+        if (omitted.length > 0) this.#line(this.#paint('dim', `(${omitted.join(', ')}: --wide)`));
+      }
     }
-    const { lines, omitted } = tableLines(header, cells, this.#wide ? undefined : this.#width);
-    const [first = '', ...rest] = lines;
-    this.#line(this.#paint('bold', first));
-    for (const line of rest) this.#line(line);
-    if (omitted.length > 0) this.#line(this.#paint('dim', `(${omitted.join(', ')}: --wide)`));
   }
 
   /** What is known of one thing: a line for each fact in a terminal and in a pipe, else one row. */
   facts(facts: readonly (readonly [string, string | undefined])[], record: object): void {
-    const known = facts.filter(([, value]) => value !== undefined);
-    if (this.isRows) {
-      this.table(
-        facts.map(([name]) => name.toUpperCase()),
-        [facts.map(([, value]) => value)],
+    if (this.isRows)
+      this.list(
+        facts.map(([name, value]) => [name.toUpperCase(), () => value] as const),
         [record],
       );
-    }
+    const known = facts.filter(([, value]) => value !== undefined);
     const width = Math.max(0, ...known.map(([name]) => name.length));
     for (const [name, value = ''] of known) {
       if (this.format === 'lines') this.#line(`${name}\t${visible(value)}`);
@@ -206,11 +187,6 @@ export class Output {
   text(text: string): void {
     if (this.isRows) this.#say(visibleLines(text));
     else if (this.format === 'terminal' || this.format === 'lines') this.#line(visibleLines(text));
-  }
-
-  /** Something beside what was asked for, which is no part of it in any format. */
-  aside(text: string): void {
-    this.#say(visible(text));
   }
 
   /** A document in one line. */
@@ -226,11 +202,11 @@ export class Output {
   error({ reason, message, nextStep }: Explanation, before: object = {}): void {
     this.clear();
     const document = { version: DOCUMENT_VERSION, ...before, error: { reason, message, nextStep } };
-    if (this.format === 'jsonl') this.#line(visibleLines(JSON.stringify(document)));
+    if (this.format === 'jsonl') this.line(document);
     else if (this.format === 'json') this.json(document);
     else {
-      this.#err.write(`${this.#paintErr('red', 'error:')} ${reason}: ${visibleLines(message)}\n`);
-      this.#err.write(`${this.#paintErr('cyan', 'hint:')} ${visibleLines(nextStep)}\n`);
+      this.#err.write(`${this.#paint('red', 'error:', this.#err)} ${reason}: ${visibleLines(message)}\n`);
+      this.#err.write(`${this.#paint('cyan', 'hint:', this.#err)} ${visibleLines(nextStep)}\n`);
     }
   }
 
@@ -241,39 +217,43 @@ export class Output {
 
   #text(cell: Cell): string {
     if (typeof cell === 'object') return this.format === 'terminal' && !this.#wide ? cell.short : cell.full;
-    // Where fields are apart by tabs, one that is empty is not seen.
+    // Between tabs an empty field cannot be seen.
     return cell === undefined ? (this.format === 'csv' ? '' : NOTHING) : String(cell);
   }
 
   #wait(text: string, progress?: Progress): void {
     if (this.#quiet) return;
-    const pace = progress && this.#pace(progress);
+    const pace = progress && this.#paceOf(progress);
     if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
       this.clear();
-      const bar = pace === undefined ? '…' : `[${barOf(pace)}] ${wordsOf(pace)} `;
-      this.#err.write(this.#paintErr('dim', `${bar} ${text}`.slice(0, this.#width - 1)));
+      const bar = progress && pace ? `[${barOf(progress)}] ${pace} ` : '…';
+      this.#err.write(this.#paint('dim', `${bar} ${text}`.slice(0, this.#width - 1), this.#err));
       this.#waiting = true;
-    } else if (pace && this.#progress) {
-      const nowMs = performance.now();
-      if (nowMs - this.#progress.saidMs < PROGRESS_LINE_MS) return;
-      this.#progress.saidMs = nowMs;
-      this.#err.write(`${text.startsWith('for ') ? `waiting ${text}` : 'progress'} (${wordsOf(pace)})\n`);
-    } else if (text.startsWith('for ')) this.#err.write(`waiting ${text}\n`);
-  }
-
-  /** Rate and rest of the work that is counted, since it was first counted here. */
-  #pace({ done, total }: Progress): Pace {
-    const nowMs = performance.now();
-    if (this.#progress?.total !== total) {
-      this.#progress = { total, startMs: nowMs, start: done, saidMs: Number.NEGATIVE_INFINITY };
+      return;
     }
-    const { start, startMs } = this.#progress;
-    const seconds = (nowMs - startMs) / 1_000;
-    const perSecond = done > start && seconds > 0 ? (done - start) / seconds : undefined;
-    return { done, total, perSecond };
+    const nowMs = performance.now();
+    if (pace && this.#counted) {
+      if (nowMs - this.#counted.saidMs < PROGRESS_LINE_MS) return;
+      this.#counted.saidMs = nowMs;
+    }
+    const what = text.startsWith('for ') ? `waiting ${text}` : 'progress';
+    if (pace || what !== 'progress') this.#err.write(`${what}${pace ? ` (${pace})` : ''}\n`);
   }
 
-  /** Takes the line of progress away. */
+  /** `120/500, 4.2/s, 2m left`: by what was done since the work was first counted here. */
+  #paceOf({ done, total }: Progress): string {
+    const nowMs = performance.now();
+    if (this.#counted?.total !== total) {
+      this.#counted = { total, startMs: nowMs, start: done, saidMs: Number.NEGATIVE_INFINITY };
+    }
+    const { start, startMs } = this.#counted;
+    const perSecond = (done - start) / ((nowMs - startMs) / 1_000);
+    if (!(perSecond > 0)) return `${done}/${total}`;
+    const left = done < total ? `, ${inShort((total - done) / perSecond)} left` : '';
+    return `${done}/${total}, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
+  }
+
+  /** Erases the line of progress. */
   clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
@@ -289,12 +269,8 @@ export class Output {
     this.#out.write(`${text}\n`);
   }
 
-  #paint(colour: Parameters<typeof styleText>[0], text: string): string {
-    return this.#out.isTTY && this.#colours ? styleText(colour, text, { validateStream: false }) : text;
-  }
-
-  #paintErr(colour: Parameters<typeof styleText>[0], text: string): string {
-    return this.#err.isTTY && this.#colours ? styleText(colour, text, { validateStream: false }) : text;
+  #paint(colour: Colour, text: string, { isTTY }: Sink = this.#out): string {
+    return isTTY && this.#colours ? styleText(colour, text, { validateStream: false }) : text;
   }
 }
 
@@ -306,17 +282,6 @@ function titleOf(field: string): string {
 /** The terminal's width: `COLUMNS` if it is exported, else what the terminal reports. */
 export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string, string | undefined>>): number {
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
-}
-
-interface Pace extends Progress {
-  readonly perSecond: number | undefined;
-}
-
-/** `120/500, 4.2/s, 2m left`. */
-function wordsOf({ done, total, perSecond }: Pace): string {
-  const rate = perSecond === undefined ? [] : [`${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s`];
-  const left = perSecond === undefined || done >= total ? [] : [`${inShort((total - done) / perSecond)} left`];
-  return [`${done}/${total}`, ...rate, ...left].join(', ');
 }
 
 function barOf({ done, total }: Progress): string {

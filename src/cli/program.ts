@@ -58,7 +58,7 @@ export function createProgram(cli: Cli): Command {
   addExplainCommand(program, cli);
   addDoctorCommand(program, cli);
   addAdminCommands(program, cli);
-  addCompletionCommands(program, cli);
+  addCompletionCommands(program, out);
   addHelpCommand(program, cli);
   return program;
 }

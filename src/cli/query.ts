@@ -1,11 +1,11 @@
 import { compile, search } from '@jmespath-community/jmespath';
 import { CmkError } from '../errors.ts';
-import type { Output } from './output.ts';
+import type { Output, TitledColumn } from './output.ts';
 
 type Json = Parameters<typeof search>[0];
 
 /**
- * For before anything is done: a command that has changed something cannot say any more that its command line is not right.
+ * Checked before the command runs: after a change it is too late to refuse the command line.
  *
  * @throws {@link CmkError} `ArgumentInvalid` for what is no JMESPath expression (https://jmespath.org)
  */
@@ -15,27 +15,14 @@ export function checkQuery(expression: string): void {
 
 /** Prints what a query takes out of the document that a command ends with. @throws {@link CmkError} `QueryFailed` */
 export function printQuery(document: unknown, expression: string, output: Output): void {
-  const value = query(document, expression);
-  if (output.format === 'json') {
-    output.json(value ?? null);
-    return;
-  }
-  const { titles, rows } = rowsOf(value);
-  output.table(
-    titles.map((title) => title.toUpperCase()),
-    rows,
-    Array.isArray(value) ? value : [value ?? null],
-  );
-}
-
-/**
- * What a JMESPath expression takes out of a document.
- *
- * @throws {@link CmkError} `QueryFailed` where the document is not what the expression takes
- */
-function query(document: unknown, expression: string): unknown {
   // Through JSON: what is undefined is not there.
-  return orFail('QueryFailed', expression, () => search(JSON.parse(JSON.stringify(document)) as Json, expression));
+  const json = JSON.parse(JSON.stringify(document)) as Json;
+  const value: unknown = orFail('QueryFailed', expression, () => search(json, expression)) ?? null;
+  if (output.format === 'json') output.json(value);
+  else {
+    const things: readonly unknown[] = Array.isArray(value) ? value : [value];
+    output.list(fieldColumns(things), things);
+  }
 }
 
 function orFail<T>(reason: 'ArgumentInvalid' | 'QueryFailed', expression: string, work: () => T): T {
@@ -51,20 +38,12 @@ function orFail<T>(reason: 'ArgumentInvalid' | 'QueryFailed', expression: string
   }
 }
 
-/** A value as the rows of a table: one for each thing of a list, with what the thing has as its columns. */
-export function rowsOf(value: unknown): { readonly titles: readonly string[]; readonly rows: readonly string[][] } {
-  const things = Array.isArray(value) ? value : [value];
-  const isThing = (thing: unknown): thing is Record<string, unknown> =>
-    typeof thing === 'object' && thing !== null && !Array.isArray(thing);
-  const titles = [...new Set(things.filter(isThing).flatMap((thing) => Object.keys(thing)))];
-  const rows = things.map((thing) => {
-    if (Array.isArray(thing)) return thing.map(cell);
-    return isThing(thing) ? titles.map((title) => cell(thing[title])) : [cell(thing)];
-  });
-  const width = Math.max(1, ...rows.map(({ length }) => length));
-  const named =
-    titles.length > 0 ? titles : Array.from({ length: width }, (_, at) => (at === 0 ? 'value' : `value ${at + 1}`));
-  return { titles: named, rows };
+/** A column for each field that one of the things has; for the items of lists, by their places. */
+export function fieldColumns(things: readonly unknown[]): TitledColumn<unknown>[] {
+  const isThing = (thing: unknown): thing is Record<string, unknown> => typeof thing === 'object' && thing !== null;
+  const fields = [...new Set(things.filter(isThing).flatMap((thing) => Object.keys(thing)))];
+  if (fields.length === 0) return [['VALUE', cell]];
+  return fields.map((field) => [field.toUpperCase(), (thing) => cell(isThing(thing) ? thing[field] : thing)]);
 }
 
 function cell(value: unknown): string {

@@ -1,24 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { CmkError } from '../errors.ts';
-
-/** Why a file cannot be read, by Node's codes. */
-const UNREADABLE: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a folder',
-  EACCES: 'you may not read it',
-};
+import { CmkError, messageOf } from '../errors.ts';
 
 /** A file that an option names. @throws {@link CmkError} `ArgumentInvalid` */
 export async function readGiven(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
-  } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    const why = UNREADABLE[code] ?? message;
-    throw new CmkError('ArgumentInvalid', `${path} cannot be read: ${why}.`, 'Check path and rights.', {
-      cause: error,
-    });
+  } catch (cause) {
+    const message = `${path} cannot be read: ${messageOf(cause)}.`;
+    throw new CmkError('ArgumentInvalid', message, 'Check path and rights.', { cause });
   }
 }
 

@@ -1,18 +1,12 @@
-import type { Command } from 'commander';
-import { describe, describeFailure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
-import { type ManagedKey, type ManagedVault, managedKey, managedVault } from '../keys/managed-vaults.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { type AppApi, pagesOf } from '../operations/app-api.ts';
 import { lookSettings } from '../operations/key/blast-radius-of.ts';
 import type { Azure } from '../operations/operator-azure.ts';
-import { findVault } from '../operations/resolve.ts';
-import { appVaults } from '../operations/vault/vault-notes.ts';
 import type { Environment } from '../settings/settings.ts';
-import { readKeyStatus, stateOf } from '../views/key.ts';
+import { readKeyStatus } from '../views/key.ts';
 import { KEY_LIST, KEY_STATUS, type KeyStatus, type KeySummary } from '../views/key-schemas.ts';
-import { appIfKnown } from './app-of-environment.ts';
-import type { Cli } from './cli.ts';
 
 export interface ReadKeys {
   readonly keys: readonly KeySummary[];
@@ -20,20 +14,8 @@ export interface ReadKeys {
   readonly unread: readonly string[];
 }
 
-/**
- * Every key of these vaults, or of all that the app looks after: by the app or its storage, where either is known, else as Key
- * Vault lists them, without who uses them.
- */
-export async function keyReader(
-  vaults: readonly string[],
-  cli: Cli,
-  command: Command,
-): Promise<(azure: Azure) => Promise<ReadKeys>> {
-  const app = await appIfKnown(cli, command);
-  return app ? () => keysByApp(vaults, app) : (azure) => keysOfVaults(vaults, cli, azure);
-}
-
-async function keysByApp(vaults: readonly string[], app: AppApi): Promise<ReadKeys> {
+/** Every key of these vaults; with none named, of all vaults of the app. */
+export async function readKeys(vaults: readonly string[], app: AppApi): Promise<ReadKeys> {
   const keys: KeySummary[] = [];
   const unread: string[] = [];
   for (const vault of vaults.length === 0 ? [undefined] : vaults) {
@@ -50,33 +32,7 @@ async function keysByApp(vaults: readonly string[], app: AppApi): Promise<ReadKe
   };
 }
 
-async function keysOfVaults(named: readonly string[], cli: Cli, azure: Azure): Promise<ReadKeys> {
-  const vaults: ManagedVault[] =
-    named.length > 0
-      ? (await Promise.all(named.map((vault) => findVault(vault, azure)))).flatMap(
-          ({ id }) => managedVault(id, azure.cloud) ?? [],
-        )
-      : [...(appVaults(cli.environment, azure.cloud)?.all ?? [])];
-  if (vaults.length === 0) {
-    throw new CmkError('ArgumentInvalid', 'Which vault is it?', 'Name it with --vault <vault>, or set CMK_VAULTS.');
-  }
-  const keys: KeySummary[] = [];
-  const unread: string[] = [];
-  for (const vault of vaults) {
-    try {
-      for (const name of await azure.keyAdmin.names(vault)) {
-        const key = managedKey(vault, name);
-        const state = stateOf(await azure.keys.listVersions(key), azure.now());
-        keys.push({ key: key.id, vault: vault.name, name, ...state, unread: [] });
-      }
-    } catch (error) {
-      unread.push(`${vault.name}: ${describe(describeFailure(error))}`);
-    }
-  }
-  return { keys, unread };
-}
-
-/** How long to look for what depends on a key. Milliseconds. */
+/** Longest search for what depends on a key. Milliseconds. */
 const BESIDE_MS = 60_000;
 
 /** A key's status, and the users of each version by their names. */
@@ -97,19 +53,15 @@ export async function keyStatusOf(
   environment: Environment,
   { azure, app }: { readonly azure: Azure; readonly app: AppApi | undefined },
 ): Promise<UsedKeyStatus> {
-  const status = (await statusByApp(key, app)) ?? (await statusByVault(key, environment, azure));
+  // It does not answer, or the key or the operator is unknown to it.
+  const byVault = (error: unknown): Promise<KeyStatus> => {
+    if (!(error instanceof CmkError)) throw error;
+    return statusByVault(key, environment, azure);
+  };
+  const status = await (app?.get(`/keys/${key.vault.name}/${key.name}`, KEY_STATUS).catch(byVault) ??
+    statusByVault(key, environment, azure));
   const users = usersByVersion(status);
   return { ...status, versions: status.versions.map((one) => ({ ...one, usedBy: users.get(one.version) ?? [] })) };
-}
-
-/** Undefined: the app does not answer, or does not look after the key, or not for this operator. */
-async function statusByApp({ vault, name }: ManagedKey, app: AppApi | undefined): Promise<KeyStatus | undefined> {
-  try {
-    return await app?.get(`/keys/${vault.name}/${name}`, KEY_STATUS);
-  } catch (error) {
-    if (error instanceof CmkError) return undefined;
-    throw error;
-  }
 }
 
 async function statusByVault(key: ManagedKey, environment: Environment, azure: Azure): Promise<KeyStatus> {

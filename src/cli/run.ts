@@ -1,11 +1,8 @@
 import { CommanderError } from 'commander';
-import { CmkError } from '../errors.ts';
 import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
 import { renamed } from './other-names.ts';
-import { OUTPUTS } from './output.ts';
-import { profileAsked, withProfile } from './profile.ts';
 import { createProgram } from './program.ts';
 import { explainUsage } from './usage.ts';
 
@@ -16,18 +13,7 @@ import { explainUsage } from './usage.ts';
  * @returns the exit code
  */
 export async function run(given: readonly string[], context: CliContext): Promise<number> {
-  const asked = outputAsked(given);
   const cli = new Cli(context);
-  try {
-    // What is completed may be half typed.
-    const profile = given[0] === '__complete' ? undefined : profileAsked(given, context.environment);
-    if (profile !== undefined) cli.environment = withProfile(context.environment, profile);
-  } catch (error) {
-    if (!(error instanceof CmkError)) throw error;
-    const { reason, message, nextStep } = error;
-    cli.fail({ reason, message, nextStep }, asked);
-    return exitCodeOf(reason);
-  }
   const program = createProgram(cli);
   const { args, hint } = renamed(given, program);
   if (hint !== undefined) context.err.write(`${hint}\n`);
@@ -37,10 +23,12 @@ export async function run(given: readonly string[], context: CliContext): Promis
     await unlessInterrupted(program.parseAsync(words, { from: 'user' }), context.interrupted);
     return cli.exitCode;
   } catch (error) {
+    // Those of every command are read first, before what is wrong behind them.
+    const asked = program.opts<GlobalOptions>();
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok; // help was asked for
       // Without a command the help has been shown, which says more.
-      if (asked.json || asked.output || error.code !== 'commander.help')
+      if (asked.json || asked.output || asked.query !== undefined || error.code !== 'commander.help')
         cli.fail(explainUsage(error, program, args), asked);
       return EXIT.usage;
     }
@@ -55,16 +43,4 @@ export async function run(given: readonly string[], context: CliContext): Promis
     if (context.environment.CMK_DEBUG && error instanceof Error) context.err.write(`${error.stack}\n`);
     return exitCodeOf(explanation.reason);
   }
-}
-
-/** The format that a command line asks for, one that is not right included. */
-function outputAsked(args: readonly string[]): GlobalOptions {
-  const formats = args.flatMap((arg, at) => {
-    const value = arg === '-o' || arg === '--output' ? args[at + 1] : /^(?:-o|--output=)(.+)$/.exec(arg)?.[1];
-    return OUTPUTS.filter((format) => format === value);
-  });
-  const output = formats.at(-1);
-  // A query is of a document, and so is what keeps it from being answered.
-  const json = args.some((arg) => arg === '--json' || /^--query(=|$)/.test(arg));
-  return { json, ...(output ? { output } : {}) };
 }

@@ -11,20 +11,7 @@ export function explainUsage(
   const { command } = follow(program, args);
   const nextStep = `${pathOf(command)} --help shows what there is.`;
   if (code === 'commander.help') return { reason: 'ArgumentInvalid', message: 'No command was given.', nextStep };
-  const missing = MISSING.test(code) ? missingIn(command) : [];
-  if (missing.length > 0) return { reason: 'ArgumentInvalid', message: `Missing: ${missing.join(', ')}.`, nextStep };
   return { reason: 'ArgumentInvalid', message: sentence(message), nextStep };
-}
-
-const MISSING = /^commander\.missing(?:Argument|MandatoryOptionValue)$/;
-
-/** Everything that a command needs and was not given; commander itself names only the first. */
-function missingIn(command: Command): string[] {
-  const args = command.registeredArguments.filter(({ required }, at) => required && command.args[at] === undefined);
-  const options = command.options.filter(
-    (option) => option.mandatory && command.getOptionValue(option.attributeName()) === undefined,
-  );
-  return [...args.map((arg) => `<${arg.name()}>`), ...options.map(({ flags }) => flags)];
 }
 
 /** `error: unknown command 'rotat'\n(Did you mean rotate?)` as sentences. */

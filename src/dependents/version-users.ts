@@ -3,8 +3,8 @@ import { untilAborted } from '../azure/deadline.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
+import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
 import type { OtherDependent } from './dependent.ts';
@@ -28,7 +28,7 @@ export interface VersionUse {
 export type VersionUsersServices = BlastRadiusServices & {
   readonly deletedAccounts: DeletedAccounts;
   /** Whom it knows is read as well; undefined: it is not at hand. */
-  readonly fleet?: Pick<FleetIndex, 'uses'> | undefined;
+  readonly useRows?: Pick<UseRows, 'of'> | undefined;
 };
 
 /**
@@ -129,15 +129,15 @@ function gapsOfType({ id, type, known }: OtherDependent): string[] {
 async function knownBefore(
   key: ManagedKey,
   { accounts }: BlastRadius,
-  { fleet }: VersionUsersServices,
+  { useRows }: VersionUsersServices,
 ): Promise<string[]> {
   const shown = new Set(accounts.map(({ id }) => id.toLowerCase()));
   const known = new Map<string, string>();
-  if (!fleet) return [];
+  if (!useRows) return [];
   const corrupt = (row: string): never => {
     throw new TypeError(`An entry cannot be read: ${row}`);
   };
-  for await (const { account } of fleet.uses(key.id, corrupt)) {
+  for await (const { account } of useRows.of(key.id, undefined, corrupt)) {
     if (!shown.has(account.toLowerCase())) known.set(account.toLowerCase(), account);
   }
   return [...known.values()];

@@ -12,12 +12,11 @@ import {
   wantedWatches,
 } from '../events/subscription.ts';
 import type { Log } from '../log.ts';
-import type { KnownOrders } from '../orders/known-orders.ts';
-import type { PauseOrder } from '../orders/standing-orders.ts';
+import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { recordRetirement } from '../retirement/finish-retirements.ts';
 import { type RetireServices, retireUnused } from '../retirement/retire-versions.ts';
-import { LEAST_RETIRE_HOURS } from '../retirement/retirement.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
@@ -39,7 +38,7 @@ export type FixServices = RetireServices &
     requestKeys(keys: readonly string[], cause: Cause): Promise<void>;
     readonly eventGrid: EventGrid;
     readonly audit: RecordAudit;
-    readonly control: Pick<KnownOrders, 'pauseNow'>;
+    readonly orderStore: Pick<OrdersStore, 'recent'>;
     readonly now: () => Date;
   };
 
@@ -86,8 +85,9 @@ export async function fix(
 
 /** One item for each subscription and key, however many accounts are behind; reconcileKey decides how far it may go. */
 async function moveAll(due: readonly Finding[], ref: string, services: FixServices): Promise<Done> {
+  const orders = await services.orderStore.recent();
   const moves = due.flatMap(({ action, resource }) =>
-    action?.kind === 'account' && !pauseOf(action, services) ? [{ ...action, resource }] : [],
+    action?.kind === 'account' && !findPause(orders, action.key, services.now()) ? [{ ...action, resource }] : [],
   );
   const cause = { by: 'drift', ref, since: services.now().toISOString() };
   const wanted = moves.flatMap(({ account, key, resource }): WantedWork[] => {
@@ -141,7 +141,7 @@ async function attempt(
   log: Log,
 ): Promise<Done> {
   try {
-    const pause = pauseOf(action, services);
+    const pause = await pauseOf(action, services);
     if (pause) return { outcome: 'waiting', detail: pause.reason };
     switch (action.kind) {
       case 'account':
@@ -167,8 +167,11 @@ async function attempt(
 }
 
 /** While a key is paused its fixes wait too: the next check makes them. */
-function pauseOf(action: FixAction, { control }: Pick<FixServices, 'control'>): PauseOrder | undefined {
-  return 'key' in action ? control.pauseNow(action.key) : undefined;
+async function pauseOf(
+  action: FixAction,
+  { orderStore, now }: Pick<FixServices, 'orderStore' | 'now'>,
+): Promise<PauseOrder | undefined> {
+  return 'key' in action ? findPause(await orderStore.recent(), action.key, now()) : undefined;
 }
 
 /** Retires one version, where the log proves that it is unused, by what is read now. It never disables on less. */
@@ -180,7 +183,7 @@ async function retireByLog(
 ): Promise<Done> {
   const key = services.settings.vaults.key(id);
   if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
-  const options = { version, hours: LEAST_RETIRE_HOURS, readMs: READ_MS, disable: true, proof: 'log' } as const;
+  const options = { version, readMs: READ_MS, disable: true, proof: 'log' } as const;
   for await (const one of retireUnused(key, options, services)) {
     await recordRetirement(key, one, correlationId, services, log);
     if (one.outcome === 'retired') return { outcome: 'done', detail: `Version ${version} is disabled.` };

@@ -1,7 +1,8 @@
 import pMap from 'p-map';
 import { storageClock } from '../azure/storage-clock.ts';
-import { type FleetQueue, fleetWorks } from '../fleet/fleet-work.ts';
+import { fleetWorks } from '../fleet/fleet-work.ts';
 import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
+import type { FleetQueue } from '../fleet/worker-ports.ts';
 import type { Cause } from '../work/messages.ts';
 
 export interface PutWorkPorts {

@@ -72,9 +72,7 @@ const CAUSE = z.object({
   affected: count.describe('Resources that have a finding of it.'),
   accounts: count.default(0).describe('Storage accounts among them; one with scopes counts once.'),
   sample: z.array(z.string()).describe('The first of these resources.'),
-  findings: count.describe(
-    'Its findings; those that are not in `findings` are at `GET /drift/{report}/findings?cause={id}`.',
-  ),
+  findings: count.describe('Its findings; of many, `findings` has the first. `cmk drift --expand` has all.'),
   is: z.string().describe('What is, of the first of them.'),
   shouldBe: z.string().describe('What should be.'),
   fix: z.string().describe('What a person does about it.'),

@@ -1,7 +1,7 @@
 import type { ActivityLog } from '../accounts/activity-log-client.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
-import type { KnownOrders } from '../orders/known-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
 import { type RecoverServices, recoverOverdue } from '../sweep/recover.ts';
 import { DAY_MS } from '../time/spans.ts';
@@ -29,7 +29,7 @@ export type DriftServices = GatherServices &
   FixServices &
   RecoverServices & {
     readonly driftStorage: DriftStorage;
-    readonly control: KnownOrders;
+    readonly orderStore: OrdersStore;
     readonly changes: ChangeRows;
     readonly activityLog: Pick<ActivityLog, 'writes'>;
   };
@@ -48,8 +48,8 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   await begin(check, driftStorage);
   let failure: string | undefined = 'It ended with an error that was not foreseen; the log has it.';
   try {
-    await services.control.refresh(log, true);
-    const rules = rulesOf(services.settings, startedOn, services.control.state.contests);
+    const { contests } = await services.orderStore.recent();
+    const rules = rulesOf(services.settings, startedOn, contests);
     const gathered = await gather(run, rules, services);
     const found = toReport(run, rules, gathered);
     const cause = { by: 'drift', ref: id, since: startedOn.toISOString() };
@@ -141,15 +141,13 @@ async function remember(
   }
 }
 
-/** The same read-only: nothing is fixed, put aside or published. @param control undefined: the standing orders are not at hand */
+/** The same read-only: nothing is fixed, put aside or published. @param orderStore undefined: the standing orders are not at hand */
 export async function findDrift(
   run: DriftRun,
-  services: GatherServices & { readonly control: KnownOrders | undefined },
-  log: Log,
+  services: GatherServices & { readonly orderStore: OrdersStore | undefined },
 ): Promise<WholeReport> {
-  const { control } = services;
-  await control?.refresh(log, true);
-  const rules = rulesOf(services.settings, services.now(), control?.state.contests);
+  const orders = await services.orderStore?.recent();
+  const rules = rulesOf(services.settings, services.now(), orders?.contests);
   const gathered = await gather(run, rules, { ...services, auditWatch: undefined });
   return { ...toReport(run, rules, gathered), fixes: [], finishedOn: services.now().toISOString() };
 }

@@ -1,8 +1,6 @@
 import { z } from 'zod';
-import { isBelieved } from '../revocation/revocation.ts';
 import { KEY_NOT_FOUND } from './classify-answer.ts';
 import { type AccountEffect, type EffectTime, effectId, type KeyChange, type KeyEffect } from './effect.ts';
-import { PATIENCE_MS } from './next-probe.ts';
 import type { ProbeResult } from './probe.ts';
 
 const time = z.iso.datetime();
@@ -27,7 +25,6 @@ const record = z.object({
       why: z.string().optional(),
     }),
   ),
-  timedSince: time.optional(),
   times: z
     .array(
       z.object({
@@ -56,13 +53,6 @@ export function isSameChange(current: KeyEffect | undefined, change: KeyChange):
   return current?.change.expect === change.expect && Date.parse(current.change.since) === Date.parse(change.since);
 }
 
-/** A record from the future is not one of this app: it would end every later measurement. */
-export function believed(effect: KeyEffect | undefined, now: Date): KeyEffect | undefined {
-  const { change, timedSince: timed = [], accounts = [] } = effect ?? {};
-  const times = [change?.since ?? [], timed, accounts.map((one) => [one.since, one.checkedOn])].flat(2);
-  return times.every((time) => isBelieved({ revokedOn: new Date(time) }, now)) ? effect : undefined;
-}
-
 /** The record after a round. An answer older than the one on record changes nothing. */
 export function recordRound(current: KeyEffect | undefined, round: ProbeRound): KeyEffect {
   const before = new Map((current?.accounts ?? []).map((effect) => [effectId(effect), effect]));
@@ -73,9 +63,7 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
     return nextEffect(known, same, result, round.change);
   });
   const { key, change, complete } = round;
-  const since = timedSince(current, change);
-  const times = keepTimes(current, { ...change, since }, accounts);
-  return { key, change, complete, accounts, ...(since === change.since ? {} : { timedSince: since }), times };
+  return { key, change, complete, accounts, times: keepTimes(current, change, accounts) };
 }
 
 function nextEffect(
@@ -113,65 +101,31 @@ function secondsAfterChange(
 
 /** Times that are kept of a key; of its last change it is all of them. Each takes some 250 bytes. */
 const MOST_KEPT = 2_000;
-/**
- * Looks are so far apart at most: a minute's pause, one for finding the accounts, one for asking them. Where it was longer,
- * the queue was away, say, the time of the probe says nothing of the time of the effect. Seconds.
- */
-const MOST_APART = 180;
 
-/** From when a change is timed. One that is repeated while its effect is waited for is the same, and began with the first. */
-function timedSince(before: KeyEffect | undefined, { expect, since }: KeyChange): string {
-  if (before?.change.expect !== expect) return since;
-  const first = before.timedSince ?? before.change.since;
-  return Date.parse(since) - Date.parse(first) < PATIENCE_MS ? first : since;
-}
-
-/**
- * How long changes of the key took to show, after a round of probes. There is one for each service of an account and each
- * change, so that a round that runs twice adds nothing.
- *
- * @param accounts as the record has them after the round
- */
+/** How long changes of the key took to show. There is one for each service of an account and each change. */
 function keepTimes(
   before: KeyEffect | undefined,
-  { expect, since }: KeyChange,
+  change: KeyChange,
   accounts: readonly AccountEffect[],
-): EffectTime[] {
-  const isOfChange = (time: EffectTime): boolean => time.since === since && time.expect === expect;
+): readonly EffectTime[] {
+  const isOfChange = (time: EffectTime): boolean => time.since === change.since && time.expect === change.expect;
   const kept = before?.times ?? [];
-  const current = new Map(kept.filter(isOfChange).map((time) => [effectId(time), time]));
+  const known = new Map(kept.filter(isOfChange).map((time) => [effectId(time), time]));
+  const current = accounts.flatMap((effect) => timeOf(effect, change) ?? known.get(effectId(effect)) ?? []);
   const earlier = kept.filter((time) => !isOfChange(time));
-  const shown = new Map((before?.accounts ?? []).map((effect) => [effectId(effect), effect.state]));
-  for (const effect of accounts) {
-    const name = effectId(effect);
-    const time = nextTime(current.get(name), effect, shown.get(name) === expect, { expect, since });
-    if (time) current.set(name, time);
-  }
-  return [...earlier.slice(Math.max(0, earlier.length - MOST_KEPT + current.size)), ...current.values()];
+  return [...earlier.slice(Math.max(0, earlier.length - MOST_KEPT + current.length)), ...current];
 }
 
-/**
- * What the round adds to what is known; undefined: nothing.
- *
- * @param wasSo whether the account showed the effect before the round. Without a time by then, it did before the change.
- */
-function nextTime(
-  known: EffectTime | undefined,
-  { account, service, state, why, since: shownSince, checkedOn }: AccountEffect,
-  wasSo: boolean,
+/** Undefined: what the account shows now says nothing of how long the change took. */
+function timeOf(
+  { account, service, state, why, checkedOn, secondsAfterChange: seconds }: AccountEffect,
   change: KeyChange,
 ): EffectTime | undefined {
-  const seconds = (at: string): number => (Date.parse(at) - Date.parse(change.since)) / 1000;
   const of = { account, service, ...change };
-  if (state === 'unknown') return undefined;
-  // By the clock of another instance, which is behind: there is no time.
-  if (seconds(checkedOn) < 0) return undefined;
-  if (state !== change.expect) return { ...of, notWithin: seconds(checkedOn) };
-  if (known?.seconds !== undefined) return undefined;
-  // It refuses for a reason of its own, and may have done so before.
-  const byChange = change.expect === 'open' || why === KEY_NOT_FOUND;
-  if (!known && (wasSo || !byChange)) return undefined;
-  const shownAfter = Math.max(0, seconds(shownSince));
-  if (shownAfter - (known?.notWithin ?? 0) > MOST_APART) return undefined;
-  return { ...of, ...known, seconds: shownAfter };
+  if (seconds === undefined && state !== 'unknown' && state !== change.expect) {
+    return { ...of, notWithin: Math.max(0, (Date.parse(checkedOn) - Date.parse(change.since)) / 1000) };
+  }
+  // 0: it was so before the change. An account may also refuse for a reason of its own.
+  const isByChange = change.expect === 'open' || why === KEY_NOT_FOUND;
+  return seconds && isByChange ? { ...of, seconds } : undefined;
 }

@@ -59,7 +59,7 @@ export interface EffectTime {
   readonly since: string;
   /** Seconds to the first sight of the effect; undefined: it was not seen. */
   readonly seconds?: number | undefined;
-  /** Seconds to the last sight of the contrary; undefined: the first probe saw the effect. */
+  /** Seconds to the last sight of the contrary, while the effect was not seen. */
   readonly notWithin?: number | undefined;
 }
 
@@ -86,8 +86,6 @@ export interface KeyEffect {
   /** False if not every subscription could be searched for accounts: the next probe searches again. */
   readonly complete: boolean;
   readonly accounts: readonly AccountEffect[];
-  /** From when the change is timed, where that is an earlier one that it repeats (ISO 8601). */
-  readonly timedSince?: string | undefined;
   /** Of this change and of earlier ones, in their order; undefined in a record of an older version. */
   readonly times?: readonly EffectTime[] | undefined;
 }

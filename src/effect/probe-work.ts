@@ -22,7 +22,7 @@ import {
   probedPlace,
   SERVICE_WORDS,
 } from './effect.ts';
-import { believed, isSameChange, recordRound } from './effect-record.ts';
+import { isSameChange, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import { isJudged, isOver, isSilent, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
@@ -57,7 +57,7 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   // Before the key: a round that writes the record from now on has read a key that is no older than the one read here.
   const read = await effects.read(key).then(
-    (before) => ({ before: believed(before, now()) }),
+    (before) => ({ before }),
     (error: unknown) => ({ error }),
   );
   let change: KeyChange | undefined;
@@ -111,8 +111,7 @@ async function followChange(
     const { targets, complete } = await targetsOf(key, before, change, services);
     const results = await probe(targets, services, ASKING_MS);
     const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
-    const after = await effects.update(key, (stored) => {
-      const current = believed(stored, now());
+    const after = await effects.update(key, (current) => {
       const isOurs = !current || isSameChange(current, change);
       const isUnchanged = before !== undefined && isSameChange(current, before.change);
       // Else another round, which read the key later, has stored a newer change: that record stays.
@@ -129,7 +128,7 @@ async function followChange(
     report(after, next.next, about, log);
     if (next.next === 'again') {
       const attempt = Math.min(work.attempt + 1, 1_000);
-      const again = { ...work, follows: nameOfChange(change), attempt, deferredSince: undefined };
+      const again = { ...work, follows: nameOfChange(change), attempt };
       await queue.send(KEY_WORK, again, next.delaySeconds);
     }
     return DONE;

@@ -6,10 +6,9 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutDecision } from './decide-rollout.ts';
-import { FLEET_TABLE } from './fleet-table-client.ts';
+import { CONTROL_TABLE, FLEET_TABLE } from './fleet-table-client.ts';
 import type { Move } from './reconcile-use.ts';
 import type { RolloutNews } from './rollout-row.ts';
-import { CONTROL_TABLE } from './rollout-store-client.ts';
 
 /**
  * Appends a record of each move to the audit trail. Never throws.

@@ -2,13 +2,15 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
-import { CONCURRENCY } from '../azure/limits.ts';
-import type { Keys } from '../keys/key-client.ts';
-import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import { CONCURRENCY, LIMITS } from '../azure/limits.ts';
+import { storageClock } from '../azure/storage-clock.ts';
+import { createKeys, type Keys } from '../keys/key-client.ts';
+import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
-import { recordChange } from '../orders/record-orders.ts';
+import { recordChanges } from '../orders/change-orders.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
@@ -18,29 +20,21 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import { adoptingLeases } from './adopt-version-2-client.ts';
 import { recordMoves, recordRollout } from './audit-records.ts';
 import type { FleetIndex } from './fleet-index.ts';
-import {
-  type FleetQueue,
-  type FleetWork,
-  fleetWorks,
-  handleFleetWork,
-  handleKeyWork,
-  type KeyQueue,
-  requestEach,
-  SWEEP_MS,
-  sweepWork,
-} from './fleet-work.ts';
-import type { MovedUses } from './moved-uses.ts';
-import { type KeyPorts, reconcileKey } from './reconcile-key.ts';
-import { findGaps } from './rekey-gaps.ts';
+import type { FleetTable } from './fleet-table-client.ts';
+import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
+import { createMovedUses, type MovedUses } from './moved-uses.ts';
+import { reconcileKey, requestLists } from './reconcile-key.ts';
 import { RolloutGate } from './rollout-gate.ts';
-import type { RolloutStore } from './rollout-row.ts';
+import { createRolloutStore, type RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
-import type { UseRows } from './use-row.ts';
+import { sweepWork } from './sweep.ts';
+import { createUseRows, type UseRows } from './use-row.ts';
 import { VersionLists } from './version-lists.ts';
-import { NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
-import type { WorkerPorts } from './worker-ports.ts';
+import { createWorkItems, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import type { FleetQueue, FleetWork, KeyPorts, KeyQueue, WorkerPorts } from './worker-ports.ts';
 
 /** A worker ends itself in time for the host. Milliseconds. */
 const PASS_MS = 4 * 60_000;
@@ -50,7 +44,6 @@ const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
 const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 /** Event Grid may be faster than Key Vault's list: the key is reconciled again after so long. Milliseconds. */
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
-
 /** A sweep adds nothing to a queue that is so many times as long as what it would send. */
 const LONG_QUEUE = 2;
 /** Passes of one instance at a time: with more, the app's own storage answers none of them within its deadlines. */
@@ -61,7 +54,7 @@ export interface ControllerPorts {
   readonly settings: Settings;
   readonly items: WorkItems;
   readonly rows: UseRows;
-  readonly fleet: WorkerPorts['fleet'] & Pick<FleetIndex, 'listings'>;
+  readonly fleet: FleetIndex;
   readonly moved: MovedUses;
   readonly inSight: KeyPorts['inSight'];
   /** Ids of the managed subscriptions. Errors are the SDK's. */
@@ -91,9 +84,10 @@ export class Controller {
   readonly #gate: RolloutGate;
   readonly #capacity = new CallCapacity();
   readonly #versions: VersionLists;
-  readonly #progress = new ProgressLimit();
   readonly #queues: FleetQueue & KeyQueue;
   readonly #passes = pLimit(MOST_PASSES);
+  /** By key: when its progress may be decided on again, by `performance.now()`, and whether a message asks for it then. */
+  readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
 
   constructor(services: ControllerPorts) {
     this.#services = services;
@@ -102,26 +96,11 @@ export class Controller {
     this.#queues = createQueues(services);
   }
 
-  /** Puts a work item of a subscription, and sends its message. Errors are the SDK's. */
-  async request(subscription: string, kind: 'key' | 'list' | 'scopes', about: string, cause: Cause): Promise<void> {
-    const { settings, items, now } = this.#services;
-    if (!isManagedSubscription(subscription, settings)) return;
-    const at = now();
-    await items.put([{ subscription, kind, about, due: at, since: at, cause }]);
-    await this.#queues.send({ subscriptions: [subscription], tries: 0, cause });
-  }
-
-  /** Has the subscriptions listed that the index never saw, so that the users of a key are known before its first event. */
+  /** Has the subscriptions listed that the index lacks, so that the users of a key are known before its first event. */
   async buildIndex(): Promise<void> {
-    const { fleet, subscriptions, items, now } = this.#services;
-    const listed = new Set([...(await fleet.listings()).keys()].map((id) => id.toLowerCase()));
-    const unlisted = (await subscriptions()).filter((id) => !listed.has(id.toLowerCase()));
-    const at = now();
-    const cause = { by: 'start', ref: '', since: at.toISOString() };
-    const item = { kind: 'list', about: '', due: at, since: at, cause } as const;
-    const added = await items.putNew(unlisted.map((subscription) => ({ ...item, subscription })));
-    const wanted = added.map(({ subscription }) => subscription);
-    await pMap(fleetWorks(wanted, cause), (work) => this.#queues.send(work), { concurrency: CONCURRENCY });
+    const { subscriptions, now } = this.#services;
+    const cause = { by: 'start', ref: '', since: now().toISOString() };
+    await requestLists(await subscriptions(), cause, { ...this.#services, ...this.#queues });
   }
 
   readonly requestKey: RequestKey = async (key, cause) => {
@@ -130,6 +109,15 @@ export class Controller {
     await this.#putItem(key, cause).catch(noted);
     await this.#queues.sendKey(key, cause).catch(noted);
     if (failures.length > 1) throw failures[0];
+  };
+
+  /** The same for some keys; `all`: for those that have work to do, as what waits for the end of a pause has. */
+  readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
+    const all = new Set(keys === 'all' ? [] : keys);
+    if (keys === 'all') {
+      for await (const { kind, about } of this.#services.items.all()) if (kind === 'key') all.add(about);
+    }
+    await pMap(all, (key) => this.requestKey(key, cause), { concurrency: CONCURRENCY });
   };
 
   /**
@@ -151,15 +139,13 @@ export class Controller {
       await Promise.all(dues.map((due) => this.#queues.sendKey(key.id, cause, due)));
     }
     const writesUntil = new Date(startedMs + EVENT_PATCH_MS);
-    await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), {
-      ...this.#workerPorts(log),
-      writesUntil,
-    });
+    const ports = { ...this.#workerPorts(log), writesUntil };
+    await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), ports);
   }
 
   /** The same for a message. Never throws. */
   async handleKeyMessage(about: string, cause: Cause, log: Log): Promise<void> {
-    const { settings, items, now } = this.#services;
+    const { settings, items } = this.#services;
     const run = async () => {
       const key = settings.vaults.key(about);
       if (!key) {
@@ -170,14 +156,14 @@ export class Controller {
       await this.#prepareKey(key, cause, log);
       await this.#reconcileInPlace(key, cause, this.#passEnd(), this.#workerPorts(log));
     };
-    await handleKeyWork(about, run, { ...this.#queues, items, now, log });
+    await handleKeyWork(about, run, this.#keyPorts(log));
   }
 
   /** Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
-    const { settings } = this.#services;
+    const managed = this.#services.settings.subscriptions?.map((id) => id.toLowerCase());
     // A message adds no managed subscription.
-    const own = work.subscriptions.filter((id) => isManagedSubscription(id, settings));
+    const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
     const until = this.#passEnd();
     const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
     await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
@@ -185,13 +171,13 @@ export class Controller {
 
   /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
   async sweep(log: Log): Promise<void> {
-    const { items, rollouts, orders, queue, now } = this.#services;
+    const { queue } = this.#services;
     const sends: (() => Promise<void>)[] = [];
     const queues: FleetQueue & KeyQueue = {
       send: async (...message) => void sends.push(() => this.#queues.send(...message)),
       sendKey: async (...message) => void sends.push(() => this.#queues.sendKey(...message)),
     };
-    const overdue = await sweepWork({ ...queues, items, rollouts, orders, now });
+    const overdue = await sweepWork({ ...this.#services, ...queues });
     if (sends.length === 0) return;
     const lengths = await Promise.all([queue.length(FLEET_WORK), queue.length(KEY_WORK)]);
     if (Math.max(...lengths) <= LONG_QUEUE * sends.length) {
@@ -200,15 +186,9 @@ export class Controller {
     if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
   }
 
-  /** The same for some keys, or for all that have work items. Errors are the SDK's. */
-  readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
-    await requestEach(keys, cause, { items: this.#services.items, requestKey: this.requestKey });
-  };
-
   async #putItem(key: string, cause: Cause): Promise<void> {
     const { items, now } = this.#services;
-    const at = now();
-    await items.put([{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key, due: at, since: at, cause }]);
+    await items.put([keyItem(key, cause, now())]);
   }
 
   /** Keeps a revoked key disabled, and has a key rotated that may have to be. */
@@ -216,9 +196,12 @@ export class Controller {
     const { orders, queue, now } = this.#services;
     const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
     const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
-    logVersions({ key, versions, isOpen: open !== undefined, cause }, now(), log);
     if (open) return versions;
     const activation = nextActivation(versions, now());
+    if (activation) {
+      const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
+      log({ level: 'info', reason: 'VersionNotYetActive', message, key: key.id, cause });
+    }
     // One that is further away is found by a sweep, in the rollout row.
     if (activation && activation.getTime() < now().getTime() + SWEEP_MS) {
       const later = { by: 'activation', ref: cause.ref, since: activation.toISOString() };
@@ -246,29 +229,37 @@ export class Controller {
     ]);
   }
 
-  /** What a worker has moved may be all that the next stage waits for. */
+  /**
+   * What a worker has moved may be all that the next stage waits for. One decision on a key at a time, and a pause between two of
+   * them: a worker may ask after each of its passes.
+   */
   async #reconcileProgress(key: ManagedKey, log: Log): Promise<void> {
     const { now } = this.#services;
     const cause: Cause = { by: 'progress', ref: '', since: now().toISOString() };
-    const waitMs = this.#progress.begin(key.id);
-    if (waitMs === 0) {
-      const ports = { ...this.#keyPorts(log), ...this.#queues };
-      await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
-      this.#progress.end(key.id);
-    } else if (waitMs !== undefined) {
-      await this.#queues.sendKey(key.id, cause, new Date(now().getTime() + waitMs)).catch(() => {});
+    const begunMs = performance.now();
+    const known = this.#progress.get(key.id);
+    if (known && known.nextMs > begunMs) {
+      if (known.isSent) return;
+      known.isSent = true;
+      await this.#queues.sendKey(key.id, cause, new Date(now().getTime() + known.nextMs - begunMs)).catch(() => {});
+      return;
     }
+    const next = { nextMs: begunMs + PROGRESS_MS, isSent: false };
+    this.#progress.set(key.id, next);
+    const ports = this.#keyPorts(log);
+    await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
+    const endedMs = performance.now();
+    next.nextMs = Math.max(next.nextMs, endedMs + (endedMs - begunMs) * PROGRESS_FACTOR);
   }
 
   #keyPorts(log: Log): KeyPorts {
-    const { settings, fleet, items, orders, inSight, audit, now, probe } = this.#services;
+    const { settings, orders, audit, probe } = this.#services;
     return {
       ...{ ...this.#services, ...this.#queues, log },
       vaults: settings.vaults,
       canaries: settings.canary,
       probe: (canaries, target) => probe(canaries, target, log),
-      findGaps: (rekey, since) => findGaps(rekey, since, { ...this.#queues, fleet, items, inSight, now }),
-      recordOrder: (change) => recordChange(change, { orderStore: orders, audit }),
+      recordOrder: (change) => recordChanges([change], { orderStore: orders, audit }),
       recordNews: (news, key, target, decision) => recordRollout(news, key, target, decision, { audit, log }),
     };
   }
@@ -288,7 +279,7 @@ export class Controller {
   }
 }
 
-export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
+function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
   const secondsUntil = (visibleOn: Date | undefined) =>
     visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
   return {
@@ -302,75 +293,33 @@ export function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'no
   };
 }
 
-export function isManagedSubscription(
-  subscription: string,
-  { subscriptions }: Pick<Settings, 'subscriptions'>,
-): boolean {
-  return subscriptions?.some((own) => own.toLowerCase() === subscription.toLowerCase()) ?? true;
+/** The controller, and what it keeps. */
+export interface ControllerServices {
+  readonly controller: Controller;
+  readonly requestKey: RequestKey;
+  readonly requestKeys: Controller['requestKeys'];
+  readonly fleetQueue: FleetQueue;
+  readonly workItems: WorkItems;
+  readonly useRows: UseRows;
+  readonly rollouts: RolloutStore;
+  readonly moved: MovedUses;
 }
 
-/** Why nothing is done about a key, or not yet. */
-function logVersions(
-  {
-    key,
-    versions,
-    isOpen,
-    cause,
-  }: {
-    readonly key: ManagedKey;
-    readonly versions: readonly KeyVersion[];
-    readonly isOpen: boolean;
-    readonly cause: Cause;
-  },
-  now: Date,
-  log: Log,
-): void {
-  const about = { key: key.id, cause };
-  if (isOpen) {
-    log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
-    return;
-  }
-  const activation = nextActivation(versions, now);
-  if (activation) {
-    const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
-    log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
-  }
-  if (newestUsableVersion(versions, now)) return;
-  const reason = versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
-  log({ level: 'error', reason, message: REASONS[reason], ...about });
-}
-
-interface KeyProgress {
-  begunMs: number | undefined;
-  /** Not decided on again before that. */
-  nextMs: number;
-  /** A message is on its way for then. */
-  sentForMs: number;
-}
-
-/** One decision on a key at a time, and a pause between two of them: a worker may ask after each of its passes. */
-class ProgressLimit {
-  readonly #keys = new Map<string, KeyProgress>();
-
-  /** @returns 0: it may be decided on now; milliseconds: a message is to ask again then; undefined: one does already */
-  begin(key: string): number | undefined {
-    const nowMs = performance.now();
-    const known = this.#keys.get(key) ?? { begunMs: undefined, nextMs: 0, sentForMs: 0 };
-    this.#keys.set(key, known);
-    if (known.begunMs === undefined && known.nextMs <= nowMs) {
-      known.begunMs = nowMs;
-      return 0;
-    }
-    if (known.sentForMs > nowMs) return undefined;
-    known.sentForMs = Math.max(known.nextMs, nowMs + PROGRESS_MS);
-    return known.sentForMs - nowMs;
-  }
-
-  end(key: string): void {
-    const known = this.#keys.get(key);
-    if (known?.begunMs === undefined) return;
-    const nowMs = performance.now();
-    known.nextMs = Math.max(known.begunMs + PROGRESS_MS, nowMs + (nowMs - known.begunMs) * PROGRESS_FACTOR);
-    known.begunMs = undefined;
-  }
+/** One for each instance. No call is made yet. @param zones tables of the work zone and of the control zone */
+export function createController(
+  settings: Settings,
+  identity: TokenCredential,
+  zones: { readonly work: FleetTable; readonly control: FleetTable },
+  ports: Omit<ControllerPorts, 'settings' | 'items' | 'rows' | 'rollouts' | 'moved' | 'keys' | 'now'>,
+): ControllerServices {
+  const [items, rows] = [createWorkItems(zones.work), createUseRows(zones.work)];
+  const [rollouts, moved] = [createRolloutStore(zones.control), createMovedUses(zones.control)];
+  const { now } = storageClock;
+  const leases = adoptingLeases(settings, () => identity, { ...ports, rows, now });
+  const keys = createKeys(identity, LIMITS.keyWork);
+  const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
+  const { requestKey, requestKeys } = controller;
+  const fleetQueue = createQueues({ queue: ports.queue, now });
+  const stores = { workItems: items, useRows: rows, rollouts, moved };
+  return { ...stores, controller, fleetQueue, requestKey, requestKeys };
 }

@@ -27,11 +27,16 @@ export type Proof = 'proven' | { readonly unwell: string } | undefined;
  */
 export type UseStatus = 'moved' | 'pending' | 'failed' | 'left';
 
-/** Status of a use by its row in the index. */
-export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>): UseStatus {
+/**
+ * Status of a use by its row in the index.
+ *
+ * @param isComparison whether the drift check asks, which moves no exempt use; what it has left is moved for any other cause
+ */
+export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>, isComparison = true): UseStatus {
   const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
   if (versionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
-  if (row.state === 'skipped' && row.target === target.id) return 'left';
+  if (row.state === 'skipped' && row.target === target.id)
+    return row.reason === 'LeftByCheck' && !isComparison ? 'pending' : 'left';
   return row.state === 'failed' ? 'failed' : 'pending';
 }
 
@@ -52,6 +57,8 @@ interface RolloutRules {
   readonly canaries: number;
   /** An operator has opened the gate of this rollout, although a stage failed. */
   readonly isOrderedOn: boolean;
+  /** The drift check asks. */
+  readonly isComparison: boolean;
   readonly now: Date;
 }
 
@@ -78,7 +85,7 @@ export class RolloutCount {
   }
 
   add(row: UseRow): void {
-    this.#count(row, statusOfUse(row, this.#rules.target));
+    this.#count(row, statusOfUse(row, this.#rules.target, this.#rules.isComparison));
   }
 
   /** Adds a use that an order has moved off the key. */
@@ -116,9 +123,7 @@ export class RolloutCount {
     const news = heldBy ?? (unfinished === 0 ? 'RotationFinished' : isStuck ? 'RotationStuck' : undefined);
     const row: RolloutRow = {
       ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
-      ...{ progressOn, checkedOn: now.toISOString() },
-      ...(unwell === undefined ? {} : { unwell }),
-      ...(news ? { lastNews: news } : {}),
+      ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
     };
     // A rollout is not reported as finished if it had no use to move, or an order has moved them to another key.
     const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
@@ -191,19 +196,15 @@ export class RolloutCount {
 
   /** Counts of all accounts that the stage admits. */
   #countsIn(stage: RolloutStage, canaries: readonly string[]): Counts {
-    return sumOf([...this.#accounts.values()].filter((account) => isAdmitted({ stage, canaries }, withWave(account))));
+    return sumOf([...this.#accounts.values()].filter((account) => isAdmitted({ stage, canaries }, account)));
   }
 
   #subscriptions(row: RolloutRow): readonly string[] {
     const open = [...this.#accounts.values()].filter(
-      (account) => account.counts.pending + account.counts.failed > 0 && isAdmitted(row, withWave(account)),
+      (account) => account.counts.pending + account.counts.failed > 0 && isAdmitted(row, account),
     );
     return [...new Set(open.map(({ subscription }) => subscription))];
   }
-}
-
-function withWave({ account, wave }: CountedAccount): { readonly account: string; readonly wave?: string } {
-  return { account, ...(wave === undefined ? {} : { wave }) };
 }
 
 function compare<T extends string | number>(a: T, b: T): number {

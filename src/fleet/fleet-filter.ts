@@ -1,5 +1,4 @@
 import { lastName } from '../azure/resource-id.ts';
-import { CmkError } from '../errors.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import { causeLabel } from './fleet-summary.ts';
 import type { Health } from './health.ts';
@@ -30,38 +29,6 @@ export interface FilteredUse {
   readonly tags: Readonly<Record<string, string>>;
   /** Identifier of the key; undefined with Microsoft-managed keys. */
   readonly key: string | undefined;
-}
-
-/** Fields as `--where` names them. */
-const FIELDS: Readonly<Record<string, keyof FleetFilter>> = {
-  key: 'key',
-  vault: 'vault',
-  subscription: 'subscription',
-  'resource-group': 'resourceGroup',
-  tag: 'tag',
-};
-
-/**
- * Reads conditions such as `vault=kv-files` and `tag=env=prod`.
- *
- * @throws {@link CmkError} `ArgumentInvalid`
- */
-export function parseFleetFilter(conditions: readonly string[]): FleetFilter {
-  const filter: { -readonly [field in keyof FleetFilter]: string[] } = {};
-  for (const condition of conditions) {
-    const at = condition.indexOf('=');
-    const field = FIELDS[condition.slice(0, Math.max(0, at)).trim().toLowerCase()];
-    const value = condition.slice(at + 1).trim();
-    if (!field || value === '') {
-      throw new CmkError(
-        'ArgumentInvalid',
-        `"${condition}" is no condition.`,
-        `It is <field>=<value>, the field one of ${Object.keys(FIELDS).join(', ')}: vault=kv-files, tag=env=prod`,
-      );
-    }
-    filter[field] = [...(filter[field] ?? []), value];
-  }
-  return filter;
 }
 
 export function matchesFilter(row: FilteredUse, filter: FleetFilter): boolean {

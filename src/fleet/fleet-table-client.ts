@@ -1,28 +1,70 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
-import { workTable } from '../azure/app-storage.ts';
+import { controlTable, workTable } from '../azure/app-storage.ts';
 import { describeFailure, isTableMissing, unlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { FleetTable, Row, RowChange } from './fleet-rows.ts';
 
-/** Table of the fleet index in the app's own storage. */
+/** Table of the fleet index and of work items, in the work zone. */
 export const FLEET_TABLE = 'cmkfleet';
+/** Table of rollouts, of uses that re-keys moved, and of changes to check, in the control zone. */
+export const CONTROL_TABLE = 'cmkcontrol';
 
 /** The most that a page, and a transaction, take ("Query timeout and pagination", "Performing entity group transactions"). */
 const PAGE = 1_000;
 const BATCH = 100;
 
-/** Rows in Azure Table Storage. The client is created on first use, since a connection string may lack a table endpoint. */
-export function createFleetTable(
-  settings: Pick<Settings, 'storage'>,
-  credential: () => TokenCredential,
-  name = FLEET_TABLE,
-): FleetTable {
+/** A row of a table: its two keys, and string properties. */
+export interface Row {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+  readonly [property: string]: unknown;
+}
+
+/** A merge of properties into a row; without properties the row is deleted. */
+export interface RowChange {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+  readonly properties?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A table of the app's own storage. Every request has a deadline. Errors are the SDK's: read them with `describeFailure`. A
+ * missing table is empty, and the first write creates it.
+ */
+export interface FleetTable {
+  /** Rows of a partition by row key, page by page. @param beginning prefix of the row keys */
+  rows(partition: string, beginning?: string): AsyncIterable<Row>;
+  row(partition: string, row: string): Promise<Row | undefined>;
+  /** The first rows whose partition key is between the two, exclusive: one request, only the property `key`. */
+  firstRows(after: string, before: string): Promise<readonly Row[]>;
+  /** In batches by partition, in no particular order. Idempotent. */
+  write(changes: readonly RowChange[]): Promise<void>;
+  /**
+   * Writes one row only if it was not written since it was read.
+   *
+   * @param etag of the row as it was read; undefined: there is none yet
+   * @returns whether it has
+   */
+  writeIf(change: RowChange, etag: string | undefined): Promise<boolean>;
+}
+
+type Owner = Pick<Settings, 'storage'>;
+
+export function createFleetTable(settings: Owner, credential: () => TokenCredential): FleetTable {
+  return rowsIn(() => workTable(settings, credential, FLEET_TABLE));
+}
+
+export function createControlTable(settings: Owner, credential: () => TokenCredential): FleetTable {
+  return rowsIn(() => controlTable(settings, credential, CONTROL_TABLE));
+}
+
+/** The client is created on first use, since a connection string may lack a table endpoint. */
+function rowsIn(create: () => TableClient): FleetTable {
   let client: TableClient | undefined;
   const table = (): TableClient => {
-    client ??= workTable(settings, credential, name);
+    client ??= create();
     return client;
   };
   return {
@@ -51,7 +93,20 @@ export function createFleetTable(
         return [];
       }
     },
-    write: (changes) => writeRows(table(), changes),
+    async write(changes) {
+      const all = batches(changes);
+      await inTable(table, () => pMap(all, (batch) => writeBatch(table(), batch), { concurrency: CONCURRENCY }));
+    },
+    async writeIf(change, etag) {
+      try {
+        await inTable(table, () => writeUnchanged(table(), change, etag));
+        return true;
+      } catch (error) {
+        const { kind } = describeFailure(error);
+        if (kind === 'conflict' || kind === 'notFound') return false;
+        throw error;
+      }
+    },
   };
 }
 
@@ -65,16 +120,15 @@ function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unkn
   return { ...entity, partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) };
 }
 
-async function writeRows(table: TableClient, changes: readonly RowChange[]): Promise<void> {
-  const writing = (): Promise<unknown> =>
-    pMap(batches(changes), (batch) => writeBatch(table, batch), { concurrency: CONCURRENCY });
+/** Runs a write, and again after creating the table where it did not exist. */
+async function inTable(table: () => TableClient, write: () => Promise<unknown>): Promise<void> {
   try {
-    await writing();
+    await write();
   } catch (error) {
     if (!isTableMissing(error)) throw error;
     // The SDK ignores that another instance has created it meanwhile.
-    await table.createTable();
-    await writing();
+    await table().createTable();
+    await write();
   }
 }
 
@@ -116,6 +170,18 @@ async function writeOne(table: TableClient, change: RowChange): Promise<void> {
     const missing = describeFailure(error).kind === 'notFound';
     if (!missing || isTableMissing(error) || properties) throw error;
   }
+}
+
+function writeUnchanged(
+  table: TableClient,
+  { partitionKey, rowKey, properties }: RowChange,
+  etag: string | undefined,
+): Promise<unknown> {
+  const entity = { partitionKey, rowKey, ...properties };
+  if (etag === undefined) return table.createEntity(entity);
+  return properties
+    ? table.updateEntity(entity, 'Merge', { etag })
+    : table.deleteEntity(partitionKey, rowKey, { etag });
 }
 
 function toAction({ partitionKey, rowKey, properties }: RowChange): TransactionAction {

@@ -1,6 +1,6 @@
 import { formatKeyIdentifier, parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { AccountEncryption, Scope } from './account.ts';
-import type { FleetUse } from './fleet-index.ts';
+import type { UseRow } from './use-row.ts';
 
 /**
  * How an account or an encryption scope uses a key. Without `pinned`, Storage checks for a new version once a day ("Customer-managed keys for Azure Storage encryption").
@@ -37,7 +37,7 @@ export function scopeKeyUse(scope: Pick<Scope, 'keyUri' | 'currentKeyId'>): KeyU
 }
 
 /** The use that a row of the index describes. */
-export function keyUseOf({ key, pinned, current, mode }: FleetUse): KeyUse {
+export function keyUseOf({ key, pinned, current, mode }: UseRow): KeyUse {
   const { vaultUri = '', keyName = '' } = parseKeyIdentifier(key) ?? {};
   return { vaultUri, keyName, pinned: mode === 'pinned' ? pinned : undefined, current };
 }

@@ -1,15 +1,15 @@
+import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Calls } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
-import type { FleetAccount } from './fleet-index.ts';
+import { type FleetAccount, keysOfAccount } from './fleet-index.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
-import { changesOfAccount, changesOfGoneAccount, changesOfScopes, isScopesDue } from './index-account.ts';
 import type { Wanted } from './lane.ts';
 import { type Announcement, observe, type ReadUse } from './observe.ts';
 import type { PassResults } from './pass-results.ts';
@@ -18,17 +18,18 @@ import { hasNoScopes } from './storage-client.ts';
 import { areDifferent, type UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** Lists of scopes in a region: Azure admits 100 in five minutes, and each connection takes 100 KB. */
+/** Lists of scopes of one pass in a region: Azure admits 100 in five minutes. */
 const SCOPES_CONCURRENCY = 2;
+/** Lists of scopes of all passes: none is urgent, and each connection takes 100 KB that the process keeps. */
+const scopeLists = pLimit(16);
 /** Limiter region of calls that belong to no region. */
 const NO_REGION = '';
 
 /** What a listing needs of its pass. */
 interface ListingPass {
+  readonly subscription: string;
   readonly results: PassResults;
-  /** Aborts when there is no time left. */
   readonly signal: AbortSignal;
-  /** Runs a call within the budgets; undefined: it was throttled, and the item is postponed. */
   call<T>(
     region: string,
     calls: Calls,
@@ -36,60 +37,53 @@ interface ListingPass {
     run: () => Promise<T>,
   ): Promise<{ readonly answer: T } | undefined>;
   announced(): readonly Announcement[];
-  /** Queues a read of the use, which then writes its row. */
   read(row: UseRow, key: ManagedKey, wanted: Wanted): void;
-  /** Has the key reconciled after the pass. */
   progress(key: ManagedKey, cause: Cause): void;
-  /** Postpones the item, by the error. */
-  failed(wanted: Wanted, error: unknown): void;
+  failItem(wanted: Wanted, error: unknown): void;
 }
 
 type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
 
-/** Use rows of managed keys, each key's read once. */
+/** Use rows by account, those of each key read once. */
 class KnownRows {
   readonly #read: (key: string) => AsyncIterable<UseRow>;
   readonly #loads = new Map<string, Promise<void>>();
-  readonly #rows = new Map<string, UseRow[]>();
+  /** By row of the account. */
+  readonly accounts = new Map<string, UseRow[]>();
 
   constructor(read: (key: string) => AsyncIterable<UseRow>) {
     this.#read = read;
   }
 
-  /** By row of the account. */
-  get accounts(): ReadonlyMap<string, readonly UseRow[]> {
-    return this.#rows;
-  }
-
   load(key: string): Promise<void> {
-    const load = this.#loads.get(key) ?? this.#loadAll(key);
-    this.#loads.set(key, load);
+    const load = this.#loads.get(key.toLowerCase()) ?? this.#loadAll(key);
+    this.#loads.set(key.toLowerCase(), load);
     return load;
   }
 
   of(account: string): readonly UseRow[] {
-    return this.#rows.get(accountRow(account)) ?? [];
+    return this.accounts.get(accountRow(account)) ?? [];
   }
 
   async #loadAll(key: string): Promise<void> {
     for await (const row of this.#read(key)) {
-      const name = accountRow(row.account);
-      this.#rows.set(name, [...(this.#rows.get(name) ?? []), row]);
+      const rows = this.accounts.get(accountRow(row.account)) ?? [];
+      this.accounts.set(accountRow(row.account), rows);
+      rows.push(row);
     }
   }
 }
 
 /**
  * Compares the accounts of a subscription and their encryption scopes with the index, and writes what is new or deleted. Only
- * a read changes the version of an existing row, since the row may be the only trace of a move that is not recorded.
+ * a read changes the version of a row that exists, since the row may be the only trace of a move that is not recorded. Uses of
+ * keys that the app does not manage are in the index as well, and are written as the list shows them.
  */
 export class Listing {
-  readonly #subscription: string;
   readonly #pass: ListingPass;
   readonly #ports: ListingPorts;
 
-  constructor(subscription: string, pass: ListingPass, ports: ListingPorts) {
-    this.#subscription = subscription;
+  constructor(pass: ListingPass, ports: ListingPorts) {
     this.#pass = pass;
     this.#ports = ports;
   }
@@ -98,14 +92,14 @@ export class Listing {
   async list(wanted: Wanted, verified: readonly string[]): Promise<void> {
     const { accounts, fleet, now } = this.#ports;
     const records = new Map<string, FleetAccount>();
-    for await (const record of fleet.accounts(this.#subscription)) records.set(accountRow(record.account), record);
+    for await (const record of fleet.accounts(this.#pass.subscription)) records.set(accountRow(record.account), record);
     const known = this.#knownRows();
-    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOf)]);
+    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
     let startedOn = now();
     const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
       startedOn = now();
-      for await (const account of accounts.list(this.#subscription, this.#pass.signal)) {
+      for await (const account of accounts.list(this.#pass.subscription, this.#pass.signal)) {
         const row = accountRow(account.id);
         seen.add(row);
         await this.#compareAccount(account, startedOn, records.get(row), known, wanted);
@@ -133,7 +127,7 @@ export class Listing {
   async account(account: string, wanted: Wanted): Promise<void> {
     const record = await this.#ports.fleet.account(account);
     const known = new KnownRows((key) => this.#ports.rows.ofAccount(key, account));
-    await this.#loadRows(known, record ? keysOf(record) : []);
+    await this.#loadRows(known, record ? keysOfAccount(record) : []);
     await this.#readAccount(account, record, known, wanted);
   }
 
@@ -143,8 +137,8 @@ export class Listing {
     // A re-key order is verified by scope lists that began after the order.
     const { fresh = false, since } = wanted.item;
     const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
-    for await (const account of this.#ports.fleet.accounts(this.#subscription)) {
-      if (isScopesDue(account, this.#ports.now()) || isOlder(account)) due.push(account);
+    for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
+      if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
     }
     // Accounts whose scopes were never listed come first.
     due.sort((a, b) => ((a.scopesReadOn ?? '') < (b.scopesReadOn ?? '') ? -1 : 1));
@@ -170,51 +164,56 @@ export class Listing {
     const { account, location } = record;
     try {
       const calls = { lists: 1, purpose: 'scopes' } as const;
-      const listed = await this.#pass.call(location, calls, wanted, () => this.#readScopes(account));
+      const startedOn = this.#ports.now();
+      const listed = await this.#pass.call(location, calls, wanted, () => scopeLists(() => this.#readScopes(account)));
       if (!listed) return false;
-      if (listed.answer) await this.#compareScopes(record, listed.answer, known, wanted);
+      if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, known, wanted);
       else await this.#readAccount(account, record, known, wanted);
     } catch (error) {
-      this.#pass.failed(wanted, error);
+      this.#pass.failItem(wanted, error);
     }
     return true;
   }
 
   /** Undefined: the account does not exist any more. */
-  async #readScopes(account: string): Promise<ListedScopes | undefined> {
-    const { accounts, now } = this.#ports;
-    const startedOn = now();
+  async #readScopes(account: string): Promise<readonly Scope[] | undefined> {
     const scopes: Scope[] = [];
     try {
-      for await (const scope of accounts.listScopes(accountId(account), this.#pass.signal)) scopes.push(scope);
+      const list = this.#ports.accounts.listScopes(accountId(account), this.#pass.signal);
+      for await (const scope of list) scopes.push(scope);
     } catch (error) {
       const failure = describeFailure(error);
       if (failure.kind === 'notFound') return undefined;
       if (!hasNoScopes(failure)) throw error;
     }
-    return { scopes, startedOn };
+    return scopes;
   }
 
-  async #compareScopes(record: FleetAccount, listed: ListedScopes, known: KnownRows, wanted: Wanted): Promise<void> {
+  async #compareScopes(
+    record: FleetAccount,
+    scopes: readonly Scope[],
+    startedOn: Date,
+    known: KnownRows,
+    wanted: Wanted,
+  ): Promise<void> {
     const { account, location, tags = {} } = record;
-    const { scopes, startedOn } = listed;
-    const reads = scopes.map((scope) => useOfScope(scope, { account, location, scope: scope.name }, startedOn));
-    await this.#loadRows(known, [...keysOf(record), ...reads.flatMap(keysOfRead)]);
+    const shown = scopes.flatMap((scope) => {
+      const read = useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn);
+      return keysOfRead(read).map((key) => ({ scope: scope.name, key, read }));
+    });
+    await this.#loadRows(known, [...keysOfAccount(record), ...shown.map(({ key }) => key)]);
     const rows = known.of(account);
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
-    const about = { account, location, ...waveOfTags(tags), ...(identity ? { identity } : {}) };
-    const byScope = Map.groupBy(
-      rows.filter(({ scope }) => scope !== undefined),
-      (row) => row.scope?.toLowerCase(),
-    );
-    for (const read of reads) {
-      const name = read.about.scope?.toLowerCase();
-      const own = byScope.get(name) ?? [];
-      byScope.delete(name);
-      this.#compareUse(own, { ...read, about: { ...read.about, ...about } }, wanted);
+    const ofScope = (name: string) => rows.filter(({ scope }) => scope?.toLowerCase() === name.toLowerCase());
+    for (const { scope, read } of shown) {
+      this.#compareUse(ofScope(scope), { ...read, about: { ...read.about, identity } }, wanted);
     }
-    for (const row of [...byScope.values()].flat()) this.#read(row, wanted);
-    this.#pass.results.change(changesOfScopes(record, scopes, about, { startedOn, isManaged: this.#isManaged }));
+    const names = new Set(shown.map(({ scope }) => scope.toLowerCase()));
+    for (const row of rows) {
+      if (row.scope !== undefined && !names.has(row.scope.toLowerCase())) this.#read(row, wanted);
+    }
+    const scopeKeys = [...new Set(shown.map(({ key }) => key))];
+    this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeKeys });
   }
 
   /** Reads an account, and drops all rows of a deleted account. */
@@ -236,11 +235,8 @@ export class Listing {
       await this.#compareAccount(found, startedOn, record, known, wanted);
       return;
     }
-    for (const row of this.#pass.results.dropAccount(account, known.of(account))) {
-      const key = this.#ports.vaults.key(row.key);
-      if (key) this.#pass.progress(key, wanted.item.cause);
-    }
-    if (record) this.#pass.results.change(changesOfGoneAccount(record, this.#isManaged));
+    for (const row of this.#pass.results.dropAccount(account, known.of(account))) this.#progress(row, wanted);
+    if (record) this.#pass.results.change({ account: record.account, isGone: true });
   }
 
   async #compareAccount(
@@ -250,17 +246,24 @@ export class Listing {
     known: KnownRows,
     wanted: Wanted,
   ): Promise<void> {
+    const { id, location, tags } = account;
     const read = useOfAccount(account, startedOn);
     await this.#loadRows(known, keysOfRead(read));
-    const rows = known.of(account.id);
+    const rows = known.of(id);
     this.#compareUse(
       rows.filter(({ scope }) => scope === undefined),
       read,
       wanted,
     );
     for (const row of rows) if (row.scope !== undefined) this.#putAbout(row, read.about, wanted);
-    this.#pass.results.change(changesOfAccount(account, record, { startedOn, isManaged: this.#isManaged }));
-    if (isScopesDue(record ?? {}, this.#ports.now())) this.#pass.results.wantScopes();
+    const [key = ''] = keysOfRead(read);
+    const shown = { account: id, location, tags, key };
+    const stored = record && { account: record.account, location: record.location, tags: record.tags, key: record.key };
+    const isSame = JSON.stringify(shown) === JSON.stringify({ ...stored, key: stored?.key ?? '' });
+    if (!isSame || !hasBeenSince(record?.writtenOn, startedOn.getTime() - DAY_MS, startedOn)) {
+      this.#pass.results.change({ ...shown, writtenOn: startedOn.toISOString() });
+    }
+    if (!record || this.#areScopesDue(record)) this.#pass.results.wantScopes();
   }
 
   /** A worker that died during a re-key may have left a row under each key: the row under the other key is dropped. */
@@ -268,7 +271,7 @@ export class Listing {
     const [key] = keysOfRead(read);
     const row = rows.find((one) => key !== undefined && sameKeyName(one.key, key)) ?? rows[0];
     this.#compare(row, read, wanted);
-    this.#pass.results.change(rows.filter((one) => one !== row).map((of) => ({ drop: 'use', of })));
+    for (const one of rows) if (one !== row) this.#pass.results.drop(one);
   }
 
   /** Compares what Azure shows of a use with its row, if it has one, and puts a new one into the index. */
@@ -278,51 +281,54 @@ export class Listing {
     const observation = observe(known, read, this.#pass.announced());
     if (observation.outdated) return;
     const { row: seen, found, changed } = observation;
-    const key = this.#ports.vaults.key(known?.key ?? seen?.key ?? '');
-    if (!key) return;
-    const isSame = seen && !found && !changed && sameKeyName(seen.key, key.id);
-    if (!isSame) {
-      if (known) this.#pass.read(known, key, wanted);
+    const isSameKey = known && seen && sameKeyName(seen.key, known.key);
+    const isSame = isSameKey && !found && !changed;
+    if (known && !isSame && this.#ports.vaults.key(known.key)) {
+      this.#read(known, wanted);
       return;
     }
+    if (known && !isSameKey) results.drop(known);
+    if (!seen) return;
     // `reconcileKey` decides with it on the stage, and puts the item that moves it.
-    if (!known) this.#pass.progress(key, wanted.item.cause);
+    if (!isSameKey) this.#progress(seen, wanted);
     // The index may have lost what this pass has written.
-    if (!known || !row || isWorthWriting(known, seen)) results.keep(seen, wanted);
+    if (!isSame || !row || isWorthWriting(known, seen)) results.keep(seen, wanted);
   }
 
   /** Updates a scope's row with the location, identity and wave of its account. */
   #putAbout(row: UseRow, { account, location, wave, identity }: ReadUse['about'], wanted: Wanted): void {
     const before = this.#pass.results.find(row) ?? row;
-    const { wave: _, identity: __, ...rest } = before;
-    const about = { account, location, ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
-    const next: UseRow = { ...rest, ...about };
-    if (this.#isManaged(row.key) && areDifferent(before, next)) this.#pass.results.keep(next, wanted);
+    const next: UseRow = { ...before, account, location, wave, identity };
+    if (areDifferent(before, next)) this.#pass.results.keep(next, wanted);
   }
 
+  /** Has a use read that a list does not show as the index has it. */
   #read(row: UseRow, wanted: Wanted): void {
     const key = this.#ports.vaults.key(row.key);
     if (key) this.#pass.read(row, key, wanted);
+    else this.#pass.results.drop(row);
   }
 
-  readonly #isManaged = (key: string): boolean => this.#ports.vaults.key(key) !== undefined;
+  #progress({ key: id }: UseRow, { item }: Wanted): void {
+    const key = this.#ports.vaults.key(id);
+    if (key) this.#pass.progress(key, item.cause);
+  }
+
+  /** The scopes of an account are listed once a day. */
+  #areScopesDue({ scopesReadOn }: FleetAccount): boolean {
+    const now = this.#ports.now();
+    return !hasBeenSince(scopesReadOn, now.getTime() - DAY_MS, now);
+  }
 
   #knownRows(): KnownRows {
-    return new KnownRows((key) => this.#ports.rows.of(key, this.#subscription));
+    return new KnownRows((key) => this.#ports.rows.of(key, this.#pass.subscription));
   }
 
   async #loadRows(known: KnownRows, keys: readonly string[]): Promise<void> {
-    const { vaults, gate } = this.#ports;
     // A use that an order has moved keeps its row under the source key until the use is read.
-    const all = keys.flatMap((key) => [key, ...gate.sourcesOf(key)]);
-    const managed = new Set(all.flatMap((key) => vaults.key(key)?.id ?? []));
-    await pMap(managed, (key) => known.load(key), { concurrency: CONCURRENCY });
+    const all = new Set(keys.flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]));
+    await pMap(all, (key) => known.load(key), { concurrency: CONCURRENCY });
   }
-}
-
-interface ListedScopes {
-  readonly scopes: readonly Scope[];
-  readonly startedOn: Date;
 }
 
 /** Of the same version: something else has changed, or the row was not written for a day. */
@@ -332,10 +338,8 @@ function isWorthWriting(known: UseRow, seen: UseRow): boolean {
   );
 }
 
-function keysOf({ key, scopeUses }: FleetAccount): readonly string[] {
-  return [...(key ? [key] : []), ...scopeUses.map((use) => use.key)];
-}
-
+/** None where the use is of no key of Key Vault, or the key's name is invalid. */
 function keysOfRead({ use }: ReadUse): readonly string[] {
-  return use ? [formatKeyIdentifier(use)] : [];
+  const key = use && formatKeyIdentifier(use);
+  return key && parseKeyIdentifier(key) ? [key] : [];
 }

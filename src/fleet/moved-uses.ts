@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import type { FleetUse } from './fleet-index.ts';
 import { accountRow, encoded } from './fleet-keys.ts';
-import type { FleetTable } from './fleet-rows.ts';
+import type { FleetTable } from './fleet-table-client.ts';
+import type { UseRow } from './use-row.ts';
 
 /** A use that a re-key order has moved, or tries to move. */
-export type MovedUse = Pick<FleetUse, 'account' | 'scope' | 'location' | 'mode' | 'wave'>;
+export type MovedUse = Pick<UseRow, 'account' | 'scope' | 'location' | 'mode' | 'wave'>;
 
 /**
  * Uses that each re-key order has moved, by its id: a roll back covers only these. A worker puts a use before its PATCH, so that
@@ -34,7 +34,7 @@ export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): Move
       for await (const row of table.rows(partitionOf(order))) {
         // Throws where a row is damaged: a roll back must not miss a use.
         const { scope, wave, ...use } = MOVED.parse(row);
-        yield { ...use, ...(scope ? { scope } : {}), ...(wave ? { wave } : {}) };
+        yield { ...use, scope: scope || undefined, wave: wave || undefined };
       }
     },
     put: (order, { account, scope = '', location, mode, wave = '' }) =>
@@ -43,12 +43,12 @@ export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): Move
   };
 }
 
-function keysOf(order: string, use: Pick<FleetUse, 'account' | 'scope'>) {
+function keysOf(order: string, use: Pick<UseRow, 'account' | 'scope'>) {
   return { partitionKey: partitionOf(order), rowKey: nameOfUse(use) };
 }
 
 /** Names a use among those of one key. */
-export function nameOfUse({ account, scope }: Pick<FleetUse, 'account' | 'scope'>): string {
+export function nameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {
   return accountRow(account, scope || undefined);
 }
 

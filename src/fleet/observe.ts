@@ -1,6 +1,5 @@
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import type { FleetUse } from './fleet-index.ts';
 import { type KeyUse, usedVersionId } from './key-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 import type { Targets } from './work-items.ts';
@@ -14,7 +13,7 @@ export interface ReadUse {
   /** When the read began. */
   readonly startedOn: Date;
   /** What the index keeps of it beside. */
-  readonly about: Pick<FleetUse, 'account' | 'scope' | 'location' | 'identity' | 'wave'>;
+  readonly about: Pick<UseRow, 'account' | 'scope' | 'location' | 'identity' | 'wave'>;
 }
 
 /** What a pass announced before its first PATCH: this one, or one whose worker died. */
@@ -28,7 +27,7 @@ export type Observation =
   | { readonly outdated: true }
   | {
       readonly outdated: false;
-      /** Undefined: it uses no key of Key Vault. */
+      /** Undefined: it uses no key of Key Vault, or the key's name is invalid. */
       readonly row: UseRow | undefined;
       /** A move of the app's own that the row does not have yet. */
       readonly found?: { readonly from: string | undefined; readonly to: string };
@@ -64,33 +63,21 @@ export function observe(row: UseRow | undefined, read: ReadUse, announced: reado
 }
 
 function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
-  if (!use) return undefined;
+  const key = use && formatKeyIdentifier(use);
+  if (!key || !parseKeyIdentifier(key)) return undefined;
   const { pinned, current } = use;
+  const readOn = startedOn.toISOString();
   return {
-    ...about,
-    key: formatKeyIdentifier(use),
-    mode: pinned === undefined ? 'automatic' : 'pinned',
-    ...(pinned === undefined ? {} : { pinned }),
-    ...(current === undefined ? {} : { current }),
-    readOn: startedOn.toISOString(),
-    state: 'pending',
-    ...(stamp ? { stamp } : {}),
-    at: startedOn.toISOString(),
-    attempts: 0,
+    ...{ ...about, key, mode: pinned === undefined ? 'automatic' : 'pinned', pinned, current },
+    ...{ readOn, at: readOn, state: 'pending', stamp: stamp || undefined, attempts: 0 },
   };
 }
 
 /** The same version as before: what the row says of its last try stays, unless the mode is another one. */
 function refreshed(row: UseRow, seen: UseRow): UseRow {
-  const { reason, target, attempts, notBefore, movedFrom, state } = row;
-  const tried = {
-    ...{ state, attempts },
-    ...(reason ? { reason } : {}),
-    ...(target ? { target } : {}),
-    ...(notBefore ? { notBefore } : {}),
-    ...(movedFrom ? { movedFrom } : {}),
-  };
-  return { ...seen, ...(row.mode === seen.mode && row.pinned === seen.pinned ? tried : {}) };
+  if (row.mode !== seen.mode || row.pinned !== seen.pinned) return seen;
+  const { state, reason, target, attempts, notBefore, movedFrom } = row;
+  return { ...seen, state, reason, target, attempts, notBefore, movedFrom };
 }
 
 /** Identifier without the version; empty: it is none. */

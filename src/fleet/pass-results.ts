@@ -1,12 +1,12 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Cause } from '../work/messages.ts';
-import type { FleetChange, UseRef } from './fleet-index.ts';
+import type { AccountChange } from './fleet-index.ts';
 import { accountRow } from './fleet-keys.ts';
 import type { Wanted } from './lane.ts';
 import { nameOfUse } from './moved-uses.ts';
 import type { PassLog } from './pass-log.ts';
 import type { Move, UseResult } from './reconcile-use.ts';
-import type { UseRow } from './use-row.ts';
+import type { UseRef, UseRow } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from './work-items.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
@@ -26,7 +26,7 @@ interface Result {
 /** What a pass does with what its results imply. */
 interface ResultsPass {
   readonly subscription: string;
-  isHeld(): boolean;
+  readonly isHeld: boolean;
   /** Has the key reconciled after the pass. */
   progress(key: ManagedKey, cause: Cause): void;
   readonly log: PassLog;
@@ -43,20 +43,18 @@ export class PassResults {
   #results: Result[] = [];
   /** Ids of moves that this pass has appended to the trail. */
   readonly #recorded = new Set<string>();
-  #changes: FleetChange[] = [];
+  #drops: UseRef[] = [];
+  #changes: AccountChange[] = [];
   #listedOn: Date | undefined;
   /** Encryption scopes are to be listed. */
   #wantsScopes = false;
   #writtenAt = 0;
-  #moved = 0;
+  /** How many moves it has reported. */
+  moved = 0;
 
   constructor(pass: ResultsPass, ports: ResultPorts) {
     this.#pass = pass;
     this.#ports = ports;
-  }
-
-  get moved(): number {
-    return this.#moved;
   }
 
   /** The use as this pass left it; undefined: this pass has no result for it. */
@@ -82,16 +80,18 @@ export class PassResults {
     // The index lacks rows that this pass has not written yet.
     const own = [...this.#rows.values()].filter((row) => accountRow(row.account) === accountRow(account));
     const all = [...new Set([...rows.map((row) => this.find(row) ?? row), ...own])];
-    for (const row of all) {
-      this.#changes.push({ drop: 'use', of: row });
-      this.#rows.delete(nameOfUse(row));
-    }
+    for (const row of all) this.drop(row);
     return all;
   }
 
-  /** Changes that are written after the rows. */
-  change(changes: readonly FleetChange[]): void {
-    this.#changes.push(...changes);
+  drop(row: UseRow): void {
+    this.#drops.push(row);
+    if (this.find(row)?.key === row.key) this.#rows.delete(nameOfUse(row));
+  }
+
+  /** A change of an account's row, which is written after those of its uses. */
+  change(change: AccountChange): void {
+    this.#changes.push(change);
   }
 
   wantScopes(): void {
@@ -105,7 +105,7 @@ export class PassResults {
 
   /** @param isIdle nothing else is in flight */
   isDue(isIdle: boolean): boolean {
-    const length = this.#results.length + this.#changes.length;
+    const length = this.#results.length + this.#drops.length + this.#changes.length;
     const isLeft = length > 0 || this.#listedOn !== undefined || this.#wantsScopes;
     const isLate = this.#ports.now().getTime() - this.#writtenAt >= WRITE_MS;
     return isLeft && (length >= MOST_RESULTS || isIdle || isLate);
@@ -119,15 +119,14 @@ export class PassResults {
    * @throws the SDK's errors
    */
   async write(isWhole: boolean): Promise<boolean> {
-    const results = this.#results.splice(0);
-    const changes = this.#changes.splice(0);
+    const [results, drops, changes] = [this.#results.splice(0), this.#drops.splice(0), this.#changes.splice(0)];
     const [listedOn, wantsScopes] = [this.#listedOn, this.#wantsScopes];
     this.#listedOn = undefined;
     this.#wantsScopes = false;
     this.#writtenAt = this.#ports.now().getTime();
     await this.#recordMoves(results);
-    if (!this.#pass.isHeld()) return false;
-    const hasPutItems = await this.#writeRows(results);
+    if (!this.#pass.isHeld) return false;
+    const hasPutItems = await this.#writeRows(results, drops, changes);
     // After the rows: a reader of the listing must find them.
     const { fleet, items, now } = this.#ports;
     if (changes.length > 0) await fleet.write(changes);
@@ -161,13 +160,12 @@ export class PassResults {
     }
     const moves = [...byId.values()];
     if (moves.length > 0) for (const id of await this.#ports.record(moves)) this.#recorded.add(id);
-    this.#moved += moves.length;
+    this.moved += moves.length;
     for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
   }
 
-  async #writeRows(results: readonly Result[]): Promise<boolean> {
+  async #writeRows(results: readonly Result[], drop: UseRef[], accounts: AccountChange[]): Promise<boolean> {
     const put = new Map<string, UseRow>();
-    const drop: UseRef[] = [];
     const items: NewWorkItem[] = [];
     for (const { row: before, wanted, result } of results) {
       const { row, moves, changed } = result;
@@ -186,6 +184,8 @@ export class PassResults {
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(before), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
+      // Else lists of accounts would show the old key until the next list.
+      if (isMovedAway && row.scope === undefined) accounts.push({ account: row.account, key: row.key });
       const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
       if (other) this.#pass.progress(other, cause);
       // The other key has the row now, and with it what is left to do or to record.

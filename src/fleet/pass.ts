@@ -15,13 +15,14 @@ import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
 import { targetVersion } from './plan.ts';
-import { type Blocked, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { listKeys, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import type { Blocked } from './rollout-gate.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 import {
   dueOf,
+  isComparison,
+  keyItem,
   LONGEST_WAIT_MS,
-  type NewWorkItem,
-  NO_SUBSCRIPTION,
   type Targets,
   type WorkItem,
   type WorkKind,
@@ -35,10 +36,6 @@ const ITEMS_MS = 5_000;
 const STEP_MS = 1_000;
 /** A key whose versions could not be listed is tried again after so long. Milliseconds. */
 const LIST_AGAIN_MS = 15_000;
-/** Tries of one use in a row, while version lists expire during its read. */
-const MOST_ROUNDS = 3;
-/** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
-const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 
 /** Reason of an item whose list cannot be read. */
 const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
@@ -57,17 +54,17 @@ interface PassStart {
  * gate, permit, {@link reconcileUse} → results → items.
  */
 export class Pass {
-  readonly #subscription: string;
-  readonly #until: Date;
+  readonly subscription: string;
+  readonly until: Date;
   readonly #lease: Lease;
   readonly #unclean: number;
   readonly #ports: WorkerPorts;
   readonly #startedOn: Date;
   readonly #budget: PassBudget;
-  readonly #results: PassResults;
+  readonly results: PassResults;
   readonly #listing: Listing;
   readonly #usePorts: UsePorts;
-  readonly #log: PassLog;
+  readonly log: PassLog;
   /** By row and ETag. */
   readonly #wanted = new Map<string, Wanted>();
   readonly #lanes = new Map<string, Lane>();
@@ -89,33 +86,22 @@ export class Pass {
   #wake = () => {};
 
   constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: WorkerPorts) {
-    this.#subscription = subscription;
-    this.#until = until;
+    this.subscription = subscription;
+    this.until = until;
     this.#lease = lease;
     this.#unclean = unclean;
     this.#ports = ports;
     this.#startedOn = ports.now();
-    this.#log = new PassLog(subscription, ports);
-    const isStopping = () => this.#isStopping();
-    this.#budget = new PassBudget({ ...ports, isStopping, until, usage, log: this.#log });
-    const announced = () => this.#announced();
-    const progress = (key: ManagedKey, cause: Cause) => this.#progress(key, cause);
-    this.#results = new PassResults({ subscription, isHeld: lease.held, progress, log: this.#log }, ports);
-    this.#listing = new Listing(
-      subscription,
-      {
-        ...{ results: this.#results, signal: this.#reads.signal, announced, progress },
-        call: (...args) => this.#callWithinBudget(...args),
-        read: (row, key, wanted) => this.#enqueue(row, key, wanted, true),
-        failed: (wanted, error) => this.#failItem(wanted, error),
-      },
-      ports,
-    );
+    this.log = new PassLog(subscription, ports);
+    this.#budget = new PassBudget(this, usage, ports);
+    this.results = new PassResults(this, ports);
+    this.#listing = new Listing(this, ports);
     this.#usePorts = {
-      ...{ ...ports, announced, reads: this.#reads.signal, writes: this.#writes.signal },
+      ...{ ...ports, reads: this.#reads.signal, writes: this.#writes.signal },
+      announced: () => this.announced(),
       admit: (row, key, target, since) => this.#admit(row, key, target, since),
       stopped: (row, key, target) =>
-        isStopping() ? { reason: 'Busy', until: ports.now() } : ports.gate.stops(row, key, target),
+        this.isStopping() ? { reason: 'Busy', until: ports.now() } : ports.gate.stops(row, key, target),
     };
   }
 
@@ -124,26 +110,25 @@ export class Pass {
     return [...this.#progressed.values()].map(({ key }) => key);
   }
 
-  /** @returns how many moves it made. @throws what the app's own storage answered, once nothing is in flight any more */
-  async run(): Promise<number> {
+  /** @throws what the app's own storage answered, once nothing is in flight any more */
+  async run(): Promise<void> {
     for (;;) {
       this.#endCalls();
       // Items that arrive after the last read are found by `reconcileSubscription`, which reads them once more after the pass.
-      if (!this.#isStopping() && this.#ports.now().getTime() - this.#itemsReadAt >= ITEMS_MS) {
+      if (!this.isStopping() && this.#ports.now().getTime() - this.#itemsReadAt >= ITEMS_MS) {
         await this.#readItems().catch((error: unknown) => this.#fail(error));
       }
-      if (this.#results.isDue(this.#isIdle())) {
+      if (this.results.isDue(this.#isIdle())) {
         const isWhole = this.#failure === undefined;
-        const hasPutItems = await this.#results.write(isWhole).catch((error: unknown) => this.#fail(error));
+        const hasPutItems = await this.results.write(isWhole).catch((error: unknown) => this.#fail(error));
         // Start the new items at once.
         if (hasPutItems) this.#itemsReadAt = 0;
       } else if (this.#isIdle()) break;
       else await this.#wait();
     }
     const nextDue = this.#lease.held() ? await this.#finishItems() : undefined;
-    this.#log.end(this.#results.moved, nextDue);
+    this.log.end(this.results.moved, nextDue);
     if (this.#failure !== undefined) throw this.#failure;
-    return this.#results.moved;
   }
 
   /** Waits until a task or the start of an item ends, at most for one step. */
@@ -154,14 +139,15 @@ export class Pass {
     await Promise.race([woken, this.#ports.sleep(STEP_MS)]);
   }
 
-  #isStopping(): boolean {
-    return this.#failure !== undefined || !this.#lease.held() || this.#ports.now() >= this.#until;
+  /** Whether nothing more may be begun: the lease is lost, the time is up, or the app's own storage failed. */
+  isStopping(): boolean {
+    return this.#failure !== undefined || !this.#lease.held() || this.#ports.now() >= this.until;
   }
 
   /** Aborts calls in time: a hanging region must not keep the lease from the next pass, which serves the other regions. */
   #endCalls(): void {
     const { now, writesUntil } = this.#ports;
-    if (this.#isStopping()) this.#reads.abort();
+    if (this.isStopping()) this.#reads.abort();
     if (writesUntil && now() >= writesUntil) this.#writes.abort();
   }
 
@@ -177,7 +163,7 @@ export class Pass {
 
   /** Reads the items, and starts the due items that this pass has not started. */
   async #readItems(): Promise<void> {
-    const items = await this.#ports.items.of(this.#subscription);
+    const items = await this.#ports.items.of(this.subscription);
     const now = this.#ports.now();
     this.#itemsReadAt = now.getTime();
     // Includes items that are not due: each `verify` item has the targets that a dead worker announced.
@@ -200,7 +186,7 @@ export class Pass {
       void this.#ports.gate
         .refresh(now)
         .then(() => start[item.kind](wanted))
-        .catch((error: unknown) => this.#failItem(wanted, error))
+        .catch((error: unknown) => this.failItem(wanted, error))
         .finally(() => {
           this.#starting -= 1;
           this.#wake();
@@ -216,9 +202,23 @@ export class Pass {
     const key = this.#ports.vaults.key(wanted.item.about);
     if (!key) return;
     const versions = await this.#ports.versions.list(key, wanted.readOn);
-    for await (const row of this.#ports.rows.of(key.id, this.#subscription)) {
-      if (wanted.item.fresh || this.#needsRead(row, key, versions, wanted)) this.#enqueue(row, key, wanted);
+    for await (const row of this.#ports.rows.of(key.id, this.subscription)) {
+      if (wanted.item.fresh || this.#needsRead(row, key, versions, wanted)) this.#enqueue(row, key, wanted, false);
     }
+  }
+
+  /** Queues a read of a use that a list does not show as the index has it; the read then writes its row. */
+  read(row: UseRow, key: ManagedKey, wanted: Wanted): void {
+    this.#enqueue(row, key, wanted, true);
+  }
+
+  get isHeld(): boolean {
+    return this.#lease.held();
+  }
+
+  /** Aborts when there is no time left for reads. */
+  get signal(): AbortSignal {
+    return this.#reads.signal;
   }
 
   /** Whether the index gives a reason to read the use. */
@@ -237,12 +237,12 @@ export class Pass {
 
   /** Whether the use is not to be moved for these items. */
   #isExempt(row: UseRow, all: readonly Wanted[]): boolean {
-    return all.every(({ item }) => COMPARISONS.has(item.cause.by)) && this.#ports.isExempt(row);
+    return all.every(({ item }) => isComparison(item.cause)) && this.#ports.isExempt(row);
   }
 
   /** Puts a use into the lane of its region, unless it has to wait. @param known its row as the index or a list has it */
-  #enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead = false): void {
-    const row = this.#results.find(known) ?? known;
+  #enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead: boolean): void {
+    const row = this.results.find(known) ?? known;
     const nextTry = this.#nextTry(row);
     // A use that failed in an earlier pass is tried at once if a new item wants it, or a worker died that may have moved it.
     const { kind, attempts } = wanted.item;
@@ -261,7 +261,7 @@ export class Pass {
 
   async #work(task: Task, region: string, permitted: () => void): Promise<void> {
     const { key, wanted } = task;
-    const row = this.#results.find(task.row) ?? task.row;
+    const row = this.results.find(task.row) ?? task.row;
     // Another task for the same use came first, and its PATCH may still land.
     const nextTry = row === task.row ? undefined : this.#nextTry(row);
     const result = nextTry ? undefined : await this.#reconcile({ ...task, row }, region, permitted);
@@ -280,47 +280,40 @@ export class Pass {
     // A PATCH without an answer, or a move without a record, is read even if the gate blocks the use.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
-    for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-      // A use that the gate blocks takes no permit.
-      const blocked =
-        (mustRead ? undefined : await this.#findBlock(row, key, since)) ??
-        (await this.#budget.permit(region, calls, wanted[0]));
-      if (blocked) return { row, moves: [], blocked };
-      permitted();
-      const isExempt = this.#isExempt(row, wanted);
-      // The check of a change puts an item for its account.
-      const isChecked = wanted.some(({ item }) => item.kind === 'account');
-      const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
-      this.#budget.end(region, result.isWell);
-      if (!result.again) return result;
-    }
-    return { row, moves: [], blocked: { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) } };
+    // A use that the gate blocks takes no permit.
+    const blocked =
+      (mustRead ? undefined : await this.#findBlock(row, key, since)) ?? (await this.#budget.permit(region, calls));
+    if (blocked) return { row, moves: [], blocked };
+    permitted();
+    const isExempt = this.#isExempt(row, wanted);
+    // The check of a change puts an item for its account.
+    const isChecked = wanted.some(({ item }) => item.kind === 'account');
+    const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
+    this.#budget.end(region, result.isWell);
+    return result;
   }
 
   #end(row: UseRow, result: UseResult, { key, wanted }: Task): void {
     const { blocked } = result;
-    this.#log.result(row, result, key, causeOf(wanted));
-    // The result may begin the next stage or end the rollout, which `reconcileKey` decides.
-    if (blocked?.needsRollout || result.row !== row) this.#progress(key, causeOf(wanted));
+    this.log.result(row, result, key, causeOf(wanted));
+    // The result may begin the next stage or end the rollout, which `reconcileKey` decides; it also finds the end of a pause.
+    if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row)
+      this.progress(key, causeOf(wanted));
     const next = blocked ? blocked.until : result.row && this.#nextTry(result.row);
     if (next) this.#postpone(wanted, key, next, blocked?.reason ?? result.row?.reason, result.isRead === true);
-    this.#results.add(row, result, wanted);
+    this.results.add(row, result, wanted);
   }
 
   /** Finds why the use may not move now, before it is read. Never throws. */
   async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
-    const { gate, versions, now } = this.#ports;
-    const order = gate.order(key);
-    const listed = async (of: ManagedKey) => {
-      const list = await versions.list(of, since).catch(() => undefined);
-      return list && { key: of, versions: list };
-    };
-    const [from, to] = await Promise.all([listed(key), order?.covers(row) ? listed(order.to) : undefined]);
-    if (!from) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
-    if (openRevocation(from.versions, now())) return { reason: 'RevocationOpen' };
-    const target = targetVersion(from, to, now());
+    const now = this.#ports.now();
+    const listed = await listKeys(row, key, since, this.#ports).catch(() => undefined);
+    if (!listed) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
+    const { from, to } = listed;
+    if (openRevocation(from.versions, now)) return { reason: 'RevocationOpen' };
+    const target = targetVersion(from, to, now);
     if (!target) return { reason: from.versions.length > 0 ? 'NoUsableVersion' : 'KeyNotFound' };
-    return gate.blocked(row, key, target.id, since);
+    return this.#ports.gate.blocked(row, key, target.id, since);
   }
 
   async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
@@ -349,7 +342,8 @@ export class Pass {
     return announced;
   }
 
-  #announced(): readonly Announcement[] {
+  /** What passes have announced that they move to, this one included. */
+  announced(): readonly Announcement[] {
     return [...this.#announcedBefore, { startedOn: this.#startedOn, targets: this.#targets }];
   }
 
@@ -381,12 +375,12 @@ export class Pass {
     for (const wanted of all) {
       const { kind, cause } = wanted.item;
       if (kind === 'key' || (kind === 'verify' && !isRead)) wanted.postpone(next, reason);
-      else this.#progress(key, cause);
+      else this.progress(key, cause);
     }
   }
 
-  /** Runs a call of a listing within the budgets. */
-  async #callWithinBudget<T>(
+  /** Runs a call of a listing within the budgets; undefined: it was throttled, and the item is postponed. */
+  async call<T>(
     region: string,
     calls: Calls,
     wanted: Wanted,
@@ -394,7 +388,7 @@ export class Pass {
   ): Promise<{ readonly answer: T } | undefined> {
     // To list the scopes of many accounts takes hours, so throttling is expected there.
     const throttled = wanted.item.kind === 'scopes' ? 'ScopesNotListed' : 'Throttled';
-    const late = await this.#budget.permit(region, calls, wanted);
+    const late = await this.#budget.permit(region, calls);
     if (late) {
       wanted.postpone(late.until, late.reason === 'Throttled' ? throttled : late.reason);
       return undefined;
@@ -414,7 +408,8 @@ export class Pass {
     }
   }
 
-  #failItem(wanted: Wanted, error: unknown): void {
+  /** Postpones an item, by the error. */
+  failItem(wanted: Wanted, error: unknown): void {
     const { kind, attempts } = wanted.item;
     // The pass aborted the list at its deadline.
     if (this.#reads.signal.aborted) {
@@ -427,13 +422,13 @@ export class Pass {
     wanted.postpone(this.#in(seconds * 1000), reason);
     const message = `${REASONS[reason]} ${errorText(error)}`;
     const level = isPassing ? 'warning' : 'error';
-    this.#ports.log({ level, reason, message, subscription: this.#subscription });
+    this.#ports.log({ level, reason, message, subscription: this.subscription });
   }
 
   /** Has the key reconciled after the pass. Another cause replaces a comparison, since a comparison moves no exempt uses. */
-  #progress(key: ManagedKey, cause: Cause): void {
+  progress(key: ManagedKey, cause: Cause): void {
     const known = this.#progressed.get(key.id);
-    if (!known || COMPARISONS.has(known.cause.by)) this.#progressed.set(key.id, { key, cause });
+    if (!known || isComparison(known.cause)) this.#progressed.set(key.id, { key, cause });
   }
 
   /** Deletes the items that are done, and postpones the others. An item that was put again during the pass stays as it is. */
@@ -442,11 +437,7 @@ export class Pass {
     const isWhole = this.#failure === undefined;
     const at = now();
     // Put the items of keys before finishing the others, so that a crash in between does not lose them.
-    const decisions = [...this.#progressed.values()].map(
-      ({ key, cause }): NewWorkItem => ({
-        ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id, due: at, since: at, cause },
-      }),
-    );
+    const decisions = [...this.#progressed.values()].map(({ key, cause }) => keyItem(key.id, cause, at));
     if (decisions.length > 0) await items.put(decisions);
     const dues: number[] = [];
     await pMap(
@@ -460,7 +451,7 @@ export class Pass {
         }
         const postponement = { due, attempts: item.attempts + 1, ...(reason ? { reason } : {}) };
         dues.push(due.getTime());
-        if (await items.postpone(item, postponement)) this.#log.postponed(item, postponement);
+        if (await items.postpone(item, postponement)) this.log.postponed(item, postponement);
       },
       { concurrency: CONCURRENCY },
     );

@@ -3,11 +3,11 @@ import type { ResourceId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Account, Scope } from './account.ts';
-import type { FleetUse } from './fleet-index.ts';
 import { accountKeyUse, scopeKeyUse } from './key-use.ts';
 import type { ReadUse } from './observe.ts';
 import { withKeyVersion } from './plan.ts';
 import type { StorageAccounts } from './storage-client.ts';
+import type { UseRow } from './use-row.ts';
 
 /** The tag with the rollout wave of an account; Azure allows 256 characters. */
 const WAVE_TAG = 'cmk-wave';
@@ -35,7 +35,7 @@ export interface ReadPorts {
 /** Reads an account or one of its encryption scopes; undefined: it does not exist. Errors are the SDK's. */
 export async function readUse(
   id: ResourceId,
-  { scope, location, wave, identity }: Pick<FleetUse, 'scope' | 'location' | 'wave' | 'identity'>,
+  { scope, location, wave, identity }: Pick<UseRow, 'scope' | 'location' | 'wave' | 'identity'>,
   { accounts, now, reads, writes }: ReadPorts,
 ): Promise<WritableUse | undefined> {
   const startedOn = now();
@@ -53,8 +53,7 @@ export async function readUse(
   const read = await unlessMissing(() => accounts.getScope(id, scope, reads).then((found) => ({ found })));
   if (!read) return undefined;
   // A scope does not show these: the row's values stay.
-  const ofAccount = { ...(wave ? { wave } : {}), ...(identity ? { identity } : {}) };
-  const about = { account: id.id, scope, location, ...ofAccount };
+  const about = { account: id.id, scope, location, wave, identity };
   return {
     ...useOfScope(read.found, about, startedOn),
     async write(pin, to) {
@@ -74,17 +73,12 @@ export function useOfAccount(account: Account, startedOn: Date): ReadUse {
     use: accountKeyUse(account.encryption),
     stamp: account.encryption.keyVaultProperties?.lastKeyRotationTimestamp?.toISOString() ?? '',
     startedOn,
-    about: {
-      ...{ account: account.id, location: account.location },
-      ...(identity ? { identity } : {}),
-      ...waveOfTags(account.tags),
-    },
+    about: { account: account.id, location: account.location, identity, wave: waveOfTags(account.tags) },
   };
 }
 
-export function waveOfTags(tags: Account['tags']): Pick<FleetUse, 'wave'> {
-  const wave = Object.entries(tags).find(([name]) => name.toLowerCase() === WAVE_TAG)?.[1];
-  return wave ? { wave } : {};
+export function waveOfTags(tags: Account['tags']): string | undefined {
+  return Object.entries(tags).find(([name]) => name.toLowerCase() === WAVE_TAG)?.[1] || undefined;
 }
 
 /** A pinned scope has no time stamp of the key, so the time of its last change is used. */

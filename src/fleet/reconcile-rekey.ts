@@ -1,47 +1,31 @@
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { newestUsableVersion } from '../keys/key-versions.ts';
-import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { rekeyChange } from '../orders/order-rekey.ts';
 import {
   findRekey,
   isMoving,
   type Rekey,
   type StandingOrders,
-  type UnrecordedOrder,
   withRekey,
   withUnrecorded,
 } from '../orders/standing-orders.ts';
+import { count } from '../text.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
-import type { RolloutCount, RolloutDecision } from './decide-rollout.ts';
-import type { KeyQueue } from './fleet-work.ts';
-import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
+import type { RolloutDecision } from './decide-rollout.ts';
+import { sendFor } from './fleet-work.ts';
+import { nameOfUse, namesOf } from './moved-uses.ts';
 import { findRekeyBlocker } from './plan.ts';
 import { failedOn } from './reconcile-use.ts';
-
 import type { UseRow } from './use-row.ts';
+import type { NewWorkItem } from './work-items.ts';
+import type { KeyPorts } from './worker-ports.ts';
 
 /** A PATCH in flight ends within its deadline, and takes effect within a minute after that. Milliseconds. */
 const SETTLED_MS = 2 * GIVEN_UP_MS;
 /** A requested list is usually done within this time. Milliseconds. */
 const LISTED_MS = 15_000;
-
-export interface RekeyPorts {
-  readonly orders: {
-    read(): Promise<StandingOrders>;
-    change(change: (orders: StandingOrders) => StandingOrders): Promise<StandingOrders>;
-  };
-  readonly moved: Pick<MovedUses, 'of'>;
-  readonly vaults: Pick<ManagedVaults, 'key'>;
-  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
-  /**
-   * Finds where a use of the source key may be unseen, one sentence each, and requests the lists that are missing.
-   */
-  findGaps(rekey: Rekey, since: Date): Promise<readonly string[]>;
-  /** Appends a decision on an order to the audit trail. Never throws. */
-  recordOrder(change: UnrecordedOrder): Promise<unknown>;
-  readonly now: () => Date;
-}
 
 /** An order that can move the uses of a key now. */
 export interface OpenRekey {
@@ -55,7 +39,7 @@ export async function openRekeyOf(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   standing: StandingOrders,
-  { vaults, keys, moved, now }: RekeyPorts,
+  { vaults, keys, moved, now }: KeyPorts,
 ): Promise<OpenRekey | undefined> {
   const rekey = findRekey(standing, key.id);
   const to = rekey && vaults.key(rekey.to);
@@ -67,44 +51,13 @@ export async function openRekeyOf(
   return { rekey, target, covers: (row) => covered?.has(nameOfUse(row)) ?? true };
 }
 
-/** Counts what an order still has to move and what it has moved. */
-export class RekeyCount {
-  readonly #open: OpenRekey;
-  readonly #rollout: RolloutCount;
-  readonly #left = new Set<string>();
-  #failures = 0;
-
-  constructor(open: OpenRekey, rollout: RolloutCount) {
-    this.#open = open;
-    this.#rollout = rollout;
-  }
-
-  add(row: UseRow): void {
-    const { rekey } = this.#open;
-    this.#left.add(nameOfUse(row));
-    this.#rollout.add(row);
-    // Failures before a resume do not count.
-    const failed = failedOn(row)?.getTime() ?? Number.NEGATIVE_INFINITY;
-    if (failed >= Date.parse(rekey.resumedOn ?? rekey.startedOn)) this.#failures += 1;
-  }
-
-  async addMoved(moved: RekeyPorts['moved']): Promise<void> {
-    for await (const use of moved.of(this.#open.rekey.id)) {
-      if (!this.#left.has(nameOfUse(use))) this.#rollout.addMoved(use);
-    }
-  }
-
-  get isStopped(): boolean {
-    return this.#failures >= this.#open.rekey.maxFailures;
-  }
-
-  get failures(): number {
-    return this.#failures;
-  }
+/** Whether a use has failed since the order was started or resumed. */
+export function hasFailedSince(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): boolean {
+  return (failedOn(row)?.getTime() ?? Number.NEGATIVE_INFINITY) >= Date.parse(resumedOn);
 }
 
 /** Stops an order with too many failures, until an operator resumes it. */
-export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: RekeyPorts): Promise<void> {
+export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: KeyPorts): Promise<void> {
   const on = ports.now().toISOString();
   const why = `${failures} accounts and scopes could not be moved.`;
   await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
@@ -115,7 +68,7 @@ export async function verifyRekey(
   { rekey }: OpenRekey,
   { row, counts }: RolloutDecision,
   cause: Cause,
-  ports: RekeyPorts & KeyQueue,
+  ports: KeyPorts,
 ): Promise<boolean> {
   const left = counts.pending + counts.failed + counts.left;
   if (left > 0) {
@@ -124,7 +77,7 @@ export async function verifyRekey(
   }
   // Any PATCH that was in flight has taken effect by then.
   const settledOn = new Date(Date.parse(row.progressOn) + SETTLED_MS);
-  const gaps = [...(await ports.findGaps(rekey, settledOn))];
+  const gaps = [...(await findGaps(rekey, settledOn, ports))];
   const now = ports.now();
   const verified = { on: now.toISOString(), gaps };
   if (gaps.length === 0) {
@@ -138,12 +91,55 @@ export async function verifyRekey(
   return gaps.length === 0;
 }
 
+/**
+ * Finds where a use of an order's source key may be unseen: subscriptions that were not listed since `since`, and accounts
+ * whose encryption scopes were not listed since the order began, for which it requests both lists; and subscriptions whose
+ * worker died, as what it had in flight may be on the source key again, or moved there by another order.
+ *
+ * @returns one sentence for each gap
+ */
+export async function findGaps(
+  rekey: Rekey,
+  since: Date,
+  ports: Pick<KeyPorts, 'fleet' | 'items' | 'inSight' | 'now' | 'send'>,
+): Promise<readonly string[]> {
+  const { fleet, items, now } = ports;
+  const subscriptions = await ports.inSight();
+  if (!subscriptions) return ['Which subscriptions there are cannot be read.'];
+  const listings = await fleet.listings();
+  const gaps: string[] = [];
+  const wanted: NewWorkItem[] = [];
+  const cause: Cause = { by: 'rekey', ref: rekey.id, since: now().toISOString() };
+  for (const subscription of subscriptions) {
+    const item = { subscription, about: '', due: now(), cause };
+    const listedOn = listings.get(subscription.toLowerCase());
+    if (!listedOn || listedOn <= since) {
+      gaps.push(`The accounts of subscription ${subscription} were not listed two minutes after the last move.`);
+      if (now() > since) wanted.push({ ...item, kind: 'list', since });
+    }
+    if ((await items.of(subscription)).some(({ kind }) => kind === 'verify')) {
+      gaps.push(`A worker of subscription ${subscription} died, and what it had in flight is not verified yet.`);
+    }
+    let unlisted = 0;
+    for await (const { scopesReadOn = '' } of fleet.accounts(subscription)) {
+      if (scopesReadOn < rekey.startedOn) unlisted += 1;
+    }
+    if (unlisted === 0) continue;
+    const whose = `the encryption scopes of ${count(unlisted, 'account')}`;
+    gaps.push(`In subscription ${subscription}, ${whose} were not listed since the order began.`);
+    wanted.push({ ...item, kind: 'scopes', since: new Date(rekey.startedOn), fresh: true });
+  }
+  await items.putNew(wanted);
+  await sendFor(wanted, cause, ports);
+  return gaps;
+}
+
 /** Writes an order, unless an operator has changed it since it was read. */
 async function changeRekey(
   wanted: Rekey,
   read: Rekey,
   about: { readonly reason: 'RekeyStopped' | 'RekeyDone' | 'RekeyTakenBack'; readonly why?: string } | undefined,
-  { orders, recordOrder, now }: RekeyPorts,
+  { orders, recordOrder, now }: KeyPorts,
 ): Promise<void> {
   const change = about && rekeyChange(wanted, about.reason, now(), about.why ? { why: about.why } : {});
   let isChanged = false;

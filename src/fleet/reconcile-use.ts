@@ -1,7 +1,6 @@
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
-import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
@@ -9,8 +8,9 @@ import { outcomeOfFailure } from '../work/outcome.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
 import type { MovedUses } from './moved-uses.ts';
 import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
-import { namesUnlisted, type Plan, planKeyUse, planRekey } from './plan.ts';
+import { type ListedKey, type Plan, planKeyUse, planRekey } from './plan.ts';
 import { type ReadPorts, readUse, type WritableUse } from './read-use.ts';
+import type { Blocked, Order, RolloutGate } from './rollout-gate.ts';
 import { moveId, type UseRow, versionOfRow } from './use-row.ts';
 import type { VersionLists } from './version-lists.ts';
 
@@ -42,15 +42,6 @@ export interface Move {
   readonly rekey?: string;
 }
 
-/** Why a use is not moved now, although the plan may want it. */
-export interface Blocked {
-  readonly reason: Reason;
-  /** When to try again; absent: a work item is put once the block ends. */
-  readonly until?: Date;
-  /** No stage is decided for the version that it would move to. */
-  readonly needsRollout?: true;
-}
-
 /** Outcome of reconciling one use. */
 export interface UseResult {
   /** The row to write to the index; undefined: the use does not exist any more. */
@@ -66,25 +57,8 @@ export interface UseResult {
   readonly isWell?: boolean;
   /** Azure showed the use. */
   readonly isRead?: true;
-  /** To be repeated: a version list expired during the read. */
-  readonly again?: true;
   /** What Azure said of the failure. */
   readonly detail?: string;
-}
-
-/** A standing order that moves the uses of a key to another one. */
-export interface Order {
-  readonly id: string;
-  readonly to: ManagedKey;
-  covers(row: UseRow): boolean;
-}
-
-/** The standing orders, as the instance has cached them. */
-export interface Orders {
-  /** The active order for the uses of a key. */
-  order(key: ManagedKey): Order | undefined;
-  /** Id of the last order from one key to the other, ended orders included. */
-  orderBetween(from: string, to: string): string | undefined;
 }
 
 /** A use, and what is known of it before it is read. */
@@ -101,8 +75,8 @@ interface UseTask {
 
 /** What reconciling a use needs of its pass. */
 export interface UsePorts extends ReadPorts {
-  readonly versions: Pick<VersionLists, 'list' | 'latest' | 'areCurrent'>;
-  readonly gate: Orders;
+  readonly versions: Pick<VersionLists, 'list' | 'areCurrent'>;
+  readonly gate: Pick<RolloutGate, 'order' | 'orderBetween'>;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   /** What passes have announced that they move to, this one included. */
   announced(): readonly Announcement[];
@@ -112,50 +86,23 @@ export interface UsePorts extends ReadPorts {
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
 }
 
-/** The versions of a key could not be listed, which is no failure of the use. */
-class KeyUnreadableError extends Error {
-  constructor(cause: unknown) {
-    super('The versions of the key could not be listed.', { cause });
-    this.name = 'KeyUnreadableError';
-  }
-}
-
 /**
  * Reconciles one use of a key: GET, plan, gate, PATCH. Azure's answer to the PATCH is the proof. Decides from what it reads here, not
  * from the row. Never throws: the result has the failure.
  */
 export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseResult> {
-  const { row, key, since } = task;
+  const { row, key } = task;
   const id = parseStorageAccountId(row.account);
   if (!id) return { row: undefined, moves: [] };
   try {
-    const [listed, read] = await Promise.all([listVersions(key, since, ports), readUse(id, row, ports)]);
+    const read = await readUse(id, row, ports);
     if (!read) return { row: undefined, moves: [], isWell: true };
     const observation = observe(row, read, ports.announced());
-    const repeat: UseResult = { row, moves: [], isWell: true, again: true };
-    if (observation.outdated) return repeat;
+    if (observation.outdated) return { row, moves: [], isWell: true, blocked: notNow(ports.now()) };
     const { row: seen } = observation;
     const observed = resultOf(observation, ports);
     if (!seen || !usesKey(read.use, key)) return observed;
-    const { plan, lists, order } = await planOf(
-      { ...task, row: seen },
-      read.use,
-      ports.versions.latest(key, listed),
-      ports,
-    );
-    if (plan.reason === 'RevocationOpen')
-      return { ...observed, row: markPending(seen), blocked: { reason: plan.reason } };
-    if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
-    const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
-    if (observation.changed && !task.isChecked) return postponeChanged(observed, seen, ports.now());
-    const blocked = await ports.admit(seen, key, plan.target.id, since);
-    if (blocked) return whileBlocked(blocked);
-    const send = async (): Promise<UseResult> => {
-      const stop = ports.stopped(seen, key, plan.target.id);
-      if (stop) return whileBlocked(stop);
-      return ports.versions.areCurrent(lists) ? write(seen, plan, read, observed, ports) : repeat;
-    };
-    return await (order ? storeMoved(order, seen, ports, send) : send());
+    return await moveUse({ ...task, row: seen }, { ...read, use: read.use }, observed, ports);
   } catch (error) {
     // The pass ran out of time during the read, which changed nothing.
     if (ports.reads?.aborted) return { row, moves: [], blocked: { reason: 'Busy', until: ports.now() } };
@@ -163,12 +110,41 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
   }
 }
 
-async function listVersions(key: ManagedKey, since: Date, { versions }: UsePorts): Promise<readonly KeyVersion[]> {
+/** Plans a use that was read, and moves it if the gate admits it. */
+async function moveUse(
+  task: UseTask,
+  read: WritableUse & { readonly use: KeyUse },
+  observed: UseResult,
+  ports: UsePorts,
+): Promise<UseResult> {
+  const { row: seen, key, since } = task;
+  const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
+  let planned: Awaited<ReturnType<typeof planOf>>;
   try {
-    return await versions.list(key, since);
+    planned = await planOf(task, read.use, ports);
   } catch (error) {
-    throw new KeyUnreadableError(error);
+    // The versions of the key could not be listed, which is no failure of the use.
+    const blocked = { ...notNow(ports.now()), reason: outcomeOfFailure(error).reason };
+    return { ...whileBlocked(blocked), detail: describe(describeFailure(error)) };
   }
+  const { plan, lists, order } = planned;
+  if (plan.reason === 'RevocationOpen') return whileBlocked({ reason: plan.reason });
+  if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
+  if (observed.changed && !task.isChecked) return postponeChanged(observed, seen, ports.now());
+  const blocked = await ports.admit(seen, key, plan.target.id, since);
+  if (blocked) return whileBlocked(blocked);
+  const send = async (): Promise<UseResult> => {
+    const stop = ports.stopped(seen, key, plan.target.id);
+    if (stop) return whileBlocked(stop);
+    if (!ports.versions.areCurrent(lists)) return whileBlocked(notNow(ports.now()));
+    return write(seen, plan, read, observed, ports);
+  };
+  return order ? storeMoved(order, seen, ports, send) : send();
+}
+
+/** The use is tried again soon: what it would be decided from is out of date. */
+function notNow(now: Date): Blocked {
+  return { reason: 'ServiceUnavailable', until: new Date(now.getTime() + FIRST_DELAY * 1000) };
 }
 
 /** An automatic use is written once for a target; Storage updates it within a day. */
@@ -176,22 +152,30 @@ function isRefreshed(row: UseRow, plan: Plan): boolean {
   return plan.reason === 'LaggingAutomaticVersion' && row.state === 'skipped' && row.target === plan.target?.id;
 }
 
-async function planOf(
-  { row, key, since, isExempt }: UseTask,
-  use: KeyUse,
-  listed: readonly KeyVersion[],
-  ports: UsePorts,
-): Promise<{ readonly plan: Plan; readonly lists: readonly (readonly KeyVersion[])[]; readonly order?: Order }> {
-  const { now, gate } = ports;
-  // A version that the list lacks may be newer than all that are in it.
-  const versions = namesUnlisted(use, listed) ? await listVersions(key, now(), ports) : listed;
+/** Lists the versions of a use's key, and of the key that an order moves it to. */
+export async function listKeys(
+  row: UseRow,
+  key: ManagedKey,
+  since: Date,
+  { gate, versions }: Pick<UsePorts, 'gate' | 'versions'>,
+): Promise<{ readonly from: ListedKey; readonly to?: ListedKey; readonly order?: Order }> {
   const order = gate.order(key);
-  // If the order is blocked, or the target key cannot be listed, the use follows its own key.
-  const onto = order?.covers(row) ? await ports.versions.list(order.to, since).catch(() => undefined) : undefined;
-  const rekey = order && onto && planRekey(use, { key, versions }, { key: order.to, versions: onto }, now());
-  const lists = onto ? [versions, onto] : [versions];
+  const [listed, onto] = await Promise.all([
+    versions.list(key, since),
+    // If the target key cannot be listed, the use follows its own key.
+    order?.covers(row) ? versions.list(order.to, since).catch(() => undefined) : undefined,
+  ]);
+  const from = { key, versions: listed };
+  return order && onto ? { from, to: { key: order.to, versions: onto }, order } : { from };
+}
+
+async function planOf({ row, key, since, isExempt }: UseTask, use: KeyUse, ports: UsePorts) {
+  const { from, to, order } = await listKeys(row, key, since, ports);
+  const now = ports.now();
+  const lists = [from, ...(to ? [to] : [])].map((one) => one.versions);
+  const rekey = to && planRekey(use, from, to, now);
   if (rekey) return { plan: rekey, lists, order };
-  return { plan: planKeyUse(use, versions, now(), isExempt), lists };
+  return { plan: planKeyUse(use, from.versions, now, isExempt), lists, order: undefined };
 }
 
 /**
@@ -206,8 +190,8 @@ async function storeMoved(
 ): Promise<UseResult> {
   await moved.put(id, seen);
   const result = await send();
-  const { row, again } = result;
-  const isUnmoved = again || row?.state === 'pending' || (row?.state === 'failed' && row.reason !== 'NotProven');
+  const { row } = result;
+  const isUnmoved = row?.state === 'pending' || (row?.state === 'failed' && row.reason !== 'NotProven');
   if (!row || isUnmoved) await moved.drop(id, seen);
   return result;
 }
@@ -251,15 +235,13 @@ async function write(
 
 /** The row once nothing is left to do for the target of the plan. */
 function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
-  const { notBefore: _, ...rest } = row;
   const state = reason === 'UpToDate' ? 'done' : 'skipped';
-  return { ...rest, ...(target ? { target: target.id } : {}), state, reason, attempts: 0 };
+  return { ...row, target: target?.id ?? row.target, state, reason, attempts: 0, notBefore: undefined };
 }
 
 /** The row has no reason: what blocks the use concerns its key or the pass. */
 function markPending(row: UseRow): UseRow {
-  const { reason: _, notBefore: __, ...rest } = row;
-  return { ...rest, state: 'pending' };
+  return { ...row, state: 'pending', reason: undefined, notBefore: undefined };
 }
 
 /** The check of the change's event comes first: it names who made it, and stops a fight. */
@@ -317,12 +299,8 @@ function resultOfFailedWrite(
 }
 
 function resultOfFailure(row: UseRow, error: unknown, now: Date): UseResult {
-  const failure = describeFailure(error instanceof KeyUnreadableError ? error.cause : error);
+  const failure = describeFailure(error);
   const detail = describe(failure);
-  if (error instanceof KeyUnreadableError) {
-    const until = new Date(now.getTime() + FIRST_DELAY * 1000);
-    return { row, moves: [], blocked: { reason: outcomeOfFailure(error.cause).reason, until }, detail };
-  }
   if (failure.kind === 'throttled') {
     const { retryAfterSeconds, code } = failure;
     return { row, moves: [], throttled: { retryAfterSeconds, code }, isWell: true, detail };

@@ -1,11 +1,10 @@
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { contestOf, findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
+import type { Reason } from '../reasons.ts';
 import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
-import type { Blocked, Order } from './reconcile-use.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
 import type { UseRow } from './use-row.ts';
-import type { Gate } from './worker-ports.ts';
 
 /** Time to live of standing orders and of rollouts. Milliseconds. */
 const [ORDERS_MS, ROLLOUT_MS] = [10_000, 5_000];
@@ -14,13 +13,52 @@ const UNREADABLE_MS = 30_000;
 /** When to check again after a failed read, and during a pause without an end. Milliseconds. */
 const [AGAIN_MS, PAUSED_MS] = [15_000, 3_600_000];
 
-interface Cached<T> {
-  /** When the read began. Milliseconds. */
-  readonly at: number;
+/** Why a use is not moved now, although the plan may want it. */
+export interface Blocked {
+  readonly reason: Reason;
+  /** When to try again; absent: a work item is put once the block ends. */
+  readonly until?: Date;
+  /** No stage is decided for the version that it would move to. */
+  readonly needsRollout?: true;
+}
+
+/** A standing order that moves the uses of a key to another one. */
+export interface Order {
+  readonly id: string;
+  readonly to: ManagedKey;
+  covers(row: UseRow): boolean;
+}
+
+/** A value that is read again once it is older than its time to live, or than the work that asks for it. Single flight. */
+class Cached<T> {
+  readonly #ttlMs: number;
+  readonly #read: () => Promise<T>;
   /** Of the last read that succeeded. */
   value: T | undefined;
-  /** Never rejects. @returns whether it could be read */
-  readonly reading: Promise<boolean>;
+  readAt = Number.NEGATIVE_INFINITY;
+  #begunAt = Number.NEGATIVE_INFINITY;
+  #reading = Promise.resolve(false);
+
+  constructor(ttlMs: number, read: () => Promise<T>) {
+    this.#ttlMs = ttlMs;
+    this.#read = read;
+  }
+
+  /** Never throws. Times in milliseconds. @returns whether it could be read */
+  refresh(now: number, since: number): Promise<boolean> {
+    if (now - this.#begunAt < this.#ttlMs && this.#begunAt >= since) return this.#reading;
+    this.#begunAt = now;
+    this.#reading = this.#read().then(
+      (value) => {
+        if (now < this.readAt) return true;
+        this.value = value;
+        this.readAt = now;
+        return true;
+      },
+      () => false,
+    );
+    return this.#reading;
+  }
 }
 
 interface KnownOrders {
@@ -38,28 +76,38 @@ interface GatePorts {
 }
 
 /** Decides whether a use may move now, from the instance's caches of standing orders and rollouts. */
-export class RolloutGate implements Gate {
+export class RolloutGate {
   readonly #ports: GatePorts;
-  #known: Cached<KnownOrders> | undefined;
-  #ordersReadAt = Number.NEGATIVE_INFINITY;
-  readonly #rollouts = new Map<string, Cached<RolloutRow>>();
+  readonly #known = new Cached(ORDERS_MS, () => this.#readOrders());
+  readonly #rollouts = new Map<string, Cached<RolloutRow | undefined>>();
 
   constructor(ports: GatePorts) {
     this.#ports = ports;
   }
 
+  /**
+   * Why the use may not move now. Never throws: what cannot be read blocks.
+   *
+   * @param target version identifier
+   * @param since when the work item was read; anything cached before is read again
+   */
   async blocked(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
     await this.refresh(since);
-    if (!(await this.#readRollout(this.#rolloutOf(key, target), since.getTime()))) {
+    const name = this.#rolloutOf(key, target);
+    const read = async () => (await this.#ports.rollouts.read(name))?.row;
+    const rollout = this.#rollouts.get(name) ?? new Cached(ROLLOUT_MS, read);
+    this.#rollouts.set(name, rollout);
+    if (!(await rollout.refresh(this.#ports.now().getTime(), since.getTime()))) {
       return { reason: 'ServiceUnavailable', until: this.#in(AGAIN_MS) };
     }
     return this.stops(row, key, target);
   }
 
+  /** The same right before a PATCH, from the cache alone. */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined {
     const now = this.#ports.now();
-    const orders = this.#known?.value?.orders;
-    if (!orders || now.getTime() - this.#ordersReadAt > UNREADABLE_MS) {
+    const orders = this.#known.value?.orders;
+    if (!orders || now.getTime() - this.#known.readAt > UNREADABLE_MS) {
       return { reason: 'PauseUnreadable', until: this.#in(AGAIN_MS) };
     }
     const isOrdered = !isVersionOf(target, key.id);
@@ -78,8 +126,9 @@ export class RolloutGate implements Gate {
     return { reason: rollout.stage === 'canary' ? 'CanaryUnderWay' : 'WaveNotBegun' };
   }
 
+  /** The active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined {
-    const known = this.#known?.value;
+    const known = this.#known.value;
     const rekey = known && findRekey(known.orders, key.id);
     const to = rekey && this.#ports.vaults.key(rekey.to);
     if (!rekey || !to) return undefined;
@@ -87,29 +136,22 @@ export class RolloutGate implements Gate {
     return { id, to, covers: (row) => only === undefined || known.moved.get(only)?.has(nameOfUse(row)) === true };
   }
 
+  /** Id of the last order from one key to the other, ended orders included. */
   orderBetween(from: string, to: string): string | undefined {
     return this.#rekeysTo(to).findLast((rekey) => sameKeyName(rekey.from, from))?.id;
   }
 
+  /** Source keys of all orders to that key, ended orders included. */
   sourcesOf(to: string): readonly string[] {
     return this.#rekeysTo(to).map(({ from }) => from);
   }
 
-  /** After a failed read the last orders stay in use for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`. */
+  /**
+   * Reads the orders again unless the cache is newer than `since` and its time to live. Never throws: after a failed read the
+   * last orders stay in use for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`.
+   */
   async refresh(since: Date): Promise<void> {
-    const at = this.#ports.now().getTime();
-    const known = this.#known;
-    if (!known || at - known.at >= ORDERS_MS || known.at < since.getTime()) {
-      this.#known = cached(
-        at,
-        known?.value,
-        () => this.#readOrders(),
-        () => {
-          this.#ordersReadAt = Math.max(this.#ordersReadAt, at);
-        },
-      );
-    }
-    await this.#known?.reading;
+    await this.#known.refresh(this.#ports.now().getTime(), since.getTime());
   }
 
   async #readOrders(): Promise<KnownOrders> {
@@ -122,23 +164,13 @@ export class RolloutGate implements Gate {
     return { orders, moved };
   }
 
-  async #readRollout(name: string, sinceMs: number): Promise<boolean> {
-    const at = this.#ports.now().getTime();
-    const known = this.#rollouts.get(name);
-    if (known && at - known.at < ROLLOUT_MS && known.at >= sinceMs) return known.reading;
-    const read = async () => (await this.#ports.rollouts.read(name))?.row;
-    const next = cached(at, undefined, read);
-    this.#rollouts.set(name, next);
-    return next.reading;
-  }
-
   /** Name of the rollout that admits moves to the target: a re-key order has its own. */
   #rolloutOf(key: ManagedKey, target: string): string {
     return isVersionOf(target, key.id) ? key.id : (this.order(key)?.id ?? key.id);
   }
 
   #rekeysTo(to: string): readonly Rekey[] {
-    return this.#known?.value?.orders.rekeys.filter((rekey) => sameKeyName(rekey.to, to)) ?? [];
+    return this.#known.value?.orders.rekeys.filter((rekey) => sameKeyName(rekey.to, to)) ?? [];
   }
 
   #in(ms: number): Date {
@@ -149,21 +181,4 @@ export class RolloutGate implements Gate {
 function isVersionOf(version: string, key: string): boolean {
   const parsed = parseKeyIdentifier(version);
   return parsed !== undefined && sameKeyName(formatKeyIdentifier(parsed), key);
-}
-
-/** Single flight: all callers share one read. */
-function cached<T>(at: number, before: T | undefined, read: () => Promise<T | undefined>, done = () => {}): Cached<T> {
-  const entry: { value: T | undefined; reading: Promise<boolean>; at: number } = {
-    ...{ at, value: before },
-    reading: Promise.resolve(false),
-  };
-  entry.reading = read().then(
-    (value) => {
-      entry.value = value;
-      done();
-      return true;
-    },
-    () => false,
-  );
-  return entry;
 }

@@ -4,8 +4,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type Contest, contestOf, type PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { hasBeenSince } from '../time/spans.ts';
-import { statusOfUse, type UseStatus } from './decide-rollout.ts';
+import { statusOfUse } from './decide-rollout.ts';
 import { accountId } from './fleet-keys.ts';
 import { keyUseOf } from './key-use.ts';
 import { planKeyUse } from './plan.ts';
@@ -49,49 +48,57 @@ export class RotationCount {
   readonly #facts: RotationFacts;
   /** Undefined: nothing is moved. */
   readonly #target: KeyVersion | undefined;
+  readonly #rollout: RolloutRow | undefined;
   readonly #all = noCounts();
   readonly #admitted = noCounts();
   readonly #places = new Map<string, PlaceCount>();
   readonly #lately: string;
   readonly #failures = new Map<string, number>();
   readonly #failedUses: UnfinishedUse[] = [];
-  #waitingUses: UnfinishedUse[] = [];
+  #oldestWaiting: UnfinishedUse | undefined;
+  #oldestAt = '';
   #contested = 0;
 
   constructor(facts: RotationFacts) {
     this.#facts = facts;
-    const { versions, now } = facts;
+    const { versions, rollout, now } = facts;
     this.#lately = new Date(now.getTime() - LATELY_MS).toISOString();
     this.#target = openRevocation(versions, now) ? undefined : newestUsableVersion(versions, now);
+    this.#rollout = rollout?.target === this.#target?.id ? rollout : undefined;
   }
 
   add(row: UseRow): void {
-    if (!this.#target) return;
-    const { versions, contests, now } = this.#facts;
-    const { status, reason: evaluated, lastTry } = evaluateUse(row, this.#target, versions, now);
+    const target = this.#target;
+    if (!target) return;
+    const { versions, contests, pause, now } = this.#facts;
+    // What the drift check was not to move waits for the end of a pause, too.
+    const status = statusOfUse(row, target, !pause);
     const state = status === 'pending' ? 'waiting' : status;
-    const isContested = state === 'waiting' && contestOf(contests, row.account, now) !== undefined;
-    const reason = isContested ? 'ContestedChange' : evaluated;
     const place = this.#place(row);
     this.#all[state] += 1;
     place.counts[state] += 1;
+    if (isAdmitted(this.#rollout ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
     if (status === 'moved' && row.stamp !== undefined && row.stamp > this.#lately) place.movedLately += 1;
-    if (isContested) {
-      this.#contested += 1;
-      place.contested += 1;
-    }
-    if (isAdmitted(this.#rollout() ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
     if (status === 'moved' || status === 'left') return;
-    const { account, scope, attempts, notBefore } = row;
+    const isContested = status === 'pending' && contestOf(contests, row.account, now) !== undefined;
+    const tried = lastTryOf(row);
+    const planned = (): Reason => planKeyUse(keyUseOf(row), versions, now).reason;
+    const reason = isContested ? 'ContestedChange' : tried?.result === 'retry' ? tried.reason : planned();
+    const { account, scope, notBefore } = row;
     const use: UnfinishedUse = {
       ...{ account, reason },
       ...(scope === undefined ? {} : { scope }),
-      ...(lastTry ? { lookedOn: lastTry.at } : {}),
-      ...(attempts > 0 ? { attempts } : {}),
       ...(notBefore ? { nextTryOn: notBefore } : {}),
     };
     if (status === 'pending') {
-      this.#addWaiting(use);
+      if (isContested) {
+        this.#contested += 1;
+        place.contested += 1;
+      }
+      const at = tried?.at ?? '';
+      if (this.#oldestWaiting && at >= this.#oldestAt) return;
+      this.#oldestWaiting = use;
+      this.#oldestAt = at;
       return;
     }
     this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
@@ -106,13 +113,12 @@ export class RotationCount {
   result(): Rotation {
     const { key, versions, pause, now } = this.#facts;
     const target = this.#target;
-    const named = { places: [], failedUses: [], waitingUses: [] };
+    const named = { places: [], failedUses: [] };
     const about = { key: key.id, ...(pause ? { pause } : {}) };
     if (!target) {
       const revoked = openRevocation(versions, now) ? 'RevocationOpen' : 'NoUsableVersion';
       return { ...about, state: 'blocked', reason: versions.length === 0 ? 'KeyNotFound' : revoked, ...named };
     }
-    const rollout = this.#rollout();
     const startedOn = activeFrom(target).toISOString();
     const places = [...this.#places.values()]
       .map(({ subscription, region, counts, movedLately, contested }) => ({
@@ -120,57 +126,45 @@ export class RotationCount {
         ...this.#expectedEnd(counts.waiting - contested),
       }))
       .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
-    const waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
     const expectedEnd = places
       .map((place) => place.expectedEnd ?? '')
       .sort()
       .at(-1);
     return {
       ...about,
-      ...this.#state(rollout),
-      ...{ version: target.version, startedOn, progressOn: rollout?.progressOn ?? startedOn },
+      ...this.#state(),
+      ...{ version: target.version, startedOn, progressOn: this.#rollout?.progressOn ?? startedOn },
       ...this.#all,
       ...(expectedEnd ? { expectedEnd } : {}),
       failures: Object.fromEntries(this.#failures),
-      ...(waitingUses[0] ? { oldestWaiting: waitingUses[0] } : {}),
-      ...{ places, failedUses: this.#failedUses, waitingUses },
+      ...(this.#oldestWaiting ? { oldestWaiting: this.#oldestWaiting } : {}),
+      ...{ places, failedUses: this.#failedUses },
     };
   }
 
   /** The only place that derives the state of a rotation. */
-  #state(rollout: RolloutRow | undefined): Pick<Rotation, 'state' | 'reason' | 'detail' | 'stage'> {
+  #state(): Pick<Rotation, 'state' | 'reason' | 'detail' | 'stage'> {
     const { pause } = this.#facts;
     const { moved, waiting, failed, left } = this.#all;
     // During a pause the index may lack uses, so that an empty count does not mean finished.
     if (waiting + failed === 0 && !(pause && moved + left === 0)) return { state: 'finished' };
-    const { stage: name = 'rest', lastNews, unwell, proven } = rollout ?? {};
+    const { stage: name = 'rest', lastNews, unwell, proven } = this.#rollout ?? {};
     const isCanary = name === 'canary';
     const isHeld = lastNews === 'CanaryFailed' || lastNews === 'WaveFailed' || (isCanary && unwell !== undefined);
     const isUnproven = isCanary && !proven && this.#admitted.waiting + this.#admitted.failed === 0;
     const state = isUnproven ? 'unproven' : isHeld ? 'failed' : 'underWay';
-    const stage = name === 'rest' ? {} : { stage: { name, state, counts: { ...this.#admitted } } as const };
+    const stage = name === 'rest' ? {} : { stage: { name, state } as const };
     if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
-    const toChange = this.#failures.has('IdentityAssignmentDenied') ? REASONS.IdentityAssignmentDenied : undefined;
     if (!isHeld && waiting + failed === this.#contested) {
       return { state: 'held', reason: 'ContestedChange', detail: REASONS.ContestedChange, ...stage };
     }
     if (!isHeld) {
-      const detail = toChange ? { detail: toChange } : {};
-      return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...detail, ...stage };
+      return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...stage };
     }
     const reason = isCanary ? 'CanaryFailed' : 'WaveFailed';
     const numbers = `${this.#admitted.moved} moved, ${this.#admitted.waiting} waiting, ${this.#admitted.failed} failed.`;
-    const detail = [
-      `${REASONS[reason]} ${name}: ${numbers}`,
-      ...(unwell ? [`These do not serve: ${unwell}.`] : []),
-      ...(toChange ? [toChange] : []),
-    ];
+    const detail = [`${REASONS[reason]} ${name}: ${numbers}`, ...(unwell ? [`These do not serve: ${unwell}.`] : [])];
     return { state: 'held', reason, detail: detail.join(' '), ...stage };
-  }
-
-  #rollout(): RolloutRow | undefined {
-    const { rollout } = this.#facts;
-    return rollout?.target === this.#target?.id ? rollout : undefined;
   }
 
   #expectedEnd(waiting: number): { expectedEnd?: string } {
@@ -192,27 +186,6 @@ export class RotationCount {
     this.#places.set(name, place);
     return place;
   }
-
-  #addWaiting(use: UnfinishedUse): void {
-    this.#waitingUses.push(use);
-    if (this.#waitingUses.length < 2 * MOST_NAMED) return;
-    this.#waitingUses = this.#waitingUses.sort(byLastTry).slice(0, MOST_NAMED);
-  }
-}
-
-/** How a use is counted in the rotation to a version, and why. */
-function evaluateUse(
-  row: UseRow,
-  target: KeyVersion,
-  versions: readonly KeyVersion[],
-  now: Date,
-): { readonly status: UseStatus; readonly reason: Reason; readonly lastTry: LastTry | undefined } {
-  const tried = lastTryOf(row);
-  const lastTry = tried && hasBeenSince(tried.at, activeFrom(target).getTime() - 1, now) ? tried : undefined;
-  const status = statusOfUse(row, target);
-  const isWrong = status === 'failed' || lastTry?.result === 'retry';
-  const planned = () => planKeyUse(keyUseOf(row), versions, now).reason;
-  return { status, reason: (isWrong ? tried?.reason : undefined) ?? planned(), lastTry };
 }
 
 /** Outcome of the last try to move a use. */
@@ -232,23 +205,18 @@ export function lastTryOf({ state, reason, at }: UseRow): LastTry | undefined {
 
 /** Estimates the moves and the time of a rotation to a version that is created now. */
 export class RotationCost {
-  readonly #places = new Map<string, { subscription: string; region: string; moves: number }>();
+  /** By subscription and region. */
+  readonly #moves = new Map<string, number>();
 
-  add(row: UseRow): void {
-    const subscription = accountId(row.account).subscriptionId;
-    const name = `${subscription}/${row.location}`.toLowerCase();
-    const place = this.#places.get(name) ?? { subscription, region: row.location, moves: 0 };
-    this.#places.set(name, place);
-    place.moves += 1;
+  add({ account, location }: UseRow): void {
+    const place = `${accountId(account).subscriptionId}/${location}`.toLowerCase();
+    this.#moves.set(place, (this.#moves.get(place) ?? 0) + 1);
   }
 
-  result(writeBudgets: readonly Budget[]) {
-    const places = [...this.#places.values()]
-      .map((place) => ({ ...place, seconds: Math.ceil(secondsFor(place.moves, writeBudgets)) }))
-      .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
-    const moves = places.reduce((all, place) => all + place.moves, 0);
-    const seconds = Math.max(0, ...places.map((place) => place.seconds));
-    return { moves, seconds, places };
+  result(writeBudgets: readonly Budget[]): { readonly moves: number; readonly seconds: number } {
+    const all = [...this.#moves.values()];
+    const moves = all.reduce((sum, some) => sum + some, 0);
+    return { moves, seconds: Math.max(0, ...all.map((some) => Math.ceil(secondsFor(some, writeBudgets)))) };
   }
 }
 
@@ -264,8 +232,4 @@ export function secondsFor(calls: number, budgets: readonly Budget[]): number {
 
 function noCounts(): RotationCounts {
   return { moved: 0, waiting: 0, failed: 0, left: 0 };
-}
-
-function byLastTry({ lookedOn: a = '' }: UnfinishedUse, { lookedOn: b = '' }: UnfinishedUse): number {
-  return a < b ? -1 : Number(a > b);
 }

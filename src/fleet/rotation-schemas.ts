@@ -15,8 +15,6 @@ const unmoved = z.object({
   scope: z.string().optional().describe('Encryption scope; absent: the account itself.'),
   reason: z.string(),
   detail: z.string().optional().describe('The reason in words, and what to do.'),
-  lookedOn: time.optional().describe('When it was last tried; absent: not since the rotation began.'),
-  attempts: count.optional().describe('Tries that failed one after the other.'),
   nextTryOn: time.optional().describe('When it is tried again; absent: as soon as it can be.'),
 });
 
@@ -51,9 +49,9 @@ export const ROTATION_SUMMARY = z.object({
   left: counts.left.optional(),
   failures: z.record(z.string(), count).optional().describe('Numbers of what failed, by reason code.'),
   stage: z
-    .object({ name: z.string(), state: z.enum(['underWay', 'failed', 'unproven']), counts: z.object(counts) })
+    .object({ name: z.string(), state: z.enum(['underWay', 'failed', 'unproven']) })
     .optional()
-    .describe('`canary` or `wave <n>`, and how far what it lets move is; absent: everything may move.'),
+    .describe('`canary` or `wave <n>`; absent: everything may move.'),
   places: places.optional().describe('By subscription and region; absent of a rotation that is finished or blocked.'),
   unlisted: count
     .optional()
@@ -67,7 +65,6 @@ export const ROTATION = ROTATION_SUMMARY.extend({
   oldestWaiting: unmoved.optional().describe('The one that was not tried for longest.'),
   places,
   failedUses: z.array(unmoved).describe('At most 500 of them.'),
-  waitingUses: z.array(unmoved).describe('At most 500 of them.'),
 });
 
 export type RotationSummary = z.output<typeof ROTATION_SUMMARY>;

@@ -1,6 +1,6 @@
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { keyPartition } from './fleet-keys.ts';
-import type { FleetTable } from './fleet-rows.ts';
+import type { FleetTable } from './fleet-table-client.ts';
 
 const SEEN = 'seen';
 /** Longest state in characters: two versions and a word. */
@@ -16,7 +16,7 @@ export interface SeenKeys {
   put(key: string, state: string): Promise<void>;
 }
 
-export function createSeenKeys(table: FleetTable): SeenKeys {
+export function createSeenKeys(table: Pick<FleetTable, 'rows' | 'write'>): SeenKeys {
   return {
     async all() {
       const seen = new Map<string, string>();

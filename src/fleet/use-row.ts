@@ -1,43 +1,73 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { FleetUse, UseRef } from './fleet-index.ts';
-import { encoded, keyPartition } from './fleet-keys.ts';
-import { type FleetTable, type Row, type RowChange, toUse, useKeys, useProperties } from './fleet-rows.ts';
+import { accountRow, encoded, keyPartition } from './fleet-keys.ts';
+import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
 
 /**
  * `pending`: a pass has to read it; `done`: moved, or found up to date; `failed`: retried at `notBefore`;
  * `skipped`: the plan writes nothing; `indeterminate`: a PATCH was not answered, and may still take effect until `notBefore`.
  */
-type UseProgress = 'pending' | 'done' | 'failed' | 'skipped' | 'indeterminate';
+const STATES = ['pending', 'done', 'failed', 'skipped', 'indeterminate'] as const;
 
-/** A use of a key in the index: its observed state, and the journal of its move. */
-export interface UseRow extends FleetUse {
-  readonly state: UseProgress;
+/** Which use it is. */
+export interface UseRef {
+  /** Key identifier without a version. */
+  readonly key: string;
+  /** ARM id of the account. */
+  readonly account: string;
+  /** Encryption scope; absent: the account itself. */
+  readonly scope?: string | undefined;
+}
+
+/**
+ * A use of a key in the index, by an account itself or by one of its encryption scopes: its observed state, and the journal of
+ * its move.
+ */
+export interface UseRow extends UseRef {
+  /** Region, as ARM writes it. */
+  readonly location: string;
+  readonly mode: 'pinned' | 'automatic';
+  /** The version that it is pinned to; absent when automatic. */
+  readonly pinned?: string | undefined;
+  /** The version that data is wrapped with; absent where Storage does not show it. */
+  readonly current?: string | undefined;
+  /** ARM id of the user-assigned identity that the account reaches its key with; absent: its own (system-assigned). */
+  readonly identity?: string | undefined;
+  /** Its tag `cmk-wave`. */
+  readonly wave?: string | undefined;
+  /** When this was read (ISO 8601). An unchanged use is written once a day. */
+  readonly readOn: string;
+  readonly state: (typeof STATES)[number];
   /** Why it is in that state; absent while it is pending. */
-  readonly reason?: Reason;
+  readonly reason?: Reason | undefined;
   /** Version identifier that the last PATCH asked for. */
-  readonly target?: string;
+  readonly target?: string | undefined;
   /** Azure's own time stamp of the version in use (ISO 8601); absent where Azure has none. */
-  readonly stamp?: string;
+  readonly stamp?: string | undefined;
   /** When the read that this is from began, or the PATCH was answered (ISO 8601). */
   readonly at: string;
   /** Failed tries in a row. */
   readonly attempts: number;
   /** ISO 8601; absent: at once. */
-  readonly notBefore?: string;
+  readonly notBefore?: string | undefined;
   /**
    * Identifier of the version that the last move left (of its key, if the version was not known), as long as the audit trail
    * lacks the record of that move.
    */
-  readonly movedFrom?: string;
+  readonly movedFrom?: string | undefined;
 }
 
-/** Uses of keys in the index. Only the holder of a subscription's lease writes those of that subscription. */
+/** Uses of keys in the index. Only the holder of a subscription's lease writes those of that subscription. Errors are the SDK's. */
 export interface UseRows {
-  /** Uses of a key, in one subscription or in all; scopes after their account. */
-  of(key: string, subscription?: string): AsyncIterable<UseRow>;
+  /**
+   * Uses of a key, in one subscription or in all; scopes after their account.
+   *
+   * @param corrupt called with the row key of each row that cannot be parsed; these are skipped
+   */
+  of(key: string, subscription?: string, corrupt?: (row: string) => void): AsyncIterable<UseRow>;
   /** Uses by one account and its scopes. */
   ofAccount(key: string, account: string): AsyncIterable<UseRow>;
   /** A row that exists is replaced. */
@@ -45,72 +75,78 @@ export interface UseRows {
   drop(uses: readonly UseRef[]): Promise<void>;
 }
 
-const iso = z.iso.datetime();
-const text = z.string().max(500).catch('');
-const PROGRESS = z.object({
-  state: z.enum(['pending', 'done', 'failed', 'skipped', 'indeterminate']).catch('pending'),
-  reason: text,
-  target: text,
-  stamp: iso.or(z.literal('')).catch(''),
-  at: iso,
-  attempts: z.coerce.number().int().min(0).max(1_000_000).catch(0),
-  notBefore: iso.or(z.literal('')).catch(''),
-  movedFrom: text,
-});
-
-export function createUseRows(table: FleetTable): UseRows {
-  async function* rows(partition: string, beginning?: string): AsyncGenerator<UseRow> {
+export function createUseRows(table: Pick<FleetTable, 'rows' | 'write'>): UseRows {
+  async function* rows(partition: string, beginning?: string, corrupt?: (row: string) => void): AsyncGenerator<UseRow> {
     for await (const row of table.rows(partition, beginning)) {
       const use = toUseRow(row);
       if (use) yield use;
+      else corrupt?.(row.rowKey);
     }
   }
   return {
-    of: (key, subscription) =>
-      rows(keyPartition(key), subscription === undefined ? undefined : `${encoded(subscription)}|`),
+    of: (key, subscription, corrupt) =>
+      rows(keyPartition(key), subscription === undefined ? undefined : `${encoded(subscription)}|`, corrupt),
     async *ofAccount(key, account) {
       const { partitionKey, rowKey } = useKeys({ key, account });
-      for await (const row of rows(partitionKey, rowKey)) if (isOfAccount(row, account)) yield row;
+      const isOwn = (row: UseRow) => row.account.toLowerCase() === account.toLowerCase();
+      for await (const row of rows(partitionKey, rowKey)) if (isOwn(row)) yield row;
     },
     put: (uses) => table.write(uses.map(toUseChange)),
-    drop: (uses) => table.write(uses.map((use): RowChange => useKeys(use))),
+    drop: (uses) => table.write(uses.map(useKeys)),
   };
 }
 
-/** Undefined for a row that cannot be parsed. A row of version 2 has no state, and is pending. */
+const iso = z.iso.datetime();
+const text = (most: number) => z.string().max(most);
+/** Of a row of version 2 these are missing: it is pending. */
+const progress = z.string().max(500).catch('');
+const ROW = z.object({
+  ...{ key: text(32_768), account: text(32_768), scope: text(32_768), location: text(60) },
+  mode: z.enum(['pinned', 'automatic']),
+  ...{ pinned: text(64), current: text(64), identity: text(32_768), wave: text(32_768), readOn: iso },
+  state: z.enum(STATES).catch('pending'),
+  ...{ reason: progress, target: progress, movedFrom: progress },
+  stamp: iso.catch(''),
+  at: iso.optional().catch(undefined),
+  attempts: z.coerce.number().int().min(0).max(1_000_000).catch(0),
+  notBefore: iso.catch(''),
+});
+
+/** Undefined for a row that cannot be parsed, or whose keys do not fit its properties. */
 export function toUseRow(row: Row): UseRow | undefined {
-  const use = toUse(row);
-  if (!use) return undefined;
-  const progress = PROGRESS.safeParse({ at: use.readOn, ...row }).data;
-  if (!progress) return { ...use, state: 'pending', at: use.readOn, attempts: 0 };
-  const { reason, target, stamp, notBefore, movedFrom, ...rest } = progress;
-  return {
-    ...use,
-    ...rest,
-    ...(Object.hasOwn(REASONS, reason) ? { reason: reason as Reason } : {}),
-    ...(parseKeyIdentifier(target)?.version ? { target } : {}),
-    ...(stamp ? { stamp } : {}),
-    ...(notBefore ? { notBefore } : {}),
-    ...(parseKeyIdentifier(movedFrom) ? { movedFrom } : {}),
+  const read = ROW.safeParse(row).data;
+  const key = read && parseKeyIdentifier(read.key);
+  if (!read || !key || key.version || !parseStorageAccountId(read.account)) return undefined;
+  const { at = read.readOn, reason, target, movedFrom } = read;
+  const use: UseRow = {
+    ...{ key: formatKeyIdentifier(key), account: read.account, scope: read.scope || undefined },
+    ...{ location: read.location, mode: read.mode, pinned: read.pinned || undefined },
+    ...{ current: read.current || undefined, identity: read.identity || undefined, wave: read.wave || undefined },
+    ...{ readOn: read.readOn, state: read.state, stamp: read.stamp || undefined, at, attempts: read.attempts },
+    reason: Object.hasOwn(REASONS, reason) ? (reason as Reason) : undefined,
+    target: parseKeyIdentifier(target)?.version ? target : undefined,
+    notBefore: read.notBefore || undefined,
+    movedFrom: parseKeyIdentifier(movedFrom) ? movedFrom : undefined,
   };
+  const keys = useKeys(use);
+  return keys.partitionKey === row.partitionKey && keys.rowKey === row.rowKey ? use : undefined;
 }
 
 /** Absent fields are written as empty strings, since a merge keeps properties that it does not name. */
 export function toUseChange(use: UseRow): RowChange {
-  const { state, reason = '', target = '', stamp = '', at, attempts, notBefore = '', movedFrom = '' } = use;
-  const progress = { state, reason, target, stamp, at, attempts: String(attempts), notBefore, movedFrom };
-  return {
-    ...useKeys(use),
-    properties: { ...useProperties(use), ...progress },
-  };
+  const { key, account, scope = '', location, mode, pinned = '', current = '', identity = '', wave = '' } = use;
+  const { readOn, state, reason = '', target = '', stamp = '', at, attempts, notBefore = '', movedFrom = '' } = use;
+  const observed = { key, account, scope, location, mode, pinned, current, identity, wave, readOn, stamp, at };
+  const journal = { state, reason, target, attempts: String(attempts), notBefore, movedFrom };
+  return { ...useKeys(use), properties: { ...observed, ...journal } };
+}
+
+function useKeys({ key, account, scope }: UseRef): { partitionKey: string; rowKey: string } {
+  return { partitionKey: keyPartition(key), rowKey: accountRow(account, scope) };
 }
 
 /** Identifier of the version that data is wrapped with; where Azure does not show it, of the pinned version. */
-export function versionOfRow({
-  key,
-  current,
-  pinned,
-}: Pick<FleetUse, 'key' | 'current' | 'pinned'>): string | undefined {
+export function versionOfRow({ key, current, pinned }: Pick<UseRow, 'key' | 'current' | 'pinned'>): string | undefined {
   const parsed = parseKeyIdentifier(key);
   const version = current ?? pinned;
   return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
@@ -131,8 +167,4 @@ export function areDifferent(row: UseRow, shown: UseRow): boolean {
 export function moveId(use: Pick<UseRef, 'account' | 'scope'>, version: string, stamp: string): string {
   const parts = [use.account.toLowerCase(), use.scope?.toLowerCase() ?? '', version.toLowerCase(), stamp];
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32);
-}
-
-function isOfAccount({ account }: UseRow, wanted: string): boolean {
-  return account.toLowerCase() === wanted.toLowerCase();
 }

@@ -6,7 +6,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
  * Milliseconds.
  */
 const LIST_MS = 5_000;
-/** A list that is older is made anew before further uses are read, so that the read does not outlast it. Milliseconds. */
+/** A list that is older is made anew before a use is planned with it, so that the plan does not outlast it. Milliseconds. */
 const RENEW_MS = 3_000;
 
 type Versions = readonly KeyVersion[];
@@ -16,8 +16,6 @@ export class VersionLists {
   readonly #keys: { listVersions(key: ManagedKey): Promise<Versions> };
   readonly #now: () => Date;
   readonly #known = new Map<string, { readonly at: number; readonly list: Promise<Versions> }>();
-  /** The newest list that was answered. */
-  readonly #latest = new Map<string, Versions>();
   /** When each list began. */
   readonly #begunAt = new WeakMap<Versions, number>();
 
@@ -29,33 +27,20 @@ export class VersionLists {
   /** A list that is at most 3 s old and began no earlier than `since`. Errors are the SDK's. */
   list(key: ManagedKey, since: Date): Promise<Versions> {
     const known = this.#known.get(key.id);
-    const nowMs = this.#now().getTime();
-    if (known && nowMs - known.at < RENEW_MS && known.at >= since.getTime()) return known.list;
+    const at = this.#now().getTime();
+    if (known && at - known.at < RENEW_MS && known.at >= since.getTime()) return known.list;
     const list = this.#keys.listVersions(key);
-    this.#known.set(key.id, { at: nowMs, list });
+    this.#known.set(key.id, { at, list });
     list.then(
-      (versions) => {
-        this.#begunAt.set(versions, nowMs);
-        if (this.#begunOn(this.#latest.get(key.id)) <= nowMs) this.#latest.set(key.id, versions);
-      },
+      (versions) => this.#begunAt.set(versions, at),
       () => this.#known.delete(key.id),
     );
     return list;
   }
 
-  /** That list, or a newer one that was answered meanwhile. */
-  latest(key: ManagedKey, list: Versions): Versions {
-    const latest = this.#latest.get(key.id);
-    return latest && this.#begunOn(latest) >= this.#begunOn(list) ? latest : list;
-  }
-
   /** Whether these very lists, as they were given, are still at most 5 s old. */
   areCurrent(lists: readonly Versions[]): boolean {
     const nowMs = this.#now().getTime();
-    return lists.every((list) => nowMs - this.#begunOn(list) <= LIST_MS);
-  }
-
-  #begunOn(list: Versions | undefined): number {
-    return (list && this.#begunAt.get(list)) ?? 0;
+    return lists.every((list) => nowMs - (this.#begunAt.get(list) ?? 0) <= LIST_MS);
   }
 }

@@ -1,4 +1,6 @@
+import pMap from 'p-map';
 import { z } from 'zod';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -6,7 +8,7 @@ import { parseJson } from '../text.ts';
 import { CLOCKS_MS, HOUR_MS } from '../time/spans.ts';
 import { type Cause, parseCause } from '../work/messages.ts';
 import { encoded } from './fleet-keys.ts';
-import type { Row } from './fleet-rows.ts';
+import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
 
 /** Partition of the fleet table that holds the work items. */
 export const WORK = 'work';
@@ -21,19 +23,12 @@ export const NO_SUBSCRIPTION = '-';
  */
 export type WorkKind = 'key' | 'account' | 'list' | 'scopes' | 'verify';
 
-/** Names one item: there is at most one of each. */
-interface WorkRef {
+export interface NewWorkItem {
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
   readonly subscription: string;
   readonly kind: WorkKind;
   /** Key identifier without a version, or ARM id of an account; empty for the other kinds. */
   readonly about: string;
-}
-
-/** Versions that a pass moves to, announced before its first PATCH: key identifier without a version → version identifier. */
-export type Targets = Readonly<Record<string, string>>;
-
-export interface NewWorkItem extends WorkRef {
   /** Not before that. */
   readonly due: Date;
   /** Since when it is wanted. */
@@ -49,6 +44,21 @@ export interface NewWorkItem extends WorkRef {
   readonly targets?: Targets;
 }
 
+/** Versions that a pass moves to, announced before its first PATCH: key identifier without a version → version identifier. */
+export type Targets = Readonly<Record<string, string>>;
+
+/** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
+const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
+
+export function isComparison({ by }: Cause): boolean {
+  return COMPARISONS.has(by);
+}
+
+/** The item of a key itself. @param key identifier without a version */
+export function keyItem(about: string, cause: Cause, at: Date): NewWorkItem {
+  return { subscription: NO_SUBSCRIPTION, kind: 'key', about, due: at, since: at, cause };
+}
+
 /** A row that exists while work is wanted. */
 export interface WorkItem extends NewWorkItem {
   readonly attempts: number;
@@ -59,7 +69,7 @@ export interface WorkItem extends NewWorkItem {
 /** When an item is to be worked on next, and why not before. */
 export type Postponement = Pick<NewWorkItem, 'due' | 'reason'> & { readonly attempts: number };
 
-/** Work items in the app's own storage. Every request has a deadline. Errors are the SDK's: read them with `describeFailure`. */
+/** Work items in the app's own storage. Errors are the SDK's. */
 export interface WorkItems {
   /** In no particular order; an item that exists is replaced. */
   put(items: readonly NewWorkItem[]): Promise<void>;
@@ -77,6 +87,41 @@ export interface WorkItems {
   postpone(item: WorkItem, postponement: Postponement): Promise<boolean>;
   /** Likewise. */
   finish(item: WorkItem): Promise<boolean>;
+}
+
+/** Work items in the table of the fleet index. */
+export function createWorkItems(table: FleetTable): WorkItems {
+  async function* all(subscription?: string): AsyncGenerator<WorkItem> {
+    for await (const row of table.rows(WORK, subscription && `${encoded(subscription)}|`)) {
+      const item = toWorkItem(row, String(row.etag));
+      if (item) yield item;
+    }
+  }
+  return {
+    put: (items) => table.write(items.map(toChange)),
+    async putNew(items) {
+      if (items.length === 0) return [];
+      // Most items exist already where a key with many subscriptions is decided on again: what exists is read first.
+      const existing = new Set<string>();
+      if (items.length > 1) for await (const { rowKey } of table.rows(WORK)) existing.add(rowKey);
+      const missing = items.filter((item) => !existing.has(workRow(item)));
+      const create = async (item: NewWorkItem) => ((await table.writeIf(toChange(item), undefined)) ? [item] : []);
+      return (await pMap(missing, create, { concurrency: CONCURRENCY })).flat();
+    },
+    async of(subscription) {
+      const items: WorkItem[] = [];
+      for await (const item of all(subscription)) items.push(item);
+      return items;
+    },
+    all: () => all(),
+    postpone: ({ etag, reason: _, ...item }, postponement) =>
+      table.writeIf(toChange({ ...item, ...postponement }), etag),
+    finish: (item) => table.writeIf({ partitionKey: WORK, rowKey: workRow(item) }, item.etag),
+  };
+}
+
+function toChange(item: NewWorkItem): RowChange {
+  return { partitionKey: WORK, rowKey: workRow(item), properties: workProperties(item) };
 }
 
 const iso = z.iso.datetime();
@@ -101,8 +146,8 @@ export function dueOf({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
   return due.getTime() > now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due;
 }
 
-/** Row key of an item. @throws TypeError for an `about` that does not fit its kind or its subscription */
-export function workRow({ subscription, kind, about }: WorkRef): string {
+/** Row key of an item: there is at most one of each. @throws TypeError for an `about` that does not fit its kind or its subscription */
+export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): string {
   const prefix = `${encoded(subscription)}|${kind}`;
   if (kind === 'key') {
     const key = parseKeyIdentifier(about);

@@ -1,16 +1,41 @@
 import { z } from 'zod';
 import type { CallCapacity } from '../azure/call-capacity.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import type { UnrecordedOrder } from '../orders/standing-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
+import type { Proof, RolloutDecision } from './decide-rollout.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import type { MovedUses } from './moved-uses.ts';
-import type { Blocked, Move, Orders } from './reconcile-use.ts';
+import type { Move } from './reconcile-use.ts';
+import type { RolloutGate } from './rollout-gate.ts';
+import type { RolloutNews, RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
 import type { VersionLists } from './version-lists.ts';
 import type { WorkItems } from './work-items.ts';
+
+/** "Read the work items of these subscriptions": a hint, as the items are the truth. */
+export interface FleetWork {
+  /** At most `MOST_SUBSCRIPTIONS`. */
+  readonly subscriptions: readonly string[];
+  /** How often it was requeued since another worker held the lease. */
+  readonly tries: number;
+  readonly cause: Cause;
+}
+
+export interface FleetQueue {
+  /** Queue errors are the SDK's. @param visibleOn hidden until then; absent: at once */
+  send(work: FleetWork, visibleOn?: Date): Promise<void>;
+}
+
+export interface KeyQueue {
+  /** "Reconcile this key." @param key identifier without a version */
+  sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
+}
 
 /** What the worker of a subscription needs. */
 export interface WorkerPorts {
@@ -23,7 +48,7 @@ export interface WorkerPorts {
   readonly versions: VersionLists;
   readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
-  readonly gate: Gate;
+  readonly gate: Pick<RolloutGate, keyof RolloutGate>;
   /** Reconciles a key whose uses have moved; its work item is stored before. Never throws. */
   reconcileKey(key: ManagedKey): Promise<void>;
   /** Shared by all passes of the instance. */
@@ -40,21 +65,28 @@ export interface WorkerPorts {
   readonly log: Log;
 }
 
-/** Decides whether a use may move, by the pauses, stages, revocations and standing orders that this instance has cached. */
-export interface Gate extends Orders {
-  /**
-   * Why the use may not move now. Never throws: what cannot be read blocks.
-   *
-   * @param target version identifier
-   * @param since when the work item was read; anything cached before is read again
-   */
-  blocked(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined>;
-  /** The same right before a PATCH, from the cache alone. */
-  stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
-  /** Source keys of all orders to that key, ended orders included. */
-  sourcesOf(to: string): readonly string[];
-  /** Reads the orders again unless the cache is newer than `since` and its time to live. Never throws. */
-  refresh(since: Date): Promise<void>;
+/** What the decision on a key needs. */
+export interface KeyPorts extends Pick<WorkerPorts, 'items' | 'rows' | 'now' | 'log'>, FleetQueue, KeyQueue {
+  readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
+  readonly moved: Pick<MovedUses, 'of'>;
+  readonly vaults: Pick<ManagedVaults, 'key'>;
+  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
+  readonly rollouts: RolloutStore;
+  readonly orders: OrdersStore;
+  /** Ids of the subscriptions that the app manages; undefined: not known, and all in the index count. */
+  inSight(): Promise<readonly string[] | undefined>;
+  /** Accounts that go first (`CMK_CANARIES`). */
+  readonly canaries: number;
+  probe(canaries: readonly string[], target: string): Promise<Proof>;
+  /** Appends a decision on an order to the audit trail. Never throws. */
+  recordOrder(change: UnrecordedOrder): Promise<unknown>;
+  /** Records and logs what became of a rollout; the id of the record is made of news, key and version. */
+  recordNews(
+    news: RolloutNews,
+    key: ManagedKey,
+    target: KeyVersion,
+    decision: Pick<RolloutDecision, 'row' | 'counts'>,
+  ): Promise<void>;
 }
 
 const TARGETS = z.record(z.string().max(300), z.string().max(400));

@@ -1,6 +1,5 @@
 import { app, type InvocationContext, type StorageQueueHandler } from '@azure/functions';
 import { appCredential } from '../azure/credential.ts';
-import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { storageClock } from '../azure/storage-clock.ts';
 import { checkKeyAgain } from '../drift/changes/change-rows.ts';
 import { checkChanges } from '../drift/changes/check-changes.ts';
@@ -8,22 +7,16 @@ import { probeKey } from '../effect/probe-work.ts';
 import { SettingsError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { deliver } from '../notify/deliver.ts';
-import { REASONS } from '../reasons.ts';
 import { verifyRevocation } from '../revocation/verify-revocation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { readStorageSettings } from '../settings/settings.ts';
 import type { SpanAttributes } from '../telemetry/telemetry.ts';
-import { HOUR_MS } from '../time/spans.ts';
-import { AtMostEvery } from '../work/at-most-every.ts';
 import {
-  ACCOUNT_WORK,
-  type AccountWork,
   FLEET_WORK,
   KEY_WORK,
   type KeyQueueWork,
   NOTIFY_WORK,
-  parseAccountWork,
   parseFleetWork,
   parseKeyQueueWork,
   parseNotifyWork,
@@ -45,8 +38,6 @@ const CONNECTION = Object.entries(process.env).some(
 )
   ? 'CMK_WORK'
   : 'AzureWebJobsStorage';
-
-const reports = new AtMostEvery(HOUR_MS);
 
 /** Registers a function for the messages of a queue. */
 function onMessage<W extends Work>(
@@ -72,15 +63,9 @@ onMessage('reconcileSubscription', FLEET_WORK, TIME_LIMITS.keyWork, parseFleetWo
 
 onMessage('sendNotification', NOTIFY_WORK, TIME_LIMITS.notification, parseNotifyWork, deliver);
 
-// Turns messages that version 2 left in its queue into work items.
-onMessage('reconcileAccount', ACCOUNT_WORK, TIME_LIMITS.accountWork, parseAccountWork, runAccountWork);
-
 async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Promise<Outcome> {
   switch (work.kind) {
     case 'key':
-    // Messages of version 2.
-    case 'rotation':
-    case 'rekey':
       await services.controller.handleKeyMessage(work.key, work.cause, log);
       return DONE;
     case 'changes':
@@ -94,27 +79,11 @@ async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Pro
       if (outcome.outcome !== 'reject') await checkKeyAgain(work.key, work.cause, services).catch(() => {});
       return outcome;
     }
-    case 'accountRevocation':
-    case 'approval': {
-      const reason = work.kind === 'approval' ? 'ApprovalsGone' : 'LegacyRevocation';
-      log({ level: 'warning', reason, message: REASONS[reason], work });
-      return DONE;
-    }
     case 'probe':
       return probeKey(work, services, log);
+    default:
+      return DONE;
   }
-}
-
-async function runAccountWork(work: AccountWork, { settings, controller }: Services): Promise<Outcome> {
-  const subscription = parseStorageAccountId(work.account)?.subscriptionId;
-  const key = work.key === undefined ? undefined : settings.vaults.key(work.key);
-  if (!subscription || (work.kind === 'account' && !key)) {
-    return { outcome: 'reject', reason: 'InvalidMessage', detail: 'It names no account and key that are managed.' };
-  }
-  await (key
-    ? controller.request(subscription, 'key', key.id, work.cause)
-    : controller.request(subscription, 'scopes', '', work.cause));
-  return DONE;
 }
 
 /**
@@ -136,13 +105,13 @@ function queueHandler<W extends Work>(
       await defer(queueName, entry);
       return;
     }
-    const { queue, now, telemetry } = available;
+    const { queue, telemetry } = available;
     await telemetry.ready();
     const runIt = (work: W): Promise<Outcome> => {
       const { name, place } = spanOf(work, context);
       return telemetry.span(name, place, () => run(work, available, log), outcomeAttributes);
     };
-    await processWork({ queueName, received: received(entry, context), parse, run: runIt, queue, reports, now, log });
+    await processWork({ queueName, received: received(entry, context), parse, run: runIt, queue, log });
   };
 }
 
@@ -166,20 +135,14 @@ function received(entry: unknown, context: Pick<InvocationContext, 'triggerMetad
   return { entry, dequeueCount: Number.isNaN(dequeueCount) ? 1 : dequeueCount };
 }
 
-const SPANS: Readonly<Record<Work['kind'], string>> = {
+const SPANS: Readonly<Partial<Record<Work['kind'], string>>> = {
   key: 'reconcile key',
-  account: 'reconcile account',
-  scopes: 'list scopes',
   subscriptions: 'reconcile subscriptions',
   changes: 'check changes',
   rotate: 'rotate when due',
-  rotation: 'reconcile key (message of version 2)',
-  rekey: 'reconcile key (message of version 2)',
-  approval: 'drop message of version 2',
   probe: 'probe file shares',
   notify: 'notify',
   revocation: 'verify revocation',
-  accountRevocation: 'drop message of version 2',
 };
 
 /** Work from a queue continues the trace of its sender, with a link to the host's span. */
@@ -188,11 +151,10 @@ function spanOf(work: Work, { traceContext }: Pick<InvocationContext, 'traceCont
   const attributes = {
     'cmk.attempt': work.attempt,
     ...('key' in work ? { 'cmk.key': work.key } : {}),
-    ...('account' in work ? { 'cmk.account': work.account } : {}),
   };
   const { traceparent } = work;
   return {
-    name: SPANS[work.kind],
+    name: SPANS[work.kind] ?? work.kind,
     place: { ...(traceparent ? { parent: traceparent, link: host } : { parent: host }), attributes },
   };
 }

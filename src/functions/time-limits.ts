@@ -1,4 +1,4 @@
-import { DeadlineError, endBy } from '../azure/deadline.ts';
+import { DeadlineError, withDeadline } from '../azure/deadline.ts';
 import { type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 
 /**
@@ -6,8 +6,6 @@ import { type Outcome, outcomeOfFailure } from '../work/outcome.ts';
  * limit all of its calls together. Otherwise the host kills the process after `functionTimeout` of host.json.
  */
 export const TIME_LIMITS = {
-  /** One account with its scopes: a few reads, and a write of up to a minute each. */
-  accountWork: 3 * 60_000,
   /** A key: its versions, and the lists of accounts of every subscription. */
   keyWork: 10 * 60_000,
   /** Event Grid waits 30 s for an answer ("Event Grid message delivery and retry"), and then sends the event again. */
@@ -26,13 +24,13 @@ export const TIME_LIMITS = {
 export function eventHandler<A extends readonly unknown[]>(
   handle: (...args: A) => Promise<void>,
 ): (...args: A) => Promise<void> {
-  return (...args) => endBy(TIME_LIMITS.event, () => handle(...args));
+  return (...args) => withDeadline(TIME_LIMITS.event, 'It was not done', () => handle(...args));
 }
 
 /** Runs the work of a message. When its time is up the message is requeued, which counts as a try. */
 export async function outcomeBy(ms: number, run: () => Promise<Outcome>): Promise<Outcome> {
   try {
-    return await endBy(ms, run);
+    return await withDeadline(ms, 'It was not done', run);
   } catch (error) {
     if (error instanceof DeadlineError) return outcomeOfFailure(error);
     throw error;

@@ -1,5 +1,5 @@
 import { app, type InvocationContext } from '@azure/functions';
-import { abortAfter, endBy, untilAborted } from '../azure/deadline.ts';
+import { abortAfter, untilAborted, withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { sweepChanges } from '../drift/changes/change-rows.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
@@ -44,7 +44,6 @@ onTimer(
 
 onTimer('sweep', '0 */2 * * * *', TIME_LIMITS.sweep, (available, log, signal) => {
   const sweep = async () => {
-    await available.adoptVersion2(log);
     await available.controller.sweep(log);
     await sweepChanges(available);
   };
@@ -52,11 +51,11 @@ onTimer('sweep', '0 */2 * * * *', TIME_LIMITS.sweep, (available, log, signal) =>
 });
 
 onTimer('hsmWatch', hsmWatchSchedule(process.env), TIME_LIMITS.hsmWatch / 2, (available, log, signal, context) =>
-  endBy(TIME_LIMITS.hsmWatch, () => watchHsms(context.invocationId, available, log, signal)),
+  withDeadline(TIME_LIMITS.hsmWatch, 'It was not done', () => watchHsms(context.invocationId, available, log, signal)),
 );
 
 onTimer('collectNotifications', notifySchedule(process.env), TIME_LIMITS.collect / 2, (available, log, signal) =>
-  endBy(TIME_LIMITS.collect, () => collectNotifications(available, log, signal)),
+  withDeadline(TIME_LIMITS.collect, 'It was not done', () => collectNotifications(available, log, signal)),
 );
 
 // Not awaited: the host waits for this hook before it starts a function.

@@ -19,14 +19,6 @@ export function jsonResponse(status: number, body: unknown): HttpResponseInit {
   };
 }
 
-/** Characters of the tag of a whole answer. */
-const TAG_LENGTH = 27;
-
-/** Differs for different contents. */
-export function contentTag(content: unknown, length = TAG_LENGTH): string {
-  return createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, length);
-}
-
 /** The caller's `If-None-Match` tags, without quotes and `W/`; `*` is any. */
 export function tagsHad(headers: HeaderReader): readonly string[] {
   return (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^(?:W\/)?"(.*)"$/, '$1'));
@@ -40,11 +32,7 @@ export function tagsHad(headers: HeaderReader): readonly string[] {
  * for that.
  */
 export function conditional(headers: HeaderReader, answer: HttpResponseInit, content: unknown): HttpResponseInit {
-  return tagged(headers, answer, contentTag(content));
-}
-
-/** The same with a tag that is there already. */
-export function tagged(headers: HeaderReader, answer: HttpResponseInit, tag: string): HttpResponseInit {
+  const tag = createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 27);
   const sent = { ...(answer.headers as Record<string, string>), etag: `W/"${tag}"` };
   const had = tagsHad(headers);
   if (!had.includes(tag) && !had.includes('*')) return { ...answer, headers: sent };

@@ -4,7 +4,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { Account } from '../fleet/account.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { VaultProperties, Vaults } from '../vaults/vault-client.ts';
 import type { Authorization } from './authorization-client.ts';
 import type { Identities } from './identity-client.ts';
@@ -40,64 +40,74 @@ export async function checkKeyAccess(
   services: KeyAccessServices,
   signal?: AbortSignal,
 ): Promise<KeyAccess[]> {
-  const principals = new Set(
-    accounts.flatMap((account) => {
-      const identity = keyIdentity(account);
-      return 'principalId' in identity ? [identity.principalId.toLowerCase()] : [];
-    }),
-  );
-  const known = new Map<string, VaultAccess>();
-  const read = async (): Promise<void> => {
-    if (key.vault.id === '') {
-      for (const principal of principals) known.set(principal, NOT_FOUND);
-      return;
-    }
-    let vault: VaultProperties;
-    try {
-      vault = await services.vaults.get(key.vault, signal);
-    } catch (error) {
-      for (const principal of principals) known.set(principal, unreadable(`The vault ${key.vault.name}`, error));
-      return;
-    }
-    if (vault.accessModel === 'local') {
-      const access = await new LocalAccessReader(key.vault, services, signal).ofKey(key.name);
-      for (const principal of principals) known.set(principal, access);
-      return;
-    }
-    const keyId = `${key.vault.id}/keys/${key.name}`;
-    await pMap(
-      principals,
-      async (principal) => {
-        if (signal?.aborted) return;
-        known.set(principal, await accessOf(principal, keyId, vault, services, signal));
-      },
-      { concurrency: CONCURRENCY },
-    );
-  };
-  const states = new Map<string, IdentityState>();
-  const ids = new Set(accounts.flatMap((account) => userAssignedIdentity(account)?.toLowerCase() ?? []));
-  const look = (): Promise<unknown> =>
-    pMap(
-      ids,
-      async (id) => {
-        if (!signal?.aborted) states.set(id, await identityState(id, services, signal));
-      },
-      { concurrency: CONCURRENCY },
-    );
-  await untilAborted(Promise.all([read(), look()]), signal);
-  return accounts.map((account) => {
+  const asked = accounts.map((account) => {
     const identity = keyIdentity(account);
-    const principal = 'principalId' in identity ? identity.principalId.toLowerCase() : '';
-    const id = userAssignedIdentity(account)?.toLowerCase();
-    const state = id === undefined ? undefined : (states.get(id) ?? NOT_SEEN);
-    return keyAccess(account, { vaultId: key.vault.id, name: key.name }, known.get(principal) ?? NOT_READ, state);
+    const principal = 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
+    return { account, principal, id: userAssignedIdentity(account)?.toLowerCase() };
   });
+  const access = new Map<string, VaultAccess>();
+  const states = new Map<string, IdentityState>();
+  const readAccess = async (): Promise<void> => {
+    const read = await readerOf(key, services, signal);
+    const principals = asked.map(({ principal }) => principal);
+    await eachOnce(principals, async (one) => access.set(one, await read(one, key.name)), signal);
+  };
+  const readState = async (id: string) => states.set(id, await identityState(id, services, signal));
+  const ids = asked.map(({ id }) => id);
+  await untilAborted(Promise.all([readAccess(), eachOnce(ids, readState, signal)]), signal);
+  return asked.map(({ account, principal = '', id }) => {
+    const state = id === undefined ? undefined : (states.get(id) ?? NOT_SEEN);
+    return keyAccess(account, { vaultId: key.vault.id, name: key.name }, access.get(principal) ?? NOT_READ, state);
+  });
+}
+
+/** Reads each name once, and none any more when the signal has aborted. */
+async function eachOnce(
+  names: readonly (string | undefined)[],
+  read: (name: string) => Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const distinct = new Set(names.flatMap((name) => name ?? []));
+  await pMap(distinct, async (name) => signal?.aborted || read(name), { concurrency: CONCURRENCY });
+}
+
+/** Reads what a principal may do with one key of a vault, or with all of them. */
+type ReadAccess = (principalId: string, key: string | undefined) => Promise<VaultAccess>;
+
+/** It never throws, and reads the local roles of a Managed HSM once for all principals. */
+export function accessReader(
+  vault: ManagedVault,
+  { accessModel: model, policies }: Pick<VaultProperties, 'accessModel' | 'policies'>,
+  services: LocalAccessServices & Pick<KeyAccessServices, 'authorization'>,
+  signal?: AbortSignal,
+): ReadAccess {
+  const local = new LocalAccessReader(vault, services, signal);
+  return async (principalId, key) => {
+    if (model === 'accessPolicies') return { model, policies };
+    if (model === 'local') return key === undefined ? local.ofAllKeys() : local.ofKey(key);
+    const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+    try {
+      return { model, grants: await services.authorization.grantsTo(principalId, scope, signal) };
+    } catch (error) {
+      return { model: 'unknown', why: cannotBeRead(`The roles of ${principalId} at ${scope}`, error) };
+    }
+  };
+}
+
+async function readerOf({ vault }: ManagedKey, services: KeyAccessServices, signal?: AbortSignal): Promise<ReadAccess> {
+  if (vault.id === '') return async () => NOT_FOUND;
+  try {
+    return accessReader(vault, await services.vaults.get(vault, signal), services, signal);
+  } catch (error) {
+    const why = cannotBeRead(`The vault ${vault.name}`, error);
+    return async () => ({ model: 'unknown', why });
+  }
 }
 
 /** Whether a user-assigned identity exists, read afresh. It never throws. */
 export async function identityState(
   id: string,
-  { identities }: { readonly identities: Identities },
+  { identities }: Pick<KeyAccessServices, 'identities'>,
   signal?: AbortSignal,
 ): Promise<IdentityState> {
   try {
@@ -108,25 +118,6 @@ export async function identityState(
   } catch (error) {
     return { is: 'unknown', why: cannotBeRead(`The identity ${id}`, error) };
   }
-}
-
-async function accessOf(
-  principal: string,
-  keyId: string,
-  vault: VaultProperties,
-  { authorization }: { readonly authorization: Authorization },
-  signal: AbortSignal | undefined,
-): Promise<VaultAccess> {
-  if (vault.accessModel === 'accessPolicies') return { model: 'accessPolicies', policies: vault.policies };
-  try {
-    return { model: 'rbac', grants: await authorization.grantsTo(principal, keyId, signal) };
-  } catch (error) {
-    return unreadable(`The roles of ${principal} at ${keyId}`, error);
-  }
-}
-
-function unreadable(what: string, error: unknown): VaultAccess {
-  return { model: 'unknown', why: cannotBeRead(what, error) };
 }
 
 function cannotBeRead(what: string, error: unknown): string {

@@ -21,22 +21,18 @@ export async function othersWithIdentity(
   subscriptions: () => Promise<readonly string[]>,
   accounts: Pick<StorageAccounts, 'list'>,
 ): Promise<readonly string[]> {
-  const identity = keyIdentity(account);
-  if (!('principalId' in identity) || identity.principalId === account.systemPrincipalId) return [];
+  const principal = principalOf(account);
+  if (principal === undefined || principal === account.systemPrincipalId?.toLowerCase()) return [];
   const others: string[] = [];
-  const list = async (signal: AbortSignal): Promise<void> => {
-    await pMap(
-      await subscriptions(),
-      async (subscription) => {
-        for await (const other of accounts.list(subscription, signal)) {
-          if (!sameResource(other.id, account.id) && hasIdentity(other, identity.principalId)) others.push(other.id);
-        }
-      },
-      { concurrency: CONCURRENCY },
-    );
+  const list = async (subscription: string, signal: AbortSignal): Promise<void> => {
+    for await (const other of accounts.list(subscription, signal)) {
+      if (!sameResource(other.id, account.id) && principalOf(other) === principal) others.push(other.id);
+    }
   };
   try {
-    await withDeadline(LISTING_MS, 'They were not listed', list);
+    await withDeadline(LISTING_MS, 'They were not listed', async (signal) =>
+      pMap(await subscriptions(), (one) => list(one, signal), { concurrency: CONCURRENCY }),
+    );
     return others.sort();
   } catch (error) {
     throw new CmkError(
@@ -48,7 +44,7 @@ export async function othersWithIdentity(
   }
 }
 
-function hasIdentity(other: Account, principalId: string): boolean {
-  const identity = keyIdentity(other);
-  return 'principalId' in identity && identity.principalId.toLowerCase() === principalId.toLowerCase();
+function principalOf(account: Account): string | undefined {
+  const identity = keyIdentity(account);
+  return 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
 }

@@ -1,6 +1,6 @@
 import type { Account } from '../fleet/account.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
-import { ENCRYPTION_USER, STORAGE_PERMISSIONS } from './key-roles.ts';
+import { ENCRYPTION_USER, type KeyRole, STORAGE_PERMISSIONS } from './key-roles.ts';
 import { type LocalAccess, whyUntold } from './local-access.ts';
 import { allows, lackingActions, type RoleGrant } from './role-grant.ts';
 
@@ -18,7 +18,7 @@ export interface KeyAccess {
   readonly reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole' | undefined;
   readonly principalId: string | undefined;
   /** How the vault gives access, where the identity has none. */
-  readonly by?: 'rbac' | 'accessPolicies' | 'local';
+  readonly by?: 'rbac' | 'accessPolicies' | 'local' | undefined;
   /** When it ends, where no role that stays allows it. */
   readonly until?: Date;
   /** What is missing, or why that is not known; one sentence each, for users. */
@@ -100,28 +100,21 @@ export function keyAccess(
 ): KeyAccess {
   const identity = keyIdentity(account, state);
   const about = { account: account.id };
-  if ('unknown' in identity) {
-    return { ...about, ready: 'unknown', reason: undefined, principalId: undefined, missing: [identity.unknown] };
-  }
+  const unknown = (why: string, principalId?: string): KeyAccess => {
+    return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [why] };
+  };
+  if ('unknown' in identity) return unknown(identity.unknown);
   if ('missing' in identity) {
     const { reason, missing } = identity;
     return { ...about, ready: false, reason, principalId: undefined, missing: [missing] };
   }
   const { principalId } = identity;
-  if (access.model === 'unknown') {
-    return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [access.why] };
-  }
-  const missing = missingRights(principalId, key, access);
-  if (missing.lacking.length === 0) {
-    return state?.is === 'unknown'
-      ? { ...about, ready: 'unknown', reason: undefined, principalId, missing: [state.why] }
-      : { ...about, ready: true, reason: undefined, principalId, missing: [] };
-  }
-  if (missing.untold !== undefined) {
-    return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [missing.untold] };
-  }
-  const { model: by } = access;
-  return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, by, missing: missing.lacking };
+  const { lacking, untold } = missingRights(principalId, key, access);
+  const why = lacking.length > 0 ? untold : state?.is === 'unknown' ? state.why : undefined;
+  if (why !== undefined) return unknown(why, principalId);
+  if (lacking.length === 0) return { ...about, ready: true, reason: undefined, principalId, missing: [] };
+  const by = access.model === 'unknown' ? undefined : access.model;
+  return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, by, missing: lacking };
 }
 
 /**
@@ -146,41 +139,46 @@ export function accessEnds(
   return lost === undefined ? undefined : new Date(lost);
 }
 
-interface MissingRights {
+export interface MissingRights {
   /** One sentence each. */
-  readonly lacking: string[];
+  readonly lacking: readonly string[];
   /** Why it may be able to all the same. */
   readonly untold?: string | undefined;
 }
 
-function missingRights(
+/**
+ * What of a role a principal lacks on a key of a vault, or on all of them.
+ *
+ * @param key without a name: all keys of the vault
+ */
+export function missingRights(
   principalId: string,
-  key: { readonly vaultId: string; readonly name: string },
-  access: Exclude<VaultAccess, { model: 'unknown' }>,
+  { vaultId, name }: { readonly vaultId: string; readonly name: string | undefined },
+  access: VaultAccess,
+  role: KeyRole = ENCRYPTION_USER,
 ): MissingRights {
+  if (access.model === 'unknown') return { lacking: [access.why], untold: access.why };
   if (access.model === 'accessPolicies') {
     const missing = missingPermissions(principalId, access.policies);
     return { lacking: missing.map((one) => `No access policy gives ${principalId} the key permission ${one}.`) };
   }
   const isLocal = access.model === 'local';
-  const scope = isLocal ? `/keys/${key.name}` : `${key.vaultId}/keys/${key.name}`;
-  const { dataActions } = isLocal ? ENCRYPTION_USER.local : ENCRYPTION_USER;
-  const lacking = lackingActions(dataActions, principalId, scope, access.grants);
+  const vault = isLocal ? '' : vaultId;
+  const scope = name === undefined ? vault || '/keys' : `${vault}/keys/${name}`;
+  const lacking = lackingActions((isLocal ? role.local : role).dataActions, principalId, scope, access.grants);
   if (lacking.length === 0) return { lacking: [] };
-  const role = isLocal ? 'No local role' : 'No role';
   // With the conditional ones as well.
   const certain = access.grants.map((grant) => ({ ...grant, conditional: false }));
   const mayAllow = lackingActions(lacking, principalId, scope, certain).length === 0;
-  return {
-    lacking: lacking.map((action) => `${role} at ${scope} or above allows ${principalId} ${action}.`),
-    untold: isLocal ? whyUntold(lacking, key.name, access) : mayAllow ? UNEVALUATED : undefined,
-  };
+  const untold = isLocal && name !== undefined ? whyUntold(lacking, name, access) : mayAllow ? UNEVALUATED : undefined;
+  const which = isLocal ? 'No local role' : 'No role';
+  return { lacking: lacking.map((action) => `${which} at ${scope} or above allows ${principalId} ${action}.`), untold };
 }
 
 const UNEVALUATED = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';
 
 /** Key permissions that Storage needs and a principal's access policies do not give. */
-export function missingPermissions(principalId: string, policies: readonly KeyPolicy[]): string[] {
+function missingPermissions(principalId: string, policies: readonly KeyPolicy[]): string[] {
   const allowed = policies
     .filter(({ objectId }) => objectId.toLowerCase() === principalId.toLowerCase())
     .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));

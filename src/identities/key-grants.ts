@@ -1,17 +1,17 @@
 import { z } from 'zod';
-import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
+import { sameResource } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { VaultSetup } from '../vaults/vault-client.ts';
+import type { Vaults } from '../vaults/vault-client.ts';
 import type { Authorization } from './authorization-client.ts';
 import { letsUseKeys } from './key-access.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
 import type { LocalRoles } from './local-role-client.ts';
 import type { RoleAssignments } from './role-assignment-client.ts';
-import { covers, placeOfRole, type RoleGrant } from './role-grant.ts';
+import { covers, type RoleGrant, vaultOfRole } from './role-grant.ts';
 
 /** An assignment of "Key Vault Crypto Service Encryption User" on a vault or a key. */
-export const ROLE_GRANT = z.object({
+const ROLE_GRANT = z.object({
   kind: z.literal('role'),
   /** GUID of the assignment. */
   name: z.guid(),
@@ -22,9 +22,10 @@ export const ROLE_GRANT = z.object({
   condition: z.string().optional(),
   conditionVersion: z.string().optional(),
 });
+type RoleKeyGrant = z.output<typeof ROLE_GRANT>;
 
 /** An assignment of the local role of Storage's identities in a Managed HSM. Only version 2 removed these. */
-export const LOCAL_ROLE_GRANT = z.object({
+const LOCAL_ROLE_GRANT = z.object({
   kind: z.literal('localRole'),
   name: z.guid(),
   /** URI of the HSM. */
@@ -33,45 +34,21 @@ export const LOCAL_ROLE_GRANT = z.object({
   principalId: z.guid(),
 });
 
-/** Key permissions of one principal in an access policy of a vault. */
-const POLICY_GRANT = z.object({
-  kind: z.literal('policy'),
-  /** ARM id. */
-  vault: z.string().startsWith('/subscriptions/'),
-  tenantId: z.guid(),
-  principalId: z.guid(),
-  keyPermissions: z.array(z.string()).min(1),
-});
-
 /** A grant by which an identity may use keys of a vault, with all that is needed to grant it again. */
-export const KEY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT, POLICY_GRANT]);
+export const KEY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT]);
 export type KeyGrant = z.output<typeof KEY_GRANT>;
 
-interface KeyGrantServices {
-  readonly vaults: Pick<VaultSetup, 'get' | 'addPolicy' | 'clearKeyPermissions'>;
-  readonly authorization: Pick<Authorization, 'grantsTo' | 'endsAt'>;
-  readonly roles: RoleAssignments;
-  readonly localRoles: Pick<LocalRoles, 'give'>;
-}
-
 /**
- * Reads every grant by which a principal may use a key of a vault.
+ * Reads every role assignment by which a principal may use a key of a vault.
  *
  * @throws {@link CmkError} `AccountNotRevocable` when one of them cannot be removed and granted again alone
  */
 export async function readKeyGrants(
   principalId: string,
   key: ManagedKey,
-  { vaults, authorization }: KeyGrantServices,
-): Promise<readonly KeyGrant[]> {
-  const { accessModel, policies, tenantId } = await vaults.get(key.vault);
-  if (accessModel === 'accessPolicies') {
-    const keyPermissions = policies
-      .filter(({ objectId }) => objectId.toLowerCase() === principalId.toLowerCase())
-      .flatMap((policy) => policy.keyPermissions);
-    const grant = { kind: 'policy', vault: key.vault.id, tenantId, principalId, keyPermissions } as const;
-    return keyPermissions.length === 0 ? [] : [grant];
-  }
+  { vaults, authorization }: { readonly vaults: Vaults; readonly authorization: Authorization },
+): Promise<readonly RoleKeyGrant[]> {
+  if ((await vaults.get(key.vault)).accessModel !== 'rbac') throw notRevocable(key, 'by an access policy of the vault');
   const keyId = `${key.vault.id}/keys/${key.name}`;
   const [grants, ends] = await Promise.all([
     authorization.grantsTo(principalId, keyId),
@@ -80,55 +57,47 @@ export async function readKeyGrants(
   ]);
   return grants
     .filter((grant) => covers(grant.scope, keyId) && letsUseKeys(grant))
-    .flatMap((grant) => toKeyGrant(grant, key, ends) ?? []);
+    .flatMap((grant) => toKeyGrant(grant, key, ends.get((grant.id ?? '').toLowerCase())) ?? []);
 }
 
 function toKeyGrant(
-  { id = '', scope, principalId, assignment }: RoleGrant,
+  { id, scope, principalId, assignment }: RoleGrant,
   key: ManagedKey,
-  ends: ReadonlyMap<string, Date>,
-): KeyGrant | undefined {
+  end: Date | undefined,
+): RoleKeyGrant | undefined {
   if (!assignment) return undefined;
   const { roleId, assignee, ...role } = assignment;
-  const end = ends.get(id.toLowerCase());
-  const refuse = (why: string): CmkError =>
-    new CmkError(
-      'AccountNotRevocable',
-      `The identity reaches the key ${why}. Nothing was changed.`,
-      `Revoke the key ${key.vault.name}/${key.name}, or disable an encryption scope of the account; or remove the access by hand.`,
-    );
   if (assignee.toLowerCase() !== principalId.toLowerCase()) {
-    throw refuse(`as a member of the group ${assignee} (${id})`);
+    throw notRevocable(key, `as a member of the group ${assignee} (${id})`);
   }
-  if (!sameResource(placeOfRole(scope).vaultId, key.vault.id)) {
-    throw refuse(`by a role that is assigned above the vault, at ${scope}`);
+  if (!sameResource(vaultOfRole(scope), key.vault.id)) {
+    throw notRevocable(key, `by a role that is assigned above the vault, at ${scope}`);
   }
-  if (roleId !== ENCRYPTION_USER.id) throw refuse(`by another role than "${ENCRYPTION_USER.name}" (${id})`);
-  if (end) throw refuse(`by a role that ends on ${end.toISOString()} (${id})`);
+  if (roleId !== ENCRYPTION_USER.id) throw notRevocable(key, `by another role than "${ENCRYPTION_USER.name}" (${id})`);
+  if (end) throw notRevocable(key, `by a role that ends on ${end.toISOString()} (${id})`);
   return { kind: 'role', scope, principalId, ...role };
 }
 
-/** Idempotent. */
-export async function removeKeyGrant(grant: KeyGrant, { vaults, roles }: KeyGrantServices): Promise<void> {
-  if (grant.kind === 'role') await roles.remove(grant.scope, grant.name);
-  if (grant.kind === 'policy') await vaults.clearKeyPermissions(vaultOf(grant.vault), grant.principalId);
+function notRevocable({ vault, name }: ManagedKey, why: string): CmkError {
+  return new CmkError(
+    'AccountNotRevocable',
+    `The identity reaches the key ${why}. Nothing was changed.`,
+    `Revoke the key ${vault.name}/${name}, or disable an encryption scope of the account; or remove the access by hand.`,
+  );
 }
 
-/** Grants exactly the same again, a role under its former name. Idempotent. */
-export async function restoreKeyGrant(grant: KeyGrant, { vaults, roles, localRoles }: KeyGrantServices): Promise<void> {
+interface RestoreGrantServices {
+  readonly roles: RoleAssignments;
+  readonly localRoles: Pick<LocalRoles, 'give'>;
+}
+
+/** Grants exactly the same again, under its former name. Idempotent. */
+export async function restoreKeyGrant(grant: KeyGrant, { roles, localRoles }: RestoreGrantServices): Promise<void> {
   if (grant.kind === 'role') {
     const { kind: _, ...role } = grant;
     await roles.create({ ...role, role: ENCRYPTION_USER, principalType: 'ServicePrincipal' });
-  } else if (grant.kind === 'policy') {
-    await vaults.addPolicy(vaultOf(grant.vault), grant.tenantId, grant.principalId, grant.keyPermissions);
   } else {
     const { hsm, scope, principalId, name } = grant;
     await localRoles.give({ uri: hsm }, scope, principalId, ENCRYPTION_USER.local.id, name);
   }
-}
-
-function vaultOf(id: string): ResourceId {
-  const vault = parseResourceId(id);
-  if (!vault) throw new TypeError(`${id} is not the ARM id of a vault.`);
-  return vault;
 }

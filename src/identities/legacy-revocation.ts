@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseJson } from '../text.ts';
-import { LOCAL_ROLE_GRANT, ROLE_GRANT } from './key-grants.ts';
+import { KEY_GRANT, type KeyGrant } from './key-grants.ts';
 
 /** A revocation that version 2 recorded in tags of a storage account and that was not restored. */
 export interface LegacyRevocation {
@@ -10,23 +10,20 @@ export interface LegacyRevocation {
   readonly revokedBy: string;
   /** Name of the encryption scope that was disabled; undefined: the account's identity lost `removed`. */
   readonly scope: string | undefined;
-  readonly removed: readonly LegacyGrant[];
+  readonly removed: readonly KeyGrant[];
   /** Names of the tags that hold the record. */
   readonly tags: readonly string[];
 }
-
-type LegacyGrant = z.output<typeof LEGACY_GRANT>;
 
 // A record is JSON, cut into pieces of at most 256 characters: `cmk-revoked-<id>`, `cmk-revoked-<id>.2` and so on, each with
 // its number: `1/2 {"on":…`.
 const TAG = /^cmk-revoked-([0-9a-z-]{4,64}?)(?:\.(\d{1,2}))?$/i;
 const PIECE = /^(\d{1,2})\/(\d{1,2}) (.*)$/s;
-const LEGACY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT]);
 const RECORD = z.object({
   on: z.iso.datetime(),
   by: z.string(),
   part: z.string().regex(/^(?:identity|scope:.+)$/),
-  took: z.array(z.union([LEGACY_GRANT, z.object({ kind: z.literal('scope') })])),
+  took: z.array(z.union([KEY_GRANT, z.object({ kind: z.literal('scope') })])),
 });
 
 /** Reads the revocations that version 2 left open, newest first. A record that is incomplete or unreadable is ignored. */

@@ -35,10 +35,9 @@ export function covers(assignedAt: string, scope: string): boolean {
   return parent === '' || child === parent || child.startsWith(`${parent}/`);
 }
 
-/** The vault that a role is assigned at, and the key where it is one key's alone (`…/vaults/{vault}/keys/{key}`). */
-export function placeOfRole(scope: string): { readonly vaultId: string; readonly key: string | undefined } {
-  const [, vaultId = scope, key] = /^(.+)\/keys\/([0-9a-z-]+)$/i.exec(scope) ?? [];
-  return { vaultId, key };
+/** The vault that a role is assigned at, or at one key of (`…/vaults/{vault}/keys/{key}`). */
+export function vaultOfRole(scope: string): string {
+  return scope.replace(/\/keys\/[0-9a-z-]+$/i, '');
 }
 
 /** One role at a time: what a role excludes, another one may still allow (Azure RBAC, "NotDataActions"). */
@@ -54,10 +53,7 @@ export function lackingActions(
   scope: string,
   grants: readonly RoleGrant[],
 ): string[] {
-  const own = grants.filter((grant) => isOf(grant, principalId) && covers(grant.scope, scope) && !grant.conditional);
+  const isOwn = (grant: RoleGrant): boolean => grant.principalId.toLowerCase() === principalId.toLowerCase();
+  const own = grants.filter((grant) => isOwn(grant) && covers(grant.scope, scope) && !grant.conditional);
   return actions.filter((action) => !own.some((grant) => allows(grant, action)));
-}
-
-function isOf(grant: RoleGrant, principalId: string): boolean {
-  return grant.principalId.toLowerCase() === principalId.toLowerCase();
 }

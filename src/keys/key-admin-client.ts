@@ -35,8 +35,8 @@ export type RsaJwk = Readonly<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp' | 'dq' |
 export interface KeyCatalog {
   /** The names of its keys, without those that belong to a certificate. */
   names(vault: ManagedVault): Promise<string[]>;
-  /** Undefined where Key Vault does not show it, as it may not for a disabled version. */
-  material(key: ManagedKey, version: string): Promise<KeyKind | undefined>;
+  /** Of a version, or of the newest. Undefined where Key Vault does not show it, as it may not for a disabled version. */
+  material(key: ManagedKey, version?: string): Promise<KeyKind | undefined>;
   /**
    * Whether a key of that name is soft-deleted, and so keeps the name taken.
    *
@@ -71,7 +71,7 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
     },
     async material(key, version) {
       try {
-        return toDescription(await clientOf(key.vault).getKey(key.name, { version }));
+        return toDescription(await clientOf(key.vault).getKey(key.name, version === undefined ? {} : { version }));
       } catch (error) {
         const failure = describeFailure(error);
         // Documentation and practice differ on whether a disabled key may be read; its state is known from the list.

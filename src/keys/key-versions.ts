@@ -73,7 +73,7 @@ export function findVersion(versions: readonly KeyVersion[], version: string): K
 }
 
 /** Sizes of RSA keys that Storage takes (Azure Storage, "Customer-managed keys overview"). */
-export const STORAGE_KEY_SIZES: readonly number[] = [2048, 3072, 4096];
+const STORAGE_KEY_SIZES: readonly number[] = [2048, 3072, 4096];
 
 /** Whether Storage takes keys of this kind; undefined: the size, on which it depends, is not known. */
 export function isStorageKind({ type, size }: { readonly type: string; readonly size: number | undefined }) {

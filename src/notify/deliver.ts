@@ -2,7 +2,6 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotifyTarget } from '../settings/notify-targets.ts';
 import type { NotifySettings } from '../settings/settings.ts';
-import type { Lease, Leases } from '../work/lease-client.ts';
 import type { NotifyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { Outbox } from './outbox-client.ts';
@@ -19,24 +18,19 @@ const LONGEST_DELAY_SECONDS = 3_600;
 const LONGEST_RETRY_AFTER_SECONDS = 6 * 3_600;
 /** While the settings are wrong: an operator who corrects them restarts the app. Seconds. */
 const HELD_SECONDS = 300;
-/** One request at a time to a receiver: the others are requeued for so long. Seconds. */
-const BUSY_SECONDS = 10;
 
 interface DeliverPorts {
   readonly settings: {
     readonly notify: NotifySettings;
     readonly drift: { readonly functionAppId: string | undefined };
   };
-  readonly leases: Leases;
   readonly outbox: Pick<Outbox, 'read' | 'markSent'>;
   readonly postWebhook: PostWebhook;
-  readonly random: () => number;
   readonly now: () => Date;
 }
 
 /**
- * Sends one notification of the outbox to one target, unless the target has it already. One instance at a time sends to a
- * target. A notification is sent again when the answer is lost, or when the process dies before the outbox says that it is sent:
+ * Sends one notification of the outbox to one target, unless the target has it already. A notification is sent again when the answer is lost, or when the process dies before the outbox says that it is sent:
  * at least once, under the same id.
  */
 export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): Promise<Outcome> {
@@ -44,14 +38,7 @@ export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): 
   const target = notify.targets.find(({ name }) => name === work.target);
   if (!target) return withoutTarget(work, notify, log);
   try {
-    const lease = await ports.leases.acquire(`notify/to/${target.name}`);
-    if (!lease)
-      return { ...later('Busy', `Another notification is being sent to ${target.name}.`, busy(ports)), quiet: true };
-    try {
-      return await send(work, target, lease, ports, log);
-    } finally {
-      await lease.release();
-    }
+    return await send(work, target, ports, log);
   } catch (error) {
     return outcomeOfFailure(error);
   }
@@ -60,7 +47,6 @@ export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): 
 async function send(
   work: NotifyWork,
   target: NotifyTarget,
-  lease: Lease,
   { settings, outbox, postWebhook, now }: DeliverPorts,
   log: Log,
 ): Promise<Outcome> {
@@ -70,8 +56,6 @@ async function send(
   if (sentOn !== undefined) return DONE;
   const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
   const { headers, body } = render(notification, target, source, now());
-  if (!lease.held())
-    return { ...later('Busy', `Another instance may be sending to ${target.name}.`, BUSY_SECONDS), quiet: true };
   const answer = await postWebhook(target.address, headers, body);
   if (!isTaken(answer)) return outcomeOfAnswer(answer, work, target.name, now());
   const about = { target: target.name, kind: notification.kind, notification: notification.id };
@@ -88,7 +72,10 @@ async function send(
 }
 
 function withoutTarget(work: NotifyWork, { problems }: NotifySettings, log: Log): Outcome {
-  if (problems.length > 0) return later('NotificationsHeld', 'CMK_NOTIFY is wrong.', HELD_SECONDS);
+  if (problems.length > 0) {
+    const [reason, detail, delaySeconds] = ['NotificationsHeld', 'CMK_NOTIFY is wrong.', HELD_SECONDS] as const;
+    return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
+  }
   return drop(work, log);
 }
 
@@ -141,12 +128,4 @@ function retryAfterSeconds(header: string | undefined, now: Date): number | unde
   if (/^\d{1,9}$/.test(text)) return Number(text);
   const date = Date.parse(text);
   return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now.getTime()) / 1000));
-}
-
-function busy({ random }: DeliverPorts): number {
-  return BUSY_SECONDS * (0.5 + random());
-}
-
-function later(reason: 'Busy' | 'NotificationsHeld', detail: string, delaySeconds: number) {
-  return { outcome: 'retry', reason, detail, counts: false, delaySeconds } as const;
 }

@@ -7,10 +7,11 @@ import type { TokenCredential } from '../azure/credential.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RevocationCall } from '../revocation/follow-ups.ts';
+import { auditWarning } from '../revocation/record-revocation.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../work/work-queue-client.ts';
 import type { Change } from './journal.ts';
-import type { Operator } from './operator-azure.ts';
+import type { Operation, Operator } from './operator-azure.ts';
 
 // The app's own storage, on the operator's sign-in.
 
@@ -45,7 +46,7 @@ export function appRecord(environment: Environment, credential: () => TokenCrede
 }
 
 /** `written`, or why not. */
-export async function inTrail(outcome: Promise<AuditOutcome>): Promise<string> {
+async function inTrail(outcome: Promise<AuditOutcome>): Promise<string> {
   const recorded = await outcome;
   return 'failed' in recorded ? recorded.failed : 'written';
 }
@@ -58,6 +59,22 @@ function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditEntry['c
 /** A call of an operator's own, as the audit trail has calls. */
 export function callBy(operator: Operator): Pick<RevocationCall, 'caller' | 'correlationId'> {
   return { caller: callerOf(operator), correlationId: randomUUID() };
+}
+
+/**
+ * Appends what an operator did to the audit trail, and notes where that failed.
+ *
+ * @returns `written`, or why not
+ */
+export async function recordDone(
+  entry: AuditEntry,
+  audit: RecordAudit,
+  { azure, journal }: Operation,
+  waitMs = AUDIT_WAIT_MS,
+): Promise<string> {
+  const audited = await inTrail(audit({ ...callBy(await azure.operator()), ...entry }, waitMs));
+  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
+  return audited;
 }
 
 /** What an operator says about all that a command changes. */

@@ -1,10 +1,7 @@
 import { errorText } from '../azure/failure.ts';
-import { APP_CHECKS } from '../drift/checks/app-checks.ts';
 import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
-import { REASONS } from '../reasons.ts';
-import { knowsAppStorage, sharedZones } from '../settings/own-storage.ts';
-import { type Environment, readSettings, readStorageSettings } from '../settings/settings.ts';
+import { type Environment, readSettings } from '../settings/settings.ts';
 import { count } from '../text.ts';
 import type { ChecklistLine } from './account/checklist.ts';
 import type { Operation } from './operator-azure.ts';
@@ -16,7 +13,7 @@ const NO_KEY = 'cmk-doctor-asks';
 
 /**
  * Whether the command line can work: sign-in, subscriptions, what the vaults let it do, who owns the app registration, and the
- * app's settings and storage zones where the environment names them. Changes nothing.
+ * app's settings where the environment names them. Changes nothing.
  *
  * @param vaults names, ARM ids or URIs; none: those of CMK_VAULTS
  */
@@ -38,15 +35,11 @@ export async function examine(
   });
   const named = vaults.length > 0 ? vaults : (environment.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((id) => id !== '');
   const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, operation)));
-  const none: ChecklistLine = {
-    check: 'vaults',
-    state: 'unknown',
-    detail: 'None was named.',
-    fix: 'cmk doctor --vault <vault>',
-  };
+  const fix = 'cmk doctor --vault <vault>';
+  const none: ChecklistLine = { check: 'vaults', state: 'unknown', detail: 'None was named.', fix };
   const owners = await registrationOwners(environment, operation);
   const vaultLines = named.length > 0 ? ofVaults.flat() : [none];
-  return [signIn, subscriptions, ...vaultLines, ...owners, ...storageZones(environment), ...settings(environment)];
+  return [signIn, subscriptions, ...vaultLines, ...owners, ...settings(environment)];
 }
 
 const CLIENT_ID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/i;
@@ -84,23 +77,6 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
   return [seen, keys];
 }
 
-/** Whether what causes work and what decides share a storage account, where the environment names the app's storage. */
-function storageZones(environment: Environment): ChecklistLine[] {
-  if (!knowsAppStorage(environment)) return [];
-  const check = 'storage zones';
-  try {
-    const { storage, cloud } = readStorageSettings(environment);
-    const shared = sharedZones(storage, cloud);
-    if (shared === undefined) return storage.work ? [{ check, state: 'ok', detail: 'in accounts of their own' }] : [];
-    const { fix = '' } = APP_CHECKS.find(({ reason }) => reason === 'StorageZonesShared') ?? {};
-    return [{ check, state: 'advice', detail: `${REASONS.StorageZonesShared} It is ${shared}.`, fix }];
-  } catch (error) {
-    // The line about the settings says what is wrong.
-    if (error instanceof SettingsError) return [];
-    throw error;
-  }
-}
-
 function settings(environment: Environment): ChecklistLine[] {
   const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
   if (!any) return [];
@@ -117,7 +93,8 @@ function settings(environment: Environment): ChecklistLine[] {
     }
     const names = missing.map((problem) => problem.split(' ')[0]).join(', ');
     const detail = `Of the app's, ${names} ${missing.length === 1 ? 'is' : 'are'} missing.`;
-    return [{ check: 'settings', state: 'unknown', detail, fix: 'Only drift check --as-app needs them all.' }];
+    const fix = 'Only lists and `cmk now` need them, where the app does not answer.';
+    return [{ check: 'settings', state: 'unknown', detail, fix }];
   }
 }
 

@@ -1,36 +1,9 @@
-/** What is changed, as `<subject>.<verb>`: the same words as in the audit trail. */
-type ChangeAction =
-  | 'audit.lock'
-  | 'vault.create'
-  | 'vault.protect'
-  | 'events.ensure'
-  | 'identity.create'
-  | 'role.assign'
-  | 'policy.add'
-  | 'policy.remove'
-  | 'key.create'
-  | 'key.import'
-  | 'key.rotate'
-  | 'key.completeRotation'
-  | 'key.setPolicy'
-  | 'key.setExpiry'
-  | 'key.recover'
-  | 'key.rekey'
-  | 'version.enable'
-  | 'version.disable'
-  | 'account.create'
-  | 'account.setIdentity'
-  | 'account.setKey'
-  | 'account.tag'
-  | 'role.remove'
-  | 'scope.disable'
-  | 'scope.enable';
-
 /** One change, for people and for scripts. */
 export interface Change {
   /** What it is once it is done: `key files-key created (RSA 2048)`. */
   readonly text: string;
-  readonly action: ChangeAction;
+  /** `<subject>.<verb>`, as in the audit trail. */
+  readonly action: string;
   /** ARM id, or the identifier of a key or version. */
   readonly resource: string;
   /** As it was, and as it is to be, where that is one thing: a key, an expiry. */
@@ -66,9 +39,9 @@ export interface Report<R> {
 }
 
 interface JournalOptions {
-  readonly dryRun?: boolean;
-  readonly show?: (entry: Entry) => void;
-  readonly record?: (change: Change) => void;
+  readonly dryRun: boolean;
+  readonly show: (entry: Entry) => void;
+  readonly record: (change: Change) => void;
 }
 
 /** Keeps what an operation found and did, and stands between it and every change: a dry run makes none. */
@@ -77,14 +50,15 @@ export class Journal {
   readonly entries: Entry[] = [];
   /** Called with each change made through {@link change}, at once: the process may be killed after it. */
   readonly record: (change: Change) => void;
-  #underWay: string | undefined;
+  /** The change that is being made. */
+  underWay: string | undefined;
   readonly #show: (entry: Entry) => void;
 
   /** @param options.show called with each entry as it happens */
-  constructor(options: JournalOptions = {}) {
-    this.dryRun = options.dryRun ?? false;
-    this.record = options.record ?? (() => {});
-    this.#show = options.show ?? (() => {});
+  constructor({ dryRun = false, show = () => {}, record = () => {} }: Partial<JournalOptions> = {}) {
+    this.dryRun = dryRun;
+    this.record = record;
+    this.#show = show;
   }
 
   found(text: string): void {
@@ -125,9 +99,9 @@ export class Journal {
       return undefined;
     }
     this.waiting(change.text);
-    this.#underWay = change.text;
+    this.underWay = change.text;
     const result = await run().finally(() => {
-      this.#underWay = undefined;
+      this.underWay = undefined;
     });
     const done = { ...change, ...outcome(result) };
     this.#add({ kind: 'done', ...done });
@@ -138,10 +112,6 @@ export class Journal {
   /** What one of several parts has found and changed, which was shown already or need not be. */
   take({ entries }: Journal): void {
     this.entries.push(...entries);
-  }
-
-  get underWay(): string | undefined {
-    return this.#underWay;
   }
 
   get changed(): boolean {

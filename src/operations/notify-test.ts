@@ -3,21 +3,19 @@ import { isTaken, saidOf } from '../notify/deliver.ts';
 import { makeNotification } from '../notify/make-notification.ts';
 import { render } from '../notify/render.ts';
 import type { PostWebhook } from '../notify/webhook-client.ts';
-import { type Environment, type NotifySettings, readNotify } from '../settings/settings.ts';
+import { type Environment, readNotify } from '../settings/settings.ts';
 
-interface NotifyTest {
-  readonly target: string;
-  readonly kind: NotifySettings['targets'][number]['kind'];
-  readonly notification: string;
-  readonly status: number;
-  /** The beginning of the answer's body. */
-  readonly answer: string;
+interface NotifyTestServices {
+  readonly postWebhook: PostWebhook;
+  readonly now: () => Date;
+  readonly newId: () => string;
 }
 
 /**
  * Sends one notification to one target of `CMK_NOTIFY`, from where the operator sits: whether the document is right and the
  * receiver takes it, before the app has it.
  *
+ * @returns among the rest the beginning of the answer's body
  * @throws {@link SettingsError} when the document is wrong
  * @throws {@link CmkError} `ArgumentInvalid` for a target that there is none of; `NotificationNotTaken` when the receiver
  * did not take it, with what it said
@@ -25,22 +23,18 @@ interface NotifyTest {
 export async function notifyTest(
   name: string,
   environment: Environment,
-  {
-    postWebhook,
-    now,
-    newId,
-  }: { readonly postWebhook: PostWebhook; readonly now: () => Date; readonly newId: () => string },
-): Promise<NotifyTest> {
+  { postWebhook, now, newId }: NotifyTestServices,
+) {
   const { problems, targets } = readNotify(environment);
   if (problems.length > 0) throw new SettingsError(problems);
+  if (targets.length === 0) {
+    const nextStep = 'Set it to the document (docs/how-to/notifications.md).';
+    throw new CmkError('ArgumentInvalid', 'CMK_NOTIFY is not set: it names the targets.', nextStep);
+  }
   const target = targets.find((one) => one.name === name);
   if (!target) {
-    const known = targets.map((one) => one.name).join(', ');
-    throw new CmkError(
-      'ArgumentInvalid',
-      targets.length === 0 ? 'CMK_NOTIFY is not set: it names the targets.' : `CMK_NOTIFY has no target "${name}".`,
-      targets.length === 0 ? 'Set it to the document (docs/how-to/notifications.md).' : `Choose one of ${known}.`,
-    );
+    const nextStep = `Choose one of ${targets.map((one) => one.name).join(', ')}.`;
+    throw new CmkError('ArgumentInvalid', `CMK_NOTIFY has no target "${name}".`, nextStep);
   }
   const notification = makeNotification({
     event: [newId()],

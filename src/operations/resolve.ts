@@ -6,6 +6,7 @@ import type { Account } from '../fleet/account.ts';
 import type { ManagedIdentity } from '../identities/identity-client.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import { type ManagedKey, type ManagedVault, managedKey, managedVault } from '../keys/managed-vaults.ts';
+import type { Reason } from '../reasons.ts';
 import type { Vault } from '../vaults/vault-client.ts';
 import { checkName } from './names.ts';
 import type { Azure } from './operator-azure.ts';
@@ -25,42 +26,31 @@ export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
 /** The vault or Managed HSM of that name, ARM id or URI; undefined when the sign-in sees none. A vault's name comes first. */
 export async function lookForVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
   const name = text.replace(HSM_NAMED, '');
-  const isHsm = name !== text || parseVault(text)?.kind === 'managedHsm' || isHsmId(text);
-  const id = isHsm ? idOf(name, HSM_TYPE, where) : idOf(text, VAULT_TYPE, where);
-  if (id) {
-    const found = await azure.vaults.find(id);
-    if (found || isHsm || text.startsWith('/')) return found;
+  const uri = parseVault(text);
+  const isHsm = name !== text || uri?.kind === 'managedHsm' || new RegExp(`/${HSM_TYPE}/`, 'i').test(text);
+  // What names a vault names no Managed HSM.
+  const types = isHsm ? [HSM_TYPE] : uri || text.startsWith('/') ? [VAULT_TYPE] : [VAULT_TYPE, HSM_TYPE];
+  for (const type of types) {
+    const id = idOf(name, type, where) ?? (await findOne(type, nameOfVault(name), azure, where));
+    const found = id && (await azure.vaults.find(id));
+    if (found) return found;
   }
-  const vault = isHsm || id ? undefined : await findOne('key vault', VAULT_TYPE, nameOfVault(text), azure, where);
-  // A URI of a vault names no Managed HSM.
-  const isVault = vault !== undefined || (!isHsm && parseVault(text) !== undefined);
-  const found =
-    vault ?? (isVault ? undefined : await findOne('Managed HSM', HSM_TYPE, nameOfVault(name), azure, where));
-  return found && azure.vaults.find(found);
-}
-
-function isHsmId(text: string): boolean {
-  return parseResourceId(text)?.type.toLowerCase() === HSM_TYPE.toLowerCase();
+  return undefined;
 }
 
 /** @throws {@link CmkError} `VaultNotFound` */
 export async function findVault(text: string, azure: Azure, where: Where = {}): Promise<Vault> {
+  const what = HSM_NAMED.test(text) ? 'Managed HSM' : 'key vault';
+  const nextStep =
+    'Create it with `cmk vault ensure`, or check name and subscription (`cmk doctor` shows what you see).';
   const vault = await lookForVault(text, azure, where);
-  if (vault) return vault;
-  throw new CmkError(
-    'VaultNotFound',
-    `There is no ${HSM_NAMED.test(text) ? 'Managed HSM' : 'key vault'} ${text.replace(HSM_NAMED, '')}${placeOf(where)}, or your sign-in does not see it.`,
-    'Create it with `cmk vault ensure`, or check name and subscription (`cmk doctor` shows what you see).',
-  );
+  return vault ?? notSeen('VaultNotFound', `${what} ${text.replace(HSM_NAMED, '')}`, where, nextStep);
 }
 
 /** The account of that name or ARM id; undefined when the sign-in sees none. */
 export async function lookForAccount(text: string, azure: Azure, where: Where = {}): Promise<Account | undefined> {
-  const id = idOf(text, ACCOUNT_TYPE, where);
-  if (id) return azure.accounts.find(id);
-  checkName('account', text);
-  const found = await findOne('storage account', ACCOUNT_TYPE, text, azure, where);
-  return found && azure.accounts.find(found);
+  const id = await lookFor('account', ACCOUNT_TYPE, text, azure, where);
+  return id && azure.accounts.find(id);
 }
 
 /** @throws {@link CmkError} `AccountNotFound` */
@@ -72,13 +62,10 @@ export async function findAccount(text: string, azure: Azure, where: Where = {})
       'Its encryption is set up on the share itself, in the portal: neither this command line nor the app changes it.',
     );
   }
+  const nextStep =
+    'Check name, resource group and subscription (`cmk account list --all` shows what you see), or create it with `cmk account create`.';
   const account = await lookForAccount(text, azure, where);
-  if (account) return account;
-  throw new CmkError(
-    'AccountNotFound',
-    `There is no storage account ${text}${placeOf(where)}, or your sign-in does not see it.`,
-    'Check name, resource group and subscription (`cmk account list --all` shows what you see), or create it with `cmk account create`.',
-  );
+  return account ?? notSeen('AccountNotFound', `storage account ${text}`, where, nextStep);
 }
 
 /** The identity of that name or ARM id; undefined when the sign-in sees none. */
@@ -87,29 +74,35 @@ export async function lookForIdentity(
   azure: Azure,
   where: Where = {},
 ): Promise<ManagedIdentity | undefined> {
-  const id = idOf(text, IDENTITY_TYPE, where);
-  if (id) return azure.identities.get(id);
-  checkName('identity', text);
-  const found = await findOne('user-assigned identity', IDENTITY_TYPE, text, azure, where);
-  return found && azure.identities.get(found);
+  const id = await lookFor('identity', IDENTITY_TYPE, text, azure, where);
+  return id && azure.identities.get(id);
+}
+
+async function lookFor(
+  kind: 'account' | 'identity',
+  type: string,
+  text: string,
+  azure: Azure,
+  where: Where,
+): Promise<ResourceId | undefined> {
+  const id = idOf(text, type, where);
+  if (!id) checkName(kind, text);
+  return id ?? findOne(type, text, azure, where);
 }
 
 /** @throws {@link CmkError} `NotFound` */
 export async function findIdentity(text: string, azure: Azure, where: Where = {}): Promise<ManagedIdentity> {
+  const nextStep = `Create it: cmk admin ensure-identity ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`;
   const identity = await lookForIdentity(text, azure, where);
-  if (identity) return identity;
-  throw new CmkError(
-    'NotFound',
-    `There is no user-assigned identity ${text}${placeOf(where)}, or your sign-in does not see it.`,
-    `Create it: cmk admin ensure-identity ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`,
-  );
+  return identity ?? notSeen('NotFound', `user-assigned identity ${text}`, where, nextStep);
 }
 
-/** Where it was looked for, in words; nothing for everywhere. */
-function placeOf({ subscription, resourceGroup }: Where): string {
+/** Says where it was looked for. */
+function notSeen(reason: Reason, what: string, { subscription, resourceGroup }: Where, nextStep: string): never {
   const places = [resourceGroup && `resource group ${resourceGroup}`, subscription && `subscription ${subscription}`];
-  const known = places.filter(Boolean);
-  return known.length === 0 ? '' : ` in ${known.join(' of ')}`;
+  const known = places.filter(Boolean).join(' of ');
+  const message = `There is no ${what}${known === '' ? '' : ` in ${known}`}, or your sign-in does not see it.`;
+  throw new CmkError(reason, message, nextStep);
 }
 
 export function keyIn(vault: Vault, keyName: string, cloud: Cloud): ManagedKey {
@@ -151,15 +144,8 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
 }
 
 /** A vault whose ARM id was not read. */
-function unseen(vault: { kind: ManagedVault['kind']; vaultName: string; vaultUri: string }): ManagedVault {
-  return {
-    id: '',
-    subscriptionId: '',
-    resourceGroup: '',
-    name: vault.vaultName,
-    kind: vault.kind,
-    uri: vault.vaultUri,
-  };
+function unseen({ kind, vaultName: name, vaultUri: uri }: NonNullable<ReturnType<typeof parseVault>>): ManagedVault {
+  return { id: '', subscriptionId: '', resourceGroup: '', name, kind, uri };
 }
 
 function nameOfVault(text: string): string {
@@ -196,7 +182,33 @@ export function resourceId(subscription: string, resourceGroup: string, type: st
   );
 }
 
-export async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<string> {
+/**
+ * Where something is to be created.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` when group or region is not named, or the subscription is not clear
+ */
+export async function placeToCreate(
+  kind: 'vault' | 'identity' | 'account',
+  type: string,
+  name: string,
+  { resourceGroup, location, ...where }: Where & { readonly location?: string | undefined },
+  azure: Azure,
+): Promise<{ readonly id: ResourceId; readonly location: string }> {
+  checkName(kind, name);
+  if (resourceGroup && location) {
+    return { id: resourceId(await subscriptionFor(azure, where), resourceGroup, type, name), location };
+  }
+  const [lacks, option] = resourceGroup
+    ? ['region', '--location <region>']
+    : ['resource group', '--resource-group <group>'];
+  throw new CmkError(
+    'ArgumentInvalid',
+    `Your sign-in sees no ${kind} ${name}, and to create it a ${lacks} is needed.`,
+    `Add ${option}; or, if it is there, ask for Reader on it.`,
+  );
+}
+
+async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<string> {
   const chosen = subscription ?? azure.defaultSubscription;
   if (chosen) return chosen.toLowerCase();
   const seen = await azure.subscriptions.list();
@@ -210,7 +222,6 @@ export async function subscriptionFor(azure: Azure, { subscription }: Where): Pr
 }
 
 async function findOne(
-  what: string,
   type: string,
   name: string,
   azure: Azure,
@@ -225,7 +236,7 @@ async function findOne(
   if (found.length <= 1) return found[0];
   throw new CmkError(
     'NotUnique',
-    `There are ${found.length} resources that are a ${what} named ${name}.`,
+    `There are ${found.length} resources of the type ${type} named ${name}.`,
     `Give the ARM id of the one you mean: ${found.map(({ id }) => id).join(' or ')}`,
   );
 }

@@ -5,19 +5,16 @@ import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Cause } from '../work/messages.ts';
-import type { KnownOrders } from './known-orders.ts';
-import { type RecordPorts, recordChange } from './record-orders.ts';
+import { changeOrders, type OrderPorts } from './change-orders.ts';
 import {
   findRekey,
   type GoOnOrder,
-  hasChange,
   openPauses,
   type PauseOrder,
   type StandingOrders,
   type UnrecordedOrder,
   withPause,
   withResume,
-  withUnrecorded,
 } from './standing-orders.ts';
 
 /** Who orders it, and why. */
@@ -30,8 +27,7 @@ export interface ControlOrder {
   readonly key?: string | undefined;
 }
 
-export interface ControlPorts extends RecordPorts {
-  readonly control: Pick<KnownOrders, 'learn'>;
+export interface ControlPorts extends OrderPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   /** Has a key reconciled, or all keys that the app knows. */
@@ -115,7 +111,6 @@ function changeOf(
   };
 }
 
-/** Writes an order with what the audit trail is to have of it: should this process die, the sweep records it. */
 async function keep(
   change: UnrecordedOrder,
   apply: (orders: StandingOrders) => StandingOrders,
@@ -124,27 +119,18 @@ async function keep(
 ): Promise<Ordered> {
   const now = ports.now();
   let ended: readonly PauseOrder[] = [];
-  let recorded = change;
-  const orders = await ports.orderStore.change((current) => {
-    if (hasChange(current, change.id)) return current;
+  const { orders, records, audit } = await changeOrders((current) => {
     const changed = apply(current);
     const left = new Set(openPauses(changed, now).map(({ id }) => id));
     ended = openPauses(current, now).filter(({ id }) => !left.has(id));
-    recorded = { ...change, details: { ...change.details, ended: ended.map(({ id }) => id) } };
-    return withUnrecorded(changed, recorded);
-  });
-  ports.control.learn(orders);
-  const { reason, caller, correlationId, resource, details } = recorded;
-  log({
-    level: 'warning',
-    reason,
-    message: REASONS[reason],
-    caller: caller?.objectId,
-    correlationId,
-    key: resource,
-    ...details,
-  });
-  return { pauses: openPauses(orders, now), ended, warnings: [], audit: await recordChange(recorded, ports) };
+    const details = { ...change.details, ended: ended.map(({ id }) => id) };
+    return { orders: changed, records: [{ ...change, details }] };
+  }, ports);
+  for (const { reason, caller, correlationId, resource: key, details } of records) {
+    const about = { caller: caller?.objectId, correlationId, key, ...details };
+    log({ level: 'warning', reason, message: REASONS[reason], ...about });
+  }
+  return { pauses: openPauses(orders, now), ended, warnings: [], audit: await audit };
 }
 
 /** The version that everything moves onto now. */

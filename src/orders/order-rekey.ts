@@ -2,18 +2,15 @@ import { CmkError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Cause } from '../work/messages.ts';
-import type { KnownOrders } from './known-orders.ts';
-import { type RecordPorts, recordChange } from './record-orders.ts';
+import { changeOrders, type OrderPorts } from './change-orders.ts';
 import {
   conflictsOf,
-  hasChange,
   isMoving,
   isOpen,
   type Rekey,
   type StandingOrders,
   type UnrecordedOrder,
   withRekey,
-  withUnrecorded,
 } from './standing-orders.ts';
 
 /** Accounts that may fail before an order stops, unless the caller sets another number. */
@@ -37,8 +34,7 @@ export interface RekeyRequest {
   readonly maxFailures: number;
 }
 
-export interface RekeyOrderPorts extends RecordPorts {
-  readonly control: Pick<KnownOrders, 'learn'>;
+export interface RekeyOrderPorts extends OrderPorts {
   requestKeys(keys: readonly string[], cause: Cause): Promise<void>;
   readonly newId: () => string;
 }
@@ -152,29 +148,25 @@ async function applyChange(
 ): Promise<Rekey> {
   const now = ports.now();
   let changes: ReturnType<PlanChange> = [];
-  let records: UnrecordedOrder[] = [];
-  const orders = await ports.orderStore.change((current) => {
-    if (records.some(({ id }) => hasChange(current, id))) return current;
+  const { audit } = await changeOrders((current) => {
     changes = plan(current);
-    records = changes.map(({ rekey, reason }) => rekeyChange(rekey, reason, now, { ...call, why }));
-    const changed = changes.reduce((all, { rekey }) => withRekey(all, rekey, now), current);
-    return records.reduce(withUnrecorded, changed);
-  });
-  ports.control.learn(orders);
+    return {
+      orders: changes.reduce((all, { rekey }) => withRekey(all, rekey, now), current),
+      records: changes.map(({ rekey, reason }) => rekeyChange(rekey, reason, now, { ...call, why })),
+    };
+  }, ports);
   const rekey = changes.at(-1)?.rekey;
   if (!rekey) throw new TypeError('An order changes something.');
-  for (const {
-    rekey: { id, from, to },
-    reason,
-  } of changes) {
-    log({ level: 'warning', reason, message: `${REASONS[reason]} ${why}`, rekey: id, from, to, key: from });
+  for (const { rekey: of, reason } of changes) {
+    const about = { rekey: of.id, from: of.from, to: of.to, key: of.from };
+    log({ level: 'warning', reason, message: `${REASONS[reason]} ${why}`, ...about });
   }
-  for (const record of records) await recordChange(record, ports);
   const cause = { by: 'rekey', ref: rekey.id, since: now.toISOString() };
   await ports.requestKeys([rekey.from, rekey.to], cause).catch((error: unknown) => {
     const message = `The re-key ${rekey.id} goes on within two minutes, and not at once: ${messageOf(error)}`;
     log({ level: 'warning', reason: 'RekeyWaits', message, key: rekey.from });
   });
+  await audit;
   return rekey;
 }
 

@@ -2,6 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { blobDocuments } from '../azure/documents.ts';
+import { ReadCache } from '../azure/read-cache.ts';
 import { CmkError } from '../errors.ts';
 import { REASONS } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -14,6 +15,8 @@ const BLOB = 'orders.json';
 const OLD_BLOB = 'rollout.json';
 /** Short, as moves wait for it. Milliseconds. */
 const TIMEOUT_MS = 4_000;
+/** Time to live of the orders that views show. Milliseconds. */
+const RECENT_MS = 5_000;
 
 /** A damaged document may have a pause, so that it is an error and not empty. */
 const ORDERS: z.ZodType<StandingOrders> = STANDING_ORDERS.catch(() => {
@@ -30,6 +33,8 @@ const OLD_ORDERS = z.object({ pauses: z.array(PAUSE) }).catch({ pauses: [] });
 /** One small document, written with its ETag. Errors are the SDK's, or `PauseUnreadable` where it is damaged. */
 export interface OrdersStore {
   read(): Promise<StandingOrders>;
+  /** For a view: at most some seconds old. Never rejects: orders that cannot be read count as none; `GET /now` says so. */
+  recent(): Promise<StandingOrders>;
   /** @param change may be called several times, also with what it returned before: it has to recognise its own */
   change(change: (orders: StandingOrders) => StandingOrders): Promise<StandingOrders>;
 }
@@ -40,8 +45,15 @@ export function createOrdersStore(settings: Pick<Settings, 'storage'>, credentia
   const orders = blobDocuments(container, ORDERS, TIMEOUT_MS);
   const old = blobDocuments(container, OLD_ORDERS, TIMEOUT_MS);
   const missing = async (): Promise<StandingOrders> => ({ ...NO_ORDERS, ...(await old.read(OLD_BLOB))?.value });
+  const read = async () => (await orders.read(BLOB))?.value ?? missing();
+  const cache = new ReadCache<StandingOrders>(RECENT_MS);
   return {
-    read: async () => (await orders.read(BLOB))?.value ?? missing(),
-    change: (change) => orders.change(BLOB, change, missing),
+    read,
+    recent: () =>
+      cache.read(BLOB, read).then(
+        ({ value }) => value,
+        () => NO_ORDERS,
+      ),
+    change: (change) => orders.change(BLOB, change, missing).finally(() => cache.invalidate(BLOB)),
   };
 }

@@ -118,16 +118,6 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
-/** A pause as the API shows it. */
-export function pausedView({ key, reason, by: { objectId, name }, since, until }: PauseOrder) {
-  return {
-    ...(key ? { key } : {}),
-    ...{ reason, by: objectId, since },
-    ...(name ? { byName: name } : {}),
-    ...(until ? { until } : {}),
-  };
-}
-
 /** A later time has a year of five digits, which `Date.parse` rejects. */
 const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
 
@@ -201,12 +191,6 @@ export function contestOf(contests: readonly Contest[], account: string, now: Da
   return openContests(contests, now).find((contest) => comparableId(contest.account) === id);
 }
 
-/** Whether an account of a subscription is contested. @param subscription id, in any letter case */
-export function hasContest(contests: readonly Contest[], subscription: string, now: Date): boolean {
-  const prefix = `/subscriptions/${subscription}/`.toLowerCase();
-  return openContests(contests, now).some(({ account }) => account.toLowerCase().startsWith(prefix));
-}
-
 /** A contest is over after a day, or when an operator releases it. */
 function openContests(contests: readonly Contest[], now: Date): readonly Contest[] {
   return contests.filter(({ until }) => Date.parse(until) > now.getTime());
@@ -229,8 +213,8 @@ export function withUnrecorded(orders: StandingOrders, change: UnrecordedOrder):
   return { ...orders, unrecorded: [...orders.unrecorded, change].slice(-MOST_ENTRIES) };
 }
 
-export function withoutUnrecorded(orders: StandingOrders, ids: readonly string[]): StandingOrders {
-  return { ...orders, unrecorded: orders.unrecorded.filter(({ id }) => !ids.includes(id)) };
+export function withoutUnrecorded(orders: StandingOrders, id: string): StandingOrders {
+  return { ...orders, unrecorded: orders.unrecorded.filter((change) => change.id !== id) };
 }
 
 /** Whether a change is stored already: after a lost answer, the retry meets its own write. */

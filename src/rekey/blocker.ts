@@ -18,47 +18,30 @@ const WORDS: Readonly<Record<Exclude<RekeyBlocker['reason'], 'RevocationOpen'>, 
 };
 
 /**
- * Lists both keys and finds why nothing may move between them now. A key that cannot be read blocks too, since it may be
- * revoked. Never throws.
+ * Lists both keys and finds why nothing may move between them now, with the key that blocks. A key that cannot be read blocks
+ * too, since it may be revoked. Never throws.
  */
 export async function findBlocker(
   from: ManagedKey,
   to: ManagedKey,
-  {
-    keys,
-    now,
-  }: {
-    readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
-    readonly now: () => Date;
-  },
-): Promise<Blocker | undefined> {
-  const listed = async (key: ManagedKey): Promise<ListedKey | Blocker> => {
+  { keys, now }: { readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> }; now(): Date },
+): Promise<(Blocker & { readonly key: ManagedKey }) | undefined> {
+  const listed: ListedKey[] = [];
+  for (const key of [from, to]) {
     try {
-      return { key, versions: await keys.listVersions(key) };
+      listed.push({ key, versions: await keys.listVersions(key) });
     } catch (error) {
       const failure = describeFailure(error);
       const reason = failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable';
-      return { reason, detail: `${key.id} cannot be read: ${describe(failure)}` };
+      return { reason, detail: `${key.id} cannot be read: ${describe(failure)}`, key };
     }
-  };
-  const [of, onto] = await Promise.all([listed(from), listed(to)]);
-  if ('reason' in of) return of;
-  if ('reason' in onto) return onto;
-  const blocker = findVersionBlocker(of, onto, now());
-  return blocker && { reason: blocker.reason, detail: blocker.detail };
-}
-
-/** The same for keys that are listed already, with the key that blocks. */
-export function findVersionBlocker(
-  from: ListedKey,
-  to: ListedKey,
-  now: Date,
-): (Blocker & { readonly key: ManagedKey }) | undefined {
-  const blocker = findRekeyBlocker(from, to, now);
+  }
+  const [of, onto] = listed as [ListedKey, ListedKey];
+  const blocker = findRekeyBlocker(of, onto, now());
   if (!blocker) return undefined;
   const { reason, key } = blocker;
   if (reason !== 'RevocationOpen') return { reason, detail: `${key.id} ${WORDS[reason]}`, key };
-  const revocation = openRevocation((key === from.key ? from : to).versions, now);
+  const revocation = openRevocation((key === from ? of : onto).versions, now());
   const on = revocation ? ` on ${revocation.revokedOn.toISOString()}` : '';
   return { reason, detail: `${key.id} was revoked${on}; nothing moves off or onto it.`, key };
 }

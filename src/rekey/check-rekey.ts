@@ -1,23 +1,23 @@
 import type { InSight } from '../accounts/in-sight.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Account } from '../fleet/account.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { accountKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
+import type { UseRows } from '../fleet/use-row.ts';
 import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
-import { ExcludedUses } from './excluded-uses.ts';
-import { evaluateRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-problems.ts';
+import { findBlocker } from './blocker.ts';
+import { evaluateRekey, excludedUses, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-problems.ts';
 
 interface CheckServices extends KeyAccessServices {
   readonly keys: Keys;
   readonly keyCatalog: Pick<KeyCatalog, 'material'>;
   readonly accounts: StorageAccounts;
-  readonly fleet: Pick<FleetIndex, 'uses'>;
+  readonly useRows: Pick<UseRows, 'of'>;
   readonly orderStore: Pick<OrdersStore, 'read'>;
   /** Ids of the subscriptions whose accounts are listed. */
   readonly searched: () => Promise<readonly string[]>;
@@ -33,21 +33,16 @@ interface CheckServices extends KeyAccessServices {
  * @throws the SDK's errors where the orders that there are cannot be read
  */
 export async function checkRekey(from: ManagedKey, to: ManagedKey, services: CheckServices): Promise<RekeyCheck> {
-  const { keys, keyCatalog, vaults, orderStore, now } = services;
-  const [fromVersions, toVersions, vault, orders, { accounts, ...users }] = await Promise.all([
-    reading(() => keys.listVersions(from)),
-    reading(() => keys.listVersions(to)),
+  const { keyCatalog, vaults, orderStore } = services;
+  const [blocker, vault, material, orders, { accounts, ...users }] = await Promise.all([
+    findBlocker(from, to, services),
     reading(() => vaults.get(to.vault)),
+    reading(() => keyCatalog.material(to)),
     orderStore.read(),
     accountsOf(from, services),
   ]);
-  const newest = 'read' in toVersions ? newestVersion(toVersions.read)?.version : undefined;
-  const material: RekeyFacts['material'] = newest
-    ? await reading(() => keyCatalog.material(to, newest))
-    : { read: undefined };
   const access = await checkKeyAccess(accounts, to, services);
-  const facts = { from, to, fromVersions, toVersions, vault, material, orders, access, ...users };
-  return evaluateRekey(facts, now());
+  return evaluateRekey({ from, to, blocker, vault, material, orders, access, ...users });
 }
 
 async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
@@ -60,15 +55,17 @@ async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
 
 async function accountsOf(
   key: ManagedKey,
-  { accounts, fleet, searched, inSight }: CheckServices,
+  { accounts, useRows, searched, inSight }: CheckServices,
 ): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'excluded' | 'unread'>> {
   const found: Account[] = [];
   const unread: string[] = [];
   const known = new Set<string>();
-  const excluded = new ExcludedUses(await inSight());
+  const excluded: string[] = [];
+  const isManaged = inManagedSubscriptions(await inSight());
   try {
-    for await (const use of fleet.uses(key.id)) {
-      if (!excluded.countIfExcluded(use)) known.add(use.account.toLowerCase());
+    for await (const use of useRows.of(key.id)) {
+      if (isManaged(use)) known.add(use.account.toLowerCase());
+      else excluded.push(use.account);
     }
   } catch (error) {
     unread.push(`The fleet index cannot be read: ${describe(describeFailure(error))}`);
@@ -84,5 +81,5 @@ async function accountsOf(
       unread.push(`The accounts of subscription ${subscription} cannot be listed: ${why}`);
     }
   }
-  return { accounts: found, excluded: excluded.sentences(), unread };
+  return { accounts: found, excluded: excludedUses(excluded), unread };
 }

@@ -1,22 +1,21 @@
+import { z } from 'zod';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { commandOr } from '../azure/shell-command.ts';
 import { grantAccess } from '../identities/grant-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
-import { isStorageKind, type KeyVersion } from '../keys/key-versions.ts';
+import { isStorageKind } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { conflictFix } from '../orders/order-rekey.ts';
 import { conflictsOf, type StandingOrders } from '../orders/standing-orders.ts';
 import type { Reason } from '../reasons.ts';
+import { count, nameFirst } from '../text.ts';
 import { storageHindrance, type VaultProperties } from '../vaults/vault-client.ts';
 import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
-import { findVersionBlocker } from './blocker.ts';
+import type { Blocker } from './blocker.ts';
 
-/** A reason why a re-key may not start. */
-interface RekeyProblem {
-  readonly reason: Reason;
-  readonly detail: string;
-  readonly fix: string;
-}
+const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
+type RekeyProblem = z.output<typeof problem>;
 
 /** What Azure answered, or why it could not be read. */
 export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
@@ -25,36 +24,34 @@ export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
 export interface RekeyFacts {
   readonly from: ManagedKey;
   readonly to: ManagedKey;
-  readonly fromVersions: ReadOrWhy<readonly KeyVersion[]>;
-  readonly toVersions: ReadOrWhy<readonly KeyVersion[]>;
+  /** Why nothing may move between the keys now, and which of them is the cause. */
+  readonly blocker: (Blocker & { readonly key: ManagedKey }) | undefined;
   readonly vault: ReadOrWhy<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
   /** Type and size of the newest version; undefined where Key Vault does not show them. */
   readonly material: ReadOrWhy<{ readonly type: string; readonly size: number | undefined } | undefined>;
   readonly orders: StandingOrders;
   /** Of each account that is to move, to the key that it is to move to. */
   readonly access: readonly KeyAccess[];
-  /** Uses of the old key in subscriptions that are excluded, one sentence for each subscription. */
+  /** What {@link excludedUses} says. */
   readonly excluded: readonly string[];
   /** Accounts that could not be read, one sentence each. */
   readonly unread: readonly string[];
 }
 
-export interface RekeyCheck {
-  readonly problems: readonly RekeyProblem[];
-  /** What could not be read, and what will not move; neither blocks the re-key. */
-  readonly warnings: readonly string[];
-  /** Accounts that use the old key, as far as they are known, themselves or by a scope. */
-  readonly accounts: number;
-  /** Identities that lack their role on the new key: `--grant` assigns it. */
-  readonly withoutRole: readonly string[];
-}
+export const REKEY_CHECK = z.object({
+  problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
+  warnings: z.array(z.string()).describe('What could not be found out, and what will not move.'),
+  accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
+  withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
+});
+export type RekeyCheck = z.output<typeof REKEY_CHECK>;
 
 /** Finds every problem at once, so that an operator does not meet them one by one. */
-export function evaluateRekey(facts: RekeyFacts, now: Date): RekeyCheck {
+export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
   const { access, excluded, unread, material } = facts;
   const problems = [
     ...sameKey(facts),
-    ...keyProblems(facts, now),
+    ...keyProblems(facts),
     ...vaultProblems(facts),
     ...materialProblems(facts),
     ...orderProblems(facts),
@@ -83,27 +80,7 @@ function sameKey({ from, to }: RekeyFacts): RekeyProblem[] {
   return [{ reason: 'ArgumentInvalid', detail: 'Both are the same key.', fix }];
 }
 
-function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Date): RekeyProblem[] {
-  const unread = [
-    { key: from, versions: fromVersions },
-    { key: to, versions: toVersions },
-  ].flatMap(({ key, versions }): RekeyProblem[] =>
-    'unread' in versions
-      ? [
-          {
-            reason: 'VaultUnreadable',
-            detail: `${key.id}: ${versions.unread}`,
-            fix: 'Grant the app, or yourself when you run cmk, a role on the vault that reads keys.',
-          },
-        ]
-      : [],
-  );
-  if ('unread' in fromVersions || 'unread' in toVersions) return unread;
-  const blocker = findVersionBlocker(
-    { key: from, versions: fromVersions.read },
-    { key: to, versions: toVersions.read },
-    now,
-  );
+function keyProblems({ blocker }: RekeyFacts): RekeyProblem[] {
   if (!blocker) return [];
   const { key, ...problem } = blocker;
   return [{ ...problem, fix: fixOf(problem.reason, key) }];
@@ -111,6 +88,9 @@ function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Da
 
 function fixOf(reason: Reason, { name, vault }: ManagedKey): string {
   if (reason === 'RevocationOpen') return 'Restore the key first: a re-key frees no account from a revocation.';
+  if (reason === 'VaultUnreadable' || reason === 'ServiceUnavailable') {
+    return 'Repeat the call; grant the app, or yourself when you run cmk, a role on the vault that reads keys.';
+  }
   return reason === 'KeyNotFound'
     ? `Check the names, create it (cmk key ensure ${name} ${vaultOption(vault)}), or recover it.`
     : 'Make a version of it that can be used, or recover it.';
@@ -181,4 +161,14 @@ function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, 
       ? 'Attach an identity that exists to the account, and name it in its encryption settings.'
       : commandOr(command, `Let the identity ${principalId} get, wrap and unwrap with the key.`);
   return { reason, detail: `${account}${more}: ${missing.join(' ')}`, fix };
+}
+
+/** Warns of uses in subscriptions that the app does not manage: an operator has to know before disabling the key. */
+export function excludedUses(accounts: readonly string[]): string[] {
+  if (accounts.length === 0) return [];
+  const subscriptions = new Set(accounts.map((id) => parseStorageAccountId(id)?.subscriptionId ?? ''));
+  const uses = count(accounts.length, 'use');
+  return [
+    `${uses} of the old key, as last seen, will stay on it: the app does not manage ${nameFirst([...subscriptions], 3)}.`,
+  ];
 }

@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { CmkError } from '../errors.ts';
+import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { type MovedUses, nameOfUse, namesOf } from '../fleet/moved-uses.ts';
 import { failedOn } from '../fleet/reconcile-use.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
@@ -6,43 +8,44 @@ import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
-import { findPause, isMoving, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import { findPause, isMoving, isOpen, REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
+import { REASONS } from '../reasons.ts';
 import { type Blocker, findBlocker } from './blocker.ts';
-import { ExcludedUses } from './excluded-uses.ts';
+import { excludedUses } from './rekey-problems.ts';
 
 /** Failures that are listed. */
 const MOST_LISTED = 100;
 
-interface RekeyFailure {
-  readonly account: string;
-  readonly scope?: string;
-  readonly reason: Reason;
-  readonly detail: string;
-  readonly at: string;
-}
+const order = REKEY.extend({
+  waits: z
+    .object({ reason: z.string(), detail: z.string() })
+    .optional()
+    .describe('Why nothing moves, or it is not done.'),
+});
+
+const failure = z.object({
+  account: z.string(),
+  scope: z.string().optional(),
+  reason: z.string(),
+  detail: z.string(),
+  at: z.iso.datetime(),
+});
 
 /** How far an order is: accounts and encryption scopes, each counted once. */
-interface RekeyProgress {
-  /** On the target key by this order. */
-  readonly moved: number;
-  /** On the source key by the index, in a subscription that the app manages, and not failed. */
-  readonly waiting: number;
-  readonly failed: number;
-  /** Moved by this order, and not on its target key any more: put elsewhere by others, or deleted. */
-  readonly left: number;
-  readonly failures: readonly RekeyFailure[];
-  /** The fleet index cannot be read: more may be waiting. */
-  readonly incomplete: boolean;
-  /** What is left to an operator, one sentence each. */
-  readonly toDo: readonly string[];
-}
+const progress = z.object({
+  moved: z.int().describe('Accounts and scopes on the target key by this order.'),
+  waiting: z.int().describe('Known to be on the source key, and not failed.'),
+  failed: z.int(),
+  left: z.int().describe('Moved, and not on the target key any more: put elsewhere by others, or deleted.'),
+  failures: z.array(failure).describe('At most 100.'),
+  incomplete: z.boolean().describe('The fleet index cannot be read: more may be waiting.'),
+  toDo: z.array(z.string()).describe('What is left to a person.'),
+});
 
-export interface RekeyStatus {
-  /** With the reason why it waits. */
-  readonly order: Rekey & { readonly waits?: Blocker };
-  readonly progress: RekeyProgress;
-}
+export const REKEY_STATUS = z.object({ order, progress });
+export type RekeyStatus = z.output<typeof REKEY_STATUS>;
+type RekeyProgress = z.output<typeof progress>;
+type RekeyFailure = z.output<typeof failure>;
 
 export interface StatusPorts {
   readonly moved: Pick<MovedUses, 'of'>;
@@ -75,7 +78,8 @@ async function waitsFor(
   const blocker = await findBlocker(from, to, { keys, now });
   const { gaps = [] } = rekey.verified ?? {};
   const isVerifying = rekey.state === 'verifying' && gaps.length > 0;
-  return blocker ?? (isVerifying ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined);
+  if (blocker) return { reason: blocker.reason, detail: blocker.detail };
+  return isVerifying ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined;
 }
 
 async function progressOf(
@@ -85,7 +89,8 @@ async function progressOf(
   const { id, from, to, only } = order;
   const covered = only === undefined ? undefined : await namesOf(moved.of(only));
   const own = new Set(await namesOf(moved.of(id)));
-  const excluded = new ExcludedUses(await inSight());
+  const excluded: string[] = [];
+  const isManaged = inManagedSubscriptions(await inSight());
   let waiting = 0;
   let incomplete = false;
   const failures: RekeyFailure[] = [];
@@ -93,7 +98,11 @@ async function progressOf(
   try {
     for await (const row of useRows.of(from)) {
       const name = nameOfUse(row);
-      if (covered?.has(name) === false || !isOpen(order) || excluded.countIfExcluded(row)) continue;
+      if (covered?.has(name) === false || !isOpen(order)) continue;
+      if (!isManaged(row)) {
+        excluded.push(row.account);
+        continue;
+      }
       own.delete(name);
       const failure = failureOf(row, order);
       if (failure) failures.push(failure);
@@ -104,7 +113,7 @@ async function progressOf(
     incomplete = true;
   }
   const counts = incomplete ? { moved: own.size, left: 0 } : { moved: onTarget.size, left: own.size - onTarget.size };
-  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excluded.sentences() : [])];
+  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excludedUses(excluded) : [])];
   return {
     ...counts,
     ...{ waiting, failed: failures.length, failures: failures.slice(0, MOST_LISTED), incomplete, toDo },

@@ -49,11 +49,7 @@ export async function* finishRetirements(
     const users = await abortAfter((limit) => readVersionUsers(key, services, limit), readMs);
     const evidence = await readUsageEvidence(key, services, readMs);
     const against = 'log' in evidence ? usesSince(version, evidence.log, record.on).map(sentenceOf) : [];
-    yield await confirmRetirement(
-      key,
-      { version, successor, restored: record.restored, users, against, hours: 0 },
-      services,
-    );
+    yield await confirmRetirement(key, { version, successor, restored: record.restored, users, against }, services);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '../audit/record.ts';
 import { abortAfter } from '../azure/deadline.ts';
-import { describeFailure, errorText, mayHaveTakenEffect } from '../azure/failure.ts';
+import { errorText } from '../azure/failure.ts';
 import { readVersionUsers, type VersionUsers, type VersionUsersServices } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -16,8 +16,6 @@ export type RetireServices = VersionUsersServices & ConfirmRetirementServices & 
 export interface RetireOptions {
   /** This version alone; undefined: every one that is enabled. */
   readonly version?: string | undefined;
-  /** How long the newest usable version has to be active; 24 at least. */
-  readonly hours: number;
   readonly readMs: number;
   /** Without it versions are only planned to be disabled. */
   readonly disable: boolean;
@@ -27,13 +25,7 @@ export interface RetireOptions {
 
 /** What came of one version; it is given as it was before. */
 export type Retirement =
-  | {
-      readonly outcome: 'kept';
-      readonly version: KeyVersion;
-      readonly reasons: readonly string[];
-      /** Whether the key alone would have let it go. */
-      readonly superseded: boolean;
-    }
+  | { readonly outcome: 'kept'; readonly version: KeyVersion; readonly reasons: readonly string[] }
   /** Nothing in sight uses it, and the log does not prove that nothing else does. */
   | { readonly outcome: 'unproven'; readonly version: KeyVersion; readonly reasons: readonly string[] }
   /** It would be disabled. */
@@ -53,7 +45,7 @@ export async function* retireUnused(
   options: RetireOptions,
   services: RetireServices,
 ): AsyncGenerator<Retirement, void, undefined> {
-  const { hours, readMs } = options;
+  const { readMs } = options;
   const { keys, now } = services;
   const readUsers = (): Promise<VersionUsers> => abortAfter((limit) => readVersionUsers(key, services, limit), readMs);
 
@@ -62,8 +54,8 @@ export async function* retireUnused(
   const superseded: string[] = [];
   for (const version of asked) {
     if (!version?.enabled) continue;
-    const reasons = reasonsOfKey(version, all, hours, now());
-    if (reasons.length > 0) yield { outcome: 'kept', version, reasons, superseded: false };
+    const reasons = reasonsOfKey(version, all, now());
+    if (reasons.length > 0) yield { outcome: 'kept', version, reasons };
     else superseded.push(version.version);
   }
   if (superseded.length === 0) return;
@@ -73,7 +65,7 @@ export async function* retireUnused(
   for (const name of superseded) {
     // The read may have taken minutes, and a revocation or tag written meanwhile must not be overwritten.
     const versions = await keys.listVersions(key);
-    const verdict = judge(findVersion(versions, name), versions, { users, evidence, hours, now: now() });
+    const verdict = judge(findVersion(versions, name), versions, users, evidence, now());
     if (!verdict) continue;
     if ('outcome' in verdict) {
       yield verdict;
@@ -84,50 +76,43 @@ export async function* retireUnused(
       yield { outcome: 'planned', version };
       continue;
     }
-    const { lost } = await disable(key, version, tags, services);
+    // Should its answer be lost, the sweep confirms what it did.
+    await keys.updateVersion(key, version.version, { enabled: false, tags });
     users = await readUsers();
-    const retirement = await confirmRetirement(key, { version, successor, restored, lost, users, hours }, services);
+    const retirement = await confirmRetirement(key, { version, successor, restored, users }, services);
     yield retirement;
     if (retirement.outcome === 'notUndone') return;
   }
 }
 
-/** Why a version stays, or what it takes to retire it; undefined: there is nothing to retire. */
+interface Retirable {
+  readonly version: KeyVersion;
+  readonly successor: KeyVersion;
+  /** The last revocation of the key that was restored. */
+  readonly restored: string | undefined;
+  readonly tags: Record<string, string>;
+}
+
+/**
+ * Why a version stays, or what it takes to retire it; undefined: there is nothing to retire.
+ *
+ * @param evidence undefined: a person answers
+ */
 function judge(
   version: KeyVersion | undefined,
   versions: readonly KeyVersion[],
-  {
-    users,
-    evidence,
-    hours,
-    now,
-  }: {
-    readonly users: VersionUsers;
-    /** Undefined: a person answers. */
-    readonly evidence: Evidence | undefined;
-    readonly hours: number;
-    readonly now: Date;
-  },
-):
-  | Extract<Retirement, { outcome: 'kept' | 'unproven' }>
-  | {
-      readonly version: KeyVersion;
-      readonly successor: KeyVersion;
-      readonly restored: string | undefined;
-      readonly tags: Record<string, string>;
-    }
-  | undefined {
+  users: VersionUsers,
+  evidence: Evidence | undefined,
+  now: Date,
+): Extract<Retirement, { outcome: 'kept' | 'unproven' }> | Retirable | undefined {
   if (!version?.enabled) return undefined;
-  const reasons = [
-    ...reasonsToKeep(version, versions, users, hours, now),
-    ...(evidence ? reasonsOfPerson(version) : []),
-  ];
+  const reasons = [...reasonsToKeep(version, versions, users, now), ...(evidence ? reasonsOfPerson(version) : [])];
   const successor = newestUsableVersion(versions, now);
   const restored = readRevocation(versions, now).restored?.id;
   const tags = successor && retiredTags(version, successor, now, restored);
   if (successor && !tags)
     reasons.push('It has no room for one more tag, without which the retirement could not be finished or undone.');
-  if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons, superseded: true };
+  if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons };
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
   const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];
   if (unproven.length > 0) return { outcome: 'unproven', version, reasons: unproven };
@@ -144,26 +129,6 @@ export async function readUsageEvidence(
     return { log: await abortAfter((signal) => usageLog.read(key, signal), ms) };
   } catch (error) {
     return { missing: errorText(error) };
-  }
-}
-
-/**
- * Disables the version; answers with the SDK's error when it is not known whether that took effect.
- *
- * @throws the SDK's error when it did not
- */
-async function disable(
-  key: ManagedKey,
-  version: KeyVersion,
-  tags: Record<string, string>,
-  { keys }: Pick<RetireServices, 'keys'>,
-): Promise<{ readonly lost?: unknown }> {
-  try {
-    await keys.updateVersion(key, version.version, { enabled: false, tags });
-    return {};
-  } catch (error) {
-    if (!mayHaveTakenEffect(describeFailure(error))) throw error;
-    return { lost: error };
   }
 }
 

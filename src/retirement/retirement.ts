@@ -28,32 +28,28 @@ const NAMED = 3;
 
 /**
  * Why a version has to stay, one sentence each; none: it may go. It may go when the newest usable version is younger and
- * has been that for so long, no revocation is open, everything is known, and everybody who uses the key shows another
+ * has been that for a day, no revocation is open, everything is known, and everybody who uses the key shows another
  * version.
- *
- * @param hours how long the newest usable version has to be active; less than {@link LEAST_RETIRE_HOURS} does not count
  */
 export function reasonsToKeep(
   version: KeyVersion,
   versions: readonly KeyVersion[],
   users: VersionUsers,
-  hours: number,
   now: Date,
 ): string[] {
-  return [...reasonsOfKey(version, versions, hours, now), ...reasonsOfUse(version, users)];
+  return [...reasonsOfKey(version, versions, now), ...reasonsOfUse(version, users)];
 }
 
 /** The part of {@link reasonsToKeep} that the key alone decides: without one, it is worth to look at who uses it. */
-export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[], hours: number, now: Date): string[] {
+export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[], now: Date): string[] {
   if (openRevocation(versions, now)) return ['A revocation of the key is open: everything stays as it is.'];
   const successor = newestUsableVersion(versions, now);
   if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
   // Its clock may be ahead of ours.
   const age = Math.max(0, (now.getTime() - activeFrom(successor).getTime()) / HOUR_MS);
-  const needed = Math.max(hours, LEAST_RETIRE_HOURS);
-  if (age >= needed) return [];
+  if (age >= LEAST_RETIRE_HOURS) return [];
   const whole = Math.floor(age);
-  return [`Its successor ${successor.version} is ${count(whole, 'hour')} old, and has to be ${needed}.`];
+  return [`Its successor ${successor.version} is ${count(whole, 'hour')} old, and has to be ${LEAST_RETIRE_HOURS}.`];
 }
 
 /** The part of {@link reasonsToKeep} that those who use the key decide. */
@@ -66,8 +62,8 @@ export function reasonsOfUse({ version }: KeyVersion, { uses, gaps }: VersionUse
 }
 
 /** Enabled versions whose retirement the key itself allows; uses are checked separately. */
-export function retirable(versions: readonly KeyVersion[], hours: number, now: Date): KeyVersion[] {
-  return versions.filter((version) => version.enabled && reasonsOfKey(version, versions, hours, now).length === 0);
+export function retirable(versions: readonly KeyVersion[], now: Date): KeyVersion[] {
+  return versions.filter((version) => version.enabled && reasonsOfKey(version, versions, now).length === 0);
 }
 
 /** What stands on a version that was retired. */

@@ -1,16 +1,12 @@
 import type { z } from 'zod';
 import type { AuditEntry } from '../audit/record.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import { messageOf } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import { type Cause, KEY_WORK, MOST_CHARACTERS, type SAID, type Work } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 
-/**
- * Delays of the verification passes over the key. The first is for writes that were in flight. By the second, each write has
- * landed or never will. The third allows for clocks that differ by five minutes. Seconds.
- */
-const VERIFY_AFTER_SECONDS = [15, 75, 400];
 /**
  * After so long, no record of a killed call is appended any more: a call ends within 200 s, and its last write lands within a
  * minute. Seconds.
@@ -22,10 +18,11 @@ const LAST_RECORD_SECONDS = 275;
  */
 export const RECORDED_AFTER_MS = LAST_RECORD_SECONDS * 1000 + CLOCKS_MS;
 /**
- * Delays of the passes in case the process dies. The first finishes the change; the second records it, even by a slow clock.
- * Seconds.
+ * Delays of the passes over the key, from the beginning of the call. The first is for writes that were in flight. By the second,
+ * each write has landed or never will, and what a process that died had begun is finished. The third allows for clocks that
+ * differ by five minutes; the last records what that process did, even by a slow clock. Seconds.
  */
-const RECOVER_AFTER_SECONDS = [60, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
+const PASS_AFTER_SECONDS = [15, 75, 400, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
 /** From then on, the messages of the call itself no longer come; another one does not know its reason. Milliseconds. */
 export const UNCLAIMED_AFTER_MS = RECORDED_AFTER_MS + 2 * CLOCKS_MS;
@@ -47,25 +44,27 @@ export interface FollowUpServices {
   readonly now: () => Date;
 }
 
-/** Sends the messages for further passes over the key. @returns a warning for each that failed */
-export function requestVerification(
+/**
+ * Sends the messages for passes over the key, before anything is written: they repair what late writes undo, and should this
+ * process die, they finish and record what it had begun. Never rejects. @returns a warning if that failed
+ */
+export function requestPasses(
   key: ManagedKey,
-  did: 'revoke' | 'restore',
+  by: 'revoke' | 'restore',
   call: RevocationCall,
-  services: FollowUpServices,
+  { queue, now }: FollowUpServices,
 ): Promise<string[]> {
   const what = 'No later pass checks the key for writes that were still in flight; repeat the call in a minute';
-  return inTime(what, () => sendVerifications(key, did, call, VERIFY_AFTER_SECONDS, services));
-}
-
-/** Before anything is written: should this process die, what it had begun is finished and recorded. Never rejects. */
-export async function requestRecovery(
-  key: ManagedKey,
-  did: 'revoke' | 'restore',
-  call: RevocationCall,
-  services: FollowUpServices,
-): Promise<void> {
-  await inTime('', () => sendVerifications(key, did, call, RECOVER_AFTER_SECONDS, services));
+  const cause = callCause(by, call.correlationId, now());
+  const work = { kind: 'revocation', key: key.id, claimed: callToSend(call), cause, attempt: 0 } as const;
+  return inTime(what, async () => {
+    await Promise.all(
+      PASS_AFTER_SECONDS.map((seconds) => {
+        const due = new Date(now().getTime() + seconds * 1000).toISOString();
+        return queue.send(KEY_WORK, { ...work, due }, seconds);
+      }),
+    );
+  });
 }
 
 /** Puts the probe of the file services to work; its results show in the key's status. */
@@ -91,43 +90,17 @@ export function reconcileRestored(
 
 /** Runs optional work that must not delay the answer. @returns a warning for work that failed or took too long */
 async function inTime(what: string, run: () => Promise<void>): Promise<string[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeUp = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS);
-  });
-  const work = run();
-  work.catch(() => {}); // after the deadline no caller handles the rejection
   try {
-    await Promise.race([work, timeUp]);
+    await withDeadline(QUEUE_WAIT_MS, 'No answer', run);
     return [];
   } catch (error) {
     return [`${what} (${messageOf(error).split('\n')[0]})`];
-  } finally {
-    clearTimeout(timer);
   }
 }
 
 /** A message that is refused for its own text would end in poison. */
 function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
   return text.slice(0, MOST_CHARACTERS[most]);
-}
-
-/** Requests verifications of a key. @param delays seconds from now */
-async function sendVerifications(
-  key: ManagedKey,
-  by: 'revoke' | 'restore',
-  call: RevocationCall,
-  delays: readonly number[],
-  { queue, now }: FollowUpServices,
-): Promise<void> {
-  const cause = callCause(by, call.correlationId, now());
-  const work = { kind: 'revocation', key: key.id, claimed: callToSend(call), cause, attempt: 0 } as const;
-  await Promise.all(
-    delays.map((seconds) => {
-      const due = new Date(now().getTime() + seconds * 1000).toISOString();
-      return queue.send(KEY_WORK, { ...work, due }, seconds);
-    }),
-  );
 }
 
 /** As messages carry it. */

@@ -1,20 +1,13 @@
-import { abortAfter, DeadlineError, untilAborted } from '../azure/deadline.ts';
+import { withDeadline } from '../azure/deadline.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import type { KeyTrail, RevocationEvent } from './key-trail.ts';
-import { isNewer, isRevoker, openRecords, type RevocationStamp, readRevocation } from './revocation.ts';
+import type { KeyTrail } from './key-trail.ts';
+import { isNewer, isRevoker, openRecords, type RevocationName, readRevocation } from './revocation.ts';
 import { hasRevoked } from './revokers.ts';
 
 /** Deadline for reading the audit trail, which may reach back to the creation of the key. Milliseconds. */
 const TRAIL_MS = 20_000;
-
-/** Who restores. */
-interface Restorer {
-  readonly objectId: string;
-  /** The tags leave out applications first. */
-  readonly isApplication: boolean;
-}
 
 /**
  * Whether the caller made a revocation that is not restored. Reads the key's tags, and the audit trail if the tags say that they
@@ -25,29 +18,23 @@ interface Restorer {
 export async function hasEverRevoked(
   key: ManagedKey,
   versions: readonly KeyVersion[],
-  { objectId, isApplication }: Restorer,
+  objectId: string,
   keyTrail: KeyTrail,
   now: Date,
 ): Promise<boolean> {
   if (isRevoker(versions, objectId, now)) return true;
-  const lacks = openRecords(versions, now).some((one) => one.isPartial || (isApplication && one.lacksApplications));
-  if (!lacks) return false;
+  if (!openRecords(versions, now).some(({ isPartial }) => isPartial)) return false;
   const { restored } = readRevocation(versions, now);
   const made = Math.min(...versions.map(({ createdOn }) => createdOn.getTime()));
   const since = new Date((restored?.revokedOn.getTime() ?? made) - CLOCKS_MS);
-  let events: readonly RevocationEvent[] = [];
-  const isRead = await abortAfter((signal) => {
-    const reading = keyTrail(key, since, signal).then((read) => {
-      events = read;
-    });
-    return untilAborted(reading, signal);
-  }, TRAIL_MS);
-  if (!isRead) throw new DeadlineError('The audit trail could not be read', TRAIL_MS);
+  const events = await withDeadline(TRAIL_MS, 'The audit trail could not be read', (signal) =>
+    keyTrail(key, since, signal),
+  );
   // A restore counts by the trail too, since a later revocation overwrites what it left in the tags.
   const closed = events.flatMap(({ did, isComplete, revocation }) =>
     did === 'restore' && isComplete ? revocation : [],
   );
-  const isOpen = (revocation: RevocationStamp): boolean =>
+  const isOpen = (revocation: RevocationName): boolean =>
     [...closed, ...(restored ? [restored] : [])].every((one) => isNewer(revocation, one));
   return events.some(
     ({ did, revocation, by }) =>

@@ -10,6 +10,7 @@ import { type AppliedChange, applyChanges } from './apply-changes.ts';
 import { finishRestore } from './restore-key.ts';
 import {
   type Revocation,
+  type RevocationName,
   type RevocationReading,
   type RevocationStamp,
   readRevocation,
@@ -77,17 +78,17 @@ function unfinished(
   { open, restoringBy, restored, records }: RevocationReading,
   versions: readonly KeyVersion[],
   now: Date,
-): { readonly revocation: RevocationStamp; readonly by: string } | undefined {
+): { readonly revocation: RevocationName; readonly by: string } | undefined {
   if (versions.some((version) => records.has(version.version) && isUnderWay(version, now))) return undefined;
   if (open) return restoringBy ? { revocation: open, by: restoringBy } : undefined;
   if (!restored || records.size === 0) return undefined;
-  return { revocation: { ...restored, revokedBy: restored.restoredBy }, by: restored.restoredBy };
+  return { revocation: restored, by: restored.restoredBy };
 }
 
 /** Finishes a restore, and says so when there was something to finish. */
 export async function finish(
   key: ManagedKey,
-  revocation: RevocationStamp,
+  revocation: RevocationName,
   restoredBy: string,
   versions: readonly KeyVersion[],
   services: KeepRevokedServices,
@@ -95,8 +96,9 @@ export async function finish(
 ): Promise<void> {
   const { end, changed } = await finishRestore(key, revocation, restoredBy, versions, services);
   const about = { key: key.id, revocation: revocation.id, by: restoredBy };
-  const reason = end === 'restored' ? 'RestoreFinished' : end === 'overtaken' ? 'RevocationOpen' : 'RestoreIncomplete';
-  const level = end === 'incomplete' ? 'error' : 'warning';
+  const reason =
+    end === 'Restored' ? 'RestoreFinished' : end === 'RestoreOvertaken' ? 'RevocationOpen' : 'RestoreIncomplete';
+  const level = end === 'RestoreIncomplete' ? 'error' : 'warning';
   log({ level, reason, message: REASONS[reason], ...about });
   if (!changed) return;
   const entry = {

@@ -61,7 +61,6 @@ const ENTRY = z.object({
       // The version whose tag showed it.
       version: z.string().optional(),
       joined: z.array(z.string()).exactOptional(),
-      shortened: z.array(z.string()).exactOptional(),
     }),
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
     foundIn: z.string().optional(),

@@ -2,7 +2,7 @@ import { type AuditOutcome, BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { FollowUpServices, RevocationCall } from './follow-ups.ts';
-import type { RevocationStamp } from './revocation.ts';
+import type { RevocationName } from './revocation.ts';
 
 /** What goes on beside a change of a key, and must not hold it up. */
 export interface BesideServices extends FollowUpServices {
@@ -29,7 +29,7 @@ interface Done {
   /** Identifier of the key. */
   readonly resource: string;
   readonly reason: Reason;
-  readonly revocation: RevocationStamp | undefined;
+  readonly revocation: RevocationName | undefined;
   readonly details: Readonly<Record<string, unknown>>;
 }
 

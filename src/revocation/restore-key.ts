@@ -2,24 +2,44 @@ import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import type { Reason } from '../reasons.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
 import { hasEverRevoked } from './has-ever-revoked.ts';
 import type { KeyTrail } from './key-trail.ts';
-import type { RestoreEnd, RestoreRefusal } from './restore-end.ts';
 import { canMark, planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
-import { isNamed, isNewer, isRevoker, type RevocationStamp, readRevocation } from './revocation.ts';
+import {
+  isNamed,
+  isNewer,
+  isRevoker,
+  type RevocationName,
+  type RevocationStamp,
+  readRevocation,
+} from './revocation.ts';
 import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
 /** Marking, enabling and closing are a wave each; what a write still under way undoes is done again, so often at most. */
 const MOST_WAVES = 12;
 
+/** Why a restore may not even begin; nothing was changed. */
+type RestoreRefusal = Extract<
+  Reason,
+  'NothingToRestore' | 'RevocationUnbelieved' | 'OtherRevocation' | 'SecondPersonNeeded' | 'RevokersUnread'
+>;
+/** How a restore of a key ended. `Restored`: the last read proves it. `RestoreOvertaken`: what it had enabled is disabled again. */
+export type RestoreEnd = RestoreRefusal | Extract<Reason, 'Restored' | 'RestoreOvertaken' | 'RestoreIncomplete'>;
+
+/** Whether there is nothing left to restore. */
+export function isComplete(end: RestoreEnd): boolean {
+  return end === 'Restored' || end === 'NothingToRestore';
+}
+
 export interface KeyRestoration {
   /** As Key Vault spells it. */
   readonly key: ManagedKey;
   readonly end: RestoreEnd;
-  /** The revocation that was restored, or the open one. */
-  readonly revocation: RevocationStamp | undefined;
+  /** The revocation that was restored, or the open one. Who made one that another restore has closed, the tags no longer say. */
+  readonly revocation: (RevocationName & Partial<RevocationStamp>) | undefined;
   /** The key was soft-deleted and has been recovered first. */
   readonly recovered: boolean;
   /** Whether anything was written. */
@@ -44,7 +64,6 @@ interface RestoreOrder {
   readonly revocation: string;
   /** Object id of the caller. */
   readonly restoredBy: string;
-  readonly isApplication?: boolean;
   readonly dualControl: boolean;
 }
 
@@ -72,25 +91,25 @@ export async function restoreKey(
   const recovered = before.length === 0;
   if (recovered) {
     const deleted = await recoverable(key, keys);
-    if (!deleted) return answer(key, 'nothing', [], false, now());
+    if (!deleted) return answer(key, 'NothingToRestore', [], false, now());
     const refused = readRevocation([deleted], now()).open && (await refusal(key, [deleted], request, services));
     if (refused) return { ...answer(key, refused.end, [deleted], false, now()), unproven: refused.why };
     await recover(key, keys);
     try {
       before = await keys.listVersionsUnsettled(key);
     } catch (error) {
-      return { ...answer(key, 'incomplete', [deleted], true, now()), unproven: describeFailure(error) };
+      return { ...answer(key, 'RestoreIncomplete', [deleted], true, now()), unproven: describeFailure(error) };
     }
   }
   const { open, restored } = readRevocation(before, now());
   if (!open && restored && isNamed(restored.id, request.revocation)) {
     // A restore that was broken off, or a write that came after it: what is missing is done.
-    const stamp = { ...restored, revokedBy: restored.restoredBy };
-    return { ...(await finishRestore(key, stamp, restored.restoredBy, before, services)), recovered };
+    const { id, revokedOn, restoredBy } = restored;
+    return { ...(await finishRestore(key, { id, revokedOn }, restoredBy, before, services)), recovered };
   }
   const refused = await refusal(key, before, request, services);
   if (refused || !open) {
-    return { ...answer(key, refused?.end ?? 'nothing', before, recovered, now()), unproven: refused?.why };
+    return { ...answer(key, refused?.end ?? 'NothingToRestore', before, recovered, now()), unproven: refused?.why };
   }
   if (!canMark(before, now())) await services.recordBegun?.(asSpelled(key, before), open);
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
@@ -120,11 +139,10 @@ async function refusal(
   if (end) return { end };
   if (!request.dualControl || !keyTrail) return undefined;
   try {
-    const restorer = { objectId: request.restoredBy, isApplication: request.isApplication === true };
-    const hasRevoked = await hasEverRevoked(key, versions, restorer, keyTrail, now());
-    return hasRevoked ? { end: 'secondPerson' } : undefined;
+    const hasRevoked = await hasEverRevoked(key, versions, request.restoredBy, keyTrail, now());
+    return hasRevoked ? { end: 'SecondPersonNeeded' } : undefined;
   } catch (error) {
-    return { end: 'revokersUnread', why: describeFailure(error) };
+    return { end: 'RevokersUnread', why: describeFailure(error) };
   }
 }
 
@@ -135,9 +153,9 @@ export function refusedRestore(
   now: Date,
 ): RestoreRefusal | undefined {
   const { open, unbelieved } = readRevocation(versions, now);
-  if (!open) return unbelieved.length > 0 ? 'unbelieved' : 'nothing';
-  if (!isNamed(open.id, request.revocation)) return 'otherRevocation';
-  return request.dualControl && isRevoker(versions, request.restoredBy, now) ? 'secondPerson' : undefined;
+  if (!open) return unbelieved.length > 0 ? 'RevocationUnbelieved' : 'NothingToRestore';
+  if (!isNamed(open.id, request.revocation)) return 'OtherRevocation';
+  return request.dualControl && isRevoker(versions, request.restoredBy, now) ? 'SecondPersonNeeded' : undefined;
 }
 
 interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
@@ -151,7 +169,7 @@ interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
  */
 export async function finishRestore(
   key: ManagedKey,
-  revocation: RevocationStamp,
+  revocation: RevocationName & Partial<RevocationStamp>,
   restoredBy: string,
   before: readonly KeyVersion[],
   services: FinishServices,
@@ -182,18 +200,18 @@ export async function finishRestore(
     const { open } = readRevocation(seen, now());
     if (open && open.id !== revocation.id && isNewer(open, revocation)) {
       await apply(planKeepRevoked(seen, now(), { alsoLate: true, opened }));
-      return ended('overtaken', seen);
+      return ended('RestoreOvertaken', seen);
     }
     for (const { version, wasEnabled } of readRevocation(seen, now()).records.values())
       if (wasEnabled) owed.add(version);
     const steps = nextSteps(seen, revocation, restoredBy, now());
-    if (steps.length === 0) return ended(isOwed(seen, owed) ? 'incomplete' : 'restored', seen);
-    if (wave > MOST_WAVES || !hopeful) return ended('incomplete', seen);
+    if (steps.length === 0) return ended(isOwed(seen, owed) ? 'RestoreIncomplete' : 'Restored', seen);
+    if (wave > MOST_WAVES || !hopeful) return ended('RestoreIncomplete', seen);
     hopeful = await apply(steps);
     try {
       seen = await keys.listVersionsUnsettled(key);
     } catch (error) {
-      return ended('incomplete', undefined, describeFailure(error));
+      return ended('RestoreIncomplete', undefined, describeFailure(error));
     }
   }
 }
@@ -210,7 +228,7 @@ function isOwed(versions: readonly KeyVersion[], owed: ReadonlySet<string>): boo
 /** The changes of the next step that has any: mark, enable, close. */
 function nextSteps(
   versions: readonly KeyVersion[],
-  revocation: RevocationStamp,
+  revocation: RevocationName,
   restoredBy: string,
   now: Date,
 ): readonly VersionChange[] {

@@ -5,7 +5,7 @@ import {
   MAX_TAGS,
   RESTORED_TAG,
   REVOCATION_TAG,
-  type RevocationStamp,
+  type RevocationName,
   readRevocation,
   revocationOf,
 } from './revocation.ts';
@@ -30,7 +30,7 @@ export function planMark(versions: readonly KeyVersion[], restoringBy: string, n
 }
 
 /** The second: what the revocation, or one that it joined, disabled is enabled, newest first; tags stay untouched. */
-export function planReopen(versions: readonly KeyVersion[], upTo: RevocationStamp, now: Date): VersionChange[] {
+export function planReopen(versions: readonly KeyVersion[], upTo: RevocationName, now: Date): VersionChange[] {
   return newestFirst(versions).flatMap((version): VersionChange[] => {
     const record = revocationOf(version, now);
     return record?.wasEnabled && !version.enabled && !isNewer(record, upTo) ? [{ version, enabled: true }] : [];
@@ -46,7 +46,7 @@ export function planReopen(versions: readonly KeyVersion[], upTo: RevocationStam
  */
 export function planReopenLost(
   versions: readonly KeyVersion[],
-  upTo: RevocationStamp,
+  upTo: RevocationName,
   recorded: ReadonlyMap<string, boolean>,
   now: Date,
 ): VersionChange[] {
@@ -68,7 +68,7 @@ export function planReopenLost(
 /** The last: the records go, and say instead that the revocation was restored. */
 export function planClose(
   versions: readonly KeyVersion[],
-  upTo: RevocationStamp,
+  upTo: RevocationName,
   restoredBy: string,
   now: Date,
 ): VersionChange[] {
@@ -91,7 +91,7 @@ export function planClose(
  */
 export function planCloseLost(
   versions: readonly KeyVersion[],
-  upTo: RevocationStamp,
+  upTo: RevocationName,
   restoredBy: string,
   now: Date,
 ): VersionChange[] {
@@ -107,11 +107,7 @@ export function planCloseLost(
     .slice(0, 1);
 }
 
-function closed(
-  version: KeyVersion,
-  { id, revokedOn }: Pick<RevocationStamp, 'id' | 'revokedOn'>,
-  restoredBy: string,
-): Record<string, string> {
+function closed(version: KeyVersion, { id, revokedOn }: RevocationName, restoredBy: string): Record<string, string> {
   return {
     ...otherTags(version),
     [RESTORED_TAG]: [id, revokedOn.toISOString(), restoredBy, version.version].join(' '),

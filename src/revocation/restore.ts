@@ -3,16 +3,9 @@ import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-import {
-  type RevocationCall,
-  reconcileRestored,
-  requestRecovery,
-  requestVerification,
-  watchEffect,
-} from './follow-ups.ts';
+import { type RevocationCall, reconcileRestored, requestPasses, watchEffect } from './follow-ups.ts';
 import { type Audited, type BesideServices, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
-import { isComplete, type RestoreEnd } from './restore-end.ts';
-import { type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
+import { isComplete, type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
 import type { RevocationStamp } from './revocation.ts';
 
 /** Whether an account could use the key once it is enabled. */
@@ -53,37 +46,34 @@ export async function restore(
   log: Log,
 ): Promise<RestoredKey> {
   const { dualControl } = services;
-  const { objectId: restoredBy, kind } = call.caller;
-  const order = { revocation, restoredBy, isApplication: kind === 'application', dualControl };
+  const order = { revocation, restoredBy: call.caller.objectId, dualControl };
   const reading = services.readiness(key);
-  const ifKilled = requestRecovery(key, 'restore', call, services);
+  const passes = requestPasses(key, 'restore', call, services);
   const recordBegun: RestoreServices['recordBegun'] = async (begunKey, begun) => {
     await services.audit(begunEntry(begunKey, begun, call), BREAK_GLASS_AUDIT_WAIT_MS);
   };
   const result = await restoreKey(key, order, { ...services, recordBegun });
   const { key: spelled, end, recovered, changed, versions } = result;
-  if (!recovered && !changed && end !== 'incomplete') {
-    await ifKilled;
+  if (!recovered && !changed && end !== 'RestoreIncomplete') {
+    await passes;
     return { ...result, ...NOT_AUDITED, accounts: [], warnings: [] };
   }
-  const complete = isComplete(end);
-  const reason = REASON_OF[end];
-  const [access, audited, , ...notDone] = await Promise.all([
+  const [access, audited, ...notDone] = await Promise.all([
     reading,
     writeDown(
       {
         action: 'key.restore',
         resource: spelled.id,
-        reason,
+        // A key that was recovered is back, whether or not it was revoked: that is a change too.
+        reason: end,
         revocation: result.revocation,
-        details: { complete, recovered, versions },
+        details: { complete: isComplete(end), recovered, versions },
       },
       call,
       services,
       log,
     ),
-    ifKilled,
-    result.revocation && isLetThrough(end) ? requestVerification(spelled, 'restore', call, services) : [],
+    passes,
     reconcileRestored(spelled, call, services),
     watchEffect(spelled, 'restore', call, services),
   ]);
@@ -106,20 +96,3 @@ function begunEntry(key: ManagedKey, revocation: RevocationStamp, call: Revocati
     details: { why, ticket, revocation },
   };
 }
-
-/** Whether this person may restore this revocation: only then may a later verification finish it. */
-function isLetThrough(end: RestoreEnd): boolean {
-  return end === 'restored' || end === 'overtaken' || end === 'incomplete';
-}
-
-/** A key that was recovered is back, whether or not it was revoked: that is a change too. */
-const REASON_OF = {
-  restored: 'Restored',
-  nothing: 'NothingToRestore',
-  unbelieved: 'RevocationUnbelieved',
-  otherRevocation: 'OtherRevocation',
-  secondPerson: 'SecondPersonNeeded',
-  revokersUnread: 'RevokersUnread',
-  overtaken: 'RestoreOvertaken',
-  incomplete: 'RestoreIncomplete',
-} as const;

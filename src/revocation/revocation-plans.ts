@@ -10,6 +10,7 @@ import {
   REVOCATION_TAG,
   type Restored,
   type Revocation,
+  type RevocationName,
   type RevocationStamp,
   readRevocation,
   revocationOf,
@@ -158,13 +159,13 @@ function changedOn({ createdOn, updatedOn }: KeyVersion): Date {
 }
 
 /** Whether a person opened this version, well after the revocation. */
-export function isByHand(version: KeyVersion, stamp: RevocationStamp): boolean {
+export function isByHand(version: KeyVersion, stamp: RevocationName): boolean {
   if (version.createdOn.getTime() >= stamp.revokedOn.getTime() - CLOCKS_MS) return false;
   return isChangedLater(version, stamp);
 }
 
 /** Whether a version was changed when no write that was under way at the revocation could come any more. */
-export function isChangedLater(version: KeyVersion, { revokedOn }: RevocationStamp): boolean {
+export function isChangedLater(version: KeyVersion, { revokedOn }: RevocationName): boolean {
   return changedOn(version).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
 }
 

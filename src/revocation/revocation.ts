@@ -39,11 +39,14 @@ export function isNamed(id: string | undefined, named: string): boolean {
   return id?.toLowerCase() === named.toLowerCase();
 }
 
-/** A revocation: who revoked a key, and when. Of two, the one with the later time is the newer one. */
-export interface RevocationStamp extends Revokers {
+/** Which revocation. Of two, the one with the later time is the newer one. */
+export interface RevocationName {
   readonly id: string;
   readonly revokedOn: Date;
 }
+
+/** A revocation, and who revoked. */
+export interface RevocationStamp extends RevocationName, Revokers {}
 
 /** The record as one version carries it. */
 export interface Revocation extends RevocationStamp {
@@ -55,11 +58,8 @@ export interface Revocation extends RevocationStamp {
   readonly restoringBy?: string | undefined;
 }
 
-/** What a restore left on a version. */
-export interface Restored {
-  readonly id: string;
-  /** Time of the revocation that was restored, not of the restore. */
-  readonly revokedOn: Date;
+/** What a restore left on a version: which revocation was restored, and by whom. */
+export interface Restored extends RevocationName {
   /** Object id of the caller who restored. */
   readonly restoredBy: string;
   readonly version: string;
@@ -126,7 +126,7 @@ export function revocationOf(version: KeyVersion, now: Date): Revocation | undef
 }
 
 /** Whether `a` is newer than `b`. */
-export function isNewer(a: Pick<RevocationStamp, 'id' | 'revokedOn'>, b: Pick<RevocationStamp, 'id' | 'revokedOn'>) {
+export function isNewer(a: RevocationName, b: RevocationName): boolean {
   return (a.revokedOn.getTime() - b.revokedOn.getTime() || (a.id < b.id ? -1 : Number(a.id > b.id))) > 0;
 }
 
@@ -177,7 +177,7 @@ function restoredOf(version: KeyVersion, now: Date): Restored | undefined {
 }
 
 /** A record from the future would be newer than every revocation to come. */
-export function isBelieved({ revokedOn }: Pick<RevocationStamp, 'revokedOn'>, now: Date): boolean {
+export function isBelieved({ revokedOn }: Pick<RevocationName, 'revokedOn'>, now: Date): boolean {
   return revokedOn.getTime() <= now.getTime() + BELIEVED_AHEAD_MS;
 }
 

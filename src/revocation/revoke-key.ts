@@ -62,101 +62,74 @@ export async function revokeKey(
   by: Omit<RevocationStamp, 'revokedOn'>,
   services: RevokeServices,
 ): Promise<KeyRevocation> {
-  const run = new RevocationRun(key, by, services);
-  await run.disableAsListed();
-  return run.prove();
-}
+  const { keys, now } = services;
+  const started = now();
+  const before: KeyVersion[] = [];
+  const applied = new Map<string, AppliedChange>();
+  const recorded = new Map<string, boolean>();
+  let stamp: RevocationStamp = { ...by, revokedOn: started };
+  let unproven: Failure | undefined;
+  let elapsedMs = 0;
 
-class RevocationRun {
-  readonly #key: ManagedKey;
-  readonly #services: RevokeServices;
-  readonly #startedMs: number;
-  readonly #before: KeyVersion[] = [];
-  readonly #applied = new Map<string, AppliedChange>();
-  /** Versions that carry the record by an answer of Key Vault, and whether they were on before. */
-  readonly #recorded = new Map<string, boolean>();
-  #stamp: RevocationStamp;
-  #unproven: Failure | undefined;
-  #elapsedMs = 0;
-
-  constructor(key: ManagedKey, by: Omit<RevocationStamp, 'revokedOn'>, services: RevokeServices) {
-    this.#key = key;
-    this.#services = services;
-    this.#stamp = { ...by, revokedOn: services.now() };
-    this.#startedMs = services.now().getTime();
-  }
-
-  async disableAsListed(): Promise<void> {
-    await this.#apply(this.#asListed());
-  }
-
-  /** Reads the versions as proof, and goes on where they show that something is left to do. */
-  async prove(): Promise<KeyRevocation> {
-    const { keys, now } = this.#services;
-    for (let wave = 1; ; wave += 1) {
-      let proof: readonly KeyVersion[];
-      try {
-        proof = await keys.listVersionsUnsettled(this.#key);
-        this.#unproven = undefined;
-      } catch (error) {
-        this.#unproven = describeFailure(error);
-        return this.#result(undefined);
-      }
-      if (wave === MOST_WAVES || isRestored(proof, this.#stamp, now())) return this.#result(proof);
-      // A newer one may be in the middle of its restore, which would end this one too. Once: two must not chase each other.
-      if (isClosed(proof, this.#stamp, now()) || (wave === 1 && isOlder(proof, this.#stamp, now()))) {
-        this.#stamp = stampAfter(this.#stamp, proof, now());
-      }
-      const inTime = now().getTime() - this.#startedMs < PATIENCE_MS;
-      const changes = planWave(proof, this.#stamp, this.#recorded, now()).filter(
-        ({ version }) => inTime || !this.#applied.get(version.version)?.failure,
-      );
-      if (changes.length === 0) return this.#result(proof);
-      await this.#apply(changes);
-    }
-  }
-
-  async *#asListed(): AsyncGenerator<VersionChange> {
-    const { keys, now } = this.#services;
+  async function* changesAsListed(): AsyncGenerator<VersionChange> {
     try {
-      for await (const page of keys.versionPages(this.#key)) {
-        this.#before.push(...page);
-        this.#stamp = stampAfter(this.#stamp, page, now());
-        yield* planRevocation(page, this.#stamp, now());
+      for await (const page of keys.versionPages(key)) {
+        before.push(...page);
+        stamp = stampAfter(stamp, page, now());
+        yield* planRevocation(page, stamp, now());
       }
     } catch (error) {
-      if (this.#before.length === 0) throw error;
-      this.#unproven = describeFailure(error);
+      if (before.length === 0) throw error;
+      unproven = describeFailure(error);
     }
   }
-
-  async #apply(changes: Iterable<VersionChange> | AsyncIterable<VersionChange>): Promise<void> {
-    const { now } = this.#services;
-    for (const applied of await applyChanges(this.#key, changes, this.#services)) {
-      this.#applied.set(applied.change.version.version, applied);
-      const record = applied.answer && revocationOf(applied.answer, now());
-      if (record) this.#recorded.set(record.version, record.wasEnabled);
-      this.#elapsedMs = now().getTime() - this.#startedMs;
+  const apply = async (changes: Iterable<VersionChange> | AsyncIterable<VersionChange>): Promise<void> => {
+    for (const one of await applyChanges(key, changes, services)) {
+      applied.set(one.change.version.version, one);
+      const record = one.answer && revocationOf(one.answer, now());
+      if (record) recorded.set(record.version, record.wasEnabled);
+      elapsedMs = now().getTime() - started.getTime();
     }
-  }
+  };
 
-  #result(proof: readonly KeyVersion[] | undefined): KeyRevocation {
-    const now = this.#services.now();
-    const applied = [...this.#applied.values()];
-    const restored = proof !== undefined && isRestored(proof, this.#stamp, now);
-    return {
-      key: asSpelled(this.#key, this.#before),
-      complete: proof !== undefined && !restored && !proof.some(({ enabled }) => enabled),
-      revocation: readRevocation(proof ?? applied.flatMap(({ answer }) => answer ?? []), now).open,
-      stamp: this.#stamp,
-      recorded: this.#recorded,
-      versions: reportVersions(this.#before, applied, proof, now),
-      unrecorded: unrecorded(applied, now),
-      unproven: this.#unproven,
-      restored,
-      elapsedMs: this.#elapsedMs,
-    };
+  await apply(changesAsListed());
+  let proof: readonly KeyVersion[] | undefined;
+  let restored = false;
+  for (let wave = 1; ; wave += 1) {
+    try {
+      proof = await keys.listVersionsUnsettled(key);
+      unproven = undefined;
+    } catch (error) {
+      proof = undefined;
+      unproven = describeFailure(error);
+      break;
+    }
+    restored = isRestored(proof, stamp, now());
+    if (wave === MOST_WAVES || restored) break;
+    // A newer one may be in the middle of its restore, which would end this one too. Once: two must not chase each other.
+    if (isClosed(proof, stamp, now()) || (wave === 1 && isOlder(proof, stamp, now()))) {
+      stamp = stampAfter(stamp, proof, now());
+    }
+    const inTime = now().getTime() - started.getTime() < PATIENCE_MS;
+    const changes = planWave(proof, stamp, recorded, now()).filter(
+      ({ version }) => inTime || !applied.get(version.version)?.failure,
+    );
+    if (changes.length === 0) break;
+    await apply(changes);
   }
+  const all = [...applied.values()];
+  return {
+    key: asSpelled(key, before),
+    complete: proof !== undefined && !restored && !proof.some(({ enabled }) => enabled),
+    revocation: readRevocation(proof ?? all.flatMap(({ answer }) => answer ?? []), now()).open,
+    stamp,
+    recorded,
+    versions: reportVersions(before, all, proof, now()),
+    unrecorded: unrecorded(all, now()),
+    unproven,
+    restored,
+    elapsedMs,
+  };
 }
 
 /** What the proof shows to be left to do. */

@@ -1,6 +1,6 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { type RevocationCall, requestRecovery, requestVerification, watchEffect } from './follow-ups.ts';
+import { type RevocationCall, requestPasses, watchEffect } from './follow-ups.ts';
 import { type Audited, type BesideServices, writeDown } from './record-revocation.ts';
 import { type KeyRevocation, type RevokeServices, revokeKey } from './revoke-key.ts';
 
@@ -30,12 +30,10 @@ export async function revoke<Dependents>(
   services: RevokeUseCase<Dependents>,
   log: Log,
 ): Promise<Revoked<Dependents> | undefined> {
-  const { objectId, kind } = call.caller;
-  const applications = kind === 'application' ? { applications: [objectId.toLowerCase()] } : {};
-  const by = { id: services.newId(), revokedBy: objectId, ...applications };
+  const by = { id: services.newId(), revokedBy: call.caller.objectId };
   // Begun beside the revocation, never waited for before it.
   const reading = services.dependents(key);
-  const ifKilled = requestRecovery(key, 'revoke', call, services);
+  const passes = requestPasses(key, 'revoke', call, services);
   const result = await revokeKey(key, by, services);
   if (result.versions.length === 0) return undefined;
 
@@ -43,7 +41,7 @@ export async function revoke<Dependents>(
   // A later verification repairs by these what an in-flight write has undone.
   const carriers = [...recorded].map(([version, wasEnabled]) => ({ version, wasEnabled }));
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
-  const [dependents, audited, , ...notDone] = await Promise.all([
+  const [dependents, audited, ...notDone] = await Promise.all([
     reading,
     writeDown(
       {
@@ -57,8 +55,7 @@ export async function revoke<Dependents>(
       services,
       log,
     ),
-    ifKilled,
-    requestVerification(spelled, 'revoke', call, services),
+    passes,
     watchEffect(spelled, 'revoke', call, services),
   ]);
   return { ...result, ...audited, dependents, warnings: notDone.flat() };

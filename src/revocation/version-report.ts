@@ -1,19 +1,35 @@
+import { z } from 'zod';
 import { describe } from '../azure/failure.ts';
 import { type KeyVersion, type Usability, usability } from '../keys/key-versions.ts';
 import type { AppliedChange } from './apply-changes.ts';
-import { revocationOf } from './revocation.ts';
+import { type RevocationName, type RevocationStamp, revocationOf } from './revocation.ts';
+
+export const SHOWN_REVOCATION = z.object({
+  id: z.string(),
+  revokedOn: z.iso.datetime(),
+  revokedBy: z.string().describe('Object id of who revoked.'),
+  restoringBy: z.string().optional().describe('Object id of who restores the key, or began to.'),
+});
+/** Of a revocation that another restore has closed, the tags no longer say who revoked. */
+export const RESTORED_REVOCATION = SHOWN_REVOCATION.partial({ revokedBy: true });
+export type RestoredRevocation = z.output<typeof RESTORED_REVOCATION>;
+
+export function revocationState<R extends RevocationName & Partial<RevocationStamp>>({ id, revokedOn, revokedBy }: R) {
+  return { id, revokedOn: revokedOn.toISOString(), revokedBy: revokedBy as R['revokedBy'] };
+}
+
+const usabilityOrNot = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
 
 /** One version before and after a call, as Key Vault said each time. */
-export interface VersionReport {
-  readonly version: string;
-  readonly createdOn: string;
-  readonly before: Usability | 'Unknown';
-  readonly after: Usability | 'Unknown';
-  /** Whether it carries the revocation's record, without which a restore leaves it off. */
-  readonly recorded: boolean;
-  /** What went wrong with it, if anything did. */
-  readonly error?: string;
-}
+export const VERSION_REPORT = z.object({
+  version: z.string(),
+  createdOn: z.string(),
+  before: usabilityOrNot,
+  after: usabilityOrNot,
+  recorded: z.boolean().describe('Whether it carries the record that a restore goes by.'),
+  error: z.string().optional(),
+});
+export type VersionReport = z.output<typeof VERSION_REPORT>;
 
 /**
  * Lays side by side what was read first, what was answered to the changes and what was read last. What the last read

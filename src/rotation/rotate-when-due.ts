@@ -6,12 +6,12 @@ import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
-import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
+import { findPause } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
-import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
+import { HELD_MS, LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import type { RotateWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { madeSince, parseIntent, type RotationIntent } from './intent.ts';
@@ -27,15 +27,8 @@ import {
   whyNotMeant,
 } from './rotation.ts';
 
-/** If parts of the fleet cannot be read, they are read this often; then the next drift check tries again. */
-const TRIES_FOR_DEPENDENTS = 6;
-
-/** While a key is paused, its rotation is tried again after so many seconds. */
-const PAUSED_SECONDS = 60;
-
-/** From an announcement, a request is sent within this time; what was sent has landed by then or never will. Milliseconds. */
-const SEND_MS = 30_000;
-const LANDED_MS = SEND_MS + LIMITS.keyWork.wholeWriteMs + GIVEN_UP_MS;
+/** After so long what an announcement was for has landed or never will: it is sent while the lease is held. Milliseconds. */
+const LANDED_MS = HELD_MS + LIMITS.keyWork.wholeWriteMs + GIVEN_UP_MS;
 const LANDED_SECONDS = LANDED_MS / 1000;
 
 /** A key whose lease another worker holds is retried after this many seconds: most rotations take less. */
@@ -77,13 +70,6 @@ function later(reason: Reason, detail: string, delaySeconds: number): Extract<Ou
   return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
 }
 
-function untilResumed(pause: PauseOrder, now: Date): Outcome {
-  const endsIn = pause.until ? (Date.parse(pause.until) - now.getTime()) / 1000 : PAUSED_SECONDS;
-  const until = pause.until ? ` until ${pause.until}` : '';
-  const detail = `Paused since ${pause.since}${until} by ${pause.by.name ?? pause.by.objectId}: ${pause.reason}`;
-  return { ...later('Paused', detail, Math.max(1, Math.min(PAUSED_SECONDS, Math.ceil(endsIn)))), quiet: true };
-}
-
 class Rotation {
   readonly #key: ManagedKey;
   readonly #work: RotateWork;
@@ -110,8 +96,10 @@ class Rotation {
       const resumed = await this.#resume(begun, versions);
       if (resumed) return resumed;
     }
-    const pause = findPause(await orderStore.read(), this.#key.id, now());
-    if (pause) return untilResumed(pause, now());
+    // The key is reconciled once the pause ends.
+    if (findPause(await orderStore.read(), this.#key.id, now())) {
+      return this.#leave({ reason: 'Paused', needsPerson: false });
+    }
     const decision = decideRotation(versions, policy, now());
     if (decision.rotate) return this.#rotateIfMeant(decision.from, policy);
     const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;
@@ -148,8 +136,8 @@ class Rotation {
     const decision = decideRotation(await keys.listVersions(this.#key), policy, now());
     if (!decision.rotate) return this.#leave(decision);
     const { from } = decision;
-    const sendBy = await this.#begin(from, false);
-    if (!this.#lease.held() || now() > sendBy) return later('RotationUnderWay', this.#key.id, LANDED_SECONDS);
+    await this.#begin(from, false);
+    if (!this.#lease.held()) return later('RotationUnderWay', this.#key.id, LANDED_SECONDS);
     let result: Made;
     try {
       result = await makeVersion(this.#key, from, keys);
@@ -177,8 +165,6 @@ class Rotation {
     }
     if (refused) this.#say('error', 'RotationIncomplete', `Set them by hand. ${describe(refused)}`, to);
     const reason = completes ? 'RotationCompleted' : 'Rotated';
-    // Without the lease another worker may be recording it.
-    if (!this.#lease.held()) return later('RotationUnderWay', this.#key.id, LANDED_SECONDS);
     const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
     const details = { from: from.id, ...result, ...(isResumed ? { foundIn: LEASE_CONTAINER } : {}) };
     const id = `key.rotate/${version.version}`;
@@ -190,11 +176,10 @@ class Rotation {
     return DONE;
   }
 
-  /** Announces what is sent next. @returns the last moment to send it */
-  async #begin(from: KeyVersion, completes: boolean): Promise<Date> {
-    const nowMs = this.#ports.now().getTime();
-    await this.#lease.save({ from: from.version, completes, until: new Date(nowMs + LANDED_MS).toISOString() });
-    return new Date(nowMs + SEND_MS);
+  /** Announces what is sent next. */
+  #begin(from: KeyVersion, completes: boolean): Promise<void> {
+    const until = new Date(this.#ports.now().getTime() + LANDED_MS).toISOString();
+    return this.#lease.save({ from: from.version, completes, until });
   }
 
   /** Undefined: the app is to rotate the key. */
@@ -204,10 +189,7 @@ class Rotation {
     const reason = whyNotMeant(dependence);
     if (!reason) return undefined;
     const detail = dependence.answer === 'unknown' ? dependence.detail : '';
-    const { attempt } = this.#work;
-    if (dependence.answer === 'unknown' && dependence.mayPass && attempt + 1 < TRIES_FOR_DEPENDENTS) {
-      return { outcome: 'retry', reason, detail, counts: true, delaySeconds: undefined };
-    }
+    // The next drift check tries again.
     this.#say(reason === 'NoDependents' ? 'info' : 'error', reason, detail, newest);
     return DONE;
   }

@@ -62,7 +62,7 @@ const GONE: Readonly<Record<string, Gone>> = {
     harmless: 'advice',
   },
   CMK_RETIRE_AFTER_HOURS: {
-    instead: 'a version can be retired 24 hours after its successor; cmk key retire --after-hours takes more',
+    instead: 'a version can be retired 24 hours after its successor',
     harmless: '24',
   },
   CMK_REFRESH_AUTOMATIC: {

@@ -4,97 +4,24 @@ import { parseResourceId } from '../azure/resource-id.ts';
 import { SettingsError } from '../errors.ts';
 import type { AccessRules } from '../http/access.ts';
 import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
-import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import { DEFAULT_DIGEST_HOUR, type NotifyTarget } from './notify-targets.ts';
 import { nameOfStorage, sharedZones } from './own-storage.ts';
 import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';
-import type { Requirement } from './requirement.ts';
 
 export type { Environment } from './reader.ts';
 
 /** The app's settings, checked. */
-export interface Settings {
-  readonly cloud: Cloud;
-  readonly vaults: ManagedVaults;
-  /** Undefined: every subscription that the identity sees. */
-  readonly subscriptions: readonly string[] | undefined;
-  readonly clientId: string | undefined;
-  /** The app's own storage. */
-  readonly storage: AppStorage;
-  /** Which other resources that use a key the app's identity may see. */
-  readonly otherDependents: 'all' | 'listed' | 'none';
-  /** Accounts of a rotation that go first; 0: none. */
-  readonly canary: number;
-  /**
-   * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
-   * app from moving accounts.
-   */
-  readonly auth: { readonly tenantId: string | undefined; readonly audiences: readonly string[] };
-  /** Who may do what, beyond roles. Not checked here either: what is wrong with it refuses every call of the API. */
-  readonly access: AccessSettings;
-  readonly dualControl: boolean;
-  /** Whether blob services are asked, beside file services, after a revocation or restore. */
-  readonly probeBlobs: boolean;
-  readonly page: PageSettings;
-  /** Whom to notify. What is wrong with it is a finding of the drift check. */
-  readonly notify: NotifySettings;
-  readonly drift: DriftSettings;
-}
-
-export interface AccessSettings extends AccessRules {
-  /** One line for each setting that is wrong: with any, every call of the API is refused. */
-  readonly problems: readonly string[];
-}
-
-export interface NotifySettings {
-  /** One line for each problem: with any, no notification is sent, and everything else runs. */
-  readonly problems: readonly string[];
-  readonly targets: readonly NotifyTarget[];
-  /** From which hour of the day on (UTC) the digest is sent. */
-  readonly digestHour: number;
-}
-
-/** The page that the app serves. */
-export interface PageSettings {
-  readonly on: boolean;
-  /** Origin of Entra ID as browsers reach it; undefined: the cloud's own. */
-  readonly signIn: string | undefined;
-}
-
-/**
- * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
- * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is fixed.
- */
-export interface DriftSettings {
-  /** One line for each setting that is wrong. */
-  readonly problems: readonly string[];
-  readonly autofix: readonly Fixable[];
-  readonly require: readonly Requirement[];
-  readonly exemptions: readonly Exemption[];
-  /** Bits that an RSA key has to have; 0: what Storage takes. */
-  readonly keyMinBits: number;
-  /** Whether keys have to be in hardware. */
-  readonly requireHsm: boolean;
-  /** Workspace id of the log of who used a key; undefined: there is none. */
-  readonly usageWorkspace: string | undefined;
-  readonly functionAppId: string | undefined;
-  /** ARM id of the app's own storage account. */
-  readonly storageAccountId: string | undefined;
-  /** Name of the storage account that holds both zones; undefined: each has its own, or it is an emulator. */
-  readonly sharedZones: string | undefined;
-  /** Whether Resource Manager sends events of changes in the watched subscriptions. */
-  readonly watchChanges: boolean;
-  /** ARM ids of the system topics that are known, by the ARM id of their vault. */
-  readonly systemTopics: Readonly<Record<string, string>>;
-}
+export type Settings = ReturnType<typeof readSettings>;
+export type DriftSettings = ReturnType<typeof readDrift>;
+export type NotifySettings = Settings['notify'];
 
 /**
  * Reads and checks every setting at once.
  *
  * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
  */
-export function readSettings(environment: Environment): Settings {
+export function readSettings(environment: Environment) {
   const gone = goneSettings(environment);
   if (gone.length > 0) throw new SettingsError(gone);
   const reader = new SettingsReader(environment);
@@ -112,21 +39,31 @@ export function readSettings(environment: Environment): Settings {
   }
   const drift = readDrift(environment, cloud);
   const notify = readNotify(environment);
-  const settings: Settings = {
+  const problems: readonly string[] = [...drift.problems, ...notify.problems, ...misnamed(environment)];
+  const settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
+    /** Undefined: every subscription that the identity sees. */
     subscriptions: readSubscriptions(reader),
     clientId: reader.read('AZURE_CLIENT_ID'),
+    /** The app's own storage. */
     storage: readStorage(reader, cloud),
-    otherDependents: reader.read('CMK_OTHER_DEPENDENTS') ?? 'listed',
+    /** Which other resources that use a key the app's identity may see. */
+    otherDependents: reader.read('CMK_OTHER_DEPENDENTS') ?? ('listed' as const),
+    /** Accounts of a rotation that go first; 0: none. */
     canary: reader.read('CMK_CANARY') ?? 0,
+    /**
+     * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
+     * app from moving accounts.
+     */
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
+    /** Whether blob services are asked, beside file services, after a revocation or restore. */
     probeBlobs: reader.read('CMK_PROBE_BLOBS') ?? false,
     page: readPage(environment),
     notify,
-    drift: { ...drift, problems: [...drift.problems, ...notify.problems, ...misnamed(environment)] },
+    drift: { ...drift, problems },
   };
   reader.done();
   return settings;
@@ -143,8 +80,8 @@ export function readDualControl(environment: Environment): boolean {
   return new SettingsReader(environment).read('CMK_DUAL_CONTROL') ?? true;
 }
 
-/** Reads what narrows the roles. What is wrong with it must not keep the app from moving accounts. */
-function readAccess(environment: Environment): AccessSettings {
+/** Reads what narrows the roles. With any problem every call of the API is refused; the app still moves accounts. */
+function readAccess(environment: Environment): AccessRules & { readonly problems: readonly string[] } {
   const reader = new SettingsReader(environment);
   const access = {
     clients: reader.read('CMK_CLIENTS') ?? [],
@@ -155,22 +92,27 @@ function readAccess(environment: Environment): AccessSettings {
   return { ...access, problems: reader.problems };
 }
 
-/** Reads whom to notify. What is wrong with it must not keep the app from anything else. */
-export function readNotify(environment: Environment): NotifySettings {
+/** Reads whom to notify. With any problem, a finding of the drift check, no notification is sent, and everything else runs. */
+export function readNotify(environment: Environment) {
   const reader = new SettingsReader(environment);
   const { targets = [], digestHour = DEFAULT_DIGEST_HOUR } = reader.read('CMK_NOTIFY') ?? {};
-  return { problems: reader.problems, targets, digestHour };
+  return { problems: reader.problems, targets: targets satisfies readonly NotifyTarget[], digestHour };
 }
 
 /** A setting that is wrong takes the page away, and nothing else: it must not keep the app from moving accounts. */
-function readPage(environment: Environment): PageSettings {
+function readPage(environment: Environment) {
   const reader = new SettingsReader(environment);
+  // Origin of Entra ID as browsers reach it; undefined: the cloud's own.
   const signIn = reader.read('CMK_PAGE_SIGN_IN');
   if (signIn === 'off') return { on: false, signIn: undefined };
   return { on: reader.problems.length === 0, signIn };
 }
 
-function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
+/**
+ * Reads what the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
+ * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is fixed.
+ */
+export function readDrift(environment: Environment, cloud: Cloud) {
   const reader = new SettingsReader(environment);
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
@@ -191,16 +133,21 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
       : undefined;
   const minimum = reader.read('CMK_KEY_MINIMUM');
   const settings = {
-    autofix: reader.read('CMK_AUTOFIX') ?? DEFAULT_AUTOFIX,
+    autofix: (reader.read('CMK_AUTOFIX') ?? DEFAULT_AUTOFIX) as readonly Fixable[],
     require: reader.read('CMK_REQUIRE') ?? [],
     exemptions: reader.read('CMK_EXEMPTIONS') ?? [],
+    /** Bits that an RSA key has to have; 0: what Storage takes. */
     keyMinBits: minimum?.bits ?? 0,
     requireHsm: minimum?.hsm ?? false,
+    /** Workspace id of the log of who used a key; undefined: there is none. */
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
+    /** ARM id of the app's own storage account. */
     storageAccountId: beside,
+    /** Name of the storage account that holds both zones; undefined: each has its own, or it is an emulator. */
     sharedZones: sharedZones(own, cloud),
     watchChanges: reader.read('CMK_WATCH_CHANGES') ?? true,
+    /** ARM ids of the system topics that are known, by the ARM id of their vault. */
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
   const { problems } = reader;

@@ -3,7 +3,7 @@ import { errorText } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { recordOverdueChanges } from '../orders/record-orders.ts';
+import { recordOverdueChanges } from '../orders/change-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
 import { finishRetirements, halfRetired, recordRetirement } from '../retirement/finish-retirements.ts';

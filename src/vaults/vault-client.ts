@@ -54,8 +54,6 @@ interface NewVault {
   readonly location: string;
   readonly tenantId: string;
   readonly sku: 'standard' | 'premium';
-  /** 7 to 90. */
-  readonly retentionDays: number;
 }
 
 /** Vaults through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
@@ -64,7 +62,7 @@ export interface Vaults {
 }
 
 /** Sets vaults up, with the same errors. */
-export interface VaultSetup extends Vaults {
+interface VaultSetup extends Vaults {
   /** Of a vault or a Managed HSM; undefined when there is none of that id. */
   find(id: ResourceId): Promise<Vault | undefined>;
   /** Creates a vault with purge protection and role-based access; returns when it can be used. */
@@ -79,8 +77,6 @@ export interface VaultSetup extends Vaults {
   isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean>;
   /** Adds key permissions to a principal's access policy. Only of use in a vault without role-based access. */
   addPolicy(id: ResourceId, tenantId: string, principalId: string, permissions: readonly string[]): Promise<void>;
-  /** Empties the key permissions of a principal's access policy; those on secrets and certificates stay. */
-  clearKeyPermissions(id: ResourceId, principalId: string): Promise<void>;
 }
 
 type Named = Pick<ManagedVault, 'kind' | 'subscriptionId' | 'resourceGroup' | 'name'>;
@@ -98,7 +94,7 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
   return {
     get,
     find: (id) => unlessMissing(() => get({ ...id, kind: /\/managedHSMs$/i.test(id.type) ? 'managedHsm' : 'vault' })),
-    async create(id, { location, tenantId, sku, retentionDays }) {
+    async create(id, { location, tenantId, sku }) {
       const poller = clientOf(id.subscriptionId).vaults.createOrUpdate(
         id.resourceGroup,
         id.name,
@@ -110,7 +106,7 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
             accessPolicies: [],
             enableRbacAuthorization: true,
             enableSoftDelete: true,
-            softDeleteRetentionInDays: retentionDays,
+            softDeleteRetentionInDays: 90,
             enablePurgeProtection: true,
           },
         },
@@ -130,18 +126,6 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
       const policy = { tenantId, objectId: principalId, permissions: { keys: [...permissions] } };
       await clientOf(id.subscriptionId).vaults.updateAccessPolicy(id.resourceGroup, id.name, 'add', {
         properties: { accessPolicies: [policy] },
-      });
-    },
-    async clearKeyPermissions(id, principalId) {
-      const { vaults } = clientOf(id.subscriptionId);
-      const { properties } = await vaults.get(id.resourceGroup, id.name);
-      const policy = properties.accessPolicies?.find(
-        ({ objectId, applicationId }) => !applicationId && objectId.toLowerCase() === principalId.toLowerCase(),
-      );
-      if (!policy) return;
-      const without = { ...policy, permissions: { ...policy.permissions, keys: [] } };
-      await vaults.updateAccessPolicy(id.resourceGroup, id.name, 'replace', {
-        properties: { accessPolicies: [without] },
       });
     },
   };

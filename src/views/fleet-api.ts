@@ -2,13 +2,13 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { accountsNotListed } from '../accounts/in-sight.ts';
 import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
+import { keysOfAccount } from '../fleet/fleet-index.ts';
 import { causeLabel, summarizeFleet } from '../fleet/fleet-summary.ts';
 import { HEALTH_STATES } from '../fleet/health-states.ts';
 import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import type { RouteKey } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
-import { partContent } from '../http/part.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { AFTER, FLAG, type QueryOf, wholeNumber } from '../http/query.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -77,27 +77,17 @@ export async function showFleet(query: FleetQuery, call: FleetCall, ports: Fleet
   const answer: FleetListAnswer = {
     value: page.slice(0, top).map(toRow),
     ...(page.length > top && last ? { nextLink: `/api/fleet?${nextFleetQuery(query, sortKeyOf(last))}` } : {}),
-    matched: matched.length,
     summary: toSummary(filtered, snapshot),
     ...freshnessOf(snapshot),
   };
   return withEtag(answer, call.headers);
 }
 
-/** One account. @param readHistory called only for an account that the caller may see @throws {@link HttpProblem} 404 */
-export async function showFleetAccount(
-  name: string,
-  readHistory: (account: string) => Promise<FleetAccountAnswer['history']>,
-  call: FleetCall,
-  ports: FleetPorts,
-): Promise<HttpResponseInit> {
+/** One account. @throws {@link HttpProblem} 404 */
+export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
-  if (found) {
-    const history = await readHistory(found.account.name);
-    const answer = { ...toAccountAnswer(found), ...freshnessOf(snapshot) };
-    return withEtag({ ...answer, history }, call.headers, { ...answer, history: partContent(history) });
-  }
+  if (found) return withEtag({ ...toAccountAnswer(found), ...freshnessOf(snapshot) }, call.headers);
   throw new HttpProblem('NotFound', {
     nextStep:
       'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
@@ -128,7 +118,7 @@ function inReach(
     return answer;
   };
   const seen = snapshot.accounts.filter((one) => {
-    const keys = keysOf(one);
+    const keys = keysOfAccount(one.known);
     return keys.length > 0 && keys.every(isReached);
   });
   // The warnings name keys that the caller may not see, but the list must not pass for complete.
@@ -141,32 +131,28 @@ function inReach(
 
 /** Whether the account uses a key, or a check reports that it should. */
 function isListed(one: EvaluatedAccount): boolean {
-  return keysOf(one).length > 0 || one.health.cause !== undefined;
-}
-
-function keysOf({ known }: EvaluatedAccount): string[] {
-  return [...(known.key === undefined ? [] : [known.key]), ...known.scopeUses.map(({ key }) => key)];
+  return keysOfAccount(one.known).length > 0 || one.health.cause !== undefined;
 }
 
 /** A filter matches an account by its own use of a key, or by that of a scope. */
 function filteredUses(one: EvaluatedAccount): FilteredUse[] {
   const { subscriptionId: subscription, resourceGroup, tags } = one.account;
-  return [one.known.key, ...one.known.scopeUses.map(({ key }) => key)].map((key) => ({
+  return [one.known.key, ...one.known.scopeKeys].map((key) => ({
     ...{ subscription, resourceGroup, tags },
     key,
   }));
 }
 
 /** Adds an ETag, and answers 304 if the caller has it. Only the caller may cache it, and has to revalidate it. */
-function withEtag(answer: object, headers: HeaderReader, content = answer): HttpResponseInit {
+function withEtag(answer: object, headers: HeaderReader): HttpResponseInit {
   const response = jsonResponse(200, answer);
   const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
   const sent = { ...response, headers: { ...(response.headers as Record<string, string>), ...kept } };
-  return conditional(headers, sent, content);
+  return conditional(headers, sent, answer);
 }
 
 function toRow(one: EvaluatedAccount): FleetRowAnswer {
-  const { account, known, use, health, probe, findings, lastRead, lastChecked } = one;
+  const { account, known, use, scopeUses, health, probe, lastRead, lastChecked } = one;
   const { state, cause, since } = health;
   return {
     name: account.name,
@@ -176,7 +162,7 @@ function toRow(one: EvaluatedAccount): FleetRowAnswer {
     region: account.location,
     ...keyOf(known.key),
     ...versionOf(use),
-    ...(known.scopes === undefined ? {} : { scopes: known.scopeUses.length }),
+    ...(known.scopesReadOn === undefined ? {} : { scopes: scopeUses.length }),
     tags: { ...account.tags },
     health: {
       state,
@@ -184,25 +170,26 @@ function toRow(one: EvaluatedAccount): FleetRowAnswer {
       ...(since ? { since } : {}),
     },
     ...(probe ? { probe: { state: probe.state, since: probe.since, checkedOn: probe.checkedOn } } : {}),
-    findingCount: findings.length,
     lastRead,
     ...(lastChecked ? { lastChecked: lastChecked.toISOString() } : {}),
   };
 }
 
-function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings' | 'history'> {
-  const { known, use, scopeUses, findings } = one;
+function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings'> {
+  const { use, scopeUses, findings } = one;
   const { pinned, current, identity } = use ?? {};
   return {
     ...toRow(one),
     ...(pinned ? { pinned } : {}),
     ...(current ? { current } : {}),
     ...(identity ? { identity } : {}),
-    ...lastTryView(use),
-    scopeUses: known.scopeUses.map(({ scope, key }) => {
-      const of = scopeUses.find((candidate) => candidate.scope === scope);
-      return { scope, ...keyOf(key), ...versionOf(of), ...lastTryView(of) };
-    }),
+    lastTry: use && lastTryOf(use),
+    scopeUses: scopeUses.map((of) => ({
+      scope: of.scope ?? '',
+      ...keyOf(of.key),
+      ...versionOf(of),
+      lastTry: lastTryOf(of),
+    })),
     findings: [...findings],
   };
 }
@@ -228,12 +215,9 @@ function summaryText(text: string, accounts: number, unlisted: number): string {
   return accounts === 0 ? `Not known yet: ${accountsNotListed(unlisted)}` : `${text}; the others are not known yet`;
 }
 
-function freshnessOf({ listings, report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
-  const subscriptions = [...listings]
-    .map(([id, on]) => ({ id, listedOn: on.toISOString() }))
-    .sort((a, b) => (a.listedOn < b.listedOn ? -1 : 1));
+function freshnessOf({ report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
   const check = report && { id: report.id, startedOn: report.startedOn, complete: report.complete };
-  return { freshness: { subscriptions, ...(check ? { check } : {}) }, warnings: [...warnings] };
+  return { freshness: check ? { check } : {}, warnings: [...warnings] };
 }
 
 function keyOf(key: string | undefined): Pick<FleetRowAnswer, 'key' | 'vault'> {
@@ -245,9 +229,4 @@ function versionOf(use: UseRow | undefined): Pick<FleetRowAnswer, 'version' | 'm
   if (!use) return {};
   const version = use.current ?? use.pinned;
   return { mode: use.mode, ...(version ? { version } : {}) };
-}
-
-function lastTryView(use: UseRow | undefined): Pick<FleetAccountAnswer, 'lastLook'> {
-  const lastTry = use && lastTryOf(use);
-  return lastTry ? { lastLook: { ...lastTry } } : {};
 }

@@ -1,8 +1,6 @@
 import { z } from 'zod';
-import { AUDIT_RECORD } from '../audit/trail-view.ts';
 import { FINDING } from '../drift/report.ts';
 import { HEALTH_MEANINGS, HEALTH_STATES } from '../fleet/health-states.ts';
-import { partOf } from '../http/part.ts';
 
 /** Answers of the calls about the fleet. The OpenAPI document is made from these same schemas. */
 
@@ -26,13 +24,10 @@ const USE = {
   mode: z.enum(['pinned', 'automatic']).optional(),
 };
 
-const LAST_LOOK = z
+const LAST_TRY = z
   .object({
-    result: z
-      .enum(['done', 'retry', 'reject'])
-      .describe('`retry`: it failed, and the app retries. `reject`: version 2 stopped trying.'),
+    result: z.enum(['done', 'retry']).describe('`retry`: it failed, and the app retries.'),
     reason: z.string(),
-    detail: z.string().optional().describe('What Azure answered to version 2 of the app.'),
     at: time,
   })
   .optional()
@@ -58,7 +53,6 @@ export const FLEET_ROW = z.object({
     .describe(
       'What its file service, or its blob service where that shows more, showed when it was last asked; absent: it never was.',
     ),
-  findingCount: count.describe('Findings of the last drift check about the account and its scopes.'),
   lastRead: time.describe('When the index last read the account.'),
   lastChecked: time.optional().describe('Start of the last drift check that looked at it; absent: none has.'),
 });
@@ -82,9 +76,6 @@ const FLEET_SUMMARY = z.object({
 });
 
 const FRESHNESS = z.object({
-  subscriptions: z
-    .array(z.object({ id: z.string(), listedOn: time }))
-    .describe('When the accounts of each were last listed whole, oldest first; one that is not here never was.'),
   check: z
     .object({ id: z.string(), startedOn: time, complete: z.boolean() })
     .optional()
@@ -94,7 +85,6 @@ const FRESHNESS = z.object({
 export const FLEET_LIST = z.object({
   value: z.array(FLEET_ROW).describe('In order of their names.'),
   nextLink: z.string().optional().describe('Where the next page is; absent: this was the last.'),
-  matched: count.describe('Accounts that match every filter, over all pages.'),
   summary: FLEET_SUMMARY.describe('Of what matches all filters but `health` and `cause`.'),
   freshness: FRESHNESS,
   warnings: z.array(z.string()).describe('What could not be read, so that health is less sure than it could be.'),
@@ -107,12 +97,9 @@ export const FLEET_ACCOUNT = FLEET_ROW.extend({
     .string()
     .optional()
     .describe('ARM id of the user-assigned identity that reaches the key; absent: its own.'),
-  lastLook: LAST_LOOK,
-  scopeUses: z.array(z.object({ scope: z.string(), ...USE, lastLook: LAST_LOOK })),
+  lastTry: LAST_TRY,
+  scopeUses: z.array(z.object({ scope: z.string(), ...USE, lastTry: LAST_TRY })),
   findings: z.array(FINDING).describe('Of the last drift check, about the account and its scopes.'),
-  history: partOf(z.array(AUDIT_RECORD)).describe(
-    'The last records about it that the caller may see, newest first: at most 20, from the last 4 MiB of the audit trail. `GET /audit?account={account}` has all.',
-  ),
   freshness: FRESHNESS,
   warnings: z.array(z.string()),
 });

@@ -9,8 +9,9 @@ import { rulesOf } from '../drift/drift-run.ts';
 import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
 import type { DriftReport, Finding } from '../drift/report.ts';
 import { type AccountEffect, moreTelling } from '../effect/effect.ts';
+import { isCurrent } from '../effect/effect-of-key.ts';
 import type { Account } from '../fleet/account.ts';
-import type { FleetAccount } from '../fleet/fleet-index.ts';
+import { type FleetAccount, keysOfAccount } from '../fleet/fleet-index.ts';
 import { accountRow } from '../fleet/fleet-keys.ts';
 import { type Health, type HealthFinding, healthOf } from '../fleet/health.ts';
 import { keyUseOf } from '../fleet/key-use.ts';
@@ -19,6 +20,7 @@ import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { orUnavailable } from '../http/problem.ts';
 import { findVersion } from '../keys/key-versions.ts';
+import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
@@ -76,6 +78,8 @@ class FleetEvaluator {
   readonly #reading: FleetReading;
   readonly #rules: Rules;
   readonly #uses: ReadonlyMap<string, UseRow>;
+  /** By row of the account. */
+  readonly #scopeUses: ReadonlyMap<string, readonly UseRow[]>;
   readonly #findings: ReportedFindings;
   readonly #subjects = new Map<string, KeySubject>();
   readonly #probes = new Map<string, AccountEffect>();
@@ -84,9 +88,12 @@ class FleetEvaluator {
     this.#reading = reading;
     this.#rules = rulesOf(settings, reading.readOn);
     this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
+    const ofScopes = reading.uses.filter(({ scope }) => scope !== undefined);
+    this.#scopeUses = Map.groupBy(ofScopes, ({ account }) => accountRow(account));
     this.#findings = new ReportedFindings(reading);
     for (const [id, { key, versions, effect }] of reading.keys) {
       this.#subjects.set(id, keySubject(key, versions));
+      if (effect && versions && !isCurrent(effect, openRevocation(versions, reading.readOn))) continue;
       for (const one of effect?.accounts ?? []) {
         const of = `${id} ${one.account.toLowerCase()}`;
         this.#probes.set(of, moreTelling(this.#probes.get(of), one));
@@ -98,13 +105,13 @@ class FleetEvaluator {
     const id = parseResourceId(known.account);
     if (!id) return undefined;
     const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
-    const use = known.key === undefined ? undefined : this.#use({ account: known.account, key: known.key });
-    const scopeUses = known.scopeUses.flatMap((of) => this.#use({ account: known.account, ...of }) ?? []);
+    const use = known.key === undefined ? undefined : this.#uses.get(useId({ account: known.account, key: known.key }));
+    const scopeUses = this.#scopeUses.get(accountRow(known.account)) ?? [];
     const findings = this.#findings.of(account.id);
     const all = [...(use ? [use] : []), ...scopeUses];
     const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
     const { lastChecked, counts } = checkCoverage(account, known.key, findings, this.#reading);
-    const keys = [...(known.key ? [known.key] : []), ...known.scopeUses.map(({ key }) => key)];
+    const keys = keysOfAccount(known);
     const health = healthOf(
       {
         encryptedBy: this.#encryptedBy(keys),
@@ -126,10 +133,6 @@ class FleetEvaluator {
     const listedOn = this.#reading.listings.get(account.subscriptionId)?.toISOString() ?? '';
     const lastRead = [known.writtenOn, listedOn, ...all.map(({ readOn }) => readOn)].sort().at(-1) ?? known.writtenOn;
     return { account, known, use, scopeUses, health, probe, findings, lastRead, lastChecked };
-  }
-
-  #use(of: Pick<UseRow, 'account' | 'scope' | 'key'>): UseRow | undefined {
-    return this.#uses.get(useId(of));
   }
 
   #isUsed(key: string, uses: readonly UseRow[]): boolean {
@@ -192,13 +195,11 @@ class FleetEvaluator {
   }
 
   /** Findings of the last check about the account, its vaults and its keys, except those that are evaluated again. */
-  #reported(own: readonly Finding[], { key, scopeUses }: FleetAccount): readonly Finding[] {
-    const keys = [...(key ? [key] : []), ...scopeUses.map((use) => use.key)].flatMap(
-      (id) => this.#reading.keys.get(id.toLowerCase()) ?? [],
-    );
+  #reported(own: readonly Finding[], known: FleetAccount): readonly Finding[] {
+    const keys = keysOfAccount(known).flatMap((id) => this.#reading.keys.get(id.toLowerCase()) ?? []);
     const isUnread = keys.some(({ versions }) => versions === undefined);
     const holds = ({ reason }: Finding): boolean =>
-      (isUnread || !ANEW.has(reason)) && !(key !== undefined && WITHOUT_KEY.has(reason)) && !READS.has(reason);
+      (isUnread || !ANEW.has(reason)) && !(known.key !== undefined && WITHOUT_KEY.has(reason)) && !READS.has(reason);
     const vaults = new Set(keys.map((one) => one.key.vault.id));
     return [
       ...own.filter(holds),

@@ -4,7 +4,7 @@ import { abortAfter } from '../azure/deadline.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { known } from '../azure/read-or-why.ts';
-import type { KnownKeys } from '../fleet/known-keys.ts';
+import type { KnownKeys } from '../fleet/fleet-index.ts';
 import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { queryInvalid } from '../http/query.ts';
@@ -12,8 +12,6 @@ import type { Caller } from '../http/token-claims.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
-import type { KnownOrders } from '../orders/known-orders.ts';
 import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 
@@ -28,7 +26,6 @@ const KEYS_MS = 11_000;
 
 export type ListKeysPorts = KeyViewPorts & {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
-  readonly control: KnownOrders;
   readonly keyCatalog: Pick<KeyCatalog, 'names'>;
   readonly knownKeys: KnownKeys;
 };
@@ -126,12 +123,9 @@ export async function showKeys(
   caller: Caller,
   lister: KeyLister,
   ports: KeysApiPorts,
-  log: Log,
 ): Promise<HttpResponseInit> {
   if (after !== undefined && !PLACE.test(after)) throw queryInvalid('after is not a key.', 'Follow nextLink.');
   const { access, vaults } = ports.settings;
-  // Not awaited: it ends before the vaults answer.
-  void ports.control.refresh(log);
   const listed = await lister.list(
     {
       vaults: vaults.all.filter(

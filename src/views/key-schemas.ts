@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { EFFECT_TIMES } from '../effect/sum-times.ts';
 import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
+import { PAUSE } from '../orders/standing-orders.ts';
+import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
 
 // A key as it is shown: API and page word what is in here. All times are ISO 8601, in UTC.
 
@@ -33,12 +35,8 @@ const KEY_USERS = z
     lagging: count
       .optional()
       .describe(
-        'Accounts and scopes that are not on the newest usable version: `waiting`, `failed` and `left`. All five are absent where there is no such version, the key is revoked, or not all were counted.',
+        'Accounts and scopes that are not on the newest usable version. Absent where there is no such version, the key is revoked, or not all were counted.',
       ),
-    moved: count.optional(),
-    waiting: count.optional().describe('Not moved yet, and nothing is wrong.'),
-    failed: count.optional().describe('The last look could not move them.'),
-    left: count.optional().describe('The app does not move them: Storage does by itself, or nothing may be done.'),
     complete: z
       .boolean()
       .describe(
@@ -47,7 +45,6 @@ const KEY_USERS = z
     oldest: time
       .optional()
       .describe('When the use that was not read for longest was read; what has not changed is written once a day.'),
-    newest: time.optional().describe('When the one that was read last was read.'),
   })
   .describe('As the fleet index knows it: it is kept by each move and by the drift check.');
 
@@ -61,13 +58,6 @@ const NEXT_ROTATION = z.object({
   reason: z.string().optional().describe('Reason code: why a person has to, or why none is planned.'),
 });
 
-const places = z.object({
-  subscription: z.string(),
-  region: z.string(),
-  moves: count,
-  seconds: z.number().nonnegative(),
-});
-
 const ROTATION_COST = z
   .object({
     moves: count.describe('Accounts and scopes that the app would write.'),
@@ -75,27 +65,10 @@ const ROTATION_COST = z
       .number()
       .nonnegative()
       .describe("From the new version to the last write, if the app's share of Azure's budgets is all for it."),
-    places: z.array(places).describe('By what shares a budget; the slowest decides.'),
   })
   .describe('What a rotation now would cost in time.');
 
-export const PAUSED = z.object({
-  key: z.string().optional().describe('Key identifier; absent: all keys.'),
-  reason: z.string(),
-  by: z.string().describe('Object id of the operator.'),
-  byName: z.string().optional().describe('Name of the operator, if the token had one.'),
-  since: time,
-  until: time.optional(),
-});
-
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired']);
-
-export const SHOWN_REVOCATION = z.object({
-  id: z.string(),
-  revokedOn: time,
-  revokedBy: z.string().describe('Object id of who revoked.'),
-  restoringBy: z.string().optional().describe('Object id of who restores the key, or began to.'),
-});
 
 const VERSION_DETAIL = {
   activeFrom: time.describe('When it was made, or may be used from if that is later.'),
@@ -210,9 +183,7 @@ export const KEY_STATUS = z.object({
   versions: z.array(version),
   newestUsable: z.string().optional(),
   revocation: SHOWN_REVOCATION.optional(),
-  paused: PAUSED.optional().describe(
-    'Moves onto the key, and its rotation by the app, are paused. Break-glass is not.',
-  ),
+  paused: PAUSE.optional().describe('Moves onto the key, and its rotation by the app, are paused. Break-glass is not.'),
   dependents: BLAST_RADIUS,
   effect: z
     .array(
@@ -259,7 +230,7 @@ export const KEY_SUMMARY = z.object({
       'When the newest usable version expires; if none is usable, when the newest one does, or did; absent: never.',
     ),
   revocation: SHOWN_REVOCATION.optional().describe('The open revocation.'),
-  paused: PAUSED.optional(),
+  paused: PAUSE.optional(),
   ...KEY_PLANS,
   unread: z.array(UNREAD).describe('What of it could not be read now.'),
 });

@@ -90,7 +90,7 @@ async function haveUnlistedScopes(
   for await (const { kind, subscription } of workItems.all()) {
     if (kind !== 'scopes' || ids?.includes(subscription.toLowerCase()) === false) continue;
     for await (const account of fleet.accounts(subscription)) {
-      if (account.scopes === undefined) return true;
+      if (account.scopesReadOn === undefined) return true;
     }
   }
   return false;
@@ -108,7 +108,6 @@ class UseCount {
   readonly #versions = new Map<string, VersionCount>();
   readonly #all = { accounts: 0, scopes: 0 };
   #oldest = '';
-  #newest = '';
 
   get total(): number {
     return this.#all.accounts + this.#all.scopes;
@@ -125,7 +124,6 @@ class UseCount {
       else one.scopes += 1;
     }
     if (this.#oldest === '' || readOn < this.#oldest) this.#oldest = readOn;
-    if (readOn > this.#newest) this.#newest = readOn;
   }
 
   /**
@@ -137,9 +135,9 @@ class UseCount {
     return {
       ...{ accounts, scopes },
       versions: [...this.#versions.values()].sort((a, b) => b.accounts + b.scopes - a.accounts - a.scopes),
-      ...(counts ? { lagging: counts.waiting + counts.failed + counts.left, ...counts } : {}),
+      ...(counts ? { lagging: counts.waiting + counts.failed + counts.left } : {}),
       complete,
-      ...(this.#oldest ? { oldest: this.#oldest, newest: this.#newest } : {}),
+      ...(this.#oldest ? { oldest: this.#oldest } : {}),
     };
   }
 }

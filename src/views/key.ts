@@ -9,10 +9,11 @@ import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usabil
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
-import { pausedView } from '../orders/standing-orders.ts';
+import { findPause } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { keyState } from '../revocation/key-state.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
+import { newestFirst } from '../revocation/revocation-plans.ts';
+import { revocationState } from '../revocation/version-report.ts';
 import { isRotatedByTag, rotatedByHand } from '../rotation/rotation.ts';
 import { rotationDue } from '../rotation/rotation-due.ts';
 import { shift } from '../time/duration.ts';
@@ -87,12 +88,12 @@ export async function readKeyStatus(
     ports.effect(versions),
     readKeyUsage(key, workspace, ports, ms),
   ]);
-  const { newestUsable, revocation } = keyState(versions, now());
+  const { open, restoringBy } = readRevocation(versions, now());
   return {
     key: asSpelled(key, versions).id,
     versions: versionsOf(versions, view.users, now()),
-    newestUsable,
-    revocation,
+    newestUsable: newestUsableVersion(versions, now())?.version,
+    revocation: open && { ...revocationState(open), restoringBy },
     dependents: dependentsOf(dependents),
     effect,
     ...(effectTimes ? { effectTimes } : {}),
@@ -121,17 +122,18 @@ async function readKeyView(
   signal: AbortSignal,
 ): Promise<KeyView> {
   const what = { resource: key.id, what: 'who uses the key', action: '' };
-  const [policy, counted] = await Promise.all([
+  const [policy, counted, orders] = await Promise.all([
     reading,
     readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal), signal),
+    ports.orderStore.recent(),
   ]);
-  const pause = ports.control.pauseNow(key.id);
+  const pause = findPause(orders, key.id, ports.now());
   const read = known(counted);
   const summary = known(policy);
   const next = versions && summary && nextRotation(versions, summary, isUsed(read), ports.now());
   const periodEnd = versions && cryptoPeriodEnd(versions, summary, ports.now());
   return {
-    ...(pause ? { paused: pausedView(pause) } : {}),
+    ...(pause ? { paused: pause } : {}),
     ...(next ? { nextRotation: next } : {}),
     ...(periodEnd ? { cryptoPeriodEndsOn: periodEnd.toISOString() } : {}),
     ...(read?.users ? { users: read.users } : {}),
@@ -168,11 +170,11 @@ export function stateOf(
 ): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {
   const newest = newestVersion(versions);
   if (!newest) return { state: 'missing', versions: 0 };
-  const { revocation } = keyState(versions, now);
+  const { open, restoringBy } = readRevocation(versions, now);
   const usable = newestUsableVersion(versions, now);
   const { expiresOn } = usable ?? newest;
   return {
-    state: revocation ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
+    state: open ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
     newest: {
       version: newest.version,
       createdOn: newest.createdOn.toISOString(),
@@ -183,7 +185,7 @@ export function stateOf(
     ...(usable ? { newestUsable: usable.version } : {}),
     versions: versions.length,
     ...(expiresOn ? { expiresOn: expiresOn.toISOString() } : {}),
-    ...(revocation ? { revocation } : {}),
+    ...(open ? { revocation: { ...revocationState(open), restoringBy } } : {}),
   };
 }
 
@@ -197,17 +199,22 @@ const STATE_OF = {
 /** The versions with what a timeline shows of each, newest first. */
 export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView | undefined, now: Date): VersionView[] {
   const { records, open } = readRevocation(versions, now);
-  return keyState(versions, now).versions.flatMap((state) => {
-    const version = versions.find((one) => one.version === state.version);
-    if (!version) return [];
+  return newestFirst(versions).map((version) => {
     const record = records.get(version.version);
+    const disabledBy = open && record?.wasEnabled ? record : undefined;
     const used = users?.versions.find((one) => one.version?.toLowerCase() === version.version);
     return {
-      ...state,
+      version: version.version,
+      createdOn: version.createdOn.toISOString(),
+      notBefore: version.notBefore?.toISOString(),
+      expiresOn: version.expiresOn?.toISOString(),
+      state: usability(version, now),
+      revoked: disabledBy !== undefined,
       activeFrom: activeFrom(version).toISOString(),
       enabled: version.enabled,
-      ...(version.updatedOn ? { updatedOn: version.updatedOn.toISOString() } : {}),
-      ...(open && record?.wasEnabled ? { revokedOn: record.revokedOn.toISOString(), revokedBy: record.revokedBy } : {}),
+      updatedOn: version.updatedOn?.toISOString(),
+      revokedOn: disabledBy?.revokedOn.toISOString(),
+      revokedBy: disabledBy?.revokedBy,
       ...(users ? { users: { accounts: used?.accounts ?? 0, scopes: used?.scopes ?? 0 } } : {}),
     };
   });

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { DRIFT_REPORT } from '../drift/report.ts';
 import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 import { partOf } from '../http/part.ts';
+import { PAUSE } from '../orders/standing-orders.ts';
 import { FLEET_LIST } from './fleet-schemas.ts';
-import { KEY_SUMMARY, PAUSED } from './key-schemas.ts';
+import { KEY_SUMMARY } from './key-schemas.ts';
 
 /** Most entries of a list; the rest is counted. */
 export const MOST_LISTED_NOW = 50;
@@ -35,7 +36,7 @@ const PARTS = z.object({
       complete: z.boolean().describe('False when there were too many keys to read in time.'),
     }),
   ).describe('Keys that are revoked, not rotated yet, or could not be read; see `GET /keys`.'),
-  pauses: partOf(z.array(PAUSED)).describe('Pauses of all keys, and of single keys that the caller may see.'),
+  pauses: partOf(z.array(PAUSE)).describe('Pauses of all keys, and of single keys that the caller may see.'),
   rotations: partOf(
     z.object({
       underWay: z.array(ROTATION_SUMMARY).describe('Rotations that are neither finished nor blocked.'),
@@ -44,8 +45,11 @@ const PARTS = z.object({
   ).describe('As `GET /rotations`.'),
   drift: partOf(
     z.object({
-      report: DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, counts: true, changeSeconds: true })
+      report: DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, changeSeconds: true })
         .extend({
+          counts: z
+            .object({ error: count, warning: count, advice: count })
+            .describe('Causes by severity; those that are exempt are not counted.'),
           causes: DRIFT_REPORT.shape.causes.describe('Those that count, worst first.'),
           moreCauses: count,
           changes: DRIFT_REPORT.shape.changes.unwrap().describe('The last changes that events reported, newest first.'),
@@ -65,7 +69,7 @@ const VERDICT = {
     .describe('`good`: healthy. `warn`: needs attention. `bad`: data is cut off or will be. `none`: not known yet.'),
 };
 
-export const NOW = PARTS.partial().extend(VERDICT);
+export const NOW = PARTS.extend(VERDICT);
 
 export type NowParts = z.output<typeof PARTS>;
 export type NowAnswer = z.output<typeof NOW>;

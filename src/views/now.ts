@@ -1,11 +1,14 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { PartTaken } from '../azure/read-cache.ts';
+import type { DriftCause } from '../drift/report.ts';
+import { findingState } from '../fleet/health.ts';
+import type { HealthState } from '../fleet/health-states.ts';
 import type { RouteKey } from '../http/access.ts';
-import { contentTag, type HeaderReader, jsonResponse, tagged, tagsHad } from '../http/answers.ts';
+import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { partContent, partView } from '../http/part.ts';
 import type { AnswerContext } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { pausedView } from '../orders/standing-orders.ts';
+import type { Reason } from '../reasons.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import type { KeySummary } from './key-schemas.ts';
 import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from './now-schemas.ts';
@@ -22,9 +25,7 @@ interface NowSight extends AnswerContext {
   readonly requireFleet: () => void;
 }
 
-/** Characters of the tag of a part. */
-const TAG_LENGTH = 11;
-/** An unchanged part gets a new tag at each step of its age, so that its age is sent. Milliseconds. */
+/** Unchanged parts get a new tag at each step of their age, so that it is sent. Milliseconds. */
 const AGE_STEP_MS = 30_000;
 
 /** Changes that are listed. */
@@ -33,14 +34,8 @@ const CHANGES = 20;
 /** A drift report is old after so long, which is also when the alert on a missing check fires. Milliseconds. */
 const OLD_MS = 2 * 86_400_000;
 
-interface SeenPart<P extends keyof NowParts> {
-  readonly part: NowParts[P];
-  readonly tag: string;
-}
-type SeenParts = { readonly [P in keyof NowParts]: SeenPart<P> };
-
-/** Never throws: a part that could not be read has a problem instead. */
-export async function seeParts(take: TakeReadings, sight: NowSight): Promise<SeenParts> {
+/** The parts as the caller sees them. Never throws: a part that could not be read has a problem instead. */
+export async function seeParts(take: TakeReadings, sight: NowSight): Promise<NowParts & { readonly steps: number[] }> {
   const { reaches, requireFleet } = sight;
   // A part that the caller may not see is not read.
   const ofFleet = async <T>(taking: () => Promise<PartTaken<T>>): Promise<PartTaken<T>> => {
@@ -51,35 +46,23 @@ export async function seeParts(take: TakeReadings, sight: NowSight): Promise<See
       return { error };
     }
   };
-  const [fleet, keys, pauses, rotations, drift] = await Promise.all([
+  const all = await Promise.all([
     take.fleet(),
     take.keys(),
     take.pauses(),
     ofFleet(take.rotations),
     ofFleet(take.drift),
   ]);
-  const see = <P extends keyof NowReadings>(
-    taken: PartTaken<NowReadings[P]>,
-    show: (of: NowReadings[P]) => NowValue<P>,
-  ) => seen<P>(taken, show, sight);
+  const [fleet, keys, pauses, rotations, drift] = all;
   const listed = new Set('value' in rotations ? rotations.value.map(({ key }) => key.toLowerCase()) : []);
   return {
-    fleet: see<'fleet'>(fleet, (snapshot) => fleetOf(snapshot, reaches)),
-    keys: see<'keys'>(keys, (reading) => keysOf(reading, sight, listed)),
-    pauses: see<'pauses'>(pauses, (all) => pausesOf(all, reaches)),
-    rotations: see<'rotations'>(rotations, (all) => ({ underWay: first(all), moreUnderWay: rest(all) })),
-    drift: see<'drift'>(drift, (report) => driftOf(report, sight.now)),
+    fleet: partView(fleet, (snapshot) => fleetOf(snapshot, reaches), sight),
+    keys: partView(keys, (reading) => keysOf(reading, sight, listed), sight),
+    pauses: partView(pauses, (pauses) => pausesOf(pauses, reaches), sight),
+    rotations: partView(rotations, (open) => ({ underWay: first(open), moreUnderWay: rest(open) }), sight),
+    drift: partView(drift, (report) => driftOf(report, sight.now), sight),
+    steps: all.map((taken) => ('ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0)),
   };
-}
-
-function seen<P extends keyof NowReadings>(
-  taken: PartTaken<NowReadings[P]>,
-  show: (of: NowReadings[P]) => NowValue<P>,
-  sight: NowSight,
-): SeenPart<P> {
-  const part = partView(taken, show, sight);
-  const steps = 'ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0;
-  return { part: part as NowParts[P], tag: contentTag([partContent(part), steps], TAG_LENGTH) };
 }
 
 function fleetOf(snapshot: NowReadings['fleet'], reaches: NowSight['reaches']): NowValue<'fleet'> {
@@ -118,15 +101,17 @@ function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): 
     const { key } = pause;
     const names = key === undefined ? undefined : parseKeyIdentifier(key);
     const isReached = key === undefined || (names && reaches({ vault: names.vaultName, key: names.keyName }));
-    return isReached ? pausedView(pause) : [];
+    return isReached ? pause : [];
   });
 }
 
 function driftOf(report: NowReadings['drift'], now: Date): NowValue<'drift'> {
   if (!report) return {};
-  const { id, startedOn, complete, counts, causes, changeSeconds } = report;
+  const { id, startedOn, complete, causes, changeSeconds } = report;
   const open = causes.filter(({ exempt }) => !exempt);
   const exempt = causes.length - open.length;
+  const counts = { error: 0, warning: 0, advice: 0 };
+  for (const { severity } of open) counts[severity] += 1;
   const old = now.getTime() - Date.parse(startedOn) > OLD_MS ? ({ old: true } as const) : {};
   const changes = { changes: report.changes.slice(0, CHANGES), ...(changeSeconds ? { changeSeconds } : {}) };
   const listed = { causes: first(open), moreCauses: rest(open), exempt };
@@ -141,35 +126,14 @@ function rest(all: readonly unknown[]): number {
   return Math.max(0, all.length - MOST_LISTED_NOW);
 }
 
-/**
- * The parts as one answer. Its ETag has a tag for each part, so that a caller with an earlier answer can get only the parts
- * that changed.
- */
-export async function showNow(
-  { changed = false, headers }: { readonly changed?: boolean; readonly headers: HeaderReader },
-  sight: NowSight,
-  take: TakeReadings,
-): Promise<HttpResponseInit> {
-  const seen = await seeParts(take, sight);
-  const parts = Object.fromEntries(entriesOf(seen).map(([name, { part }]) => [name, part])) as NowParts;
-  const tags = entriesOf(seen).map(([, { tag }]) => tag);
-  const sent = changed ? changedOf(seen, tagsHad(headers), tags.length) : parts;
-  const answer: NowAnswer = { ...judgeNow(parts), ...sent };
-  return tagged(headers, jsonResponse(200, answer), tags.join('.'));
+/** The parts as one answer. */
+export async function showNow(headers: HeaderReader, sight: NowSight, take: TakeReadings): Promise<HttpResponseInit> {
+  const { steps, ...parts } = await seeParts(take, sight);
+  const answer: NowAnswer = { ...judgeNow(parts), ...parts };
+  return conditional(headers, jsonResponse(200, answer), [...Object.values(parts).map(partContent), steps]);
 }
 
-/** The parts that differ from the caller's answer, whose tags are in the same order. */
-function changedOf(seen: SeenParts, had: readonly string[], parts: number): Partial<NowParts> {
-  const before = had.map((tag) => tag.split('.')).find(({ length }) => length === parts) ?? [];
-  const changed = entriesOf(seen).filter(([, { tag }], place) => tag !== before[place]);
-  return Object.fromEntries(changed.map(([name, { part }]) => [name, part]));
-}
-
-type Entry = { readonly [P in keyof SeenParts]: readonly [P, SeenParts[P]] }[keyof SeenParts];
-
-function entriesOf(seen: SeenParts): readonly Entry[] {
-  return Object.entries(seen) as unknown as readonly Entry[];
-}
+const CONTESTED: Reason = 'ContestedChange';
 
 const WORDS: Readonly<Record<keyof NowParts, string>> = {
   fleet: 'the fleet',
@@ -205,14 +169,16 @@ export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   return { tone: 'good', line: isNarrowed ? 'Healthy, as far as you may see.' : 'Healthy.' };
 }
 
-function wrongOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
+function wrongOf(parts: NowParts): readonly string[] {
+  const { fleet, keys, rotations, drift } = parts;
   const { states } = fleet.value ?? {};
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys.value ?? {};
   const keysRevoked = revoked.length + moreRevoked;
+  // The rotation is held until the account is released, which the cause says.
+  const isContestFound = drift.value?.report?.causes.some(({ reason }) => reason === CONTESTED);
   const stuck = [...(rotations.value?.underWay ?? []), ...notBegun].filter(
-    ({ state }) => state === 'stuck' || state === 'held',
+    ({ state, reason }) => (state === 'stuck' || state === 'held') && !(isContestFound && reason === CONTESTED),
   ).length;
-  const errors = drift.value?.report?.counts.error ?? 0;
   return [
     keysRevoked ? many(keysRevoked, 'key is revoked', 'keys are revoked') : '',
     // The key itself could not be read, or the caller may not see it.
@@ -222,19 +188,33 @@ function wrongOf({ fleet, keys, rotations, drift }: NowParts): readonly string[]
       ? many(states.NoAccess, 'account has no access to the key', 'accounts have no access to the key')
       : '',
     stuck ? many(stuck, 'rotation is stuck', 'rotations are stuck') : '',
-    errors ? `${many(errors, 'error', 'errors')} in the last drift check` : '',
+    causesBeside('error', ['Revoked', 'Blocked', 'NoAccess'], parts),
   ].filter(Boolean);
 }
 
 /** What may become wrong. */
-function doubtsOf({ fleet, drift }: NowParts): readonly string[] {
-  const { states } = fleet.value ?? {};
-  const { report } = drift.value ?? {};
+function doubtsOf(parts: NowParts): readonly string[] {
+  const { states } = parts.fleet.value ?? {};
   return [
     states?.Stale ? many(states.Stale, 'account is behind', 'accounts are behind') : '',
     states?.Unknown ? many(states.Unknown, 'account is not known', 'accounts are not known') : '',
-    report?.counts.warning ? `${many(report.counts.warning, 'warning', 'warnings')} in the last drift check` : '',
+    causesBeside('warning', ['Stale', 'Unknown'], parts),
   ].filter(Boolean);
+}
+
+/** Causes of the last drift check, but for those that the numbers of accounts in these states say already. */
+function causesBeside(
+  severity: 'error' | 'warning',
+  said: readonly HealthState[],
+  { fleet: { value: fleet }, drift }: NowParts,
+): string {
+  const { counts, causes = [] } = drift.value?.report ?? {};
+  const isSaid = (cause: DriftCause): boolean => {
+    const state = findingState({ ...cause, cause });
+    return state !== undefined && said.includes(state) && (fleet?.states[state] ?? 0) > 0;
+  };
+  const number = (counts?.[severity] ?? 0) - causes.filter((one) => one.severity === severity && isSaid(one)).length;
+  return number > 0 ? `${many(number, severity, `${severity}s`)} in the last drift check` : '';
 }
 
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {

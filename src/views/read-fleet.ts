@@ -7,7 +7,7 @@ import type { DriftDetails, DriftReport } from '../drift/report.ts';
 import type { AccountMemoryStore, ReportStore } from '../drift/store/drift-storage-client.ts';
 import type { KeyEffect } from '../effect/effect.ts';
 import type { EffectStore } from '../effect/effect-store-client.ts';
-import type { FleetAccount, FleetIndex } from '../fleet/fleet-index.ts';
+import { type FleetAccount, type FleetIndex, keysOfAccount } from '../fleet/fleet-index.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -74,11 +74,7 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const accounts = (
     await pMap(subscriptions, (id) => collect(fleet.accounts(id)), { concurrency: CONCURRENCY })
   ).flat();
-  const ids = new Map(
-    accounts
-      .flatMap(({ key, scopeUses }) => [...(key ? [key] : []), ...scopeUses.map((use) => use.key)])
-      .map((key) => [key.toLowerCase(), key]),
-  );
+  const ids = new Map(accounts.flatMap(keysOfAccount).map((key) => [key.toLowerCase(), key]));
   const uses = (await pMap(ids.values(), (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });

@@ -4,8 +4,8 @@ import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
 import type { RotationSummary } from '../fleet/rotation-schemas.ts';
 import { orUnavailable } from '../http/problem.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
 import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import type { FleetSnapshot, FleetSnapshots } from './fleet.ts';
 import type { KeyLister, ListKeysPorts } from './key-list.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
@@ -27,6 +27,7 @@ export type NowPorts = FleetPorts &
   RotationViewPorts & {
     readonly settings: { readonly vaults: ManagedVaults };
     readonly driftStorage: Pick<DriftStorage, 'newest'>;
+    readonly orderStore: Pick<OrdersStore, 'read' | 'recent'>;
   };
 
 /** Keys of all vaults that need attention. */
@@ -72,7 +73,7 @@ export class NowBoard {
   }
 
   /** The readings by part. @param ports of the first caller are used for a shared reading */
-  takers(ports: NowPorts, log: Log): TakeReadings {
+  takers(ports: NowPorts): TakeReadings {
     const { keys, pauses, rotations, drift } = this.#parts;
     const take =
       <T>(part: ReadCache<T>, read: () => Promise<T>) =>
@@ -80,9 +81,9 @@ export class NowBoard {
         part.take('', read, WAIT_MS, ports.now);
     return {
       fleet: () => this.#snapshots.take(ports, WAIT_MS),
-      keys: take(keys, () => readUnusualKeys(this.#lister, ports, log)),
-      pauses: take(pauses, () => readPauses(ports, log)),
-      rotations: take(rotations, () => readOpenRotations(ports, log)),
+      keys: take(keys, () => readUnusualKeys(this.#lister, ports)),
+      pauses: take(pauses, () => readPauses(ports)),
+      rotations: take(rotations, () => readOpenRotations(ports)),
       drift: take(drift, () => fromDriftStorage(() => ports.driftStorage.newest())),
     };
   }
@@ -94,20 +95,15 @@ export function fromDriftStorage<T>(read: () => Promise<T>): Promise<T> {
 }
 
 /** @throws {@link HttpProblem} 503 */
-async function readPauses(
-  { control, now }: Pick<NowPorts, 'control' | 'now'>,
-  log: Log,
-): Promise<readonly PauseOrder[]> {
+async function readPauses({ orderStore, now }: Pick<NowPorts, 'orderStore' | 'now'>): Promise<readonly PauseOrder[]> {
   const state = await orUnavailable(
-    () => control.readNow(log),
+    () => orderStore.read(),
     (why) => `What is paused cannot be read: ${why} Without that nothing is moved.`,
   );
   return openPauses(state, now());
 }
 
-async function readUnusualKeys(lister: KeyLister, ports: NowPorts, log: Log): Promise<UnusualKeys> {
-  // Not awaited: it ends before the vaults answer.
-  void ports.control.refresh(log);
+async function readUnusualKeys(lister: KeyLister, ports: NowPorts): Promise<UnusualKeys> {
   const endMs = performance.now() + KEYS_MS;
   const keys: KeySummary[] = [];
   // A vault that failed at an earlier page stays unread, since keys of it may be missing.
@@ -128,11 +124,11 @@ function isUnusual({ revocation, state, rotation }: KeySummary): boolean {
   return revocation !== undefined || state === 'unknown' || (rotation !== undefined && isRotationOpen(rotation));
 }
 
-async function readOpenRotations(ports: NowPorts, log: Log): Promise<readonly RotationSummary[]> {
+async function readOpenRotations(ports: NowPorts): Promise<readonly RotationSummary[]> {
   const underWay: RotationSummary[] = [];
   let after: string | undefined;
   do {
-    const { value, next } = await readRotationPage(after, ports, log);
+    const { value, next } = await readRotationPage(after, ports);
     underWay.push(...value.filter(isRotationOpen));
     after = next;
   } while (after !== undefined);

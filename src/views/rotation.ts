@@ -16,9 +16,8 @@ import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
-import type { KnownOrders } from '../orders/known-orders.ts';
-import { openPauses, PAUSE, type PauseOrder } from '../orders/standing-orders.ts';
+import { findPause, openPauses, PAUSE, type PauseOrder } from '../orders/standing-orders.ts';
+import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { DAY_MS } from '../time/spans.ts';
 
 /** Of longer ago, what moved last is of no interest any more. Milliseconds. */
@@ -35,7 +34,7 @@ export const ROTATION_LIST = z.object({
 /** What a rotation is evaluated from, beside the key's versions and uses. */
 export interface RotationCountPorts {
   readonly rollouts: Pick<RolloutStore, 'read'>;
-  readonly control: Pick<KnownOrders, 'pauseNow' | 'state'>;
+  readonly orderStore: Pick<OrdersStore, 'recent'>;
   readonly writeBudgets: readonly Budget[];
   readonly now: () => Date;
 }
@@ -48,18 +47,17 @@ export interface RotationViewPorts extends RotationCountPorts {
   readonly fleet: Pick<FleetIndex, 'listings'>;
   /** Where accounts are looked after. */
   readonly inSight: InSight;
-  readonly control: KnownOrders;
 }
 
 /** Begins to count how far the rotation of a key is. @throws what the store of rollouts answers */
 export async function rotationCount(
   key: ManagedKey,
   versions: readonly KeyVersion[],
-  { rollouts, control, writeBudgets, now }: RotationCountPorts,
+  { rollouts, orderStore, writeBudgets, now }: RotationCountPorts,
 ): Promise<RotationCount> {
-  const rollout = (await rollouts.read(key.id))?.row;
-  const [pause, { contests }] = [control.pauseNow(key.id), control.state];
-  return new RotationCount({ key, versions, rollout, pause, contests, writeBudgets, now: now() });
+  const [stored, orders] = await Promise.all([rollouts.read(key.id), orderStore.recent()]);
+  const [pause, { contests }] = [findPause(orders, key.id, now()), orders];
+  return new RotationCount({ key, versions, rollout: stored?.row, pause, contests, writeBudgets, now: now() });
 }
 
 /**
@@ -96,7 +94,7 @@ export interface RotationPage {
  * @throws what the store of rollouts answers
  */
 export async function listRotations(after: string | undefined, ports: RotationViewPorts): Promise<RotationPage> {
-  const { rollouts, settings, control, now } = ports;
+  const { rollouts, settings, orderStore, now } = ports;
   const keys: ManagedKey[] = [];
   for await (const { name, row } of rollouts.all()) {
     const key = settings.vaults.key(name);
@@ -111,7 +109,7 @@ export async function listRotations(after: string | undefined, ports: RotationVi
   const once = { ...ports, fleet: { listings: listed } };
   const value = await pMap(page, (key) => summaryOf(key, once), { concurrency: CONCURRENCY });
   const next = keys.length > page.length ? page.at(-1)?.id : undefined;
-  return { value, pauses: openPauses(control.state, now()), ...(next ? { next } : {}) };
+  return { value, pauses: openPauses(await orderStore.recent(), now()), ...(next ? { next } : {}) };
 }
 
 async function summaryOf(key: ManagedKey, ports: RotationViewPorts): Promise<RotationSummary> {
@@ -124,7 +122,7 @@ async function summaryOf(key: ManagedKey, ports: RotationViewPorts): Promise<Rot
 
 /** A rotation without the uses by name. */
 export function summarize(rotation: Rotation): RotationSummary {
-  const { oldestWaiting: _, failedUses: __, waitingUses: ___, places, ...summary } = rotation;
+  const { oldestWaiting: _, failedUses: __, places, ...summary } = rotation;
   return isRotationOpen(rotation) ? { ...summary, places } : summary;
 }
 
@@ -134,29 +132,19 @@ export function isRotationOpen({ state }: Pick<RotationSummary, 'state'>): boole
 }
 
 /** A page of the rotations that are under way or finished lately. @throws {@link HttpProblem} 503 */
-export async function showRotations(
-  after: string | undefined,
-  ports: RotationViewPorts,
-  log: Log,
-): Promise<HttpResponseInit> {
-  const { value, pauses, next } = await readRotationPage(after, ports, log);
+export async function showRotations(after: string | undefined, ports: RotationViewPorts): Promise<HttpResponseInit> {
+  const { value, pauses, next } = await readRotationPage(after, ports);
   const nextLink = next ? { nextLink: `/api/rotations?after=${encodeURIComponent(next)}` } : {};
   return jsonResponse(200, { value, pauses, ...nextLink });
 }
 
 /** @throws {@link HttpProblem} 503 */
-export async function readRotationPage(
-  after: string | undefined,
-  ports: RotationViewPorts,
-  log: Log,
-): Promise<RotationPage> {
-  await ports.control.refresh(log, true);
+export async function readRotationPage(after: string | undefined, ports: RotationViewPorts): Promise<RotationPage> {
   return orSay(() => listRotations(after, ports));
 }
 
 /** @throws {@link HttpProblem} 404, 503 */
-export async function showRotation(key: ManagedKey, ports: RotationViewPorts, log: Log): Promise<HttpResponseInit> {
-  await ports.control.refresh(log, true);
+export async function showRotation(key: ManagedKey, ports: RotationViewPorts): Promise<HttpResponseInit> {
   const rotation = await orSay(() => readKeyRotation(key, ports));
   if (rotation.reason === 'KeyNotFound') throw new HttpProblem('KeyNotManaged');
   return jsonResponse(200, rotation);

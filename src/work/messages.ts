@@ -5,14 +5,12 @@ import { parseJson } from '../text.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
 export const KEY_WORK = 'key-work';
-/** Queue of version 2, of work about one storage account. */
-export const ACCOUNT_WORK = 'account-work';
 /** Queue of hints that subscriptions have work items. */
 export const FLEET_WORK = 'fleet-work';
 /** Queue of hints that the outbox has a notification to send. */
 export const NOTIFY_WORK = 'notify-work';
-export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
-export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, ACCOUNT_WORK, NOTIFY_WORK];
+export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof NOTIFY_WORK;
+export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, NOTIFY_WORK];
 
 /** Longest texts of people and their tokens in a message; the writer cuts off the rest. In characters. */
 export const MOST_CHARACTERS = {
@@ -59,8 +57,6 @@ const cause = z.strictObject({
 const carried = {
   cause,
   attempt: z.int().min(0).max(1_000).default(0),
-  /** Since when it has been deferred without a try that counts (ISO 8601); absent if the last try counted. */
-  deferredSince: z.iso.datetime().optional(),
   /** W3C trace context of the sender, so that one trace goes over the queues. An invalid one is ignored. */
   traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 };
@@ -89,17 +85,6 @@ const keyWork = z.object({
   ...carried,
 });
 
-/** Of version 2, about an account: it becomes a work item. Fields that are not needed for that are ignored. */
-const accountWork = z.object({
-  kind: z.enum(['account', 'scopes']),
-  /** ARM id. */
-  account: z.string().min(1).max(500),
-  location: z.string().max(60),
-  /** Key identifier without a version; absent in `scopes`. */
-  key: z.string().min(1).max(300).optional(),
-  ...carried,
-});
-
 /** "Rotate this key if it is due." */
 const rotateWork = z.object({
   kind: z.literal('rotate'),
@@ -111,11 +96,8 @@ const rotateWork = z.object({
 /** "Check the changes that events reported." A hint: the rows of the changes count. */
 const changesWork = z.object({ kind: z.literal('changes'), ...carried });
 
-/** Of version 2, about the rotation or the re-key of a key: the key is reconciled. */
-const oldKeyWork = z.object({ kind: z.enum(['rotation', 'rekey']), key: z.string().min(1).max(300), ...carried });
-
-/** Of version 2, about features that were removed: logged, and dropped. */
-const droppedWork = z.object({ kind: z.enum(['approval', 'accountRevocation']), ...carried });
+/** Of version 2, and dropped: the drift check finds what it was about. */
+const oldWork = z.object({ kind: z.enum(['rotation', 'rekey', 'approval', 'accountRevocation']), ...carried });
 
 /** "Probe whether the file services of this key's dependents show its last revocation or restore." */
 const probeWork = z.object({
@@ -138,15 +120,13 @@ const revocationWork = z.object({
   ...carried,
 });
 
-const notificationId = z.string().regex(/^[0-9a-f]{32}$/);
-
 /** "Send that notification of the outbox to that target." */
 const notifyWork = z.object({
   kind: z.literal('notify'),
   /** Name of a target of `CMK_NOTIFY`. */
   target: z.string().min(1).max(32),
-  /** Id of the notification. Version 2 sent the whole of it, of which no more is believed. */
-  notification: notificationId.or(z.object({ id: notificationId }).transform(({ id }) => id)),
+  /** Its id. */
+  notification: z.string().regex(/^[0-9a-f]{32}$/),
   ...carried,
 });
 
@@ -156,25 +136,22 @@ const keyQueueWork = z.discriminatedUnion('kind', [
   rotateWork,
   changesWork,
   revocationWork,
-  oldKeyWork,
-  droppedWork,
+  oldWork,
 ]);
 
 export type Cause = z.output<typeof cause>;
 
 type FleetQueueWork = z.output<typeof fleetWork>;
 export type KeyWork = z.output<typeof keyWork>;
-export type AccountWork = z.output<typeof accountWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
 /** What waits in {@link KEY_WORK}. */
 export type KeyQueueWork = z.output<typeof keyQueueWork>;
-export type Work = KeyQueueWork | FleetQueueWork | AccountWork | NotifyWork;
+export type Work = KeyQueueWork | FleetQueueWork | NotifyWork;
 
 export const parseFleetWork = parserOf(fleetWork);
-export const parseAccountWork = parserOf(accountWork);
 export const parseNotifyWork = parserOf(notifyWork);
 export const parseKeyQueueWork = parserOf(keyQueueWork);
 

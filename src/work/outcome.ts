@@ -11,8 +11,6 @@ export type Outcome =
       readonly reason: Reason;
       readonly detail: string;
       readonly counts: boolean;
-      /** It waits on purpose, so that the wait is not reported, however long it takes. */
-      readonly quiet?: true;
       /** Limit of tries that count, if lower than usual. */
       readonly maxTries?: number;
       readonly delaySeconds: number | undefined;

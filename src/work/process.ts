@@ -1,18 +1,20 @@
 import { InvalidMessageError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { HOUR_MS } from '../time/spans.ts';
-import type { AtMostEvery } from './at-most-every.ts';
 import type { Work, WorkQueueName } from './messages.ts';
 import type { Outcome } from './outcome.ts';
-import { afterFailure, afterThrottling } from './retry.ts';
 import type { WorkQueue } from './work-queue-client.ts';
 
 /** host.json: `extensions.queues.maxDequeueCount`. After so many failed invocations the host moves a message to poison. */
 export const MAX_DEQUEUE_COUNT = 5;
 
-/** Work that is deferred for longer than this, without a try that counts, is reported. Milliseconds. */
-const LONG_MS = HOUR_MS;
+/**
+ * After so many tries a message goes to the poison queue: with the delays below about 100 minutes, which is longer than
+ * a role assignment takes to propagate (Azure RBAC troubleshooting: up to 10 minutes) and than most outages last.
+ */
+const MAX_ATTEMPTS = 24;
+/** The first delay, doubled with each try that counts, and the longest. Seconds. */
+const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 
 export interface Received {
   /** The message as the host hands it over: an object for JSON, else text. */
@@ -31,9 +33,6 @@ interface Delivered {
   readonly queueName: WorkQueueName;
   readonly received: Received;
   readonly queue: WorkQueue;
-  /** Limits how often this instance reports long deferral of the same group of work. */
-  readonly reports: AtMostEvery;
-  readonly now: () => Date;
   readonly log: Log;
 }
 
@@ -69,62 +68,30 @@ export async function processWork<W extends Work>(delivery: Delivery<W>): Promis
 }
 
 async function requeue(
-  delivery: Delivered,
+  { queueName, queue, log, ...delivery }: Delivered,
   work: Work,
   outcome: Extract<Outcome, { outcome: 'retry' }>,
 ): Promise<void> {
-  const { queueName, queue, reports, now, log } = delivery;
-  const retry = outcome.counts
-    ? afterFailure(work.attempt, outcome.maxTries)
-    : afterThrottling({ retryAfterSeconds: outcome.delaySeconds }, work.attempt);
-  if (!retry.again) {
-    await poison(delivery, outcome.reason, `Failed after ${work.attempt + 1} tries. ${outcome.detail}`);
+  const { reason, detail } = outcome;
+  const next = nextTry(work.attempt, outcome);
+  if (!next) {
+    await poison({ queueName, queue, log, ...delivery }, reason, `Failed after ${work.attempt + 1} tries. ${detail}`);
     return;
   }
+  await queue.send(queueName, { ...work, attempt: next.attempt }, next.delaySeconds);
+  log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
+}
+
+/** Undefined: it was tried often enough. A throttled try does not count, so it never poisons a message. */
+export function nextTry(
+  attempt: number,
+  { counts, delaySeconds, maxTries = MAX_ATTEMPTS }: Omit<Extract<Outcome, { outcome: 'retry' }>, 'outcome'>,
+): { readonly attempt: number; readonly delaySeconds: number } | undefined {
+  if (!counts) return { attempt, delaySeconds: Math.max(1, delaySeconds ?? FIRST_DELAY) };
+  if (attempt + 1 >= maxTries) return undefined;
   // A longer `Retry-After` takes precedence over the app's own schedule.
-  const delaySeconds = Math.max(retry.delaySeconds, outcome.delaySeconds ?? 0);
-  const { quiet } = outcome;
-  const deferredSince = outcome.counts || quiet ? undefined : (work.deferredSince ?? now().toISOString());
-  const next: Work = { ...work, attempt: retry.attempt, deferredSince };
-  await queue.send(queueName, next, delaySeconds);
-  const message = `${REASONS[outcome.reason]} ${outcome.detail}`;
-  // Thousands of messages may wait for the same cause.
-  if (quiet && !reports.due(`${outcome.reason} ${placeOf(work)}`, now().getTime())) return;
-  log({
-    level: quiet ? 'info' : 'warning',
-    reason: outcome.reason,
-    message,
-    work,
-    delaySeconds,
-    attempt: retry.attempt,
-  });
-  if (deferredSince !== undefined) reportLong(delivery, next, deferredSince, outcome);
-}
-
-/** A throttled message never becomes a poison message, so that this report is the only alert. */
-function reportLong(
-  { queueName, reports, now, log }: Delivered,
-  work: Work,
-  deferredSince: string,
-  { reason, detail }: Extract<Outcome, { outcome: 'retry' }>,
-): void {
-  const nowMs = now().getTime();
-  const where = placeOf(work);
-  if (nowMs - Date.parse(deferredSince) < LONG_MS || !reports.due(`${reason} ${where}`, nowMs)) return;
-  const message = `${REASONS.DeferredForLong} ${where} since ${deferredSince} (${reason}): ${detail}`;
-  log({ level: 'error', reason: 'DeferredForLong', message, queue: queueName, because: reason, deferredSince, work });
-}
-
-/**
- * Name of the group of work that is deferred for the same cause: a subscription and region, the target of notifications, or a
- * key.
- */
-function placeOf(work: Work): string {
-  if (work.kind === 'notify') return work.target;
-  if (work.kind === 'changes') return work.kind;
-  if (work.kind === 'subscriptions') return work.subscriptions[0] ?? '';
-  if ('account' in work) return `${work.account.split('/')[2]}/${work.location}`;
-  return 'key' in work ? work.key : work.kind;
+  const ownSeconds = Math.min(FIRST_DELAY * 2 ** attempt, LONGEST_DELAY);
+  return { attempt: attempt + 1, delaySeconds: Math.max(ownSeconds, delaySeconds ?? 0) };
 }
 
 async function poison(delivery: Delivered, because: Reason, detail: string): Promise<void> {

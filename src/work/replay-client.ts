@@ -1,10 +1,8 @@
 import type { QueueServiceClient } from '@azure/storage-queue';
 import {
-  ACCOUNT_WORK,
   FLEET_WORK,
   KEY_WORK,
   NOTIFY_WORK,
-  parseAccountWork,
   parseFleetWork,
   parseKeyQueueWork,
   parseNotifyWork,
@@ -18,7 +16,6 @@ const VISIBILITY_SECONDS = 60;
 const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
   [KEY_WORK]: parseKeyQueueWork,
   [FLEET_WORK]: parseFleetWork,
-  [ACCOUNT_WORK]: parseAccountWork,
   [NOTIFY_WORK]: parseNotifyWork,
 };
 
@@ -33,15 +30,9 @@ interface ReplayResult {
 /**
  * Puts the messages of a poison queue back to work, with their tries counted from zero. Each is added to the work queue
  * before it is taken off the poison queue: killed in between, it is there twice, and doing it twice changes nothing.
- *
- * @param from the same queue in another account, in place of the poison queue
  */
-export async function replay(
-  service: QueueServiceClient,
-  queue: WorkQueueName,
-  from = service.getQueueClient(`${queue}-poison`),
-): Promise<ReplayResult> {
-  const work = service.getQueueClient(queue);
+export async function replay(service: QueueServiceClient, queue: WorkQueueName): Promise<ReplayResult> {
+  const [work, from] = [service.getQueueClient(queue), service.getQueueClient(`${queue}-poison`)];
   const left = new Map<string, string>();
   let replayed = 0;
   // What arrives while this runs may be what was just put back and failed again: it is left for the next run.
@@ -80,7 +71,7 @@ export async function replay(
 function restart(queue: WorkQueueName, text: string): string | undefined {
   try {
     const work = PARSERS[queue](JSON.parse(text));
-    return JSON.stringify({ ...work, attempt: 0, deferredSince: undefined });
+    return JSON.stringify({ ...work, attempt: 0 });
   } catch {
     return undefined;
   }

@@ -3,7 +3,6 @@ import { workQueues } from '../azure/app-storage.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
 import { type Cause, KEY_WORK, type Work, type WorkQueueName } from './messages.ts';
-import { toQueueDelay } from './retry.ts';
 
 /** Where work waits. Messages are plain JSON (host.json: `messageEncoding` none) and never expire. */
 export interface WorkQueue {
@@ -36,6 +35,9 @@ interface TextRequeue {
   requeueText(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
 }
 
+/** Azure Queue Storage allows a visibility timeout of at most 7 days; one minute less allows for clock skew. */
+const MOST_DELAY_SECONDS = 7 * 24 * 3600 - 60;
+
 /** Messages travel as XML, which has no place for these; a queue that holds one gives out nothing any more. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;
@@ -48,17 +50,14 @@ export function createWorkQueue(
   const textOf = (work: Work): string =>
     JSON.stringify({ ...work, traceparent: telemetry.traceparent() ?? work.traceparent });
   const service = workQueues(settings, credential);
-  const add = (queue: string, text: string, visibilityTimeout: number) =>
-    service
-      .getQueueClient(queue)
-      .sendMessage(text.replace(NOT_XML, '\uFFFD'), { visibilityTimeout, messageTimeToLive: -1 });
   const send = async (queue: string, text: string, visibilityTimeout: number): Promise<void> => {
-    await add(queue, text, visibilityTimeout);
+    const options = { visibilityTimeout, messageTimeToLive: -1 };
+    await service.getQueueClient(queue).sendMessage(text.replace(NOT_XML, '\uFFFD'), options);
   };
   return {
     send: (queue, work, delaySeconds = 0) =>
-      send(queue, textOf(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
-    requeueText: (queue, text, delaySeconds) => send(queue, text, toQueueDelay(delaySeconds)),
+      send(queue, textOf(work), Math.min(Math.ceil(delaySeconds), MOST_DELAY_SECONDS)),
+    requeueText: (queue, text, delaySeconds) => send(queue, text, delaySeconds),
     length: async (queue) => (await service.getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0,
     poison: (queue, text) => send(`${queue}-poison`, text, 0),
   };

@@ -77,7 +77,7 @@ describe('verification of a chain', () => {
       (l) => l.splice(0, 3, '{}'),
       [`${A}:1 LineUnreadable`, `${A}:2 StartMissing`],
     ],
-    ['two lines swapped', (l) => l.splice(1, 2, l[2] ?? '', l[1] ?? ''), [`${A}:3 LineMoved`]],
+    ['two lines swapped', (l) => l.splice(1, 2, l[2] ?? '', l[1] ?? ''), [`${A}:2 LineMissing`, `${A}:3 LineMoved`]],
     ['a line moved to the end', (l) => l.splice(3, 0, ...l.splice(0, 1)), [`${A}:1 StartMissing`, `${A}:4 LineMoved`]],
     ['a line twice', (l) => l.splice(2, 0, l[1] ?? ''), [`${A}:3 LineRepeated`]],
     ['no closing record', (l) => l.splice(5, 1), [`${A} FileNotClosed`, `${B}:1 LineMissing`]],

@@ -60,8 +60,8 @@ async function shown(part: 'found' | 'gone', reason: string, resource: string, o
 
 /** Runs the command that the finding prints, as a person does who has copied it. */
 async function runPrinted(reason: string, resource: string): Promise<void> {
-  const { value } = (await call('GET', '/drift/newest/findings')) as { value: DriftReport['findings'] };
-  const found = value.find((one) => one.reason === reason && one.resource.toLowerCase() === resource.toLowerCase());
+  const { findings } = (await call('GET', '/drift')) as DriftReport;
+  const found = findings.find((one) => one.reason === reason && one.resource.toLowerCase() === resource.toLowerCase());
   const command = found?.command ?? '';
   if (command.startsWith('az ')) {
     expect(await az.script(command, import.meta.dirname)).toMatchObject({ code: 0 });

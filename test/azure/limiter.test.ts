@@ -104,6 +104,16 @@ describe('Limiter', () => {
     expect(after.take('westeurope', { reads: 1 }, NOON + 600_000)).toBe(0);
   });
 
+  it('gives the next holder no second burst of the budgets of Azure Resource Manager', () => {
+    const regions = Array.from({ length: 60 }, (_, index) => `region${index}`);
+    const burst = (limiter: Limiter, nowMs: number): number =>
+      regions.flatMap((region) => takeUntil(limiter, nowMs + 1, { reads: 1, writes: 1 }, nowMs, region)).length;
+    const before = new Limiter(1);
+    expect(burst(before, NOON)).toBe(190);
+    const after = new Limiter(1, JSON.parse(JSON.stringify(before.usage())));
+    expect(burst(after, NOON + 1_000)).toBe(10);
+  });
+
   it('never admits more in any span than a budget has, however calls come', () => {
     const gap = fc.integer({ min: 0, max: 20_000 });
     fc.assert(

@@ -3,16 +3,16 @@ import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import type { LocalAzure } from '../../local/azure/server.ts';
 import type { Key, RoleDefinition } from '../../local/azure/world.ts';
-import { handleRestore } from '../../src/break-glass/handle-restore.ts';
-import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
-import type { RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
+import type { RestoreResponse, RevokeResponse } from '../../src/api/break-glass-schemas.ts';
+import { handleRestore } from '../../src/api/restore.ts';
+import { handleRevoke } from '../../src/api/revoke.ts';
 import type { HttpProblem } from '../../src/http/problem.ts';
-import { auditedCaller, type Caller } from '../../src/http/token-claims.ts';
+import type { Caller } from '../../src/http/token-claims.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
-import type { RevocationCall } from '../../src/revocation/follow-ups.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
+import { callKey } from '../support/key-calls.ts';
 import type { Wire } from '../support/wire.ts';
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -75,17 +75,14 @@ export function revocationOn(key: TestKey): string {
   return records.sort((a, b) => ((a[1] ?? '') < (b[1] ?? '') ? 1 : -1))[0]?.[0] ?? 'none';
 }
 
-export function callOf(caller: Caller, correlationId: string, { reason }: { readonly reason: string }): RevocationCall {
-  return { caller: auditedCaller(caller), correlationId, why: reason, ticket: undefined };
-}
-
 /** Revokes and restores as the API does, by people of these names. */
 export function breakGlass(wire: Wire) {
   const log = wire.log;
   return {
     revoke: (key: TestKey, services: Services, who = 'alice'): Promise<RevokeResponse> => {
-      const call = callOf(person(who), `revoke-${key.name}`, { reason: 'A laptop was stolen' });
-      return handleRevoke(managed(key, services), call, services, log);
+      const body = { reason: 'A laptop was stolen', confirm: `${key.vault.name}/${key.name}` };
+      const call = { services, log, caller: person(who), body, correlationId: `revoke-${key.name}` };
+      return callKey(handleRevoke, managed(key, services), call);
     },
     restore: (
       key: TestKey,
@@ -94,8 +91,8 @@ export function breakGlass(wire: Wire) {
       revocation: string = revocationOn(key),
     ): Promise<RestoreResponse> => {
       const body = { reason: 'The laptop is back', revocation };
-      const call = callOf(person(who), `restore-${key.name}`, body);
-      return handleRestore(managed(key, services), body, call, services, log);
+      const call = { services, log, caller: person(who), body, correlationId: `restore-${key.name}` };
+      return callKey(handleRestore, managed(key, services), call);
     },
   };
 }

@@ -70,7 +70,7 @@ describe('a key with 30 versions, 25 of them enabled, 3 of those used by pinned 
       services,
     );
 
-    expect(restored).toMatchObject({ end: 'restored', recovered: false });
+    expect(restored).toMatchObject({ end: 'Restored', recovered: false });
     expect(enabledOf(key).map(({ version }) => version)).toEqual(before);
     const tags = versionsOf(key).map((version) => Object.keys(version.tags ?? {}));
     expect(tags.flat()).toEqual(Array(25).fill(RESTORED_TAG));

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import { dryRunRevoke } from '../../src/break-glass/handle-revoke.ts';
-import { keyStatus } from '../../src/break-glass/key-status.ts';
+import type { RevokeResponse } from '../../src/api/break-glass-schemas.ts';
+import { handleRevoke } from '../../src/api/revoke.ts';
 import type { Services } from '../../src/services.ts';
+import { callKey, keyStatus } from '../support/key-calls.ts';
 import { useWire } from '../support/wire.ts';
 import { breakGlass, enabledOf, keyOf, managed } from './break-glass-fixture.ts';
 
@@ -22,7 +23,9 @@ it.each([
   try {
     const asked = managed(key, services());
     const told = (warnings: readonly string[] = []) => warnings.filter((warning) => /own storage is/.test(warning));
-    expect(told((await dryRunRevoke(asked, services())).warnings)).toEqual(expected);
+    const query = { dryRun: true };
+    const dry = await callKey<RevokeResponse>(handleRevoke, asked, { services: services(), query });
+    expect(told(dry.warnings)).toEqual(expected);
     expect(told((await keyStatus(asked, services())).warnings)).toEqual(expected);
     expect(enabledOf(key)).toEqual([true, true]);
 

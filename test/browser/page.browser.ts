@@ -138,10 +138,9 @@ describe('break-glass through the page alone', () => {
     expect(lines[0]).toMatch(/^time,action,resource,by,why/);
     expect(lines.slice(1).every((line) => line.includes(',key.revoke,'))).toBe(true);
     expect(lines.length).toBeGreaterThan(1);
-    await auditor.getByText('The chain holds').waitFor();
     expect(await auditor.locator('img').count()).toBe(0);
     await auditor.getByRole('link', { name: 'key.revoke' }).first().click();
-    await auditor.getByText('It is as it was written').waitFor();
+    await auditor.getByText('Intact').waitFor();
     expect(await auditor.title()).toMatch(/^Record \d+ /);
   });
 
@@ -205,11 +204,7 @@ describe('who asked for a key', () => {
     const { page } = await as('operator', '#/keys/kv-files/archive-key');
     const log = page.getByRole('region', { name: 'Key usage from the vault’s log' });
     await log.getByText(/^The vault’s log has entries from .* to .* Use before and after/).waitFor();
-    await log.getByText(/^\d+ gaps? in the log: no client called the vault, or the log was off/).waitFor();
-    await log
-      .getByText(/^Nothing from .* to /)
-      .first()
-      .waitFor();
+    await log.getByText(/^\d+ gaps? in the log, the latest from .* to .*: no client called the vault/).waitFor();
     const current = account.encryption.keyvaultproperties?.keyversion ?? '';
     const row = log.getByRole('row').filter({ has: page.getByRole('rowheader', { name: current.slice(0, 8) }) });
     expect(await row.getByText(`by ${identity.principalId}`).count()).toBeGreaterThan(0);
@@ -247,9 +242,7 @@ describe('what is not known of a key', () => {
     const usage = { trackedSince: at(0), trackedUntil: at(21), gaps, versions };
     const page = await withStatus('#/keys/kv-files/archive-key', { usage });
     const log = page.getByRole('region', { name: 'Key usage from the vault’s log' });
-    await log.getByText(/^5 gaps in the log/).waitFor();
-    expect(await log.getByRole('listitem').count()).toBe(4);
-    await log.getByText('… and 2 earlier ones.').waitFor();
+    await log.getByText(/^5 gaps in the log, the latest from /).waitFor();
     const rows = await log.getByRole('row').allInnerTexts();
     expect(rows.some((row) => /ffffffff \(not of this key now\).*by application app-of-someone/s.test(row))).toBe(true);
     expect(rows.some((row) => /No version named.*by a client that the log does not name/s.test(row))).toBe(true);
@@ -301,7 +294,7 @@ describe('what is under way', () => {
     });
     expect(rotated.status).toBe(200);
     const section = page.getByRole('region', { name: 'Rotations under way' });
-    await section.getByText('0 of 2 moved, 2 waiting').waitFor({ timeout: 30_000 });
+    await section.getByText('0 of 2').waitFor({ timeout: 30_000 });
     await section.getByText('Paused', { exact: true }).waitFor();
     await paused.getByText('Resume kv-records/records-key').first().click();
     await paused.getByText('At once: 2 pending accounts and scopes move to the newest version.').waitFor();
@@ -315,7 +308,7 @@ describe('what is under way', () => {
     await moves.getByText('2 accounts to kv-records/records-key').waitFor();
     await moves.getByText('2 records').click();
     await moves.getByRole('link', { name: 'strecords01' }).click();
-    await page.getByText('It is as it was written').waitFor();
+    await page.getByText('Intact').waitFor();
   });
 
   it('is the index, until it is built: every view says so, and how far it is', async () => {
@@ -379,6 +372,18 @@ describe('what is under way', () => {
     await wrong.getByText('storageAccounts write. Changed by').first().waitFor();
     await tag({});
     await wrong.getByText('storageAccounts write. Changed by').nth(1).waitFor({ timeout: 60_000 });
+  });
+
+  it('is a rotation, checked and then made where the key is shown', async () => {
+    await app.advance(2 * 3_600_000);
+    const { page } = await as('operator', `#/keys/${KEY}`);
+    const rotate = page.getByRole('group').filter({ hasText: `Rotate ${KEY}` });
+    await rotate.getByText(`Rotate ${KEY}`).first().click();
+    await rotate.getByText(/^A new version follows [\da-f]{8}\. The app makes \d+ moves in about/).waitFor();
+    expect(await axeFinds(page)).toEqual([]);
+    await rotate.getByLabel('Why').fill('Yearly rotation');
+    await rotate.getByRole('button', { name: `Rotate ${KEY}` }).click();
+    await rotate.getByText('Rotated. Moves begin within seconds.').waitFor();
   });
 
   it('is a re-key, checked and then started where the key is shown', async () => {

@@ -1,5 +1,4 @@
 import { addAccount, addKeyVersion } from '../../local/azure/fleet.ts';
-import type { LocalAzure } from '../../local/azure/server.ts';
 import type { World } from '../../local/azure/world.ts';
 import type { Rotation } from '../../src/fleet/rotation-schemas.ts';
 import { outsider } from '../drift/outsider.ts';
@@ -10,8 +9,36 @@ import { callApi } from './page-people.ts';
 
 const HOUR = 3_600;
 
-/** A key that expires within the hour, with two accounts on it. */
-function addExpiring({ world }: LocalAzure): void {
+/** A role is gone: that of the accounts' identity on kv-files. */
+export async function takeRole(app: App): Promise<void> {
+  const { world } = app.azure;
+  const { roles } = outsider(app.azure);
+  const { principalId } = storageIdentity(world);
+  const vault = vaultNamed(world, 'kv-files');
+  for await (const { id = '' } of roles.roleAssignments.listForScope(vault.id.slice(1), {
+    filter: `assignedTo('${principalId}')`,
+  })) {
+    if (id.includes('/kv-files/')) await roles.roleAssignments.deleteById(id.slice(1));
+  }
+}
+
+/** An account is locked, and its key is rotated: the move meets the lock. */
+export async function lockAccount(app: App): Promise<void> {
+  const administrator = outsider(app.azure);
+  const locked = accountNamed(app.azure.world, 'starchive01');
+  await administrator.arm('PUT', `${locked}/providers/Microsoft.Authorization/locks/audit`, {
+    properties: { level: 'ReadOnly' },
+  });
+  await administrator.keys('kv-files').rotateKey('archive-key');
+  await eventually('the lock is met', async () => {
+    const answer = await callApi(app, 'operator', 'GET', '/rotations/kv-files/archive-key');
+    return ((await answer.json()) as Rotation).failed === 1;
+  });
+}
+
+/** A key with two accounts expires. */
+export async function expireKey(app: App): Promise<void> {
+  const { world } = app.azure;
   const vault = vaultNamed(world, 'kv-files');
   const version = addKeyVersion(world, vault, 'legacy-key', {
     exp: world.clock.nowSeconds() + HOUR,
@@ -21,25 +48,19 @@ function addExpiring({ world }: LocalAzure): void {
     const key = { vault, keyName: 'legacy-key', mode: 'pinned' as const, version };
     addAccount(world, group(world), { name, identity: storageIdentity(world), key });
   }
+  await app.advance(2 * HOUR * 1_000);
 }
 
-/** Five troubles of one night: a role gone, an account locked, a key expired, events lost, an account pinned back. */
-export async function makeTroubles(app: App): Promise<void> {
-  const { world } = app.azure;
-  const administrator = outsider(app.azure);
-  addExpiring(app.azure);
-  await app.advance(2 * HOUR * 1_000);
-
-  const locked = accountNamed(world, 'starchive01');
-  await administrator.arm('PUT', `${locked}/providers/Microsoft.Authorization/locks/audit`, {
-    properties: { level: 'ReadOnly' },
-  });
-  await administrator.keys('kv-files').rotateKey('archive-key');
-
+/** The subscription of kv-files to its new versions is gone. */
+export async function loseEvents({ azure: { world } }: App): Promise<void> {
   const lost = [...world.eventSubscriptions.keys()].find((id) => /\/kv-files\/.*\/cmk-keynewversioncreated$/.test(id));
   if (lost === undefined) throw new Error('kv-files has no subscription to its new versions.');
   world.eventSubscriptions.delete(lost);
+}
 
+/** An account is pinned back three times, after each repair. */
+export async function pinBack(app: App): Promise<void> {
+  const administrator = outsider(app.azure);
   const keys = administrator.keys('kv-files');
   const before = (await keys.getKey('files-key')).properties.version;
   await keys.rotateKey('files-key');
@@ -59,18 +80,15 @@ export async function makeTroubles(app: App): Promise<void> {
       },
     });
   }
+}
 
-  await eventually('the lock is met', async () => {
-    const answer = await callApi(app, 'operator', 'GET', '/rotations/kv-files/archive-key');
-    return ((await answer.json()) as Rotation).failed === 1;
-  });
-  const { principalId } = storageIdentity(world);
-  const vault = vaultNamed(world, 'kv-files');
-  for await (const { id = '' } of administrator.roles.roleAssignments.listForScope(vault.id.slice(1), {
-    filter: `assignedTo('${principalId}')`,
-  })) {
-    if (id.includes('/kv-files/')) await administrator.roles.roleAssignments.deleteById(id.slice(1));
-  }
+/** Five troubles of one night: a role gone, an account locked, a key expired, events lost, an account pinned back. */
+export async function makeTroubles(app: App): Promise<void> {
+  await expireKey(app);
+  await lockAccount(app);
+  await loseEvents(app);
+  await pinBack(app);
+  await takeRole(app);
 }
 
 /** The drift check moves what no event told of. */

@@ -11,7 +11,7 @@ describe('CSV', () => {
     expect(titles).toEqual(['account', 'vault']);
     expect(rows.map(({ line, cells }) => [line, ...cells.values()])).toEqual([
       [3, 'st1', 'a "b", c'],
-      [4, 'st\n2', ''],
+      [5, 'st\n2', ''],
       [6, 'st3', 'x'],
     ]);
   });
@@ -72,7 +72,7 @@ describe('the rows of a bulk command', () => {
   it('are refused with everything that is wrong at once', () => {
     const text = 'account,vault,kty,premium\nst1,kv,EC,\n,kv,,\nst2,,,perhaps\nST1,kv,,\n';
     const read = () => readBulkRows(text, command('--from', 'x'), ['vault']);
-    expect(read).toThrow(/line 2: kty "EC": .*Allowed choices are RSA, RSA-HSM/);
+    expect(read).toThrow(/line 2: option '--kty <type>' argument 'EC' is invalid\. Allowed choices are RSA, RSA-HSM/);
     expect(read).toThrow(/line 3: no account/);
     expect(read).toThrow(/line 4: premium "perhaps": It has to be yes or no/);
     expect(read).toThrow(/line 4: neither the row nor the command line says vault/);

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -25,7 +24,7 @@ async function three() {
   const file = join(folder, `${unique('accounts')}.csv`);
   await writeFile(file, `account,vault\n${accounts.map(({ name }) => `${name},${vault}\n`).join('')}`);
   const args = ['account', 'onboard', '--from', file, '--key', 'files-key', '--identity', identity];
-  return { group, accounts, vault, identity, file, args, resume: `${file}.onboard.resume` };
+  return { group, accounts, vault, identity, file, args };
 }
 const encrypted = (accounts: readonly StorageAccount[]) =>
   accounts.map(({ encryption }) => encryption.keySource === 'Microsoft.Keyvault');
@@ -33,7 +32,7 @@ const document = (out: string) => JSON.parse(out).result;
 
 describe('account onboard --from', () => {
   it('plans, and does nothing in a dry run', async () => {
-    const { args, accounts, resume } = await three();
+    const { args, accounts } = await three();
     const writes = await procedures.writes(async () => {
       const { code, out } = await cmk([...args, '--dry-run']);
       expect(code).toBe(0);
@@ -41,7 +40,6 @@ describe('account onboard --from', () => {
       expect(out).toContain('3 accounts: 3 to be done.');
     });
     expect(writes).toEqual([]);
-    expect(existsSync(resume)).toBe(false);
   });
 
   it('asks, and changes nothing when the answer is not yes or nobody is there', async () => {
@@ -53,8 +51,8 @@ describe('account onboard --from', () => {
     expect(writes).toEqual([]);
   });
 
-  it('does all of them, makes what they share once, and leaves no resume file', async () => {
-    const { args, accounts, vault, resume } = await three();
+  it('does all of them, and makes what they share once', async () => {
+    const { args, accounts, vault } = await three();
     const writes = await procedures.writes(async () => {
       const { code, out, err } = await cmk([...args, '-o', 'json'], { answer: 'yes' });
       expect({ code, err: err.match(/^\[\d\/3\] st\w+: /gm)?.length }).toEqual({ code: 0, err: 3 });
@@ -69,11 +67,10 @@ describe('account onboard --from', () => {
     expect(writes.filter((write) => write.endsWith(`/vaults/${vault}`))).toHaveLength(1);
     expect(writes.filter((write) => write.endsWith('/keys/files-key/create'))).toHaveLength(1);
     expect(encrypted(accounts)).toEqual([true, true, true]);
-    expect(existsSync(resume)).toBe(false);
   });
 
   it('goes on after a failure, says which, and does the rest when run again', async () => {
-    const { args, accounts, resume } = await three();
+    const { args, accounts } = await three();
     const [, second] = accounts;
     procedures.local.faults.add([
       {
@@ -83,19 +80,17 @@ describe('account onboard --from', () => {
     ]);
     const first = await cmk([...args, '--yes', '-o', 'json']);
     expect(first.code).toBe(1);
-    expect(document(first.out)).toMatchObject({ counts: { done: 2, failed: 1 }, resumeFile: resume });
+    expect(document(first.out)).toMatchObject({ counts: { done: 2, failed: 1 } });
     expect(document(first.out).accounts[1]).toMatchObject({ outcome: 'failed', error: { reason: 'Refused' } });
-    expect((await readFile(resume, 'utf8')).match(/"done"/g)).toHaveLength(2);
     procedures.local.faults.clear();
 
     const writes = await procedures.writes(async () => {
       const again = await cmk([...args, '--yes', '-o', 'json']);
       expect(again.code).toBe(0);
-      expect(document(again.out)).toMatchObject({ counts: { before: 2, done: 1 } });
+      expect(document(again.out)).toMatchObject({ counts: { unchanged: 2, done: 1 } });
     });
     expect(writes.every((write) => write.endsWith(`/storageAccounts/${second?.name}`))).toBe(true);
     expect(encrypted(accounts)).toEqual([true, true, true]);
-    expect(existsSync(resume)).toBe(false);
   });
 
   it('starts nothing more after too many failures', async () => {
@@ -122,29 +117,13 @@ describe('account onboard --from', () => {
     expect(encrypted(accounts)).toEqual([true, false, false]);
   });
 
-  it('starts nothing, and asks nothing, where too many would be refused; it says so, and names no file', async () => {
+  it('starts nothing, and asks nothing, where too many would be refused; and it says so', async () => {
     const { args, accounts, file, vault } = await three();
     await writeFile(file, `account,vault\n${accounts[0]?.name},${vault}\nstnowhere,${vault}\nstneither,${vault}\n`);
     const { code, out, err } = await cmk([...args, '--max-failures', '2']);
     expect({ code, asked: err.includes('Add --yes.') }).toEqual({ code: 1, asked: false });
     expect(out).toContain('Nothing was started: 2 would be refused, and --max-failures is 2.');
-    expect(out).not.toContain('.resume');
     expect(encrypted(accounts)).toEqual([false, false, false]);
-  });
-
-  it('changes nothing where what is done could not be written down; looking writes nothing down', async () => {
-    const { args, accounts, file } = await three();
-    const nowhere = ['--resume-file', join(folder, 'no', 'where')];
-    const writes = await procedures.writes(async () => {
-      expect(await cmk([...args, '--yes', ...nowhere])).toMatchObject({
-        code: 2,
-        err: expect.stringMatching(/could not be written into .*--resume-file; nothing was changed/s),
-      });
-    });
-    expect(writes).toEqual([]);
-    await writeFile(file, `account\n${accounts[0]?.name}\n`);
-    const { out } = await cmk(['account', 'verify', '--from', file, ...nowhere]);
-    expect(out).toContain('1 account: 1 failed.');
   });
 
   it('says with the plan what is to be known beforehand, once', async () => {
@@ -154,50 +133,38 @@ describe('account onboard --from', () => {
     const { err } = await cmk(args, { answer: 'no', env: { CMK_VAULTS: '/subscriptions/s/other' } });
     expect(err.match(/is not among CMK_VAULTS/g)).toHaveLength(1);
   });
-
-  it('takes a file of something else for no resume file', async () => {
-    const { args, file } = await three();
-    const { code, err } = await cmk([...args, '--yes', '--resume-file', file]);
-    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('is no file of an earlier run') });
-  });
 });
 
-describe('accounts by a condition', () => {
-  it('are pinned, verified and moved to another key', async () => {
+describe('a list of accounts', () => {
+  it('is pinned and verified', async () => {
     const site = procedures.site();
     const accounts = [procedures.encrypted(site), procedures.encrypted(site)];
-    const where = ['--where', `vault=${site.vault.name}`, '--where', `key=${site.key}`];
-    const pinned = await cmk(['account', 'pin', ...where, '--yes', '-o', 'json', '--resume-file', join(folder, 'a')]);
+    const file = join(folder, `${unique('listed')}.csv`);
+    await writeFile(file, `account\n${accounts.map(({ id }) => `${id}\n`).join('')}`);
+    const pinned = await cmk(['account', 'pin', '--from', file, '--yes', '-o', 'json']);
     expect(document(pinned.out)).toMatchObject({ counts: { done: 2 } });
     for (const { encryption } of accounts) {
       expect(encryption.keyvaultproperties?.keyversion).toBe(site.version.version);
     }
-    const verified = await cmk(['account', 'verify', ...where]);
+    const verified = await cmk(['account', 'verify', '--from', file]);
     expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('2 accounts: 2 with nothing to do.') });
   });
 
-  it('are encrypted with a key, and the role that they share is given once', async () => {
+  it('is encrypted with a key, and the role that its accounts share is granted once', async () => {
     const site = procedures.site({ role: false });
-    const accounts = [1, 2, 3].map(() =>
-      addAccount(procedures.world, site.group, { name: unique('st'), tags: { batch: site.vault.name } }),
-    );
+    const accounts = [1, 2, 3].map(() => addAccount(procedures.world, site.group, { name: unique('st') }));
+    const file = join(folder, `${unique('listed')}.csv`);
+    await writeFile(file, `account\n${accounts.map(({ name }) => `${name}\n`).join('')}`);
     const names = ['--vault', site.vault.name, '--key', site.key, '--identity', site.identity.name, '--grant'];
-    const args = ['account', 'enable', '--where', `tag=batch=${site.vault.name}`, ...names, '--yes', '-o', 'json'];
     const writes = await procedures.writes(async () => {
-      const { out } = await cmk([...args, '--resume-file', join(folder, 'b')]);
+      const { out } = await cmk(['account', 'enable', '--from', file, ...names, '--yes', '-o', 'json']);
       expect(document(out)).toMatchObject({ counts: { done: 3, failed: 0 } });
     });
     expect(encrypted(accounts)).toEqual([true, true, true]);
     expect(writes.filter((write) => write.includes('/roleAssignments/'))).toHaveLength(1);
-    const missing = await cmk(['account', 'enable', '--where', 'tag=batch=x', '--vault', site.vault.name, '--yes']);
-    expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('Missing: --key.') });
-  });
-
-  it.each([
-    [['--where', 'colour=red'], /"colour=red" is no condition/],
-    [['--where', 'vault=kv-nowhere'], /No account meets these conditions/],
-    [['st1', '--where', 'vault=kv-nowhere'], /exclude each other/],
-  ])('%j: refused', async (args, message) => {
-    expect((await cmk(['account', 'unpin', ...args])).err).toMatch(message);
+    const missing = await cmk(['account', 'enable', '--from', file, '--vault', site.vault.name, '--yes']);
+    expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('line 2: neither the row nor') });
+    const both = await cmk(['account', 'unpin', 'st1', '--from', file]);
+    expect(both).toMatchObject({ code: 2, err: expect.stringContaining('exclude each other') });
   });
 });

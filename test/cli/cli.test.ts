@@ -146,8 +146,8 @@ describe('exit codes', () => {
 
   it('says in words why a key file cannot be read', async () => {
     const { err } = await cmk([...IMPORT, 'nowhere.pem']);
-    expect(err).toBe(
-      'error: ArgumentInvalid: nowhere.pem cannot be read: there is no such file.\nhint: Check path and rights.\n',
+    expect(err).toMatch(
+      /^error: ArgumentInvalid: nowhere\.pem cannot be read: .*no such file.*\nhint: Check path and rights\.\n$/,
     );
   });
 
@@ -262,17 +262,6 @@ describe('doctor', () => {
     }
     const unknown = { CMK_API_CLIENT_ID: '99999999-0000-4000-8000-000000000001' };
     expect((await cmk(['doctor'], { env: unknown })).out).toMatch(/unknown\towners of the app registration\t.*404/);
-  });
-
-  it('tells that the work zone and the control zone share a storage account, and how to part them', async () => {
-    const env = { AzureWebJobsStorage__accountName: 'stcmkapp' };
-    const shared = await cmk(['doctor'], { env });
-    expect(shared.code).toBe(0);
-    expect(shared.out).toMatch(/^advice\tstorage zones\t.*It is stcmkapp\.\t.*CMK_WORK__queueServiceUri/m);
-    const work = { CMK_WORK__queueServiceUri: 'https://stcmkwapp.queue.core.windows.net' };
-    const parted = await cmk(['doctor'], { env: { ...env, ...work } });
-    expect(parted.out).toMatch(/^ok\tstorage zones\tin accounts of their own/m);
-    expect((await cmk(['doctor'])).out).not.toContain('storage zones');
   });
 
   it.each([

@@ -21,11 +21,11 @@ describe('what may come next', () => {
     [['acc'], ['account']],
     [['account', 'en'], ['enable']],
     [['account', 'onboard', '--fed'], []],
-    [['account', 'enable', '--fed'], ['--federated-client-id']],
+    [['account', 'enable', '--repl'], ['--replace-identity']],
     [['key', 'show', 'k', '--js'], ['--json']],
     [
       ['admin', 'replay', ''],
-      ['key-work', 'fleet-work', 'account-work', 'notify-work'],
+      ['key-work', 'fleet-work', 'notify-work'],
     ],
     [
       ['key', 'ensure', 'k', '--kty', ''],
@@ -133,7 +133,7 @@ for (const shell of SHELLS) {
         ['completion', ''],
         ['bash', 'zsh', 'fish'],
       ],
-      [['account', 'enable', 'st1', '--federated'], ['--federated-client-id']],
+      [['account', 'enable', 'st1', '--replace'], ['--replace-identity']],
       [['key', 'import', 'k', '--file', ''], [FILE]],
     ])('offers for %j: %j', async (words, choices) => {
       // fish sorts what it offers.

@@ -9,8 +9,9 @@ function terminal(show: (output: Output) => void, environment: Record<string, st
   show(new Output('terminal', sink, sink, environment));
   return text;
 }
-const HEADER = ['ACCOUNT', 'KEY', 'STATE'];
-const ROWS = [
+const COLUMNS = ['ACCOUNT', 'KEY', 'STATE'].map((title, at) => [title, (row: Row) => row[at]] as const);
+type Row = readonly (string | undefined)[];
+const ROWS: readonly Row[] = [
   ['stfiles01', 'kv-files/files-key', 'It is pinned to an older version than the newest one.'],
   ['st2', 'kv-records/records-key', undefined],
 ];
@@ -59,7 +60,7 @@ describe('what others wrote, in a tag or a name', () => {
     ['an entry', (output) => output.entry({ kind: 'done', text: evil })],
     ['a wait', (output) => output.entry({ kind: 'waiting', text: `for ${evil}` })],
     ['a check', (output) => output.checks([check])],
-    ['a table', (output) => output.table(HEADER, [[evil, evil, evil]])],
+    ['a table', (output) => output.list(COLUMNS, [[evil, evil, evil]])],
     ['a text', (output) => output.text(evil)],
     ['a document', (output) => output.json({ tag: evil, name: evil })],
     ['an error', (output) => output.error(error)],
@@ -74,7 +75,9 @@ describe('what others wrote, in a tag or a name', () => {
 
   it('is shown for what it is, on one line of its own', () => {
     expect(terminal((output) => output.entry({ kind: 'done', text: evil }), { NO_COLOR: '1' })).toBe(`+ ${harmless}\n`);
-    expect(terminal((output) => output.table(['TAG'], [[evil]]), { NO_COLOR: '1' }, 200)).toBe(`TAG\n${harmless}\n`);
+    expect(terminal((output) => output.list([['TAG', () => evil]], [{}]), { NO_COLOR: '1' }, 200)).toBe(
+      `TAG\n${harmless}\n`,
+    );
   });
 
   it('means the same in a document', () => {
@@ -91,7 +94,7 @@ describe('what others wrote, in a tag or a name', () => {
 });
 
 describe('a table', () => {
-  const shown = (columns: number) => terminal((output) => output.table(HEADER, ROWS), { NO_COLOR: '1' }, columns);
+  const shown = (columns: number) => terminal((output) => output.list(COLUMNS, ROWS), { NO_COLOR: '1' }, columns);
 
   it('has one line for each row, where they fit', () => {
     expect(shown(90)).toBe(
@@ -132,7 +135,7 @@ describe('a table', () => {
   it('has all of it with --wide, however narrow', () => {
     let text = '';
     const sink = { write: (more: string) => (text += more), isTTY: true, columns: 20 };
-    new Output('terminal', sink, sink, { NO_COLOR: '1' }, { wide: true }).table(HEADER, ROWS);
+    new Output('terminal', sink, sink, { NO_COLOR: '1' }, { wide: true }).list(COLUMNS, ROWS);
     expect(text).toContain('stfiles01  kv-files/files-key      It is pinned to an older version than the newest one.');
   });
 });
@@ -169,11 +172,11 @@ describe('CSV', () => {
   it('has quotes where they are needed, and nothing that a spreadsheet would carry out', () => {
     let text = '';
     const sink = { write: (more: string) => (text += more) };
-    new Output('csv', sink, sink, {}).table(
-      ['WHO', 'WHY'],
+    new Output('csv', sink, sink, {}).list(
+      ['who', 'why'],
       [
-        ['a, b', '=HYPERLINK("x")'],
-        [undefined, '-1'],
+        { who: 'a, b', why: '=HYPERLINK("x")' },
+        { who: undefined, why: '-1' },
       ],
     );
     expect(text).toBe(`who,why\n"a, b","'=HYPERLINK(""x"")"\n,'-1\n`);

@@ -1,7 +1,7 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { ACCOUNT_WORK, type AccountWork, KEY_WORK } from '../../src/work/messages.ts';
+import { FLEET_WORK, KEY_WORK, type Work } from '../../src/work/messages.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
@@ -11,18 +11,17 @@ const count = async (name: string) => (await queue(name).getProperties()).approx
 const cmk = (args: readonly string[], options: CmkOptions = {}) =>
   runCmk(undefined, args, { env: { AzureWebJobsStorage: azurite.connectionString }, ...options });
 
-const work = (n: number): AccountWork => ({
-  kind: 'account',
-  account: `/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st${n}`,
-  location: 'westeurope',
-  key: 'https://kv-files.vault.azure.net/keys/files-key',
+const work = (n: number): Work => ({
+  kind: 'subscriptions',
+  subscriptions: [`11111111-1111-1111-1111-${String(n).padStart(12, '0')}`],
+  tries: 0,
   cause: { by: 'KeyNewVersionCreated', ref: 'e1', since: '2026-01-01T00:00:00.000Z' },
   attempt: 8,
 });
 
 beforeEach(async () => {
   await createAppStorage(azurite.connectionString);
-  for (const name of [KEY_WORK, ACCOUNT_WORK]) {
+  for (const name of [KEY_WORK, FLEET_WORK]) {
     await queue(name).clearMessages();
     await queue(`${name}-poison`).clearMessages();
   }
@@ -30,32 +29,32 @@ beforeEach(async () => {
 
 describe('cmk admin replay', () => {
   it('puts poison messages back into the queue that they came from, and says how many', async () => {
-    for (const n of [1, 2]) await queue('account-work-poison').sendMessage(JSON.stringify(work(n)));
-    const ran = await cmk(['admin', 'replay', 'account-work']);
-    expect(ran).toEqual({ code: 0, out: '2 messages of account-work-poison requeued to account-work.\n', err: '' });
-    expect([await count('account-work'), await count('account-work-poison')]).toEqual([2, 0]);
+    for (const n of [1, 2]) await queue('fleet-work-poison').sendMessage(JSON.stringify(work(n)));
+    const ran = await cmk(['admin', 'replay', 'fleet-work']);
+    expect(ran).toEqual({ code: 0, out: '2 messages of fleet-work-poison requeued to fleet-work.\n', err: '' });
+    expect([await count('fleet-work'), await count('fleet-work-poison')]).toEqual([2, 0]);
   });
 
   it('says that messages are hidden for the moment, and exits 1', async () => {
-    await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
-    await queue('account-work-poison').receiveMessages({ visibilityTimeout: 120 });
-    expect(await cmk(['admin', 'replay', 'account-work'])).toMatchObject({
+    await queue('fleet-work-poison').sendMessage(JSON.stringify(work(1)));
+    await queue('fleet-work-poison').receiveMessages({ visibilityTimeout: 120 });
+    expect(await cmk(['admin', 'replay', 'fleet-work'])).toMatchObject({
       code: 1,
-      out: 'note\t1 more message of account-work-poison is hidden: the drift check or another replay has just read the queue. Run it again in two minutes.\n',
+      out: 'note\t1 more message of fleet-work-poison is hidden: the drift check or another replay has just read the queue. Run it again in two minutes.\n',
     });
   });
 
   it('leaves what is not a message of the app, shows it, and exits 1', async () => {
-    await queue('account-work-poison').sendMessage('rubbish');
-    await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
-    const { code, out } = await cmk(['admin', 'replay', 'account-work']);
+    await queue('fleet-work-poison').sendMessage('rubbish');
+    await queue('fleet-work-poison').sendMessage(JSON.stringify(work(1)));
+    const { code, out } = await cmk(['admin', 'replay', 'fleet-work']);
     expect(code).toBe(1);
     expect(out.split('\n')).toEqual([
-      '1 message of account-work-poison requeued to account-work.',
-      'note\tNot a message of this app, left in account-work-poison: "rubbish"',
+      '1 message of fleet-work-poison requeued to fleet-work.',
+      'note\tNot a message of this app, left in fleet-work-poison: "rubbish"',
       '',
     ]);
-    expect(await count('account-work-poison')).toBe(1);
+    expect(await count('fleet-work-poison')).toBe(1);
   });
 
   it('says in a sentence that the storage does not answer, and whose it is, within seconds', async () => {

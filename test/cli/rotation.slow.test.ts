@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
-import { createRolloutStore } from '../../src/fleet/rollout-store-client.ts';
+import { createControlTable, createFleetTable } from '../../src/fleet/fleet-table-client.ts';
+import { createRolloutStore } from '../../src/fleet/rollout-row.ts';
+import { createUseRows } from '../../src/fleet/use-row.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type Site, useProcedures } from '../support/procedures.ts';
@@ -31,9 +31,10 @@ async function noted(site: Site, current: string): Promise<string> {
   const { id: account, location } = site.account;
   const now = new Date().toISOString();
   const use = { key, account, location, mode: 'pinned', pinned: current, current, readOn: now } as const;
-  await createFleetIndex(createFleetTable(settings, none)).write([{ put: 'use', use }]);
+  await createUseRows(createFleetTable(settings, none)).put([{ ...use, state: 'pending', at: now, attempts: 0 }]);
   const row = { target: undefined, stage: 'rest', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
-  await createRolloutStore(settings, none).put(key, { ...row, progressOn: now, checkedOn: now }, undefined);
+  const rollouts = createRolloutStore(createControlTable(settings, none));
+  await rollouts.put(key, { ...row, progressOn: now, checkedOn: now }, undefined);
   return key;
 }
 

@@ -16,7 +16,7 @@ const world = () => local.azure.world;
 function read(key: TestKey, settings: Environment = {}): Promise<VersionUsers> {
   const services = sampleServices(settings);
   // Without an app around there is no index.
-  return readVersionUsers(managed(key, services), { ...services, fleet: undefined });
+  return readVersionUsers(managed(key, services), { ...services, useRows: undefined });
 }
 
 function managed(key: TestKey, { settings }: Services): ManagedKey {
@@ -139,7 +139,7 @@ describe('who uses which version of a key', () => {
       if (asked === 8) setImmediate(() => time.abort());
       return services.accounts.get(id);
     };
-    const slow = { ...services, fleet: undefined, accounts: { ...services.accounts, get } };
+    const slow = { ...services, useRows: undefined, accounts: { ...services.accounts, get } };
     const { uses, gaps } = await readVersionUsers(managed(key, services), slow, time.signal);
     expect(uses).toEqual([]);
     const ofAccounts = gaps.filter((gap) => gap.startsWith('/subscriptions/'));

@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FINDINGS_QUERY, findingsPage } from '../../src/api/drift.ts';
 import { causeKey, causesOf, detailsOf, shorten } from '../../src/drift/causes.ts';
 import type { Finding } from '../../src/drift/report.ts';
-import { queryOf } from '../../src/http/query.ts';
 import { account } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 
@@ -122,41 +120,4 @@ describe('a report as it is published', () => {
     expect(new Set(short.findings.map(({ cause }) => cause.id)).size).toBe(100);
     expect(short.findings.length).toBeLessThan(800);
   });
-});
-
-describe('the findings of a report, page by page', () => {
-  const details = { findings: [...many(450), ...many(3, { cause: of('other') })], fixes: [], unseen: [] };
-  const page = (query: string) => findingsPage('r1', details, queryOf(new URLSearchParams(query), FINDINGS_QUERY));
-
-  it('are all there, each once, whichever way one follows the links', () => {
-    const seen: Finding[] = [];
-    for (let query: string | undefined = 'cause=c1'; query !== undefined; ) {
-      const { value, nextLink } = page(query);
-      expect(value.length).toBeLessThanOrEqual(200);
-      seen.push(...value);
-      query = nextLink?.split('?')[1];
-    }
-    expect(seen).toEqual(details.findings.slice(0, 450));
-    expect(page('').nextLink).toBe('/api/drift/r1/findings?skip=200');
-    expect(page('cause=c1&skip=200').nextLink).toBe('/api/drift/r1/findings?cause=c1&skip=400');
-    expect(page('cause=other')).toEqual({ value: details.findings.slice(450) });
-    expect(page('cause=unknown')).toEqual({ value: [] });
-  });
-
-  it('say what became of fixing them', () => {
-    const fix = { finding: 'f0', reason: 'StaleKeyVersion', resource: 'r', outcome: 'done', detail: 'Moved.' } as const;
-    const { value } = findingsPage(
-      'r1',
-      { ...details, findings: many(1), fixes: [fix] },
-      { cause: undefined, skip: 0 },
-    );
-    expect(value).toEqual([{ ...many(1)[0], fixed: { outcome: 'done', detail: 'Moved.' } }]);
-  });
-
-  it.each(['cause=', 'cause=a/b', `cause=${'x'.repeat(101)}`, 'skip=', 'skip=-1', 'skip=x', 'skip=1e3'])(
-    'are not guessed: %s',
-    (query) => {
-      expect(() => page(query)).toThrow(expect.objectContaining({ status: 400, reason: 'QueryInvalid' }));
-    },
-  );
 });

@@ -630,8 +630,8 @@ const cases: readonly Case[] = [
     reason: 'PoisonMessages',
     by: 'work could not be done',
     drift: async () => {
-      await wire.queues.getQueueClient('account-work-poison').sendMessage('{}');
-      return { resource: 'account-work-poison' };
+      await wire.queues.getQueueClient('fleet-work-poison').sendMessage('{}');
+      return { resource: 'fleet-work-poison' };
     },
   },
   {

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { TrailProof } from '../../src/audit/prove-trail.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { breakGlass, keyOf } from '../break-glass/break-glass-fixture.ts';
@@ -74,43 +73,5 @@ describe('the drift check', () => {
     expect(wire.records.find(({ reason }) => reason === 'AuditTrailBroken')).toMatchObject({ level: 'error' });
     await put(text);
     expect(broken(await check())).toEqual([]);
-  });
-});
-
-describe('the proof that the API gives', () => {
-  const LIMIT_MS = 20_000;
-  const proofBy = async (proof: TrailProof, watch = wire.services().auditWatch) => {
-    const taken = await proof.take(watch, LIMIT_MS);
-    return 'value' in taken ? taken.value : undefined;
-  };
-
-  it('goes from where the last drift check verified the trail to the last record', async () => {
-    await revoke();
-    const { trailEnd: verifiedTo } = await check();
-    await revoke();
-    const proven = await proofBy(new TrailProof());
-    expect(proven).toMatchObject({ state: 'holds', verifiedTo, findings: [] });
-    expect(proven?.last?.seq).toBeGreaterThan(verifiedTo?.seq ?? 0);
-  });
-
-  it('is broken when a record was changed, and is read once for all who ask', async () => {
-    await revoke();
-    await check();
-    await revoke();
-    const { text, put } = await newestFile();
-    await put(text.replace(/stolen(?![\s\S]*stolen)/, 'broken'));
-    const { auditWatch } = wire.services();
-    let lists = 0;
-    const list = () => {
-      lists += 1;
-      return auditWatch.files.list();
-    };
-    const watched = { ...auditWatch, files: { ...auditWatch.files, list } };
-    const shared = new TrailProof();
-    const proofs = await Promise.all(Array.from({ length: 10 }, () => proofBy(shared, watched)));
-    expect(lists).toBe(1);
-    for (const one of proofs) {
-      expect(one).toMatchObject({ state: 'broken', findings: [expect.objectContaining({ reason: 'LineChanged' })] });
-    }
   });
 });

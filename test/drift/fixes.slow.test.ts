@@ -105,7 +105,7 @@ describe('a stale pin', () => {
     const fixed = wire.records.filter(({ reason }) => reason === 'DriftFixed');
     expect(fixed.filter((record) => JSON.stringify(record).includes(account.id))).toEqual([]);
     const run = { id: 'operator', by: 'operator' } as const;
-    expect(reasons(await findDrift(run, services, wire.log))).toContain('ContestedChange');
+    expect(reasons(await findDrift(run, services))).toContain('ContestedChange');
     await services.orderStore.change((orders) => withoutContest(orders, account.id));
     world().storageAccounts.delete(account.name);
   });

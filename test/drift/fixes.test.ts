@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { scopeResource } from '../../src/azure/resource-id.ts';
 import { type FixServices, fix } from '../../src/drift/fixes.ts';
 import type { Finding } from '../../src/drift/report.ts';
-import type { FleetWork } from '../../src/fleet/fleet-work.ts';
 import type { NewWorkItem } from '../../src/fleet/work-items.ts';
+import type { FleetWork } from '../../src/fleet/worker-ports.ts';
 import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { keptLog } from '../support/app-services.ts';
 import { account, KEY, NOW } from './checks/subjects.ts';
@@ -25,6 +26,8 @@ const retirable = (n: number): Finding =>
     action: { kind: 'retire', key: KEY.id, version: `v${n}` },
   });
 
+const PAUSE = { id: 'p', reason: 'Paused by Ada.', by: { objectId: 'ada' }, since: NOW.toISOString() };
+
 async function fixed(
   findings: readonly Finding[],
   { paused, putNew }: { paused?: boolean; putNew?: () => Promise<void> } = {},
@@ -33,7 +36,7 @@ async function fixed(
   const done: string[] = [];
   const services = {
     settings: { vaults: new ManagedVaults([KEY.vault]), drift: { autofix } },
-    control: { pauseNow: () => (paused ? { reason: 'Paused by Ada.' } : undefined) },
+    orderStore: { recent: async () => ({ ...NO_ORDERS, pauses: paused ? [PAUSE] : [] }) },
     queue: { send: async (_: string, { kind }: Work) => void done.push(kind) },
     requestKeys: async (keys: readonly string[]) => void done.push(...keys.map((key) => `reconcile ${key}`)),
     workItems: {
@@ -128,6 +131,7 @@ describe('an event subscription that Azure does not let the app make', () => {
         },
       },
       eventGrid,
+      orderStore: { recent: async () => NO_ORDERS },
       now: () => NOW,
     } as unknown as FixServices;
     const [fix_] = await fix([missing], 'check', services, log.log);

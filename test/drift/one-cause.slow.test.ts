@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import { FINDINGS_QUERY, type FindingsPage, showFindings, showReport } from '../../src/api/drift.ts';
+import { showReport } from '../../src/api/drift.ts';
 import type { DriftReport, WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { queryOf } from '../../src/http/query.ts';
@@ -77,19 +77,11 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(causes[0]?.sample).toHaveLength(5);
   });
 
-  it('makes a report of less than 100 KB, and every account is found page by page', async () => {
+  it('makes a report of less than 100 KB', async () => {
     const json = String((await showReport(undefined, services())).body);
     expect(json.length).toBeLessThan(100_000);
     const published = JSON.parse(json) as DriftReport;
     expect(withoutRole(published)).toEqual(withoutRole(report));
-    const resources = new Set<string>();
-    for (let query: string | undefined = `cause=${withoutRole(published)[0]?.id}`; query !== undefined; ) {
-      const { body } = await showFindings('newest', queryOf(new URLSearchParams(query), FINDINGS_QUERY), services());
-      const page = JSON.parse(String(body)) as FindingsPage;
-      for (const { resource } of page.value) resources.add(resource);
-      query = page.nextLink?.split('?')[1];
-    }
-    expect([...resources].filter((one) => !one.includes('/encryptionScopes/'))).toHaveLength(FLEET);
   });
 
   it('is one record in the log', () => {
@@ -109,7 +101,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(logged.map(({ reason }) => reason)).not.toContain('FleetIndexUnavailable');
     await reconcileAll(services(), wire.log);
     const page = await fleetPage('health=NoAccess&top=1000');
-    expect(page).toMatchObject({ matched: FLEET, summary: { text, states: { NoAccess: FLEET } } });
+    expect(page).toMatchObject({ summary: { text, states: { NoAccess: FLEET } } });
     const [cause] = withoutRole(report);
     expect(page.value[0]?.health).toEqual({
       state: 'NoAccess',
@@ -142,7 +134,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     await pasteRoleAssignment(withoutRole(again)[0]?.commands[0] ?? '', outsider(wire.azure));
     const mended = await check();
     expect(withoutRole(mended)).toEqual([]);
-    expect(await fleetPage('health=NoAccess')).toMatchObject({ matched: 0, value: [] });
+    expect(await fleetPage('health=NoAccess')).toMatchObject({ value: [] });
     expect(mended.counts.gone).toBeGreaterThanOrEqual(FLEET);
   });
 });

@@ -5,13 +5,13 @@ import { useWire } from '../support/wire.ts';
 const wire = useWire();
 
 it('messages in a poison queue are counted and logged, as what they were about is kept elsewhere', async () => {
-  const queue = wire.queues.getQueueClient('account-work-poison');
+  const queue = wire.queues.getQueueClient('fleet-work-poison');
   await queue.sendMessage('{"moved":"by the host"}');
   await queue.sendMessage('{"moved":"by the app"}', { messageTimeToLive: -1 });
   const services = wire.services({ CMK_AUTOFIX: 'none' });
   const { findings } = await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
   expect(findings.find(({ reason }) => reason === 'PoisonMessages')).toMatchObject({
-    resource: 'account-work-poison',
+    resource: 'fleet-work-poison',
     is: 'It holds about 2 messages.',
   });
   const logged = wire.records.filter(({ reason, level }) => level === 'error' && /^Poison/.test(reason));

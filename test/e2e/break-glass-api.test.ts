@@ -140,9 +140,13 @@ describe('an incident, from the dry run to the restore', () => {
       () => enabledOf(key).length === 5 && !enabledOf(key)[4],
     );
     await eventually('the one made without an event to be disabled with it', () => !enabledOf(key).includes(true));
-    const status = await call(path(key), { as: 'revoker' });
-    expect(status.body.revocation).toEqual(revoked.body.revocation);
-    expect(status.body.effect).toMatchObject([{ account: account.id, state: 'blocked' }]);
+    const followed = await eventually('its effect to be followed', async () => {
+      const { body } = await call(path(key), { as: 'revoker' });
+      const [first] = body.effect as { state: string }[];
+      return first?.state === 'blocked' && body;
+    });
+    expect(followed.revocation).toEqual(revoked.body.revocation);
+    expect(followed.effect).toMatchObject([{ account: account.id }]);
 
     expect((await restore(key, 'revoker')).body.reason).toBe('RoleMissing');
     const restored = await restore(key);

@@ -1,9 +1,12 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import type { EventRecord } from '../../local/azure/event-grid/record.ts';
 import { createKeyVersion, rotateKey } from '../../local/azure/key-vault/keys.ts';
 import { watchLifetime } from '../../local/azure/key-vault/lifetime.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import type { ROTATE_RESPONSE } from '../../src/api/rotate.ts';
 import { useApp } from '../support/app.ts';
+import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';
 
@@ -63,6 +66,33 @@ describe('a new version of a key', () => {
     await app.settled();
     expect(accounts.map((account) => patches(since, account))).toEqual([1, 1]);
     expect(accepted()).toBe(3);
+  });
+
+  it('is made by a call of the API, once an hour, and recorded with the caller', async () => {
+    const files = key();
+    const account = files.account();
+    await app.found();
+    const path = `/keys/kv-files/${files.name}/rotate`;
+    const reason = 'Yearly rotation';
+    expect(await (await app.call('operator', 'POST', `${path}?dryRun=true`)).json()).toEqual({
+      from: files.first.version,
+      to: files.first.version,
+    });
+    Object.assign(files.first, { created: files.first.created - 7_200 });
+    expect(await (await app.call('operator', 'POST', `${path}?dryRun=true`)).json()).toEqual({
+      from: files.first.version,
+    });
+    expect((await app.call('revoker', 'POST', path, { reason })).status).toBe(403);
+    const { from, to, audit } = (await (await app.call('operator', 'POST', path, { reason })).json()) as z.output<
+      typeof ROTATE_RESPONSE
+    >;
+    expect({ from, audit }).toEqual({ from: files.first.version, audit: 'written' });
+    await moved([account], to ?? '');
+    expect(await (await app.call('operator', 'POST', path, { reason })).json()).toEqual({ from: to, to });
+    const records = await auditEntries(app.connectionString);
+    expect(records.filter(({ action, resource }) => action === 'key.rotate' && resource === files.id())).toMatchObject([
+      { caller: { name: expect.stringContaining('operator') }, details: { to: `${files.id()}/${to}`, why: reason } },
+    ]);
   });
 
   it('wins over an older one whose event arrives later', async () => {

@@ -139,46 +139,27 @@ describe('how things stand now', () => {
       complete: true,
     });
     expect(now.pauses.value).toMatchObject([{ key: expect.stringContaining('/keys/archive-key'), reason: 'A freeze' }]);
-    const report = (await app.call('/drift', { as: 'revoker' })).body as unknown as {
-      causes: object[];
-      counts: object;
-    };
-    expect(now.drift.value?.report).toMatchObject({ counts: report.counts });
+    const { id } = (await app.call('/drift', { as: 'revoker' })).body;
+    expect(now.drift.value?.report).toMatchObject({ id });
     expect(summaryOf(await app.call('/fleet?top=1', { as: 'revoker' }))).toMatchObject(now.fleet.value ?? {});
     for (const part of PARTS) expect(Date.parse(now[part].readOn ?? '')).toBeGreaterThan(0);
   });
 
-  it('is not sent again to whoever has it, and where something has changed that alone is', async () => {
+  it('is not sent again to a caller who has it, until something has changed', async () => {
     expect((await checkDrift(app)).status).toBe(200);
     const one = await startApp({ CMK_AUTOFIX: 'none' });
     const first = await askWhole(one);
     const etag = first.headers.get('etag') ?? '';
-    expect(etag).toMatch(/^W\/"[\w-]{11}(\.[\w-]{11}){4}"$/);
-    for (const query of ['', '?changed=true']) {
-      const again = await ask(one, 'revoker', { 'if-none-match': etag }, query);
-      expect(again).toMatchObject({ status: 304, text: '' });
-      expect(again.headers.get('etag')).toBe(etag);
-    }
+    const again = await ask(one, 'revoker', { 'if-none-match': etag });
+    expect(again).toMatchObject({ status: 304, text: '' });
+    expect(again.headers.get('etag')).toBe(etag);
     const resume = { reason: 'The freeze is over', key: 'kv-files/archive-key' };
     expect((await one.call('/resume', { as: 'operator', method: 'POST', body: resume })).status).toBe(200);
     const changed = await askUntil('it is seen', one, ({ status }) => status === 200, {
       headers: { 'if-none-match': etag },
-      query: '?changed=true',
     });
     expectDocumented(changed, 'now', document);
-    const { line, tone, ...parts } = nowOf(changed);
-    expect([line, tone]).toEqual([nowOf(first).line, nowOf(first).tone]);
-    expect(parts).toEqual({ pauses: { readOn: expect.any(String), value: [] } });
-    const whole = await ask(one, 'revoker', { 'if-none-match': etag });
-    expect(Object.keys(nowOf(whole))).toEqual(expect.arrayContaining([...PARTS]));
-    // Whatever else somebody sends for a tag leaves nothing out.
-    for (const tag of ['W/"a.b.c.d.e"', '"other"', etag.replaceAll('.', '')]) {
-      const all = await ask(one, 'revoker', { 'if-none-match': tag }, '?changed=true');
-      expect(Object.keys(nowOf(all))).toEqual(expect.arrayContaining([...PARTS]));
-    }
-    for (const query of ['?changed=1', '?top=1', '?changed=true&changed=true']) {
-      expect(await ask(one, 'revoker', {}, query)).toMatchObject({ status: 400, body: { reason: 'QueryInvalid' } });
-    }
+    expect(nowOf(changed).pauses).toEqual({ readOn: expect.any(String), value: [] });
   });
 
   it('is there while the index hangs, and hinders no revocation', async () => {
@@ -297,12 +278,10 @@ describe('who may see what', () => {
   it('goes by the role of whoever asks, whatever they have of somebody else', async () => {
     const whole = await askWhole(app, 'operator');
     const etag = whole.headers.get('etag') ?? '';
-    for (const query of ['', '?changed=true']) {
-      const other = await ask(app, 'restorer', { 'if-none-match': etag }, query);
-      expect(other.status).toBe(200);
-      expect(other.text).not.toMatch(/kv-files|stfiles/);
-      expect((await ask(app, 'outsider', { 'if-none-match': etag }, query)).status).toBe(403);
-    }
+    const other = await ask(app, 'restorer', { 'if-none-match': etag });
+    expect(other.status).toBe(200);
+    expect(other.text).not.toMatch(/kv-files|stfiles/);
+    expect((await ask(app, 'outsider', { 'if-none-match': etag })).status).toBe(403);
     // The role is taken away: the next token does not carry it.
     const person = signIn(wire.azure, 'operator');
     const before = person.appRoles;

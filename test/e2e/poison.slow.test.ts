@@ -11,8 +11,7 @@ const poison = async (queue: string): Promise<string[]> => {
 };
 
 beforeEach(async () => {
-  for (const queue of ['key-work-poison', 'fleet-work-poison', 'account-work-poison'])
-    await app.queues.getQueueClient(queue).clearMessages();
+  for (const queue of ['key-work-poison', 'fleet-work-poison']) await app.queues.getQueueClient(queue).clearMessages();
 });
 
 describe('a queue message that cannot be done', () => {
@@ -21,7 +20,7 @@ describe('a queue message that cannot be done', () => {
     ['lacks a field', '{"kind":"account","account":"/subscriptions/x"}'],
     ['hides the number of its deliveries', '{"dequeueCount":"many","kind":"account"}'],
   ])('because it %s goes to the poison queue as it was, with an error record', async (_, text) => {
-    for (const queue of ['fleet-work', 'account-work', 'key-work']) {
+    for (const queue of ['fleet-work', 'key-work']) {
       const before = app.records().filter(({ reason }) => reason === 'Poisoned').length;
       await send(queue, text);
       await eventually(`the message in ${queue}-poison`, async () => (await poison(queue)).length === 1);

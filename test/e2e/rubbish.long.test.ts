@@ -15,7 +15,7 @@ beforeAll(async () => {
   await app.settled();
 });
 
-const QUEUES = ['key-work', 'fleet-work', 'account-work'] as const;
+const QUEUES = ['key-work', 'fleet-work'] as const;
 const EVENTS = 500;
 const MESSAGES = 500;
 const FUNCTIONS = ['keyNewVersionCreated', 'keyNearExpiry', 'keyExpired'] as const;

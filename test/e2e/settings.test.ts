@@ -9,7 +9,7 @@ const app = useApp({ env: { CMK_VAULTS: 'kv-files', CMK_CANARY: 'some' } });
 
 it('work waits for settings to be corrected, with one record that names them', async () => {
   const files = new TestKey(app.azure.world);
-  const queues = ['account-work', 'key-work'];
+  const queues = ['fleet-work', 'key-work'];
   const texts = ['{"kind":"account"}', JSON.stringify(files.keyWork()), 'rubbish'];
   for (const queue of queues) {
     for (const text of texts) await app.queues.getQueueClient(queue).sendMessage(text);

@@ -104,7 +104,7 @@ describe('the drift check', () => {
     expect(findings).toEqual(checked?.findings);
     expect(points.find(({ name }) => name === 'cmk.revocations.open')?.value).toBe(checked?.openRevocations);
     const queues = points.filter(({ name }) => name === 'cmk.queue.age').map(({ attributes }) => attributes.queue);
-    expect(new Set(queues)).toEqual(new Set(['key-work', 'fleet-work', 'account-work', 'notify-work']));
+    expect(new Set(queues)).toEqual(new Set(['key-work', 'fleet-work', 'notify-work']));
   });
 });
 

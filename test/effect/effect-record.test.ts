@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EffectState, KeyChange, KeyEffect } from '../../src/effect/effect.ts';
-import { believed, EFFECT, recordRound } from '../../src/effect/effect-record.ts';
+import { EFFECT, recordRound } from '../../src/effect/effect-record.ts';
 import { parseJson } from '../../src/text.ts';
 import { KEY } from '../support/keys.ts';
 
@@ -169,16 +169,4 @@ describe('the record of an effect', () => {
       expect(EFFECT.parse(parseJson(text))).toBeUndefined();
     },
   );
-});
-
-it('a record that says of an account that it was asked at a time to come is not believed: no later answer would count', () => {
-  const now = new Date(at(60));
-  const record = (seen: object): KeyEffect | undefined =>
-    EFFECT.parse({
-      ...{ key: KEY.id, change: REVOKED, complete: true },
-      accounts: [{ account: '/a/stfiles01', state: 'blocked', since: at(1), checkedOn: at(1), ...seen }],
-    });
-  expect(believed(record({}), now)).toBeDefined();
-  const never = '9999-12-31T00:00:00.000Z';
-  for (const forged of [{ checkedOn: never }, { since: never }]) expect(believed(record(forged), now)).toBeUndefined();
 });

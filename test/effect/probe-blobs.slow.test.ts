@@ -74,7 +74,7 @@ describe('the blob services of accounts', () => {
     expect(wire.records.at(-1)).toMatchObject({ times: { service: 'file' }, blobTimes: { service: 'blob' } });
     expect(wire.sent).toEqual([]);
     // And the status of the key shows what is on record.
-    const status = await readEffect(managed, Promise.resolve(undefined), services);
+    const status = await readEffect(managed, undefined, services);
     expect(shown(status)).toEqual(['blob minutes open', 'file share1 open']);
     expect(account.blobContainers.get('minutes')?.blobs.size).toBe(2);
   });

@@ -6,7 +6,6 @@ import { sumTimes } from '../../src/effect/sum-times.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { Services } from '../../src/services.ts';
-import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { KEY_WORK, type ProbeWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
 import { keptLog, sampleServices } from '../support/app-services.ts';
@@ -57,7 +56,6 @@ const delivery = (entry: unknown) => ({
   queueName: KEY_WORK as typeof KEY_WORK,
   received: { entry, dequeueCount: 1 },
   parse: parseKeyQueueWork,
-  reports: new AtMostEvery(3_600_000),
 });
 
 /** Runs a message and then what it puts back, moving the clock on by the delays, until nothing is put back. */

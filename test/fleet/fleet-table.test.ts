@@ -1,19 +1,20 @@
 import { TableClient } from '@azure/data-tables';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import type { FleetAccount, FleetChange, FleetIndex, FleetUse } from '../../src/fleet/fleet-index.ts';
+import { createFleetIndex, type FleetAccount } from '../../src/fleet/fleet-index.ts';
 import { accountRow, keyPartition, subscriptionPartition } from '../../src/fleet/fleet-keys.ts';
-import { createFleetTable, FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
+import { createControlTable, createFleetTable, FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
+import { createMovedUses } from '../../src/fleet/moved-uses.ts';
+import { createUseRows, type UseRow } from '../../src/fleet/use-row.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { forgetFleet } from '../support/wire.ts';
 
 const azurite = useAzurite();
-const index = (): FleetIndex =>
-  createFleetIndex(
-    createFleetTable({ storage: { connectionString: azurite.connectionString } }, () => {
-      throw new Error('A connection string needs no credential.');
-    }),
-  );
+const none = () => {
+  throw new Error('A connection string needs no credential.');
+};
+const rows = () => createFleetTable({ storage: { connectionString: azurite.connectionString } }, none);
+const index = () => createFleetIndex(rows());
+const uses = () => createUseRows(rows());
 const table = () =>
   TableClient.fromConnectionString(azurite.connectionString, FLEET_TABLE, { allowInsecureConnection: true });
 beforeEach(() => forgetFleet(azurite.connectionString));
@@ -24,26 +25,15 @@ const VERSION = '0'.repeat(31);
 const NOW = '2026-06-01T12:00:00.000Z';
 const account = (name: string, group = 'rg') =>
   `/subscriptions/${SUBSCRIPTION}/resourceGroups/${group}/providers/Microsoft.Storage/storageAccounts/${name}`;
-const use = (name: string, more: Partial<FleetUse> = {}): FleetUse => ({
-  key: KEY,
-  account: account(name),
-  location: 'westeurope',
-  mode: 'pinned',
-  pinned: `${VERSION}1`,
-  current: `${VERSION}1`,
-  readOn: NOW,
+const use = (name: string, more: Partial<UseRow> = {}): UseRow => ({
+  ...{ key: KEY, account: account(name), location: 'westeurope', mode: 'pinned', pinned: `${VERSION}1` },
+  ...{ current: `${VERSION}1`, readOn: NOW, at: NOW, state: 'pending', attempts: 0 },
   ...more,
 });
 const known = (name: string, more: Partial<FleetAccount> = {}): FleetAccount => ({
-  account: account(name),
-  location: 'westeurope',
-  key: KEY,
-  scopeUses: [],
-  own: 'own',
-  writtenOn: NOW,
+  ...{ account: account(name), location: 'westeurope', key: KEY, scopeKeys: [], writtenOn: NOW },
   ...more,
 });
-const puts = (...uses: readonly FleetUse[]): FleetChange[] => uses.map((one) => ({ put: 'use', use: one }));
 async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
   const read: T[] = [];
   for await (const row of rows) read.push(row);
@@ -52,77 +42,82 @@ async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
 
 describe('The table', () => {
   it('is empty while it does not exist, and is created by the first write', async () => {
-    expect(await all(index().uses(KEY))).toEqual([]);
+    expect(await all(uses().of(KEY))).toEqual([]);
     expect(await index().listings()).toEqual(new Map());
     expect(await index().account(account('st1'))).toBeUndefined();
-    await index().write([{ drop: 'use', of: use('st1') }]);
-    await Promise.all([index().write(puts(use('st1'))), index().write(puts(use('st2')))]);
-    expect(await all(index().uses(KEY))).toEqual([use('st1'), use('st2')]);
+    await uses().drop([use('st1')]);
+    await Promise.all([uses().put([use('st1')]), uses().put([use('st2')])]);
+    expect(await all(uses().of(KEY))).toEqual([use('st1'), use('st2')]);
   });
 
   it('returns what was written, by key, account and subscription', async () => {
-    const scope = use('st1', { scope: 'scope-1', mode: 'automatic' });
-    const { pinned: _, ...automatic } = scope;
-    const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späť' });
-    const record = known('st1', {
-      scopes: 'some',
-      scopesReadOn: NOW,
-      scopeUses: [{ scope: 'scope-1', key: KEY }],
-    });
-    await index().write([
-      ...puts(full, automatic, use('st2', { key: `${KEY}2` })),
-      { put: 'account', account: record },
-    ]);
+    const automatic = use('st1', { scope: 'scope-1', mode: 'automatic', pinned: undefined });
+    const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späth' });
+    const scoped = { scopesReadOn: NOW, scopeKeys: [KEY] };
+    const record = known('st1', scoped);
+    await uses().put([full, automatic, use('st2', { key: `${KEY}2` })]);
+    await index().write([known('st1'), { account: account('st1'), ...scoped }]);
     await index().listed(SUBSCRIPTION.toUpperCase(), new Date(NOW));
-    expect(await all(index().uses(KEY))).toEqual([full, automatic]);
-    expect(await all(index().uses(`${KEY}2`))).toEqual([use('st2', { key: `${KEY}2` })]);
+    expect(await all(uses().of(KEY))).toEqual([full, automatic]);
+    expect(await all(uses().of(`${KEY}2`))).toEqual([use('st2', { key: `${KEY}2` })]);
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual([record]);
     expect(await index().account(account('ST1', 'elsewhere'))).toEqual(record);
     expect(await index().listings()).toEqual(new Map([[SUBSCRIPTION, new Date(NOW)]]));
+    await index().write([{ account: account('st1'), key: '' }]);
+    expect(await index().account(account('st1'))).toEqual({ ...record, key: undefined });
+    await index().write([{ account: account('st1'), isGone: true }]);
+    expect(await all(index().accounts(SUBSCRIPTION))).toEqual([]);
   });
 
   it('clears fields that are absent when a use is written again', async () => {
-    await index().write(puts(use('st1', { identity: 'old', wave: '1' })));
-    const { pinned: _, ...automatic } = use('st1', { mode: 'automatic' });
-    await index().write(puts(automatic));
-    expect(await all(index().uses(KEY))).toEqual([automatic]);
+    await uses().put([use('st1', { identity: 'old', wave: '1' })]);
+    const automatic = use('st1', { mode: 'automatic', pinned: undefined });
+    await uses().put([automatic]);
+    expect(await all(uses().of(KEY))).toEqual([automatic]);
   });
 
   it('writes batches of more than a hundred, with deletes of missing rows, and returns rows page by page', async () => {
     const names = Array.from({ length: 1_205 }, (_, n) => `st${String(n).padStart(4, '0')}`);
-    await index().write(names.flatMap((name) => puts(use(name))));
-    expect((await all(index().uses(KEY))).map(({ account: id }) => id)).toEqual(names.map((name) => account(name)));
-    const absent = Array.from({ length: 30 }, (_, n): FleetChange => ({ drop: 'use', of: use(`no${n}`) }));
-    const dropped = names.slice(0, 205).map((name): FleetChange => ({ drop: 'use', of: use(name) }));
-    await index().write([...dropped, ...absent, ...puts(use('new'))]);
-    expect(await all(index().uses(KEY))).toHaveLength(1_001);
+    await uses().put(names.map((name) => use(name)));
+    expect((await all(uses().of(KEY))).map(({ account: id }) => id)).toEqual(names.map((name) => account(name)));
+    const absent = Array.from({ length: 30 }, (_, n) => use(`no${n}`));
+    await uses().drop([...names.slice(0, 205).map((name) => use(name)), ...absent]);
+    expect(await all(uses().of(KEY))).toHaveLength(1_000);
   });
 
   it('stores any name that ARM and Key Vault allow, and ignores letter case', async () => {
     const odd = account('st1', 'Größe(1)._-ü');
     const scope = "scope|with/every\\thing#?%'\u0007";
-    await index().write([
-      ...puts(use('st1', { account: odd }), use('st1', { account: odd, scope })),
-      {
-        put: 'account',
-        account: known('st1', { account: odd, scopes: 'some', scopesReadOn: NOW, scopeUses: [{ scope, key: KEY }] }),
-      },
-    ]);
+    await uses().put([use('st1', { account: odd }), use('st1', { account: odd, scope })]);
+    await index().write([known('st1', { account: odd, scopesReadOn: NOW, scopeKeys: [KEY] })]);
     const upper = 'https://KV-FILES.vault.azure.net/keys/FILES-KEY';
-    expect(await all(index().uses(upper))).toEqual([use('st1', { account: odd }), use('st1', { account: odd, scope })]);
-    expect((await index().account(odd.toUpperCase()))?.scopeUses).toEqual([{ scope, key: KEY }]);
-    await index().write([{ drop: 'use', of: { key: upper, account: odd.toUpperCase(), scope: scope.toUpperCase() } }]);
-    expect(await all(index().uses(KEY))).toHaveLength(1);
+    expect(await all(uses().of(upper))).toEqual([use('st1', { account: odd }), use('st1', { account: odd, scope })]);
+    expect((await index().account(odd.toUpperCase()))?.scopeKeys).toEqual([KEY]);
+    await uses().drop([{ key: upper, account: odd.toUpperCase(), scope: scope.toUpperCase() }]);
+    expect(await all(uses().of(KEY))).toHaveLength(1);
   });
+});
 
-  it('stores thousands of scopes of one account', async () => {
-    const scopeUses = Array.from({ length: 3_000 }, (_, n) => ({ scope: `scope-${n}`, key: KEY }));
-    const record = known('st1', { scopes: 'some', scopesReadOn: NOW, scopeUses });
-    await index().write([{ put: 'account', account: record }]);
-    expect(await index().account(account('st1'))).toEqual(record);
-    await index().write([{ put: 'account', account: known('st1', { scopes: 'none', scopesReadOn: NOW }) }]);
-    expect((await index().account(account('st1')))?.scopeUses).toEqual([]);
-  });
+it('What a re-key moves is stored in the control zone, beside a work zone that does not answer', async () => {
+  const work = {
+    connectionString: azurite.connectionString.replace(/TableEndpoint=[^;]*/, 'TableEndpoint=http://127.0.0.1:1/x'),
+  };
+  const control = createControlTable({ storage: { connectionString: azurite.connectionString, work } }, none);
+  expect(work.connectionString).toContain('127.0.0.1:1/');
+  const moved = createMovedUses(control);
+  await moved.put('rekey-1', use('st1'));
+  expect(await all(moved.of('rekey-1'))).toMatchObject([{ account: account('st1') }]);
+});
+
+it('A row is created once, and written or deleted only while it is as it was read', async () => {
+  const row = { partitionKey: 'work', rowKey: 'one' };
+  const put = (value: string, etag?: string) => rows().writeIf({ ...row, properties: { value } }, etag);
+  expect([await put('a'), await put('b')]).toEqual([true, false]);
+  const read = async () => String((await rows().row('work', 'one'))?.etag);
+  const first = await read();
+  expect([await put('b', first), await put('c', first)]).toEqual([true, false]);
+  expect([await rows().writeIf(row, first), await rows().writeIf(row, await read())]).toEqual([false, true]);
+  expect(await rows().writeIf(row, first)).toBe(false);
 });
 
 describe('A damaged row', () => {
@@ -135,18 +130,18 @@ describe('A damaged row', () => {
     'of another type': { readOn: 7 },
   };
   it.each(Object.entries(hostile))('is reported and left out: %s', async (_, wrong) => {
-    await index().write(puts(use('st1'), use('st2')));
+    await uses().put([use('st1'), use('st2')]);
     const keys = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
     await table().updateEntity({ ...keys, ...wrong }, 'Merge');
     const corrupt: string[] = [];
-    expect(await all(index().uses(KEY, (row) => corrupt.push(row)))).toEqual([use('st2')]);
+    expect(await all(uses().of(KEY, undefined, (row) => corrupt.push(row)))).toEqual([use('st2')]);
     expect(corrupt).toEqual([keys.rowKey]);
   });
 
   it('with invalid scopes counts as never listed', async () => {
-    await index().write([{ put: 'account', account: known('st1', { scopes: 'some', scopesReadOn: NOW }) }]);
+    await index().write([known('st1', { scopesReadOn: NOW })]);
     const keys = { partitionKey: subscriptionPartition(SUBSCRIPTION), rowKey: accountRow(account('st1')) };
-    await table().updateEntity({ ...keys, scopeUses: '[[' }, 'Merge');
+    await table().updateEntity({ ...keys, scopeKeys: '[[' }, 'Merge');
     expect(await index().account(account('st1'))).toEqual(known('st1'));
   });
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { createKnownKeys } from '../../src/fleet/fleet-index.ts';
 import { keyPartition } from '../../src/fleet/fleet-keys.ts';
-import { createKnownKeys } from '../../src/fleet/known-keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 
 const URI = 'https://kv-files.vault.azure.net';

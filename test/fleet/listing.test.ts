@@ -2,16 +2,15 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import type { Account, Scope } from '../../src/fleet/account.ts';
-import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import { toUse } from '../../src/fleet/fleet-rows.ts';
+import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createMovedUses } from '../../src/fleet/moved-uses.ts';
-import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
+import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { reconcileSubscription } from '../../src/fleet/reconcile-subscription.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
-import { createUseRows } from '../../src/fleet/use-row.ts';
+import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
 import { VersionLists } from '../../src/fleet/version-lists.ts';
-import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
-import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
+import { keyItem, NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
+import type { KeyPorts, WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { MemoryOrders } from '../orders/memory-orders.ts';
 import { MemoryRollouts } from '../simulation/memory-rollouts.ts';
@@ -74,7 +73,7 @@ class Fleet {
   }
 
   uses(): string[] {
-    const uses = this.table.all.flatMap((row) => toUse(row) ?? []);
+    const uses = this.table.all.flatMap((row) => toUseRow(row) ?? []);
     return uses.map(({ account: id, scope, key, wave }) => {
       const name = `${id.split('/').at(-1)}${scope ? '/scope' : ''}`;
       return [name, key === KEY.id ? 'own' : 'foreign', ...(wave ? [`wave ${wave}`] : [])].join(' ');
@@ -83,8 +82,8 @@ class Fleet {
 
   async unlisted(): Promise<readonly string[]> {
     const names: string[] = [];
-    for await (const { account: id, scopes } of createFleetIndex(this.table.port()).accounts(SUBSCRIPTION)) {
-      if (scopes === undefined) names.push(id.split('/').at(-1) ?? '');
+    for await (const { account: id, scopesReadOn } of createFleetIndex(this.table.port()).accounts(SUBSCRIPTION)) {
+      if (scopesReadOn === undefined) names.push(id.split('/').at(-1) ?? '');
     }
     return names;
   }
@@ -147,7 +146,6 @@ class Fleet {
       inSight: async () => [SUBSCRIPTION],
       orders: new MemoryOrders(),
       moved: createMovedUses(table),
-      findGaps: async () => [],
       recordOrder: async () => {},
       probe: async () => undefined,
       recordNews: async () => {},
@@ -254,6 +252,45 @@ describe('reconcileKey', () => {
     await reconcileKey(KEY, drift, ports);
     const found = fleet.items.all.filter(({ kind }) => kind === 'key');
     expect(found).toMatchObject([{ subscription: SUBSCRIPTION, cause: { by: 'event' } }]);
+  });
+
+  it('has an event move what the drift check was not to move', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    fleet.items.clear();
+    const keys = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
+    const ports = { ...fleet.ports(), keys };
+    const [row] = fleet.table.all.flatMap((stored) => toUseRow(stored) ?? []);
+    if (!row) throw new Error('The list has put no use.');
+    await ports.rows.put([{ ...row, state: 'skipped', reason: 'LeftByCheck', target: keyVersion(2).id }]);
+    const cause = { ref: '', since: '' };
+    await reconcileKey(KEY, { ...cause, by: 'drift' }, ports);
+    expect(fleet.items.all).toEqual([]);
+    await reconcileKey(KEY, { ...cause, by: 'event' }, ports);
+    expect(fleet.items.all).toMatchObject([{ subscription: SUBSCRIPTION, kind: 'key', cause: { by: 'event' } }]);
+  });
+
+  it('finds the end of a pause by itself, and has what waits moved then', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    fleet.items.clear();
+    const now = new Date(fleet.clock);
+    const [cause, sweep] = ['event', 'sweep'].map((by) => ({ by, ref: '', since: now.toISOString() }));
+    if (!cause || !sweep) throw new Error('There are two causes.');
+    const later = new Date(fleet.clock + 3_600_000);
+    fleet.items.put({ ...keyItem(KEY.id, cause, now), subscription: SUBSCRIPTION, due: later, reason: 'Paused' });
+    fleet.items.put(keyItem(KEY.id, cause, now));
+    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
+    const pause = { id: 'pause', reason: 'a test', by: { objectId: 'operator' }, since: now.toISOString() };
+    await ports.orders.change((orders) => ({ ...orders, pauses: [pause] }));
+    await reconcileKey(KEY, cause, ports);
+    const own = fleet.items.all.find(({ subscription }) => subscription === NO_SUBSCRIPTION);
+    expect(own).toMatchObject({ reason: 'Paused', due: new Date(fleet.clock + 120_000) });
+    await ports.orders.change((orders) => ({ ...orders, pauses: [] }));
+    await reconcileKey(KEY, sweep, ports);
+    expect(fleet.items.all).toMatchObject([{ subscription: SUBSCRIPTION, due: now }]);
   });
 
   it('counts no use of a subscription that the app does not look after', async () => {

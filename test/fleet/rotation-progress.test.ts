@@ -61,7 +61,7 @@ describe('A use in a rotation', () => {
     expect(countsOf(useRow(1, change))).toEqual({ moved: 0, waiting: 0, failed: 0, left: 0, [state]: 1 });
   });
 
-  it('that failed is listed with its reason, its attempts and the time of the next attempt', () => {
+  it('that failed is listed with its reason and the time of the next attempt', () => {
     const failed = {
       ...OLD,
       state: 'failed',
@@ -74,26 +74,28 @@ describe('A use in a rotation', () => {
       failedUses: [
         {
           ...{ account: accountId(1), scope: 'scope1', reason: 'ScopeLocked', detail: REASONS.ScopeLocked },
-          ...{ lookedOn: day(150).toISOString(), attempts: 3, nextTryOn: day(201).toISOString() },
+          nextTryOn: day(201).toISOString(),
         },
       ],
     });
   });
 
-  it('that waits is listed with the reason of its plan, the use that was not tried for longest first', () => {
+  it('that waits and was not tried for longest is named with the reason of its plan', () => {
     const tried = useRow(1, { ...OLD, state: 'indeterminate', reason: 'ServiceUnavailable' });
-    const { waitingUses, oldestWaiting } = rotationOf([tried, useRow(2, OLD)]);
-    expect(waitingUses.map(({ account, reason, lookedOn }) => [account, reason, lookedOn])).toEqual([
-      [accountId(2), 'StaleKeyVersion', undefined],
-      [accountId(1), 'ServiceUnavailable', day(150).toISOString()],
-    ]);
-    expect(oldestWaiting).toEqual(waitingUses[0]);
+    const { oldestWaiting } = rotationOf([tried, useRow(2, OLD)]);
+    expect(oldestWaiting).toEqual({ account: accountId(2), reason: 'StaleKeyVersion' });
+    expect(rotationOf([tried])).toMatchObject({ oldestWaiting: { reason: 'ServiceUnavailable' } });
+  });
+
+  it('that the drift check was not to move waits while its key is paused', () => {
+    const exempt = useRow(1, { ...OLD, state: 'skipped', target: TARGET, reason: 'LeftByCheck' });
+    expect(rotationOf([exempt])).toMatchObject({ state: 'finished', left: 1 });
+    expect(rotationOf([exempt], { pause: PAUSE })).toMatchObject({ state: 'paused', waiting: 1, left: 0 });
   });
 
   it('is counted always, and listed among the first 500', () => {
     const many = Array.from({ length: 1_100 }, (_, n) => n);
-    const { waiting, waitingUses } = rotationOf(many.map((n) => useRow(n, OLD)));
-    expect([waiting, waitingUses.length]).toEqual([1_100, 500]);
+    expect(rotationOf(many.map((n) => useRow(n, OLD))).waiting).toBe(1_100);
     const failed = rotationOf(many.map((n) => useRow(n, { ...OLD, state: 'failed', reason: 'Refused' })));
     expect([failed.failed, failed.failedUses.length]).toEqual([1_100, 500]);
   });
@@ -116,25 +118,24 @@ describe('A rotation', () => {
     expect(rotationOf([useRow(1)], stuck).state).toBe('finished');
   });
 
-  it('shows the stage with the counts of the uses that it admits', () => {
+  it('shows the stage, and counts the uses that it admits', () => {
     const uses = [
       useRow(1, { ...OLD, state: 'failed', reason: 'Refused' }),
       useRow(2, OLD),
       useRow(3, { ...OLD, wave: '2' }),
     ];
     const canary = { rollout: { stage: 'canary', canaries: [accountId(1)], lastNews: 'CanaryFailed' } } as const;
-    const counts = { moved: 0, waiting: 0, failed: 1, left: 0 };
     const held = rotationOf(uses, canary);
     expect(held).toMatchObject({
       state: 'held',
       reason: 'CanaryFailed',
-      stage: { name: 'canary', state: 'failed', counts },
+      stage: { name: 'canary', state: 'failed' },
     });
     expect(held.detail).toContain('canary: 0 moved, 0 waiting, 1 failed.');
     const wave = rotationOf(uses, { rollout: { stage: 'wave 2', proven: true } });
     expect(wave).toMatchObject({
       state: 'underWay',
-      stage: { name: 'wave 2', state: 'underWay', counts: { waiting: 1 } },
+      stage: { name: 'wave 2', state: 'underWay' },
     });
     const failedWave = rotationOf(uses, { rollout: { stage: 'wave 2', lastNews: 'WaveFailed' } });
     expect(failedWave).toMatchObject({ state: 'held', reason: 'WaveFailed', stage: { state: 'failed' } });
@@ -149,15 +150,6 @@ describe('A rotation', () => {
     expect(held).toMatchObject({ state: 'held', detail: expect.stringContaining('These do not serve: st1.') });
   });
 
-  it('names the right that the app lacks to move its uses', () => {
-    const denied = useRow(1, { ...OLD, state: 'failed', reason: 'IdentityAssignmentDenied' });
-    expect(rotationOf([denied]).detail).toBe(REASONS.IdentityAssignmentDenied);
-    const held = rotationOf([denied], {
-      rollout: { stage: 'canary', canaries: [accountId(1)], lastNews: 'CanaryFailed' },
-    });
-    expect(held.detail?.endsWith(REASONS.IdentityAssignmentDenied)).toBe(true);
-  });
-
   it('is paused while a use waits, or no use is known', () => {
     const pause = PAUSE;
     const paused = { state: 'paused', reason: 'Paused', detail: 'a change window', pause };
@@ -170,7 +162,7 @@ describe('A rotation', () => {
     const contested = [accountId(1)];
     const held = rotationOf([useRow(1, OLD), useRow(2)], { contested, rollout: { lastNews: 'RotationStuck' } });
     expect(held).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1, moved: 1 });
-    expect(held.waitingUses).toMatchObject([{ account: accountId(1), reason: 'ContestedChange' }]);
+    expect(held.oldestWaiting).toEqual({ account: accountId(1), reason: 'ContestedChange' });
     expect(held).not.toHaveProperty('expectedEnd');
     expect(rotationOf([useRow(1, OLD), useRow(2, OLD)], { contested }).state).toBe('underWay');
   });
@@ -215,13 +207,7 @@ describe('The cost of the next rotation', () => {
       ...Array.from({ length: 5 }, (_, n) => useRow(2_000 + n, failed)),
       useRow(3_000, { location: 'uksouth' }),
     ];
-    const { moves, seconds, places } = costOf(uses);
-    expect({ moves, seconds }).toEqual({ moves: 1_506, seconds: 900 });
-    expect(places.map(({ region, moves, seconds }) => [region, moves, seconds])).toEqual([
-      ['northeurope', 5, 0],
-      ['uksouth', 1, 0],
-      ['westeurope', 1_500, 900],
-    ]);
+    expect(costOf(uses)).toEqual({ moves: 1_506, seconds: 900 });
   });
 });
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { NewWorkItem, WorkItem, WorkItems } from '../../src/fleet/work-items.ts';
-import { createWorkItems } from '../../src/fleet/work-items-client.ts';
+import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
+import { createWorkItems, type NewWorkItem, type WorkItem, type WorkItems } from '../../src/fleet/work-items.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 import { forgetFleet } from '../support/wire.ts';
@@ -32,9 +32,11 @@ describe.each([
   [
     'in Table Storage',
     () =>
-      createWorkItems({ storage: { connectionString: azurite.connectionString } }, () => {
-        throw new Error('A connection string needs no credential.');
-      }),
+      createWorkItems(
+        createFleetTable({ storage: { connectionString: azurite.connectionString } }, () => {
+          throw new Error('A connection string needs no credential.');
+        }),
+      ),
   ],
   ['in memory', () => new MemoryWorkItems().port()],
 ])('work items %s', (_, make) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { timeSpanMs } from '../../local/host/host-json.ts';
 import { CALL_LIMIT_MS } from '../../src/api/answer-call.ts';
-import { endBy } from '../../src/azure/deadline.ts';
+import { withDeadline } from '../../src/azure/deadline.ts';
 import { eventHandler, outcomeBy, TIME_LIMITS } from '../../src/functions/time-limits.ts';
 import { DONE } from '../../src/work/outcome.ts';
 
@@ -12,7 +12,7 @@ const never = (): Promise<never> => new Promise(() => {});
 
 describe('work that does not end', () => {
   it('is given up when its time is up', async () => {
-    await expect(endBy(20, never)).rejects.toMatchObject({
+    await expect(withDeadline(20, 'It was not done', never)).rejects.toMatchObject({
       name: 'TimeoutError',
       message: 'It was not done within 0.02 s.',
     });

@@ -1,18 +1,17 @@
 import { expect, it } from 'vitest';
-import { z } from 'zod';
-import { createRoleCalls } from '../../src/identities/local-role-client.ts';
+import { pacedSender } from '../../src/identities/local-role-client.ts';
 
 it('go out a quarter of a second apart, for each Managed HSM by itself', async () => {
   const sent: { host: string; atMs: number }[] = [];
-  const { list } = createRoleCalls(async ({ url }) => {
+  const send = pacedSender(async ({ url }) => {
     sent.push({ host: new URL(url).host, atMs: performance.now() - begunMs });
-    return { value: [] };
+    return undefined;
   });
   const begunMs = performance.now();
-  const lists = ['one', 'other'].flatMap((host) =>
-    Array.from({ length: 6 }, (_, n) => list({ uri: `https://${host}` }, `keys/key-${n}`, z.unknown())),
+  const calls = ['one', 'other'].flatMap((host) =>
+    Array.from({ length: 6 }, (_, n) => send({ method: 'GET', url: `https://${host}/keys/key-${n}` })),
   );
-  await Promise.all(lists);
+  await Promise.all(calls);
   expect(sent.slice(0, 2).map(({ host }) => host)).toEqual(['one', 'other']);
   for (const host of ['one', 'other']) {
     const times = sent.filter((call) => call.host === host).map(({ atMs }) => atMs);

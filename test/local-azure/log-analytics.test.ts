@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { WORKSPACE_ID } from '../../local/azure/constants.ts';
 import { describeFailure, describe as say } from '../../src/azure/failure.ts';
-import { keyStatus } from '../../src/break-glass/key-status.ts';
 import { sampleServices } from '../support/app-services.ts';
 import { TestKey } from '../support/fleet.ts';
+import { keyStatus } from '../support/key-calls.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 import { signIn } from './support.ts';
 

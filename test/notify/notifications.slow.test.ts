@@ -5,8 +5,6 @@ import { collectNotifications } from '../../src/notify/collect.ts';
 import { deliver } from '../../src/notify/deliver.ts';
 import { nameOfKey } from '../../src/notify/from-record.ts';
 import type { Services } from '../../src/services.ts';
-import { AtMostEvery } from '../../src/work/at-most-every.ts';
-import { createLeases } from '../../src/work/lease-client.ts';
 import { NOTIFY_WORK, type NotifyWork, parseNotifyWork } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
 import { replay } from '../../src/work/replay-client.ts';
@@ -59,8 +57,6 @@ async function work(services = instance()): Promise<number[]> {
       parse: parseNotifyWork,
       run: (one) => outcomeBy(30_000, () => deliver(one, services, wire.log)),
       queue: services.queue,
-      reports: new AtMostEvery(1),
-      now: services.now,
       log: wire.log,
     });
     await queue.deleteMessage(messageId, popReceipt);
@@ -209,19 +205,6 @@ describe('a notification', () => {
     wire.azure.faults.add([{ match: { host: RECEIVER_HOST, path: '^/chat' }, answer: { status: 410 } }]);
     expect(await work()).toEqual([]);
     expect(wire.records.filter(({ reason }) => reason === 'Poisoned')).toHaveLength(1);
-  });
-
-  it('waits for its receiver, which has another request in hand', async () => {
-    await revoked(instance());
-    await collect();
-    const lease = await createLeases(instance().settings, () => {
-      throw new Error('by connection string');
-    }).acquire('notify/to/siem');
-    expect(await work()).toEqual([5]);
-    expect(received('siem')).toEqual([]);
-    await lease?.release();
-    await again();
-    expect(received('siem')).toHaveLength(1);
   });
 });
 

@@ -72,19 +72,6 @@ describe('account enable', () => {
     expect((await procedures.run(enable(site, { identity: undefined, grant: true }))).changed).toBe(false);
   });
 
-  it('sets a key of another tenant with the client id of the application, unseen', async () => {
-    const site = procedures.site();
-    const federatedClientId = '11111111-2222-3333-4444-555555555555';
-    const key = { vault: `https://${site.vault.name}.vault.azure.net`, key: site.key, otherTenant: true };
-    const first = await procedures.run(enable(site, { key, federatedClientId }));
-    expect(site.account.encryption.identity).toEqual({
-      userAssignedIdentity: sameId(site.identity.id),
-      federatedIdentityClientId: federatedClientId,
-    });
-    expect(texts(first, 'note')[0]).toContain('another tenant');
-    expect((await procedures.run(enable(site, { key, federatedClientId }))).changed).toBe(false);
-  });
-
   it('waits in sight for a role that was just given', async () => {
     const site = procedures.site({ role: false });
     procedures.world.settings.rolePropagationMs = 100_000;

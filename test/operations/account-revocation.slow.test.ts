@@ -110,21 +110,6 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site).map(({ id }) => id)).toEqual(before);
   });
 
-  it('empty and fill the key permissions of an access policy, and leave its other permissions', async () => {
-    const site = procedures.site({ role: false });
-    const { properties } = site.vault;
-    const permissions = { keys: ['get', 'wrapKey', 'unwrapKey'], secrets: ['get'] };
-    const policy = { tenantId: procedures.world.tenantId, objectId: site.identity.principalId, permissions };
-    Object.assign(properties, { enableRbacAuthorization: false, accessPolicies: [policy] });
-    const account = procedures.encrypted(site);
-    const as = admin(site);
-    expect((await procedures.run(revoking(account), { as })).result.complete).toBe(true);
-    expect(properties.accessPolicies).toEqual([{ ...policy, permissions: { ...permissions, keys: [] } }]);
-    await procedures.run(restoring(account), { as });
-    expect(properties.accessPolicies).toEqual([policy]);
-    expect((await procedures.run(restoring(account), { as })).changed).toBe(false);
-  });
-
   it('name the other accounts of a shared identity, and go on with --shared alone', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
@@ -168,6 +153,17 @@ describe('account revoke and account restore', () => {
     expect([other.reason, other.message]).toEqual(['AccountNotRevocable', expect.stringContaining('another role')]);
     expect((await procedures.refusal(revoking(site.account), { as })).reason).toBe('AccountNotManaged');
     expect(rolesOf(site)).toHaveLength(1);
+  });
+
+  it('refuse an account whose vault has access policies', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    Object.assign(site.vault.properties, { enableRbacAuthorization: false });
+    const refused = await procedures.refusal(revoking(account), { as: admin(site) });
+    expect([refused.reason, refused.message]).toEqual([
+      'AccountNotRevocable',
+      expect.stringContaining('access policy'),
+    ]);
   });
 
   it('refuse an account on a key of a Managed HSM', async () => {

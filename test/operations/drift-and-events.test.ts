@@ -2,7 +2,6 @@ import { ClientSecretCredential } from '@azure/identity';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createEventGrid, type EventGrid } from '../../src/events/event-grid-client.ts';
-import type { Log } from '../../src/log.ts';
 import { checkDrift } from '../../src/operations/drift-check.ts';
 import { ensureEvents } from '../../src/operations/vault/events-ensure.ts';
 import { createServices } from '../../src/services.ts';
@@ -71,9 +70,9 @@ describe('drift check', () => {
     const stale = procedures.encrypted(site, 'pinned');
     procedures.nextVersion(site);
     const writes = await procedures.writes(async () => {
-      const services = (settings: Environment, log: Log) => createServices(settings, credential, log);
+      const services = (settings: Environment) => createServices(settings, credential, () => {});
       const { result } = await procedures.run((operation) =>
-        checkDrift({ vaults: [site.vault.name], asApp: false, environment: {}, services }, operation),
+        checkDrift({ vaults: [site.vault.name], environment: {}, services }, operation),
       );
       expect(result.coverage).toMatchObject({ vaults: 1, keys: 1 });
       expect(result.findings).toContainEqual(

@@ -17,7 +17,7 @@ describe('a name that there is twice', () => {
     const refusal = await procedures.refusal(() => findIdentity(name, azure));
     expect(refusal).toMatchObject({
       reason: 'NotUnique',
-      message: `There are 2 resources that are a user-assigned identity named ${name}.`,
+      message: `There are 2 resources of the type Microsoft.ManagedIdentity/userAssignedIdentities named ${name}.`,
     });
     for (const { id } of [first, second]) expect(refusal.nextStep.toLowerCase()).toContain(id.toLowerCase());
 

@@ -27,7 +27,7 @@ const retire =
     const app = appRecord(environment, () => {
       throw new Error('A connection string needs no credential.');
     });
-    const defaults = { hours: 24, by: 'person', workspace: undefined } as const;
+    const defaults = { proof: 'person', workspace: undefined } as const;
     return retireVersions(keyOf(site), { ...defaults, app, ...options, environment }, operation);
   };
 
@@ -99,7 +99,7 @@ describe('key retire', () => {
 
   it('disables nothing until a person answers for what cannot be seen, and says what that is', async () => {
     const { site, old } = movedOn();
-    const refusal = await procedures.refusal(retire(site, { by: 'look' }));
+    const refusal = await procedures.refusal(retire(site, { proof: 'log' }));
     expect(refusal).toMatchObject({
       reason: 'RetirementUnproven',
       message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Not known is what uses it`)),

@@ -92,7 +92,7 @@ describe('a Managed HSM', () => {
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
     const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
     const ensure = (key?: string) => (operation: Operation) =>
-      ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
+      ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation);
     const planned = await procedures.run(ensure('vault-key'), { dryRun: true });
     expect(texts(planned, 'planned')).toEqual([
       `Managed HSM Crypto Service Encryption User given to id on key ${site.vault.name}/vault-key`,
@@ -117,7 +117,7 @@ describe('a Managed HSM', () => {
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
     const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
     const refusal = await procedures.refusal((operation) =>
-      ensureRole(ENCRYPTION_USER, grantee, vault, key, operation),
+      ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation),
     );
     expect(refusal.reason).toBe('ArgumentInvalid');
     expect(rolesOf(site, principalId)).toEqual([]);
@@ -131,7 +131,7 @@ describe('a Managed HSM', () => {
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
     const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
     const refusal = await procedures.refusal(
-      (operation) => ensureRole(ENCRYPTION_USER, grantee, vault, 'vault-key', operation),
+      (operation) => ensureRole({ role: ENCRYPTION_USER, grantee, vault, key: 'vault-key' }, operation),
       { as },
     );
     expect(refusal).toMatchObject({
@@ -166,7 +166,7 @@ describe('a Managed HSM', () => {
   it('onboards an account from nothing: key, identity, local role, account; again changes nothing', async () => {
     const site = hsmSite();
     const names = { vault: `managedHSMs/${site.vault.name}`, key: 'onboarded', identity: unique('id-') };
-    const options = { account: site.account.name, ...names, wantedKey: {} };
+    const options = { account: site.account.name, ...names };
     const onboard = (operation: Operation) => onboardAccount(options, operation);
     const planned = await procedures.run(onboard, { dryRun: true });
     expect(texts(planned, 'planned').join('\n')).toContain('Managed HSM Crypto Service Encryption User given to');

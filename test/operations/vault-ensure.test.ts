@@ -33,11 +33,10 @@ describe('vault ensure', () => {
 
   it('says what it cannot change of a vault that is there', async () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'));
-    const wanted = { name: vault.name, sku: 'premium', retentionDays: 30 } as const;
+    const wanted = { name: vault.name, sku: 'premium' } as const;
     const report = await procedures.run((operation) => ensureVault(wanted, operation));
     expect(texts(report, 'note')).toEqual([
       `${vault.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
-      'The retention of deleted keys is set when a vault is created: --retention-days changes nothing here.',
     ]);
     expect(report.changed).toBe(false);
   });

@@ -12,7 +12,6 @@ const onboarding = ({ account, vault, key, identity }: Site) => ({
   vault: vault.name,
   key,
   identity: identity.id,
-  wantedKey: {},
 });
 
 /** The lines of a command up to its first change. */

@@ -11,6 +11,10 @@ export class MemoryOrders implements OrdersStore {
     return this.orders;
   }
 
+  recent(): Promise<StandingOrders> {
+    return this.read();
+  }
+
   async change(change: (orders: StandingOrders) => StandingOrders): Promise<StandingOrders> {
     this.orders = change(this.orders);
     if (this.lostAnswers > 0) {

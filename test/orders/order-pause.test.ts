@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { KnownOrders } from '../../src/orders/known-orders.ts';
+import { recordOverdueChanges } from '../../src/orders/change-orders.ts';
 import { type ControlPorts, orderPause, orderResume } from '../../src/orders/order-pause.ts';
-import { recordOverdueChanges } from '../../src/orders/record-orders.ts';
 import { isOrderedOn, withRekey } from '../../src/orders/standing-orders.ts';
 import { day, KEY, keyVersion, VAULTS } from '../support/keys.ts';
 import { MemoryOrders } from './memory-orders.ts';
@@ -24,7 +23,6 @@ beforeEach(() => {
   ports = {
     ...{
       orderStore: store,
-      control: new KnownOrders(store, now),
       settings: { vaults: VAULTS },
       now,
       newId: () => 'o1',

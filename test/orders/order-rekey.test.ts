@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { KnownOrders } from '../../src/orders/known-orders.ts';
 import { changeRekey, type RekeyOrderPorts, startRekey } from '../../src/orders/order-rekey.ts';
 import type { Rekey } from '../../src/orders/standing-orders.ts';
 import { day, KEY } from '../support/keys.ts';
@@ -21,7 +20,7 @@ beforeEach(() => {
   [audited, requested, ids] = [[], [], 0];
   const now = () => day(10);
   ports = {
-    ...{ orderStore: store, control: new KnownOrders(store, now), now },
+    ...{ orderStore: store, now },
     newId: () => {
       ids += 1;
       return `r${ids}`;

@@ -150,7 +150,7 @@ describe('the flow of a key', () => {
     expect(bandsToVersions(shown.versions).map(({ to, uses }) => [to, uses])).toEqual([
       [1, 2],
       [4, 90],
-      [6.5, 1],
+      [7, 1],
     ]);
     expect(shown.versions.flatMap((of) => bandsToUses(of).map(({ to, uses }) => [to, uses])).slice(2, 6)).toEqual([
       [0.5, 1],

@@ -11,7 +11,6 @@ const row = (name: string, state: HealthState, region = 'westeurope', since?: st
   region,
   tags: {},
   health: { state, ...(since ? { since } : {}) },
-  findingCount: 0,
   lastRead: '2026-11-27T00:00:00.000Z',
 });
 const ROWS = [

@@ -250,7 +250,7 @@ export class History {
     for (let tries = 1; ; tries += 1) {
       const request = { revocation: id, restoredBy: person, dualControl: this.#dualControl };
       const result = await restoreKey(key, request, services);
-      if (result.end !== 'otherRevocation' || tries > 3) return result;
+      if (result.end !== 'OtherRevocation' || tries > 3) return result;
       id = result.revocation?.id ?? id;
     }
   }
@@ -259,7 +259,7 @@ export class History {
     const wasDeleted = await this.#bench.isDeleted();
     let before = await this.#bench.truth();
     if (!wasDeleted && this.#dualControl && isRevoker(before, person, this.#appNow())) {
-      expect(await this.#callRestore(person)).toMatchObject({ end: 'secondPerson', changed: false });
+      expect(await this.#callRestore(person)).toMatchObject({ end: 'SecondPersonNeeded', changed: false });
       expect(await this.#bench.truth()).toEqual(before);
       return;
     }
@@ -268,8 +268,8 @@ export class History {
       this.#callRestore(person),
       wasDeleted ? undefined : this.#meanwhile(meanwhile),
     ]);
-    if (result.end === 'secondPerson') return; // nothing was enabled; it may be back
-    if (meanwhile === 'nothing' || wasDeleted) expect(result.end).toMatch(/^(restored|nothing)$/);
+    if (result.end === 'SecondPersonNeeded') return; // nothing was enabled; it may be back
+    if (meanwhile === 'nothing' || wasDeleted) expect(result.end).toMatch(/^(Restored|NothingToRestore)$/);
     // An event that was handled beside it may have disabled a version again: a repeat gives it back.
     if (meanwhile === 'deliver' && !wasDeleted) {
       this.#countClosed(before, await this.#bench.truth());

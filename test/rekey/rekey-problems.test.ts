@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import { NO_ORDERS, type Rekey, withRekey } from '../../src/orders/standing-orders.ts';
-import { evaluateRekey, type RekeyFacts } from '../../src/rekey/rekey-problems.ts';
+import { findBlocker } from '../../src/rekey/blocker.ts';
+import { evaluateRekey, excludedUses, type RekeyFacts } from '../../src/rekey/rekey-problems.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { VaultNetwork } from '../../src/vaults/vault-client.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
@@ -12,8 +13,7 @@ const OPEN: VaultNetwork = { publicAccess: 'enabled', allowsOthers: true, allows
 const FINE: RekeyFacts = {
   from: KEY,
   to: OTHER,
-  fromVersions: { read: [keyVersion(1)] },
-  toVersions: { read: [keyVersion(51)] },
+  blocker: undefined,
   vault: { read: { softDelete: true, purgeProtection: true, network: OPEN } },
   material: { read: { type: 'RSA-HSM', size: 3072 } },
   orders: NO_ORDERS,
@@ -21,8 +21,7 @@ const FINE: RekeyFacts = {
   excluded: [],
   unread: [],
 };
-const reasons = (facts: Partial<RekeyFacts>) =>
-  evaluateRekey({ ...FINE, ...facts }, now).problems.map((one) => one.reason);
+const reasons = (facts: Partial<RekeyFacts>) => evaluateRekey({ ...FINE, ...facts }).problems.map((one) => one.reason);
 const withOrder = (change: Partial<Rekey>): Pick<RekeyFacts, 'orders'> => {
   const about = { id: 'r1', from: 'x', to: OTHER.id, maxFailures: 3, reason: 'leaked', by: { objectId: 'o' } };
   const rekey: Rekey = { ...about, state: 'active', startedOn: day(1).toISOString(), ...change };
@@ -31,18 +30,16 @@ const withOrder = (change: Partial<Rekey>): Pick<RekeyFacts, 'orders'> => {
 
 describe('The check of a re-key', () => {
   it('finds no problem where keys, vault and access fit', () => {
-    expect(evaluateRekey(FINE, now)).toEqual({ problems: [], warnings: [], accounts: 1, withoutRole: [] });
+    expect(evaluateRekey(FINE)).toEqual({ problems: [], warnings: [], accounts: 1, withoutRole: [] });
     expect(reasons({ material: { read: undefined } })).toEqual([]);
     expect(reasons({ material: { unread: 'no' } })).toEqual([]);
-    expect(evaluateRekey({ ...FINE, material: { unread: 'no' } }, now).warnings).toEqual([
-      expect.stringMatching(/: no$/),
-    ]);
+    expect(evaluateRekey({ ...FINE, material: { unread: 'no' } }).warnings).toEqual([expect.stringMatching(/: no$/)]);
   });
 
   it('reports every problem at once', () => {
     const all = reasons({
       to: KEY,
-      toVersions: { read: [keyVersion(51, { enabled: false })] },
+      blocker: { reason: 'NoUsableVersion', detail: 'no', key: OTHER },
       vault: { read: { softDelete: false, purgeProtection: false, network: { ...OPEN, allowsOthers: false } } },
       material: { read: { type: 'EC', size: undefined } },
       ...withOrder({ from: KEY.id }),
@@ -62,22 +59,35 @@ describe('The check of a re-key', () => {
     ]);
   });
 
-  it('rejects a key that is revoked, deleted, unreadable or has an unusable newest version', () => {
-    const tag = `${REVOKER.id} ${day(150).toISOString()} ${REVOKER.revokedBy} ${versionName(1)}`;
-    const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
-    expect(reasons({ fromVersions: { read: [revoked] } })).toEqual(['RevocationOpen']);
-    const { problems } = evaluateRekey({ ...FINE, toVersions: { read: [] } }, now);
+  it('rejects a key that blocks, and a vault or a key that does not fit', async () => {
+    const versions = new Map([[KEY.id, [keyVersion(1)]]]);
+    const keys = { listVersions: async ({ id }: ManagedKey) => versions.get(id) ?? Promise.reject(new Error('no')) };
+    const blocked = async () => {
+      const blocker = await findBlocker(KEY, OTHER, { keys, now: () => now });
+      return evaluateRekey({ ...FINE, blocker }).problems;
+    };
+    expect(await blocked()).toMatchObject([{ detail: expect.stringContaining(`${OTHER.id} cannot be read`) }]);
+    versions.set(OTHER.id, []);
     const detail = `${OTHER.id} does not exist: it was deleted, or there never was such a key.`;
     const fix = `Check the names, create it (cmk key ensure new-key --vault ${VAULT.name}), or recover it.`;
-    expect(problems).toEqual([{ reason: 'KeyNotFound', detail, fix }]);
-    const newer = keyVersion(52, { enabled: false });
-    expect(reasons({ toVersions: { read: [keyVersion(51), newer] } })).toEqual(['NewestVersionUnusable']);
-    expect(reasons({ fromVersions: { unread: 'no' }, toVersions: { unread: 'no' } })).toEqual([
-      'VaultUnreadable',
-      'VaultUnreadable',
-    ]);
+    expect(await blocked()).toEqual([{ reason: 'KeyNotFound', detail, fix }]);
+    versions.set(OTHER.id, [keyVersion(51), keyVersion(52, { enabled: false })]);
+    expect(await blocked()).toMatchObject([{ reason: 'NewestVersionUnusable' }]);
+    const tag = `${REVOKER.id} ${day(150).toISOString()} ${REVOKER.revokedBy} ${versionName(1)}`;
+    versions.set(KEY.id, [keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } })]);
+    expect(await blocked()).toMatchObject([{ reason: 'RevocationOpen' }]);
     expect(reasons({ vault: { unread: 'no' } })).toEqual(['Unreadable']);
     expect(reasons({ material: { read: { type: 'RSA', size: 1024 } } })).toEqual(['UnsupportedKey']);
+  });
+
+  it('names the subscriptions whose uses will stay on the old key', () => {
+    const id = (n: number) => `1111111${n}-1111-1111-1111-111111111111`;
+    const of = (n: number) =>
+      `/subscriptions/${id(n)}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st`;
+    expect(excludedUses([])).toEqual([]);
+    expect(excludedUses([1, 2, 3, 4, 4].map(of))).toEqual([
+      expect.stringMatching(new RegExp(`^5 uses .* ${id(1)}, ${id(2)}, ${id(3)} and 1 more\\.$`)),
+    ]);
   });
 
   it.each<[string, Partial<VaultNetwork>, string[], number]>([
@@ -89,7 +99,7 @@ describe('The check of a re-key', () => {
     ['is guarded by a perimeter', { publicAccess: 'byPerimeter' }, [], 1],
   ])('a vault whose network %s', (_, network, problems, warnings) => {
     const read = { softDelete: true, purgeProtection: true, network: { ...OPEN, ...network } };
-    const check = evaluateRekey({ ...FINE, vault: { read } }, now);
+    const check = evaluateRekey({ ...FINE, vault: { read } });
     expect(check.problems.map((one) => one.reason)).toEqual(problems);
     expect(check.warnings.length).toBe(warnings);
   });
@@ -98,7 +108,7 @@ describe('The check of a re-key', () => {
     const read = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
     const fixes = (resourceGroup: string) => {
       const to = managedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
-      return evaluateRekey({ ...FINE, to, vault: { read } }, now).problems.map(({ fix }) => fix);
+      return evaluateRekey({ ...FINE, to, vault: { read } }).problems.map(({ fix }) => fix);
     };
     expect(fixes('rg-keys')).toEqual([
       expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name /),
@@ -111,7 +121,7 @@ describe('The check of a re-key', () => {
     const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p-1', missing: ['No role.'] } as const;
     const accounts = (by: 'rbac' | 'accessPolicies') =>
       ['st1', 'st2', 'st3'].map((account) => ({ account, by, ...lacking }));
-    const fixes = (by: 'rbac' | 'accessPolicies') => evaluateRekey({ ...FINE, access: accounts(by) }, now).problems;
+    const fixes = (by: 'rbac' | 'accessPolicies') => evaluateRekey({ ...FINE, access: accounts(by) }).problems;
     expect(fixes('rbac')).toEqual([
       {
         reason: 'IdentityWithoutRole',
@@ -130,20 +140,17 @@ describe('The check of a re-key', () => {
 
   it('names an identity without its role once, and warns of an identity that cannot be read', () => {
     const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] } as const;
-    const { withoutRole, problems, warnings } = evaluateRekey(
-      {
-        ...FINE,
-        access: [
-          { account: 'st1', ...lacking },
-          { account: 'st2', ...lacking },
-          { account: 'st3', ready: false, reason: undefined, principalId: undefined, missing: ['none'] },
-          { account: 'st4', ready: false, reason: 'IdentityDeleted', principalId: 'p2', missing: ['gone'] },
-          { account: 'st5', ready: 'unknown', reason: undefined, principalId: undefined, missing: ['another tenant'] },
-        ],
-        unread: ['A subscription cannot be listed.'],
-      },
-      now,
-    );
+    const { withoutRole, problems, warnings } = evaluateRekey({
+      ...FINE,
+      access: [
+        { account: 'st1', ...lacking },
+        { account: 'st2', ...lacking },
+        { account: 'st3', ready: false, reason: undefined, principalId: undefined, missing: ['none'] },
+        { account: 'st4', ready: false, reason: 'IdentityDeleted', principalId: 'p2', missing: ['gone'] },
+        { account: 'st5', ready: 'unknown', reason: undefined, principalId: undefined, missing: ['another tenant'] },
+      ],
+      unread: ['A subscription cannot be listed.'],
+    });
     expect(withoutRole).toEqual(['p1']);
     expect(problems.map((one) => one.reason)).toEqual([
       'IdentityWithoutRole',

@@ -32,7 +32,7 @@ async function retire(key: TestKey, env: Record<string, string> = {}, change: Pa
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
   const came: Retirement[] = [];
-  const options = { hours: 24, readMs: 600_000, disable: true, proof: 'log' } as const;
+  const options = { readMs: 600_000, disable: true, proof: 'log' } as const;
   for await (const one of retireUnused(managed, options, services)) {
     if (one.version.version === key.first.version) came.push(one);
   }
@@ -131,11 +131,11 @@ describe('retirement by the log', () => {
     });
     wire.azure.faults.clear();
     const known = {
-      uses: async function* () {
+      of: async function* () {
         yield { account: `${world().subscriptions.keys().next().value}`, key: key.id() };
       },
     };
-    const [unread] = await retire(key, {}, { fleet: known as unknown as Services['fleet'] });
+    const [unread] = await retire(key, {}, { useRows: known as unknown as Services['useRows'] });
     expect(unread?.outcome).toBe('kept');
     expect(firstOf(key)?.enabled).toBe(true);
   });

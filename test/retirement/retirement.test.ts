@@ -39,68 +39,62 @@ const revoked = keyVersion(1, {
 });
 
 describe('whether an old version may go', () => {
-  it.each<[string, Parameters<typeof reasonsToKeep>[1], VersionUsers, number]>([
-    ['nobody uses the key', [OLD, NEW], NOBODY, 24],
-    ['everybody shows the new version', [OLD, NEW], used(ACCOUNT, 10), 24],
-    ['somebody shows a third one', [OLD, keyVersion(2), NEW], used(ACCOUNT, 2), 24],
-    ['the successor is just old enough', [OLD, keyVersion(19)], NOBODY, 24],
-    ['a younger version is not usable', [OLD, NEW, keyVersion(20, { enabled: false })], NOBODY, 24],
-  ])('it may when %s', (_, versions, users, hours) => {
-    expect(reasonsToKeep(OLD, versions, users, hours, NOW)).toEqual([]);
+  it.each<[string, Parameters<typeof reasonsToKeep>[1], VersionUsers]>([
+    ['nobody uses the key', [OLD, NEW], NOBODY],
+    ['everybody shows the new version', [OLD, NEW], used(ACCOUNT, 10)],
+    ['somebody shows a third one', [OLD, keyVersion(2), NEW], used(ACCOUNT, 2)],
+    ['the successor is just old enough', [OLD, keyVersion(19)], NOBODY],
+    ['a younger version is not usable', [OLD, NEW, keyVersion(20, { enabled: false })], NOBODY],
+  ])('it may when %s', (_, versions, users) => {
+    expect(reasonsToKeep(OLD, versions, users, NOW)).toEqual([]);
   });
 
-  it.each<[string, Parameters<typeof reasonsToKeep>[1], VersionUsers, number, RegExp]>([
-    ['there is no other', [OLD], NOBODY, 24, /^No newer version is usable\.$/],
-    ['no newer one is enabled', [OLD, keyVersion(10, { enabled: false })], NOBODY, 24, /^No newer version is usable/],
-    ['a newer one has expired', [OLD, keyVersion(10, { expiresOn: day(11) })], NOBODY, 24, /^No newer version/],
-    ['a newer one is not active yet', [OLD, keyVersion(10, { notBefore: day(21) })], NOBODY, 24, /^No newer version/],
+  it.each<[string, Parameters<typeof reasonsToKeep>[1], VersionUsers, RegExp]>([
+    ['there is no other', [OLD], NOBODY, /^No newer version is usable\.$/],
+    ['no newer one is enabled', [OLD, keyVersion(10, { enabled: false })], NOBODY, /^No newer version is usable/],
+    ['a newer one has expired', [OLD, keyVersion(10, { expiresOn: day(11) })], NOBODY, /^No newer version/],
+    ['a newer one is not active yet', [OLD, keyVersion(10, { notBefore: day(21) })], NOBODY, /^No newer version/],
     [
       'the successor is too young',
       [OLD, keyVersion(19, { createdOn: new Date(NOW.getTime() - 23.9 * 3_600_000) })],
       NOBODY,
-      24,
       new RegExp(`^Its successor ${versionName(19)} is 23 hours old, and has to be 24\\.$`),
     ],
     [
       'the successor became active too lately',
       [OLD, keyVersion(10, { notBefore: new Date(NOW.getTime() - 3_600_000) })],
       NOBODY,
-      24,
       / is 1 hour old/,
     ],
-    ['the youngest usable one is too young, whatever the next one is', [OLD, NEW, keyVersion(20)], NOBODY, 24, / 0 h/],
-    ['more hours are set', [OLD, NEW], NOBODY, 24 * 11, / is 240 hours old, and has to be 264/],
-    ['its clock is ahead', [OLD, keyVersion(20, { createdOn: new Date(NOW.getTime() + 240_000) })], NOBODY, 24, / 0 h/],
-    ['fewer hours than a day are set', [OLD, keyVersion(20)], NOBODY, 1, / 0 hours old, and has to be 24/],
-    ['a revocation is open', [revoked, OLD, NEW], NOBODY, 24, /^A revocation of the key is open/],
-    ['an account is on it', [OLD, NEW], used(ACCOUNT, 1), 24, /^It is used by st1\.$/],
-    ['an account is pinned to it and shows another', [OLD, NEW], used(ACCOUNT, 1, 10), 24, /used by st1/],
-    ['a scope is on it', [OLD, NEW], used(`${ACCOUNT}/encryptionScopes/s1`, 1), 24, /used by st1\/s1/],
-    ['another resource is on it', [OLD, NEW], used(DISK, 1), 24, new RegExp(`used by ${DISK}`)],
+    ['the youngest usable one is too young, whatever the next one is', [OLD, NEW, keyVersion(20)], NOBODY, / 0 h/],
+    ['its clock is ahead', [OLD, keyVersion(20, { createdOn: new Date(NOW.getTime() + 240_000) })], NOBODY, / 0 h/],
+    ['a revocation is open', [revoked, OLD, NEW], NOBODY, /^A revocation of the key is open/],
+    ['an account is on it', [OLD, NEW], used(ACCOUNT, 1), /^It is used by st1\.$/],
+    ['an account is pinned to it and shows another', [OLD, NEW], used(ACCOUNT, 1, 10), /used by st1/],
+    ['a scope is on it', [OLD, NEW], used(`${ACCOUNT}/encryptionScopes/s1`, 1), /used by st1\/s1/],
+    ['another resource is on it', [OLD, NEW], used(DISK, 1), new RegExp(`used by ${DISK}`)],
     [
       'something is not known',
       [OLD, NEW],
       { uses: [], gaps: ['A is not read.', 'B is not read.'] },
-      24,
       /^Not everything is known: A is not read\.; B is not read\.$/,
     ],
     [
       'many use it',
       [OLD, NEW],
       { uses: Array.from({ length: 5 }, (_, n) => ({ who: `a${n}`, versions: [OLD.version] })), gaps: [] },
-      24,
       /^It is used by a0, a1, a2 and 2 more\.$/,
     ],
-  ])('it may not when %s', (_, versions, users, hours, reason) => {
-    expect(reasonsToKeep(OLD, versions, users, hours, NOW).join(' ')).toMatch(reason);
+  ])('it may not when %s', (_, versions, users, reason) => {
+    expect(reasonsToKeep(OLD, versions, users, NOW).join(' ')).toMatch(reason);
   });
 
   it('is never asked of the newest usable version, nor of one that is younger', () => {
     const later = keyVersion(19, { notBefore: day(30) });
     for (const version of [NEW, later]) {
-      expect(reasonsOfKey(version, [OLD, NEW, later], 24, NOW)).toEqual(['No newer version is usable.']);
+      expect(reasonsOfKey(version, [OLD, NEW, later], NOW)).toEqual(['No newer version is usable.']);
     }
-    expect(retirable([OLD, keyVersion(2, { enabled: false }), NEW, later], 24, NOW)).toEqual([OLD]);
+    expect(retirable([OLD, keyVersion(2, { enabled: false }), NEW, later], NOW)).toEqual([OLD]);
   });
 });
 

@@ -12,9 +12,9 @@ describe('a person who revoked', () => {
     await site.revoke(ALICE);
     let last = '';
     for (const n of [1, 2, 3, 4, 5]) last = await site.revoke(application(n), KEY, 'application');
-    expect(await site.restore(ALICE, last)).toBe('secondPerson');
+    expect(await site.restore(ALICE, last)).toBe('SecondPersonNeeded');
     expect(site.enabled()).toEqual([false, false]);
-    expect(await site.restore(BOB, last)).toBe('restored');
+    expect(await site.restore(BOB, last)).toBe('Restored');
   });
 
   it('cannot restore alone, however many people revoke again: the audit trail has all of them', async () => {
@@ -22,9 +22,9 @@ describe('a person who revoked', () => {
     await site.revoke(ALICE);
     let last = '';
     for (let n = 1; n <= 16; n += 1) last = await site.revoke(person(n));
-    for (const one of [ALICE, person(1), person(16)]) expect(await site.restore(one, last)).toBe('secondPerson');
+    for (const one of [ALICE, person(1), person(16)]) expect(await site.restore(one, last)).toBe('SecondPersonNeeded');
     expect(site.enabled()).toEqual([false, false]);
-    expect(await site.restore(BOB, last)).toBe('restored');
+    expect(await site.restore(BOB, last)).toBe('Restored');
   });
 
   it('cannot restore alone when the audit trail was out of reach as they revoked: the tags tell that it was they', async () => {
@@ -35,10 +35,10 @@ describe('a person who revoked', () => {
     for (const n of [1, 2, 3]) last = await site.revoke(person(n));
     site.trail.audit = audit;
     for (const n of [4, 5]) last = await site.revoke(person(n));
-    for (const one of [ALICE, person(1), person(4)]) expect(await site.restore(one, last)).toBe('secondPerson');
+    for (const one of [ALICE, person(1), person(4)]) expect(await site.restore(one, last)).toBe('SecondPersonNeeded');
     // Those who revoked are told from others without the trail.
     site.trail.isOut = true;
-    expect(await site.restore(BOB, last)).toBe('restored');
+    expect(await site.restore(BOB, last)).toBe('Restored');
   });
 
   it('is not let through, nor is another person, while the audit trail that alone has all of them cannot be read', async () => {
@@ -47,15 +47,15 @@ describe('a person who revoked', () => {
     let last = await site.revoke(person(1));
     site.trail.isOut = true;
     // The tags suffice.
-    expect(await site.restore(BOB, last)).toBe('restored');
+    expect(await site.restore(BOB, last)).toBe('Restored');
     site.trail.isOut = false;
     for (let n = 1; n <= 16; n += 1) last = await site.revoke(person(n));
     site.trail.isOut = true;
-    for (const one of [ALICE, BOB]) expect(await site.restore(one, last)).toBe('revokersUnread');
-    expect(await site.restore(person(16), last)).toBe('secondPerson');
+    for (const one of [ALICE, BOB]) expect(await site.restore(one, last)).toBe('RevokersUnread');
+    expect(await site.restore(person(16), last)).toBe('SecondPersonNeeded');
     expect(site.enabled()).toEqual([false, false]);
     // On a sign-in of their own that may change the key anyway.
-    expect(await site.restore(BOB, last, KEY, { keyTrail: undefined })).toBe('restored');
+    expect(await site.restore(BOB, last, KEY, { keyTrail: undefined })).toBe('Restored');
   });
 
   it('may restore a later revocation that is not theirs', async () => {
@@ -63,7 +63,7 @@ describe('a person who revoked', () => {
     await site.restore(BOB, await site.revoke(ALICE));
     let last = '';
     for (const n of [1, 2, 3, 4, 5]) last = await site.revoke(person(n));
-    expect(await site.restore(ALICE, last)).toBe('restored');
+    expect(await site.restore(ALICE, last)).toBe('Restored');
   });
 });
 
@@ -74,10 +74,7 @@ describe('an application that may restore', () => {
     await site.revoke(own, KEY, 'application');
     let last = '';
     for (const n of [2, 3, 4, 5]) last = await site.revoke(application(n), KEY, 'application');
-    expect(await site.restore(own, last, KEY, {}, 'application')).toBe('secondPerson');
-    site.trail.isOut = true;
-    expect(await site.restore(application(6), last, KEY, {}, 'application')).toBe('revokersUnread');
-    // People are all in the tags.
-    expect(await site.restore(BOB, last)).toBe('restored');
+    expect(await site.restore(own, last, KEY, {}, 'application')).toBe('SecondPersonNeeded');
+    expect(await site.restore(application(6), last, KEY, {}, 'application')).toBe('Restored');
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { requestRecovery } from '../../src/revocation/follow-ups.ts';
+import { requestPasses } from '../../src/revocation/follow-ups.ts';
 import { parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
 
@@ -15,11 +15,13 @@ it('no second look is refused for what a person or a token says', async () => {
   const now = () => new Date('2026-11-25T03:00:00Z');
   const send = async (_: string, work: Work) => void sent.push(work);
   const services = { audit: async () => ({ failed: 'not asked' }), queue: { send }, now };
-  await requestRecovery(KEY, 'restore', call, services);
+  await requestPasses(KEY, 'restore', call, services);
   const claimed = { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) };
   const read = sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))));
   expect(read).toMatchObject([
-    { key: KEY.id, due: '2026-11-25T03:01:00.000Z', claimed },
+    { key: KEY.id, due: '2026-11-25T03:00:15.000Z', claimed },
+    { key: KEY.id, due: '2026-11-25T03:01:15.000Z', claimed },
+    { key: KEY.id, due: '2026-11-25T03:06:40.000Z', claimed },
     { key: KEY.id, due: '2026-11-25T03:14:35.000Z', claimed },
   ]);
 });

@@ -52,14 +52,14 @@ describe('a writer of the queue key-work', () => {
     expect(openRevocation(site.vault().versions, site.now())?.id).toBe(id);
     const { revokedBy, joined } = openRevocation(site.vault().versions, site.now()) ?? {};
     expect([revokedBy, joined]).toEqual([ALICE, undefined]);
-    expect(await site.restore(ALICE, id)).toBe('secondPerson');
+    expect(await site.restore(ALICE, id)).toBe('SecondPersonNeeded');
     expect(site.enabled()).toEqual([false, false]);
   });
 
   it('does not revoke a key that was restored, nor record that in another person’s name', async () => {
     const site = new KeySite();
     const id = await site.revoke(ALICE);
-    expect(await site.restore(BOB, id)).toBe('restored');
+    expect(await site.restore(BOB, id)).toBe('Restored');
     site.pass(3_600);
     const before = site.trail.entries.length;
     const revocation = { id: 'forged', revokedOn: site.now().toISOString(), revokedBy: BOB };

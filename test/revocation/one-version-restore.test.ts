@@ -45,12 +45,12 @@ describe('a restore of a key with one version', () => {
   it('goes on when the trail is down, and its reply says so', async () => {
     const { site, id } = await revokedSite();
     const result = await site.restored(BOB, id, KEY, { audit: async () => ({ failed: 'The trail is down.' }) });
-    expect(result).toMatchObject({ end: 'restored', audit: 'The trail is down.' });
+    expect(result).toMatchObject({ end: 'Restored', audit: 'The trail is down.' });
   });
 
   it('is not recorded as begun for a caller who may not restore', async () => {
     const { site, id } = await revokedSite();
-    expect(await site.restore(ALICE, id)).toBe('secondPerson');
+    expect(await site.restore(ALICE, id)).toBe('SecondPersonNeeded');
     expect(site.trail.entries.filter(({ action }) => action === 'key.restore')).toEqual([]);
   });
 
@@ -65,7 +65,7 @@ describe('a restore of a key with one version', () => {
       if (update[2].enabled) site.vault().update(version?.version ?? '', { tags: newer });
       return answer;
     };
-    expect(await site.restore(BOB, id, KEY, { keys: { ...keys, updateVersion } })).toBe('overtaken');
+    expect(await site.restore(BOB, id, KEY, { keys: { ...keys, updateVersion } })).toBe('RestoreOvertaken');
     expect(site.enabled()).toEqual([false]);
   });
 });

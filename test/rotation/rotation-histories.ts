@@ -5,7 +5,7 @@ import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { type RotationPorts, rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Lease } from '../../src/work/lease-client.ts';
 import type { RotateWork } from '../../src/work/messages.ts';
-import { afterFailure } from '../../src/work/retry.ts';
+import { nextTry } from '../../src/work/process.ts';
 import { day, KEY, keyVersion, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
 
@@ -102,10 +102,9 @@ class HistoryWorld {
     void rotateWhenDue(work, this.#instance(attempt), () => {}).then((outcome) => {
       if (outcome.outcome === 'reject') throw new Error(`${outcome.reason} ${outcome.detail}`);
       if (outcome.outcome === 'done') return;
-      const retry = outcome.counts ? afterFailure(attempt) : undefined;
-      if (retry && !retry.again) throw new Error(`Given up: ${outcome.reason}`);
-      const delay = Math.max(retry?.again ? retry.delaySeconds : 0, outcome.delaySeconds ?? 1);
-      this.after(delay * 1_000, () => this.deliver(retry?.again ? retry.attempt : attempt));
+      const next = nextTry(attempt, outcome);
+      if (!next) throw new Error(`Given up: ${outcome.reason}`);
+      this.after(next.delaySeconds * 1_000, () => this.deliver(next.attempt));
     });
   }
 

@@ -1,22 +1,13 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
-import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import { LISTINGS, toFleetAccount } from '../../src/fleet/fleet-rows.ts';
-import {
-  type FleetQueue,
-  type FleetWork,
-  handleFleetWork,
-  handleKeyWork,
-  type KeyQueue,
-  SWEEP_MS,
-  sweepWork,
-} from '../../src/fleet/fleet-work.ts';
-import { type KeyPorts, reconcileKey } from '../../src/fleet/reconcile-key.ts';
-import { findGaps } from '../../src/fleet/rekey-gaps.ts';
+import { createFleetIndex, LISTINGS, toFleetAccount } from '../../src/fleet/fleet-index.ts';
+import { handleFleetWork, handleKeyWork, SWEEP_MS } from '../../src/fleet/fleet-work.ts';
+import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
+import { sweepWork } from '../../src/fleet/sweep.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
 import { VersionLists } from '../../src/fleet/version-lists.ts';
-import { NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
-import type { WorkerPorts } from '../../src/fleet/worker-ports.ts';
+import { keyItem, type WorkKind } from '../../src/fleet/work-items.ts';
+import type { FleetWork, KeyPorts, WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { RekeyAct } from '../../src/orders/order-rekey.ts';
@@ -42,8 +33,12 @@ import { VirtualTimers } from './virtual-timers.ts';
 export type ControllerDeed = Deed & { readonly during?: RegExp; readonly after?: number };
 
 type Deed =
-  /** `disableNewest`: a person disables the newest version by hand. */
-  | { readonly do: 'newVersion' | 'disableNewest' | 'revoke' | 'restore'; readonly key: string }
+  /** `disableNewest`: a person disables the newest version by hand. `seconds`: so long nothing is answered then. */
+  | {
+      readonly do: 'newVersion' | 'disableNewest' | 'revoke' | 'restore';
+      readonly key: string;
+      readonly seconds?: number;
+    }
   /** A person pins an account to the version before, or to the newest. */
   | { readonly do: 'pinBack' | 'pinNewest'; readonly account: string }
   /** A person makes a version of an account's key, and pins the account to it. */
@@ -378,11 +373,11 @@ export class ControllerWorld implements World {
     }
     const accounts = this.index.all.flatMap((row) => toFleetAccount(row) ?? []);
     const names = this.storage.all.flatMap(([name]) => (name.includes('/') ? [] : [this.storage.id(name)]));
-    for (const { account, scopes, scopeUses } of accounts) {
+    for (const { account, scopesReadOn, scopeKeys } of accounts) {
       const hasScope = this.storage.all.some(([name]) => name.includes('/') && this.storage.id(name) === account);
       if (!names.includes(account)) throw new Error(`the index has ${account}, which is gone`);
-      if (scopes !== (hasScope ? 'some' : 'none') || scopeUses.length !== Number(hasScope))
-        throw new Error(`the index has ${scopes} scopes of ${account}`);
+      if (scopesReadOn === undefined || scopeKeys.length !== Number(hasScope))
+        throw new Error(`the index has ${scopeKeys.length} keys of scopes of ${account}`);
     }
     if (accounts.length !== names.length)
       throw new Error(`the index has ${accounts.length} of ${names.length} accounts`);
@@ -404,7 +399,7 @@ export class ControllerWorld implements World {
     const key = managedKey(VAULT, name);
     const now = new Date(this.#clock);
     const cause = { by: 'event', ref: '', since: now.toISOString() };
-    this.items.put({ ...{ subscription: NO_SUBSCRIPTION, kind: 'key', about: key.id }, due: now, since: now, cause });
+    this.items.put(keyItem(key.id, cause, now));
     this.#messages.push({ key, work: { subscriptions: [], tries: 0, cause }, visibleAt: this.#clock });
   }
 
@@ -444,6 +439,7 @@ export class ControllerWorld implements World {
         }
         this.#noteTarget(deed.key);
         this.#wantKey(deed.key);
+        if (deed.seconds) this.#stall(deed.seconds * 1000);
         return;
       case 'pinBack':
       case 'pinNewest': {
@@ -643,7 +639,7 @@ export class ControllerWorld implements World {
     }
   }
 
-  #ports(actor: Actor, instance: Instance): WorkerPorts & KeyPorts & FleetQueue & KeyQueue {
+  #ports(actor: Actor, instance: Instance): WorkerPorts & KeyPorts {
     const way: Way = (label, effect, writes = false, signal?: AbortSignal) => {
       const deadline = new AbortController();
       const timer = setTimeout(() => deadline.abort(), label.startsWith('patch') ? PATCH_MS : CALL_MS);
@@ -652,7 +648,7 @@ export class ControllerWorld implements World {
       return this.scheduler.call(actor, label, effect, writes, deadline.signal).finally(() => clearTimeout(timer));
     };
     const now = () => new Date(this.#clock);
-    const ports: WorkerPorts & KeyPorts & FleetQueue & KeyQueue = {
+    const ports: WorkerPorts & KeyPorts = {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
       fleet: createFleetIndex(this.index.port(way)),
@@ -669,7 +665,6 @@ export class ControllerWorld implements World {
       orders: this.orders.port(way),
       moved: this.orders.moved(way),
       inSight: async () => this.#subscriptions,
-      findGaps: (rekey, since) => findGaps(rekey, since, ports),
       recordOrder: ({ id }) => way(`audit ${id}`, () => {}, true),
       gate: this.#gateOf(instance),
       canaries: this.#canaries,

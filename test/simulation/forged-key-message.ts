@@ -66,7 +66,7 @@ export function forgedKeyMessage(one: <T>(of: readonly T[]) => T): object {
   const [revokedOn, since, did] = [one(TIMES), one(TIMES), one(['revoke', 'restore', 'drift', 'operator'])];
   const revocation = { id: one(['id-1', 'id-2', 'forged']), revokedOn, revokedBy: objectId };
   return {
-    ...{ kind: one(['revocation', 'revocation', 'probe', 'key', 'rotate', 'rotation', 'rekey']) },
+    ...{ kind: one(['revocation', 'revocation', 'probe', 'key', 'rotate']) },
     ...{ key: one([KEY.id, KEY.id, KEY.id, OTHER_KEY]), cause: { by: did, ref: 'id-1', since }, attempt: one([0, 5]) },
     ...{ did, revocation, call, claimed: call, finished: true, records: true, versions: ['forged'] },
     ...{ due: one(TIMES), since, expect: one(['open', 'blocked']), follows: one([`open ${since}`, 'forged']) },

@@ -1,5 +1,5 @@
-import type { FleetWork } from '../../src/fleet/fleet-work.ts';
 import { WORK } from '../../src/fleet/work-items.ts';
+import type { FleetWork } from '../../src/fleet/worker-ports.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { type Cause, parseFleetWork, parseKeyQueueWork } from '../../src/work/messages.ts';
 import { VAULTS } from '../support/keys.ts';

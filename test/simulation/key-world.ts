@@ -112,7 +112,7 @@ const NO_CALL = { actor: undefined, start: 0, end: undefined, answer: undefined,
 
 const WHY = { correlationId: 'call', why: 'a simulation', ticket: undefined };
 
-const RETIRE = { version: versionName(1), hours: 24, readMs: 60_000, disable: true, proof: 'person' } as const;
+const RETIRE = { version: versionName(1), readMs: 60_000, disable: true, proof: 'person' } as const;
 /** Nobody uses the key, and everything can be read. */
 const UNUSED = {
   settings: { subscriptions: [] },
@@ -464,7 +464,7 @@ export class KeyWorld implements FiniteWorld {
     const restores = this.calls.filter(({ part }) => part.do === 'restore');
     const { open } = readRevocation(this.vault.versions, new Date(NOON));
     const begun = restores.filter(
-      ({ answer }) => !['nothing', 'otherRevocation', 'secondPerson'].includes(answer ?? ''),
+      ({ answer }) => !['NothingToRestore', 'OtherRevocation', 'SecondPersonNeeded'].includes(answer ?? ''),
     );
     const enabled = this.vault.versions
       .filter((version) => version.enabled)
@@ -475,9 +475,9 @@ export class KeyWorld implements FiniteWorld {
       if (enabled.length > 0) throw new Error(`Revoked, and at rest these versions are open: ${enabled}.`);
       if (!open) throw new Error('Revoked, and at rest no revocation is on record.');
     }
-    const last = restores.findLast(({ answer }) => answer === 'restored');
+    const last = restores.findLast(({ answer }) => answer === 'Restored');
     // Of two restores at once, the other one has said that a version is off: a late write came between its read and write.
-    if (restores.some(({ answer }) => answer === 'incomplete')) return;
+    if (restores.some(({ answer }) => answer === 'RestoreIncomplete')) return;
     if (!last || revokes.some(({ start, end }) => start > last.start || end === undefined || end > last.start)) return;
     // A newer revocation than the one that was named is still open, whichever record was lost.
     if (revokes.some(({ id, answer }) => answer === 'complete' && this.#isNewer(id, last.id))) return;

@@ -83,6 +83,7 @@ export class MemoryOrders {
   port(way: Way): OrdersStore {
     return {
       read: () => way('orders read', () => this.orders),
+      recent: () => way('orders read', () => this.orders),
       change: (change) =>
         way(
           'orders change',

@@ -89,14 +89,14 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     file: 'src/fleet/pass.ts',
     from: '          await items.finish(item);\n          return;',
     to: `          if (!(await items.finish(item)))
-            for (const one of await items.of(this.#subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
+            for (const one of await items.of(this.subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
           return;`,
   },
   {
     name: 'the items are not read again after the lease is released',
     file: 'src/fleet/reconcile-subscription.ts',
     from: '    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });',
-    to: "    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (moved >= 0) return { outcome: 'passed', moved };",
+    to: "    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (progressed) return { outcome: 'passed', nextDue: undefined };",
   },
   {
     name: "the id of a move is made without Azure's time stamp",
@@ -149,8 +149,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'the list that a plan was made from may be old',
     file: 'src/fleet/version-lists.ts',
-    from: 'nowMs - this.#begunOn(list) <= LIST_MS',
-    to: 'nowMs - this.#begunOn(list) >= 0',
+    from: 'nowMs - (this.#begunAt.get(list) ?? 0) <= LIST_MS',
+    to: 'nowMs - (this.#begunAt.get(list) ?? 0) >= 0',
   },
   {
     name: 'a write that may still land is not waited for',
@@ -162,15 +162,15 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     name: 'a list of versions is used for a minute',
     file: 'src/fleet/version-lists.ts',
     from: `const LIST_MS = 5_000;
-/** A list that is older is made anew before further uses are read, so that the read does not outlast it. Milliseconds. */
+/** A list that is older is made anew before a use is planned with it, so that the plan does not outlast it. Milliseconds. */
 const RENEW_MS = 3_000;`,
     to: 'const [LIST_MS, RENEW_MS] = [60_000, 60_000];',
   },
   {
     name: 'the gate believes what it read before the item',
     file: 'src/fleet/rollout-gate.ts',
-    from: 'known.at < since.getTime()) {',
-    to: 'known.at < 0 * since.getTime()) {',
+    from: ' && this.#begunAt >= since) return this.#reading;',
+    to: ') return this.#reading;',
   },
 ];
 
@@ -185,13 +185,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'no second list: a version that the list lacks is moved off at once',
-    worlds: 'controller',
-    file: 'src/fleet/plan.ts',
-    from: 'return versionsNamed(use).some((version) => !findVersion(versions, version));',
-    to: 'return false;',
-  },
-  {
     name: 'the mode is not kept: an automatic account is pinned',
     worlds: 'controller',
     file: 'src/fleet/plan.ts',
@@ -201,8 +194,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'revoked without proof: what the list does not show any more is not looked at',
     file: 'src/revocation/revoke-key.ts',
-    from: 'if (changes.length === 0) return this.#result(proof);',
-    to: 'return this.#result(proof);',
+    from: 'if (changes.length === 0) break;',
+    to: 'break;',
   },
   {
     name: 'no second list: a restore does not see that it was overtaken',
@@ -243,8 +236,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no deadline: an answer to a caller waits for the queue',
     file: 'src/revocation/follow-ups.ts',
-    from: 'setTimeout(() => reject(',
-    to: 'void (() => reject(',
+    from: "await withDeadline(QUEUE_WAIT_MS, 'No answer', run);",
+    to: 'await run();',
   },
 ];
 

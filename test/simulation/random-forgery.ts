@@ -1,5 +1,5 @@
+import { LISTINGS } from '../../src/fleet/fleet-index.ts';
 import { accountRow, keyPartition, subscriptionPartition } from '../../src/fleet/fleet-keys.ts';
-import { LISTINGS } from '../../src/fleet/fleet-rows.ts';
 import { NO_SUBSCRIPTION, WORK, type WorkKind, workRow } from '../../src/fleet/work-items.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { VAULT, versionName } from '../support/keys.ts';
@@ -68,10 +68,9 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
   }
   if (roll < 0.7) return forgedItem(random, subscription, account, key);
   if (roll < 0.78) {
-    const known = { account, location: 'westeurope', own: '', key, writtenOn: one(random, TIMES) };
-    const scopes = { scopes: one(random, ['none', 'some']), scoped: '', scopesReadOn: one(random, TIMES), chunks: '1' };
-    const scopeUses = one(random, ['', JSON.stringify([['scope', one(random, KEYS)]])]);
-    const values = random() < 0.8 ? { values: { ...known, ...scopes, scopeUses } } : {};
+    const known = { account, location: 'westeurope', key, writtenOn: one(random, TIMES) };
+    const scopeKeys = one(random, ['', JSON.stringify([one(random, KEYS)])]);
+    const values = random() < 0.8 ? { values: { ...known, scopesReadOn: one(random, TIMES), scopeKeys } } : {};
     return { into: 'table', partition: subscriptionPartition(subscription), row: accountRow(account), ...values };
   }
   if (roll < 0.82)

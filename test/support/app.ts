@@ -11,7 +11,8 @@ import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { Child } from '../../local/run/child-process.ts';
 import { type Front, startFront } from '../../local/run/front.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
-import { createWorkItems } from '../../src/fleet/work-items-client.ts';
+import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
+import { createWorkItems } from '../../src/fleet/work-items.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import { useAzuriteProcess } from './azurite.ts';
 import { built } from './built.ts';
@@ -185,8 +186,7 @@ export function useApp(options: AppOptions = {}): App {
   };
   const count = async (queue: string): Promise<number> =>
     (await queues().getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0;
-  const messages = async (): Promise<number> =>
-    (await count('key-work')) + (await count('fleet-work')) + (await count('account-work'));
+  const messages = async (): Promise<number> => (await count('key-work')) + (await count('fleet-work'));
   return {
     get azure() {
       return local.azure;
@@ -277,10 +277,10 @@ export function recordsOf(lines: readonly string[]): AppRecord[] {
 /** The kind of each work item, due or not. */
 async function kindsOfWork(connectionString: string): Promise<string[]> {
   const settings = readStorageSettings({ AzureWebJobsStorage: connectionString });
-  const items = createWorkItems(settings, () => {
+  const table = createFleetTable(settings, () => {
     throw new Error('A connection string needs no sign-in.');
   });
   const kinds: string[] = [];
-  for await (const { kind } of items.all()) kinds.push(kind);
+  for await (const { kind } of createWorkItems(table).all()) kinds.push(kind);
   return kinds;
 }

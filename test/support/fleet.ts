@@ -10,7 +10,7 @@ import type {
   Vault,
   World,
 } from '../../local/azure/world.ts';
-import type { AccountWork, KeyWork, RotateWork } from '../../src/work/messages.ts';
+import type { KeyWork, RotateWork } from '../../src/work/messages.ts';
 
 const CAUSE = { by: 'operator', ref: 'test', since: '' };
 
@@ -79,12 +79,8 @@ export class TestKey {
     });
   }
 
-  accountWork(account: Pick<StorageAccount, 'id' | 'location'>, attempt = 0): AccountWork {
-    return { kind: 'account', account: account.id, location: account.location, key: this.id(), cause: CAUSE, attempt };
-  }
-
-  rotateWork(attempt = 0): RotateWork {
-    return { kind: 'rotate', key: this.id(), cause: CAUSE, attempt };
+  rotateWork(): RotateWork {
+    return { kind: 'rotate', key: this.id(), cause: CAUSE, attempt: 0 };
   }
 
   keyWork(attempt = 0): KeyWork {

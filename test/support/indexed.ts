@@ -1,10 +1,10 @@
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import type { FleetChange } from '../../src/fleet/fleet-index.ts';
+import { type AccountChange, createFleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
 import { accountKeyUse } from '../../src/fleet/key-use.ts';
+import { createUseRows, type UseRow } from '../../src/fleet/use-row.ts';
 import { formatKeyIdentifier } from '../../src/keys/key-identifier.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import type { Procedures, Site } from './procedures.ts';
@@ -25,21 +25,22 @@ export async function indexed(
   const none = () => {
     throw new Error('A connection string needs no sign-in.');
   };
-  const index = createFleetIndex(createFleetTable(readStorageSettings(environment), none));
-  const changes: FleetChange[] = [];
+  const table = createFleetTable(readStorageSettings(environment), none);
+  const index = createFleetIndex(table);
+  const changes: AccountChange[] = [];
+  const uses: UseRow[] = [];
   const now = new Date().toISOString();
   for await (const { id, name, location, tags, encryption } of procedures.azure().accounts.list(SUBSCRIPTION_ID)) {
     if (!accounts.some((account) => account.name === name)) continue;
     const use = accountKeyUse(encryption);
-    const key = use && { key: formatKeyIdentifier(use) };
-    const account = { account: id, location, tags, scopeUses: [], own: '', scoped: '', writtenOn: now, ...key };
-    changes.push({ put: 'account', account });
-    if (!use || !key) continue;
+    const key = use ? formatKeyIdentifier(use) : '';
+    changes.push({ account: id, location, tags, scopeKeys: [], scopesReadOn: now, writtenOn: now, key });
+    if (!use) continue;
     const { pinned, current } = use;
-    const versions = { ...(pinned ? { pinned } : {}), ...(current ? { current } : {}) };
-    const mode = pinned ? 'pinned' : 'automatic';
-    changes.push({ put: 'use', use: { ...key, account: id, location, mode, ...versions, readOn: now } });
+    const progress = { readOn: now, at: now, state: 'pending', attempts: 0 } as const;
+    uses.push({ key, account: id, location, mode: pinned ? 'pinned' : 'automatic', pinned, current, ...progress });
   }
+  await createUseRows(table).put(uses);
   await index.write(changes);
   await index.listed(SUBSCRIPTION_ID, new Date());
   return environment;

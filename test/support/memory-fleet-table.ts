@@ -1,8 +1,9 @@
-import type { FleetTable, Row, RowChange } from '../../src/fleet/fleet-rows.ts';
+import type { FleetTable, Row, RowChange } from '../../src/fleet/fleet-table-client.ts';
 
 /** The fleet index's table in memory, as Table Storage keeps it: a put merges, partitions are in order of their row keys. */
 export class MemoryFleetTable {
   readonly #rows = new Map<string, Row>();
+  #writes = 0;
 
   get all(): readonly Row[] {
     return [...this.#rows.values()];
@@ -21,8 +22,9 @@ export class MemoryFleetTable {
   apply({ partitionKey, rowKey, properties }: RowChange): void {
     const key = keyOf(partitionKey, rowKey);
     const before = this.#rows.get(key);
+    this.#writes += 1;
     if (!properties) this.#rows.delete(key);
-    else this.#rows.set(key, { ...before, ...properties, partitionKey, rowKey });
+    else this.#rows.set(key, { ...before, ...properties, partitionKey, rowKey, etag: String(this.#writes) });
   }
 
   clear(): void {
@@ -51,6 +53,14 @@ export class MemoryFleetTable {
         ),
       write: (changes) =>
         way(`index writes ${changes.length}`, () => changes.forEach((change) => void this.apply(change)), true),
+      writeIf: (change, etag) => {
+        const write = (): boolean => {
+          if (this.row(change.partitionKey, change.rowKey)?.etag !== etag) return false;
+          this.apply(change);
+          return true;
+        };
+        return way(`index writes ${change.partitionKey} ${change.rowKey}`, write, true);
+      },
     };
   }
 }

@@ -21,6 +21,10 @@ export class MemoryWorkItems {
     });
   }
 
+  clear(): void {
+    this.#rows.clear();
+  }
+
   put(item: NewWorkItem): void {
     this.#writes += 1;
     this.#rows.set(workRow(item), { properties: workProperties(item), etag: String(this.#writes) });

@@ -4,7 +4,7 @@ import type { LogRecord } from '../../src/log.ts';
 import { LazyTelemetry } from '../../src/telemetry/lazy-telemetry.ts';
 import { measured, measurementsOf } from '../../src/telemetry/measurements.ts';
 import { formatTraceparent, type Measurement, NO_TELEMETRY, parseTraceparent } from '../../src/telemetry/telemetry.ts';
-import { parseAccountWork } from '../../src/work/messages.ts';
+import { parseKeyQueueWork } from '../../src/work/messages.ts';
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const record = (fields: Partial<LogRecord> & Pick<LogRecord, 'reason'>): LogRecord => ({
@@ -111,20 +111,18 @@ describe('a record of the log', () => {
 
 describe('the trace context of a message', () => {
   const message = {
-    kind: 'account',
-    account: '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a',
-    location: 'westeurope',
+    kind: 'key',
     key: 'https://kv.vault.azure.net/keys/k',
     cause: { by: 'drift', ref: '1', since: '' },
   };
 
   it('is taken along', () => {
-    expect(parseAccountWork({ ...message, traceparent: TRACEPARENT }).traceparent).toBe(TRACEPARENT);
+    expect(parseKeyQueueWork({ ...message, traceparent: TRACEPARENT }).traceparent).toBe(TRACEPARENT);
     expect(formatTraceparent(parseTraceparent(TRACEPARENT) ?? { traceId: '', spanId: '' })).toBe(TRACEPARENT);
   });
 
   it('need not be there, as in messages of before', () => {
-    expect(parseAccountWork(message).traceparent).toBeUndefined();
+    expect(parseKeyQueueWork(message).traceparent).toBeUndefined();
     expect(parseTraceparent(undefined)).toBeUndefined();
   });
 
@@ -137,6 +135,6 @@ describe('the trace context of a message', () => {
     '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01',
     'ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   ])('that is none (%s) makes no message poison', (traceparent) => {
-    expect(parseAccountWork({ ...message, traceparent }).traceparent).toBeUndefined();
+    expect(parseKeyQueueWork({ ...message, traceparent }).traceparent).toBeUndefined();
   });
 });

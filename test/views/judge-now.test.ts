@@ -21,7 +21,7 @@ const KEYS = {
   keysUnread: 0,
   complete: true,
 };
-const COUNTS = { error: 0, warning: 0, advice: 2, exempt: 0, new: 0, gone: 0, unseen: 0 };
+const COUNTS = { error: 0, warning: 0, advice: 2 };
 const REPORT = {
   id: 'a',
   startedOn: AT,
@@ -48,10 +48,19 @@ const keys = (changes: object) => ({ keys: { readOn: AT, value: { ...KEYS, ...ch
 const drift = (report: object | undefined) => ({
   drift: { readOn: AT, value: report ? { report: { ...REPORT, ...report } } : {} },
 });
+const HELD = { reason: 'ContestedChange' };
+const errors = (...reasons: readonly string[]) =>
+  drift({
+    counts: { ...COUNTS, error: reasons.length },
+    causes: reasons.map((reason) => ({ reason, id: reason, about: [], severity: 'error' })),
+  });
 const rotations = (...states: ('stuck' | 'held' | 'unknown' | 'underWay')[]) => ({
   rotations: {
     readOn: AT,
-    value: { underWay: states.map((state, index) => ({ key: `${index}`, state })), moreUnderWay: 0 },
+    value: {
+      underWay: states.map((state, index) => ({ key: `${index}`, state, ...(state === 'held' ? HELD : {}) })),
+      moreUnderWay: 0,
+    },
   },
 });
 
@@ -69,6 +78,16 @@ describe('judgeNow', () => {
     ['rotations that are stuck or held', rotations('stuck', 'held'), '2 rotations are stuck'],
     ['rotations that have not begun', keys({ notBegun: [{ key: 'a', state: 'held' }] }), '1 rotation is stuck'],
     ['errors of the check', drift({ counts: { ...COUNTS, error: 1 } }), '1 error in the last drift check'],
+    [
+      'an error that the number of accounts does not say',
+      { ...fleet({ states: { ...STATES, NoAccess: 2 } }), ...errors('IdentityWithoutRole', 'KeyExpired') },
+      '2 accounts have no access to the key, 1 error in the last drift check',
+    ],
+    [
+      'a contested account, which holds its rotation',
+      { ...errors('ContestedChange'), ...rotations('held') },
+      '1 error in the last drift check',
+    ],
   ] as const)('is bad for %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'bad', line: `${text}.` });
   });

@@ -90,7 +90,7 @@ const SCOPES: WorkItem = {
   },
 };
 const UNLISTED: FleetAccount = {
-  ...{ account: ACCOUNT, location: 'westeurope', own: '', scoped: '', scopeUses: [], writtenOn: NOW.toISOString() },
+  ...{ account: ACCOUNT, location: 'westeurope', scopeKeys: [], writtenOn: NOW.toISOString() },
 };
 
 it('The users of a key are unknown while encryption scopes of accounts were never listed', async () => {
@@ -112,7 +112,7 @@ it('The users of a key are incomplete while encryption scopes of accounts were n
 });
 
 it('The users of a key are complete while scopes are listed again', async () => {
-  const listed: FleetAccount = { ...UNLISTED, scopes: 'none', scopesReadOn: NOW.toISOString() };
+  const listed: FleetAccount = { ...UNLISTED, scopesReadOn: NOW.toISOString() };
   const { users } = await summaryOf([keyVersion(1)], { uses: [USE], items: [SCOPES], accounts: [listed] });
   expect(users?.complete).toBe(true);
 });

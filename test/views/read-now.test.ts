@@ -10,11 +10,10 @@ const SILENT = { what: 'kv', reason: 'Unreadable', detail: 'It did not answer.' 
 async function keysBy(list: KeyLister['list']) {
   const ports = {
     settings: { vaults: { all: [] } },
-    control: { refresh: async () => {} },
     now: () => new Date(),
   } as unknown as NowPorts;
   const board = new NowBoard(new FleetSnapshots(), { list } as KeyLister);
-  const taken = await board.takers(ports, () => {}).keys();
+  const taken = await board.takers(ports).keys();
   if (!('value' in taken)) throw new Error('They are not there.');
   return taken.value;
 }

@@ -1,7 +1,6 @@
 import type { FleetAccount } from '../../src/fleet/fleet-index.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
 import type { WorkItem } from '../../src/fleet/work-items.ts';
-import { KnownOrders } from '../../src/orders/known-orders.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { day, KEY, SUBSCRIPTION, versionName } from '../support/keys.ts';
 
@@ -54,7 +53,7 @@ export function viewPorts(uses: readonly UseRow[]) {
     workItems: { async *all(): AsyncGenerator<WorkItem> {} },
     inSight: async (): Promise<readonly string[] | undefined> => undefined,
     rollouts: { read: async () => undefined },
-    control: new KnownOrders({ read: async () => NO_ORDERS }, now),
+    orderStore: { recent: async () => NO_ORDERS },
     writeBudgets: [
       { calls: 10, perMs: 1_000, burst: 10 },
       { calls: 1_200, perMs: 3_600_000 },

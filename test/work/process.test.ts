@@ -1,18 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/log.ts';
-import { AtMostEvery } from '../../src/work/at-most-every.ts';
-import {
-  ACCOUNT_WORK,
-  KEY_WORK,
-  type KeyWork,
-  parseAccountWork,
-  parseFleetWork,
-  parseKeyQueueWork,
-  type Work,
-} from '../../src/work/messages.ts';
+import { KEY_WORK, type KeyWork, parseFleetWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
-import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
+import { MAX_DEQUEUE_COUNT, nextTry, processWork } from '../../src/work/process.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 
 const WORK: KeyWork = {
@@ -22,14 +13,10 @@ const WORK: KeyWork = {
   attempt: 3,
 };
 
-const START = new Date('2026-01-01T00:00:00.000Z');
-const HOUR_MS = 3_600_000;
 const throttled = { outcome: 'retry', reason: 'Throttled', detail: 'wait', counts: false, delaySeconds: 42 } as const;
-const later = (hours: number) => new Date(START.getTime() + hours * HOUR_MS);
 
 /** A queue that keeps what it is given, to see what the decision was. */
 function memory() {
-  let now = START;
   const sent: { queue: string; work: Work; delaySeconds: number | undefined }[] = [];
   const poisoned: string[] = [];
   const records: LogRecord[] = [];
@@ -37,7 +24,6 @@ function memory() {
     send: async (name, work, delaySeconds) => void sent.push({ queue: name, work, delaySeconds }),
     poison: async (_, text) => void poisoned.push(text),
   };
-  const reports = new AtMostEvery(HOUR_MS);
   const run = (outcome: Outcome | Error, entry: unknown = WORK, dequeueCount = 1) =>
     processWork({
       queueName: KEY_WORK,
@@ -48,14 +34,9 @@ function memory() {
         return outcome;
       },
       queue,
-      reports,
-      now: () => now,
       log: (record) => void records.push(record),
     });
-  const at = (time: Date): void => {
-    now = time;
-  };
-  return { sent, poisoned, records, run, at, queue };
+  return { sent, poisoned, records, run, queue };
 }
 
 describe('processWork', () => {
@@ -68,54 +49,7 @@ describe('processWork', () => {
   it('puts a throttled message back for the time the service asked for, with its tries untouched', async () => {
     const { sent, run } = memory();
     await run(throttled);
-    expect(sent).toEqual([
-      { queue: KEY_WORK, work: { ...WORK, deferredSince: START.toISOString() }, delaySeconds: 42 },
-    ]);
-  });
-
-  it('reports what is put off for an hour, and each hour from then on, and goes on with it', async () => {
-    const { sent, records, run, at } = memory();
-    const long = () => records.filter(({ reason }) => reason === 'DeferredForLong');
-    await run(throttled);
-    for (let minute = 1; minute <= 180; minute++) {
-      at(later(minute / 60));
-      await run(throttled, sent.at(-1)?.work);
-      expect(long(), `${minute} minutes`).toHaveLength(Math.floor(minute / 60));
-    }
-    expect(sent).toHaveLength(181);
-    expect(long()[0]).toMatchObject({ level: 'error', because: 'Throttled', deferredSince: START.toISOString() });
-    expect(long()[0]?.message).toContain(`${WORK.key} since 2026-01-01T00:00:00.000Z (Throttled): wait`);
-  });
-
-  it('reports once what a whole region puts off', async () => {
-    const { records, queue, at } = memory();
-    const reports = new AtMostEvery(HOUR_MS);
-    at(later(2));
-    for (let n = 0; n < 5; n++) {
-      const account = `/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st${n}`;
-      await processWork({
-        queueName: ACCOUNT_WORK,
-        received: {
-          entry: { ...WORK, kind: 'account', account, location: 'westeurope', deferredSince: START.toISOString() },
-          dequeueCount: 1,
-        },
-        parse: parseAccountWork,
-        run: async () => throttled,
-        queue,
-        reports,
-        now: () => later(2),
-        log: (record) => void records.push(record),
-      });
-    }
-    const long = records.filter(({ reason }) => reason === 'DeferredForLong');
-    expect(long.map(({ message }) => message)).toEqual([expect.stringContaining('s1/westeurope')]);
-  });
-
-  it('a try that counts ends the time of being put off', async () => {
-    const { sent, run } = memory();
-    const since = { ...WORK, deferredSince: START.toISOString() };
-    await run({ outcome: 'retry', reason: 'Unexpected', detail: '', counts: true, delaySeconds: undefined }, since);
-    expect(JSON.parse(JSON.stringify(sent[0]?.work))).toEqual({ ...WORK, attempt: 4 });
+    expect(sent).toEqual([{ queue: KEY_WORK, work: WORK, delaySeconds: 42 }]);
   });
 
   it('gives up earlier what is not worth as many tries', async () => {
@@ -199,27 +133,6 @@ it('agrees with host.json about when a message goes to poison, and how it is enc
 it('a message without a count of tries starts at none', () => {
   const { attempt: _, ...rest } = WORK;
   expect(parseKeyQueueWork(rest).attempt).toBe(0);
-  const account = { ...rest, kind: 'account', account: '/subscriptions/x', location: 'westeurope' };
-  expect(parseAccountWork(account)).toMatchObject({ attempt: 0 });
-  expect(ACCOUNT_WORK).not.toBe(KEY_WORK);
-});
-
-it('a message of version 2 about a revocation of one account is read, to be dropped', () => {
-  const done = { did: 'revoke', revocation: { id: 'f00d', revokedOn: START.toISOString(), revokedBy: 'a' }, call: {} };
-  const work = { ...WORK, kind: 'accountRevocation', account: '/subscriptions/x', scope: 'one', records: true, done };
-  expect(parseKeyQueueWork(work)).toMatchObject({ kind: 'accountRevocation' });
-});
-
-it('every message may say since when it is put off, and need not', () => {
-  const { attempt: _, ...rest } = WORK;
-  const since = START.toISOString();
-  const account = { ...rest, kind: 'account', account: '/subscriptions/x', location: 'westeurope' };
-  const probe = { ...rest, kind: 'probe', expect: 'open', since };
-  expect(parseAccountWork({ ...account, deferredSince: since })).toMatchObject({ deferredSince: since });
-  for (const work of [rest, probe]) {
-    expect(parseKeyQueueWork({ ...work, deferredSince: since })).toMatchObject({ deferredSince: since });
-    expect(parseKeyQueueWork(work).deferredSince).toBeUndefined();
-  }
 });
 
 it.each(['s2', '..', '11111111-1111-1111-1111-111111111111/x', '11111111-1111-1111-1111-11111111111?', ''])(
@@ -232,3 +145,11 @@ it.each(['s2', '..', '11111111-1111-1111-1111-111111111111/x', '11111111-1111-11
     expect(parseFleetWork({ ...work, subscriptions: named })).toMatchObject({ subscriptions: named });
   },
 );
+
+it('a message waits 15, 30, 60, 120, 240 and then 300 seconds, and is given up after 24 tries', () => {
+  const delays: number[] = [];
+  const failed = { reason: 'Refused', detail: '', counts: true, delaySeconds: undefined } as const;
+  for (let next = nextTry(0, failed); next; next = nextTry(next.attempt, failed)) delays.push(next.delaySeconds);
+  expect(delays.slice(0, 7)).toEqual([15, 30, 60, 120, 240, 300, 300]);
+  expect(delays).toHaveLength(23);
+});

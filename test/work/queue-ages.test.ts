@@ -21,7 +21,7 @@ beforeEach(async () => {
 describe('the age of a queue', () => {
   it('is 0 when nothing waits, or all of it is for later', async () => {
     await queue('key-work').sendMessage('{}', { visibilityTimeout: 60 });
-    const none = { 'key-work': 0, 'fleet-work': 0, 'account-work': 0, 'notify-work': 0 };
+    const none = { 'key-work': 0, 'fleet-work': 0, 'notify-work': 0 };
     expect(Object.fromEntries(await ages(later(100)))).toEqual(none);
   });
 

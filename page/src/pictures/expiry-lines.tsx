@@ -1,7 +1,6 @@
 import type { KeySummary } from '../api/types.ts';
 import { href } from '../route.ts';
 import { serverNow } from '../server-time.ts';
-import { Day } from '../ui/time.tsx';
 import { type ExpiryRow, expiryRows } from './expiry.ts';
 import { distance, timeScale } from './time-scale.ts';
 import { Axis, MarkLegend, Track } from './time-track.tsx';
@@ -57,15 +56,13 @@ const marksOf = ({ rotation, period }: ExpiryRow) =>
     { at: rotation, kind: 'rotation' },
   ] as const;
 
-function DueWords({ row: { due, tone }, now }: { readonly row: ExpiryRow; readonly now: number }) {
+function DueWords({ row: { due, tone, isOff }, now }: { readonly row: ExpiryRow; readonly now: number }) {
+  if (isOff) return <span class={`due tone-${tone}`}>Revoked or disabled</span>;
   if (!due) return <span class="muted">nothing is due</span>;
   const isPast = due.at < now;
   return (
     <span class={`due tone-${tone}`}>
       {isPast ? `${due.overdue} ${distance(now - due.at)} ago` : `${due.next} in ${distance(due.at - now)}`}
-      <small>
-        <Day at={new Date(due.at)} />
-      </small>
     </span>
   );
 }

@@ -19,6 +19,8 @@ export interface ExpiryRow {
   readonly rotation: number | undefined;
   readonly period: number | undefined;
   readonly tone: Tone;
+  /** Whether no version can be used, whatever is due. */
+  readonly isOff: boolean;
   /** The earliest of rotation, expiry and end of the crypto-period; undefined: none of them has a date. */
   readonly due: Due | undefined;
 }
@@ -29,15 +31,20 @@ export interface ExpiryRow {
  */
 const SOON_MS = 30 * 86_400_000;
 
-/** Keys that have a version, the one that is due first on top. */
+/** Keys that have a version: those that are off on top, then the one that is due first. */
 export function expiryRows(keys: readonly KeySummary[], now: number): readonly ExpiryRow[] {
   return keys
     .flatMap((key) => expiryRow(key, now) ?? [])
-    .sort((a, b) => (a.due?.at ?? Infinity) - (b.due?.at ?? Infinity) || (a.key < b.key ? -1 : 1));
+    .sort(
+      (a, b) =>
+        Number(b.isOff) - Number(a.isOff) ||
+        (a.due?.at ?? Infinity) - (b.due?.at ?? Infinity) ||
+        (a.key < b.key ? -1 : 1),
+    );
 }
 
 function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {
-  const { key, vault, name, newest, expiresOn, nextRotation, cryptoPeriodEndsOn } = of;
+  const { key, vault, name, state, newest, expiresOn, nextRotation, cryptoPeriodEndsOn } = of;
   if (!newest) return undefined;
   const planned = nextRotation?.by === 'none' ? undefined : nextRotation?.on;
   const [expiry, rotation, period] = [expiresOn, planned, cryptoPeriodEndsOn].map(msOf);
@@ -50,8 +57,9 @@ function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {
     .flatMap(({ at, ...words }) => (at === undefined ? [] : [{ ...words, at }]))
     .sort((a, b) => a.at - b.at);
   const isSoon = [expiry, period].some((at) => at !== undefined && at - now < SOON_MS);
-  const tone = first && first.at < now ? 'bad' : isSoon ? 'warn' : 'good';
-  return { key, vault, name, from: Date.parse(newest.activeFrom), expiry, rotation, period, tone, due: first };
+  const isOff = state === 'revoked' || state === 'disabled';
+  const tone = isOff || (first && first.at < now) ? 'bad' : isSoon ? 'warn' : 'good';
+  return { key, vault, name, isOff, from: Date.parse(newest.activeFrom), expiry, rotation, period, tone, due: first };
 }
 
 const msOf = (time: string | undefined): number | undefined => (time === undefined ? undefined : Date.parse(time));

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { FleetRow } from '../api/types.ts';
-import { count } from '../names.ts';
+import { count, digits } from '../names.ts';
 import type { Tone } from '../ui/tone.ts';
 import { HEALTH_WORDS } from '../views/health.tsx';
 import { blocksOf, type FleetBlock, type FleetGrid as Grid, gridOf, hitOf } from './fleet-blocks.ts';
@@ -56,7 +56,7 @@ export function FleetGrid({ rows, health, cause, choose }: FleetGridProps) {
         ))}
       </svg>
       <p class="legend" aria-hidden="true">
-        {hovered || (grid.perSquare > 1 ? `A square is ${grid.perSquare} accounts` : 'A square is an account')}
+        {hovered || (grid.perSquare > 1 ? `A square is ${digits(grid.perSquare)} accounts` : 'A square is an account')}
       </p>
       <fieldset class="actions">
         <legend class="hidden">Accounts by health and cause</legend>
@@ -74,7 +74,7 @@ export function FleetGrid({ rows, health, cause, choose }: FleetGridProps) {
                 d={shapeOf(toneOf(block), 0, 0, 12)}
               />
             </svg>
-            {block.rows.length.toLocaleString('en')} {HEALTH_WORDS[block.state][1]}
+            {digits(block.rows.length)} {HEALTH_WORDS[block.state][1]}
             {block.words && <span class="muted"> {block.words}</span>}
           </button>
         ))}

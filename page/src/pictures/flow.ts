@@ -1,5 +1,5 @@
 import type { KeyStatusResponse } from '../api/types.ts';
-import { count } from '../names.ts';
+import { count, digits } from '../names.ts';
 import type { Tone } from '../ui/tone.ts';
 
 /** An account or a scope that uses a version, or the number of further uses. */
@@ -70,9 +70,7 @@ function leavesOf({ accounts, scopes, first }: Uses, named: number): readonly Fl
   const names = first.length === uses && uses <= named + 1 ? first : first.slice(0, named);
   const leaves = names.map((name): FlowUse => ({ name, account: name.split('/')[0], uses: 1 }));
   const rest = uses - names.length;
-  return rest === 0
-    ? leaves
-    : [...leaves, { name: `${rest.toLocaleString('en')} more`, account: undefined, uses: rest }];
+  return rest === 0 ? leaves : [...leaves, { name: `${digits(rest)} more`, account: undefined, uses: rest }];
 }
 
 function usesWords({ accounts, scopes }: Uses): string {
@@ -81,17 +79,24 @@ function usesWords({ accounts, scopes }: Uses): string {
   return accounts === 0 ? scoped : `${count(accounts, 'account')}, ${scoped}`;
 }
 
+/** Rows of a version: its box is two high. */
+export function rowsOf({ leaves }: Pick<FlowVersion, 'leaves'>): number {
+  return Math.max(2, leaves.length);
+}
+
 /** From the key to each of its versions. */
 export function bandsToVersions(versions: readonly FlowVersion[]): readonly Band[] {
   let above = 0;
-  return versions.map(({ leaves, uses, tone }) => {
-    const to = above + leaves.length / 2;
-    above += leaves.length;
+  return versions.map((version) => {
+    const { uses, tone } = version;
+    const to = above + rowsOf(version) / 2;
+    above += rowsOf(version);
     return { to, uses, tone };
   });
 }
 
 /** From a version to each of its users. */
 export function bandsToUses({ leaves, tone }: FlowVersion): readonly Band[] {
-  return leaves.map(({ uses }, index) => ({ to: index + 0.5, uses, tone }));
+  const above = (rowsOf({ leaves }) - leaves.length) / 2;
+  return leaves.map(({ uses }, index) => ({ to: above + index + 0.5, uses, tone }));
 }

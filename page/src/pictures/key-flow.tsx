@@ -1,7 +1,7 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { count, keyLabel, keyNames, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
-import { type Band, bandsToUses, bandsToVersions, flowOf } from './flow.ts';
+import { type Band, bandsToUses, bandsToVersions, flowOf, rowsOf } from './flow.ts';
 
 /** Height of a row, as `.flow-uses li` has it. Pixels. */
 const ROW = 30;
@@ -12,7 +12,7 @@ const THICK = { least: 2, more: 22 };
 export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
   const { versions, unused } = flowOf(of);
   const all = versions.reduce((sum, { uses }) => sum + uses, 0);
-  const rows = versions.reduce((sum, { leaves }) => sum + leaves.length, 0);
+  const rows = versions.reduce((sum, version) => sum + rowsOf(version), 0);
   const key = keyLabel(of.key);
   return (
     <>
@@ -28,7 +28,7 @@ export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
                 <span class="mono">{version.version ? shortVersion(version.version) : 'not known'}</span>
                 <small>{version.words}</small>
               </span>
-              <Bands bands={bandsToUses(version)} rows={version.leaves.length} all={all} />
+              <Bands bands={bandsToUses(version)} rows={rowsOf(version)} all={all} />
               <ul class="flow-uses">
                 {version.leaves.map(({ name, account, uses }) => (
                   <li key={name} title={name}>

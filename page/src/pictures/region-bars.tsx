@@ -1,5 +1,5 @@
 import type { RotationSummary } from '../api/types.ts';
-import { count } from '../names.ts';
+import { count, digits } from '../names.ts';
 import { serverNow } from '../server-time.ts';
 import { isPast, Time } from '../ui/time.tsx';
 import { rateWords, regionsOf } from './region-progress.ts';
@@ -36,8 +36,8 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
                   <rect class="failed" x={`${(moved / all) * 100}%`} width={`${(failed / all) * 100}%`} height="100%" />
                 </svg>
                 <span>
-                  {moved.toLocaleString('en')} of {all.toLocaleString('en')}
-                  {failed > 0 && <strong class="tone-bad">, {failed.toLocaleString('en')} failed</strong>}
+                  {digits(moved)} of {digits(all)}
+                  {failed > 0 && <strong class="tone-bad">, {digits(failed)} failed</strong>}
                 </span>
               </td>
               <td class="of-rate">{waiting > 0 && !isStopped(rotation) && rateWords(perMinute)}</td>

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { TrendDay } from '../api/types.ts';
+import { digits } from '../names.ts';
 import { duration } from '../ui/time.tsx';
 import { dayLabel, type TrendChart, type TrendFigure, trendData, valueAxis } from './trend-series.ts';
 
@@ -17,7 +18,7 @@ interface TrendChartProps {
 /** A chart of values over days, and a table with the same values. */
 export function TrendPicture({ chart, days }: TrendChartProps) {
   const { title, figures, promise } = chart;
-  const wordsOf = (value: number) => (chart.unit === 'seconds' ? duration(value) : value.toLocaleString('en'));
+  const wordsOf = (value: number) => (chart.unit === 'seconds' ? duration(value) : digits(value));
   const known = days.filter((day) => figures.some(({ of }) => of(day) !== undefined));
   return (
     <figure class="trend">

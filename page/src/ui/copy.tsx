@@ -1,14 +1,18 @@
 import { useState } from 'preact/hooks';
 
-/** A command, and a button that puts it into the clipboard. */
+const ARM_ID = /\/subscriptions\/[^\s']*?(\/[^/\s']+\/[^/\s']+)(?=[\s']|$)/g;
+
+/** A command, and a button that puts it into the clipboard. ARM ids are shown by their end, and copied whole. */
 export function Command({ text }: { readonly text: string }) {
   const [said, setSaid] = useState('');
+  const [isWhole, setWhole] = useState(false);
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
       setSaid('Copied');
     } catch {
       setSaid('Select and copy it by hand');
+      setWhole(true);
     }
     window.setTimeout(() => setSaid(''), 4_000);
   };
@@ -16,7 +20,7 @@ export function Command({ text }: { readonly text: string }) {
     <div class="command">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys */}
       <pre class="text" tabIndex={0}>
-        <code>{text}</code>
+        <code>{isWhole ? text : text.replace(ARM_ID, '…$1')}</code>
       </pre>
       <button type="button" class="small" onClick={() => void copy()}>
         Copy<span class="hidden"> the command</span>

@@ -20,12 +20,18 @@ export function isOld({ readOn, problem, everyMs }: Polled<unknown>, now: Date):
   return problem !== undefined || now.getTime() - readOn.getTime() > Math.max(3 * everyMs, 60_000);
 }
 
+interface FreshnessProps {
+  readonly of: Polled<unknown>;
+  /** Whether the view itself shows its age: then only a figure that is not read, or old, has an age of its own. */
+  readonly isPart?: boolean;
+}
+
 /** How old a figure is, loudly when it is older than it should be. */
-export function Freshness({ of }: { readonly of: Polled<unknown> }) {
+export function Freshness({ of, isPart = false }: FreshnessProps) {
   const now = useNow();
   const { readOn, problem } = of;
   if (!readOn) return <p class="freshness">{problem ? 'Not read.' : 'Reading …'}</p>;
-  if (!isOld(of, now)) return <p class="freshness">Read {ago(readOn, now)}</p>;
+  if (!isOld(of, now)) return isPart ? null : <p class="freshness">Read {ago(readOn, now)}</p>;
   return (
     <p class="freshness old">
       <Icon tone="warn" /> Old: read {ago(readOn, now)}

@@ -10,7 +10,10 @@ export function Heading({ children }: { readonly children: string }) {
   }, [children]);
   return (
     <h1 ref={heading} tabIndex={-1}>
-      {children}
+      {/* A name moves to the next line whole, where it fits. */}
+      {children.split(/(?<= )/).map((word) => (
+        <span key={word}>{word}</span>
+      ))}
     </h1>
   );
 }

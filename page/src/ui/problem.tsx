@@ -10,9 +10,11 @@ export function ProblemCard({ problem }: { readonly problem: Problem }) {
       <div>
         <div role="alert">
           <p class="strong">{problem.title}</p>
-          <p>
-            <Prose text={problem.detail} />
-          </p>
+          {problem.detail !== problem.title && (
+            <p>
+              <Prose text={problem.detail} />
+            </p>
+          )}
           <p>
             <span class="label">Next step</span> <Prose text={problem.nextStep} />
           </p>

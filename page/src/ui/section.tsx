@@ -8,17 +8,18 @@ interface SectionProps {
   readonly of?: Polled<unknown>;
   /** Whether another section of the view shows the same problem: one alert is enough. */
   readonly isQuiet?: boolean;
+  readonly isPart?: boolean;
   readonly children: ComponentChildren;
 }
 
 /** A part of a view with its own heading, age and problem. */
-export function Section({ title, of, isQuiet = false, children }: SectionProps) {
+export function Section({ title, of, isQuiet = false, isPart = false, children }: SectionProps) {
   const id = useId();
   return (
     <section class="section" aria-labelledby={id}>
       <header>
         <h2 id={id}>{title}</h2>
-        {of && <Freshness of={of} />}
+        {of && <Freshness of={of} isPart={isPart} />}
       </header>
       {of && !isQuiet && <PollProblem of={of} />}
       {children}

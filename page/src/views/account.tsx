@@ -1,12 +1,11 @@
 import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
 import type { FleetAccount } from '../api/types.ts';
-import { type PollHow, usePoll } from '../api/use-poll.ts';
+import { usePoll } from '../api/use-poll.ts';
 import { count, inWords, keyLabel, keyNames, reasonSentence, shortId, shortVersion, withNames } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Heading } from '../ui/heading.tsx';
-import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
@@ -15,27 +14,32 @@ import { Resume } from './acts/resume.tsx';
 import { Changed } from './cause.tsx';
 import { HealthBadge } from './health.tsx';
 
-const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
+const PROBE = { blocked: 'refuses to serve data', open: 'still serves data', unknown: 'could not be asked' } as const;
+/** The key is not reached, which Storage may notice later. */
+const CUT_OFF: readonly string[] = ['Revoked', 'Blocked', 'NoAccess'];
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
-const HOW: PollHow<FleetAccount> = { isUnsettled: ({ history }) => history.reading === true };
-
-/** One account: its key and version, scopes, identity, last moves, findings and history. */
+/** One account: its key and version, scopes, identity, last moves and findings. */
 export function AccountView({ name }: { readonly name: string }) {
-  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000, HOW);
+  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
   const { data } = account;
   return (
     <>
       <Heading>{name}</Heading>
       <p>
-        <a href={href(['fleet'])}>All accounts</a>
+        <a href={href(['fleet'])}>All accounts</a> · <a href={href(['audit'], { account: name })}>Its history</a>
       </p>
       <Section title="State" of={account}>
         {data && <Standing of={data} />}
-        {data?.key && data.lastLook?.result === 'retry' && (
+        {data?.key && data.lastTry?.result === 'retry' && (
           <Resume label={keyLabel(data.key)} isPaused={false} waiting={0} failed={1} changed={account.refresh} />
         )}
       </Section>
+      {data && (
+        <Section title="Findings">
+          <Findings of={data} changed={account.refresh} />
+        </Section>
+      )}
       {data && (
         <div class="columns">
           <Section title="Key">
@@ -43,16 +47,14 @@ export function AccountView({ name }: { readonly name: string }) {
           </Section>
           <Section title="Where">
             <Facts items={placeFacts(data)} />
+            <details>
+              <summary>ARM id</summary>
+              <span class="mono">{data.id}</span>
+            </details>
           </Section>
         </div>
       )}
       {data && data.scopeUses.length > 0 && <Scopes of={data} />}
-      {data && (
-        <Section title="Findings">
-          <Findings of={data} changed={account.refresh} />
-        </Section>
-      )}
-      <History of={data?.history} />
     </>
   );
 }
@@ -79,11 +81,13 @@ function Standing({ of }: { readonly of: FleetAccount }) {
       )}
       {probe && (
         <p>
-          Its file service {PROBE[probe.state]}, as asked <Since at={probe.checkedOn} />.
+          Its file service{' '}
+          {probe.state === 'open' && !CUT_OFF.includes(health.state) ? 'serves data' : PROBE[probe.state]}, as asked{' '}
+          <Since at={probe.checkedOn} />.
         </p>
       )}
       <p class="muted">
-        Read <Since at={of.lastRead} />
+        Read from Azure <Since at={of.lastRead} />
         {of.lastChecked && (
           <>
             ; checked <Since at={of.lastChecked} />
@@ -99,38 +103,38 @@ function Standing({ of }: { readonly of: FleetAccount }) {
   );
 }
 
-function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccount) {
+function keyFacts({ key, mode, current, pinned, identity, lastTry }: FleetAccount) {
   const names = key ? keyNames(key) : undefined;
   return [
     ['Key', key && names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : 'Microsoft-managed'],
     mode && (['Mode', mode === 'pinned' ? 'Pinned; the app moves it' : 'Automatic; Storage moves it'] as const),
     current ? (['Version in use', <span title={current}>{shortVersion(current)}</span>] as const) : undefined,
-    pinned ? (['Pinned to', <span title={pinned}>{shortVersion(pinned)}</span>] as const) : undefined,
+    pinned && pinned !== current
+      ? (['Pinned to', <span title={pinned}>{shortVersion(pinned)}</span>] as const)
+      : undefined,
     key
       ? ([
           'Identity',
           <span title={identity}>{identity ? shortId(identity) : 'its own (system-assigned)'}</span>,
         ] as const)
       : undefined,
-    lastLook &&
+    lastTry &&
       ([
         'Last move',
         <>
-          {reasonSentence(lastLook.reason)} <Time at={lastLook.at} />
-          {lastLook.detail && <small> {lastLook.detail}</small>}
+          {reasonSentence(lastTry.reason)} <Time at={lastTry.at} />
         </>,
       ] as const),
   ] as const;
 }
 
-function placeFacts({ id, subscription, resourceGroup, region, tags }: FleetAccount) {
+function placeFacts({ subscription, resourceGroup, region, tags }: FleetAccount) {
   const all = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
   return [
     ['Subscription', subscription],
     ['Resource group', resourceGroup],
     ['Region', region],
     ['Tags', all.length === 0 ? 'none' : all.join(', ')],
-    ['Id', <span class="mono">{id}</span>],
   ] as const;
 }
 
@@ -138,14 +142,13 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
   return (
     <Section title="Encryption scopes">
       <ul class="items">
-        {of.scopeUses.map(({ scope, key, version, mode, lastLook }) => (
+        {of.scopeUses.map(({ scope, key, version, mode, lastTry }) => (
           <li key={scope}>
             <span class="strong">{scope}</span>{' '}
             <span class="muted">
               {key ? keyLabel(key) : 'Microsoft-managed'}
               {version ? ` ${shortVersion(version)}` : ''} {mode ?? ''}
-              {lastLook ? ` · ${inWords(lastLook.reason)}` : ''}
-              {lastLook?.detail ? ` · ${lastLook.detail}` : ''}
+              {lastTry ? ` · ${inWords(lastTry.reason)}` : ''}
             </span>
           </li>
         ))}
@@ -191,25 +194,5 @@ function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed
         ))}
       </ul>
     </>
-  );
-}
-
-function History({ of }: { readonly of: FleetAccount['history'] | undefined }) {
-  if (!of) return null;
-  const { value, problem, reading } = of;
-  return (
-    <Section title="History">
-      {problem && <ProblemCard problem={problem} />}
-      {reading && <p class="freshness">Reading …</p>}
-      {value?.length === 0 && <p>Nothing is recorded about it lately.</p>}
-      <ul class="items">
-        {value?.map(({ id, seq, time, entry }) => (
-          <li key={id}>
-            <Time at={time} /> <a href={href(['audit', String(seq)])}>{entry.action}</a> {inWords(entry.reason)}{' '}
-            <span class="muted">by {entry.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'}</span>
-          </li>
-        ))}
-      </ul>
-    </Section>
   );
 }

@@ -8,7 +8,7 @@ import { Facts, Section } from '../ui/section.tsx';
 import { Time } from '../ui/time.tsx';
 import { Resource } from './cause.tsx';
 
-/** One record whole, with its place in the chain. */
+/** One record whole. */
 export function AuditRecordView({ id }: { readonly id: string }) {
   const record = usePoll<AuditRecordWhole>(`/audit/${encodeURIComponent(id)}`, 60_000);
   const { data } = record;
@@ -28,6 +28,8 @@ export function AuditRecordView({ id }: { readonly id: string }) {
               entry && ['Outcome', inWords(entry.reason)],
               entry && ['About', <Resource id={entry.resource} />],
               ['By', entry?.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'],
+              textOf(entry?.details?.why, 'Why'),
+              textOf(entry?.details?.ticket, 'Ticket'),
               entry?.correlationId ? ['Correlation id', entry.correlationId] : undefined,
             ]}
           />
@@ -35,31 +37,29 @@ export function AuditRecordView({ id }: { readonly id: string }) {
         {entry && <Json label="The record" text={JSON.stringify(entry, null, 2)} />}
       </Section>
       {data && (
-        <Section title="Its place in the chain">
+        <Section title="In the chain">
           <p class="row">
-            <Badge tone={data.chain.holds ? 'good' : 'bad'}>{data.chain.holds ? 'Holds' : 'Does not hold'}</Badge>
-            <span>
-              {data.chain.holds
-                ? 'It is as it was written, carries the hash of the one before, and the one after carries its own.'
-                : 'It was changed, or one beside it was.'}
-            </span>
+            <Badge tone={data.intact ? 'good' : 'bad'}>{data.intact ? 'Intact' : 'Changed afterwards'}</Badge>
+            <span>cmk audit verify checks the whole chain.</span>
           </p>
           <Facts
             items={[
               ['File', data.file],
-              ['Hash', <span class="mono">{data.hash}</span>],
-              ['Hash of the one before', <span class="mono">{data.chain.prev}</span>],
-              data.chain.before && ['Before', <Neighbour seq={data.chain.before.seq} />],
-              data.chain.after && ['After', <Neighbour seq={data.chain.after.seq} />],
+              data.seq > 1 ? ['Before', <Neighbour seq={data.seq - 1} />] : undefined,
+              ['After', <Neighbour seq={data.seq + 1} />],
             ]}
           />
-          <p>The exact line of the file, to recompute its hash:</p>
-          <Json label="The line" text={data.line} />
+          <details>
+            <summary>The exact line of the file, to recompute its hash</summary>
+            <Json label="The line" text={data.line} />
+          </details>
         </Section>
       )}
     </>
   );
 }
+
+const textOf = (value: unknown, name: string) => (typeof value === 'string' ? ([name, value] as const) : undefined);
 
 function Neighbour({ seq }: { readonly seq: number }) {
   return <a href={href(['audit', String(seq)])}>Record {seq}</a>;

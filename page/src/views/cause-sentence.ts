@@ -32,10 +32,10 @@ const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
     `Azure Policy denies changes of ${first}; the app cannot move it to the newest version of its key`,
   VersionReverted: ({ first }) => `${first} was pinned back to an older version of its key`,
   EventSubscriptionMissing: ({ first }) =>
-    `Events of ${first} do not reach the app; it notices a new key version with the next drift check only`,
+    `Events of ${first} do not reach the app; after a rotation its accounts move with the next hourly check, not within seconds`,
   VaultUnreachable: ({ first }) => `The network of ${first} keeps Storage out`,
   ContestedChange: ({ first }) =>
-    `${first} was changed again after two repairs; the app does not repair it until an operator releases it`,
+    `Another party keeps changing the key version of ${first} back; after two repairs the app stopped, until an operator releases it`,
 };
 
 /** A cause in one sentence, with names in place of ids. */

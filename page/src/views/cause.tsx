@@ -1,11 +1,13 @@
 import type { DriftCause } from '../api/types.ts';
-import { count, keyNames, resourceLabel, withNames } from '../names.ts';
+import { count, digits, keyLabel, keyNames, resourceLabel, withNames } from '../names.ts';
+import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Since } from '../ui/time.tsx';
 import { Release } from './acts/release.tsx';
+import { Rotate } from './acts/rotate.tsx';
 import { accountsIn, causeSentence } from './cause-sentence.ts';
 
 const SEVERITY = {
@@ -15,7 +17,7 @@ const SEVERITY = {
 } as const;
 
 /** One cause: what is wrong in one sentence, the next step and its command; the rest behind a button. */
-export function CauseItem({ cause, changed }: { readonly cause: DriftCause; readonly changed: () => void }) {
+export function CauseItem({ cause, changed }: RemedyProps) {
   const [tone, word] = SEVERITY[cause.severity];
   // What the act is comes first; a fix goes on with what few keys and accounts need.
   const [step = '', ...more] = cause.fix.split(/(?<=\.) (?=[A-Z])/);
@@ -25,23 +27,24 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
         <Badge tone={tone}>{word}</Badge>
         <h3>{causeSentence(cause)}</h3>
       </div>
-      <Affects cause={cause} />
+      {/* The sentence names a single one. */}
+      {cause.accounts > 1 && <Affects cause={cause} />}
+      {cause.changedBy && (
+        <p>
+          <Changed by={cause.changedBy} />
+        </p>
+      )}
       <p>
         <span class="label">Next step</span> <Prose text={withNames(step)} />
       </p>
-      {cause.commands.map((command) => (
-        <Command key={command} text={command} />
-      ))}
+      <Remedy {...{ cause, changed }} />
       {cause.moreCommands > 0 && <p class="muted">{count(cause.moreCommands, 'more command')} in the drift report.</p>}
-      {cause.reason === 'ContestedChange' && cause.sample[0] && <Release account={cause.sample[0]} changed={changed} />}
       <p class="muted small-text">
         Since <Since at={cause.since} />
-        {cause.changedBy && (
-          <>
-            . <Changed by={cause.changedBy} />
-          </>
-        )}
-        {cause.canFix > 0 ? `. The app can fix ${cause.canFix} of ${cause.findings}.` : ''}
+        {/* Where the app can fix all, the next step says so. */}
+        {cause.canFix > 0 && cause.canFix < cause.findings
+          ? `. The app can fix ${digits(cause.canFix)} of ${digits(cause.findings)}.`
+          : ''}
       </p>
       <details>
         <summary>
@@ -66,7 +69,9 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
           ))}
           {cause.affected > cause.sample.length && (
             <li>
-              <a href={href(['fleet'], { cause: cause.id })}>… and {cause.affected - cause.sample.length} more</a>
+              <a href={href(['fleet'], { cause: cause.id })}>
+                … and {digits(cause.affected - cause.sample.length)} more
+              </a>
             </li>
           )}
         </ul>
@@ -86,14 +91,37 @@ export function CauseItem({ cause, changed }: { readonly cause: DriftCause; read
   );
 }
 
+interface RemedyProps {
+  readonly cause: DriftCause;
+  readonly changed: () => void;
+}
+
+/** What an operator may do right here, else the commands. */
+function Remedy({ cause: { reason, about, sample, commands }, changed }: RemedyProps) {
+  const [account] = sample;
+  const [command = ''] = commands;
+  if (has(usePerson(), 'Cmk.Operate')) {
+    if (reason === 'ContestedChange' && account) return <Release {...{ account, changed }} />;
+    const isRotation = commands.length === 1 && /^cmk key rotate \S+$/.test(command);
+    if (isRotation && keyNames(about[0] ?? '')) return <Rotate label={keyLabel(about[0] ?? '')} changed={changed} />;
+  }
+  return (
+    <>
+      {commands.map((text) => (
+        <Command key={text} text={text} />
+      ))}
+    </>
+  );
+}
+
 /** Accounts that are named at once. */
 const MOST_NAMED = 3;
 
-/** The first accounts that a cause affects; its sentence names a single one. */
-function Affects({ cause }: { readonly cause: DriftCause }) {
+/** The first accounts that a cause affects. */
+export function Affects({ cause }: { readonly cause: DriftCause }) {
   const named = accountsIn(cause.sample).slice(0, MOST_NAMED);
   const more = cause.accounts - named.length;
-  if (cause.accounts < 2 || named.length === 0) return null;
+  if (named.length === 0) return null;
   return (
     <p>
       <span class="label">Affects</span>{' '}
@@ -106,7 +134,7 @@ function Affects({ cause }: { readonly cause: DriftCause }) {
       {more > 0 && (
         <>
           {' '}
-          and <a href={href(['fleet'], { cause: cause.id })}>{more} more</a>
+          and <a href={href(['fleet'], { cause: cause.id })}>{digits(more)} more</a>
         </>
       )}
     </p>
@@ -119,7 +147,7 @@ export function Changed({ by }: { readonly by: NonNullable<DriftCause['changedBy
   const who = name ?? (objectId ? `object id ${objectId}` : client ? `application ${client}` : 'an unknown caller');
   return (
     <>
-      Changed by {who} <Since at={on} />
+      Changed by {who}, <Since at={on} />
       {confirmed ? '' : ' (reported by the event, not confirmed by the activity log yet)'}
     </>
   );

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { count } from '../names.ts';
+import { count, digits } from '../names.ts';
 import { has, usePerson } from '../person.ts';
 import { Icon } from '../ui/icon.tsx';
 import { partOf, useStanding } from './use-standing.ts';
@@ -16,11 +16,11 @@ export function FirstMinutes() {
   if (!fleet || isListed) return null;
   const { listed, all } = fleet.subscriptions;
   return (
-    <div class="notice tone-info wide">
+    <section class="notice tone-info wide" aria-label="Index">
       <Icon tone="info" />
       <div>
         <p class="strong" role="status">
-          The app builds its index: {listed} of {count(all, 'subscription')} read.
+          The app builds its index: {digits(listed)} of {count(all, 'subscription')} read.
         </p>
         <progress value={listed} max={Math.max(all, 1)} aria-label="Subscriptions read" />
         <p>
@@ -28,6 +28,6 @@ export function FirstMinutes() {
           accounts. Break-glass works without the index.
         </p>
       </div>
-    </div>
+    </section>
   );
 }

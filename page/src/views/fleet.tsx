@@ -1,27 +1,30 @@
 import { useMemo } from 'preact/hooks';
 import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
-import { count, keyLabel } from '../names.ts';
+import type { FleetList, FleetRow } from '../api/types.ts';
+import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
+import { count, digits, keyLabel } from '../names.ts';
 import { FleetGrid } from '../pictures/fleet-grid.tsx';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
-import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { saveFile } from '../ui/save-file.ts';
 import { Section } from '../ui/section.tsx';
-import { choicesOf, type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
+import { type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
 import { FleetTable } from './fleet-table.tsx';
 import { HEALTH_WORDS } from './health.tsx';
 import { COLUMN_NAMES, fleetCsv, parseSort, sortFleet } from './sort-fleet.ts';
-import { useFleet } from './use-fleet.ts';
 
-const FIELDS = ['q', 'health', 'key', 'vault', 'subscription', 'region', 'tag', 'cause'] as const;
+/** Rows of a page: as many as the API gives at once. */
+const PAGE = 1_000;
+const NONE: readonly FleetRow[] = [];
+const FIELDS = ['q', 'health', 'key', 'cause'] as const;
 
 /** All accounts, found by what is typed or chosen; the address has it all. */
 export function FleetView({ query }: { readonly query: URLSearchParams }) {
-  const fleet = useFleet();
-  const rows = fleet.rows;
+  const fleet = usePoll<FleetList>(`/fleet?top=${PAGE}`, 20_000, WHOLE_LIST);
+  const rows = fleet.data?.value ?? NONE;
   const prepared = useMemo(() => prepare(rows), [rows]);
-  const choices = useMemo(() => choicesOf(rows), [rows]);
+  const keys = useMemo(() => [...new Set(rows.flatMap(({ key }) => key ?? []))].sort(), [rows]);
   const asked: FleetQuery = Object.fromEntries(
     FIELDS.flatMap((name) => {
       const value = query.get(name);
@@ -42,79 +45,65 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   return (
     <>
       <Heading>Fleet</Heading>
-      <Section title={fleet.summary?.text ?? 'All accounts'} of={fleet.polled}>
-        {fleet.warnings.map((warning) => (
+      <Section title="All accounts" of={fleet}>
+        {fleet.data?.warnings.map((warning) => (
           <p key={warning} class="muted">
             <Prose text={warning} />
           </p>
         ))}
-        <search class="filters">
-          <label class="field wide">
-            <span>Search</span>
-            <input
-              type="search"
-              value={asked.q ?? ''}
-              placeholder="name, key, group, tag …"
-              autocomplete="off"
-              onInput={(event) => set('q', event.currentTarget.value)}
+        {fleet.data && rows.length === 0 && <NoAccount isFiltered={false} />}
+        {rows.length > 0 && (
+          <>
+            <div class="row">
+              <p role="status">
+                {count(found.length, 'account')}
+                {found.length === rows.length ? '' : ` of ${digits(rows.length)}`}
+                {asked.cause ? ' of one cause' : ''}
+              </p>
+              <button type="button" class="small" onClick={() => saveFile('fleet.csv', fleetCsv(sorted), 'text/csv')}>
+                Download CSV
+              </button>
+            </div>
+            <FleetGrid
+              rows={around}
+              health={asked.health}
+              cause={asked.cause}
+              choose={(health, cause) => replaceQuery(['fleet'], { ...asked, sort: sortText, health, cause })}
             />
-          </label>
-          <Choice name="Health" value={asked.health} set={(value) => set('health', value)}>
-            {HEALTH_STATES.map((state) => [state, HEALTH_WORDS[state][1]])}
-          </Choice>
-          <Choice name="Key" value={asked.key} set={(value) => set('key', value)}>
-            {choices.keys.map((key) => [keyLabel(key), keyLabel(key)])}
-          </Choice>
-          <Choice name="Vault" value={asked.vault} set={(value) => set('vault', value)}>
-            {choices.vaults.map((one) => [one, one])}
-          </Choice>
-          <Choice name="Subscription" value={asked.subscription} set={(value) => set('subscription', value)}>
-            {choices.subscriptions.map((one) => [one, one])}
-          </Choice>
-          <Choice name="Region" value={asked.region} set={(value) => set('region', value)}>
-            {choices.regions.map((one) => [one, one])}
-          </Choice>
-          <Choice name="Tag" value={asked.tag} set={(value) => set('tag', value)}>
-            {choices.tags.map((one) => [one, one])}
-          </Choice>
-          <div class="narrow">
-            <Choice name="Sort by" all="health" value={sortText} set={(value) => set('sort', value)}>
-              {COLUMN_NAMES.flatMap((name) => [[name, name] as const, [`-${name}`, `${name}, reversed`] as const])}
-            </Choice>
-          </div>
-          {Object.keys(asked).length > 0 && (
-            <button type="button" onClick={() => replaceQuery(['fleet'], {})}>
-              Show all
-            </button>
-          )}
-        </search>
-        <div class="row">
-          <p role="status">
-            {count(found.length, 'account')}
-            {found.length === rows.length ? '' : ` of ${rows.length.toLocaleString('en')}`}
-            {asked.cause ? ' of one cause' : ''}
-            {fleet.isWhole ? '' : ' (reading more …)'}
-          </p>
-          <button
-            type="button"
-            class="small"
-            disabled={!fleet.isWhole}
-            onClick={() => saveFile('fleet.csv', fleetCsv(sorted), 'text/csv')}
-          >
-            Download CSV
-          </button>
-        </div>
-        <FleetGrid
-          rows={around}
-          health={asked.health}
-          cause={asked.cause}
-          choose={(health, cause) => replaceQuery(['fleet'], { ...asked, sort: sortText, health, cause })}
-        />
-        {fleet.problem && <ProblemCard problem={fleet.problem} />}
-        {fleet.isWhole && found.length === 0 ? (
-          <NoAccount isFiltered={rows.length > 0} />
-        ) : (
-          <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
+            <search class="filters">
+              <label class="field wide">
+                <span>Search</span>
+                <input
+                  type="search"
+                  value={asked.q ?? ''}
+                  placeholder="name, region, tag …"
+                  autocomplete="off"
+                  onInput={(event) => set('q', event.currentTarget.value)}
+                />
+              </label>
+              <Choice name="Health" value={asked.health} set={(value) => set('health', value)}>
+                {HEALTH_STATES.map((state) => [state, HEALTH_WORDS[state][1]])}
+              </Choice>
+              <Choice name="Key" value={asked.key} set={(value) => set('key', value)}>
+                {keys.map((key) => [keyLabel(key), keyLabel(key)])}
+              </Choice>
+              <div class="narrow">
+                <Choice name="Sort by" all="health" value={sortText} set={(value) => set('sort', value)}>
+                  {COLUMN_NAMES.flatMap((name) => [[name, name] as const, [`-${name}`, `${name}, reversed`] as const])}
+                </Choice>
+              </div>
+              {Object.keys(asked).length > 0 && (
+                <button type="button" onClick={() => replaceQuery(['fleet'], {})}>
+                  Show all
+                </button>
+              )}
+            </search>
+            {found.length === 0 ? (
+              <NoAccount isFiltered />
+            ) : (
+              <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />
+            )}
+          </>
         )}
       </Section>
     </>

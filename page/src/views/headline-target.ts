@@ -1,30 +1,36 @@
 import type { HealthState } from '../../../src/fleet/health-states.ts';
 import { keyNames } from '../names.ts';
-import { href } from '../route.ts';
 import type { SeenNow } from './now-seen.ts';
 
-/** Where the headline leads: the first of what it names; undefined: that is below it on the page, or nothing is wrong. */
-export function targetOf(seen: SeenNow | undefined): string | undefined {
+/** A view, as `href` takes it. */
+type Target = readonly [parts: readonly string[], query?: Readonly<Record<string, string>>];
+
+/** Where the headline leads: to all of the first that it counts; undefined: those are listed below it, or nothing is wrong. */
+export function targetOf(seen: SeenNow | undefined): Target | undefined {
   const { fleet, keys, rotations, drift } = seen?.parts ?? {};
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys?.value ?? {};
   const [key] = revoked;
-  if (key) return revoked.length + moreRevoked > 1 ? href(['break-glass']) : href(['break-glass', key.vault, key.name]);
+  if (key) return [revoked.length + moreRevoked > 1 ? ['break-glass'] : ['break-glass', key.vault, key.name]];
   const states = fleet?.value?.states;
-  const inState = (wanted: readonly HealthState[]) => {
+  const inState = (wanted: readonly HealthState[]): Target | undefined => {
     const health = wanted.find((state) => states?.[state]);
-    return health && href(['fleet'], { health });
+    return health && [['fleet'], { health }];
   };
-  const stuck = [...(rotations?.value?.underWay ?? []), ...notBegun].find(({ state }) => /^(stuck|held)$/.test(state));
-  const stuckKey = stuck && keyNames(stuck.key);
-  const cause = drift?.value?.report?.causes.find(({ severity }) => severity !== 'advice');
-  const about = keyNames(cause?.about[0] ?? '');
-  const causeTarget = cause?.sample.some((id) => /\/storageAccounts\//i.test(id))
-    ? href(['fleet'], { cause: cause.id })
-    : about && href(['keys', about.vault, about.key]);
-  const behind = inState(['Stale', 'Unknown']);
-  return (
-    inState(['Revoked', 'Blocked', 'NoAccess']) ??
-    (stuckKey && href(['keys', stuckKey.vault, stuckKey.key])) ??
-    (cause?.severity === 'error' ? causeTarget : (behind ?? causeTarget))
+  const cutOff = inState(['Revoked', 'Blocked', 'NoAccess']);
+  if (cutOff) return cutOff;
+  const stuck = [...(rotations?.value?.underWay ?? []), ...notBegun].filter(
+    ({ state, reason }) => /^(stuck|held)$/.test(state) && reason !== 'ContestedChange',
   );
+  if (stuck.length > 0) return stuck.length === 1 ? keyTarget(stuck[0]?.key) : undefined;
+  const { causes: [worst] = [], counts } = drift?.value?.report ?? {};
+  const number = worst?.severity === 'error' ? counts?.error : counts?.warning;
+  const behind = worst?.severity === 'error' ? undefined : inState(['Stale', 'Unknown']);
+  if (behind || number !== 1 || !worst) return behind;
+  const hasAccounts = worst.sample.some((id) => /\/storageAccounts\//i.test(id));
+  return hasAccounts ? [['fleet'], { cause: worst.id }] : keyTarget(worst.about[0]);
+}
+
+function keyTarget(identifier = ''): Target | undefined {
+  const names = keyNames(identifier);
+  return names && [['keys', names.vault, names.key]];
 }

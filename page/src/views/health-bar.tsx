@@ -1,5 +1,6 @@
 import { HEALTH_MEANINGS, HEALTH_STATES } from '../../../src/fleet/health-states.ts';
 import type { FleetList } from '../api/types.ts';
+import { digits } from '../names.ts';
 import { href } from '../route.ts';
 import { Icon } from '../ui/icon.tsx';
 import { HEALTH_WORDS } from './health.tsx';
@@ -14,7 +15,7 @@ export function HealthBar({ states }: { readonly states: FleetList['summary']['s
         return (
           <li key={state}>
             <a class={`tile tone-${tone}`} href={href(['fleet'], { health: state })} title={HEALTH_MEANINGS[state]}>
-              <span class="number">{states[state].toLocaleString('en')}</span>
+              <span class="number">{digits(states[state])}</span>
               <span class="word">
                 <Icon tone={tone} /> {words}
               </span>

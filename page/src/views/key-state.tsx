@@ -12,6 +12,14 @@ const STATES: Readonly<Record<KeySummary['state'], readonly [Tone, string]>> = {
   unknown: ['warn', 'Not known'],
 };
 
+const RANKS: readonly Tone[] = ['bad', 'warn'];
+
+/** What is cut off comes first; else keys stay in their order. */
+export function worstFirst<K extends Pick<KeySummary, 'state'>>(keys: readonly K[]): readonly K[] {
+  const rank = ({ state }: K) => (RANKS.indexOf(STATES[state][0]) + RANKS.length + 1) % (RANKS.length + 1);
+  return keys.toSorted((a, b) => rank(a) - rank(b));
+}
+
 export function KeyStateBadge({ state }: { readonly state: KeySummary['state'] }) {
   const [tone, words] = STATES[state];
   return <Badge tone={tone}>{words}</Badge>;

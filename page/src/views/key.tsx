@@ -1,10 +1,9 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, shortVersion, usersOf } from '../names.ts';
+import { count, inWords, usersOf } from '../names.ts';
 import { KeyFlow } from '../pictures/key-flow.tsx';
 import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
-import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Facts, Section } from '../ui/section.tsx';
@@ -12,19 +11,18 @@ import { duration, Time } from '../ui/time.tsx';
 import { Rekey } from './acts/rekey.tsx';
 import { Resume } from './acts/resume.tsx';
 import { Rotate } from './acts/rotate.tsx';
-import { USABILITY } from './break-glass/versions.tsx';
+import { VersionTable } from './break-glass/versions.tsx';
 import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
-import { RevocationLine } from './revocation-line.tsx';
-import { isUnderWay, ROTATION_WORDS, RotationItem } from './rotation-item.tsx';
-
-type Version = KeyStatusResponse['versions'][number];
+import { RevocationLine, useRevokeRecords } from './revocation-line.tsx';
+import { isUnderWay, RotationItem } from './rotation-item.tsx';
 
 /** One key: its versions over time, who uses which, and what comes next. */
 export function KeyView({ vault, name }: { readonly vault: string; readonly name: string }) {
   const status = usePoll<KeyStatusResponse>(`/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`, 10_000);
   const { data } = status;
+  const records = useRevokeRecords(data?.revocation !== undefined, `${vault}/${name}`);
   const label = `${vault}/${name}`;
   return (
     <>
@@ -35,26 +33,26 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <a href={href(['fleet'], { key: `${vault}/${name}` })}>Its accounts</a>
         <a href={href(['audit'], { key: `${vault}/${name}` })}>Its history</a>
       </p>
-      <PausedNotice paused={data?.paused} label={data?.paused?.key ? label : 'all keys'}>
-        <Resume
-          label={data?.paused?.key && label}
-          isPaused
-          waiting={data?.users?.waiting ?? 0}
-          failed={0}
-          changed={status.refresh}
-        />
-      </PausedNotice>
       {data?.revocation && (
         <div class="notice tone-bad">
           <Icon tone="bad" />
           <div>
-            <RevocationLine revocation={data.revocation} />
+            <RevocationLine revocation={data.revocation} records={records} />
             <p>
-              <a href={href(['break-glass', vault, name])}>Why, what it stopped, and how to restore</a>
+              <a href={href(['break-glass', vault, name])}>What it stopped, and how to restore it</a>
             </p>
           </div>
         </div>
       )}
+      <PausedNotice paused={data?.paused} label={data?.paused?.key ? label : 'all keys'}>
+        <Resume
+          label={data?.paused?.key && label}
+          isPaused
+          waiting={data?.rotation?.waiting ?? 0}
+          failed={0}
+          changed={status.refresh}
+        />
+      </PausedNotice>
       {data?.rotation && isUnderWay(data.rotation) && (
         <Section title="Rotation">
           <ul class="items">
@@ -62,9 +60,9 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
           </ul>
         </Section>
       )}
-      {data?.users && data.users.accounts + data.users.scopes > 0 && (
+      {data && (
         <Section title="What uses which version">
-          <KeyFlow of={data} />
+          <Users data={data} />
         </Section>
       )}
       <Section title="Versions over time" of={status}>
@@ -77,16 +75,12 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         </Section>
       )}
       {data && (
-        <div class="columns">
-          <Section title="Next">
-            <Facts items={nextOf(data)} />
-            <Rotate label={label} cost={data.rotationCost} />
-            <Rekey label={label} />
-          </Section>
-          <Section title="Users">
-            <Users data={data} />
-          </Section>
-        </div>
+        <Section title="Next">
+          <Facts items={nextOf(data)} />
+          {/* A revoked key is neither rotated nor re-keyed. */}
+          {!data.revocation && <Rotate label={label} status={data} changed={status.refresh} />}
+          {!data.revocation && <Rekey label={label} />}
+        </Section>
       )}
       {data?.unread.map(({ what, reason, detail }) => (
         <p key={`${what}${reason}`} class="muted">
@@ -97,10 +91,9 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
   );
 }
 
-function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
+function nextOf({ nextRotation, rotationCost }: KeyStatusResponse) {
   return [
     ['Next rotation', <NextRotation next={nextRotation} />],
-    rotation && (['This rotation', ROTATION_WORDS[rotation.state][1]] as const),
     rotationCost &&
       ([
         'A rotation now would take',
@@ -114,85 +107,16 @@ function Users({ data }: { readonly data: KeyStatusResponse }) {
   if (!users) return <p>Not known yet.</p>;
   return (
     <>
-      <p>
-        {usersOf(users)}
-        {users.lagging === undefined
-          ? ''
-          : users.lagging === 0
-            ? ', all on the newest version'
-            : `; ${users.lagging} not on the newest version`}
+      {users.accounts + users.scopes > 0 && <KeyFlow of={data} />}
+      <p class="muted">
+        {usersOf(users)}, by the fleet index
+        {users.oldest && (
+          <>
+            ; its oldest entry was read <Time at={users.oldest} />
+          </>
+        )}
         .
       </p>
-      {users.oldest && (
-        <p class="muted">
-          By the fleet index; the oldest entry was read <Time at={users.oldest} />.
-        </p>
-      )}
     </>
-  );
-}
-
-function VersionTable({ versions, newestUsable }: Pick<KeyStatusResponse, 'versions' | 'newestUsable'>) {
-  const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1));
-  return (
-    <table class="cards">
-      <caption class="hidden">Versions of the key, newest first</caption>
-      <thead>
-        <tr>
-          <th scope="col">Version</th>
-          <th scope="col">State</th>
-          <th scope="col">Created</th>
-          <th scope="col">Active from</th>
-          <th scope="col">Expires</th>
-          <th scope="col">Used by</th>
-        </tr>
-      </thead>
-      <tbody>
-        {ordered.map((version) => (
-          <VersionRow key={version.version} of={version} isNewest={version.version === newestUsable} />
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function VersionRow({ of, isNewest }: { readonly of: Version; readonly isNewest: boolean }) {
-  const { version, state, revokedOn, updatedOn, createdOn, activeFrom, expiresOn, users } = of;
-  return (
-    <tr>
-      <th scope="row" class="mono" title={version}>
-        {shortVersion(version)}
-        {isNewest ? ' (newest)' : ''}
-      </th>
-      <td data-label="State">
-        <span>
-          <Badge tone={USABILITY[state][0]}>{USABILITY[state][1]}</Badge>{' '}
-          {revokedOn ? (
-            <small>
-              revoked <Time at={revokedOn} />
-            </small>
-          ) : (
-            state === 'Disabled' &&
-            updatedOn && (
-              <small>
-                since <Time at={updatedOn} /> or longer
-              </small>
-            )
-          )}
-        </span>
-      </td>
-      <td data-label="Created">
-        <Time at={createdOn} />
-      </td>
-      <td data-label="Active from">
-        <Time at={activeFrom} />
-      </td>
-      <td data-label="Expires">{expiresOn ? <Time at={expiresOn} /> : 'never'}</td>
-      <td data-label="Used by">
-        {users
-          ? `${count(users.accounts, 'account')}${users.scopes > 0 ? `, ${count(users.scopes, 'scope')}` : ''}`
-          : 'not known'}
-      </td>
-    </tr>
   );
 }

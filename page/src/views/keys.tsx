@@ -1,13 +1,13 @@
 import type { KeyList } from '../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
-import { usersOf } from '../names.ts';
+import { digits, usersOf } from '../names.ts';
 import { ExpiryLines } from '../pictures/expiry-lines.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Section } from '../ui/section.tsx';
 import { ago, Day, isPast, Time } from '../ui/time.tsx';
-import { KeyStateBadge } from './key-state.tsx';
+import { KeyStateBadge, worstFirst } from './key-state.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { ROTATION_WORDS } from './rotation-item.tsx';
 import { UnreadVaults } from './unread-vaults.tsx';
@@ -41,7 +41,7 @@ export function KeysView() {
               </tr>
             </thead>
             <tbody>
-              {(data?.value ?? []).map((key) => (
+              {worstFirst(data?.value ?? []).map((key) => (
                 <KeyRow key={key.key} of={key} />
               ))}
             </tbody>
@@ -74,7 +74,8 @@ function KeyRow({ of }: { readonly of: Key }) {
       <td data-label="Newest">
         {newest ? (
           <span>
-            <Time at={newest.createdOn} /> <small>{ago(newest.createdOn)}</small>
+            <Time at={newest.createdOn} />
+            <small class="block">{ago(newest.createdOn)}</small>
           </span>
         ) : (
           '–'
@@ -99,7 +100,7 @@ function KeyRow({ of }: { readonly of: Key }) {
         {users ? (
           <a href={href(['fleet'], { key: `${vault}/${name}` })}>
             {usersOf(users)}
-            {users.lagging ? `, ${users.lagging} behind` : ''}
+            {users.lagging ? `, ${digits(users.lagging)} behind` : ''}
           </a>
         ) : (
           'not known yet'

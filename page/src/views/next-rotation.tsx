@@ -13,7 +13,7 @@ export function NextRotation({ next }: { readonly next: KeySummary['nextRotation
           <Time at={next.on} />
         </>
       )}
-      {next.reason && <small> ({inWords(next.reason)})</small>}
+      {next.reason && next.by !== 'person' && <small> ({inWords(next.reason)})</small>}
     </>
   );
 }

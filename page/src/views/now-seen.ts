@@ -17,7 +17,7 @@ export interface SeenNow extends Pick<NowAnswer, 'line' | 'tone'> {
   readonly parts: { readonly [P in Names]?: SeenPart<PartValue<P>> };
 }
 
-/** Takes in an answer: parts that it leaves out are as they were, and one that could not be read stays as it was read before. */
+/** Takes in an answer: without one, parts are as they were, and one that could not be read stays as it was read before. */
 export function mergeNow(before: SeenNow | undefined, answer: unknown, at: Date): SeenNow {
   const { line, tone, ...sent } = (answer ?? { line: before?.line, tone: before?.tone }) as NowAnswer;
   const known = Object.entries(before?.parts ?? {}).map(([name, part]) => [

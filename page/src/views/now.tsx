@@ -1,23 +1,22 @@
-import type { AuditList, NowParts } from '../api/types.ts';
-import { type Polled, usePoll } from '../api/use-poll.ts';
+import type { DriftCause, NowParts } from '../api/types.ts';
+import type { Polled } from '../api/use-poll.ts';
 import { count, keyLabel } from '../names.ts';
-import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
-import { isOld, PollProblem, useNow } from '../ui/freshness.tsx';
+import { Freshness, isOld, PollProblem, useNow } from '../ui/freshness.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Section } from '../ui/section.tsx';
-import { Since } from '../ui/time.tsx';
+import { duration, Since } from '../ui/time.tsx';
 import { Resume } from './acts/resume.tsx';
-import { CauseItem, Changed, Resource } from './cause.tsx';
+import { Affects, CauseItem, Changed, Resource } from './cause.tsx';
 import { CheckAgain } from './check-again.tsx';
 import { NoAccount } from './fleet.tsx';
 import { targetOf } from './headline-target.ts';
 import { HealthBar } from './health-bar.tsx';
 import { headlineOf, type SeenNow } from './now-seen.ts';
 import { PausedNotice } from './paused.tsx';
-import { RevocationLine } from './revocation-line.tsx';
+import { RevocationLine, useRevokeRecords } from './revocation-line.tsx';
 import { RotationItem } from './rotation-item.tsx';
 import { partOf, useStanding } from './use-standing.ts';
 
@@ -33,28 +32,28 @@ export function NowView() {
     isOld: isOld(standing, now),
     isRefused: standing.problem?.status === 403,
   });
-  const isRevoked = (partOf(standing, 'keys').data?.revoked.length ?? 0) > 0;
+  const revoked = partOf(standing, 'keys').data?.revoked ?? [];
   const target = targetOf(standing.data);
   const revocations = <Revocations {...{ standing, isQuiet }} />;
   return (
     <>
-      <Heading>Now</Heading>
+      <div class="title">
+        <Heading>Now</Heading>
+        <Freshness of={standing} />
+      </div>
       <div class={`headline tone-${headline.tone}`} role="status">
         <Icon tone={headline.tone} />
-        <div>
-          <p>{target ? <a href={target}>{headline.line}</a> : headline.line}</p>
-          {fleet.data && <p class="detail">{fleet.data.text}</p>}
-        </div>
+        <p>{target ? <a href={href(...target)}>{headline.line}</a> : headline.line}</p>
       </div>
       <PollProblem of={standing} />
-      {isRevoked && revocations}
+      {revoked.length > 0 && revocations}
       <div class="columns">
-        <Section title="What is wrong" of={drift} isQuiet={isQuiet}>
-          {drift.data && <Causes of={drift.data} changed={standing.refresh} />}
+        <Section title="What is wrong" of={drift} isQuiet={isQuiet} isPart>
+          {drift.data && <Causes of={drift.data} revoked={revoked} changed={standing.refresh} />}
           <CheckAgain isFirst={drift.data !== undefined && !drift.data.report} changed={standing.refresh} />
         </Section>
         <div>
-          <Section title="Fleet" of={fleet} isQuiet={isQuiet}>
+          <Section title="Fleet" of={fleet} isQuiet={isQuiet} isPart>
             {fleet.data && fleet.data.accounts > 0 && <HealthBar states={fleet.data.states} />}
             {fleet.data?.listed && fleet.data.accounts === 0 && <NoAccount isFiltered={false} />}
             {fleet.data?.warnings.map((warning) => (
@@ -63,7 +62,7 @@ export function NowView() {
               </p>
             ))}
           </Section>
-          {!isRevoked && revocations}
+          {revoked.length === 0 && revocations}
           <Rotations {...{ standing, isQuiet }} />
           <Pauses {...{ standing, isQuiet }} />
         </div>
@@ -79,14 +78,37 @@ interface PartProps {
 
 function Revocations({ standing, isQuiet }: PartProps) {
   const keys = partOf(standing, 'keys');
-  const me = usePerson();
-  const isAsked = has(me, 'CmkKey.Read') && (keys.data?.revoked.length ?? 0) > 0;
-  const records = usePoll<AuditList>(isAsked ? '/audit?action=key.revoke' : undefined, 60_000).data?.value;
+  const records = useRevokeRecords((keys.data?.revoked.length ?? 0) > 0);
+  const causes = partOf(standing, 'drift').data?.report?.causes ?? [];
+  const { revoked = [], moreRevoked = 0 } = keys.data ?? {};
   return (
-    <Section title="Open revocations" of={keys} isQuiet={isQuiet}>
-      <OpenRevocations keys={keys.data} records={records} />
+    <Section title="Open revocations" of={keys} isQuiet={isQuiet} isPart>
+      {revoked.length > 0 && (
+        <ul class="items">
+          {revoked.map(({ key, vault, name, revocation }) => (
+            <li key={key}>
+              <p class="strong">
+                <a href={href(['break-glass', vault, name])}>{keyLabel(key)}</a>
+              </p>
+              <RevocationLine revocation={revocation} records={records} />
+              {causes
+                .filter((cause) => isRevocationOf(cause, key))
+                .map((cause) => (
+                  <Affects key={cause.id} cause={cause} />
+                ))}
+            </li>
+          ))}
+        </ul>
+      )}
+      <More number={moreRevoked} />
+      {keys.data && revoked.length === 0 && <p>No key is revoked.</p>}
     </Section>
   );
+}
+
+/** Whether a cause says what the list of open revocations says. */
+function isRevocationOf({ reason, about }: DriftCause, key: string): boolean {
+  return reason === 'RevocationOpen' && about.some((id) => keyLabel(id) === keyLabel(key));
 }
 
 function Rotations({ standing, isQuiet }: PartProps) {
@@ -94,7 +116,7 @@ function Rotations({ standing, isQuiet }: PartProps) {
   const keys = partOf(standing, 'keys').data;
   const underWay = [...(rotations.data?.underWay ?? []), ...(keys?.notBegun ?? [])];
   return (
-    <Section title="Rotations under way" of={rotations} isQuiet={isQuiet}>
+    <Section title="Rotations under way" of={rotations} isQuiet={isQuiet} isPart>
       {underWay.length > 0 ? (
         <ul class="items">
           {underWay.map((rotation) => (
@@ -116,7 +138,7 @@ function Pauses({ standing, isQuiet }: PartProps) {
     ...(partOf(standing, 'keys').data?.notBegun ?? []),
   ];
   return (
-    <Section title="Moves" of={pauses} isQuiet={isQuiet}>
+    <Section title="Moves" of={pauses} isQuiet={isQuiet} isPart>
       {pauses.data?.map(({ key, ...paused }) => (
         <PausedNotice key={key} paused={paused} label={key === undefined ? 'all keys' : keyLabel(key)}>
           <Resume
@@ -139,45 +161,21 @@ function More({ number }: { readonly number: number }) {
   return number > 0 ? <p class="muted">… and {count(number, 'more', 'more')}.</p> : null;
 }
 
-interface OpenRevocationsProps {
-  /** Undefined: not read. */
-  readonly keys: NowParts['keys']['value'] | undefined;
-  readonly records: AuditList['value'] | undefined;
-}
-
-function OpenRevocations({ keys, records }: OpenRevocationsProps) {
-  const { revoked = [], moreRevoked = 0 } = keys ?? {};
-  return (
-    <>
-      {revoked.length > 0 && (
-        <ul class="items">
-          {revoked.map((key) => (
-            <li key={key.key}>
-              <p class="strong">
-                <a href={href(['break-glass', key.vault, key.name])}>{keyLabel(key.key)}</a>
-              </p>
-              <RevocationLine revocation={key.revocation} records={records} />
-            </li>
-          ))}
-        </ul>
-      )}
-      <More number={moreRevoked} />
-      {keys && revoked.length === 0 && <p>No key is revoked.</p>}
-    </>
-  );
-}
-
 interface CausesProps {
   readonly of: NonNullable<NowParts['drift']['value']>;
+  /** Their revocations are listed above. */
+  readonly revoked: NonNullable<NowParts['keys']['value']>['revoked'];
   readonly changed: () => void;
 }
 
-function Causes({ of, changed }: CausesProps) {
+function Causes({ of, revoked, changed }: CausesProps) {
   const { report } = of;
   if (!report) {
     return <p>No drift check has run yet. The first one runs by its schedule, or when an operator starts it.</p>;
   }
-  const wrong = report.causes.filter(({ severity }) => severity !== 'advice');
+  const wrong = report.causes.filter(
+    (cause) => cause.severity !== 'advice' && !revoked.some(({ key }) => isRevocationOf(cause, key)),
+  );
   const advice = report.causes.filter(({ severity }) => severity === 'advice');
   return (
     <>
@@ -185,7 +183,7 @@ function Causes({ of, changed }: CausesProps) {
         Checked <Since at={report.startedOn} />
         {report.complete ? '' : '. Not everything could be read: there may be more.'}
       </p>
-      {wrong.length === 0 && <p>The last check found nothing that is wrong.</p>}
+      {wrong.length === 0 && <p>The last check found nothing {revoked.length > 0 ? 'else' : 'that is wrong'}.</p>}
       <ul class="items">
         {wrong.map((cause) => (
           <CauseItem key={cause.id} {...{ cause, changed }} />
@@ -206,7 +204,8 @@ function Causes({ of, changed }: CausesProps) {
           <summary>{count(report.changes.length, 'recent change')} in Azure</summary>
           {report.changeSeconds && (
             <p class="muted small-text">
-              From the change to the finding: p50 {report.changeSeconds.p50} s, p95 {report.changeSeconds.p95} s.
+              From the change to the finding: p50 {duration(report.changeSeconds.p50)}, p95{' '}
+              {duration(report.changeSeconds.p95)}.
             </p>
           )}
           <ul class="items">

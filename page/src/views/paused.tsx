@@ -4,8 +4,7 @@ import { Time } from '../ui/time.tsx';
 
 interface Paused {
   readonly reason: string;
-  readonly by: string;
-  readonly byName?: string | undefined;
+  readonly by: { readonly objectId: string; readonly name?: string | undefined };
   readonly since: string;
   readonly until?: string | undefined;
 }
@@ -35,8 +34,8 @@ export function PausedNotice({ paused, label, children }: PausedNoticeProps) {
           )}
           . Break-glass is not paused.
         </p>
-        <p class="muted small-text" title={paused.by}>
-          By {paused.byName ?? paused.by}
+        <p class="muted small-text" title={paused.by.objectId}>
+          By {paused.by.name ?? paused.by.objectId}
         </p>
         {children}
       </div>

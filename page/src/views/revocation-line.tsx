@@ -1,6 +1,18 @@
-import type { AuditRecordView, KeyStatusResponse } from '../api/types.ts';
-import { type Names, namesIn, usePerson } from '../person.ts';
+import type { AuditList, AuditRecordView, KeyStatusResponse } from '../api/types.ts';
+import { usePoll } from '../api/use-poll.ts';
+import { has, type Names, namesIn, usePerson } from '../person.ts';
 import { Since } from '../ui/time.tsx';
+
+/**
+ * The records of revocations: who revoked and why. None are asked for where no key is revoked.
+ *
+ * @param key `<vault>/<key>`; absent: of all keys
+ */
+export function useRevokeRecords(isRevoked: boolean, key?: string): readonly AuditRecordView[] | undefined {
+  const isAsked = has(usePerson(), 'CmkKey.Read') && isRevoked;
+  const query = new URLSearchParams({ action: 'key.revoke', ...(key === undefined ? {} : { key }) });
+  return usePoll<AuditList>(isAsked ? `/audit?${query}` : undefined, 15_000).data?.value;
+}
 
 interface RevocationLineProps {
   readonly revocation: KeyStatusResponse['revocation'];
@@ -24,10 +36,6 @@ export function RevocationLine({ revocation, records = [] }: RevocationLineProps
           ; being restored by <Who id={restoringBy} names={names} />
         </>
       )}
-      <br />
-      <small>
-        Id <span class="mono">{id}</span>
-      </small>
     </p>
   );
 }

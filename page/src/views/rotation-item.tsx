@@ -1,5 +1,5 @@
 import type { RotationSummary } from '../api/types.ts';
-import { inWords, keyLabel, keyNames, reasonSentence, shortVersion } from '../names.ts';
+import { digits, inWords, keyLabel, keyNames, reasonSentence, shortVersion } from '../names.ts';
 import { isStopped, RegionBars } from '../pictures/region-bars.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
@@ -24,8 +24,10 @@ export function isUnderWay({ state }: Pick<RotationSummary, 'state'>): boolean {
 }
 
 /** Whether an operator has it go on here; a pause of all keys has a notice of its own. */
-function isHeld({ state, pause, failed = 0 }: RotationSummary): boolean {
+function isHeld({ state, pause, reason, failed = 0 }: RotationSummary): boolean {
   if (state === 'paused') return pause?.key !== undefined;
+  // What an operator releases is the account.
+  if (reason === 'ContestedChange') return false;
   return state === 'stuck' || state === 'held' || failed > 0;
 }
 
@@ -41,6 +43,7 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
   const names = keyNames(key);
   const [tone, words] = ROTATION_WORDS[state];
   const all = moved + waiting + failed;
+  const regions = new Set(rotation.places?.map(({ region }) => region)).size;
   return (
     <li>
       <div class="row">
@@ -48,20 +51,19 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
         <h3>{names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : key}</h3>
         {version && <span class="muted">to {shortVersion(version)}</span>}
       </div>
-      {all > 0 && (
-        <>
-          <RegionBars rotation={rotation} label={keyLabel(key)} />
-          <p>
-            {moved} of {all} moved
-            {waiting > 0 ? `, ${waiting} waiting` : ''}
-            {failed > 0 ? `, ${failed} failed` : ''}
-            {left > 0 ? `; ${left} are left to Storage` : ''}
-          </p>
-        </>
+      {all > 0 && <RegionBars rotation={rotation} label={keyLabel(key)} />}
+      {/* Of one region, its bar says it. */}
+      {all > 0 && regions !== 1 && (
+        <p>
+          {digits(moved)} of {digits(all)} moved
+          {waiting > 0 ? `, ${digits(waiting)} waiting` : ''}
+          {failed > 0 ? `, ${digits(failed)} failed` : ''}
+        </p>
       )}
+      {left > 0 && <p>{digits(left)} more are left to Storage.</p>}
       {Object.entries(rotation.failures ?? {}).map(([reason, number]) => (
         <p key={reason}>
-          {number} failed: {reasonSentence(reason)}
+          {digits(number)} failed: {reasonSentence(reason)}
         </p>
       ))}
       {rotation.detail && (

@@ -7,9 +7,9 @@ const HOW: PollHow<SeenNow> = {
   isUnsettled: ({ parts }) => Object.values(parts).some(({ isReading }) => isReading),
 };
 
-/** Asks how things stand: all of it by one request, and what has not changed is not sent again. */
+/** Asks how things stand: all of it by one request. */
 export function useStanding(isAsked = true): Polled<SeenNow> {
-  return usePoll<SeenNow>(isAsked ? '/now?changed=true' : undefined, 5_000, HOW);
+  return usePoll<SeenNow>(isAsked ? '/now' : undefined, 5_000, HOW);
 }
 
 /** One part, as if it were asked for by itself: with an age and a problem of its own. */

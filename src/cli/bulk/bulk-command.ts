@@ -1,81 +1,73 @@
 import type { Command } from 'commander';
-import pMap from 'p-map';
-import { describe, describeFailure } from '../../azure/failure.ts';
-import { CONCURRENCY } from '../../azure/limits.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
-import type { Account } from '../../fleet/account.ts';
-import { accountKeyUse } from '../../fleet/key-use.ts';
-import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
-import type { Journal } from '../../operations/journal.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { askBefore } from '../confirm.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { oneTo } from '../options.ts';
 import { Output } from '../output.ts';
 import { readGivenText } from '../read-given.ts';
-import { type BulkSummary, confirmPlan, isLeft, showPlan, showSummary, summary, wordsOf } from './bulk-report.ts';
 import type { BulkRow } from './bulk-rows.ts';
-import type { ResumeFile } from './resume-file.ts';
-import type { BulkResult, BulkWork } from './run-bulk.ts';
+import type { BulkLimits, BulkResult, BulkWork } from './run-bulk.ts';
 
 const AFTER = `
 Many accounts at once: --from reads them from CSV whose first line names the
 columns: \`account\`, and every option of this command by its long name; what a
-row leaves empty, the command line says. --where takes those that your sign-in
-sees and that meet a condition. First comes a plan, and a question (none with
---yes); then it is done, several at a time. What is done is written into the
-resume file: the same command again does the rest.`;
+row leaves empty, the command line says. First comes a plan, and a question
+(none with --yes); then several accounts are changed at a time. Run the same
+command again to do what is left: it keeps what is done.`;
 
 /** What a command that takes one account does, and many. */
 export interface BulkCommand<A = Readonly<Record<string, unknown>>, R = unknown> extends BulkWork<A, R> {
-  /** Options without which nothing can be done, by the name of their value: `vault`. */
+  /** Options that it needs, by the name of their value: `vault`. */
   readonly required: readonly string[];
-  /** It only looks: there is no plan, and nothing to confirm. */
-  readonly looks?: boolean;
+  /** It only reads: there is no plan, and nothing to confirm. */
+  readonly reads?: boolean;
   /** Shows the result for one account. */
   readonly show?: (result: R, output: Output) => ExitCode | undefined;
 }
 
-interface BulkArguments {
+interface BulkArguments extends BulkLimits {
   readonly from?: string;
-  readonly where?: string[];
   readonly yes?: boolean;
-  readonly concurrency: number;
-  readonly maxFailures: number;
-  readonly resumeFile?: string;
   readonly dryRun?: boolean;
   readonly quiet?: boolean;
+}
+
+/** What a bulk command ends with. */
+interface BulkSummary {
+  readonly counts: Readonly<Record<BulkResult['outcome'], number>>;
+  readonly accounts: readonly BulkResult[];
+  /** Why nothing was started. */
+  readonly stopped?: string | undefined;
 }
 
 /** Options of a command that takes many accounts too. */
 export function manyAccounts(command: Command): Command {
   return command
     .option('--from <file>', 'many accounts, from CSV (-: from standard input)')
-    .option('--where <condition...>', 'many accounts: vault=…, key=…, subscription=…, resource-group=…, tag=name=value')
     .option('--concurrency <number>', 'accounts at the same time, 1 to 32', oneTo(32), 4)
     .option('--max-failures <number>', 'start nothing more after so many failures', oneTo(1_000_000), 5)
-    .option('--resume-file <path>', 'where what is done is written (default: beside the CSV file)')
     .option('--yes', 'do not ask before many accounts are changed')
     .addHelpText('after', AFTER);
 }
 
 /**
- * Whether many accounts are asked for. Of one, everything that is missing is said at once.
+ * Whether many accounts are asked for. For one account, everything that is missing is reported at once.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
 export function isBulk(account: string | undefined, command: Command, required: readonly string[]): boolean {
-  const { from, where } = command.opts<BulkArguments>();
-  const given = [account, from, where].filter((one) => one !== undefined).length;
-  if (given > 1) {
-    throw new CmkError('ArgumentInvalid', 'An account, --from and --where exclude each other.', 'Give one of them.');
-  }
-  if (given === 1 && account === undefined) return true;
   const options = command.optsWithGlobals<Record<string, unknown>>();
-  const flags = command.options
-    .filter((option) => required.includes(option.attributeName()) && options[option.attributeName()] === undefined)
-    .map((option) => option.flags);
+  if (options.from !== undefined) {
+    if (account === undefined) return true;
+    throw new CmkError('ArgumentInvalid', 'An account and --from exclude each other.', 'Give one of them.');
+  }
+  const flags = required
+    .filter((name) => options[name] === undefined)
+    .map((name) => command.options.find((option) => option.attributeName() === name)?.flags);
   const missing = [...(account === undefined ? ['<account>'] : []), ...flags];
   if (missing.length === 0) return false;
   throw new CmkError(
@@ -89,132 +81,98 @@ export function isBulk(account: string | undefined, command: Command, required: 
 export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Promise<void> {
   const options = command.optsWithGlobals<BulkArguments>();
   const { readBulkRows } = await import('./bulk-rows.ts');
-  const { checkWritable, openResumeFile } = await import('./resume-file.ts');
-  const text = options.from === undefined ? undefined : await readGivenText(options.from);
-  const read = text === undefined ? undefined : readBulkRows(text, command, bulk.required);
-  const path = options.resumeFile ?? defaultResumeFile(command, options);
-  const resume = openResumeFile(path, `account ${command.name()}`);
-  if (!bulk.looks && !options.dryRun) checkWritable(path);
+  const rows = readBulkRows(await readGivenText(options.from ?? '-'), command, bulk.required);
   await cli.run(
     command,
-    async (operation) => {
-      const rows = read ?? (await accountsWhere(options.where ?? [], command, bulk, operation));
-      return doRows(rows, bulk, resume, command, cli, operation);
-    },
+    (operation) => changeAll(rows, bulk, { ...options, name: command.name() }, cli, operation),
     (result, output) => showSummary(result, output, options.dryRun ?? false),
   );
 }
 
-async function doRows(
+async function changeAll(
   rows: readonly BulkRow[],
   bulk: BulkCommand,
-  resume: ResumeFile,
-  command: Command,
+  options: BulkArguments & { readonly name: string },
   cli: Cli,
   operation: Operation,
 ): Promise<BulkSummary> {
-  const options = command.optsWithGlobals<BulkArguments>();
   const { planBulk, runBulk } = await import('./run-bulk.ts');
   const { err } = cli.context;
-  const talk = new Output(err.isTTY ? 'terminal' : 'lines', err, err, cli.environment, { quiet: options.quiet });
-  const waiting: Journal['waiting'] = (text, progress) => talk.entry({ kind: 'waiting', text, progress });
+  const write = (text: string): unknown => {
+    cli.clearProgress();
+    return err.write(text);
+  };
+  const out = { write, isTTY: err.isTTY, columns: err.columns };
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', out, err, cli.environment);
   let shown = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
-    runBulk(
-      going,
-      { work: bulk, resume: bulk.looks ? undefined : resume, limits: { ...options, maxFailures } },
-      operation,
-      (result) => {
-        shown += 1;
-        // In a terminal the progress bar shows the others.
-        if (options.quiet || (err.isTTY && result.outcome !== 'failed')) return;
-        talk.text(`[${shown}/${going.length}] ${result.account}: ${wordsOf(result)}`);
-      },
-      waiting,
-    ).finally(() => talk.clear());
-  if (bulk.looks) return summary(await run(rows, options.maxFailures));
-  const before = rows.filter((row) => resume.has(row));
-  const todo = rows.filter((row) => !before.includes(row));
-  const done: BulkResult[] = before.map(({ account }) => ({ account, outcome: 'before', changes: [], notes: [] }));
-  if (before.length > 0) talk.text(`${count(before.length, 'account')} done before, as ${resume.path} says.`);
-  const plan = await planBulk(todo, bulk, options, operation, waiting);
+    runBulk(going, bulk, { ...options, maxFailures }, operation, (result) => {
+      shown += 1;
+      // In a terminal the progress bar shows the others.
+      if (options.quiet || (err.isTTY && result.outcome !== 'failed')) return;
+      talk.text(`[${shown}/${going.length}] ${result.account}: ${wordsOf(result)}`);
+    });
+  if (bulk.reads) return summary(await run(rows, options.maxFailures));
+  const plan = await planBulk(rows, bulk, options, operation);
   if (options.dryRun) {
     for (const { changes } of plan) operation.journal.entries.push(...changes);
-    return summary([...done, ...plan]);
+    return summary(plan);
   }
   const refused = plan.filter(({ outcome }) => outcome === 'refused');
-  const going = todo.filter((_, at) => plan[at]?.outcome !== 'refused');
-  showPlan(plan, talk);
+  const going = rows.filter((_, at) => plan[at]?.outcome !== 'refused');
+  talk.list<BulkResult>([ACCOUNT, ['PLAN', wordsOf]], plan);
+  for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.note(note);
   const left = options.maxFailures - refused.length;
   if (left <= 0 && going.length > 0) {
-    return summary([...done, ...going.map(notStarted), ...refused], {
-      stopped: `Nothing was started: ${refused.length} would be refused, and --max-failures is ${options.maxFailures}.`,
-    });
+    const stopped = `Nothing was started: ${refused.length} would be refused, and --max-failures is ${options.maxFailures}.`;
+    return summary([...(await run(going, 0)), ...refused], stopped);
   }
-  await confirmPlan(plan, { yes: options.yes ?? false, name: command.name() }, cli);
-  const all = [...done, ...(await run(going, left)), ...refused];
-  if (resume.trouble !== undefined) {
-    talk.note(`Not all that is done could be written into ${resume.path}: ${resume.trouble}`);
-  }
-  if (all.some(isLeft)) return summary(all, { resumeFile: resume.isThere() ? resume.path : undefined });
-  resume.remove();
-  return summary(all);
+  const changing = plan.filter(({ outcome }) => outcome === 'done');
+  if (changing.length > 0 && !options.yes)
+    await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli);
+  return summary([...(await run(going, left)), ...refused]);
 }
 
-function defaultResumeFile(command: Command, { from }: BulkArguments): string {
-  const end = `${command.name()}.resume`;
-  return from === undefined || from === '-' ? `cmk-${end}` : `${from}.${end}`;
+/** @throws {@link CmkError} `ConfirmationWrong` */
+async function confirmMany(what: string, { context }: Cli): Promise<void> {
+  const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to continue: `);
+  if (/^y(?:es)?$/i.test(typed)) return;
+  throw new CmkError('ConfirmationWrong', 'That is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }
 
-async function accountsWhere(
-  conditions: readonly string[],
-  command: Command,
-  { required }: BulkCommand,
-  operation: Operation,
-): Promise<BulkRow[]> {
-  const { matchesFilter, parseFleetFilter } = await import('../../fleet/fleet-filter.ts');
-  const filter = parseFleetFilter(conditions);
-  const shared = command.optsWithGlobals<Record<string, unknown>>();
-  const missing = required.filter((name) => shared[name] === undefined);
-  if (missing.length > 0) {
-    throw new CmkError('ArgumentInvalid', `Missing: ${missing.map((name) => `--${name}`).join(', ')}.`, 'Add it.');
-  }
-  const subscription = typeof shared.subscription === 'string' ? shared.subscription : undefined;
-  operation.journal.waiting('looking for accounts');
-  const unread: string[] = [];
-  const found: Account[] = [];
-  const subscriptions = subscription ? [subscription] : await operation.azure.subscriptions.list();
-  if (subscriptions.length === 0) unread.push('Your sign-in sees no subscription.');
-  await pMap(
-    subscriptions,
-    async (id) => {
-      try {
-        for await (const account of operation.azure.accounts.list(id)) found.push(account);
-      } catch (error) {
-        unread.push(`The accounts of subscription ${id} cannot be listed: ${describe(describeFailure(error))}`);
-      }
-    },
-    { concurrency: CONCURRENCY },
+const ACCOUNT = ['ACCOUNT', ({ account }: BulkResult) => lastName(account)] as const;
+
+const WORDS: Readonly<Record<BulkResult['outcome'], string>> = {
+  done: 'done',
+  unchanged: 'with nothing to do',
+  failed: 'failed',
+  refused: 'refused',
+  notStarted: 'not started',
+};
+
+function wordsOf({ outcome, changes, error }: BulkResult): string {
+  if (error) return `${outcome.toUpperCase()}: ${error.reason}: ${error.message} ${error.nextStep}`;
+  if (outcome === 'done') return changes.map(({ text }) => text).join('; ');
+  return outcome === 'unchanged' ? 'nothing to do' : WORDS[outcome];
+}
+
+function summary(accounts: readonly BulkResult[], stopped?: string): BulkSummary {
+  const counts = { done: 0, unchanged: 0, failed: 0, refused: 0, notStarted: 0 };
+  for (const { outcome } of accounts) counts[outcome] += 1;
+  return { counts, accounts, ...(stopped === undefined ? {} : { stopped }) };
+}
+
+function showSummary({ counts, accounts, stopped }: BulkSummary, output: Output, dryRun: boolean): ExitCode {
+  const planned = (outcome: BulkResult['outcome']): boolean => dryRun && outcome === 'done';
+  output.list<BulkResult>(
+    [ACCOUNT, ['OUTCOME', ({ outcome }) => (planned(outcome) ? 'planned' : outcome)], ['DETAIL', wordsOf]],
+    accounts,
   );
-  if (unread[0] !== undefined) {
-    throw new CmkError(
-      'NotProven',
-      `Not every account can be seen: ${unread.join(' ')}`,
-      'Narrow it by --subscription.',
-    );
-  }
-  const rows = found
-    .filter(({ subscriptionId, resourceGroup, tags, encryption }) => {
-      const use = accountKeyUse(encryption);
-      const key = use && formatKeyIdentifier(use);
-      return matchesFilter({ subscription: subscriptionId, resourceGroup, tags, key }, filter);
-    })
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (rows.length === 0)
-    throw new CmkError('AccountNotFound', 'No account meets these conditions.', 'cmk account list --all');
-  return rows.map(({ id }) => ({ account: id, options: shared }));
-}
-
-function notStarted({ account }: BulkRow): BulkResult {
-  return { account, outcome: 'notStarted', changes: [], notes: [] };
+  const outcomes = (Object.keys(WORDS) as BulkResult['outcome'][]).filter((outcome) => counts[outcome] > 0);
+  const parts = outcomes.map((outcome) => `${counts[outcome]} ${planned(outcome) ? 'to be done' : WORDS[outcome]}`);
+  output.text(`${count(accounts.length, 'account')}: ${parts.join(', ')}.`);
+  if (stopped !== undefined) output.text(stopped);
+  if (counts.failed + counts.refused + counts.notStarted === 0) return EXIT.ok;
+  if (!dryRun) output.text('Run the same command again to do what is left.');
+  return EXIT.incomplete;
 }

@@ -1,23 +1,20 @@
-import { type Command, InvalidArgumentError, type Option } from 'commander';
+import { Command, CommanderError, type Option } from 'commander';
 import { CsvError, parse } from 'csv-parse/sync';
 import { CmkError } from '../../errors.ts';
-import { hsmAsVault } from '../options.ts';
 
-/** One account of a bulk command, with its options: those of the file, and where it says none, those of the command line. */
+/** One account of a bulk command. Options that its row leaves empty are those of the command line. */
 export interface BulkRow {
   readonly account: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** Options that are about the run as a whole, and no columns. */
-const OF_THE_RUN = ['from', 'where', 'yes', 'concurrency', 'maxFailures', 'resumeFile', 'dryRun'];
-/** Options of every command that a row may say too. */
-const GLOBAL = ['subscription'];
+/** Options of the whole run, which are no columns. */
+const OF_THE_RUN = ['from', 'yes', 'concurrency', 'maxFailures', 'dryRun'];
 
 /**
- * Reads the accounts of a bulk command from a file.
+ * Reads the accounts of a bulk command from CSV.
  *
- * @param required options without which an account cannot be done
+ * @param required options without which an account cannot be changed
  * @throws {@link CmkError} `ArgumentInvalid` with everything that is wrong, line by line
  */
 export function readBulkRows(text: string, command: Command, required: readonly string[]): BulkRow[] {
@@ -30,110 +27,106 @@ export function readBulkRows(text: string, command: Command, required: readonly 
   if (!titles.includes('account')) problems.push('there is no column "account"');
   if (problems.length > 0) throw invalid(problems);
   const shared = command.optsWithGlobals();
-  const read = rows.map((row) => readRow(row, columns, shared, problems));
   const lines = new Map<string, number>();
-  for (const [at, { account, options }] of read.entries()) {
-    const line = rows[at]?.line ?? 0;
-    if (account === '') problems.push(`line ${line}: no account`);
+  const read = rows.map(({ line, cells }) => {
+    const account = cells.get('account') ?? '';
+    const problem = (what: string): unknown => problems.push(`line ${line}: ${what}`);
+    const options = { ...shared, ...readOptions(cells, columns, problem) };
     const first = lines.get(account.toLowerCase());
-    if (account !== '' && first !== undefined) problems.push(`line ${line}: ${account} is in line ${first} already`);
-    lines.set(account.toLowerCase(), first ?? line);
+    if (account === '') problem('no account');
+    else if (first !== undefined) problem(`${account} is in line ${first} already`);
+    else lines.set(account.toLowerCase(), line);
     const missing = required.filter((name) => options[name] === undefined);
-    if (missing.length > 0)
-      problems.push(`line ${line}: neither the row nor the command line says ${missing.join(', ')}`);
-  }
+    if (missing.length > 0) problem(`neither the row nor the command line says ${missing.join(', ')}`);
+    return { account, options };
+  });
   if (problems.length > 0) throw invalid(problems);
   return read;
 }
 
+/** Options of one account by their long names, with `subscription`, which every command has. */
 function columnsOf(command: Command): Map<string, Option> {
-  const globals = (command.parent?.parent ?? command).options.filter((option) =>
-    GLOBAL.includes(option.attributeName()),
-  );
+  const globals = (command.parent?.parent ?? command).options.filter((option) => option.long === '--subscription');
   const own = command.options.filter((option) => !OF_THE_RUN.includes(option.attributeName()));
   return new Map([...own, ...globals].map((option) => [option.long?.replace(/^--/, '') ?? '', option]));
 }
 
-function readRow(
-  { line, cells }: CsvRow,
+/** The options that a row has, read as those of a command line are. */
+function readOptions(
+  cells: ReadonlyMap<string, string>,
   columns: ReadonlyMap<string, Option>,
-  shared: Readonly<Record<string, unknown>>,
-  problems: string[],
-): BulkRow {
-  const options: Record<string, unknown> = { ...shared };
+  problem: (what: string) => void,
+): Record<string, unknown> {
+  const parser = new Command().exitOverride().configureOutput({ outputError: () => {} });
+  const args: string[] = [];
+  const options: Record<string, unknown> = {};
   for (const [title, option] of columns) {
-    const text = cells.get(title) ?? '';
-    if (text === '') continue;
-    try {
-      options[option.attributeName()] = readCell(text, option);
-    } catch (error) {
-      if (!(error instanceof InvalidArgumentError) && !(error instanceof CmkError)) throw error;
-      problems.push(`line ${line}: ${title} "${text}": ${error.message}`);
-    }
+    parser.addOption(option);
+    const cell = cells.get(title) ?? '';
+    const isYes = /^(?:true|yes|y|1)$/i.test(cell);
+    if (cell === '') continue;
+    if (isYes && !option.required) args.push(`--${title}`);
+    else if (!option.isBoolean()) args.push(`--${title}=${cell}`);
+    else if (/^(?:false|no|n|0)$/i.test(cell)) options[option.attributeName()] = option.negate;
+    else problem(`${title} "${cell}": It has to be yes or no.`);
   }
-  // The event by which the command line does this comes of no row.
-  if (columns.has('hsm') && cells.get('hsm')) {
-    if (cells.get('vault')) problems.push(`line ${line}: it takes --vault or --hsm, not both`);
-    options.vault = hsmAsVault(cells.get('hsm') ?? '');
+  try {
+    parser.parse(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError) && !(error instanceof CmkError)) throw error;
+    problem(error.message.replace(/^error: /, ''));
   }
-  return { account: cells.get('account') ?? '', options };
+  for (const [name, value] of Object.entries(parser.opts())) {
+    if (parser.getOptionValueSource(name) === 'cli') options[name] = value;
+  }
+  return options;
 }
 
-/** A cell as the option of its column takes it. */
-function readCell(text: string, option: Option): unknown {
-  const isYes = /^(?:true|yes|y|1)$/i.test(text);
-  if (option.isBoolean()) {
-    if (isYes || /^(?:false|no|n|0)$/i.test(text)) return isYes;
-    throw new InvalidArgumentError('It has to be yes or no.');
-  }
-  if (option.optional && isYes) return true;
-  return option.parseArg ? option.parseArg(text, undefined as never) : text;
-}
-
-/** A row of a table in a file, by the titles of its columns, and the line that it starts in. */
+/** A row of a table in a file by the titles of its columns, and its line. */
 interface CsvRow {
   readonly line: number;
   readonly cells: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads CSV (RFC 4180) whose first row has the titles. Space around a cell counts for nothing, and neither do empty lines.
+ * Reads CSV (RFC 4180) whose first row has the titles. Space around a cell and empty lines are ignored.
  *
- * @throws {@link CmkError} `ArgumentInvalid` with every line that is not right
+ * @throws {@link CmkError} `ArgumentInvalid` with every line that is wrong
  */
 export function parseCsv(text: string): { readonly titles: readonly string[]; readonly rows: readonly CsvRow[] } {
-  const lines = split(text);
-  const [head, ...body] = lines.filter(({ cells }) => cells.some((cell) => cell !== ''));
+  const [head, ...body] = split(text);
   if (!head) throw invalid(['It is empty: the first line names the columns, `account,vault,key,identity`, say.']);
-  if (head.cells.length === 1 && head.cells[0]?.includes(';')) {
+  if (head.record.length === 1 && head.record[0]?.includes(';')) {
     throw new CmkError('ArgumentInvalid', 'This CSV uses semicolons.', 'Save it with commas, and run it again.');
   }
-  const titles = head.cells.map((title) => title.replace(/^--/, '').toLowerCase());
+  const titles = head.record.map((title) => title.replace(/^--/, '').toLowerCase());
   const twice = titles.filter((title, at) => titles.indexOf(title) !== at);
+  const uneven = body.filter(({ record }) => record.length !== titles.length);
   const problems = [
-    ...twice.map((title) => `line ${head.line}: there are two columns "${title}"`),
-    ...body
-      .filter(({ cells }) => cells.length !== titles.length)
-      .map(
-        ({ line, cells }) => `line ${line}: ${cells.length} cells, and the first line names ${titles.length} columns`,
-      ),
+    ...twice.map((title) => `line ${head.info.lines}: there are two columns "${title}"`),
+    ...uneven.map(
+      ({ record, info }) =>
+        `line ${info.lines}: ${record.length} cells, and the first line names ${titles.length} columns`,
+    ),
   ];
   if (problems.length > 0) throw invalid(problems);
   return {
     titles,
-    rows: body.map(({ line, cells }) => ({
+    rows: body.map(({ record, info: { lines: line } }) => ({
       line,
-      cells: new Map(titles.map((title, at) => [title, cells[at] ?? ''])),
+      cells: new Map(titles.map((title, at) => [title, record[at] ?? ''])),
     })),
   };
 }
 
 /** What is wrong with a file, all of it at once. */
 function invalid(problems: readonly string[]): CmkError {
-  const [first = '', ...more] = problems;
-  const message =
-    more.length === 0 ? `The file is not right: ${first}` : `The file is not right:\n  ${problems.join('\n  ')}`;
-  return new CmkError('ArgumentInvalid', message, 'Correct it, and run it again; nothing was changed.');
+  const list = problems.length === 1 ? ` ${problems[0]}` : `\n  ${problems.join('\n  ')}`;
+  return new CmkError(
+    'ArgumentInvalid',
+    `The file is not right:${list}`,
+    'Correct it, and run it again; nothing was changed.',
+  );
 }
 
 const OPTIONS = {
@@ -142,6 +135,7 @@ const OPTIONS = {
   record_delimiter: ['\r\n', '\n', '\r'],
   relax_column_count: true,
   skip_empty_lines: true,
+  skip_records_with_empty_values: true,
   trim: true,
 };
 
@@ -151,15 +145,11 @@ interface ParsedRecord {
   readonly info: { readonly lines: number };
 }
 
-/** Every row, with the line that it starts in. @throws {@link CmkError} `ArgumentInvalid` */
-function split(text: string): { line: number; cells: string[] }[] {
+/** @throws {@link CmkError} `ArgumentInvalid` */
+function split(text: string): readonly ParsedRecord[] {
   try {
     const read: unknown = parse(text, OPTIONS);
-    return (read as readonly ParsedRecord[]).map(({ record, info }) => {
-      const cells = record.map((cell) => cell.trim());
-      const breaks = record.join('').split(/\r\n|\n|\r/).length - 1;
-      return { line: info.lines - breaks, cells };
-    });
+    return read as readonly ParsedRecord[];
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     throw invalid([`line ${error.lines}: a quote is not closed, or something follows it`]);

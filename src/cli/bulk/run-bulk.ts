@@ -1,52 +1,48 @@
 import pMap from 'p-map';
 import { lastName } from '../../azure/resource-id.ts';
-import type { Entry } from '../../operations/journal.ts';
-import { Journal } from '../../operations/journal.ts';
+import { type Entry, Journal } from '../../operations/journal.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { type Explanation, explain } from '../explain.ts';
 import type { BulkRow } from './bulk-rows.ts';
-import type { ResumeFile } from './resume-file.ts';
 
 /** What a bulk command does with each of its accounts. */
 export interface BulkWork<A = Readonly<Record<string, unknown>>, R = unknown> {
   readonly run: (account: string, options: A, operation: Operation) => Promise<R>;
-  /** What is wrong with a result that is none to be content with. */
+  /** Why a result counts as a failure. */
   readonly trouble?: (result: R) => string | undefined;
-  /** What several rows make or change together (a vault, an identity): the first of them goes alone. */
+  /** What several rows create together (a vault, an identity): the first of them goes alone. */
   readonly shares?: (options: A) => readonly string[];
 }
 
 /**
- * `done`: changed; `unchanged`: it was as it is to be. `before`: an earlier run has done it. `refused`: it would fail, and
- * was not tried. `notStarted`: too many had failed.
+ * `done`: changed; in a plan: to be changed. `unchanged`: nothing to do. `refused`: it would fail, and was not tried.
+ * `notStarted`: too many had failed.
  */
-type BulkOutcome = 'done' | 'unchanged' | 'failed' | 'refused' | 'before' | 'notStarted';
+type BulkOutcome = 'done' | 'unchanged' | 'failed' | 'refused' | 'notStarted';
 
 /** What became of one account. */
 export interface BulkResult {
   readonly account: string;
   readonly outcome: BulkOutcome;
   readonly changes: readonly Entry[];
-  /** What is to be known about it. */
   readonly notes: readonly string[];
   readonly error?: Explanation;
   readonly result?: unknown;
 }
 
-interface BulkLimits {
+export interface BulkLimits {
   /** Accounts at the same time. */
   readonly concurrency: number;
   /** With so many failures nothing more is started. */
   readonly maxFailures: number;
 }
 
-/** What each account would need, by a dry run of each. */
+/** A dry run of each account. */
 export async function planBulk(
   rows: readonly BulkRow[],
   work: BulkWork,
   { concurrency }: BulkLimits,
-  { azure, environment }: Operation,
-  waiting: Journal['waiting'],
+  { azure, environment, journal }: Operation,
 ): Promise<BulkResult[]> {
   let planned = 0;
   return pMap(
@@ -54,7 +50,7 @@ export async function planBulk(
     async (row) => {
       const result = await tryRow(row, work, { azure, journal: new Journal({ dryRun: true }), environment });
       planned += 1;
-      waiting(`planning ${lastName(row.account)}`, { done: planned, total: rows.length });
+      journal.waiting(`planning ${lastName(row.account)}`, { done: planned, total: rows.length });
       return result.outcome === 'failed' ? { ...result, outcome: 'refused' as const } : result;
     },
     { concurrency },
@@ -62,37 +58,35 @@ export async function planBulk(
 }
 
 /**
- * Does it with each account. Those that share something that may not be there yet go one after the other until one has
- * made it; then as many at a time as may.
+ * Does it with each account. Rows that share something go one after the other until one has created it, the others
+ * `concurrency` at a time.
  *
  * @param ended called for each account as soon as it is done or has failed
  */
 export async function runBulk(
   rows: readonly BulkRow[],
-  { work, resume, limits }: { work: BulkWork; resume: ResumeFile | undefined; limits: BulkLimits },
+  work: BulkWork,
+  { concurrency, maxFailures }: BulkLimits,
   { azure, journal, environment }: Operation,
   ended: (result: BulkResult) => void,
-  waiting: Journal['waiting'],
 ): Promise<BulkResult[]> {
   let failures = 0;
   const results = new Map<BulkRow, BulkResult>();
   const progress = ({ account }: BulkRow, text: string): void =>
-    waiting(`${lastName(account)}: ${text}`, { done: results.size, total: rows.length });
+    journal.waiting(`${lastName(account)}: ${text}`, { done: results.size, total: rows.length });
   const one = async (row: BulkRow): Promise<boolean> => {
-    if (failures >= limits.maxFailures) return false;
+    if (failures >= maxFailures) return false;
     const own = new Journal({
       record: journal.record,
       show: ({ kind, text }) => kind === 'waiting' && progress(row, text),
     });
     const result = await tryRow(row, work, { azure, journal: own, environment });
     journal.take(own);
-    const isDone = result.outcome !== 'failed';
-    if (isDone) resume?.add(row);
-    else failures += 1;
+    if (result.outcome === 'failed') failures += 1;
     results.set(row, result);
     ended(result);
     progress(row, result.outcome);
-    return isDone;
+    return result.outcome !== 'failed';
   };
   const made = new Set<string>();
   const rest: BulkRow[] = [];
@@ -101,7 +95,7 @@ export async function runBulk(
     if (shared.every((what) => made.has(what))) rest.push(row);
     else if (await one(row)) for (const what of shared) made.add(what);
   }
-  await pMap(rest, one, { concurrency: limits.concurrency });
+  await pMap(rest, one, { concurrency });
   return rows.map((row) => results.get(row) ?? { account: row.account, outcome: 'notStarted', changes: [], notes: [] });
 }
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { Onboarding } from '../../operations/account/account-onboard.ts';
+import type { Onboarding, OnboardOptions } from '../../operations/account/account-onboard.ts';
 import type { Verification } from '../../operations/account/account-verify.ts';
 import type { KeyChoice } from '../../operations/key/key-source.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
@@ -9,45 +9,22 @@ import { type BulkCommand, isBulk, manyAccounts, runMany } from '../bulk/bulk-co
 import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, expiry, expiryOf, inGroup, inVault, keySize, placeOf, rotationPolicy, waiting } from '../options.ts';
+import { changing, inGroup, inVault, waiting } from '../options.ts';
 import type { Output } from '../output.ts';
 import { addAccountViews } from './account-list.ts';
 import { addAccountBreakGlass } from './break-glass.ts';
 
-interface KeyArguments extends Where {
-  vault: string;
-  key: string;
-  pin?: string | boolean;
-  wait: number;
-}
+/** Loaded when a command runs, as every operation: `--help` needs none. */
+const changes = () => import('../../operations/account/account-change.ts');
 
-interface OnboardArguments extends KeyArguments {
-  identity: string;
-  keyGroup?: string;
-  premium?: boolean;
-  roleOnKey?: boolean;
-  replaceIdentity?: boolean;
-  kty?: 'RSA' | 'RSA-HSM';
-  size?: number;
-  expires?: string;
-  rotationPolicy?: boolean;
-}
-
-interface EnableArguments extends KeyArguments {
+/** What encrypts an account with a key. */
+interface EncryptArguments extends Where, KeyChoice {
+  waitSeconds: number;
   identity?: string;
   grant?: boolean;
-  replaceIdentity?: boolean;
-  federatedClientId?: string;
 }
 
-interface CreateArguments extends KeyArguments {
-  identity?: string;
-  grant?: boolean;
-  federatedClientId?: string;
-  location?: string;
-  sku: string;
-  kind: string;
-}
+type OnboardArguments = Omit<OnboardOptions, 'account'>;
 
 export function addAccountCommands(program: Command, cli: Cli): void {
   const account = program
@@ -78,14 +55,12 @@ A share has no key of its own. Shares of Microsoft.FileShares belong to no
 account, and are not set up by this command.`;
 
 function addOnboard(command: Command, cli: Cli): void {
-  rotationPolicy(keySize(expiry(replacing(withKeyOptions(command, false)))))
+  replacing(withKeyOptions(command))
     .description(
-      'ALL IN ONE: vault, key, identity, role, account; keeps what is there, goes on where it was interrupted',
+      'ALL IN ONE: vault, key, identity, role, account; keeps what exists, continues where it was interrupted',
     )
-    .option('--identity <identity>', 'user-assigned identity, created if it is not there')
+    .option('--identity <identity>', 'user-assigned identity, created if it does not exist')
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
-    .option('--premium', 'a new vault is a premium one, with keys in hardware')
-    .option('--role-on-key', 'give the role on the key alone instead of on the vault')
     .addHelpText('after', COVERED);
   oneOrMany<OnboardArguments, Onboarding>(command, cli, {
     required: ['vault', 'key', 'identity'],
@@ -95,15 +70,7 @@ function addOnboard(command: Command, cli: Cli): void {
     },
     run: async (account, options, operation) => {
       const { onboardAccount } = await import('../../operations/account/account-onboard.ts');
-      const { vault, key, identity, keyGroup, roleOnKey, replaceIdentity, kty, size, expires, wait } = options;
-      const sku = options.premium ? ('premium' as const) : undefined;
-      const asked = { account, vault, key, identity, keyGroup, sku, roleOnKey, replaceIdentity, waitSeconds: wait };
-      const expiresOn = expiryOf(expires, operation.azure.now());
-      const policy = options.rotationPolicy === false ? ('none' as const) : undefined;
-      return onboardAccount(
-        { ...placeOf(options), ...asked, wantedKey: { kty, size, expiresOn, policy }, pin: pinOf(options) },
-        operation,
-      );
+      return onboardAccount({ ...options, account }, operation);
     },
     trouble: ({ verification }) => troubleOf(verification),
     show: ({ verification }, output) => (verification ? showChecks(verification, output) : undefined),
@@ -114,28 +81,22 @@ function addVerify(command: Command, cli: Cli): void {
   command.description('check everything that an account needs to be encrypted with its key');
   oneOrMany<Where, Verification>(command, cli, {
     required: [],
-    looks: true,
-    run: async (account, options, operation) => {
-      const { verifyAccount } = await import('../../operations/account/account-verify.ts');
-      return verifyAccount({ ...placeOf(options), account }, operation);
-    },
+    reads: true,
+    run: async (account, options, operation) =>
+      (await import('../../operations/account/account-verify.ts')).verifyAccount({ ...options, account }, operation),
     trouble: troubleOf,
     show: showChecks,
   });
 }
 
 function addChangeKey(command: Command, cli: Cli): void {
-  withKeyOptions(command, false)
+  withKeyOptions(command)
     .description('move an account to another key or vault; pinned stays pinned, automatic stays automatic')
-    .addOption(new Option('--automatic', 'follow new versions by itself from now on').conflicts('pin'));
-  oneOrMany<KeyArguments & { automatic?: boolean }>(command, cli, {
+    .addOption(new Option('--automatic', 'follow new versions automatically from now on').conflicts('pin'));
+  oneOrMany<EncryptArguments & { automatic?: boolean }>(command, cli, {
     required: ['vault', 'key'],
-    run: async (account, options, operation) => {
-      const { changeKey } = await import('../../operations/account/account-change.ts');
-      const { vault, key, automatic = false, wait: waitSeconds } = options;
-      const choice = { vault, key, pin: pinOf(options) };
-      return changeKey({ ...placeOf(options), account, key: choice, automatic, waitSeconds }, operation);
-    },
+    run: async (account, { automatic = false, ...options }, operation) =>
+      (await changes()).changeKey({ ...options, account, automatic, key: choiceOf(options) }, operation),
   });
 }
 
@@ -145,80 +106,72 @@ function addPin(command: Command, cli: Cli): void {
     .option('--version <version>', 'this version; never an older one than it is at');
   oneOrMany<Where & { version?: string }>(command, cli, {
     required: [],
-    run: async (account, options, operation) => {
-      const { pinAccount } = await import('../../operations/account/account-change.ts');
-      return pinAccount({ ...placeOf(options), account, version: options.version }, operation);
-    },
+    run: async (account, options, operation) => (await changes()).pinAccount({ ...options, account }, operation),
   });
 }
 
 function addUnpin(command: Command, cli: Cli): void {
-  changing(command).description('let an account follow new versions by itself');
+  changing(command).description('have an account follow new versions automatically');
   oneOrMany<Where>(command, cli, {
     required: [],
-    run: async (account, options, operation) => {
-      const { unpinAccount } = await import('../../operations/account/account-change.ts');
-      return unpinAccount({ ...placeOf(options), account }, operation);
-    },
+    run: async (account, options, operation) => (await changes()).unpinAccount({ ...options, account }, operation),
   });
 }
 
 function addEnable(command: Command, cli: Cli): void {
-  fromOtherTenant(granting(replacing(withKeyOptions(command, false))))
+  granting(replacing(withKeyOptions(command)))
     .description('encrypt an existing account with an existing key')
     .option('--identity <identity>', 'user-assigned identity, or system (default: the one that the account has)');
-  oneOrMany<EnableArguments>(command, cli, {
+  oneOrMany<EncryptArguments & { replaceIdentity?: boolean }>(command, cli, {
     required: ['vault', 'key'],
-    // One gives the role, the others find it.
+    // The first one grants the role, the others find it.
     shares: ({ vault, identity, grant }) =>
       grant && identity ? [`role ${identity.toLowerCase()} ${vault.toLowerCase()}`] : [],
-    run: async (account, options, operation) => {
-      const { enableAccount } = await import('../../operations/account/account-enable.ts');
-      const { identity, grant, federatedClientId, replaceIdentity, wait: waitSeconds } = options;
-      const asked = { account, identity, grant, federatedClientId, replaceIdentity, waitSeconds };
-      return enableAccount({ ...placeOf(options), ...asked, key: choiceOf(options) }, operation);
-    },
+    run: async (account, options, operation) =>
+      (await import('../../operations/account/account-enable.ts')).enableAccount(
+        { identity: undefined, ...options, account, key: choiceOf(options) },
+        operation,
+      ),
   });
 }
 
+type CreateArguments = EncryptArguments & { location: string | undefined; sku: string; kind: string };
+
 function addCreate(command: Command, cli: Cli): void {
-  fromOtherTenant(granting(withKeyOptions(command)))
-    .description('create an account that is encrypted with a key from its first byte on')
+  granting(withKeyOptions(command, true))
+    .description('create an account that is encrypted with a key from the start')
     .option('--identity <identity>', 'user-assigned identity: a new account has no other yet')
     .option('--sku <sku>', 'redundancy', 'Standard_LRS')
     .option('--kind <kind>', 'kind of account', 'StorageV2')
-    .action(async (account: string, options: CreateArguments) => {
+    .action(async (account: string) => {
       const { createAccount } = await import('../../operations/account/account-create.ts');
-      const { identity, grant, federatedClientId, location, sku, kind, wait } = options;
-      const asked = { account, identity, grant, federatedClientId, location, sku, kind, waitSeconds: wait };
-      await cli.run(command, (operation) =>
-        createAccount({ ...placeOf(command.optsWithGlobals()), ...asked, key: choiceOf(options) }, operation),
-      );
+      const options = command.optsWithGlobals<CreateArguments>();
+      const asked = { identity: undefined, ...options, account, key: choiceOf(options) };
+      await cli.run(command, (operation) => createAccount(asked, operation));
     });
 }
 
 function addDisable(command: Command, cli: Cli): void {
   changing(command)
-    .description('give an account back to Microsoft-managed keys, and record on it that this is meant')
+    .description('return an account to Microsoft-managed keys, and tag it as intended')
     .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
-    .action(async (account: string, { reason, yes = false }: { reason?: string; yes?: boolean }) => {
-      const { disableAccount } = await import('../../operations/account/account-change.ts');
+    .action(async (account: string) => {
+      const options = command.optsWithGlobals<Where & { reason?: string; yes?: boolean }>();
       const confirm = (name: string): Promise<void> =>
         confirmName('give back to Microsoft-managed keys', name, false, cli.context.ask);
-      await cli.run(command, (operation) =>
-        disableAccount({ ...placeOf(command.optsWithGlobals()), account, reason, yes, confirm }, operation),
-      );
+      const asked = { yes: false, ...options, account, confirm };
+      await cli.run(command, async (operation) => (await changes()).disableAccount(asked, operation));
     });
 }
 
-/** A command that takes one account, or many from a file or by a condition. */
+/** A command that takes one account, or many from a file. */
 function oneOrMany<A, R = unknown>(command: Command, cli: Cli, typed: BulkCommand<A, R>): void {
   // Commander knows no types of options.
   const bulk = typed as unknown as BulkCommand;
   manyAccounts(command).action(async (account: string | undefined) => {
     if (isBulk(account, command, bulk.required) || account === undefined) return runMany(bulk, command, cli);
     const work = (operation: Operation) => bulk.run(account, command.optsWithGlobals(), operation);
-    if (bulk.looks && bulk.show) await cli.look(command, work, bulk.show);
+    if (bulk.reads && bulk.show) await cli.read(command, work, bulk.show);
     else await cli.run(command, work, bulk.show);
   });
 }
@@ -237,35 +190,24 @@ function showChecks({ ok, checks }: Verification, output: Output): ExitCode {
 }
 
 /** Options of what encrypts an account with a key. */
-function withKeyOptions(command: Command, mandatory = true): Command {
+function withKeyOptions(command: Command, mandatory = false): Command {
   return inVault(waiting(changing(command)), 'the vault, of any region or subscription', mandatory)
     .addOption(new Option('--key <key>', 'name of the key').makeOptionMandatory(mandatory))
-    .option(
-      '--pin [version]',
-      'hold it at a version (default: the newest) instead of following new versions by itself',
+    .addOption(
+      new Option('--pin [version]', 'hold it at a version instead of following new versions automatically').preset(
+        'newest',
+      ),
     );
 }
 
 function granting(command: Command): Command {
-  return command.option('--grant', 'give the identity its role on the vault, if it lacks it');
+  return command.option('--grant', 'grant the identity its role on the vault, if it lacks it');
 }
 
 function replacing(command: Command): Command {
-  return command.option('--replace-identity', 'another user-assigned identity may be taken off the account');
+  return command.option('--replace-identity', 'remove another user-assigned identity from the account');
 }
 
-function fromOtherTenant(command: Command): Command {
-  return command.option(
-    '--federated-client-id <id>',
-    'the key is in another tenant: client id of the multi-tenant application',
-  );
-}
-
-function pinOf({ pin }: KeyArguments): string | undefined {
-  return pin === true ? 'newest' : pin || undefined;
-}
-
-function choiceOf(options: KeyArguments & { federatedClientId?: string }): KeyChoice {
-  const { vault, key, federatedClientId } = options;
-  return { vault, key, pin: pinOf(options), otherTenant: federatedClientId !== undefined };
+function choiceOf({ vault, key, pin }: EncryptArguments): KeyChoice {
+  return { vault, key, pin };
 }

@@ -4,12 +4,13 @@ import { GUID } from '../../http/auth-config.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
 import type { Grantee } from '../../operations/identity/role-ensure.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
+import type { Where } from '../../operations/resolve.ts';
 import { count } from '../../text.ts';
 import type { WorkQueueName } from '../../work/messages.ts';
 import type { Cli } from '../cli.ts';
-import { type Ask, confirmName } from '../confirm.ts';
+import { confirmName } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, inGroup, inVault, parsed, placeOf, waiting } from '../options.ts';
+import { changing, inGroup, inVault, NamedOption, parsed, waiting } from '../options.ts';
 import { visible } from '../visible.ts';
 import { STORAGE } from './audit.ts';
 
@@ -35,18 +36,14 @@ function addEnsureIdentity(command: Command, cli: Cli): void {
       `create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name}; with --hsm ${ENCRYPTION_USER.local.name})`,
     )
     .option('--key <key>', 'this key alone, instead of every key of the vault')
-    .action(async (name: string, options: { vault: string; key?: string }) => {
-      const { subscription, resourceGroup, location } = command.optsWithGlobals<{
-        subscription?: string;
-        resourceGroup?: string;
-        location?: string;
-      }>();
+    .action(async (name: string) => {
+      const options = command.optsWithGlobals<Where & { location?: string; vault: string; key?: string }>();
       const { ensureIdentity, ensureIdentityRole } = await import('../../operations/identity/identity-ensure.ts');
       const { findVault, keyIn } = await import('../../operations/resolve.ts');
       await cli.run(command, async (operation) => {
         const vault = await findVault(options.vault, operation.azure);
         if (options.key !== undefined) keyIn(vault, options.key, operation.azure.cloud);
-        const ensured = await ensureIdentity({ name, subscription, resourceGroup, location }, operation);
+        const ensured = await ensureIdentity({ ...options, name }, operation);
         await ensureIdentityRole(ensured, vault, options.key, operation);
         return ensured;
       });
@@ -60,23 +57,19 @@ function addGrantRole(command: Command, cli: Cli): void {
     )
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
-    .action(async (options: { assignee: string; vault: string; key?: string; wait: number }) => {
+    .action(async (options: { assignee: string; vault: string; key?: string; waitSeconds: number }) => {
       const { ensureOfficer, ensureRole } = await import('../../operations/identity/role-ensure.ts');
       const { findVault, keyIn } = await import('../../operations/resolve.ts');
       await cli.run(command, async (operation) => {
         const vault = await findVault(options.vault, operation.azure);
         if (options.assignee === 'me') {
           // A key that does not exist also shows whether the operator may read keys.
-          await ensureOfficer(
-            vault,
-            keyIn(vault, options.key ?? 'any', operation.azure.cloud),
-            options.wait,
-            operation,
-          );
+          const key = keyIn(vault, options.key ?? 'any', operation.azure.cloud);
+          await ensureOfficer(vault, key, options.waitSeconds, operation);
           return { role: roleNameIn(CRYPTO_OFFICER, vault), scope: vault.id };
         }
         const grantee = await granteeOf(options.assignee, operation.azure);
-        await ensureRole(ENCRYPTION_USER, grantee, vault, options.key, operation);
+        await ensureRole({ role: ENCRYPTION_USER, grantee, vault, key: options.key }, operation);
         return { role: roleNameIn(ENCRYPTION_USER, vault), principalId: grantee.principalId, scope: vault.id };
       });
     });
@@ -92,53 +85,40 @@ async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
 
 function addEnsureEvents(command: Command, cli: Cli): void {
   toApp(command, cli)
-    .description('have a vault tell the app of new, expiring and expired keys')
+    .description('have Event Grid send the key events of a vault to the app')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
-    .action(async ({ vault, ...options }: DestinationArguments & { vault: string }) => {
+    .action(async (options: DestinationArguments & { vault: string }) => {
       const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
       const eventGrid = await eventGridOf(command, cli);
-      await cli.run(command, (operation) => ensureEvents({ vault, ...destination(options) }, eventGrid, operation));
+      await cli.run(command, (operation) => ensureEvents(options, eventGrid, operation));
     });
 }
 
 function addWatchChanges(command: Command, cli: Cli): void {
   toApp(command, cli)
-    .description('have a subscription tell the app of changes to accounts, roles, vaults and identities')
+    .description('have Event Grid send the changes of accounts, roles, vaults and identities to the app')
     .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
     .option('--client-id <id>', "client id of the app's identity, whose writes are ignored")
     .action(async (subscription: string, options: DestinationArguments & { clientId?: string }) => {
       const { ensureWatch } = await import('../../operations/vault/events-ensure.ts');
       const eventGrid = await eventGridOf(command, cli);
-      const { clientId } = options;
-      await cli.run(command, (operation) =>
-        ensureWatch({ subscription, clientId, ...destination(options) }, eventGrid, operation),
-      );
+      const asked = { clientId: undefined, ...options, subscription };
+      await cli.run(command, (operation) => ensureWatch(asked, eventGrid, operation));
     });
 }
 
 interface DestinationArguments {
-  functionApp?: string;
-  storage?: string;
+  functionAppId: string | undefined;
+  storageAccountId: string | undefined;
 }
 
 function toApp(command: Command, { environment }: Cli): Command {
+  const idOf = (flags: string, what: string, name: keyof DestinationArguments, setting: string): Option =>
+    new NamedOption(flags, what, name).default(environment?.[setting], setting);
+  const storage = "ARM id of the app's own storage, for dead letters";
   return changing(command)
-    .addOption(
-      new Option('--function-app <id>', 'ARM id of the app').default(
-        environment?.CMK_FUNCTION_APP_ID,
-        'CMK_FUNCTION_APP_ID',
-      ),
-    )
-    .addOption(
-      new Option('--storage <id>', "ARM id of the app's own storage, for dead letters").default(
-        environment?.CMK_STORAGE_ACCOUNT_ID,
-        'CMK_STORAGE_ACCOUNT_ID',
-      ),
-    );
-}
-
-function destination({ functionApp, storage }: DestinationArguments) {
-  return { functionAppId: functionApp, storageAccountId: storage };
+    .addOption(idOf('--function-app <id>', 'ARM id of the app', 'functionAppId', 'CMK_FUNCTION_APP_ID'))
+    .addOption(idOf('--storage <id>', storage, 'storageAccountId', 'CMK_STORAGE_ACCOUNT_ID'));
 }
 
 async function eventGridOf(command: Command, cli: Cli) {
@@ -156,59 +136,38 @@ function subscriptionId(text: string): string {
   );
 }
 
-/** Repeated here, since the module that has them loads the parser of messages, which `--help` does not need. */
-const QUEUES: Readonly<Record<WorkQueueName, true>> = {
-  'key-work': true,
-  'fleet-work': true,
-  'account-work': true,
-  'notify-work': true,
-};
-
-const ONE_ACCOUNT = 'The queues are in the account of AzureWebJobsStorage: there is no old account.';
-const NAME_WORK = 'Set CMK_WORK__queueServiceUri to the account that has the queues now.';
+/** Not imported: the module that has them loads the parser of messages, which `--help` does not need. */
+const QUEUES = ['key-work', 'fleet-work', 'notify-work'] satisfies readonly WorkQueueName[];
 
 function addReplay(command: Command, cli: Cli): void {
   command
-    .description("put the messages of one of the app's poison queues back to work")
-    .addArgument(new Argument('<queue>', 'the queue that they came from').choices(Object.keys(QUEUES)))
-    .option(
-      '--old-account',
-      'replay messages left in the queue itself in the account of AzureWebJobsStorage, from before it moved',
-    )
+    .description("requeue the messages of one of the app's poison queues")
+    .addArgument(new Argument('<queue>', 'the queue that they came from').choices(QUEUES))
     .addHelpText('after', `${STORAGE}\nIt needs the role Storage Queue Data Contributor.`)
-    .action(async (queue: WorkQueueName, { oldAccount }: { oldAccount?: true }) => {
-      const { oldQueues, workQueues } = await import('../../azure/app-storage.ts');
+    .action(async (queue: WorkQueueName) => {
+      const { workQueues } = await import('../../azure/app-storage.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const { replay } = await import('../../work/replay-client.ts');
       const { inAppStorage } = await import('../app-storage-failures.ts');
-      const from = oldAccount ? queue : `${queue}-poison`;
-      await cli.look(
-        command,
-        () => {
-          const settings = readStorageSettings(cli.environment);
-          const credential = () => cli.credential(command);
-          const work = workQueues(settings, credential);
-          const old = oldQueues(settings, credential);
-          if (oldAccount && old.url === work.url) throw new CmkError('ArgumentInvalid', ONE_ACCOUNT, NAME_WORK);
-          const { url } = oldAccount ? old : work;
-          const place = { what: `queue ${from}`, url, role: 'Storage Queue Data Contributor' };
-          return inAppStorage(place, () => replay(work, queue, (oldAccount ? old : work).getQueueClient(from)));
-        },
-        ({ replayed, left, hidden = 0 }, output) => {
-          if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
-          else if (left.length + hidden === 0) output.text(`There is nothing in ${from}.`);
-          for (const text of left) {
-            const shown = JSON.stringify(text.slice(0, 200));
-            output.note(`Not a message of this app, left in ${from}: ${shown}`);
-          }
-          if (hidden > 0) {
-            const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'}`;
-            const why = oldAccount ? 'it is due later' : 'the drift check or another replay has just read the queue';
-            output.note(`${which} hidden: ${why}. Run it again in two minutes.`);
-          }
-          return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;
-        },
-      );
+      const from = `${queue}-poison`;
+      const requeue = () => {
+        const work = workQueues(readStorageSettings(cli.environment), () => cli.credential(command));
+        const place = { what: `queue ${from}`, url: work.url, role: 'Storage Queue Data Contributor' };
+        return inAppStorage(place, () => replay(work, queue));
+      };
+      await cli.read(command, requeue, ({ replayed, left, hidden = 0 }, output) => {
+        if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
+        else if (left.length + hidden === 0) output.text(`There is nothing in ${from}.`);
+        for (const text of left) {
+          output.note(`Not a message of this app, left in ${from}: ${JSON.stringify(text.slice(0, 200))}`);
+        }
+        if (hidden > 0) {
+          const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
+          const why = 'the drift check or another replay has just read the queue';
+          output.note(`${which}: ${why}. Run it again in two minutes.`);
+        }
+        return left.length + hidden === 0 ? EXIT.ok : EXIT.incomplete;
+      });
     });
 }
 
@@ -228,40 +187,25 @@ this machine, over its network:
       const { randomUUID } = await import('node:crypto');
       const { notifyTest } = await import('../../operations/notify-test.ts');
       const { createPostWebhook } = await import('../../notify/webhook-client.ts');
-      await cli.look(
+      const ports = { postWebhook: createPostWebhook(), now: () => new Date(), newId: randomUUID };
+      await cli.read(
         command,
-        () =>
-          notifyTest(target, cli.environment, {
-            postWebhook: createPostWebhook(),
-            now: () => new Date(),
-            newId: () => randomUUID(),
-          }),
+        () => notifyTest(target, cli.environment, ports),
         ({ status, answer }, output) => {
-          output.text(
-            `${target} accepted it (HTTP ${status}).${answer === '' ? '' : ` Its answer: ${visible(answer)}`}`,
-          );
+          const said = answer === '' ? '' : ` Its answer: ${visible(answer)}`;
+          output.text(`${target} accepted it (HTTP ${status}).${said}`);
           return EXIT.ok;
         },
       );
     });
 }
 
-interface LockArguments {
-  account?: string;
-  yes?: boolean;
-  irrevocable?: boolean;
-}
-
 function addLock(command: Command, cli: Cli): void {
   const known = cli.environment?.CMK_STORAGE_ACCOUNT_ID || cli.environment?.AzureWebJobsStorage__accountName;
+  const account = new Option('--account <account>', "the app's storage account: name or ARM id");
   changing(command)
     .description('lock the immutability policy of the audit trail, for good')
-    .addOption(
-      new Option('--account <account>', "the app's storage account: name or ARM id").default(
-        known,
-        'CMK_STORAGE_ACCOUNT_ID, AzureWebJobsStorage__accountName',
-      ),
-    )
+    .addOption(account.default(known, 'CMK_STORAGE_ACCOUNT_ID, AzureWebJobsStorage__accountName'))
     .option('--yes', 'do not ask for the name to be typed')
     .option('--irrevocable', 'do not ask for the number of days either; without a terminal both options are needed')
     .addHelpText(
@@ -272,27 +216,26 @@ policy can only be made longer, and the storage account cannot be deleted while
 a record is kept. It needs a role that may lock such
 policies, for instance Storage Account Contributor.`,
     )
-    .action(async ({ account, yes = false, irrevocable = false }: LockArguments) => {
+    .action(async () => {
+      const options = command.optsWithGlobals<Where & { account?: string; yes?: boolean; irrevocable?: boolean }>();
+      const { account, yes = false, irrevocable = false } = options;
+      const { ask } = cli.context;
       if (!account) {
         throw new CmkError('ArgumentInvalid', 'No storage account is named.', "Name the app's own with --account.");
       }
       const { lockAudit } = await import('../../operations/audit-lock.ts');
       const confirm = async (name: string, days: number): Promise<void> => {
         const mind = `No record of the audit trail in ${name} can be deleted within ${days} days, by any principal, nor can ${name} itself.`;
-        await confirmName('lock for good the audit trail in', name, yes, cli.context.ask, () => mind);
-        await confirmAgain(days, irrevocable, cli.context.ask);
+        await confirmName('lock for good the audit trail in', name, yes, ask, () => mind);
+        if (irrevocable) return;
+        const answer = await ask?.(`This cannot be undone. Type the number of days (${days}) to lock it: `);
+        if (answer?.trim() === String(days)) return;
+        throw new CmkError(
+          'ConfirmationWrong',
+          'The second confirmation did not match; nothing was changed.',
+          `Type ${days}, or add --irrevocable.`,
+        );
       };
-      await cli.run(command, (operation) =>
-        lockAudit({ ...placeOf(command.optsWithGlobals()), account, confirm }, operation),
-      );
+      await cli.run(command, (operation) => lockAudit({ ...options, account, confirm }, operation));
     });
-}
-
-/** @throws {@link CmkError} `ConfirmationWrong` */
-async function confirmAgain(days: number, irrevocable: boolean, ask: Ask): Promise<void> {
-  if (irrevocable) return;
-  const answer = (await ask?.(`This cannot be undone. Type the number of days (${days}) to lock it: `)) ?? '';
-  if (answer.trim() === String(days)) return;
-  const nextStep = `Type ${days}, or add --irrevocable.`;
-  throw new CmkError('ConfirmationWrong', 'The second confirmation did not match; nothing was changed.', nextStep);
 }

@@ -1,19 +1,19 @@
-import { type Command, Option } from 'commander';
-import { AUDIT_CONTAINER } from '../../audit/audit-files.ts';
+import type { Command } from 'commander';
 import type { RecordedEntry } from '../../audit/trail-filter.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import { isDay, momentAgo } from '../../time/duration.ts';
+import type { Trail } from '../audit-report.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { oneTo, parsed, watching } from '../options.ts';
 import type { Output } from '../output.ts';
 
 export const STORAGE = `
-The app's storage is found as the app finds it: AzureWebJobsStorage__accountName
-with your own sign-in, or AzureWebJobsStorage, a connection string. Queues and
-index: CMK_WORK__queueServiceUri.`;
+Settings of the app name its storage: AzureWebJobsStorage__accountName with your
+own sign-in, or AzureWebJobsStorage, a connection string. Queues and index:
+CMK_WORK__queueServiceUri.`;
 
 type Receipt = ReturnType<typeof readReceipt>;
 
@@ -33,44 +33,47 @@ interface ListArguments {
   by?: string;
   since?: string;
   limit: number;
-  container?: string;
 }
+
+/** The trail that the environment names, once a command runs. */
+type OpenTrail = (container?: string) => Promise<Trail>;
 
 export function addAuditCommands(program: Command, cli: Cli): void {
   const audit = program
     .command('audit')
     .description("the app's audit trail")
     .summary('the audit trail: list, show, verify');
-  const reading = (name: string): Command =>
-    audit
-      .command(name)
-      .addHelpText('after', `${STORAGE}\nIt takes the role Storage Blob Data Reader.`)
-      .addOption(new Option('--container <name>', 'container of the trail').default(undefined, AUDIT_CONTAINER));
-  addVerify(reading('verify'), cli);
-  addList(watching(reading('list')), cli);
-  addShow(reading('show'), cli);
+  const add = (name: string, addTo: (command: Command, cli: Cli, trail: OpenTrail) => void): void => {
+    const command = audit.command(name).addHelpText('after', `${STORAGE}\nIt takes the role Storage Blob Data Reader.`);
+    addTo(command, cli, async (container) => {
+      const { Trail } = await import('../audit-report.ts');
+      return new Trail(cli.environment, () => cli.credential(command), container);
+    });
+  };
+  add('verify', addVerify);
+  add('list', addList);
+  add('show', addShow);
 }
 
-function addVerify(command: Command, cli: Cli): void {
+function addVerify(command: Command, cli: Cli, trail: OpenTrail): void {
   command
-    .description('check that no record was changed, removed, moved or put in')
+    .description('check that no record was changed, removed, moved or inserted')
+    .option('--container <name>', 'of a copy of the trail')
     .option('--from <day>', 'start with that day (UTC), when older files were deleted on purpose', parsed(readDay))
     .option(
       '--receipt <seq:hash...>',
-      'a record that must be there, as an earlier check or the log gave it',
+      'a record that must exist, as an earlier check or the log has it',
       (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
     )
-    .option('--log <file>', 'an export of the log: its receipts have to be there, nothing without')
+    .option('--log <file>', 'an export of the log, whose receipts must match the trail')
     .action(async (options: VerifyArguments) => {
-      const { printTrail, readEvidence, readTrail } = await import('../audit-report.ts');
-      const { container, from, receipt = [], log } = options;
-      await cli.look(
+      const { printTrail, readEvidence } = await import('../audit-report.ts');
+      const { container, from, receipt: receipts = [], log } = options;
+      await cli.read(
         command,
         async () => {
-          const since = from === undefined ? {} : { from };
           const evidence = log === undefined ? undefined : await readEvidence(log);
-          const places = { container, evidence, receipts: receipt, ...since };
-          return readTrail(cli.environment, () => cli.credential(command), places);
+          return (await trail(container)).verify(evidence, { receipts, ...(from === undefined ? {} : { from }) });
         },
         (report, output) => {
           printTrail(report, (line) => output.text(line));
@@ -80,43 +83,38 @@ function addVerify(command: Command, cli: Cli): void {
     });
 }
 
-function addList(command: Command, cli: Cli): void {
-  command
-    .description('what was done to keys and accounts, by whom and why; the newest last')
+function addList(command: Command, cli: Cli, trail: OpenTrail): void {
+  watching(command)
+    .description('changes of keys and accounts, by whom and why; the newest last')
     .option('--key <key>', 'about this key: <key>, <vault>/<key> or an identifier')
     .option('--vault <vault>', 'about keys of this vault: its name')
     .option('--account <account>', 'about this storage account: name or ARM id')
     .option('--by <who>', 'by this person or application: object id or name; app: by the app itself')
     .option('--action <action>', 'what was done: key.revoke, or all of one kind: key')
     .option('--since <when>', 'since then: a date (2026-11-24) or a duration (P7D)')
-    .option('--until <when>', 'until then, the same way; a date is meant whole')
-    .option('--limit <number>', 'the newest so many', oneTo(1_000_000), 1_000)
-    .action(async ({ since, until, limit: most, container, ...about }: ListArguments) => {
-      const { readRecords } = await import('../audit-report.ts');
-      const credential = () => cli.credential(command);
-      const records = async () => {
+    .option('--until <when>', 'until then, likewise; a date includes the whole day')
+    .option('--limit <number>', 'only this many, the newest', oneTo(1_000_000), 1_000)
+    .action(async ({ since, until, limit, ...about }: ListArguments) => {
+      const work = async () => {
         const filter = {
           ...about,
           since: since === undefined ? undefined : readMoment('--since', since, 'first'),
           until: until === undefined ? undefined : readMoment('--until', until, 'after'),
         };
-        return readRecords(cli.environment, credential, { filter, most, container });
+        return (await trail()).list(filter, limit);
       };
-      await cli.look(command, records, (result, output) => showRecords(result, output));
+      await cli.read(command, work, showRecords);
     });
 }
 
-function addShow(command: Command, cli: Cli): void {
+function addShow(command: Command, cli: Cli, trail: OpenTrail): void {
   command
     .argument('<record>', 'its number or id, as audit list --wide shows it')
-    .description('one record, with all that stands in it')
-    .action(async (which: string, { container }: { container?: string }) => {
-      await cli.look(
+    .description('one record in full')
+    .action(async (which: string) => {
+      await cli.read(
         command,
-        async () => {
-          const { readRecord } = await import('../audit-report.ts');
-          return readRecord(cli.environment, () => cli.credential(command), which, container);
-        },
+        async () => (await trail()).find(which),
         (record, output) => {
           output.text(JSON.stringify(record, undefined, 2));
           return record.intact ? EXIT.ok : EXIT.incomplete;

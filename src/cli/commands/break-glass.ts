@@ -2,19 +2,21 @@ import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import { TEXT_LENGTHS } from '../../http/readable.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Where } from '../../operations/resolve.ts';
 import type { Cli } from '../cli.ts';
 import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, confirmed, inVault, placeOf, text } from '../options.ts';
+import { changing, confirmed, inVault, text } from '../options.ts';
 import { visibleLines } from '../visible.ts';
 
-/** What revoking and restoring take, of a key and below it. */
-interface BreakGlassArguments {
+/** What revoking and restoring take, of a key and of one account. */
+interface BreakGlassArguments extends Where {
   reason?: string;
   ticket?: string;
   revocation?: string;
   yes?: boolean;
   dryRun?: boolean;
+  shared?: boolean;
 }
 
 const AFTER = `
@@ -24,29 +26,19 @@ app's storage, to have it written into the audit trail. The revoker cannot
 restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with --yes
 the command neither asks nor checks first.`;
 
-interface KeyBreakGlassArguments extends BreakGlassArguments {
-  vault?: string;
-}
-
 /** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
+  const { environment } = cli;
   const breakGlass = (name: string): Command =>
     confirmed(inVault(changing(key.command(name)), 'its vault'))
       .argument('<key>', 'name, <vault>/<name>, or identifier https://<vault>.vault.azure.net/keys/<key>')
       .addHelpText('after', AFTER);
 
-  addRevoke(breakGlass('revoke'), cli);
-  addRestore(breakGlass('restore'), cli);
-}
-
-function addRevoke(revoking: Command, cli: Cli): void {
-  revoking
+  breakGlass('revoke')
     .description('BREAK GLASS: disable every version of a key, which cuts off every account that uses it')
-    .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
+    .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
       const { ticket } = options;
-      const { environment } = cli;
-      missesNothing(name, options, cli.context.ask);
       const managed = await cli.key(name, command);
       const radius = () => radiusOf(managed, cli, command);
       const reason = await confirmedReason('revoke', `${managed.vault.name}/${managed.name}`, options, cli, radius);
@@ -60,36 +52,19 @@ function addRevoke(revoking: Command, cli: Cli): void {
         exitOf(options),
       );
     });
-}
 
-/**
- * A single missing option is reported where it is read; several are reported together, so that the operator retries once.
- *
- * @throws {@link CmkError} `ArgumentInvalid`
- */
-function missesNothing(key: string, { vault, reason, dryRun }: KeyBreakGlassArguments, ask: Ask): void {
-  if (vault !== undefined || key.includes('/') || reason !== undefined || dryRun || ask) return;
-  throw new CmkError(
-    'ArgumentInvalid',
-    'Missing: --vault <vault>, --reason <text>.',
-    'cmk key revoke --help shows what there is.',
-  );
-}
-
-function addRestore(restoring: Command, cli: Cli): void {
-  restoring
+  breakGlass('restore')
     .requiredOption(
       '--revocation <id>',
-      'which one: its id is in the answer to it, and in `cmk key show`',
+      'its id, as `cmk key revoke` and `cmk key show` print it',
       text('--revocation', TEXT_LENGTHS.revocation),
     )
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
-    .action(async (name: string, options: KeyBreakGlassArguments, command: Command) => {
+    .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
       const { readDualControl } = await import('../../settings/settings.ts');
       const managed = await cli.key(name, command);
       const reason = await confirmedReason('restore', `${managed.vault.name}/${managed.name}`, options, cli);
-      const { environment } = cli;
       const { ticket, revocation = '' } = options;
       const dualControl = readDualControl(environment);
       const app = await cli.appRecord(command);
@@ -99,12 +74,11 @@ function addRestore(restoring: Command, cli: Cli): void {
 }
 
 const ABOUT_ACCOUNTS = `
-For a case that concerns one account and not the company, on your own sign-in:
-it takes the right to assign roles on the vault, or to write its access
-policies. It is done once and is not sticky: a person who may grant access can
-grant it again. Not in a Managed HSM. What is removed is in the audit trail
-of the app (AzureWebJobsStorage__accountName), and a restore grants exactly
-that. Repeat either if it fails half-way.`;
+For an incident of one account, on your own sign-in. It takes the right to
+assign roles on the vault, and is not sticky: any principal with that right can
+grant access again. Not in a Managed HSM, nor in a vault with access policies.
+The audit trail of the app (AzureWebJobsStorage__accountName) records what is
+removed, and a restore grants exactly that. Repeat either if it fails.`;
 
 /** `account revoke` and `account restore`. */
 export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {
@@ -113,17 +87,18 @@ export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli)
   breakGlass('revoke')
     .description("BREAK GLASS: remove the role of one account's identity on its key, and leave the key")
     .option('--shared', 'also where other accounts have the same identity, which are cut off too')
-    .action(async (account: string, options: BreakGlassArguments & { shared?: boolean }, command: Command) => {
+    .action(async (account: string, _: unknown, command: Command) => {
       const { revokeAccount } = await import('../../operations/account/account-revoke.ts');
+      const options = command.optsWithGlobals<BreakGlassArguments>();
       const reason = await confirmedReason('revoke', account, options, cli);
-      const { ticket, shared = false } = options;
       const { audit } = await cli.appRecord(command);
-      const asked = { ...placeOf(command.optsWithGlobals()), account, shared, reason, ticket, audit };
+      const asked = { shared: false, ticket: undefined, ...options, account, reason, audit };
       await cli.run(command, (operation) => revokeAccount(asked, operation), exitOf(options));
     });
   breakGlass('restore')
     .description('grant what `account revoke` removed since the last restore, and nothing else')
-    .action(async (account: string, options: BreakGlassArguments, command: Command) => {
+    .action(async (account: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<BreakGlassArguments>();
       const reason = await confirmedReason('restore', account, options, cli);
       const { auditContainer, auditFiles } = await import('../../audit/audit-client.ts');
       const { restoreAccount } = await import('../../operations/account/account-restore.ts');
@@ -131,7 +106,7 @@ export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli)
       const credential = () => cli.credential(command);
       const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), credential));
       const { audit } = await cli.appRecord(command);
-      const asked = { ...placeOf(command.optsWithGlobals()), account, reason, ticket: options.ticket, audit, trail };
+      const asked = { ticket: undefined, ...options, account, reason, audit, trail };
       await cli.run(command, (operation) => restoreAccount(asked, operation));
     });
 }

@@ -10,7 +10,7 @@ export function addDoctorCommand(program: Command, cli: Cli): void {
     .addOption(vaults())
     .action(async (options: { vault: string[] }, command: Command) => {
       const { examine } = await import('../../operations/doctor.ts');
-      await cli.look(
+      await cli.read(
         command,
         (operation) => examine(options.vault, cli.environment, operation),
         (checks, output) => {

@@ -4,19 +4,16 @@ import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { DriftReport } from '../../drift/report.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
-import { TEXT_LENGTHS } from '../../http/readable.ts';
-import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
 import { appOfEnvironment } from '../app-of-environment.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { choice, parsed, text, vaults } from '../options.ts';
-import type { Output } from '../output.ts';
+import { choice, explained, vaults } from '../options.ts';
+import type { Column, Output } from '../output.ts';
 
 interface DriftArguments {
   vault: string[];
-  asApp?: boolean;
   expand?: boolean;
   key?: string[];
   resourceGroup?: string[];
@@ -29,28 +26,25 @@ export function addDriftCommand(program: Command, cli: Cli): void {
   const { environment } = cli;
   const drift = program
     .command('drift')
-    .summary('what is, compared with what should be')
-    .description('check accounts, keys, vaults and the app; without --as-app it changes nothing, and needs no app')
+    .summary('observed state compared with desired state')
+    .description('check accounts, keys, vaults and the app; it changes nothing, and needs no app')
     .addOption(vaults())
     .option('--key <key...>', 'findings about this key: <key>, <vault>/<key> or an identifier')
     .option('-g, --resource-group <group...>', 'findings about what is in this resource group')
-    .addOption(choice('--health <state...>', 'findings by which accounts are in this state', HEALTH_STATES))
+    .addOption(choice('--health <state...>', 'findings that put accounts into this state', HEALTH_STATES))
     .option('--cause <cause...>', 'findings of this reason code or cause')
-    .option('--expand', 'each finding, in place of what is behind them')
-    .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
+    .option('--expand', 'list each finding instead of each cause')
     .action(async (options: DriftArguments, command: Command) => {
       const { checkDrift } = await import('../../operations/drift-check.ts');
       const { createServices } = await import('../../services.ts');
       const credential = cli.credential(command);
-      const { vault: named, asApp = false, expand = false, key, resourceGroup, health, cause } = options;
+      const { vault: vaults, expand = false, key, resourceGroup, health, cause } = options;
       const { subscription } = command.optsWithGlobals<GlobalOptions>();
-      let troubles = 0;
-      await cli.look(
+      await cli.read(
         command,
         async (operation) => {
-          const services = (app: Environment, log: Log) => createServices(app, credential, log);
-          const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
-          troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
+          const services = (app: Environment) => createServices(app, credential, () => {});
+          const report = await checkDrift({ vaults, environment, services }, operation);
           const { filterReport } = await import('../../drift/filter-report.ts');
           const { shorten } = await import('../../drift/causes.ts');
           const place = { resourceGroup, subscription: subscription ? [subscription] : undefined };
@@ -61,9 +55,8 @@ export function addDriftCommand(program: Command, cli: Cli): void {
           if (expand) showFindings(report, output);
           else showCauses(report, output);
           showCounts(report, output);
-          if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
           const { counts, complete } = report;
-          return counts.error + counts.warning + troubles > 0 || !complete ? EXIT.incomplete : EXIT.ok;
+          return counts.error + counts.warning > 0 || !complete ? EXIT.incomplete : EXIT.ok;
         },
       );
     });
@@ -73,18 +66,14 @@ export function addDriftCommand(program: Command, cli: Cli): void {
 const RELEASED = z.object({ account: z.string(), audit: z.string() });
 
 function addRelease(command: Command, cli: Cli): void {
-  command
+  explained(command)
     .summary('have the app repair a contested account again')
-    .description(
-      'have the app repair an account again that it leaves alone, since its repairs were undone (asks CMK_API)',
-    )
+    .description('have the app (CMK_API) repair an account again after others had undone its repairs')
     .argument('<account>', 'name or ARM id')
-    .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', TEXT_LENGTHS.reason)))
-    .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
     .action(async (name: string, said: { reason: string; ticket?: string }) => {
       const { findAccount } = await import('../../operations/resolve.ts');
       const app = await appOfEnvironment(cli, command);
-      await cli.look(
+      await cli.read(
         command,
         async ({ azure }) => {
           const account = parseStorageAccountId(name)?.id ?? (await findAccount(name, azure)).id;
@@ -100,42 +89,63 @@ function addRelease(command: Command, cli: Cli): void {
     });
 }
 
+type Cause = DriftReport['causes'][number];
+type Found = DriftReport['findings'][number];
+
 /** What one act each would repair. */
 function showCauses({ causes }: DriftReport, output: Output): void {
+  const columns: readonly Column<Cause>[] = [
+    'severity',
+    'reason',
+    ['RESOURCES', ({ affected }) => affected],
+    ['CAUSE', ({ about }) => causeLabel({ about }) || undefined],
+    'is',
+  ];
   const counted = causes.filter(({ exempt }) => !exempt);
-  const rows = counted.map(({ severity, reason, affected, about, is, commands, moreCommands, fix }) => ({
-    cells: [severity, reason, String(affected), causeLabel({ about }) || undefined, is],
-    fix: `${fix}${oneOf(commands.length + moreCommands)}`,
-    command: commands[0],
+  showFixable(columns, counted, output, (cause) => ({
+    about: causeLabel(cause),
+    fix: `${cause.fix}${oneOf(cause.commands.length + cause.moreCommands)}`,
+    command: cause.commands[0],
   }));
-  showFixable(['SEVERITY', 'REASON', 'RESOURCES', 'CAUSE', 'IS'], rows, counted, output);
 }
 
-interface Fixable {
-  readonly cells: readonly (string | undefined)[];
+function showFindings({ findings }: DriftReport, output: Output): void {
+  const columns: readonly Column<Found>[] = [
+    'severity',
+    'reason',
+    ['RESOURCE', ({ resource }) => shortResource(resource)],
+    'is',
+  ];
+  const counted = findings.filter(({ exemption }) => !exemption);
+  showFixable(columns, counted, output, ({ resource, fix, command }) => ({
+    about: shortResource(resource),
+    fix,
+    command,
+  }));
+}
+
+interface Fix {
+  readonly about: string;
   readonly fix: string;
   readonly command: string | undefined;
 }
 
 /** A terminal has what to do below the table: a command that is cut cannot be copied. */
-function showFixable(
-  titles: readonly string[],
-  rows: readonly Fixable[],
-  records: readonly object[],
+function showFixable<T extends { readonly reason: string }>(
+  columns: readonly Column<T>[],
+  rows: readonly T[],
   output: Output,
+  fixOf: (row: T) => Fix,
 ): void {
   if (output.format !== 'terminal') {
-    const all = rows.map(({ cells, fix, command }) => [...cells, fix, command]);
-    output.table([...titles, 'FIX', 'COMMAND'], all, records);
+    output.list<T>([...columns, ['FIX', (row) => fixOf(row).fix], ['COMMAND', (row) => fixOf(row).command]], rows);
     return;
   }
   if (rows.length === 0) return;
-  output.table(
-    titles,
-    rows.map(({ cells }) => cells),
-  );
-  for (const { cells, fix, command } of rows) {
-    output.text(`\n${cells[1]}${cells[3] === undefined ? '' : ` (${cells[3]})`}: ${fix}`);
+  output.list<T>(columns, rows);
+  for (const row of rows) {
+    const { about, fix, command } = fixOf(row);
+    output.text(`\n${row.reason}${about === '' ? '' : ` (${about})`}: ${fix}`);
     if (command !== undefined) output.text(`  ${command}`);
   }
   output.text('');
@@ -145,24 +155,10 @@ function oneOf(commands: number): string {
   return commands > 1 ? ` What follows is the first of ${count(commands, 'command')}: --expand shows each.` : '';
 }
 
-function showFindings({ findings }: DriftReport, output: Output): void {
-  const counted = findings.filter(({ exemption }) => !exemption);
-  const rows = counted.map(({ severity, reason, resource, is, fix, command }) => ({
-    cells: [severity, reason, shortResource(resource), is],
-    fix,
-    command,
-  }));
-  showFixable(['SEVERITY', 'REASON', 'RESOURCE', 'IS'], rows, counted, output);
-}
-
-function showCounts({ fixes, counts, coverage, complete }: DriftReport, output: Output): void {
-  for (const { reason, resource, outcome, detail } of fixes) {
-    const what = `${reason} of ${shortResource(resource)}`;
-    if (outcome === 'failed') output.note(`${what} is NOT fixed: ${detail}`);
-    else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
-  }
+function showCounts({ counts, coverage, complete }: DriftReport, output: Output): void {
   const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];
   output.text(`${found.join(', ')}; ${counts.exempt} exempt.`);
-  const seen = [count(coverage.vaults, 'vault'), count(coverage.keys, 'key'), count(coverage.accounts, 'account')];
-  output.text(`Looked at ${seen[0]}, ${seen[1]} and ${seen[2]}${complete ? '' : ', NOT all of it readable'}.`);
+  const [vaults, keys, accounts] = [coverage.vaults, coverage.keys, coverage.accounts];
+  const checked = `${count(vaults, 'vault')}, ${count(keys, 'key')} and ${count(accounts, 'account')}`;
+  output.text(`Checked ${checked}${complete ? '' : ', NOT all of it readable'}.`);
 }

@@ -3,7 +3,8 @@ import { CmkError } from '../../errors.ts';
 import { REASONS, type Reason } from '../../reasons.ts';
 import { compareText } from '../../text.ts';
 import type { Cli } from '../cli.ts';
-import { EXIT } from '../exit-codes.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { Output } from '../output.ts';
 
 /** A reason code in words. */
 interface ExplainedReason {
@@ -25,27 +26,22 @@ export function addExplainCommand(program: Command, cli: Cli): void {
       if (text === undefined) {
         const all = Object.entries(REASONS).map(([reason, message]) => ({ reason, message }));
         all.sort((a, b) => compareText(a.reason, b.reason));
-        return cli.look(
-          command,
-          async () => all,
-          (reasons, output) => {
-            output.list(['reason', ['MEANS', ({ message }) => message]], reasons);
-            return EXIT.ok;
-          },
-        );
+        return cli.read(command, async () => all, showAll);
       }
-      return cli.look(
-        command,
-        () => explainReason(text),
-        ({ reason, message, severity, ensures, fix }, output) => {
-          output.text(`${reason}: ${message}`);
-          if (severity !== undefined)
-            output.text(`The drift check reports it (${severity}). It makes sure of this: ${ensures}`);
-          if (fix !== undefined) output.text(`What to do: ${fix}`);
-          return EXIT.ok;
-        },
-      );
+      return cli.read(command, () => explainReason(text), showOne);
     });
+}
+
+function showAll(reasons: readonly { readonly reason: string; readonly message: string }[], output: Output): ExitCode {
+  output.list(['reason', ['MEANS', ({ message }) => message]], reasons);
+  return EXIT.ok;
+}
+
+function showOne({ reason, message, severity, ensures, fix }: ExplainedReason, output: Output): ExitCode {
+  output.text(`${reason}: ${message}`);
+  if (severity !== undefined) output.text(`The drift check (${severity}) ensures this: ${ensures}`);
+  if (fix !== undefined) output.text(`What to do: ${fix}`);
+  return EXIT.ok;
 }
 
 async function explainReason(text: string): Promise<ExplainedReason> {

@@ -1,26 +1,15 @@
 import { type Command, Option } from 'commander';
+import type { WantedKey } from '../../operations/key/key-ensure.ts';
 import { type Cli, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import {
-  changing,
-  duration,
-  expiry,
-  expiryOf,
-  inVault,
-  keySize,
-  parsed,
-  rotationPolicy,
-  watching,
-} from '../options.ts';
+import { changing, duration, expiry, inVault, number, parsed, watching } from '../options.ts';
 import { readGiven, readGivenText } from '../read-given.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
 import { addKeyList, addKeyShow } from './key-views.ts';
 import { addRetire, addUnretire } from './retirement.ts';
 
-interface EnsureArguments {
-  kty?: 'RSA' | 'RSA-HSM';
-  size?: number;
-  expires?: string;
+interface EnsureArguments extends Pick<WantedKey, 'kty' | 'size'> {
+  expires?: WantedKey['expiresOn'];
   rotationPolicy?: boolean;
   versionLifetime?: string;
   rotateAfter?: string;
@@ -31,7 +20,7 @@ interface ImportArguments {
   file: string;
   passwordFile?: string;
   hsm?: boolean;
-  expires?: string;
+  expires?: WantedKey['expiresOn'];
 }
 
 export function addKeyCommands(program: Command, cli: Cli): void {
@@ -55,8 +44,11 @@ export function addKeyCommands(program: Command, cli: Cli): void {
 }
 
 function addEnsure(command: Command, cli: Cli): void {
-  rotationPolicy(keySize(expiry(changing(command))))
-    .description('create an RSA key that Storage can use, or check the one that is there')
+  expiry(changing(command))
+    .description('create an RSA key that Storage can use, or check an existing one')
+    .addOption(new Option('--kty <type>', 'kind of a new key').choices(['RSA', 'RSA-HSM']))
+    .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number))
+    .option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it')
     .option(
       '--version-lifetime <duration>',
       'rotation policy: lifetime of versions that a rotation makes (P2Y)',
@@ -73,22 +65,19 @@ function addEnsure(command: Command, cli: Cli): void {
         .conflicts('rotateAfter'),
     )
     .action(async (name: string, options: EnsureArguments) => {
-      const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
+      const { kty, size, expires: expiresOn, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
       const { ensureKey } = await import('../../operations/key/key-ensure.ts');
       const key = await cli.key(name, command);
-      await cli.run(command, (operation) => {
-        const expiresOn = expiryOf(expires, operation.azure.now());
-        const asked = expiresIn || rotateAfter || rotateBeforeExpiry;
-        const none = options.rotationPolicy === false ? ('none' as const) : undefined;
-        const policy = asked ? { expiresIn, rotateAfter, rotateBeforeExpiry } : none;
-        return ensureKey(key, { kty, size, expiresOn, policy }, operation);
-      });
+      const none = options.rotationPolicy === false ? ('none' as const) : undefined;
+      const asked = expiresIn || rotateAfter || rotateBeforeExpiry;
+      const policy = asked ? { expiresIn, rotateAfter, rotateBeforeExpiry } : none;
+      await cli.run(command, (operation) => ensureKey(key, { kty, size, expiresOn, policy }, operation));
     });
 }
 
 function addImport(command: Command, cli: Cli): void {
   expiry(changing(command))
-    .description('import key material of your own, from PEM or PFX; a second file makes a new version')
+    .description('import key material of your own, from PEM or PFX; a second file creates a new version')
     .requiredOption('--file <path>', 'PEM or PFX file with one RSA private key')
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'into hardware, in a premium vault')
@@ -96,8 +85,7 @@ function addImport(command: Command, cli: Cli): void {
       const { importKey } = await import('../../operations/key/key-import.ts');
       const { readPrivateKey } = await import('../../operations/key/private-key.ts');
       await cli.run(command, async (operation) => {
-        const expiry = expiryOf(expires, operation.azure.now());
-        const expiresOn = expiry === 'never' ? undefined : expiry;
+        const expiresOn = expires === 'never' ? undefined : expires;
         const password = passwordFile
           ? (await readGivenText(passwordFile)).replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
@@ -110,7 +98,7 @@ function addImport(command: Command, cli: Cli): void {
 
 function addRotate(command: Command, cli: Cli): void {
   changing(command)
-    .description('make a new version; the app, where it looks after the vault, moves the accounts')
+    .description('create a new version; the app moves the accounts if it manages the vault')
     .addOption(
       new Option(
         '--if-older-than <duration>',
@@ -120,7 +108,7 @@ function addRotate(command: Command, cli: Cli): void {
         .default(3_600, 'PT1H'),
     )
     .addOption(
-      new Option('--wait [duration]', 'wait until every account in sight uses it, for as long at most (default: PT30M)')
+      new Option('--wait [duration]', 'wait until every known account uses it, at most this long')
         .argParser(parsed(seconds))
         .preset('PT30M'),
     )

@@ -1,65 +1,56 @@
 import type { Command } from 'commander';
 import { causeLabel } from '../../fleet/fleet-summary.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import type { AppApi } from '../../operations/app-api.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
 import type { NowAnswer, NowParts } from '../../views/now-schemas.ts';
-import { appOrItsStorage } from '../app-of-environment.ts';
+import { reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { watching } from '../options.ts';
-import type { Cell, Output } from '../output.ts';
+import type { Output } from '../output.ts';
+import { byIndexAnd } from './account-list.ts';
+import { sinceOf } from './rotation.ts';
 
 /** What takes long is asked for again so often, and for so long. Milliseconds. */
 const AGAIN_MS = 1_000;
 const LONGEST_MS = 60_000;
 
-const HELP = `
-The app is asked (CMK_API, CMK_API_AUDIENCE). Where it is not named or does not
-answer, the same is read from its storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS) on your sign-in. It ends with 0 when the fleet is healthy, and with
-1 when it is not, needs attention, or is not known.`;
-
 type WholeNow = NowAnswer & NowParts;
 
 export function addNowCommand(program: Command, cli: Cli): void {
-  watching(program.command('now'))
+  const command = program
+    .command('now')
     .description('health of the fleet, and what is wrong')
-    .addHelpText('after', HELP)
-    .action(async (_options: object, command: Command) => {
-      const { NOW } = await import('../../views/now-schemas.ts');
-      const whole = NOW.required();
-      const api = await appOrItsStorage(cli, command);
-      await cli.look(
-        command,
-        async ({ azure }) => {
-          const endMs = azure.now().getTime() + LONGEST_MS;
-          for (;;) {
-            const now = await api.get('/now', whole);
-            if (!isBeingRead(now) || azure.now().getTime() > endMs) return now;
-            await azure.sleep(AGAIN_MS);
-          }
-        },
-        showNow,
-      );
-    });
+    .addHelpText('after', '\nExit code 0: the fleet is healthy; 1: it is not, or it is not known.');
+  const read = async (app: AppApi, { azure }: Operation): Promise<WholeNow> => {
+    const { NOW } = await import('../../views/now-schemas.ts');
+    const endMs = azure.now().getTime() + LONGEST_MS;
+    for (;;) {
+      const now = await app.get('/now', NOW);
+      if (!isBeingRead(now) || azure.now().getTime() > endMs) return now;
+      await azure.sleep(AGAIN_MS);
+    }
+  };
+  reading(command, cli, read, showNow);
 }
 
-function isBeingRead({ line: _, tone: __, ...parts }: WholeNow): boolean {
-  return Object.values(parts).some((part) => part.reading);
+function isBeingRead(now: WholeNow): boolean {
+  return Object.values(partsOf(now)).some((part) => part.reading);
 }
 
 function showNow(now: WholeNow, output: Output): ExitCode {
-  if (!output.isRows) output.text(now.line);
-  if (!output.isRows && now.fleet.value) {
-    const check = now.drift.value?.report;
-    const by = check ? ` and the drift check of ${check.startedOn}` : '; no drift check has run yet';
-    output.text(`${now.fleet.value.text}.`);
-    output.text(`By the fleet index${by}.`);
+  const rows = rowsOf(now);
+  if (output.isRows) {
+    rows.unshift({ part: 'line', state: now.tone, detail: now.line });
+  } else {
+    output.text(now.line);
+    if (now.fleet.value) output.text(`${now.fleet.value.text}.`);
+    if (now.fleet.value) output.text(byIndexAnd(now.drift.value?.report));
   }
-  const rows = [...(output.isRows ? [['line', undefined, now.tone, now.line]] : []), ...rowsOf(now)];
-  // One thing in one line, there.
-  if (rows.length > 0 && output.format !== 'jsonl') output.table(['PART', 'ABOUT', 'STATE', 'DETAIL'], rows);
+  // The document is one line of JSON lines.
+  if (rows.length > 0 && output.format !== 'jsonl') output.list<Row>(['part', 'about', 'state', 'detail'], rows);
   for (const [part, { problem }] of Object.entries(partsOf(now))) {
-    if (problem) output.aside(`${part}: ${problem.detail} ${problem.nextStep}`);
+    if (problem) output.note(`${part}: ${problem.detail} ${problem.nextStep}`);
   }
   return now.tone === 'good' ? EXIT.ok : EXIT.incomplete;
 }
@@ -68,37 +59,37 @@ function partsOf({ line: _, tone: __, ...parts }: WholeNow): NowParts {
   return parts;
 }
 
-/** What is not as usual, a line for each. */
-function rowsOf({ keys, pauses, rotations, drift }: WholeNow): readonly (readonly Cell[])[] {
-  const underWay = [...(rotations.value?.underWay ?? []), ...(keys.value?.notBegun ?? [])];
-  const causes = drift.value?.report?.causes ?? [];
-  return [
-    ...(keys.value?.revoked ?? []).map(({ key, revocation }) => ['keys', nameOf(key), 'revoked', sinceOf(revocation)]),
-    ...underWay.map(({ key, state, moved = 0, waiting = 0, failed = 0 }) => [
-      'rotations',
-      nameOf(key),
-      state,
-      `${moved} moved, ${waiting} waiting, ${failed} failed`,
-    ]),
-    ...(pauses.value ?? []).map(({ key, reason, since, until }) => [
-      'pauses',
-      key === undefined ? 'all keys' : nameOf(key),
-      'paused',
-      `since ${since}${until ? ` until ${until}` : ''}: ${reason}`,
-    ]),
-    ...causes
-      .filter(({ severity }) => severity !== 'advice')
-      .map(({ severity, reason, about, is }) => [
-        'drift',
-        causeLabel({ about }) || undefined,
-        severity,
-        `${reason}: ${is}`,
-      ]),
-  ];
+interface Row {
+  readonly part: string;
+  readonly about?: string | undefined;
+  readonly state: string;
+  readonly detail: string;
 }
 
-function sinceOf({ revokedOn, revokedBy }: { readonly revokedOn: string; readonly revokedBy: string }): string {
-  return `since ${revokedOn} by ${revokedBy}`;
+/** What is not as usual, a line for each. */
+function rowsOf({ keys, pauses, rotations, drift }: WholeNow): Row[] {
+  const underWay = [...(rotations.value?.underWay ?? []), ...(keys.value?.notBegun ?? [])];
+  const causes = (drift.value?.report?.causes ?? []).filter(({ severity }) => severity !== 'advice');
+  return [
+    ...(keys.value?.revoked ?? []).map(({ key, revocation: { revokedOn, revokedBy } }) => ({
+      ...{ part: 'keys', about: nameOf(key), state: 'revoked', detail: `since ${revokedOn} by ${revokedBy}` },
+    })),
+    ...underWay.map(({ key, state, moved = 0, waiting = 0, failed = 0 }) => ({
+      ...{ part: 'rotations', about: nameOf(key), state },
+      detail: `${moved} moved, ${waiting} waiting, ${failed} failed`,
+    })),
+    ...(pauses.value ?? []).map(({ key, ...pause }) => ({
+      ...{
+        part: 'pauses',
+        about: key === undefined ? 'all keys' : nameOf(key),
+        state: 'paused',
+        detail: sinceOf(pause),
+      },
+    })),
+    ...causes.map(({ severity, reason, about, is }) => ({
+      ...{ part: 'drift', about: causeLabel({ about }) || undefined, state: severity, detail: `${reason}: ${is}` },
+    })),
+  ];
 }
 
 function nameOf(key: string): string {

@@ -1,24 +1,16 @@
 import type { Command } from 'commander';
-import type { RekeyStatusAnswer } from '../../api/rekeys.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
+import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import { count } from '../../text.ts';
-import { appByStorage, appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
+import { appByStorage, IN_STORAGE, reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
-import { EXIT } from '../exit-codes.ts';
-import { changing, oneTo, watching } from '../options.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { changing, oneTo } from '../options.ts';
 import type { Output } from '../output.ts';
 import { reasonOf } from './break-glass.ts';
-
-// A re-key is an order in the app's own storage, which the app carries out.
-
-const STORAGE = `
-The order is written into the app's storage, found as the app finds it:
-AzureWebJobsStorage__accountName with your own sign-in, or AzureWebJobsStorage,
-a connection string; with CMK_VAULTS. It takes the roles Storage Table Data
-Contributor, Storage Queue Data Contributor and, for the audit trail, Storage
-Blob Data Contributor.`;
 
 interface StartArguments {
   readonly reason?: string;
@@ -40,44 +32,30 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
     .description('move everything that uses one key to another')
     .summary('moves to another key: list, show, start, pause, resume, cancel');
   addStart(rekey, cli);
-  const reading = (command: Command, description: string): void => {
-    watching(command)
-      .description(description)
-      .addHelpText('after', BY_APP_OR_STORAGE)
-      .action(async () => {
-        const [id] = command.args;
-        const app = await appOrItsStorage(cli, command);
-        await cli.look(
-          command,
-          () => readRekeys(id, app),
-          (all, output) => {
-            if (id === undefined) showAll(all, output);
-            else for (const one of all) show(one, output);
-            return all.some(({ progress }) => progress.failed > 0) ? EXIT.incomplete : EXIT.ok;
-          },
-        );
-      });
+  const list = rekey.command('list').description('every re-key and its progress, newest first');
+  const readAll = async (app: AppApi): Promise<RekeyStatus[]> => {
+    const { REKEY_LIST } = await import('../../api/rekeys.ts');
+    const all: RekeyStatus[] = [];
+    for (const { id } of (await app.get('/rekeys', REKEY_LIST)).value) all.push(await readOne(id, app));
+    return all;
   };
-  reading(rekey.command('list'), 'every re-key, the newest first, and how far it is');
-  reading(
-    rekey.command('show').argument('<id>', 'its id, as `cmk rekey list` has it'),
-    'one re-key: how far it is, what failed and why, and what is left to do',
-  );
-  addChange(rekey, cli, 'pause', 'let nothing move until it is resumed');
-  addChange(rekey, cli, 'resume', 'go on, and try again what failed');
-  addChange(rekey, cli, 'cancel', 'take it back: what has moved goes back to the old key').option(
+  reading(list, cli, readAll, showAll);
+  const one = rekey
+    .command('show')
+    .argument('<id>', 'its id, as `cmk rekey list` has it')
+    .description('one re-key: progress, failures and reasons, and what is left to do');
+  reading(one, cli, (app) => readOne(one.args[0] ?? '', app), show);
+  addChange(rekey, cli, 'pause', 'move nothing until it is resumed');
+  addChange(rekey, cli, 'resume', 'continue, and retry what failed');
+  addChange(rekey, cli, 'cancel', 'roll back: move everything back to the old key').option(
     '--keep',
-    'end it, and move nothing back',
+    'end it without moving anything back',
   );
 }
 
-/** The re-key of that id; without one, all that there were. */
-async function readRekeys(id: string | undefined, app: AppApi): Promise<readonly RekeyStatusAnswer[]> {
-  const { REKEY_LIST, REKEY_STATUS } = await import('../../api/rekeys.ts');
-  const ids = id === undefined ? (await app.get('/rekeys', REKEY_LIST)).value.map((order) => order.id) : [id];
-  const all: RekeyStatusAnswer[] = [];
-  for (const one of ids) all.push(await app.get(pathOf(one), REKEY_STATUS));
-  return all;
+async function readOne(id: string, app: AppApi): Promise<RekeyStatus> {
+  const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
+  return app.get(pathOf(id), REKEY_STATUS);
 }
 
 function pathOf(id: string): string {
@@ -89,11 +67,12 @@ function addStart(rekey: Command, cli: Cli): void {
     .description('check, and start to move everything from one key to another')
     .argument('<from>', 'the key that everything moves off: <vault>/<key>')
     .argument('<to>', 'the key that everything moves to: <vault>/<key>')
-    .option('--max-failures <number>', 'with so many accounts failed it stops', oneTo(1_000), 3)
-    .option('--grant', 'give the identities that lack it their role on the new key')
-    .addHelpText('after', STORAGE)
+    .option('--max-failures <number>', 'stop after this many failed accounts', oneTo(1_000), 3)
+    .option('--grant', 'grant identities that lack it their role on the new key')
+    .addHelpText('after', IN_STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
-      const { REKEY_CHECK, REKEY_STARTED } = await import('../../api/rekeys.ts');
+      const { REKEY_STARTED } = await import('../../api/rekeys.ts');
+      const { REKEY_CHECK } = await import('../../rekey/rekey-problems.ts');
       const reason = options.dryRun ? 'Only checked' : await reasonOf(options, cli.context.ask);
       const { ticket, maxFailures, grant = false } = options;
       const app = await appByStorage(cli, command);
@@ -139,7 +118,7 @@ async function grantRoles(principals: readonly string[], to: string, operation: 
   const vault = await findVault(vaultName, operation.azure);
   for (const principalId of principals) {
     const grantee = { principalId, principalType: 'ServicePrincipal', name: principalId } as const;
-    await ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
+    await ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation);
   }
 }
 
@@ -147,16 +126,16 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
   return changing(rekey.command(act))
     .description(description)
     .argument('<id>', 'id of the re-key, as `cmk rekey list` has it')
-    .addHelpText('after', STORAGE)
+    .addHelpText('after', IN_STORAGE)
     .action(async (id: string, options: ChangeArguments, command: Command) => {
-      const { REKEY_STATUS } = await import('../../api/rekeys.ts');
+      const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
       const reason = options.dryRun ? '' : await reasonOf(options, cli.context.ask);
       const app = await appByStorage(cli, command);
       const query = new URLSearchParams({ reason, keep: String(options.keep ?? false) });
       await cli.run(
         command,
         async ({ journal }) => {
-          const before = await app.get(pathOf(id), REKEY_STATUS);
+          const before = await readOne(id, app);
           const done = options.keep ? 'ended as it is' : DONE[act];
           const change = { text: `re-key ${id}: ${done}`, action: 'key.rekey', resource: before.order.from } as const;
           if (journal.dryRun) {
@@ -179,11 +158,11 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
     });
 }
 
-const DONE = { pause: 'paused', resume: 'resumed', cancel: 'taken back' } as const;
+const DONE = { pause: 'paused', resume: 'resumed', cancel: 'rolled back' } as const;
 
-function showAll(all: readonly RekeyStatusAnswer[], output: Output): void {
+function showAll(all: readonly RekeyStatus[], output: Output): ExitCode {
   if (all.length === 0) output.text('There was no re-key yet.');
-  output.list<RekeyStatusAnswer>(
+  output.list<RekeyStatus>(
     [
       ['ID', ({ order }) => order.id],
       ['FROM', ({ order }) => nameOfIdentifier(order.from) ?? order.from],
@@ -196,19 +175,22 @@ function showAll(all: readonly RekeyStatusAnswer[], output: Output): void {
     ],
     all,
   );
-  const toDo = all.flatMap(({ order: { id }, progress }) => (progress.toDo.length > 0 ? [id] : []));
-  for (const id of toDo) output.note(`There is something left to do: cmk rekey show ${id}`);
+  for (const { order, progress } of all) {
+    if (progress.toDo.length > 0) output.note(`There is something left to do: cmk rekey show ${order.id}`);
+  }
+  return all.some(({ progress }) => progress.failed > 0) ? EXIT.incomplete : EXIT.ok;
 }
 
-function show({ order, progress }: RekeyStatusAnswer, output: Output): void {
+function show({ order, progress }: RekeyStatus, output: Output): ExitCode {
   const { id, from, to, state, paused } = order;
   output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
   const { moved, waiting, failed, left, incomplete } = progress;
-  output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, put elsewhere or deleted ${left}`);
+  output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, moved on by others or deleted ${left}`);
   if (incomplete) output.note('The fleet index cannot be read: more may be waiting.');
-  output.table(
-    ['ACCOUNT', 'SCOPE', 'REASON', 'DETAIL'],
-    progress.failures.map(({ account, scope, reason, detail }) => [account.split('/').at(-1), scope, reason, detail]),
+  output.list<RekeyStatus['progress']['failures'][number]>(
+    [['ACCOUNT', ({ account }) => lastName(account)], 'scope', 'reason', 'detail'],
+    progress.failures,
   );
   for (const todo of progress.toDo) output.note(todo);
+  return failed > 0 ? EXIT.incomplete : EXIT.ok;
 }

@@ -1,12 +1,11 @@
 import { type Command, Option } from 'commander';
-import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
+import { NOT_KNOWN } from '../../retirement/retirement.ts';
 import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
-import { changing, confirmed, number } from '../options.ts';
+import { changing, confirmed } from '../options.ts';
 
 interface RetireArguments {
   version?: string;
-  afterHours: number;
   withoutEvidence?: boolean;
   withEvidence?: boolean;
   usageWorkspace?: string;
@@ -18,40 +17,43 @@ interface RetireArguments {
 
 export function addRetire(command: Command, cli: Cli): void {
   confirmed(changing(command))
-    .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
-    .option('--version <version>', 'this version only (default: every one that may go)')
-    .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
+    .description('disable versions that nothing known uses any more; without evidence and your word it is a dry run')
+    .option('--version <version>', 'this version only (default: every version that can be retired)')
     .option('--with-evidence', "disable those that the vaults' log proves unused")
     .addOption(
-      new Option(
-        '--usage-workspace <id>',
-        'id of the Log Analytics workspace that has that log (or CMK_USAGE_WORKSPACE)',
-      ).default(cli.environment?.CMK_USAGE_WORKSPACE, 'CMK_USAGE_WORKSPACE'),
+      new Option('--usage-workspace <id>', 'id of the Log Analytics workspace with that log').default(
+        cli.environment?.CMK_USAGE_WORKSPACE,
+        'CMK_USAGE_WORKSPACE',
+      ),
     )
     .addOption(
-      new Option('--without-evidence', 'disable them: you answer for what is out of sight').conflicts('withEvidence'),
+      new Option('--without-evidence', 'disable them, on your responsibility for uses that are not known').conflicts(
+        'withEvidence',
+      ),
     )
     .action(async (name: string, options: RetireArguments) => {
-      const { version, afterHours: hours, withoutEvidence, withEvidence, usageWorkspace: workspace } = options;
-      const { dryRun, yes = false, reason: why, ticket } = options;
-      const by = withoutEvidence ? 'person' : withEvidence ? 'log' : 'look';
+      const { version, withoutEvidence, withEvidence, usageWorkspace: workspace } = options;
+      const { yes = false, reason: why, ticket } = options;
+      const proof = withoutEvidence ? 'person' : 'log';
+      const dryRun = options.dryRun || !(withoutEvidence || withEvidence);
+      if (dryRun) command.setOptionValue('dryRun', true);
       const { environment } = cli;
       const { retireVersions } = await import('../../operations/key/key-retire.ts');
       const key = await cli.key(name, command);
-      if (by !== 'look' && !dryRun) {
-        const what = `disable ${version ?? 'every version without a user in sight'} of`;
+      if (!dryRun) {
+        const what = `disable ${version ?? 'every version without a known use'} of`;
         const mind = () => (withoutEvidence ? NOT_KNOWN : '');
         await confirmName(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, mind);
       }
       const app = await cli.appRecord(command);
-      const asked = { version, hours, by, why, ticket, workspace, environment, app } as const;
+      const asked = { version, proof, why, ticket, workspace, environment, app } as const;
       await cli.run(command, (operation) => retireVersions(key, asked, operation));
     });
 }
 
 export function addUnretire(command: Command, cli: Cli): void {
   changing(command)
-    .description('enable a version again that was retired, and have it left alone from then on')
+    .description('enable a retired version again, and exclude it from retirement')
     .requiredOption('--version <version>', 'the version')
     .action(async (name: string, options: { version: string; reason?: string; ticket?: string }) => {
       const { version, reason: why, ticket } = options;

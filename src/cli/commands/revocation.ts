@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
+import type { AppApi } from '../../operations/app-api.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import type { KeySummary } from '../../views/key-schemas.ts';
-import { BY_APP_OR_STORAGE } from '../app-of-environment.ts';
+import { reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { watching } from '../options.ts';
 import type { Output } from '../output.ts';
-import type { ReadKeys } from '../read-keys.ts';
 import { OF_VAULTS } from './key-views.ts';
 
 type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revocation']> };
@@ -15,43 +14,34 @@ type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revoc
 /** Open revocations of keys; `key revoke` and `key restore` make and end them. */
 export function addRevocationCommands(program: Command, cli: Cli): void {
   const revocation = program.command('revocation').description('open revocations of keys: list, show');
-  watching(revocation.command('list'))
+  const list = revocation
+    .command('list')
     .description('which keys are revoked, since when, by whom, and how many accounts that cuts off')
-    .addOption(OF_VAULTS())
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async ({ vault }: { vault: string[] }, command: Command) => {
-      const { keyReader } = await import('../read-keys.ts');
-      const read = await keyReader(vault, cli, command);
-      await cli.look(command, async ({ azure }) => revokedOf(await read(azure)), showAll);
-    });
-  watching(revocation.command('show'))
+    .addOption(OF_VAULTS());
+  reading(list, cli, (app) => readAll(list, app), showAll);
+  const show = revocation
+    .command('show')
     .argument('<revocation>', 'its id, or the key that is revoked: <key>, <vault>/<key> or an identifier')
     .description('one open revocation: who revoked, when, what it cuts off, and how to end it')
-    .addOption(OF_VAULTS())
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async (which: string, { vault }: { vault: string[] }, command: Command) => {
-      const { keyReader } = await import('../read-keys.ts');
-      const read = await keyReader(vault, cli, command);
-      const { keyByName } = await import('../../operations/resolve.ts');
-      const cloud = cli.cloud(command);
-      await cli.look(
-        command,
-        async ({ azure }) => {
-          const found = find(which, revokedOf(await read(azure)));
-          return { ...found, restore: restoreCommand(keyByName(found.key, undefined, cloud), found.revocation) };
-        },
-        showOne,
-      );
-    });
+    .addOption(OF_VAULTS());
+  const readOne = async (app: AppApi) => {
+    const { keyByName } = await import('../../operations/resolve.ts');
+    const found = find(show.args[0] ?? '', await readAll(show, app));
+    const key = keyByName(found.key, undefined, cli.cloud(show));
+    return { ...found, restore: restoreCommand(key, found.revocation) };
+  };
+  reading(show, cli, readOne, showOne);
+}
+
+async function readAll(command: Command, app: AppApi): Promise<Revocations> {
+  const { readKeys } = await import('../read-keys.ts');
+  const { keys, unread } = await readKeys(command.opts<{ vault: string[] }>().vault, app);
+  return { revocations: keys.filter((key): key is Revoked => key.revocation !== undefined), unread };
 }
 
 interface Revocations {
   readonly revocations: readonly Revoked[];
   readonly unread: readonly string[];
-}
-
-function revokedOf({ keys, unread }: ReadKeys): Revocations {
-  return { revocations: keys.filter((key): key is Revoked => key.revocation !== undefined), unread };
 }
 
 /** @throws {@link CmkError} `NotFound` */

@@ -1,75 +1,54 @@
 import type { Command } from 'commander';
 import { accountsNotListed } from '../../accounts/in-sight.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
-import { TEXT_LENGTHS } from '../../http/readable.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import type { Ordered } from '../../orders/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
 import type { RotationPage } from '../../views/rotation.ts';
-import { appByStorage, appOrItsStorage, BY_APP_OR_STORAGE } from '../app-of-environment.ts';
+import { appByStorage, IN_STORAGE, reading } from '../app-of-environment.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { inVault, parsed, text, watching } from '../options.ts';
+import { explained, inVault } from '../options.ts';
 import type { Output } from '../output.ts';
 
 export function addRotationCommands(program: Command, cli: Cli): void {
   const rotation = program
     .command('rotation')
-    .description("how far a key's accounts are on its new version")
+    .description('moves of accounts to a new version of their key')
     .summary('moves to a new version: list, show, pause, resume');
-  watching(rotation.command('list'))
-    .description('rotations under way or finished within a week, and pauses')
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async (_options: unknown, command: Command) => {
-      const app = await appOrItsStorage(cli, command);
-      let pauses: RotationPage['pauses'] = [];
-      await cli.look(
-        command,
-        async () => {
-          const { pagesOf } = await import('../../operations/app-api.ts');
-          const { ROTATION_LIST } = await import('../../views/rotation.ts');
-          const rotations: RotationSummary[] = [];
-          for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
-            rotations.push(...page.value);
-            ({ pauses } = page);
-          }
-          return rotations;
-        },
-        (rows, output) => {
-          const code = showAll(rows, output);
-          showPauses(pauses, output);
-          return code;
-        },
-      );
-    });
-  watching(inVault(rotation.command('show <key>'), 'the vault of the key'))
-    .description('one rotation: how far it is by region, what failed and why; --watch ends with it')
-    .addHelpText('after', BY_APP_OR_STORAGE)
-    .action(async (name: string, _options: unknown, command: Command) => {
-      const key = await cli.key(name, command);
-      const app = await appOrItsStorage(cli, command);
-      await cli.look(
-        command,
-        async ({ journal }) => {
-          const one = await readRotation(key, app);
-          const [moved = 0, waiting = 0, failed = 0] = [one.moved, one.waiting, one.failed];
-          const progress = { done: moved, total: moved + waiting + failed };
-          if (one.state === 'underWay') journal.waiting(one.expectedEnd ?? '', progress);
-          return [one];
-        },
-        showOne,
-        ([one]) => one?.state !== 'underWay',
-      );
-    });
+  const list = rotation.command('list').description('rotations in progress or finished within a week, and pauses');
+  let pauses: RotationPage['pauses'] = [];
+  const readAll = async (app: AppApi): Promise<RotationSummary[]> => {
+    const { pagesOf } = await import('../../operations/app-api.ts');
+    const { ROTATION_LIST } = await import('../../views/rotation.ts');
+    const rotations: RotationSummary[] = [];
+    for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
+      rotations.push(...page.value);
+      ({ pauses } = page);
+    }
+    return rotations;
+  };
+  reading(list, cli, readAll, (rows, output) => {
+    const code = showAll(rows, output);
+    showPauses(pauses, output);
+    return code;
+  });
+  const show = inVault(rotation.command('show <key>'), 'the vault of the key').description(
+    'one rotation: progress by region, failures and reasons; --watch ends with it',
+  );
+  const readOne = async (app: AppApi, { journal }: Operation): Promise<readonly [Rotation]> => {
+    const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
+    const { vault, name } = await cli.key(show.args[0] ?? '', show);
+    const one = await app.get(`/rotations/${vault.name}/${name}`, ROTATION);
+    const { moved = 0, waiting = 0, failed = 0, expectedEnd = '' } = one;
+    if (one.state === 'underWay') journal.waiting(expectedEnd, { done: moved, total: moved + waiting + failed });
+    return [one];
+  };
+  reading(show, cli, readOne, showOne, ([{ state }]) => state !== 'underWay');
   addControlCommands(rotation, cli);
-}
-
-async function readRotation({ vault, name }: ManagedKey, app: AppApi): Promise<Rotation> {
-  const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
-  return app.get(`/rotations/${vault.name}/${name}`, ROTATION);
 }
 
 function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
@@ -84,11 +63,10 @@ function showAll(rows: readonly RotationSummary[], output: Output): ExitCode {
   return needsOperator ? EXIT.incomplete : EXIT.ok;
 }
 
-function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {
-  if (!rotation) return EXIT.incomplete;
+function showOne([rotation]: readonly [Rotation], output: Output): ExitCode {
   const code = showAll([rotation], output);
   const { detail, pause, stage, unlisted, places, failedUses, oldestWaiting } = rotation;
-  if (pause) output.text(`Paused since ${pause.since}${pause.until ? ` until ${pause.until}` : ''}: ${pause.reason}`);
+  if (pause) output.text(`Paused ${sinceOf(pause)}`);
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
   if (unlisted) {
@@ -101,11 +79,11 @@ function showOne([rotation]: readonly Rotation[], output: Output): ExitCode {
     );
   }
   for (const { account, scope, reason, detail: why } of failedUses) {
-    const name = `${account.split('/').at(-1)}${scope ? `/${scope}` : ''}`;
+    const name = `${lastName(account)}${scope ? `/${scope}` : ''}`;
     output.note(`${name} could not be moved: ${reason}${why ? `. ${why}` : ''}`);
   }
   if (oldestWaiting) {
-    output.text(`Waiting longest: ${oldestWaiting.account.split('/').at(-1)} (${oldestWaiting.reason}).`);
+    output.text(`Waiting longest: ${lastName(oldestWaiting.account)} (${oldestWaiting.reason}).`);
   }
   return code;
 }
@@ -116,17 +94,10 @@ interface Said {
   readonly until?: string;
 }
 
-const IN_STORAGE = `
-It is written into the app's storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS), with the role Storage Blob Data Contributor, and into the audit
-trail.`;
-
 /** `rotation pause` and `rotation resume`. */
 function addControlCommands(rotation: Command, cli: Cli): void {
-  const said = (act: 'pause' | 'resume'): Command =>
-    inVault(rotation.command(`${act} [key]`), 'the vault of the key')
-      .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', TEXT_LENGTHS.reason)))
-      .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
+  const order = (act: 'pause' | 'resume'): Command =>
+    explained(inVault(rotation.command(`${act} [key]`), 'the vault of the key'))
       .addHelpText('after', IN_STORAGE)
       .action(async (name: string | undefined, { reason, ticket, until }: Said, command: Command) => {
         const { CONTROL_RESPONSE } = await import('../../api/pause.ts');
@@ -134,15 +105,15 @@ function addControlCommands(rotation: Command, cli: Cli): void {
         const app = await appByStorage(cli, command);
         const work = async ({ azure }: Operation) => {
           const end = until === undefined ? undefined : parseMoment(until, azure.now()).toISOString();
-          const order = { reason, ticket, key: key && `${key.vault.name}/${key.name}`, until: end };
-          return app.send('POST', `/${act}`, order, CONTROL_RESPONSE);
+          const body = { reason, ticket, key: key && `${key.vault.name}/${key.name}`, until: end };
+          return app.send('POST', `/${act}`, body, CONTROL_RESPONSE);
         };
-        await cli.look(command, work, show);
+        await cli.read(command, work, show);
       });
-  said('pause')
-    .description('have all moves and rotations wait, of a key or of all; break-glass is not paused')
-    .option('--until <time>', 'ends by itself then (2026-12-01T06:00Z), or after so long (PT4H)');
-  said('resume').description('end a pause; with a key, its rotation goes on whatever holds it');
+  order('pause')
+    .description('pause moves and rotations, of a key or of all keys; break-glass is not paused')
+    .option('--until <time>', 'end it then (2026-12-01T06:00Z), or after this long (PT4H)');
+  order('resume').description('end a pause; with a key, continue its rotation also after a failed stage');
 }
 
 function show({ pauses, ended, audit, warnings }: Ordered, output: Output): ExitCode {
@@ -156,7 +127,14 @@ function show({ pauses, ended, audit, warnings }: Ordered, output: Output): Exit
 }
 
 function showPauses(pauses: Ordered['pauses'], output: Output): void {
-  for (const { key = 'all keys', reason, since, until } of pauses) {
-    output.text(`Paused: ${key} since ${since}${until ? ` until ${until}` : ''}: ${reason}`);
-  }
+  for (const { key = 'all keys', ...pause } of pauses) output.text(`Paused: ${key} ${sinceOf(pause)}`);
+}
+
+/** `since … until …: a change freeze`. */
+export function sinceOf({
+  since,
+  until,
+  reason,
+}: Pick<Ordered['pauses'][number], 'since' | 'until' | 'reason'>): string {
+  return `since ${since}${until ? ` until ${until}` : ''}: ${reason}`;
 }

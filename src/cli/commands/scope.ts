@@ -1,12 +1,8 @@
 import type { Command } from 'commander';
+import type { Where } from '../../operations/resolve.ts';
 import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
-import { changing, confirmed, placeOf } from '../options.ts';
-
-interface ScopeArguments {
-  yes?: boolean;
-  dryRun?: boolean;
-}
+import { changing, confirmed } from '../options.ts';
 
 /** `scope disable` and `scope enable`: a state that Azure itself keeps. */
 export function addScopeCommands(program: Command, cli: Cli): void {
@@ -17,16 +13,16 @@ export function addScopeCommands(program: Command, cli: Cli): void {
       .argument('<scope>', 'name of the encryption scope')
       .option('-g, --resource-group <group>', 'resource group the account is in');
   const run = (state: 'Enabled' | 'Disabled') => {
-    return async (account: string, name: string, options: ScopeArguments, command: Command): Promise<void> => {
+    return async (account: string, scope: string, _: unknown, command: Command): Promise<void> => {
       const { setScopeState } = await import('../../operations/account/scope-state.ts');
-      const asks = state === 'Disabled' && !options.dryRun;
-      if (asks) await confirmName('disable', `${account}/${name}`, options.yes ?? false, cli.context.ask);
-      const asked = { ...placeOf(command.optsWithGlobals()), account, scope: name, state };
-      await cli.run(command, (operation) => setScopeState(asked, operation));
+      const options = command.optsWithGlobals<Where & { yes?: boolean; dryRun?: boolean }>();
+      const { yes = false, dryRun = false } = options;
+      if (state === 'Disabled') await confirmName('disable', `${account}/${scope}`, yes || dryRun, cli.context.ask);
+      await cli.run(command, (operation) => setScopeState({ ...options, account, scope, state }, operation));
     };
   };
   confirmed(named('disable'))
-    .description('refuse every request for data of an encryption scope, until it is enabled')
+    .description('block every request for data of an encryption scope, until it is enabled')
     .action(run('Disabled'));
   named('enable').description('enable an encryption scope, also one that version 2 revoked').action(run('Enabled'));
 }

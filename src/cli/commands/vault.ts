@@ -1,16 +1,14 @@
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
+import type { Where } from '../../operations/resolve.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, inGroup, number, parsed, vaults, watching } from '../options.ts';
+import { changing, inGroup, vaults, watching } from '../options.ts';
 
-interface VaultArguments {
-  subscription?: string;
-  resourceGroup?: string;
+interface VaultArguments extends Where {
   location?: string;
   sku?: 'standard' | 'premium';
-  retentionDays?: number;
 }
 
 export function addVaultCommands(program: Command, cli: Cli): void {
@@ -25,15 +23,11 @@ export function addVaultCommands(program: Command, cli: Cli): void {
       if (all.length === 0) {
         throw new CmkError('ArgumentInvalid', 'Which vaults?', 'Name them with --vault <vault>, or set CMK_VAULTS.');
       }
-      await cli.look(
+      await cli.read(
         command,
         ({ azure }) => Promise.all(all.map((one) => findVault(one, azure))),
         (found, output) => {
-          output.table(
-            ['VAULT', 'REGION', 'SKU', 'ACCESS', 'PURGE PROTECTION', 'PUBLIC ACCESS', 'RESOURCE GROUP', 'SUBSCRIPTION'],
-            found.map((one) => factsOf(one).map(([, value]) => value)),
-            found,
-          );
+          output.list<Vault>(COLUMNS, found);
           return EXIT.ok;
         },
       );
@@ -43,11 +37,12 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     .description('one vault, as Azure Resource Manager shows it on your sign-in')
     .action(async (name: string, _options: unknown, command: Command) => {
       const { findVault } = await import('../../operations/resolve.ts');
-      await cli.look(
+      await cli.read(
         command,
         ({ azure }) => findVault(name, azure),
         (found, output) => {
-          output.facts([...factsOf(found), ['id', found.id], ['uri', found.uri]], found);
+          const facts = COLUMNS.map(([title, cellOf]) => [title.toLowerCase(), cellOf(found)] as const);
+          output.facts([...facts, ['id', found.id], ['uri', found.uri]], found);
           output.text(`Its keys: cmk key list --vault ${found.name}`);
           return EXIT.ok;
         },
@@ -57,36 +52,20 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     .argument('<vault>', 'name, ARM id or URI')
     .description('create a key vault with purge protection, or turn it on for one that is there (for good)')
     .addOption(new Option('--sku <sku>', 'premium vaults hold keys in hardware').choices(['standard', 'premium']))
-    .option(
-      '--retention-days <days>',
-      'how long deleted keys can be recovered, 7 to 90 (default: 90)',
-      parsed(retention),
-    )
     .action(async (name: string, _options: unknown, command: Command) => {
-      const { subscription, resourceGroup, location, sku, retentionDays } = command.optsWithGlobals<VaultArguments>();
       const { ensureVault } = await import('../../operations/vault/vault-ensure.ts');
-      await cli.run(command, (operation) =>
-        ensureVault({ name, subscription, resourceGroup, location, sku, retentionDays }, operation),
-      );
+      const options = command.optsWithGlobals<VaultArguments>();
+      await cli.run(command, (operation) => ensureVault({ ...options, name }, operation));
     });
 }
 
-function retention(text: string): number {
-  const days = number(text);
-  if (Number.isInteger(days) && days >= 7 && days <= 90) return days;
-  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
-}
-
-function factsOf(vault: Vault): (readonly [string, string])[] {
-  const { purgeProtection, network } = vault;
-  return [
-    ['vault', vault.name],
-    ['region', vault.location],
-    ['sku', vault.sku],
-    ['access', vault.accessModel],
-    ['purge protection', purgeProtection ? 'on' : 'OFF'],
-    ['public access', network.publicAccess],
-    ['resource group', vault.resourceGroup],
-    ['subscription', vault.subscriptionId],
-  ];
-}
+const COLUMNS: readonly (readonly [string, (vault: Vault) => string])[] = [
+  ['VAULT', ({ name }) => name],
+  ['REGION', ({ location }) => location],
+  ['SKU', ({ sku }) => sku],
+  ['ACCESS', ({ accessModel }) => accessModel],
+  ['PURGE PROTECTION', ({ purgeProtection }) => (purgeProtection ? 'on' : 'OFF')],
+  ['PUBLIC ACCESS', ({ network }) => network.publicAccess],
+  ['RESOURCE GROUP', ({ resourceGroup }) => resourceGroup],
+  ['SUBSCRIPTION', ({ subscriptionId }) => subscriptionId],
+];

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CHANGED_BY, CONCERNS, type ResourceChange } from '../../events/resource-event.ts';
-import type { FleetTable, Row, RowChange } from '../../fleet/fleet-rows.ts';
+import type { FleetTable, Row, RowChange } from '../../fleet/fleet-table-client.ts';
 import { parseJson } from '../../text.ts';
 import { HOUR_MS } from '../../time/spans.ts';
 import { type Cause, KEY_WORK } from '../../work/messages.ts';

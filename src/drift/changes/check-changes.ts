@@ -54,7 +54,7 @@ export async function checkChanges(cause: Cause, services: ChangeServices, log: 
 
 /** Checks the subjects of some rows: contests, report, work, repairs, confirmations. */
 async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, log: Log): Promise<void> {
-  const check = await evaluateRows(taken, services, log);
+  const check = await evaluateRows(taken, services);
   // Checked again by the stored contests, before anything is enqueued.
   if (await declareContests(check, services)) return checkRows(check.rows, services, log);
   const { id, rows } = check;
@@ -81,9 +81,9 @@ interface Check {
   readonly broken: FocusResult['found'];
 }
 
-async function evaluateRows(taken: readonly ChangeRow[], services: ChangeServices, log: Log): Promise<Check> {
+async function evaluateRows(taken: readonly ChangeRow[], services: ChangeServices): Promise<Check> {
   const { settings, now } = services;
-  const orders = await services.control.readNow(log);
+  const orders = await services.orderStore.read();
   const rules = rulesOf(settings, now(), orders.contests);
   const focus = await focusOf(taken, services);
   const result = await checkFocus(focus, rules, services);

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { comparableId, parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
-import type { KnownKeys } from '../../fleet/known-keys.ts';
+import type { KnownKeys } from '../../fleet/fleet-index.ts';
 import type { UseRow, UseRows } from '../../fleet/use-row.ts';
 import { sameKeyName } from '../../keys/key-identifier.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';

@@ -1,15 +1,9 @@
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { WorkItems } from '../../fleet/work-items.ts';
 import type { Log } from '../../log.ts';
+import { changeOrders, type OrderPorts } from '../../orders/change-orders.ts';
 import type { ControlOrder } from '../../orders/order-pause.ts';
-import { type RecordPorts, recordChange } from '../../orders/record-orders.ts';
-import {
-  contestOf,
-  hasChange,
-  type UnrecordedOrder,
-  withoutContest,
-  withUnrecorded,
-} from '../../orders/standing-orders.ts';
+import { contestOf, type UnrecordedOrder, withoutContest } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
 import { type PutWorkPorts, putWork } from '../put-work.ts';
 import { type ChangeRows, requestChanges } from './change-rows.ts';
@@ -17,7 +11,7 @@ import { type ChangeRows, requestChanges } from './change-rows.ts';
 /** Operation of the row that a release writes. */
 export const RELEASE = 'drift.release';
 
-type ReleasePorts = RecordPorts &
+type ReleasePorts = OrderPorts &
   PutWorkPorts &
   Parameters<typeof requestChanges>[0] & {
     readonly changes: Pick<ChangeRows, 'put'>;
@@ -44,11 +38,14 @@ export async function releaseChange(
     ...{ resource: account, on, caller, correlationId },
     details: { why: reason, ...(ticket ? { ticket } : {}) },
   };
-  const orders = await ports.orderStore.change((current) => {
-    if (hasChange(current, release.id) || !contestOf(current.contests, account, now)) return current;
-    return withUnrecorded(withoutContest(current, account), release);
-  });
-  if (!hasChange(orders, release.id)) return undefined;
+  const { records, audit } = await changeOrders(
+    (current) =>
+      contestOf(current.contests, account, now)
+        ? { orders: withoutContest(current, account), records: [release] }
+        : undefined,
+    ports,
+  );
+  if (records.length === 0) return undefined;
   log({
     level: 'warning',
     reason: 'ChangeReleased',
@@ -67,7 +64,7 @@ export async function releaseChange(
   const row = { id: release.id, concern: 'account', at: account, changedBy } as const;
   await ports.changes.put([{ ...row, notedOn: on, due: now, attempts: 0 }]);
   await requestChanges(ports, cause, 1);
-  return { account, audit: await recordChange(release, ports) };
+  return { account, audit: await audit };
 }
 
 /** Work that waits for the end of a contest is due now; a new item would not replace it. */

@@ -55,7 +55,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'ContestedChange',
     severity: 'error',
     ensures: 'The app and another party do not undo the work of each other.',
-    fix: 'Stop the other party: for instance, remove the key version from a template that pins it. Then release the account; the app moves it again.',
+    fix: 'Stop the other party (for instance, remove the key version from a template that pins it), then release the account: the app moves it again.',
     find: left.contestedChange,
   },
   {
@@ -136,7 +136,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures:
       'An account and the vault of its key are of one tenant, unless the account signs in by an application of both.',
-    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `cmk account enable --federated-client-id`.',
+    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `az storage account update --key-vault-federated-client-id`.',
     find: access.tenantMismatch,
   },
   ...PROTECTION_CHECKS,

@@ -26,7 +26,7 @@ export function retirableVersion(subject: KeySubject, { now, drift }: Rules): re
   const { key, versions, usage, evidence } = subject;
   if (usage.unknown > 0 || usage.incomplete) return [];
   const all = known(versions) ?? [];
-  return retirable(all, LEAST_RETIRE_HOURS, now)
+  return retirable(all, now)
     .filter(({ version }) => !usage.uses(version))
     .map((version): Found => {
       const { id, version: name } = version;

@@ -4,16 +4,18 @@ import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse, type KeyUse } from '../../fleet/key-use.ts';
 import { withKeyVersion } from '../../fleet/plan.ts';
+import { identityState } from '../../identities/check-key-access.ts';
+import { keyIdentity, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
-import { findVersion, isKnownOlder, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
+import { findVersion, isKnownOlder, newestUsableVersion } from '../../keys/key-versions.ts';
 import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
 import { tagOf } from '../../settings/requirement.ts';
-import { checkRole, describeSource, type KeyChoice, readKeySource } from '../key/key-source.ts';
+import { checkRole, describeSource, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
 import { refuseRevoked, usableVersion } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
 import { type AccountPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
-import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
+import { type AccountResult, applyPlan } from './account-write.ts';
 
 // What changes the key of an account that has one, or its version.
 
@@ -21,7 +23,11 @@ import { type AccountResult, accountResult, applyPlan } from './account-write.ts
 async function findUse(options: Where & { readonly account: string }, { azure, journal }: Operation) {
   const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
-  if (use) journal.found(describeUse(account, use));
+  if (use) {
+    const automatic = `automatic, on version ${use.current ?? 'unknown'}`;
+    const mode = use.pinned === undefined ? automatic : `pinned to ${use.pinned}`;
+    journal.found(`${account.name} uses ${formatKeyIdentifier(use)}, ${mode}`);
+  }
   return { account, use };
 }
 
@@ -46,10 +52,23 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
   const plan = planChangeKey(account, stays ? { ...source, pin: use.pinned } : source);
   if (plan.write) {
     await refuseWhileRevoked(use, operation);
-    await checkRole(account, source, identityName(account), operation);
+    await checkIdentity(account, source, operation);
   }
   const text = `${account.name} encrypted with ${describeSource(source)} instead`;
-  return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
+  return applyPlan(account, plan, text, operation, options.waitSeconds);
+}
+
+/** @throws {@link CmkError} `IdentityHasNoAccess` when the account's identity certainly may not use the key */
+async function checkIdentity(account: Account, source: KeySource, operation: Operation): Promise<void> {
+  const id = userAssignedIdentity(account);
+  const identity = keyIdentity(account, id ? await identityState(id, operation.azure) : undefined);
+  if ('principalId' in identity) {
+    await checkRole(identity.principalId, id ? lastName(id) : 'the system-assigned identity', source, operation);
+  } else if ('unknown' in identity) operation.journal.note(identity.unknown);
+  else {
+    const nextStep = `Give it another identity first: cmk account enable ${account.name} … --identity <identity> --replace-identity`;
+    throw new CmkError('IdentityHasNoAccess', identity.missing, nextStep);
+  }
 }
 
 interface DisableOptions extends Where {
@@ -72,25 +91,20 @@ export async function disableAccount(options: DisableOptions, operation: Operati
   const plan = planDisable(account);
   if (plan.write) {
     await refuseWhileRevoked(use, operation);
-    requireUntagged(account, options.yes);
+    const tag = tagOf(account.tags, KEY_TAG);
+    if (tag !== undefined && !options.yes) {
+      throw new CmkError(
+        'ConfirmationWrong',
+        `${account.name} has the tag ${KEY_TAG}: it is meant to use ${tag}. Nothing was changed.`,
+        'Take the tag away first, or add --yes: the drift check then reports NotCustomerManaged until the tag is gone.',
+      );
+    }
     if (!options.yes && !journal.dryRun) await options.confirm(account.name);
   }
   const recorded = plan.write ? { ...plan, tags: await optOutTags(account, options.reason, operation) } : plan;
-  const result = accountResult(
-    await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation),
-  );
+  const result = await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation);
   if (plan.write) journal.note('Its identity and the role on the vault stay: remove them if nothing else needs them.');
   return result;
-}
-
-function requireUntagged({ name, tags }: Account, yes: boolean): void {
-  const tag = tagOf(tags, KEY_TAG);
-  if (tag === undefined || yes) return;
-  throw new CmkError(
-    'ConfirmationWrong',
-    `${name} has the tag ${KEY_TAG}: it is meant to use ${tag}. Nothing was changed.`,
-    'Take the tag away first, or add --yes: the drift check then reports NotCustomerManaged until the tag is gone.',
-  );
 }
 
 /** ARM writes all the tags or none. */
@@ -115,17 +129,6 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: O
   refuseRevoked(key, versions, 'the app moves no account off it', azure.now());
 }
 
-function describeUse(account: Account, use: KeyUse): string {
-  const mode =
-    use.pinned === undefined ? `automatic, on version ${use.current ?? 'unknown'}` : `pinned to ${use.pinned}`;
-  return `${account.name} uses ${formatKeyIdentifier(use)}, ${mode}`;
-}
-
-function identityName({ encryption }: Account): string {
-  const id = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
-  return id ? lastName(id) : 'the system-assigned identity';
-}
-
 interface PinOptions extends Where {
   readonly account: string;
   /** Undefined: the newest usable one. */
@@ -135,21 +138,24 @@ interface PinOptions extends Where {
 /** Holds an account at a version of the key it uses: the newest usable one, or a newer one than it is at. */
 export async function pinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const { account, use } = await findOwnUse(options, operation);
-  const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
+  const { account, use, key } = await findOwnUse(options, operation);
   const versions = await azure.keys.listVersions(key);
   const newest = newestUsableVersion(versions, azure.now());
   const target = usableVersion(key, versions, options.version ?? newest?.version, azure.now());
-  const held = use.pinned ?? use.current;
-  refuseBackwards(account.name, target, held === undefined ? undefined : findVersion(versions, held));
+  const held = findVersion(versions, use.pinned ?? use.current ?? '');
+  if (held && held.version !== target.version && !isKnownOlder(held, target)) {
+    throw new CmkError(
+      'NeverBackwards',
+      `${account.name} is at version ${held.version}, which is not older than ${target.version}. Accounts are never moved back.`,
+      'If the newer version must not be used, make a newer one still: cmk key rotate',
+    );
+  }
   // Azure may still use another version than the one that the account names: then the same is written again.
   const isHeld = use.pinned === target.version && (use.current === undefined || use.current === target.version);
   const plan: AccountPlan = isHeld
     ? { write: false, why: `${account.name} is pinned to this version already` }
-    : { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, target.version) };
-  const result = accountResult(
-    await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation),
-  );
+    : { write: true, encryption: withKeyVersion(account.encryption, target.version) };
+  const result = await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation);
   if (newest && newest.version !== target.version) {
     journal.note(`There is a newer version, ${newest.version}: the app moves the account to it when it looks next.`);
   }
@@ -159,31 +165,21 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
 /** Lets an account follow the newest version of its key by itself. */
 export async function unpinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure } = operation;
-  const { account, use } = await findOwnUse(options, operation);
+  const { account, use, key } = await findOwnUse(options, operation);
   let plan: AccountPlan = { write: false, why: `${account.name} is automatic already` };
   if (use.pinned !== undefined) {
-    const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
     usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
-    plan = { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, '') };
+    plan = { write: true, encryption: withKeyVersion(account.encryption, '') };
   }
-  return accountResult(await applyPlan(account, plan, `${account.name} set to follow the newest version`, operation));
+  return applyPlan(account, plan, `${account.name} set to follow the newest version`, operation);
 }
 
 async function findOwnUse(options: PinOptions, operation: Operation) {
   const { account, use } = await findUse(options, operation);
-  if (use) return { account, use };
+  if (use) return { account, use, key: keyByName(formatKeyIdentifier(use), undefined, operation.azure.cloud) };
   throw new CmkError(
     'NotCustomerManaged',
     `${account.name} uses Microsoft-managed keys: there is no version to choose.`,
     `Enable customer-managed keys first: cmk account enable ${account.name} --vault <vault> --key <key>`,
-  );
-}
-
-function refuseBackwards(account: string, target: KeyVersion, held: KeyVersion | undefined): void {
-  if (!held || held.version === target.version || isKnownOlder(held, target)) return;
-  throw new CmkError(
-    'NeverBackwards',
-    `${account} is at version ${held.version}, which is not older than ${target.version}. Accounts are never moved back.`,
-    'If the newer version must not be used, make a newer one still: cmk key rotate',
   );
 }

@@ -7,9 +7,9 @@ import type { Journal } from '../journal.ts';
 import { checkRole, describeSource, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
-import { asWanted, chooseIdentity, type EnableOptions, SYSTEM_ASSIGNED } from './account-enable.ts';
-import { type AccountPlan, planEnable, withKey } from './account-plan.ts';
+import { lookForAccount, placeToCreate } from '../resolve.ts';
+import { type EnableOptions, findOwn, SYSTEM_ASSIGNED } from './account-enable.ts';
+import { planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';
 
 interface CreateOptions extends EnableOptions {
@@ -23,7 +23,7 @@ interface CreateOptions extends EnableOptions {
 /** Creates an account that is encrypted with a key of Key Vault from its first byte on. */
 export async function createAccount(options: CreateOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
-  const { account: name, resourceGroup, location, sku, kind } = options;
+  const { account: name, sku, kind } = options;
   checkName('account', name);
   if (options.identity === undefined || options.identity === SYSTEM_ASSIGNED) {
     throw new CmkError(
@@ -34,26 +34,20 @@ export async function createAccount(options: CreateOptions, operation: Operation
   }
   const existing = await lookForAccount(name, azure, options);
   const source = await readKeySource(options.key, operation);
-  const chosen = await chooseIdentity(options, operation);
-  if (existing) return keepExisting(existing, options, planEnable(existing, source, chosen.identity, false), journal);
-  if (!resourceGroup || !location) {
-    const lacking = resourceGroup ? '--location <region>' : '--resource-group <group>';
-    throw new CmkError('ArgumentInvalid', `There is no account ${name} yet.`, `To create it, add ${lacking}.`);
+  const identity = await findOwn(options.identity, operation);
+  if (existing) {
+    const plan = planEnable(existing, source, identity.id, false);
+    if (plan.write) throw nameTaken(options);
+    journal.found(`account ${name} in ${existing.resourceGroup} (${existing.location}); ${plan.why}`);
+    return accountResult(existing);
   }
-  const subscription = await subscriptionFor(azure, options);
-  const problem = await azure.accounts.nameProblem(subscription, name);
+  const { id, location } = await placeToCreate('account', ACCOUNT_TYPE, name, options, azure);
+  const problem = await azure.accounts.nameProblem(id.subscriptionId, name);
   if (problem) throw new CmkError('NameTaken', problem, 'Choose another name: account names are unique in all Azure.');
-  const { identity, principalId, name: identityName } = chosen;
-  if (identity.kind !== 'userAssigned' || !principalId) throw new TypeError('Only a user-assigned identity is chosen.');
-  const id = resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name);
-  if (options.grant && source.vault) {
-    await ensureIdentityRole({ ...identity, name: identityName, principalId }, source.vault, undefined, operation);
-  } else {
-    const account = asWanted({ ...NOT_MADE, ...id, location }, identity, principalId);
-    await checkRole(account, source, identityName, operation);
-  }
-  const to = `${source.vaultUri.replace(/\/$/, '')}/keys/${source.keyName}`;
-  const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${describeSource(source)}`;
+  if (options.grant) await ensureIdentityRole(identity, source.vault, undefined, operation);
+  else await checkRole(identity.principalId, identity.name, source, operation);
+  const text = `account ${name} created in ${id.resourceGroup} (${location}), encrypted with ${describeSource(source)}`;
+  const { id: to } = source.key;
   const created = await journal.change({ text, action: 'account.create', resource: id.id, to }, () =>
     untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>
       azure.accounts.create(id, {
@@ -61,25 +55,27 @@ export async function createAccount(options: CreateOptions, operation: Operation
         sku,
         kind,
         identity: { type: 'UserAssigned', userAssignedIdentities: { [identity.id]: {} } },
-        encryption: withKey({ services: servicesOf(options) }, source, identity),
+        encryption: withKey({ services: servicesOf(options) }, source, identity.id),
       }),
     ),
   );
-  if (created) {
-    const used = created.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
-    if (!used || !sameResource(used, identity.id)) journal.note(`Azure's answer names another identity: ${used}`);
-    noteUnprotected(created, kind, journal);
-    return accountResult(created);
+  if (!created) {
+    const mode = source.pin === undefined ? 'automatic' : 'pinned';
+    return { account: id.id, keySource: 'Microsoft.Keyvault', key: to, mode, version: source.pin };
   }
-  const mode = source.pin === undefined ? 'automatic' : 'pinned';
-  return { account: id.id, keySource: 'Microsoft.Keyvault', key: to, mode, version: source.pin };
+  const used = created.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  if (!used || !sameResource(used, identity.id)) journal.note(`Azure's answer names another identity: ${used}`);
+  noteUnprotected(created, kind, journal);
+  return accountResult(created);
 }
 
-/** What an account has that is not made yet. */
-const NOT_MADE = {
-  ...{ tags: {}, systemPrincipalId: undefined, encryption: {} },
-  ...{ userAssignedIdentities: [], principalIds: {} },
-};
+function nameTaken({ account, key, identity }: CreateOptions): CmkError {
+  return new CmkError(
+    'NameTaken',
+    `There is an account ${account} already, and it does not use this key.`,
+    `Enable the key on it: cmk account enable ${account} --vault ${key.vault} --key ${key.key} --identity ${identity}`,
+  );
+}
 
 /**
  * Queues and tables are under the account's key only where that is asked for at creation, and only of standard general-purpose
@@ -102,19 +98,4 @@ function noteUnprotected(account: Account, kind: string, journal: Journal): void
   } else if (!account.endpoints?.includes('queue')) {
     journal.found(`a ${kind} account has no queues and no tables`);
   }
-}
-
-/** @throws {@link CmkError} `NameTaken` unless it is as it was to be created */
-function keepExisting(existing: Account, options: CreateOptions, plan: AccountPlan, journal: Journal): AccountResult {
-  const { name, resourceGroup, location } = existing;
-  const { key, identity } = options;
-  if (plan.write) {
-    throw new CmkError(
-      'NameTaken',
-      `There is an account ${name} already, and it does not use this key.`,
-      `Enable the key on it: cmk account enable ${name} --vault ${key.vault} --key ${key.key} --identity ${identity}`,
-    );
-  }
-  journal.found(`account ${name} in ${resourceGroup} (${location}); ${plan.why}`);
-  return accountResult(existing);
 }

@@ -1,13 +1,12 @@
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
-import type { Vault } from '../../vaults/vault-client.ts';
 import { ensureIdentity, ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { ensureOfficer, PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
-import { ensureKey, type WantedKey } from '../key/key-ensure.ts';
-import { checkExpiry, checkSize, usableVersion } from '../key/usable-key.ts';
+import { ensureKey } from '../key/key-ensure.ts';
+import { usableVersion } from '../key/usable-key.ts';
 import { checkName } from '../names.ts';
-import type { Azure, Operation } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import {
   findAccount,
   IDENTITY_TYPE,
@@ -29,14 +28,10 @@ export interface OnboardOptions extends Where {
   readonly vault: string;
   /** Resource group of a vault or identity that is to be created; undefined: the account's. */
   readonly keyGroup?: string | undefined;
-  readonly sku?: 'standard' | 'premium' | undefined;
   readonly key: string;
-  readonly wantedKey: WantedKey;
   readonly identity: string;
   /** `newest`, or a version; undefined: automatic. */
   readonly pin?: string | undefined;
-  /** The role on the key alone instead of on the vault. */
-  readonly roleOnKey?: boolean | undefined;
   readonly replaceIdentity?: boolean | undefined;
   readonly waitSeconds?: number | undefined;
 }
@@ -57,74 +52,51 @@ export interface Onboarding extends AccountResult {
  */
 export async function onboardAccount(options: OnboardOptions, operation: Operation): Promise<Onboarding> {
   const { azure, journal } = operation;
-  checkWords(options, azure.now());
+  const { keyGroup, pin, waitSeconds = PROPAGATION_SECONDS } = options;
+  const version = pin === 'newest' ? undefined : pin;
+  checkName('key', options.key);
+  if (keyGroup !== undefined) checkName('resourceGroup', keyGroup);
+  if (version !== undefined) checkName('version', version);
   const account = await findAccount(options.account, azure, options);
   journal.found(`account ${account.name} in ${account.resourceGroup} (${account.location})`);
   journal.found(COVERED);
   const { subscriptionId: subscription, location } = account;
-  const resourceGroup = options.keyGroup ?? account.resourceGroup;
-  const waitSeconds = options.waitSeconds ?? PROPAGATION_SECONDS;
-  await checkOnboarding(account, options, operation);
+  await checkOnboarding(account, version, options, operation);
 
   // A name is looked for everywhere before anything of that name is created.
-  const create = { subscription, resourceGroup };
-  const vault = await ensureVault({ name: options.vault, location, sku: options.sku, create }, operation);
+  const create = { subscription, resourceGroup: keyGroup ?? account.resourceGroup };
+  const vault = await ensureVault({ name: options.vault, location, create }, operation);
   const key = keyIn(vault, options.key, azure.cloud);
+  const keyName = `${vault.name}/${key.name}`;
+  let hasKey = false;
   if (vault.planned) {
     const text = `Key Vault Crypto Officer given to you on vault ${vault.name}`;
     journal.planned({ text, action: 'role.assign', resource: vault.id });
-  }
-  if (!vault.planned) await ensureOfficer(vault, key, waitSeconds, operation);
-  if (isVersion(options.pin) && !(journal.dryRun && journal.changed)) {
-    usableVersion(key, await azure.keys.listVersions(key), options.pin, azure.now());
-  }
-
-  const keyPlanned = vault.planned || !(await ensureKey(key, options.wantedKey, operation)).version;
-  if (vault.planned) {
-    journal.planned({ text: `key ${vault.name}/${key.name} created`, action: 'key.create', resource: key.id });
-    const text = `rotation policy of ${vault.name}/${key.name} set`;
-    if (options.wantedKey.policy !== 'none' && options.wantedKey.expiresOn !== 'never')
-      journal.planned({ text, action: 'key.setPolicy', resource: key.id });
+    journal.planned({ text: `key ${keyName} created`, action: 'key.create', resource: key.id });
+    journal.planned({ text: `rotation policy of ${keyName} set`, action: 'key.setPolicy', resource: key.id });
+  } else {
+    await ensureOfficer(vault, key, waitSeconds, operation);
+    if (version !== undefined && !(journal.dryRun && journal.changed)) {
+      usableVersion(key, await azure.keys.listVersions(key), version, azure.now());
+    }
+    hasKey = (await ensureKey(key, {}, operation)).version !== undefined;
   }
   const identity = await ensureIdentity({ name: options.identity, location, create }, operation);
-  const roleKey = options.roleOnKey ? key.name : undefined;
-  const { planned: _, ...known } = vault;
   const grantee = vault.planned ? { id: identity.id, name: identity.name } : identity;
-  await ensureIdentityRole(grantee, known, roleKey, operation);
+  await ensureIdentityRole(grantee, vault, undefined, operation);
 
   // In a dry run key and role may still be missing, and they are planned by now.
-  if (keyPlanned || !identity.principalId || (journal.dryRun && journal.changed)) {
-    const text = `${account.name} encrypted with ${vault.name}/${key.name}`;
+  if (!hasKey || !identity.principalId || (journal.dryRun && journal.changed)) {
+    const text = `${account.name} encrypted with ${keyName}`;
     journal.planned({ text, action: 'account.setKey', resource: account.id, to: key.id });
     return { ...accountResult(account), verification: undefined };
   }
-  const result = await enableAccount(
-    {
-      account: account.id,
-      key: { vault: vault.id, key: key.name, pin: options.pin },
-      identity: identity.id,
-      replaceIdentity: options.replaceIdentity,
-      roleGiven: true,
-      waitSeconds,
-    },
-    operation,
-  );
+  const { replaceIdentity } = options;
+  const choice = { vault: vault.id, key: key.name, pin };
+  const asked = { account: account.id, key: choice, identity: identity.id, replaceIdentity };
+  const result = await enableAccount({ ...asked, roleGiven: true, waitSeconds }, operation);
   if (journal.dryRun) return { ...result, verification: undefined };
   return { ...result, verification: await verifyAccount({ account: account.id }, operation) };
-}
-
-/**
- * What is wrong with the words alone, before anything is asked of Azure. Names of accounts, vaults and identities are
- * checked where they are looked for.
- *
- * @throws {@link CmkError}
- */
-function checkWords({ key, keyGroup, pin, wantedKey }: OnboardOptions, now: Date): void {
-  checkName('key', key);
-  if (keyGroup !== undefined) checkName('resourceGroup', keyGroup);
-  if (isVersion(pin)) checkName('version', pin);
-  if (wantedKey.size !== undefined) checkSize(wantedKey.size);
-  if (wantedKey.expiresOn !== 'never') checkExpiry(wantedKey.expiresOn, now);
 }
 
 /**
@@ -133,44 +105,26 @@ function checkWords({ key, keyGroup, pin, wantedKey }: OnboardOptions, now: Date
  *
  * @throws {@link CmkError}
  */
-async function checkOnboarding(account: Account, options: OnboardOptions, operation: Operation): Promise<void> {
+async function checkOnboarding(
+  account: Account,
+  version: string | undefined,
+  { vault: vaultName, key: keyName, identity: named, replaceIdentity = false }: OnboardOptions,
+  operation: Operation,
+): Promise<void> {
   const { azure } = operation;
-  const { key: keyName, pin, replaceIdentity = false } = options;
-  const vault = await lookForVault(options.vault, azure);
+  const vault = await lookForVault(vaultName, azure);
   if (vault) noteVault(vault, operation);
-  const identity = await lookForIdentity(options.identity, azure);
-  checkHardware(vault, options);
-  if (!vault && isVersion(pin)) {
+  const identity = await lookForIdentity(named, azure);
+  if (!vault && version !== undefined) {
     throw new CmkError(
       'UnknownVersion',
-      `There is no vault ${options.vault} yet, so that its key ${keyName} has no version ${pin}.`,
+      `There is no vault ${vaultName} yet, so that its key ${keyName} has no version ${version}.`,
       'Pin it to the version that is made: --pin alone.',
     );
   }
-  const vaultUri = vault?.uri ?? parseVault(options.vault)?.vaultUri ?? uriOf(options.vault, azure);
-  const id = identity?.id ?? unmade(account, options.identity);
-  const wanted = { vaultUri, keyName, pin: isVersion(pin) ? pin : undefined };
-  planEnable(account, wanted, { kind: 'userAssigned', id }, replaceIdentity);
-}
-
-/** Whether a version is named, which then has to be there. */
-function isVersion(pin: string | undefined): pin is string {
-  return pin !== undefined && pin !== 'newest';
-}
-
-function checkHardware(vault: Vault | undefined, { vault: name, sku, wantedKey }: OnboardOptions): void {
-  if (wantedKey.kty !== 'RSA-HSM' || (vault?.sku ?? sku) === 'premium') return;
-  throw new CmkError(
-    'ArgumentInvalid',
-    `A key in hardware (RSA-HSM) needs a premium vault, and ${name} ${vault ? 'is a standard one' : 'would be a standard one'}.`,
-    vault ? 'Name another vault, or take a key of type RSA.' : 'Add --premium.',
-  );
-}
-
-function uriOf(name: string, { cloud }: Azure): string {
-  return `https://${name.toLowerCase()}.${cloud.keyVaultSuffix}`;
-}
-
-function unmade({ subscriptionId, resourceGroup }: Account, name: string): string {
-  return name.startsWith('/') ? name : resourceId(subscriptionId, resourceGroup, IDENTITY_TYPE, name).id;
+  const unmadeUri = `https://${vaultName.toLowerCase()}.${azure.cloud.keyVaultSuffix}`;
+  const vaultUri = vault?.uri ?? parseVault(vaultName)?.vaultUri ?? unmadeUri;
+  const { subscriptionId, resourceGroup } = account;
+  const unmade = named.startsWith('/') ? named : resourceId(subscriptionId, resourceGroup, IDENTITY_TYPE, named).id;
+  planEnable(account, { vaultUri, keyName, pin: version }, identity?.id ?? unmade, replaceIdentity);
 }

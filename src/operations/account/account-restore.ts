@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { AuditFiles } from '../../audit/audit-files.ts';
-import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { recordsSince } from '../../audit/read-backwards.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
@@ -8,29 +7,16 @@ import { accountKeyUse } from '../../fleet/key-use.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
 import { KEY_GRANT, type KeyGrant, restoreKeyGrant } from '../../identities/key-grants.ts';
 import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
-import { placeOfRole } from '../../identities/role-grant.ts';
-import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
+import { vaultOfRole } from '../../identities/role-grant.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { recordDone } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findAccount, type Where } from '../resolve.ts';
-import { grantChange } from './account-revoke.ts';
+import { findAccount } from '../resolve.ts';
+import { type AccountBreakGlass, grantChange } from './account-revoke.ts';
 
-interface AccountRestoreOptions extends Where {
-  /** Name or ARM id. */
-  readonly account: string;
-  readonly reason: string;
-  readonly ticket?: string | undefined;
-  readonly audit: AppRecord['audit'];
+interface AccountRestoreOptions extends AccountBreakGlass {
   /** The audit trail, which says what was removed. */
   readonly trail: AuditFiles;
-}
-
-interface AccountRestoreResult {
-  /** ARM id. */
-  readonly account: string;
-  readonly restored: readonly KeyGrant[];
-  /** `written`, or why there is no audit record. */
-  readonly audit: string;
 }
 
 /** Common to the actions `account.revoke` and `account.restore`, as a record has them in its JSON. */
@@ -52,7 +38,7 @@ const ENTRY = z.object({
 export async function restoreAccount(
   { account: named, reason: why, ticket, audit, trail, ...where }: AccountRestoreOptions,
   { azure, journal }: Operation,
-): Promise<AccountRestoreResult> {
+): Promise<{ readonly account: string; readonly restored: readonly KeyGrant[]; readonly audit: string }> {
   const account = await findAccount(named, azure, where);
   const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
   const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];
@@ -65,12 +51,9 @@ export async function restoreAccount(
   }
   await removeLegacyRecords(account, legacy, { azure, journal });
   if (journal.dryRun || !journal.changed) return { account: account.id, restored, ...NOT_AUDITED };
-  const { caller, correlationId } = callBy(await azure.operator());
   const details = { why, ticket, restored, legacy: legacy.map(({ id }) => id) };
-  const about = { action: 'account.restore', reason: 'AccountRestored', resource: account.id };
-  const entry = { id: `account.restore/${correlationId}`, ...about, caller, correlationId, details };
-  const audited = await inTrail(audit(entry, AUDIT_WAIT_MS));
-  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
+  const entry = { action: 'account.restore', reason: 'AccountRestored', resource: account.id, details };
+  const audited = await recordDone(entry, audit, { azure, journal });
   journal.note('A role that is granted counts within ten minutes; Storage tries again by itself.');
   return { account: account.id, restored, audit: audited };
 }
@@ -90,13 +73,13 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
  * Grants by the records in tags. Principals who may not assign roles can write tags, so that a grant counts only for the
  * account's own identity in the vault of its key.
  */
-function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): LegacyRevocation['removed'] {
+function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): readonly KeyGrant[] {
   const identity = keyIdentity(account);
   const principalId = 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
   const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
   const grants = legacy.flatMap(({ removed }) => removed);
-  const isOwn = (grant: (typeof grants)[number]): boolean => {
-    const place = grant.kind === 'role' ? `https://${placeOfRole(grant.scope).vaultId.split('/').at(-1)}.` : grant.hsm;
+  const isOwn = (grant: KeyGrant): boolean => {
+    const place = grant.kind === 'role' ? `https://${vaultOfRole(grant.scope).split('/').at(-1)}.` : grant.hsm;
     return grant.principalId.toLowerCase() === principalId && (vaultUri?.startsWith(place.toLowerCase()) ?? false);
   };
   if (grants.every(isOwn)) return grants;
@@ -115,13 +98,8 @@ export async function removeLegacyRecords(
 ): Promise<void> {
   if (legacy.length === 0) return;
   const names = new Set(legacy.flatMap(({ tags }) => tags));
-  const ids = legacy.map(({ id }) => id).join(', ');
-  const change = {
-    text: `record of the revocation ${ids} removed`,
-    action: 'account.tag',
-    resource: account.id,
-  } as const;
-  await journal.change(change, async () => {
+  const text = `record of the revocation ${legacy.map(({ id }) => id).join(', ')} removed`;
+  await journal.change({ text, action: 'account.tag', resource: account.id }, async () => {
     // A PATCH replaces all tags, so they are read again right before it.
     const { tags } = await azure.accounts.get(account);
     const kept = Object.entries(tags).filter(([name]) => !names.has(name));

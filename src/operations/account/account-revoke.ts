@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
@@ -5,25 +6,28 @@ import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
 import { othersWithIdentity } from '../../identities/identity-sharing.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
-import type { KeyGrant } from '../../identities/key-grants.ts';
-import { readKeyGrants, removeKeyGrant } from '../../identities/key-grants.ts';
+import { type KeyGrant, readKeyGrants } from '../../identities/key-grants.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
-import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { type AppRecord, recordDone } from '../app-storage.ts';
 import type { Change } from '../journal.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
 
-interface AccountRevokeOptions extends Where {
+/** What revoking and restoring take. */
+export interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
   readonly account: string;
-  /** Whether to go on where other accounts have the same identity. */
-  readonly shared: boolean;
   readonly reason: string;
   readonly ticket?: string | undefined;
   readonly audit: AppRecord['audit'];
+}
+
+interface AccountRevokeOptions extends AccountBreakGlass {
+  /** Whether to go on where other accounts have the same identity. */
+  readonly shared: boolean;
 }
 
 interface AccountRevokeResult {
@@ -78,59 +82,53 @@ export async function revokeAccount(
     for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
     return { ...result, complete: false, ...NOT_AUDITED };
   }
-  const { caller, correlationId } = callBy(await azure.operator());
+  const correlationId = randomUUID();
   const details = { why, ticket, key: key.id, removes: removed, others };
   const record = (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
-    const about = { action: 'account.revoke', reason, resource: account.id, caller, correlationId, details };
+    const about = { action: 'account.revoke', reason, resource: account.id, correlationId, details };
     const entry = { id: `account.revoke/${correlationId}/${reason}`, ...about };
-    return inTrail(audit(entry, BREAK_GLASS_AUDIT_WAIT_MS));
+    return recordDone(entry, audit, { azure, journal }, BREAK_GLASS_AUDIT_WAIT_MS);
   };
   if ((await record('AccountRevocationBegun')) !== 'written') {
     journal.note(`A restore will find no record. To grant by hand what this removes: ${JSON.stringify(removed)}`);
   }
-  for (const grant of removed) await journal.change(grantChange(grant, 'remove'), () => removeKeyGrant(grant, azure));
+  for (const grant of removed) {
+    await journal.change(grantChange(grant, 'remove'), () => azure.roles.remove(grant.scope, grant.name));
+  }
   const left = await readKeyGrants(principalId, key, azure);
   for (const grant of left) journal.note(`${grantChange(grant, 'remove').text}: NOT done; run the same command again.`);
   const audited = await record(left.length === 0 ? 'AccountRevoked' : 'AccountRevocationIncomplete');
-  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
   return { ...result, complete: left.length === 0, audit: audited };
 }
 
+/** The key of an account, and the principal that Storage reads it as. */
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
   const use = accountKeyUse(account.encryption);
   if (!use) {
     const message = `${account.name}: ${REASONS.AccountNotManaged}`;
     throw new CmkError('AccountNotManaged', message, 'On keys of Microsoft there is no access that could be removed.');
   }
-  const identity = keyIdentity(account);
-  if (parseVault(use.vaultUri)?.kind === 'managedHsm' || !('principalId' in identity)) {
-    const why =
-      'missing' in identity
-        ? identity.missing
-        : 'unknown' in identity
-          ? identity.unknown
-          : `The key of ${account.name} is in a Managed HSM, where this command revokes no account.`;
+  const refuse = (why: string): CmkError => {
     const nextStep = 'Revoke the key, disable an encryption scope of the account, or remove the access by hand.';
-    throw new CmkError('AccountNotRevocable', `${why} Nothing was changed.`, nextStep);
+    return new CmkError('AccountNotRevocable', `${why} Nothing was changed.`, nextStep);
+  };
+  const identity = keyIdentity(account);
+  if ('missing' in identity) throw refuse(identity.missing);
+  if ('unknown' in identity) throw refuse(identity.unknown);
+  if (parseVault(use.vaultUri)?.kind === 'managedHsm') {
+    throw refuse(`The key of ${account.name} is in a Managed HSM, where this command revokes no account.`);
   }
   const vault = await findVault(use.vaultUri, azure);
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
 }
 
 export function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
-  const { principalId } = grant;
-  const verb = did === 'remove' ? 'removed' : 'restored';
-  const of = did === 'remove' ? { from: principalId } : { to: principalId };
-  if (grant.kind === 'policy') {
-    const text = `key permissions ${grant.keyPermissions.join(', ')} of ${principalId} on ${lastName(grant.vault)} ${verb}`;
-    return { text, action: did === 'remove' ? 'policy.remove' : 'policy.add', resource: grant.vault, ...of };
-  }
+  const { principalId, name } = grant;
   const scope = grant.kind === 'role' ? grant.scope : `${grant.hsm}${grant.scope}`;
   const at = scope.replace(/^.*\/vaults\/|^https:\/\//i, '');
-  return {
-    text: `role of ${principalId} on ${at} ${verb}`,
-    action: did === 'remove' ? 'role.remove' : 'role.assign',
-    resource: `${scope}/providers/Microsoft.Authorization/roleAssignments/${grant.name}`,
-    ...of,
-  };
+  const of = `role of ${principalId} on ${at}`;
+  const resource = `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
+  return did === 'remove'
+    ? { text: `${of} removed`, action: 'role.remove', resource, from: principalId }
+    : { text: `${of} restored`, action: 'role.assign', resource, to: principalId };
 }

@@ -14,6 +14,7 @@ import { checkKeyAccess, identityState } from '../../identities/check-key-access
 import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
+import { readDrift } from '../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
 import { type ChecklistLine, checklist, type FileServiceAnswer } from './checklist.ts';
@@ -54,8 +55,10 @@ export async function verifyAccount(
   ]);
   const { use, key } = subject;
   const vault = use && (await vaults(use.vaultUri));
+  // What is required of this account, and exempted, is not asked: this checks an account, not a fleet.
+  const drift = readDrift({}, azure.cloud);
   const rules: Rules = {
-    ...{ now: azure.now(), drift: DRIFT, contests: [] },
+    ...{ now: azure.now(), drift, contests: [] },
     ...{ wantedSubscriptions: undefined, wantedWatches: [] },
   };
   const findings = [
@@ -93,22 +96,6 @@ async function askFileService(account: Account, { shares, fileService }: Azure):
     return { failure: describeFailure(error) };
   }
 }
-
-/** What is required of this account, and exempted, is not asked: this checks an account, not a fleet. */
-const DRIFT: Rules['drift'] = {
-  problems: [],
-  autofix: [],
-  require: [],
-  exemptions: [],
-  keyMinBits: 0,
-  requireHsm: false,
-  usageWorkspace: undefined,
-  functionAppId: undefined,
-  storageAccountId: undefined,
-  sharedZones: undefined,
-  watchChanges: false,
-  systemTopics: {},
-};
 
 /** The same answer for the same question, asked once. */
 function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T> {

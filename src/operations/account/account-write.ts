@@ -18,11 +18,11 @@ export interface AccountResult {
   readonly version: string | undefined;
 }
 
-export function accountResult(account: Account): AccountResult {
-  const use = accountKeyUse(account.encryption);
+export function accountResult({ id, encryption }: Account): AccountResult {
+  const use = accountKeyUse(encryption);
   return {
-    account: account.id,
-    keySource: account.encryption.keySource ?? 'Microsoft.Storage',
+    account: id,
+    keySource: encryption.keySource ?? 'Microsoft.Storage',
     key: use && formatKeyIdentifier(use),
     mode: use && (use.pinned === undefined ? 'automatic' : 'pinned'),
     version: use?.current ?? use?.pinned,
@@ -42,33 +42,34 @@ export async function applyPlan(
   text: string,
   operation: Operation,
   waitSeconds = PROPAGATION_SECONDS,
-): Promise<Account> {
+): Promise<AccountResult> {
   const { azure, journal } = operation;
   if (!plan.write) {
     journal.found(plan.why);
-    return account;
+    return accountResult(account);
   }
-  const change = {
-    encryption: plan.encryption,
-    ...(plan.identity ? { identity: plan.identity } : {}),
-    ...(plan.tags ? { tags: plan.tags } : {}),
-  };
-  const [from, to] = [keyIn(account.encryption), keyIn(plan.encryption)];
+  const { encryption, identity, tags } = plan;
+  const change = { encryption, ...(identity ? { identity } : {}), ...(tags ? { tags } : {}) };
+  const [from, to] = [keyIn(account.encryption), keyIn(encryption)];
   const updated = await journal.change({ text, action: 'account.setKey', resource: account.id, from, to }, () =>
     untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, change)),
   );
-  if (!updated) return account;
-  requireSame(plan, updated);
+  if (!updated) return accountResult(account);
+  // The answer is the proof: it has to show what was written.
+  const shown = keyIn(updated.encryption);
+  if (shown.toLowerCase() !== to.toLowerCase()) {
+    const nextStep = `Look at it again: cmk account verify ${updated.name}`;
+    throw new CmkError('NotProven', `Azure took the change, but its answer shows: ${shown}`, nextStep);
+  }
   const version = accountKeyUse(updated.encryption)?.current;
   if (version) journal.found(`${account.name} now uses version ${version}`);
-  return updated;
+  return accountResult(updated);
 }
 
 /** The key of these settings, with the version that they pin; `Microsoft.Storage` for Microsoft's own. */
 function keyIn(encryption: Account['encryption']): string {
   const use = accountKeyUse(encryption);
-  if (!use) return 'Microsoft.Storage';
-  return [use.vaultUri, 'keys', use.keyName, ...(use.pinned === undefined ? [] : [use.pinned])].join('/');
+  return use ? formatKeyIdentifier(use, use.pinned) : 'Microsoft.Storage';
 }
 
 /**
@@ -86,19 +87,5 @@ export function untilStorageHasAccess<T>(seconds: number, operation: Operation, 
         'Run the same command again: what is done stays done. If it stays, look at the role of the identity and at the firewall of the vault.',
     },
     attempt,
-  );
-}
-
-/** The answer is the proof: it has to show what was written. */
-function requireSame({ encryption }: Extract<AccountPlan, { write: true }>, answer: Account): void {
-  const [wanted, got] = [encryption, answer.encryption].map(
-    ({ keySource, keyVaultProperties: key }) =>
-      `${keySource} ${keySource?.toLowerCase() === 'microsoft.keyvault' ? `${key?.keyVaultUri?.replace(/\/$/, '')} ${key?.keyName} ${key?.keyVersion ?? ''}` : ''}`,
-  );
-  if (wanted?.toLowerCase() === got?.toLowerCase()) return;
-  throw new CmkError(
-    'NotProven',
-    `Azure took the change, but its answer shows: ${got}`,
-    `Look at it again: cmk account verify ${answer.name}`,
   );
 }

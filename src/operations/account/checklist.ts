@@ -1,7 +1,7 @@
 import { describe, type Failure } from '../../azure/failure.ts';
 import { known, type Part } from '../../azure/read-or-why.ts';
 import { splitScope } from '../../azure/resource-id.ts';
-import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
+import type { AccountSubject, VaultSubject } from '../../drift/checks/subjects.ts';
 import type { Finding } from '../../drift/report.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
@@ -17,12 +17,8 @@ export interface ChecklistLine {
   readonly fix?: string;
 }
 
-/** What the file service said, or why it could not be asked. */
-export type FileServiceAnswer =
-  | { readonly served: string }
-  /** The account has no share to ask about. */
-  | { readonly served: undefined }
-  | { readonly failure: Failure };
+/** The share that is served, none where the account has no share, or why it could not be asked. */
+export type FileServiceAnswer = { readonly served: string | undefined } | { readonly failure: Failure };
 
 interface Verified {
   readonly subject: AccountSubject;
@@ -35,92 +31,80 @@ interface Verified {
 }
 
 /** Findings in a few lines, each with what to do about it for this very account. */
-export function checklist(verified: Verified): ChecklistLine[] {
-  const { subject, fileService } = verified;
-  const { use, key, account } = subject;
+export function checklist({ subject, vault, identity, scopes, findings, fileService }: Verified): ChecklistLine[] {
+  const { use, key, account, access } = subject;
   const served = fileServiceLine(fileService, account.name);
   if (!use || !key) {
     const fix = `cmk account enable ${account.name} --vault <vault> --key <key> --identity <identity>`;
     return [{ check: 'key source', state: 'failed', detail: 'Microsoft-managed keys', fix }, served];
   }
-  const held = use.current ?? use.pinned;
-  const mode = use.pinned === undefined ? 'automatic' : 'pinned';
-  const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   const line = (check: string, reasons: readonly Reason[], detail: string, unknown?: string): ChecklistLine => {
-    const found = verified.findings.filter(({ reason }) => reasons.some((one) => one === reason));
-    const [first] = reasons.flatMap((reason) => found.filter((one) => one.reason === reason));
+    const [first] = reasons.flatMap((reason) => findings.filter((one) => one.reason === reason));
     if (!first) return unknown ? { check, state: 'unknown', detail: unknown } : { check, state: 'ok', detail };
     const { scope: of } = splitScope(first.resource);
-    return { check, state: 'failed', detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, subject) };
+    const state = first.severity === 'advice' && /OnServiceKey$/.test(first.reason) ? 'advice' : 'failed';
+    return { check, state, detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, subject) };
   };
-  const findingOf = (reason: Reason) => verified.findings.find((finding) => finding.reason === reason);
-  const underKey = (check: string, reason: Reason): ChecklistLine => {
-    const made = line(check, [reason], 'under the key of the account');
-    return findingOf(reason)?.severity === 'advice' ? { ...made, state: 'advice' } : made;
-  };
+  const held = use.current ?? use.pinned;
+  const unheld = held === undefined ? 'Storage does not say which version it uses.' : undefined;
+  const noVersion = key.state === 'present' ? (unreadOf(key.versions) ?? unheld) : 'There is no key to check.';
+  const material = known(key.material);
+  const bits = material?.size === undefined ? '' : ` ${material.size}`;
+  const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  const noIdentity = access?.reason === 'IdentityMissing' || access?.reason === 'IdentityDeleted';
+  const untold = access?.ready === 'unknown' ? access.missing.join(' ') : undefined;
+  const unseen = vault && !known(vault.properties) ? 'Your sign-in does not see the vault.' : undefined;
+  const onServiceKey = 'under the key of the account';
+  const hasScopeLine = 'unread' in scopes || findings.some(({ reason }) => reason === 'ScopeNotCustomerManaged');
   return [
     { check: 'key source', state: 'ok', detail: `Key Vault, ${formatKeyIdentifier(use)}` },
-    line('key', ['KeyDeleted', 'UnsupportedKey'], materialOf(key), unreadOf(key.material)),
-    line('version usable', ['RevocationOpen', 'KeyDisabled', 'KeyExpired'], `${held}`, noVersion(key, held)),
+    line(
+      'key',
+      ['KeyDeleted', 'UnsupportedKey'],
+      material ? `${material.type}${bits}` : 'Key Vault does not show its type.',
+      unreadOf(key.material),
+    ),
+    line('version usable', ['RevocationOpen', 'KeyDisabled', 'KeyExpired'], `${held}`, noVersion),
     line(
       'version newest',
       ['StaleKeyVersion', 'LaggingAutomaticVersion', 'ScopeStaleKeyVersion'],
-      mode,
-      noVersion(key, held),
+      use.pinned === undefined ? 'automatic' : 'pinned',
+      noVersion,
     ),
     line(
       'identity',
       ['IdentityMissing', 'IdentityDeleted'],
       chosen?.split('/').at(-1) ?? 'system-assigned',
-      whyUnknown(verified.identity),
+      identity?.is === 'unknown' ? identity.why : undefined,
     ),
-    line('role on the key', ['IdentityWithoutRole'], 'may read, wrap and unwrap', noAccess(subject)),
-    line('purge protection', ['PurgeProtectionOff', 'SoftDeleteOff'], 'on, with soft delete', unseen(verified.vault)),
-    ...(account.endpoints?.includes('queue') ? [underKey('queues', 'QueueOnServiceKey')] : []),
-    ...(account.endpoints?.includes('table') ? [underKey('tables', 'TableOnServiceKey')] : []),
-    ...('unread' in verified.scopes || findingOf('ScopeNotCustomerManaged')
-      ? [line('encryption scopes', ['ScopeNotCustomerManaged'], '', unreadOf(verified.scopes))]
-      : []),
+    line(
+      'role on the key',
+      ['IdentityWithoutRole'],
+      'may read, wrap and unwrap',
+      !access || noIdentity ? 'There is no identity to check.' : untold,
+    ),
+    line(
+      'purge protection',
+      ['PurgeProtectionOff', 'SoftDeleteOff'],
+      'on, with soft delete',
+      (vault && unreadOf(vault.properties)) ?? unseen,
+    ),
+    ...(account.endpoints?.includes('queue') ? [line('queues', ['QueueOnServiceKey'], onServiceKey)] : []),
+    ...(account.endpoints?.includes('table') ? [line('tables', ['TableOnServiceKey'], onServiceKey)] : []),
+    ...(hasScopeLine ? [line('encryption scopes', ['ScopeNotCustomerManaged'], '', unreadOf(scopes))] : []),
     served,
   ];
 }
 
 /** What repairs it: the finding's own command or words, but where this account shows more. */
 function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use, key }: AccountSubject): string {
-  const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
-  const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;
   if (reason === 'LaggingAutomaticVersion') {
     return `cmk account pin ${account.name} moves it now, and cmk account unpin makes it automatic again`;
   }
-  if (reason === 'UnsupportedKey') return `cmk account change-key ${account.name} ${where} --key <key>`;
-  if (reason === 'IdentityMissing') return command ?? enable;
-  return reason === 'IdentityDeleted' ? `${enable} --replace-identity` : (command ?? fix);
-}
-
-function materialOf({ material }: KeySubject): string {
-  const read = known(material);
-  return read ? `${read.type}${read.size === undefined ? '' : ` ${read.size}`}` : 'Key Vault does not show its type.';
-}
-
-function noVersion({ versions, state }: KeySubject, held: string | undefined): string | undefined {
-  if (state !== 'present') return 'There is no key to check.';
-  return unreadOf(versions) ?? (held === undefined ? 'Storage does not say which version it uses.' : undefined);
-}
-
-function whyUnknown(identity: IdentityState | undefined): string | undefined {
-  return identity?.is === 'unknown' ? identity.why : undefined;
-}
-
-function noAccess({ access }: AccountSubject): string | undefined {
-  if (!access || access.reason === 'IdentityMissing' || access.reason === 'IdentityDeleted') {
-    return 'There is no identity to check.';
-  }
-  return access.ready === 'unknown' ? access.missing.join(' ') : undefined;
-}
-
-function unseen(vault: VaultSubject | undefined): string | undefined {
-  if (!vault) return undefined;
-  return unreadOf(vault.properties) ?? (known(vault.properties) ? undefined : 'Your sign-in does not see the vault.');
+  if (reason !== 'IdentityMissing' && reason !== 'IdentityDeleted') return command ?? fix;
+  const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
+  const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;
+  return reason === 'IdentityDeleted' ? `${enable} --replace-identity` : (command ?? enable);
 }
 
 function unreadOf(part: Part<unknown>): string | undefined {

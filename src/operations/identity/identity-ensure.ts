@@ -1,11 +1,9 @@
-import { CmkError } from '../../errors.ts';
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
-import { ensureRole, planStorageRole } from './role-ensure.ts';
+import { IDENTITY_TYPE, lookForIdentity, placeToCreate, type Where } from '../resolve.ts';
+import { changeOf, ensureRole } from './role-ensure.ts';
 
 interface IdentityOptions extends Where {
   /** Name or ARM id. */
@@ -17,7 +15,7 @@ interface IdentityOptions extends Where {
 }
 
 /** An identity; in a dry run one that is not there yet has no principal. */
-type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
+type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & { readonly principalId?: string | undefined };
 
 export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Operation): Promise<EnsuredIdentity> {
   const found = await lookForIdentity(wanted.name, azure, wanted);
@@ -25,20 +23,10 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
     journal.found(`identity ${found.name} (${found.location})`);
     return found;
   }
-  checkName('identity', wanted.name);
-  const { name, location } = wanted;
-  const place = wanted.create ?? wanted;
-  const { resourceGroup } = place;
-  if (!resourceGroup || !location) {
-    const lacking = resourceGroup ? ['region', '--location <region>'] : ['resource group', '--resource-group <group>'];
-    throw new CmkError(
-      'ArgumentInvalid',
-      `Your sign-in sees no identity ${name}, and to create it a ${lacking[0]} is needed.`,
-      `Add ${lacking[1]}; or, if it is there, ask for Reader on it.`,
-    );
-  }
-  const id = resourceId(await subscriptionFor(azure, place), resourceGroup, IDENTITY_TYPE, name);
-  const text = `identity ${name} created in ${resourceGroup} (${location})`;
+  const { name, create: place = wanted } = wanted;
+  const asked = { ...place, location: wanted.location };
+  const { id, location } = await placeToCreate('identity', IDENTITY_TYPE, name, asked, azure);
+  const text = `identity ${name} created in ${id.resourceGroup} (${location})`;
   const created = await journal.change({ text, action: 'identity.create', resource: id.id }, () =>
     azure.identities.create(id, location),
   );
@@ -51,13 +39,14 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
  * @param key the one key, for a vault that holds other keys too
  */
 export async function ensureIdentityRole(
-  identity: EnsuredIdentity,
+  { id, name, principalId }: EnsuredIdentity,
   vault: Vault,
   key: string | undefined,
   operation: Operation,
 ): Promise<void> {
+  const grantee = { principalId: principalId ?? id, principalType: 'ServicePrincipal', name } as const;
+  const wanted = { role: ENCRYPTION_USER, grantee, vault, key };
   // Only a dry run leaves an identity unmade.
-  if (!identity.principalId) return planStorageRole(identity, vault, key, operation);
-  const { principalId, name } = identity;
-  await ensureRole(ENCRYPTION_USER, { principalId, principalType: 'ServicePrincipal', name }, vault, key, operation);
+  if (!principalId) operation.journal.planned(changeOf(wanted));
+  else await ensureRole(wanted, operation);
 }

@@ -1,8 +1,9 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
+import { accessReader } from '../../identities/check-key-access.ts';
 import { grantAccess } from '../../identities/grant-access.ts';
-import { missingPermissions } from '../../identities/key-access.ts';
+import { type MissingRights, missingRights } from '../../identities/key-access.ts';
 import {
   CRYPTO_OFFICER,
   ENCRYPTION_USER,
@@ -10,9 +11,6 @@ import {
   roleNameIn,
   STORAGE_PERMISSIONS,
 } from '../../identities/key-roles.ts';
-import { whyUntold } from '../../identities/local-access.ts';
-import { LocalAccessReader } from '../../identities/local-access-reader.ts';
-import { lackingActions } from '../../identities/role-grant.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Change } from '../journal.ts';
@@ -32,19 +30,21 @@ export interface Grantee {
   readonly name: string;
 }
 
+/** A role on a vault or a Managed HSM, or on one key of it. */
+interface WantedRole {
+  readonly role: KeyRole;
+  readonly grantee: Grantee;
+  readonly vault: Vault;
+  /** Name of the key that the role is to be confined to. */
+  readonly key: string | undefined;
+}
+
 /**
- * Assigns a role on a vault or a Managed HSM, or on one key of it, unless the principal has a role as good. One that may come
- * from a group of a Managed HSM is assigned all the same, so as to be certain.
- *
- * @param key name of the key that the role is to be confined to
+ * Assigns a role, unless the principal has a role as good. One that may come from a group of a Managed HSM is assigned all the
+ * same, so as to be certain.
  */
-export async function ensureRole(
-  role: KeyRole,
-  grantee: Grantee,
-  vault: Vault,
-  key: string | undefined,
-  operation: Operation,
-): Promise<void> {
+export async function ensureRole(wanted: WantedRole, operation: Operation): Promise<void> {
+  const { role, grantee, vault, key } = wanted;
   const { journal } = operation;
   // It becomes a part of a path: `..` would be another place.
   if (key !== undefined) checkName('key', key);
@@ -54,91 +54,55 @@ export async function ensureRole(
     );
     return;
   }
-  const { has } = await lookForRole(role, grantee, vault, key, operation);
-  if (has === true) journal.found(foundText(role, grantee.name, vault, key));
-  else await give(role, grantee, vault, key, operation);
+  const { lacking } = await lackingRights(wanted, operation);
+  if (lacking.length > 0) await give(wanted, operation);
+  else journal.found(foundText(wanted));
 }
 
-/** What {@link ensureRole} would do for an identity that is not there yet. */
-export function planStorageRole(
-  { id, name }: { readonly id: string; readonly name: string },
-  vault: Vault,
-  key: string | undefined,
-  { journal }: Operation,
-): void {
-  journal.planned(changeOf(ENCRYPTION_USER, { principalId: id, name }, vault, key));
-}
-
-function placeOf({ name, accessModel }: Vault, key: string | undefined): string {
+function placeOf({ vault: { name, accessModel }, key }: WantedRole): string {
   if (key !== undefined) return `key ${name}/${key}`;
   return accessModel === 'local' ? `the keys of Managed HSM ${name}` : `vault ${name}`;
 }
 
-const policyText = (name: string, vault: Vault): string =>
-  `access policy of ${vault.name} lets ${name} get, wrap and unwrap`;
+const policyText = ({ grantee, vault }: WantedRole): string =>
+  `access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`;
 
-function foundText(role: KeyRole, name: string, vault: Vault, key: string | undefined): string {
+function foundText(wanted: WantedRole): string {
+  const { role, grantee, vault } = wanted;
   return vault.accessModel === 'accessPolicies'
-    ? `an ${policyText(name, vault)}`
-    : `${name} has what ${roleNameIn(role, vault)} allows on ${placeOf(vault, key)}`;
+    ? `an ${policyText(wanted)}`
+    : `${grantee.name} has what ${roleNameIn(role, vault)} allows on ${placeOf(wanted)}`;
 }
 
-function changeOf(
-  role: KeyRole,
-  { principalId: to, name }: Omit<Grantee, 'principalType'>,
-  vault: Vault,
-  key: string | undefined,
-): Change {
+/** ARM id of what the role is assigned on. */
+const scopeOf = ({ vault: { id }, key }: WantedRole): string => (key === undefined ? id : `${id}/keys/${key}`);
+
+export function changeOf(wanted: WantedRole): Change {
+  const { role, grantee, vault } = wanted;
+  const { principalId: to, name } = grantee;
   if (vault.accessModel === 'accessPolicies') {
-    return { text: policyText(name, vault), action: 'policy.add', resource: vault.id, to };
+    return { text: policyText(wanted), action: 'policy.add', resource: vault.id, to };
   }
-  const text = `${roleNameIn(role, vault)} given to ${name} on ${placeOf(vault, key)}`;
-  return { text, action: 'role.assign', resource: key === undefined ? vault.id : `${vault.id}/keys/${key}`, to };
+  const text = `${roleNameIn(role, vault)} given to ${name} on ${placeOf(wanted)}`;
+  return { text, action: 'role.assign', resource: scopeOf(wanted), to };
 }
 
-/** Who may not look finds out by trying. */
-async function lookForRole(
-  role: KeyRole,
-  { principalId }: Grantee,
-  vault: Vault,
-  key: string | undefined,
+/** Where rights cannot be read, granting them shows whether the caller may. */
+async function lackingRights(
+  { role, grantee: { principalId }, vault, key }: WantedRole,
   { azure, journal }: Operation,
-): Promise<{ readonly has: boolean | 'unknown'; readonly why?: string }> {
-  if (vault.accessModel === 'accessPolicies') {
-    return { has: missingPermissions(principalId, vault.policies).length === 0 };
-  }
-  if (vault.accessModel === 'local') {
-    const reader = new LocalAccessReader(managed(vault, azure.cloud), azure, undefined);
-    const access = key === undefined ? await reader.ofAllKeys() : await reader.ofKey(key);
-    const scope = key === undefined ? '/keys' : `/keys/${key}`;
-    const lacking = lackingActions(role.local.dataActions, principalId, scope, access.grants);
-    if (lacking.length === 0) return { has: true };
-    const why = key === undefined ? undefined : whyUntold(lacking, key, access);
-    return why === undefined ? { has: false } : { has: 'unknown', why };
-  }
-  const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+): Promise<MissingRights> {
+  const access = await accessReader(managed(vault, azure.cloud), vault, azure)(principalId, key);
+  if (access.model === 'unknown') journal.note(access.why);
+  return missingRights(principalId, { vaultId: vault.id, name: key }, access, role);
+}
+
+async function give(wanted: WantedRole, { azure, journal }: Operation): Promise<void> {
   try {
-    const grants = await azure.authorization.grantsTo(principalId, scope);
-    return { has: lackingActions(role.dataActions, principalId, scope, grants).length === 0 };
+    await journal.change(changeOf(wanted), () => write(wanted, azure));
   } catch (error) {
     if (describeFailure(error).kind !== 'forbidden') throw error;
-    journal.note(`Your sign-in may not list the role assignments at ${scope}.`);
-    return { has: false };
-  }
-}
-
-async function give(
-  role: KeyRole,
-  grantee: Grantee,
-  vault: Vault,
-  key: string | undefined,
-  { azure, journal }: Operation,
-): Promise<void> {
-  const change = changeOf(role, grantee, vault, key);
-  try {
-    await journal.change(change, () => write(role, grantee, vault, key, azure));
-  } catch (error) {
-    if (describeFailure(error).kind !== 'forbidden') throw error;
+    const { role, grantee, vault, key } = wanted;
     const { principalId, principalType } = grantee;
     const isLocal = vault.accessModel === 'local';
     const own = managed(vault, azure.cloud);
@@ -148,31 +112,24 @@ async function give(
     throw new CmkError(
       'MissingPermission',
       isLocal
-        ? `Your sign-in may not give local roles on ${placeOf(vault, key)}; roles in Azure count for nothing there.`
-        : `Your sign-in may not give access to ${placeOf(vault, key)}.`,
+        ? `Your sign-in may not give local roles on ${placeOf(wanted)}; roles in Azure count for nothing there.`
+        : `Your sign-in may not give access to ${placeOf(wanted)}.`,
       `Ask ${who} of ${vault.name}: ${command === undefined ? otherwise : commandOr(command, otherwise)}`,
       { cause: error },
     );
   }
 }
 
-async function write(
-  role: KeyRole,
-  { principalId, principalType }: Grantee,
-  vault: Vault,
-  key: string | undefined,
-  { vaults, roles, localRoles, cloud }: Azure,
-): Promise<void> {
+async function write(wanted: WantedRole, { vaults, roles, localRoles, cloud }: Azure): Promise<void> {
+  const { role, grantee, vault, key } = wanted;
+  const { principalId, principalType } = grantee;
   if (vault.accessModel === 'accessPolicies') {
     const id = resourceId(vault.subscriptionId, vault.resourceGroup, VAULT_TYPE, vault.name);
     await vaults.addPolicy(id, vault.tenantId, principalId, STORAGE_PERMISSIONS);
   } else if (vault.accessModel === 'local') {
     const scope = key === undefined ? '/keys' : (`/keys/${key}` as const);
     await localRoles.give(managed(vault, cloud), scope, principalId, role.local.id);
-  } else {
-    const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
-    await roles.create({ role, scope, principalId, principalType });
-  }
+  } else await roles.create({ role, scope: scopeOf(wanted), principalId, principalType });
 }
 
 /**
@@ -191,13 +148,14 @@ export async function ensureOfficer(
   const { azure, journal } = operation;
   const { objectId, kind, name } = await azure.operator();
   const grantee: Grantee = { principalId: objectId, principalType: kind, name };
+  const wanted = { role: CRYPTO_OFFICER, grantee, vault, key: undefined };
+  const ofKey = { ...wanted, key: key.name };
   const changedBefore = journal.entries.length;
-  const inHsm =
-    vault.accessModel === 'local' ? await lookForRole(CRYPTO_OFFICER, grantee, vault, key.name, operation) : undefined;
-  if (inHsm?.has === true) journal.found(foundText(CRYPTO_OFFICER, name, vault, key.name));
-  else if (inHsm?.has === 'unknown') {
-    journal.note(`Whether ${name} may manage keys of ${vault.name} is not known. ${inHsm.why}`);
-  } else await ensureRole(CRYPTO_OFFICER, grantee, vault, undefined, operation);
+  const inHsm = vault.accessModel === 'local' && (await lackingRights(ofKey, operation));
+  if (inHsm && inHsm.lacking.length === 0) journal.found(foundText(ofKey));
+  else if (inHsm && inHsm.untold !== undefined) {
+    journal.note(`Whether ${name} may manage keys of ${vault.name} is not known. ${inHsm.untold}`);
+  } else await ensureRole(wanted, operation);
   const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
   if (journal.dryRun) return;
   await patiently(

@@ -31,22 +31,20 @@ export async function awaitMoves(
 ): Promise<Moves> {
   const end = azure.now().getTime() + seconds * 1_000;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    const radius = await blastRadiusOf(key, azure, environment, READ_MS);
-    const moves = movesIn(radius, version);
-    const { moved, waiting } = moves;
-    const all = moved.length + waiting.length;
-    if (waiting.length === 0 || azure.now().getTime() + pauseMs > end) {
-      journal.found(`${moved.length} of ${all} accounts and scopes use ${version}`);
-      if (waiting.length > 0)
-        journal.note(
-          `Not yet: ${nameFirst(waiting, 5)}. \`cmk key show ${key.name} ${vaultOption(key.vault)}\` shows them.`,
-        );
-      if (!moves.complete) journal.note('There may be more: not everything could be read.');
-      return moves;
+    const moves = movesIn(await blastRadiusOf(key, azure, environment, READ_MS), version);
+    const { moved, waiting, complete } = moves;
+    const total = moved.length + waiting.length;
+    if (waiting.length > 0 && azure.now().getTime() + pauseMs <= end) {
+      const text = `for ${waiting.length} of ${total} accounts and scopes to use ${version}: ${nameFirst(waiting, 5)}`;
+      journal.waiting(text, { done: moved.length, total });
+      await azure.sleep(pauseMs);
+      continue;
     }
-    const text = `for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${nameFirst(waiting, 5)}`;
-    journal.waiting(text, { done: moved.length, total: all });
-    await azure.sleep(pauseMs);
+    journal.found(`${moved.length} of ${total} accounts and scopes use ${version}`);
+    const show = `cmk key show ${key.name} ${vaultOption(key.vault)}`;
+    if (waiting.length > 0) journal.note(`Not yet: ${nameFirst(waiting, 5)}. \`${show}\` shows them.`);
+    if (!complete) journal.note('There may be more: not everything could be read.');
+    return moves;
   }
 }
 
@@ -55,10 +53,9 @@ function movesIn({ accounts, unread }: BlastRadius, version: string): Moves {
     ...(mode === 'scopesOnly' ? [] : [{ name, used }]),
     ...scopes.map((scope) => ({ name: `${name}/${scope.name}`, used: scope.version })),
   ]);
-  const isThere = ({ used }: { used: string | undefined }): boolean => used?.toLowerCase() === version.toLowerCase();
-  return {
-    moved: uses.filter(isThere).map(({ name }) => name),
-    waiting: uses.filter((use) => !isThere(use)).map(({ name }) => name),
-    complete: unread.length === 0,
-  };
+  const { there = [], waiting = [] } = Object.groupBy(uses, ({ used }) =>
+    used?.toLowerCase() === version.toLowerCase() ? 'there' : 'waiting',
+  );
+  const names = (of: typeof uses): string[] => of.map(({ name }) => name);
+  return { moved: names(there), waiting: names(waiting), complete: unread.length === 0 };
 }

@@ -6,14 +6,14 @@ import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts
 import { addDuration } from '../../time/duration.ts';
 import { CLOCKS_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { checkExpiry, checkSize, checkSupported, nameOf, refuseDeleted, usableVersion } from './usable-key.ts';
+import { checkExpiry, checkSupported, nameOf, refuseDeleted, usableVersion } from './usable-key.ts';
 
 export interface WantedKey {
   /** Undefined: RSA for a new key (RSA-HSM in a Managed HSM), and whatever it is for one that is there. */
   readonly kty?: 'RSA' | 'RSA-HSM' | undefined;
   /** Bits; undefined: 2048 for a new key. */
   readonly size?: number | undefined;
-  /** When the version that is made, or that is there without an expiry, expires; undefined: a new one in two years. */
+  /** When a version that is made expires; undefined: in two years. */
   readonly expiresOn?: Date | 'never' | undefined;
   /** Undefined: for a new key, that it is rotated before it expires. */
   readonly policy?: WantedPolicy | 'none' | undefined;
@@ -38,7 +38,7 @@ export interface EnsuredKey {
 /** Makes sure of a key that Storage can use: creates it, or checks the one that is there, which cannot be changed. */
 export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: Operation): Promise<EnsuredKey> {
   const { azure, journal } = operation;
-  if (wanted.size !== undefined) checkSize(wanted.size);
+  if (wanted.size !== undefined) checkSupported(key, { type: 'RSA', size: wanted.size });
   if (wanted.expiresOn !== 'never') checkExpiry(wanted.expiresOn, azure.now());
   const found = await azure.keyAdmin.describe(key);
   const asked = wanted.policy === 'none' ? undefined : wanted.policy;
@@ -108,7 +108,7 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
 async function check(
   key: ManagedKey,
   found: KeyDescription,
-  { kty, size = found.size, expiresOn }: WantedKey,
+  { kty, size = found.size }: WantedKey,
   { azure, journal }: Operation,
 ): Promise<EnsuredKey> {
   const { type } = found;
@@ -122,12 +122,6 @@ async function check(
   }
   const newest = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
   journal.found(`key ${nameOf(key)} (${type} ${size}), version ${newest.version}`);
-  if (expiresOn && expiresOn !== 'never' && !newest.expiresOn) {
-    const to = expiresOn.toISOString();
-    const text = `expiry of version ${newest.version} set to ${to}`;
-    await journal.change({ text, action: 'key.setExpiry', resource: newest.id, to }, () =>
-      azure.keys.updateVersion(key, newest.version, { expiresOn }),
-    );
-  } else if (newest.expiresOn) journal.found(`it expires ${newest.expiresOn.toISOString()}`);
+  if (newest.expiresOn) journal.found(`it expires ${newest.expiresOn.toISOString()}`);
   return { id: key.id, kty: type, size, version: newest.version };
 }

@@ -4,7 +4,7 @@ import { ORIGIN_TAG } from '../../rotation/rotation.ts';
 import type { Operation } from '../operator-azure.ts';
 import type { EnsuredKey } from './key-ensure.ts';
 import type { PrivateKey } from './private-key.ts';
-import { checkExpiry, checkSize, nameOf, refuseDeleted, refuseRevoked } from './usable-key.ts';
+import { checkExpiry, checkSupported, nameOf, refuseDeleted, refuseRevoked } from './usable-key.ts';
 
 interface ImportOptions {
   /** Into a hardware security module: the vault has to be a premium one. */
@@ -23,7 +23,7 @@ export async function importKey(
   { hardware, expiresOn }: ImportOptions,
   { azure, journal }: Operation,
 ): Promise<EnsuredKey> {
-  checkSize(size);
+  checkSupported(key, { type: 'RSA', size });
   checkExpiry(expiresOn, azure.now());
   const [found, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
   refuseRevoked(key, versions, 'a version imported now would be disabled too', azure.now());

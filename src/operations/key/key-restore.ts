@@ -1,19 +1,17 @@
-import { abortAfter, untilAborted } from '../../azure/deadline.ts';
-import { describe, errorText } from '../../azure/failure.ts';
+import { withDeadline } from '../../azure/deadline.ts';
+import { describe } from '../../azure/failure.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
-import { REASONS } from '../../reasons.ts';
-import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { REFUSALS } from '../../refusals.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
-import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
+import { type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
-import { isComplete } from '../../revocation/restore-end.ts';
-import { refusedRestore } from '../../revocation/restore-key.ts';
+import { isComplete, refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
 import { isNamed, readRevocation } from '../../revocation/revocation.ts';
-import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
+import { type RestoredRevocation, reportVersions, revocationState } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { requestByMessage } from '../../work/work-queue-client.ts';
 import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
@@ -36,17 +34,12 @@ interface RestoreOptions {
   readonly app: AppRecord;
 }
 
-interface RestoreResult {
+interface RestoreResult
+  extends Pick<RestoredKey, 'recovered' | 'versions' | 'accounts' | 'audit'>,
+    Partial<Pick<RestoredKey, 'auditReceipt'>> {
   readonly key: string;
   readonly complete: boolean;
-  /** The key was soft-deleted and has been recovered first. */
-  readonly recovered: boolean;
-  readonly revocation: RevocationState | undefined;
-  readonly versions: readonly VersionReport[];
-  /** Whether each account that depends on the key can use it again. */
-  readonly accounts: readonly AccountReadiness[];
-  readonly audit: string;
-  readonly auditReceipt?: string | undefined;
+  readonly revocation: RestoredRevocation | undefined;
 }
 
 /** Enables what the named revocation disabled, and nothing else; the same code and record as the app's API. */
@@ -79,17 +72,9 @@ export async function restoreAsOperator(
   refuse(key, result);
   report(key, result, operation);
   const { end, recovered, versions, accounts, audit, auditReceipt } = result;
-  const of = result.revocation && revocationState(result.revocation);
-  return {
-    key: result.key.id,
-    complete: isComplete(end),
-    recovered,
-    revocation: of,
-    versions,
-    accounts,
-    audit,
-    auditReceipt,
-  };
+  const open = result.revocation && revocationState(result.revocation);
+  const about = { key: result.key.id, complete: isComplete(end), revocation: open };
+  return { ...about, recovered, versions, accounts, audit, ...(auditReceipt ? { auditReceipt } : {}) };
 }
 
 /**
@@ -99,19 +84,10 @@ export async function restoreAsOperator(
 async function readiness(key: ManagedKey, azure: Azure, environment: Environment) {
   try {
     const settings = lookSettings(azure, environment);
-    const unseen: string[] = [];
-    let seen = key;
-    const look = async (): Promise<void> => {
-      const vault = await lookForVault(key.vault.uri, azure);
-      if (vault) seen = keyIn(vault, key.name, azure.cloud);
-    };
-    if (key.vault.id === '') {
-      await abortAfter((signal) => untilAborted(look(), signal), FIND_VAULT_MS).catch((error: unknown) => {
-        unseen.push(`The vault was not found: ${errorText(error)}`);
-      });
-    }
-    const { accounts, warnings } = await restoreReadiness(seen, { ...azure, settings });
-    return { accounts, warnings: [...unseen, ...warnings] };
+    const find = () => lookForVault(key.vault.uri, azure);
+    const unseen = key.vault.id === '';
+    const vault = unseen ? await withDeadline(FIND_VAULT_MS, 'No answer', find).catch(() => undefined) : undefined;
+    return await restoreReadiness(vault ? keyIn(vault, key.name, azure.cloud) : key, { ...azure, settings });
   } catch (error) {
     const why = messageOf(error);
     return { accounts: [], warnings: [`No account could be checked for its access to the key (${why})`] };
@@ -120,25 +96,13 @@ async function readiness(key: ManagedKey, azure: Azure, environment: Environment
 
 /** @throws {@link CmkError} when nothing was enabled */
 function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
-  if (end === 'secondPerson') {
-    const nextStep = `Ask a second person to run it: ${restoreCommand(key, { id: revocation?.id ?? '' })}`;
-    throw new CmkError('SecondPersonNeeded', REASONS.SecondPersonNeeded, nextStep);
-  }
-  if (end === 'overtaken') {
-    const nextStep = 'Find out who revoked the key and why before you restore it.';
-    throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
-  }
-  if (end === 'unbelieved') {
-    const nextStep =
-      'Look at the clock of this machine: a record of more than six minutes ahead does not count. If it is right, read cmk-revocation in the tags of the versions, and enable by hand what has to be on.';
-    throw new CmkError('RevocationUnbelieved', REASONS.RevocationUnbelieved, nextStep);
-  }
-  if (end !== 'otherRevocation' || !revocation) return;
-  throw new CmkError(
-    'OtherRevocation',
-    `${REASONS.OtherRevocation} It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`,
-    `If that is the one you mean: ${restoreCommand(key, revocation)}`,
-  );
+  if (end === 'Restored' || end === 'NothingToRestore' || end === 'RestoreIncomplete') return;
+  const { sentence, nextStep } = REFUSALS[end];
+  const command = restoreCommand(key, { id: revocation?.id ?? '' });
+  if (end === 'SecondPersonNeeded') throw new CmkError(end, sentence, `Ask a second person to run it: ${command}`);
+  if (end !== 'OtherRevocation' || !revocation) throw new CmkError(end, sentence, nextStep);
+  const which = `It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`;
+  throw new CmkError(end, `${sentence} ${which}`, `If that is the one you mean: ${command}`);
 }
 
 function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
@@ -148,12 +112,12 @@ function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): v
     ({ before, after }) => before === 'Disabled' && after !== 'Disabled' && after !== 'Unknown',
   );
   for (const { version } of enabled) journal.done(enabling(key, version));
-  if (end === 'nothing') journal.found(NOTHING_OPEN);
-  if (end === 'restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
+  if (end === 'NothingToRestore') journal.found(NOTHING_OPEN);
+  if (end === 'Restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
   if (unproven)
     journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
-  if (end === 'incomplete') journal.note('Run the same command again: it finishes what is missing.');
+  if (end === 'RestoreIncomplete') journal.note('Run the same command again: it finishes what is missing.');
   for (const { account, ready, missing } of accounts) {
     const name = lastName(account);
     if (ready === true) journal.found(`${name} can use the key again`);

@@ -1,54 +1,39 @@
-import { AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
+import type { AuditEntry } from '../../audit/record.ts';
 import { describeFailure, mayHaveTakenEffect } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS } from '../../reasons.ts';
 import { finishRetirements } from '../../retirement/finish-retirements.ts';
-import {
-  type Retirement,
-  type RetireOptions,
-  type RetireServices,
-  retirementEntry,
-  retireUnused,
-} from '../../retirement/retire-versions.ts';
-import {
-  keptTags,
-  LEAST_RETIRE_HOURS,
-  NOT_KNOWN,
-  retireByLogCommand,
-  retireCommand,
-  retiredRecord,
-} from '../../retirement/retirement.ts';
-import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
+import { keptTags, NOT_KNOWN, retireByLogCommand, retireCommand, retiredRecord } from '../../retirement/retirement.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { Environment } from '../../settings/settings.ts';
-import { type AppRecord, callBy, inTrail } from '../app-storage.ts';
-import type { Azure, Operation } from '../operator-azure.ts';
+import { type AppRecord, recordDone } from '../app-storage.ts';
+import type { Operation } from '../operator-azure.ts';
 import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound, nameOf, refuseRevoked, versionNamed } from './usable-key.ts';
 
 /** Deadline of one read of all users of the key, in milliseconds. */
 const READ_MS = 10 * 60_000;
 
-export interface KeyRetireOptions {
-  /** One version; undefined: every one that may go. */
-  readonly version?: string | undefined;
-  /** How old the successor has to be; 24 at least. */
-  readonly hours: number;
-  /**
-   * `log`: disables the versions that Key Vault's log proves unused; `person`: a person answers for what cannot be seen;
-   * `look`: nothing is disabled.
-   */
-  readonly by: 'log' | 'person' | 'look';
-  /** What the operator says of it, for the audit trail. */
+/** What the operator says of it, and where that is recorded. */
+interface Occasion {
   readonly why?: string | undefined;
   readonly ticket?: string | undefined;
+  readonly app: Pick<AppRecord, 'audit'>;
+}
+
+export interface KeyRetireOptions extends Occasion {
+  /** One version; undefined: every one that may go. */
+  readonly version?: string | undefined;
+  /** `log`: Key Vault's log has to prove a version unused; `person`: a person answers for what cannot be seen. */
+  readonly proof: 'log' | 'person';
   /** Id of the workspace that has the vault's log; undefined: there is no log to go by. */
   readonly workspace: string | undefined;
   readonly environment: Environment;
-  readonly app: Pick<AppRecord, 'audit'>;
 }
 
 interface Stays {
@@ -56,17 +41,18 @@ interface Stays {
   readonly reasons: readonly string[];
 }
 
+/** `audit`: `written`, or why the audit trail could not be written. */
 interface KeyRetirement {
   readonly key: string;
   readonly retired: readonly string[];
   readonly kept: readonly Stays[];
-  /** `written`, or why the audit trail could not be written. */
   readonly audit: string;
 }
 
 /**
  * Disables versions that nothing in sight uses any more, after fresh reads of everything that uses the key. That is no
- * proof: Key Vault's log has to be, or a person, to whom it names what is not known. A retirement that was broken off is finished.
+ * proof: Key Vault's log has to be, or a person, to whom it names what is not known. A retirement that was broken off is
+ * finished first, so that no version stays half retired.
  *
  * @throws {@link CmkError} `RetirementUnproven` when versions could go, the log does not prove it, and no person answers for it
  * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
@@ -74,45 +60,36 @@ interface KeyRetirement {
  */
 export async function retireVersions(
   key: ManagedKey,
-  { version, hours, by, why, ticket, workspace, environment, app }: KeyRetireOptions,
+  { version, proof, workspace, environment, ...occasion }: KeyRetireOptions,
   operation: Operation,
 ): Promise<KeyRetirement> {
   const { azure, journal } = operation;
-  if (!(hours >= LEAST_RETIRE_HOURS)) {
-    throw new CmkError(
-      'ArgumentInvalid',
-      `${hours} hours are too few.`,
-      `Storage may take a day to follow: ${LEAST_RETIRE_HOURS} at least.`,
-    );
-  }
-  const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, operation)]);
+  await checkVersion(key, version, operation);
   journal.waiting('everything that uses the key is read');
-  const usageLog = azure.usageLog(workspace);
-  const services = { ...azure, usageLog, settings: lookSettings(azure, environment) };
-  const proof = by === 'person' ? 'person' : 'log';
-  const options = { version, hours, readMs: READ_MS, disable: by !== 'look' && !journal.dryRun, proof } as const;
+  const services = { ...azure, usageLog: azure.usageLog(workspace), settings: lookSettings(azure, environment) };
+  const disable = !journal.dryRun;
   const retired: string[] = [];
   const kept: Stays[] = [];
   const unproven: Stays[] = [];
   let { audit } = NOT_AUDITED;
-  for await (const one of both(key, options, services)) {
-    enter(key, one, { by, workspace }, operation);
+  const enter = async (one: Retirement): Promise<void> => {
+    enterInJournal(key, one, operation);
     const { version: name } = one.version;
+    if (one.outcome === 'planned' && proof === 'log') {
+      journal.note(`To disable it: ${retireByLogCommand(key, name, workspace)}`);
+    }
     if (one.outcome === 'retired') retired.push(name);
     if (one.outcome === 'unproven') unproven.push({ version: name, reasons: one.reasons });
     if (one.outcome === 'kept' || one.outcome === 'undone') kept.push({ version: name, reasons: one.reasons });
     const entry = retirementEntry(key, one);
-    if (entry) {
-      // One that was undone has its own why.
-      const details = { by: 'cmk', proof, why, ticket, ...entry.details };
-      audit = await inTrail(app.audit({ ...entry, ...callBy(operator), details }, AUDIT_WAIT_MS));
-      for (const warning of auditWarning({ audit })) journal.note(warning);
-    }
-    if (one.outcome === 'notUndone') {
-      const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
-      throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
-    }
-  }
+    if (entry) audit = await record({ ...entry, details: { proof, ...entry.details } }, occasion, operation);
+    if (one.outcome !== 'notUndone') return;
+    const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
+    throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
+  };
+  if (disable) for await (const one of finishRetirements(key, READ_MS, services)) await enter(one);
+  const options = { version, readMs: READ_MS, disable, proof };
+  for await (const one of retireUnused(key, options, services)) await enter(one);
   if (version !== undefined && kept[0]) {
     throw new CmkError(
       'VersionInUse',
@@ -136,16 +113,6 @@ function refuseUnproven(key: ManagedKey, unproven: readonly Stays[]): void {
   );
 }
 
-/** What was broken off first: whatever is asked for, no version stays half retired. */
-async function* both(
-  key: ManagedKey,
-  options: RetireOptions,
-  services: RetireServices,
-): AsyncGenerator<Retirement, void, undefined> {
-  if (options.disable) yield* finishRetirements(key, options.readMs, services);
-  yield* retireUnused(key, options, services);
-}
-
 async function checkVersion(
   key: ManagedKey,
   version: string | undefined,
@@ -165,41 +132,33 @@ async function checkVersion(
     journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
 }
 
-/** Enters into the journal what was done, which the use-case has done by now. */
-function enter(
-  key: ManagedKey,
-  retired: Retirement,
-  { by, workspace }: Pick<KeyRetireOptions, 'by' | 'workspace'>,
-  { journal }: Operation,
-): void {
+/** Enters into the journal what the use-case has done by now. */
+function enterInJournal(key: ManagedKey, retired: Retirement, { journal }: Operation): void {
   const { outcome, version } = retired;
-  const disabled = `version ${version.version} of ${nameOf(key)} disabled`;
   if (outcome === 'kept' || outcome === 'unproven') return;
-  if (outcome === 'planned' && by === 'look') {
-    const command = retireByLogCommand(key, version.version, workspace);
-    journal.found(`version ${version.version} is unused, by the log too; to disable it: ${command}`);
-  } else if (outcome === 'planned') {
-    journal.planned({ text: disabled, action: 'version.disable', resource: version.id });
-  } else journal.done({ text: disabled, action: 'version.disable', resource: version.id });
-  if (outcome === 'undone') {
-    const text = `version ${version.version} enabled again: ${retired.reasons.join(' ')}`;
-    journal.done({ text, action: 'version.enable', resource: version.id });
-  }
+  const text = `version ${version.version} of ${nameOf(key)} disabled`;
+  const change = { text, action: 'version.disable', resource: version.id };
+  if (outcome === 'planned') journal.planned(change);
+  else journal.done(change);
+  if (outcome !== 'undone') return;
+  const enabled = `version ${version.version} enabled again: ${retired.reasons.join(' ')}`;
+  journal.done({ text: enabled, action: 'version.enable', resource: version.id });
 }
 
-interface KeyUnretireOptions {
-  readonly version: string;
-  /** What the operator says of it, for the audit trail. */
-  readonly why?: string | undefined;
-  readonly ticket?: string | undefined;
-  readonly app: Pick<AppRecord, 'audit'>;
+/** @returns `written`, or why not */
+function record(
+  { details, ...entry }: AuditEntry,
+  { why, ticket, app }: Occasion,
+  operation: Operation,
+): Promise<string> {
+  // One that was undone has its own why.
+  return recordDone({ ...entry, details: { by: 'cmk', why, ticket, ...details } }, app.audit, operation);
 }
 
 interface KeyUnretirement {
   readonly key: string;
   readonly version: string;
   readonly enabled: boolean;
-  /** `written`, or why the audit trail could not be written. */
   readonly audit: string;
 }
 
@@ -210,49 +169,37 @@ interface KeyUnretirement {
  */
 export async function unretireVersion(
   key: ManagedKey,
-  { version: name, why, ticket, app }: KeyUnretireOptions,
-  { azure, journal }: Operation,
+  { version: name, ...occasion }: Occasion & { readonly version: string },
+  operation: Operation,
 ): Promise<KeyUnretirement> {
-  const [operator, versions] = await Promise.all([azure.operator(), azure.keys.listVersions(key)]);
+  const { azure, journal } = operation;
+  const [{ objectId }, versions] = await Promise.all([azure.operator(), azure.keys.listVersions(key)]);
   const version = versionNamed(key, versions, name);
-  const result = { key: key.id, version: version.version };
+  const result = { key: key.id, version: version.version, enabled: true };
   if (version.enabled) {
     journal.found(`version ${version.version} is enabled already`);
-    return { ...result, enabled: true, ...NOT_AUDITED };
+    return { ...result, ...NOT_AUDITED };
   }
   refuseRevoked(key, versions, 'its versions stay as they are', azure.now());
   if (!retiredRecord(version)) {
     const nextStep = `See: cmk key show ${key.name} ${vaultOption(key.vault)}`;
     throw new CmkError('ArgumentInvalid', `Version ${version.version} was not disabled by a retirement.`, nextStep);
   }
-  const change = {
-    text: `version ${version.version} enabled`,
-    action: 'version.enable',
-    resource: version.id,
-  } as const;
+  const change = { text: `version ${version.version} enabled`, action: 'version.enable', resource: version.id };
   if (journal.dryRun) {
     journal.planned(change);
     return { ...result, enabled: false, ...NOT_AUDITED };
   }
-  await enable(key, version.version, keptTags(version, operator.objectId, azure.now()), azure);
-  journal.done(change);
-  const entry = { action: 'key.unretire', reason: 'VersionTakenBack', resource: key.id } as const;
-  const details = { version: version.id, enabled: true, by: 'cmk', why, ticket };
-  const audit = await inTrail(app.audit({ ...entry, ...callBy(operator), details }, AUDIT_WAIT_MS));
-  for (const warning of auditWarning({ audit })) journal.note(warning);
-  return { ...result, enabled: true, audit };
-}
-
-/**
- * Enables the version, or learns that it is enabled although the answer was lost.
- *
- * @throws the SDK's error when it is not
- */
-async function enable(key: ManagedKey, version: string, tags: Record<string, string>, { keys }: Azure): Promise<void> {
+  const tags = keptTags(version, objectId, azure.now());
   try {
-    await keys.updateVersion(key, version, { enabled: true, tags });
+    await azure.keys.updateVersion(key, version.version, { enabled: true, tags });
   } catch (error) {
-    if (!mayHaveTakenEffect(describeFailure(error))) throw error;
-    if (!(await keys.getVersion(key, version))?.enabled) throw error;
+    // The answer may be lost of what took effect, and that is recorded too.
+    const isEnabled = async () => (await azure.keys.getVersion(key, version.version))?.enabled;
+    if (!mayHaveTakenEffect(describeFailure(error)) || !(await isEnabled())) throw error;
   }
+  journal.done(change);
+  const details = { version: version.id, enabled: true };
+  const entry = { action: 'key.unretire', reason: 'VersionTakenBack', resource: key.id, details } as const;
+  return { ...result, audit: await record(entry, occasion, operation) };
 }

@@ -1,12 +1,11 @@
 import { describe } from '../../azure/failure.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
-import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { newId } from '../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
-import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
+import { type RestoredRevocation, reportVersions, revocationState } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { readDualControl } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
@@ -27,21 +26,15 @@ interface RevokeOptions {
   readonly app: AppRecord;
 }
 
-interface RevokeResult {
+/** `dependents` undefined: it could not be read in time. */
+type RevokeResult = Pick<Revoked<BlastRadius | undefined>, 'versions' | 'elapsedMs' | 'dependents' | 'audit'> & {
   readonly key: string;
   /** Whether a fresh read proves that no version is enabled. */
   readonly complete: boolean;
-  readonly revocation: RevocationState | undefined;
-  readonly versions: readonly VersionReport[];
-  /** From the call to the end of the last writes, in milliseconds. */
-  readonly elapsedMs: number;
-  /** Undefined when it could not be read in time. */
-  readonly dependents: BlastRadius | undefined;
-  /** `written`, or why the audit trail could not be written. */
-  readonly audit: string;
+  readonly revocation: RestoredRevocation | undefined;
   /** Number and hash of its record there: the log has the receipts of the app alone. */
-  readonly auditReceipt?: string | undefined;
-}
+  readonly auditReceipt?: string;
+};
 
 /** What a revocation would disable, without disabling it. */
 export async function previewRevocation(
@@ -93,7 +86,8 @@ export async function revokeAsOperator(
   const { complete, versions, elapsedMs, dependents, audit, auditReceipt } = result;
   for (const warning of auditWarning({ audit })) journal.note(warning);
   const revocation = result.revocation && revocationState(result.revocation);
-  return { key: result.key.id, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt };
+  const about = { key: result.key.id, complete, revocation, versions, elapsedMs, dependents, audit };
+  return { ...about, ...(auditReceipt ? { auditReceipt } : {}) };
 }
 
 function report(

@@ -3,14 +3,11 @@ import { CmkError } from '../../errors.ts';
 import { type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
-import { completeVersion, LATE_SECONDS, makeVersion, successorOf } from '../../rotation/make-version.ts';
+import { completeVersion, LATE_SECONDS, makeVersion } from '../../rotation/make-version.ts';
 import { ORIGIN_TAG, unfinishedRotation } from '../../rotation/rotation.ts';
 import { inWords } from '../../time/duration.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { keyNotFound, nameOf, refuseRevoked } from './usable-key.ts';
-
-/** How often it is looked for a version whose answer was lost. */
-const LOOK_SECONDS = 5;
 
 /**
  * Makes a new version with the tags and the lifetime of the one before. Accounts are moved by the app, or by hand.
@@ -21,7 +18,7 @@ const LOOK_SECONDS = 5;
 export async function rotateKey(
   key: ManagedKey,
   ifOlderThanSeconds: number,
-  { azure, journal }: Operation,
+  { azure, journal }: { readonly azure: Pick<Azure, 'keys' | 'now'> } & Pick<Operation, 'journal'>,
 ): Promise<{ readonly from: string; readonly to: string | undefined }> {
   const name = nameOf(key);
   const versions = await azure.keys.listVersions(key);
@@ -81,23 +78,18 @@ function rotatable(key: ManagedKey, versions: readonly KeyVersion[], now: Date):
   return newest;
 }
 
-/** When the answer is lost, it waits for as long as a version may still appear: a second request could make a second one. */
-async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Azure): Promise<KeyVersion> {
+async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Pick<Azure, 'keys'>): Promise<KeyVersion> {
   const result = await makeVersion(key, from, azure.keys);
   if ('made' in result) return result.made;
-  for (let waited = 0; waited < LATE_SECONDS; waited += LOOK_SECONDS) {
-    await azure.sleep(LOOK_SECONDS * 1_000);
-    const made = await successorOf(from, key, azure.keys).catch(() => undefined);
-    if (made) return made;
-  }
   throw new CmkError(
     'RotationUnknown',
-    `Key Vault did not say whether it made a version, and within ${LATE_SECONDS} seconds none has appeared: ${describe(result.unknown)}`,
-    `Run it again: cmk key rotate ${key.name} ${vaultOption(key.vault)}`,
+    `Key Vault did not say whether it made a version: ${describe(result.unknown)}`,
+    // A second request could make a second version.
+    `Wait ${LATE_SECONDS} seconds, then run it again without --if-older-than: a version that has appeared by then counts.`,
   );
 }
 
-async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Azure): Promise<void> {
+async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Pick<Azure, 'keys'>): Promise<void> {
   const incomplete = (failure: Failure, cause?: unknown): CmkError =>
     new CmkError(
       'RotationIncomplete',

@@ -1,9 +1,8 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import type { Account } from '../../fleet/account.ts';
-import { checkKeyAccess } from '../../identities/check-key-access.ts';
+import { accessReader } from '../../identities/check-key-access.ts';
+import { missingRights } from '../../identities/key-access.ts';
 import { ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
-import { parseVault } from '../../keys/key-identifier.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
@@ -22,8 +21,6 @@ export interface KeyChoice {
   readonly key: string;
   /** `newest`, or a version; undefined: automatic. */
   readonly pin?: string | undefined;
-  /** The key is in another tenant: what is there can neither be seen nor checked from here. */
-  readonly otherTenant?: boolean | undefined;
 }
 
 /** A key that has been checked as far as it can be seen. */
@@ -32,14 +29,13 @@ export interface KeySource {
   readonly vaultUri: string;
   readonly keyName: string;
   readonly pin: string | undefined;
-  /** Undefined in another tenant. */
-  readonly vault: Vault | undefined;
-  readonly key: ManagedKey | undefined;
+  readonly vault: Vault;
+  readonly key: ManagedKey;
 }
 
 /** `kv-files/files-key, automatic`. */
-export function describeSource({ vault, vaultUri, keyName, pin }: KeySource): string {
-  return `${vault?.name ?? vaultUri}/${keyName}, ${pin === undefined ? 'automatic' : `pinned to ${pin}`}`;
+export function describeSource({ vault, keyName, pin }: KeySource): string {
+  return `${vault.name}/${keyName}, ${pin === undefined ? 'automatic' : `pinned to ${pin}`}`;
 }
 
 /**
@@ -48,7 +44,6 @@ export function describeSource({ vault, vaultUri, keyName, pin }: KeySource): st
  * @throws {@link CmkError} for a vault without purge protection, or a key that cannot be used
  */
 export async function readKeySource(choice: KeyChoice, operation: Operation): Promise<KeySource> {
-  if (choice.otherTenant) return foreignKey(choice, operation);
   const { azure, journal } = operation;
   const vault = await findVault(choice.vault, azure);
   const key = keyIn(vault, choice.key, azure.cloud);
@@ -74,62 +69,33 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
   return { vaultUri: vault.uri, keyName: key.name, pin, vault, key };
 }
 
-function foreignKey({ vault, key, pin }: KeyChoice, { azure, journal }: Operation): KeySource {
-  const uri = vault.includes(':') ? vault : `https://${vault}.${azure.cloud.keyVaultSuffix}`;
-  const parsed = parseVault(uri);
-  if (!parsed) checkName('vault', vault);
-  if (!parsed || pin === 'newest') {
-    throw new CmkError(
-      'ArgumentInvalid',
-      parsed
-        ? 'The newest version of a key in another tenant cannot be read from here.'
-        : `"${vault}" is no vault URI.`,
-      parsed ? 'Name the version, or leave --pin out.' : 'Give it as https://<vault>.vault.azure.net',
-    );
-  }
-  checkName('key', key);
-  if (pin !== undefined) checkName('version', pin);
-  journal.note(
-    `The key is in another tenant: purge protection, key and role have to be checked there. The application whose client id is given with --federated-client-id needs Key Vault Crypto Service Encryption User on it.`,
-  );
-  return { vaultUri: `${parsed.vaultUri}/`, keyName: key, pin: pin?.toLowerCase(), vault: undefined, key: undefined };
-}
-
 /**
- * Whether an account's identity may use the key.
+ * Whether an identity may use the key.
  *
- * @param account as it is to be: with the identity that its encryption settings are to name
  * @throws {@link CmkError} `IdentityHasNoAccess` when it certainly may not
  */
 export async function checkRole(
-  account: Account,
-  { vault, key }: KeySource,
+  principalId: string,
   identityName: string,
+  { vault, key }: KeySource,
   { azure, journal }: Operation,
 ): Promise<void> {
-  if (!vault || !key) return;
-  const [access] = await checkKeyAccess([account], key, azure);
-  if (access?.ready === true) {
+  const access = await accessReader(key.vault, vault, azure)(principalId, key.name);
+  const { lacking, untold } = missingRights(principalId, { vaultId: vault.id, name: key.name }, access);
+  if (lacking.length === 0) {
     journal.found(`${identityName} may use ${vault.name}/${key.name}`);
     return;
   }
-  if (access?.ready === 'unknown' || !access) {
-    journal.note(`Whether ${identityName} may use the key cannot be told: ${access?.missing.join(' ') ?? ''}`);
+  if (untold !== undefined) {
+    journal.note(`Whether ${identityName} may use the key cannot be told: ${untold}`);
     return;
   }
-  if (access.reason === 'IdentityDeleted' || access.reason === 'IdentityMissing') {
-    throw new CmkError(
-      'IdentityHasNoAccess',
-      access.missing.join(' '),
-      'Give the account another identity first: `cmk account enable … --identity <identity> --replace-identity`.',
-    );
-  }
   const command = /^the system/.test(identityName)
-    ? `cmk admin grant-role --assignee ${access.principalId} ${vaultOption(vault)}`
+    ? `cmk admin grant-role --assignee ${principalId} ${vaultOption(vault)}`
     : `cmk admin ensure-identity ${identityName} ${vaultOption(vault)}`;
   throw new CmkError(
     'IdentityHasNoAccess',
-    `${identityName} may not use ${vault.name}/${key.name}: ${access.missing[0] ?? ''}`,
+    `${identityName} may not use ${vault.name}/${key.name}: ${lacking[0]}`,
     `Give it ${roleNameIn(ENCRYPTION_USER, vault)}: ${command}`,
   );
 }

@@ -31,21 +31,11 @@ export function readPrivateKey(file: Uint8Array, password: string | undefined): 
 
 function fromPem(file: Buffer, password: string | undefined): KeyObject {
   try {
-    return createPrivateKey({
-      key: file,
-      format: 'pem',
-      ...(password === undefined ? {} : { passphrase: password }),
-    });
+    const passphrase = password === undefined ? {} : { passphrase: password };
+    return createPrivateKey({ key: file, format: 'pem', ...passphrase });
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    // OpenSSL asks for a password, and gets none.
-    if (/MISSING_PASSPHRASE|INTERRUPTED_OR_CANCELLED/.test(code)) throw needsPassword(error);
-    if (password !== undefined && /DECRYPT|PASSWORD|CIPHER|PKCS12/i.test(code)) throw wrongPassword(error);
-    // One wrong password in a few hundred decrypts to something, which is then no key.
-    if (password !== undefined && /^(-----BEGIN ENCRYPTED |Proc-Type: 4,ENCRYPTED)/m.test(file.toString())) {
-      throw wrongPassword(error, ', or the file is damaged');
-    }
-    throw unreadable('The PEM file holds no private key.', error);
+    const isEncrypted = /^(-----BEGIN ENCRYPTED |Proc-Type: 4,ENCRYPTED)/m.test(file.toString());
+    throw isEncrypted ? notOpened(password, error) : unreadable('The PEM file holds no private key.', error);
   }
 }
 
@@ -58,10 +48,8 @@ function fromPfx(file: Uint8Array, password: string | undefined): KeyObject {
     bags = types.flatMap((bagType) => (bagType ? (pfx.getBags({ bagType })[bagType] ?? []) : []));
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
-    if (/MAC could not be verified|password|decrypt/i.test(message)) {
-      throw password === undefined ? needsPassword(error) : wrongPassword(error);
-    }
-    throw unreadable('The file is neither PEM nor PFX.', error);
+    const isLocked = /MAC could not be verified|password|decrypt/i.test(message);
+    throw isLocked ? notOpened(password, error) : unreadable('The file is neither PEM nor PFX.', error);
   }
   const [bag, second] = bags;
   if (!bag) throw unreadable('The PFX file holds no private key.');
@@ -71,24 +59,19 @@ function fromPfx(file: Uint8Array, password: string | undefined): KeyObject {
 }
 
 function unreadable(message: string, cause?: unknown): CmkError {
-  return new CmkError(
-    'KeyMaterialUnreadable',
-    message,
-    'Give a PEM or PFX file with one RSA private key of 2048, 3072 or 4096 bits.',
-    { cause },
-  );
+  const nextStep = 'Give a PEM or PFX file with one RSA private key of 2048, 3072 or 4096 bits.';
+  return new CmkError('KeyMaterialUnreadable', message, nextStep, { cause });
 }
 
-function needsPassword(cause: unknown): CmkError {
+function notOpened(password: string | undefined, cause: unknown): CmkError {
+  if (password !== undefined) {
+    const message = 'The password does not open the file, or the file is damaged.';
+    return new CmkError('KeyMaterialUnreadable', message, 'Check the password.', { cause });
+  }
   return new CmkError(
     'KeyMaterialUnreadable',
     'The file is encrypted, and no password was given.',
     'Give it with --password-file <file>, or in the environment as CMK_KEY_PASSWORD.',
     { cause },
   );
-}
-
-function wrongPassword(cause: unknown, orElse = ''): CmkError {
-  const message = `The password does not open the file${orElse}.`;
-  return new CmkError('KeyMaterialUnreadable', message, 'Check the password.', { cause });
 }

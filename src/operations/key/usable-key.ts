@@ -1,14 +1,7 @@
 import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { KeyKind } from '../../keys/key-admin-client.ts';
-import {
-  findVersion,
-  isStorageKind,
-  type KeyVersion,
-  newestVersion,
-  STORAGE_KEY_SIZES,
-  usability,
-} from '../../keys/key-versions.ts';
+import { findVersion, isStorageKind, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
@@ -115,19 +108,12 @@ export async function refuseDeleted(key: ManagedKey, { keyAdmin }: Azure): Promi
  */
 export function checkSupported(key: ManagedKey, kind: KeyKind): void {
   if (isStorageKind(kind)) return;
-  const size = kind.size === undefined ? '' : ` and ${kind.size} bits`;
+  const size = kind.size === undefined ? '' : ` of ${kind.size} bits`;
   throw new CmkError(
     'KeyUnsupported',
-    `${nameOf(key)} is a key of type ${kind.type}${size}. Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.`,
+    `${nameOf(key)}: Storage takes no key of type ${kind.type}${size}, but RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.`,
     'Create a key under another name: cmk key ensure <name> --size 3072',
   );
-}
-
-/** @throws {@link CmkError} `KeyUnsupported` */
-export function checkSize(size: number): void {
-  if (STORAGE_KEY_SIZES.includes(size)) return;
-  const nextStep = 'Take a key of 2048, 3072 or 4096 bits.';
-  throw new CmkError('KeyUnsupported', `Storage takes no RSA key of ${size} bits.`, nextStep);
 }
 
 /** @throws {@link CmkError} `ArgumentInvalid` */

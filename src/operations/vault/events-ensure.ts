@@ -100,21 +100,20 @@ async function ensureSubscriptions(
 function destinationOf({ functionAppId, storageAccountId }: DestinationOptions): WantedDestination {
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   if (app?.type.toLowerCase() !== 'microsoft.web/sites') {
-    throw new CmkError(
-      'ArgumentInvalid',
+    const what =
       functionAppId === undefined
         ? 'Which app are the events to reach?'
-        : `${functionAppId} is not the ARM id of a function app.`,
-      'Give it with --function-app, or set CMK_FUNCTION_APP_ID: /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Web/sites/<app>',
-    );
+        : `${functionAppId} is not the ARM id of a function app.`;
+    throw notAnId(what, '--function-app', 'CMK_FUNCTION_APP_ID', 'Microsoft.Web/sites/<app>');
   }
-  const storage = storageAccountId === undefined ? undefined : parseStorageAccountId(storageAccountId);
-  if (storageAccountId !== undefined && !storage) {
-    throw new CmkError(
-      'ArgumentInvalid',
-      `${storageAccountId} is not the ARM id of a storage account.`,
-      'Give it with --storage, or set CMK_STORAGE_ACCOUNT_ID: /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Storage/storageAccounts/<account>',
-    );
-  }
-  return { functionAppId: app.id, storageAccountId: storage?.id };
+  if (storageAccountId === undefined) return { functionAppId: app.id, storageAccountId };
+  const storage = parseStorageAccountId(storageAccountId);
+  if (storage) return { functionAppId: app.id, storageAccountId: storage.id };
+  const what = `${storageAccountId} is not the ARM id of a storage account.`;
+  throw notAnId(what, '--storage', 'CMK_STORAGE_ACCOUNT_ID', 'Microsoft.Storage/storageAccounts/<account>');
+}
+
+function notAnId(message: string, option: string, setting: string, type: string): CmkError {
+  const id = `/subscriptions/<id>/resourceGroups/<group>/providers/${type}`;
+  return new CmkError('ArgumentInvalid', message, `Give it with ${option}, or set ${setting}: ${id}`);
 }

@@ -3,9 +3,8 @@ import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { protectVault } from '../../vaults/vault-commands.ts';
-import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
+import { lookForVault, placeToCreate, resourceId, VAULT_TYPE, type Where } from '../resolve.ts';
 
 interface WantedVault extends Where {
   readonly name: string;
@@ -14,8 +13,6 @@ interface WantedVault extends Where {
   readonly sku?: 'standard' | 'premium' | undefined;
   /** Where to create it, when that is elsewhere than where it is looked for. */
   readonly create?: Where | undefined;
-  /** Days that deleted keys are kept, 7 to 90; Azure's own default is 90. */
-  readonly retentionDays?: number | undefined;
 }
 
 /** A vault; `planned` when a dry run would create it. */
@@ -32,7 +29,12 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   const found = await lookForVault(wanted.name, azure, wanted);
   if (!found) return createVault(wanted, operation);
   journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
-  if (found.kind === 'managedHsm') return checkHsm(found, operation);
+  if (found.kind === 'managedHsm') {
+    // Its administrator sets it up.
+    if (!isProtected(found)) throw unprotected(found);
+    journal.found('it is a Managed HSM; purge protection and soft delete are on');
+    return found;
+  }
   if (found.accessModel !== 'rbac') {
     journal.note(
       `${found.name} has access policies instead of role-based access: who may use its keys is said by policies, not roles.`,
@@ -41,11 +43,6 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   if (wanted.sku === 'premium' && found.sku !== 'premium') {
     journal.note(
       `${found.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
-    );
-  }
-  if (wanted.retentionDays !== undefined) {
-    journal.note(
-      'The retention of deleted keys is set when a vault is created: --retention-days changes nothing here.',
     );
   }
   if (isProtected(found)) {
@@ -60,13 +57,6 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
 
 const isProtected = ({ purgeProtection, softDelete }: Vault): boolean => purgeProtection && softDelete;
 
-/** A Managed HSM is set up by its administrator: this says what is missing. */
-function checkHsm(hsm: Vault, { journal }: Operation): Vault {
-  if (!isProtected(hsm)) throw unprotected(hsm);
-  journal.found('it is a Managed HSM; purge protection and soft delete are on');
-  return hsm;
-}
-
 /** Storage takes no keys from such a vault. */
 export function unprotected(vault: Vault): CmkError {
   const isHsm = vault.kind === 'managedHsm';
@@ -78,14 +68,11 @@ export function unprotected(vault: Vault): CmkError {
 }
 
 async function createVault(wanted: WantedVault, { azure, journal }: Operation): Promise<EnsuredVault> {
-  const { name, location, sku = 'standard', retentionDays = 90 } = wanted;
-  checkName('vault', name);
-  const place = wanted.create ?? wanted;
-  const resourceGroup = place.resourceGroup ?? missing('resource group', '--resource-group <group>', name);
-  const region = location ?? missing('region', '--location <region>', name);
-  const subscription = await subscriptionFor(azure, place);
+  const { name, sku = 'standard', create: place = wanted } = wanted;
+  const asked = { ...place, location: wanted.location };
+  const { id, location } = await placeToCreate('vault', VAULT_TYPE, name, asked, azure);
   // An operator without the right to check gets Azure's conflict from the creation.
-  if (await unless('forbidden', () => azure.vaults.isDeleted(subscription, name, region))) {
+  if (await unless('forbidden', () => azure.vaults.isDeleted(id.subscriptionId, name, location))) {
     throw new CmkError(
       'NameTaken',
       `A vault ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
@@ -93,35 +80,15 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
     );
   }
   const { tenantId } = await azure.operator();
-  const id = resourceId(subscription, resourceGroup, VAULT_TYPE, name);
-  const text = `vault ${name} created in ${resourceGroup} (${region}), with purge protection and role-based access`;
+  const text = `vault ${name} created in ${id.resourceGroup} (${location}), with purge protection and role-based access`;
   const created = await journal.change({ text, action: 'vault.create', resource: id.id }, () =>
-    azure.vaults.create(id, { location: region, tenantId, sku, retentionDays }),
+    azure.vaults.create(id, { location, tenantId, sku }),
   );
   if (created) return created;
+  const uri = `https://${name.toLowerCase()}.${azure.cloud.keyVaultSuffix}/`;
+  const network = { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true } as const;
   return {
-    id: id.id,
-    kind: 'vault',
-    name,
-    subscriptionId: id.subscriptionId,
-    resourceGroup,
-    location: region,
-    uri: `https://${name.toLowerCase()}.${azure.cloud.keyVaultSuffix}/`,
-    tenantId,
-    sku,
-    accessModel: 'rbac',
-    policies: [],
-    network: { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true },
-    softDelete: true,
-    purgeProtection: true,
-    planned: true,
+    ...{ ...id, kind: 'vault', location, uri, tenantId, sku, accessModel: 'rbac', policies: [], network },
+    ...{ softDelete: true, purgeProtection: true, planned: true },
   };
-}
-
-function missing(what: string, option: string, name: string): never {
-  throw new CmkError(
-    'ArgumentInvalid',
-    `Your sign-in sees no vault ${name}, and to create it a ${what} is needed.`,
-    `Add ${option}; or, if it is there, ask for Reader on it.`,
-  );
 }

@@ -8,27 +8,19 @@ import type { Operation } from '../operator-azure.ts';
 
 /** Says, once and before anything is changed, what of a vault will stand in the way later. */
 export function noteVault(vault: Vault, { azure, journal, environment }: Operation): void {
+  const notes: string[] = [];
   const managed = appVaults(environment, azure.cloud);
-  for (const text of [...unmanaged(vault, managed), ...outOfReach(vault)]) {
-    if (!journal.entries.some((entry) => entry.text === text)) journal.note(text);
+  if (managed && !managed.byId(vault.id)) {
+    notes.push(
+      `${vault.name} is not among CMK_VAULTS: the app does not look after its keys, and moves no account that uses them.`,
+    );
   }
-}
-
-/** The app does not look after it, where it is known which vaults it does. */
-function unmanaged({ id, name }: Vault, managed: ManagedVaults | undefined): string[] {
-  if (!managed || managed.byId(id)) return [];
-  return [
-    `${name} is not among CMK_VAULTS: the app does not look after its keys, and moves no account that uses them.`,
-  ];
-}
-
-function outOfReach(vault: Vault): string[] {
   const hindrance = storageHindrance(vault.network);
-  if (!hindrance) return [];
-  const repair = hindrance.certain
-    ? ` Let them: ${commandOr(letStorageIn(vault), 'az keyvault update --bypass AzureServices')}`
-    : '';
-  return [`${vault.name}: ${hindrance.is}${repair}`];
+  if (hindrance) {
+    const command = commandOr(letStorageIn(vault), 'az keyvault update --bypass AzureServices');
+    notes.push(`${vault.name}: ${hindrance.is}${hindrance.certain ? ` Let them: ${command}` : ''}`);
+  }
+  for (const text of notes) if (!journal.entries.some((entry) => entry.text === text)) journal.note(text);
 }
 
 /** The vaults that the app looks after, where the operator's environment names them; undefined: it is not known which. */

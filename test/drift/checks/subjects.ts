@@ -244,7 +244,7 @@ export const rotating = (
 export const usersUnread = key();
 usersUnread.usage.incomplete = true;
 export const other = use({ vaultUri: 'https://kv-other.vault.azure.net' });
-export const poisoned = (messages: number) => app({ poison: { value: [{ queue: 'account-work-poison', messages }] } });
+export const poisoned = (messages: number) => app({ poison: { value: [{ queue: 'fleet-work-poison', messages }] } });
 export const lacks = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
   access({ ready: false, reason, missing: [`${reason} of this test.`] });
 export const accessUnread = access({ ready: 'unknown', missing: ['Not read.'] });

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { has, usePerson } from '../../person.ts';
 import { Refused } from '../break-glass/answer.tsx';
-import { useCall } from '../break-glass/use-call.ts';
+import { type Call, useCall } from '../break-glass/use-call.ts';
 import { Why, whyOf } from '../break-glass/why.tsx';
 
 interface ActProps {
@@ -13,12 +13,15 @@ interface ActProps {
   readonly done: string;
   /** Whether the call has no field for a ticket. */
   readonly isWithoutTicket?: boolean;
+  /** Called when an operator unfolds it: for a dry run that is a call of its own; `dryRun` blocks the button until it was answered. */
+  readonly opened?: () => void;
+  readonly dryRun?: Omit<Call<unknown>, 'run'>;
   /** The dry run: what the call would do. */
   readonly children: ComponentChildren;
 }
 
 /** What an operator may do right where the page shows the need: what it would do, why, and the button. */
-export function Act({ title, send, changed, done, isWithoutTicket = false, children }: ActProps) {
+export function Act({ title, send, changed, done, isWithoutTicket = false, opened, dryRun, children }: ActProps) {
   const me = usePerson();
   const call = useCall<unknown>();
   if (!has(me, 'Cmk.Operate')) return null;
@@ -28,12 +31,12 @@ export function Act({ title, send, changed, done, isWithoutTicket = false, child
     void call.run(() => send(why)).then(changed);
   };
   return (
-    <details class="act">
+    <details class="act" onToggle={(event) => event.currentTarget.open && opened?.()}>
       <summary>{title}</summary>
-      <p>{children}</p>
+      {dryRun?.problem ? <Refused call={dryRun} /> : <p>{children}</p>}
       <form onSubmit={submit}>
-        <Why what="call" isWithoutTicket={isWithoutTicket} />
-        <button type="submit" disabled={call.isRunning}>
+        <Why isWithoutTicket={isWithoutTicket} />
+        <button type="submit" disabled={call.isRunning || (dryRun && !dryRun.answer)}>
           {call.isRunning ? 'Sending …' : title}
         </button>
       </form>

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { RekeyCheck, RekeyOrder, RekeyStatus } from '../../api/types.ts';
 import { useApi, usePoll } from '../../api/use-poll.ts';
-import { count, keyLabel, resourceLabel } from '../../names.ts';
+import { count, digits, keyLabel, resourceLabel } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Prose } from '../../ui/prose.tsx';
@@ -65,7 +65,8 @@ function OpenRekey({ order, changed }: { readonly order: RekeyOrder; readonly ch
         </h3>
       </div>
       <p>
-        {moved} moved, {waiting} waiting, {failed} failed. “{order.reason}”, since <Since at={order.startedOn} />
+        {digits(moved)} moved, {digits(waiting)} waiting, {digits(failed)} failed. “{order.reason}”, since{' '}
+        <Since at={order.startedOn} />
       </p>
       {(data?.order.waits ?? order.paused) && (
         <p>
@@ -134,7 +135,7 @@ function Start({ from, changed }: { readonly from: string; readonly changed: () 
           <span>To the key</span>
           <input name="to" placeholder="vault/key" required pattern="[^\/]+\/[^\/]+" autocomplete="off" />
         </label>
-        <Why what="re-key" />
+        <Why />
         <button type="submit" disabled={check.isRunning}>
           {check.isRunning ? 'Checking …' : 'Check what would move'}
         </button>

@@ -1,30 +1,42 @@
-import type { KeyStatusResponse } from '../../api/types.ts';
-import { count } from '../../names.ts';
-import { has, usePerson } from '../../person.ts';
-import { Command } from '../../ui/copy.tsx';
+import type { KeyStatusResponse, RotateResponse } from '../../api/types.ts';
+import { useApi } from '../../api/use-poll.ts';
+import { count, shortVersion } from '../../names.ts';
 import { duration } from '../../ui/time.tsx';
+import { useCall } from '../break-glass/use-call.ts';
+import { Act } from './act.tsx';
 
 interface RotateProps {
   readonly label: string;
-  readonly cost: KeyStatusResponse['rotationCost'];
+  readonly status?: Pick<KeyStatusResponse, 'rotationCost' | 'paused'>;
+  readonly changed: () => void;
 }
 
-/** The API has no call for it: an operator makes the version in Key Vault, with their own right. */
-export function Rotate({ label, cost }: RotateProps) {
-  const me = usePerson();
-  if (!has(me, 'Cmk.Operate')) return null;
+/** Makes a new version of a key; its dry run is a call of its own, since Key Vault knows what forbids it. */
+export function Rotate({ label, status: { rotationCost, paused } = {}, changed }: RotateProps) {
+  const api = useApi();
+  const dryRun = useCall<RotateResponse>();
+  const path = `/api/keys/${label.split('/').map(encodeURIComponent).join('/')}/rotate`;
+  const { from, to } = dryRun.answer ?? {};
   return (
-    <details class="act">
-      <summary>Rotate {label}</summary>
-      <p>
-        A new version is made, and the app moves what uses the key
-        {cost
-          ? `: ${count(cost.moves, 'move')} in about ${cost.seconds < 1 ? 'a second' : duration(cost.seconds)}`
-          : ''}
-        . It takes your own role on the vault, and runs where you are signed in to Azure. First the dry run:
-      </p>
-      <Command text={`cmk key rotate ${label} --dry-run`} />
-      <Command text={`cmk key rotate ${label} --reason '…'`} />
-    </details>
+    <Act
+      title={`Rotate ${label}`}
+      opened={() => void dryRun.run(async () => (await api.post<RotateResponse>(`${path}?dryRun=true`)).body)}
+      dryRun={dryRun}
+      send={async (why) => (await api.post(path, why)).body}
+      changed={changed}
+      done="Rotated. Moves begin within seconds."
+    >
+      {from === undefined
+        ? 'Checking …'
+        : to !== undefined
+          ? `Version ${shortVersion(from)} is younger than an hour: it counts as the rotation, and no other is made.`
+          : `A new version follows ${shortVersion(from)}. ${
+              paused
+                ? 'Moves are paused: what uses the key moves once they are resumed.'
+                : rotationCost
+                  ? `The app makes ${count(rotationCost.moves, 'move')} in about ${rotationCost.seconds < 1 ? 'a second' : duration(rotationCost.seconds)}.`
+                  : 'The app moves what uses the key.'
+            }`}
+    </Act>
   );
 }

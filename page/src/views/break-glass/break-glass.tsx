@@ -1,14 +1,14 @@
-import type { AuditList, KeyList, KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../api/types.ts';
+import type { AuditRecordView, KeyList, KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../../api/use-poll.ts';
-import { count, usersOf } from '../../names.ts';
+import { count, digits, usersOf } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
 import { Heading } from '../../ui/heading.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { Prose } from '../../ui/prose.tsx';
 import { Section } from '../../ui/section.tsx';
-import { KeyStateBadge } from '../key-state.tsx';
-import { RevocationLine } from '../revocation-line.tsx';
+import { KeyStateBadge, worstFirst } from '../key-state.tsx';
+import { RevocationLine, useRevokeRecords } from '../revocation-line.tsx';
 import { UnreadVaults } from '../unread-vaults.tsx';
 import { Another, Answers } from './answers.tsx';
 import { Effect } from './effect.tsx';
@@ -19,7 +19,7 @@ import { RestoreScope } from './restore-scope.tsx';
 import { Revoked } from './revoke.tsx';
 import { Revoke } from './revoke-form.tsx';
 import { useCall } from './use-call.ts';
-import { Versions } from './versions.tsx';
+import { VersionTable } from './versions.tsx';
 
 interface BreakGlassProps {
   readonly vault: string | undefined;
@@ -33,8 +33,7 @@ export function BreakGlassView({ vault, name }: BreakGlassProps) {
 
 function ChooseKey() {
   const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
-  const isRevoked = keys.data?.value.some(({ revocation }) => revocation);
-  const records = usePoll<AuditList>(isRevoked ? '/audit?action=key.revoke' : undefined, 60_000).data?.value;
+  const records = useRevokeRecords(keys.data?.value.some(({ revocation }) => revocation) === true);
   const choose = (event: Event) => {
     event.preventDefault();
     const typed = new FormData(event.currentTarget as HTMLFormElement).get('key');
@@ -45,13 +44,12 @@ function ChooseKey() {
     <>
       <Heading>Break-glass</Heading>
       <p>
-        Revoking a key disables every version of it, which cuts off the data that it encrypts. How soon Azure Storage
-        refuses is not documented by Microsoft: the app watches, and says when each account is cut off. It can be given
-        back by a second person. First choose the key; nothing is done before you confirm it.
+        Revoking a key disables every version of it, which cuts off the data that it encrypts; a second person can
+        restore it. Nothing is done before you confirm it.
       </p>
       <Section title="Choose a key" of={keys}>
         <ul class="items">
-          {(keys.data?.value ?? []).map((key) => (
+          {worstFirst(keys.data?.value ?? []).map((key) => (
             <li key={key.key}>
               <div class="row">
                 <a class="button" href={href(['break-glass', key.vault, key.name])}>
@@ -89,8 +87,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const revocation = data?.revocation;
   const mayRead = has(me, 'CmkKey.Read');
   const about = { vault, name, changed: status.refresh };
-  const revokedBy = `/audit?${new URLSearchParams({ key: `${vault}/${name}`, action: 'key.revoke' })}`;
-  const records = usePoll<AuditList>(revocation && mayRead ? revokedBy : undefined, 15_000).data?.value;
+  const records = useRevokeRecords(revocation !== undefined, `${vault}/${name}`);
   return (
     <>
       <Heading>{`Break-glass: ${vault}/${name}`}</Heading>
@@ -126,7 +123,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
       {data && <EffectTimes times={data.effectTimes} />}
       {mayRead && (
         <Section title="Versions" of={status}>
-          {data && <Versions versions={data.versions} newestUsable={data.newestUsable} />}
+          {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
         </Section>
       )}
       {data?.warnings.map((warning) => (
@@ -143,7 +140,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
 
 interface StandingProps {
   readonly data: KeyStatusResponse;
-  readonly records: AuditList['value'] | undefined;
+  readonly records: readonly AuditRecordView[] | undefined;
   readonly label: string;
 }
 
@@ -154,7 +151,7 @@ function Standing({ data, records, label }: StandingProps) {
   const words =
     open === 0
       ? `${label} is revoked: every version of it is disabled.`
-      : `${label} is ${revocation?.restoringBy ? 'being restored' : 'not revoked yet'}: ${open} of ${count(versions.length, 'version')} ${open === 1 ? 'is' : 'are'} enabled.`;
+      : `${label} is ${revocation?.restoringBy ? 'being restored' : 'not revoked yet'}: ${digits(open)} of ${count(versions.length, 'version')} ${open === 1 ? 'is' : 'are'} enabled.`;
   return (
     <div class="headline tone-bad">
       <Icon tone="bad" />
@@ -162,6 +159,11 @@ function Standing({ data, records, label }: StandingProps) {
         {/* Not the line below it: how long ago it was would be read out every few seconds. */}
         <p role="status">{words}</p>
         <RevocationLine {...{ revocation, records }} />
+        {revocation && (
+          <small>
+            Id <span class="mono">{revocation.id}</span>
+          </small>
+        )}
       </div>
     </div>
   );

@@ -1,6 +1,6 @@
 import type { KeyStatusResponse } from '../../api/types.ts';
 import type { Polled } from '../../api/use-poll.ts';
-import { count, shortId } from '../../names.ts';
+import { count, digits, shortId } from '../../names.ts';
 import { href } from '../../route.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Section } from '../../ui/section.tsx';
@@ -42,7 +42,7 @@ export function Effect({ status, of }: EffectProps) {
     >
       {all > 0 && <progress value={reached} max={all} aria-label="Services that show the change" />}
       <p role="status">
-        {reached} of {all} {revoked ? 'refuse to serve data' : 'serve data'}.
+        {digits(reached)} of {digits(all)} {revoked ? 'refuse to serve data' : 'serve data'}.
         {revoked && reached < all ? ' Storage may take some minutes; each is asked again and again.' : ''}
       </p>
       <ul class="items">

@@ -38,11 +38,8 @@ export function Restore({ vault, name, revocation, changed, call }: RestoreProps
           </p>
         </div>
       )}
-      <p>
-        It gives back exactly what revocation <span class="mono">{revocation.id}</span> took away.
-      </p>
       <form onSubmit={submit}>
-        <Why what="restore" />
+        <Why />
         <button type="submit" class="primary" disabled={call.isRunning}>
           {call.isRunning ? 'Restoring …' : `Restore ${vault}/${name}`}
         </button>

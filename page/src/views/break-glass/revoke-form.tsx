@@ -124,7 +124,7 @@ function Confirm({ vault, name, isRunning, revoke }: ConfirmProps) {
   };
   return (
     <form onSubmit={submit}>
-      <Why what="revocation" />
+      <Why />
       <label class="field">
         <span>
           Type <span class="mono">{name}</span> to confirm

@@ -1,7 +1,7 @@
 import type { RevokeResponse } from '../../api/types.ts';
+import { digits } from '../../names.ts';
 import { duration } from '../../ui/time.tsx';
 import { Done } from './answer.tsx';
-import { VersionReports } from './versions.tsx';
 
 /**
  * What a revocation came to.
@@ -14,11 +14,10 @@ export function Revoked({ answer, isUndone }: { readonly answer: RevokeResponse;
   return (
     <Done tone="good" title="The key is revoked." warnings={answer.warnings}>
       <p>
-        Every version is disabled, as a fresh read proves: {off} of {answer.versions.length} by this call, in{' '}
-        {answer.elapsedMs < 1000 ? `${Math.round(answer.elapsedMs)} ms` : duration(answer.elapsedMs / 1000)}. The file
-        services follow as Storage notices; each is shown as it goes dark.
+        Every version is disabled, as a fresh read proves: {digits(off)} of {digits(answer.versions.length)} by this
+        call, in {answer.elapsedMs < 1000 ? `${Math.round(answer.elapsedMs)} ms` : duration(answer.elapsedMs / 1000)}.
+        The file services follow as Storage notices; each is shown as it goes dark.
       </p>
-      <VersionReports versions={answer.versions} />
       <p>Audit trail: {answer.audit}. Another person has to restore it.</p>
     </Done>
   );

@@ -1,10 +1,11 @@
 import type { KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
-import { shortVersion } from '../../names.ts';
+import { shortVersion, usersOf } from '../../names.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Time } from '../../ui/time.tsx';
 import type { Tone } from '../../ui/tone.ts';
 
-type Usability = KeyStatusResponse['versions'][number]['state'] | RevokeResponse['versions'][number]['after'];
+type Version = KeyStatusResponse['versions'][number];
+type Usability = Version['state'] | RevokeResponse['versions'][number]['after'];
 
 export const USABILITY: Readonly<Record<Usability, readonly [Tone, string]>> = {
   Usable: ['good', 'Usable'],
@@ -14,13 +15,8 @@ export const USABILITY: Readonly<Record<Usability, readonly [Tone, string]>> = {
   Unknown: ['warn', 'Not known'],
 };
 
-interface VersionsProps {
-  readonly versions: KeyStatusResponse['versions'];
-  readonly newestUsable: string | undefined;
-}
-
 /** The versions of a key as they are now, newest first. */
-export function Versions({ versions, newestUsable }: VersionsProps) {
+export function VersionTable({ versions, newestUsable }: Pick<KeyStatusResponse, 'versions' | 'newestUsable'>) {
   const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1));
   return (
     <table class="cards">
@@ -31,29 +27,56 @@ export function Versions({ versions, newestUsable }: VersionsProps) {
           <th scope="col">State</th>
           <th scope="col">Created</th>
           <th scope="col">Expires</th>
+          <th scope="col">Used by</th>
         </tr>
       </thead>
       <tbody>
-        {ordered.map(({ version, state, revoked, createdOn, expiresOn }) => (
-          <tr key={version}>
-            <th scope="row" class="mono" title={version}>
-              {shortVersion(version)}
-              {version === newestUsable ? ' (newest)' : ''}
-            </th>
-            <td data-label="State">
-              <span class="row">
-                <Badge tone={USABILITY[state][0]}>{USABILITY[state][1]}</Badge>
-                {revoked && <Badge tone="bad">By the revocation</Badge>}
-              </span>
-            </td>
-            <td data-label="Created">
-              <Time at={createdOn} />
-            </td>
-            <td data-label="Expires">{expiresOn ? <Time at={expiresOn} /> : 'never'}</td>
-          </tr>
+        {ordered.map((version) => (
+          <VersionRow key={version.version} of={version} isNewest={version.version === newestUsable} />
         ))}
       </tbody>
     </table>
+  );
+}
+
+function VersionRow({ of, isNewest }: { readonly of: Version; readonly isNewest: boolean }) {
+  const { version, state, revokedOn, updatedOn, createdOn, activeFrom, expiresOn, users } = of;
+  return (
+    <tr>
+      <th scope="row" class="mono" title={version}>
+        {shortVersion(version)}
+        {isNewest ? ' (newest)' : ''}
+      </th>
+      <td data-label="State">
+        <span>
+          <Badge tone={USABILITY[state][0]}>{USABILITY[state][1]}</Badge>{' '}
+          {revokedOn ? (
+            <small>
+              revoked <Time at={revokedOn} />
+            </small>
+          ) : (
+            state === 'Disabled' &&
+            updatedOn && (
+              <small>
+                since <Time at={updatedOn} /> or longer
+              </small>
+            )
+          )}
+        </span>
+      </td>
+      <td data-label="Created">
+        <span>
+          <Time at={createdOn} />
+          {activeFrom > createdOn && (
+            <small class="block">
+              active from <Time at={activeFrom} />
+            </small>
+          )}
+        </span>
+      </td>
+      <td data-label="Expires">{expiresOn ? <Time at={expiresOn} /> : 'never'}</td>
+      <td data-label="Used by">{users ? usersOf({ ...users, complete: true }) : 'not known'}</td>
+    </tr>
   );
 }
 

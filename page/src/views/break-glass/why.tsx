@@ -1,16 +1,15 @@
 interface WhyProps {
-  readonly what: string;
   readonly isWithoutTicket?: boolean;
 }
 
 /** Why, and by which ticket: what the audit trail has afterwards. */
-export function Why({ what, isWithoutTicket = false }: WhyProps) {
+export function Why({ isWithoutTicket = false }: WhyProps) {
   return (
     <>
       <label class="field">
         <span>Why</span>
         <input name="reason" required minLength={3} maxLength={500} autocomplete="off" />
-        <small>In your own words. It goes into the audit trail of the {what}.</small>
+        <small>In your own words. The audit trail keeps it.</small>
       </label>
       {!isWithoutTicket && (
         <label class="field">

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { findGaps } from '../../src/fleet/rekey-gaps.ts';
+import { findGaps } from '../../src/fleet/reconcile-rekey.ts';
 import type { Rekey } from '../../src/orders/standing-orders.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';

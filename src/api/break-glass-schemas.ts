@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { TEXT_LENGTHS } from '../http/readable.ts';
-import { BLAST_RADIUS, LOGGED_USAGE, SHOWN_REVOCATION } from '../views/key-schemas.ts';
+import { RESTORED_REVOCATION, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
+import { BLAST_RADIUS, LOGGED_USAGE } from '../views/key-schemas.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 
@@ -29,39 +30,27 @@ export const RESTORE_REQUEST = z.strictObject({
     ),
 });
 
-const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
-
-const versionReport = z.object({
-  version: z.string(),
-  createdOn: z.string(),
-  before: usability,
-  after: usability,
-  recorded: z.boolean().describe('Whether it carries the record that a restore goes by.'),
-  error: z.string().optional(),
-});
-
-const AUDITED = {
+const CHANGED = {
+  key: z.string(),
+  complete: z.boolean(),
+  versions: z.array(VERSION_REPORT),
   audit: z.string().describe('`written`, or why the audit trail could not be written.'),
   auditReceipt: z
     .string()
     .optional()
     .describe('Number and hash of the audit record: `cmk audit verify --receipt` proves later that it is there.'),
+  warnings: z.array(z.string()).describe('What could not be written or read, and what to do about it.'),
 };
-const WARNINGS = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
 
 export const REVOKE_RESPONSE = z.object({
-  key: z.string(),
+  ...CHANGED,
   reason: z.enum(['Revoked', 'DryRun']),
-  complete: z.boolean(),
   revocation: SHOWN_REVOCATION.optional(),
-  versions: z.array(versionReport),
   elapsedMs: z
     .number()
     .describe('From the call to the end of the last writes, in milliseconds; 0 when nothing was written.'),
   dependents: BLAST_RADIUS,
   usage: LOGGED_USAGE.optional(),
-  ...AUDITED,
-  warnings: WARNINGS,
 });
 
 const access = z.object({
@@ -71,18 +60,12 @@ const access = z.object({
 });
 
 export const RESTORE_RESPONSE = z.object({
-  key: z.string(),
+  ...CHANGED,
   reason: z.enum(['Restored', 'NothingToRestore']),
-  complete: z.boolean(),
   recovered: z.boolean().describe('The key was soft-deleted and has been recovered first.'),
-  revocation: SHOWN_REVOCATION.optional(),
-  versions: z.array(versionReport),
+  revocation: RESTORED_REVOCATION.optional(),
   accounts: z.array(access),
-  ...AUDITED,
-  warnings: WARNINGS,
 });
 
-export type RevokeRequest = z.output<typeof REVOKE_REQUEST>;
-export type RestoreRequest = z.output<typeof RESTORE_REQUEST>;
 export type RevokeResponse = z.input<typeof REVOKE_RESPONSE>;
 export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;

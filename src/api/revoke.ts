@@ -1,0 +1,123 @@
+import type { HttpResponseInit } from '@azure/functions';
+import type { z } from 'zod';
+import { abortAfter } from '../azure/deadline.ts';
+import { describe } from '../azure/failure.ts';
+import { type BlastRadius, readBlastRadius } from '../dependents/blast-radius.ts';
+import { jsonResponse } from '../http/answers.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { auditedCaller } from '../http/token-claims.ts';
+import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import type { RevocationCall } from '../revocation/follow-ups.ts';
+import { auditWarning, NOT_AUDITED } from '../revocation/record-revocation.ts';
+import { type Revoked, revoke } from '../revocation/revoke.ts';
+import { reportVersions, revocationState } from '../revocation/version-report.ts';
+import { dependentsOf, lockoutWarning } from '../views/key.ts';
+import { readKeyUsage } from '../views/key-usage.ts';
+import type { REVOKE_REQUEST, RevokeResponse } from './break-glass-schemas.ts';
+import { keyOfCall, listOrRefuse, noSuchKey, unreadable } from './named-key.ts';
+import type { Call } from './route.ts';
+
+/** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
+const DRY_RUN_MS = 60_000;
+const DEPENDENTS_MS = 1_500;
+
+type RevokeCall = Call<{ readonly dryRun: boolean }, z.output<typeof REVOKE_REQUEST>>;
+
+/**
+ * Revokes a key, and words the answer; with `dryRun`, what a revocation would do. It depends on Key Vault and the token alone.
+ *
+ * @throws {@link HttpProblem} 400, 404, 502 when it is not proved that every version is disabled
+ */
+export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> {
+  const { services, log } = call;
+  const key = keyOfCall(call);
+  if (call.query.dryRun) return jsonResponse(200, await previewRevocation(key, call));
+  const body = await call.body();
+  checkConfirmation(body.confirm, key);
+  const dependents = () => abortAfter((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
+  const ports = { ...services, keys: services.urgentKeys, dependents };
+  const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
+    throw unreadable(error);
+  });
+  if (!result) throw noSuchKey();
+  const answer = toBody(result);
+  if (result.complete) return jsonResponse(200, answer);
+  const { reason: _, ...extensions } = answer;
+  throw new HttpProblem('RevocationIncomplete', { detail: whatIsOpen(result), extensions });
+}
+
+/** Who calls, and why, as the audit trail has it. */
+export function revocationCall(
+  { caller, correlationId }: Pick<Call, 'caller' | 'correlationId'>,
+  { reason, ticket }: { readonly reason: string; readonly ticket?: string | undefined },
+): RevocationCall {
+  return { caller: auditedCaller(caller), correlationId, why: reason, ticket };
+}
+
+async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'services'>): Promise<RevokeResponse> {
+  const versions = await listOrRefuse(key, services);
+  const [dependents, usage] = await Promise.all([
+    abortAfter((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
+    readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
+  ]);
+  return {
+    key: asSpelled(key, versions).id,
+    reason: 'DryRun',
+    complete: false,
+    versions: reportVersions(versions, [], versions, services.now()),
+    elapsedMs: 0,
+    dependents: dependentsOf(dependents),
+    ...usage,
+    ...NOT_AUDITED,
+    warnings: lockoutWarning(dependents),
+  };
+}
+
+function toBody(result: Revoked<BlastRadius>): RevokeResponse {
+  const { key, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt, warnings } = result;
+  return {
+    key: key.id,
+    reason: 'Revoked',
+    complete,
+    revocation: revocation && revocationState(revocation),
+    versions: [...versions],
+    elapsedMs,
+    dependents: dependentsOf(dependents),
+    audit,
+    auditReceipt,
+    warnings: [...lockoutWarning(dependents), ...unrecordedWarning(result), ...auditWarning({ audit }), ...warnings],
+  };
+}
+
+function whatIsOpen({ unproven, restored, versions }: Revoked<BlastRadius>): string {
+  if (restored) return 'A restore of this revocation runs already and enables its versions again.';
+  if (unproven)
+    return `The result is not verified, because the versions could not be read again: ${describe(unproven)}`;
+  const open = versions.filter(({ after }) => after !== 'Disabled').map(({ version }) => version);
+  return `${open.length} of ${versions.length} versions are not disabled: ${open.join(', ')}.`;
+}
+
+/** @throws {@link HttpProblem} 400 when a call does not confirm the key that it is about */
+function checkConfirmation(confirm: string, key: ManagedKey): void {
+  const wanted = `${key.vault.name}/${key.name}`;
+  if (confirm.toLowerCase() === wanted.toLowerCase()) return;
+  throw new HttpProblem('ConfirmationWrong', {
+    detail: '"confirm" does not name the key of this call. Nothing was changed.',
+    nextStep: `Send "confirm": "${wanted}" if this is the key that you mean.`,
+  });
+}
+
+function unrecordedWarning({ unrecorded, revocation, complete }: Revoked<BlastRadius>): string[] {
+  const warnings: string[] = [];
+  if (unrecorded.length > 0) {
+    warnings.push(
+      `A restore will leave these versions off, since they have no tag to spare for the record: ${unrecorded.join(', ')}.`,
+    );
+  }
+  if (complete && !revocation) {
+    warnings.push(
+      'No version of the key carries the record of this revocation, so a version that is made later is not kept disabled. Take a tag off one of the versions and repeat the call.',
+    );
+  }
+  return warnings;
+}

@@ -1,0 +1,77 @@
+import pMap from 'p-map';
+import { CONCURRENCY } from '../azure/limits.ts';
+import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
+import type { Cause } from '../work/messages.ts';
+import { fleetWorks, SWEEP_MS } from './fleet-work.ts';
+import type { RolloutRow, RolloutStore } from './rollout-row.ts';
+import { dueOf, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
+import type { FleetQueue, KeyQueue } from './worker-ports.ts';
+
+/** A worker has so long before the sweep takes its items for forgotten. Milliseconds. */
+const OVERDUE_MS = 30_000;
+/** Rollouts that are not finished are decided on again after so long, stuck ones later. Milliseconds. */
+const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
+
+interface SweepPorts extends FleetQueue, KeyQueue {
+  readonly items: WorkItems;
+  readonly rollouts: Pick<RolloutStore, 'all'>;
+  readonly orders: { read(): Promise<StandingOrders> };
+  readonly now: () => Date;
+}
+
+/**
+ * Finds the work that a lost message or a dead process left, and what comes due before the next sweep: one query, and a
+ * message for each that it finds.
+ *
+ * @returns how much was overdue
+ */
+export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<number> {
+  const nowMs = now().getTime();
+  const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
+  /** By key or subscription. */
+  const dues = new Map<string, { readonly isKey: boolean; readonly due: number }>();
+  for await (const item of items.all()) {
+    const isKey = item.subscription === NO_SUBSCRIPTION;
+    const about = isKey ? item.about : item.subscription;
+    const known = dues.get(about)?.due ?? Number.POSITIVE_INFINITY;
+    dues.set(about, { isKey, due: Math.min(known, dueOf(item, now()).getTime()) });
+  }
+  const moving = (await orders.read()).rekeys.filter(isMoving).map(({ from }) => from);
+  const forgotten: string[] = [];
+  for await (const { name, row } of rollouts.all()) {
+    // Rollouts of orders are decided with their keys.
+    if (dues.has(name) || !parseKeyIdentifier(name)) continue;
+    const activation = Date.parse(row.activation ?? '');
+    if (activation > nowMs) dues.set(name, { isKey: true, due: activation });
+    // While an order moves all uses of a key, nothing is decided on the key's own rollout.
+    if (isForgotten(row, nowMs) && !moving.some((from) => sameKeyName(from, name))) forgotten.push(name);
+  }
+  // An active order is reconciled at each sweep.
+  const undecided = [...forgotten, ...moving.filter((from) => !dues.has(from))];
+  await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
+  await pMap(undecided, (key) => sendKey(key, cause), { concurrency: CONCURRENCY });
+
+  const all = [...dues];
+  const overdue = all.filter(([, { due }]) => due <= nowMs - OVERDUE_MS);
+  const soon = all.filter(([, { due }]) => due > nowMs && due < nowMs + SWEEP_MS);
+  const subscriptions = overdue.flatMap(([about, { isKey }]) => (isKey ? [] : [about]));
+  await pMap(fleetWorks(subscriptions, cause), (work) => send(work), { concurrency: CONCURRENCY });
+  await pMap(
+    [...overdue.filter(([, { isKey }]) => isKey), ...soon],
+    ([about, { isKey, due }]) => {
+      const visibleOn = new Date(Math.max(due, nowMs));
+      return isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
+    },
+    { concurrency: CONCURRENCY },
+  );
+  return overdue.length + forgotten.length;
+}
+
+/** Whether it is time to decide on a rollout again: no event or item may ask for it. */
+function isForgotten({ unfinished, lastNews, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
+  if (activation && Date.parse(activation) <= nowMs) return true;
+  const everyMs = lastNews === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
+  // Canaries that do not serve are probed again, although all uses are moved.
+  return (unfinished > 0 || lastNews === 'CanaryFailed') && Date.parse(checkedOn) <= nowMs - everyMs;
+}
