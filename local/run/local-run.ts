@@ -69,8 +69,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       const { variables, ...started } = await start(options, port, folder, processes);
       app = started.app;
       await app.order({ do: 'start' });
-      // npm and every other client of Node 22 would say that its way through the proxy is experimental.
-      await writeEnvFile(folder.envFile, { ...variables, NODE_OPTIONS: quietOptions(options.env) });
+      await writeEnvFile(folder.envFile, { ...variables, NODE_OPTIONS: clientOptions(options.env) });
       return variables;
     };
     const variables = await Promise.race([begin(), processes.failed, aborted]);
@@ -150,6 +149,11 @@ async function runTour(tour: string, processes: Processes, env: Record<string, s
   const quiet = { ...env, NODE_OPTIONS: quietOptions(env) };
   const child = processes.launch({ name: 'The tour', module: tour, env: quiet, mayEnd: true });
   return (await child.message()) as TourResult;
+}
+
+/** Options of Node for a client: the clock of the local Azure, and no warning that its way through the proxy is experimental. */
+function clientOptions(env: Readonly<Record<string, string | undefined>>): string {
+  return `${quietOptions(env)} --import=${new URL('./local-clock.mjs', import.meta.url).href}`;
 }
 
 /** Options of Node with which it does not say that its way through the proxy is experimental. */

@@ -49,15 +49,12 @@ export class PassResults {
   /** Encryption scopes are to be listed. */
   #wantsScopes = false;
   #writtenAt = 0;
-  #moved = 0;
+  /** How many moves it has reported. */
+  moved = 0;
 
   constructor(pass: ResultsPass, ports: ResultPorts) {
     this.#pass = pass;
     this.#ports = ports;
-  }
-
-  get moved(): number {
-    return this.#moved;
   }
 
   /** The use as this pass left it; undefined: this pass has no result for it. */
@@ -163,7 +160,7 @@ export class PassResults {
     }
     const moves = [...byId.values()];
     if (moves.length > 0) for (const id of await this.#ports.record(moves)) this.#recorded.add(id);
-    this.#moved += moves.length;
+    this.moved += moves.length;
     for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
   }
 

@@ -110,8 +110,8 @@ export class Pass {
     return [...this.#progressed.values()].map(({ key }) => key);
   }
 
-  /** @returns how many moves it made. @throws what the app's own storage answered, once nothing is in flight any more */
-  async run(): Promise<number> {
+  /** @throws what the app's own storage answered, once nothing is in flight any more */
+  async run(): Promise<void> {
     for (;;) {
       this.#endCalls();
       // Items that arrive after the last read are found by `reconcileSubscription`, which reads them once more after the pass.
@@ -129,7 +129,6 @@ export class Pass {
     const nextDue = this.#lease.held() ? await this.#finishItems() : undefined;
     this.log.end(this.results.moved, nextDue);
     if (this.#failure !== undefined) throw this.#failure;
-    return this.results.moved;
   }
 
   /** Waits until a task or the start of an item ends, at most for one step. */

@@ -23,8 +23,7 @@ type PassResult =
   | {
       readonly outcome: 'passed';
       /** When the earliest item that is left is due. */
-      readonly nextDue?: Date;
-      readonly moved: number;
+      readonly nextDue: Date | undefined;
     };
 
 /**
@@ -39,14 +38,13 @@ export async function reconcileSubscription(
   until: Date,
   ports: WorkerPorts,
 ): Promise<PassResult> {
-  let moved = 0;
   for (;;) {
     const items = await ports.items.of(subscription);
     const dues = items.map((item) => dueOf(item, ports.now()).getTime());
     const nextDue = dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
     // Read again after each release: a message that came meanwhile found the lease held, and left its item to this worker.
     if (!nextDue || nextDue > ports.now() || ports.now() >= until) {
-      return { outcome: 'passed', moved, ...(nextDue ? { nextDue } : {}) };
+      return { outcome: 'passed', nextDue };
     }
     const lease = await ports.leases.acquire(`subscription/${subscription.toLowerCase()}`);
     if (!lease) return { outcome: 'busy' };
@@ -57,7 +55,7 @@ export async function reconcileSubscription(
       const unclean = state.pass ? state.unclean + 1 : state.unclean;
       if (!announced || (await takeOver(subscription, announced, { ...state, unclean }, lease, ports))) {
         const pass = new Pass(subscription, until, { lease, unclean, usage: state.usage }, ports);
-        moved += await pass.run();
+        await pass.run();
         progressed = pass.progressed;
       }
     } finally {

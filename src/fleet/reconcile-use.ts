@@ -8,7 +8,7 @@ import { outcomeOfFailure } from '../work/outcome.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
 import type { MovedUses } from './moved-uses.ts';
 import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
-import { type ListedKey, namesUnlisted, type Plan, planKeyUse, planRekey } from './plan.ts';
+import { type ListedKey, type Plan, planKeyUse, planRekey } from './plan.ts';
 import { type ReadPorts, readUse, type WritableUse } from './read-use.ts';
 import type { Blocked, Order, RolloutGate } from './rollout-gate.ts';
 import { moveId, type UseRow, versionOfRow } from './use-row.ts';
@@ -170,15 +170,12 @@ export async function listKeys(
 }
 
 async function planOf({ row, key, since, isExempt }: UseTask, use: KeyUse, ports: UsePorts) {
-  const { now, versions } = ports;
-  const { from: listed, to, order } = await listKeys(row, key, since, ports);
-  // A version that the list lacks may be newer than all that are in it.
-  const isUnlisted = namesUnlisted(use, listed.versions);
-  const from = isUnlisted ? { key, versions: await versions.list(key, now()) } : listed;
+  const { from, to, order } = await listKeys(row, key, since, ports);
+  const now = ports.now();
   const lists = [from, ...(to ? [to] : [])].map((one) => one.versions);
-  const rekey = to && planRekey(use, from, to, now());
+  const rekey = to && planRekey(use, from, to, now);
   if (rekey) return { plan: rekey, lists, order };
-  return { plan: planKeyUse(use, from.versions, now(), isExempt), lists, order: undefined };
+  return { plan: planKeyUse(use, from.versions, now, isExempt), lists, order: undefined };
 }
 
 /**

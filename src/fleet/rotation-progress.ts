@@ -155,21 +155,15 @@ export class RotationCount {
     const state = isUnproven ? 'unproven' : isHeld ? 'failed' : 'underWay';
     const stage = name === 'rest' ? {} : { stage: { name, state } as const };
     if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
-    const toChange = this.#failures.has('IdentityAssignmentDenied') ? REASONS.IdentityAssignmentDenied : undefined;
     if (!isHeld && waiting + failed === this.#contested) {
       return { state: 'held', reason: 'ContestedChange', detail: REASONS.ContestedChange, ...stage };
     }
     if (!isHeld) {
-      const detail = toChange ? { detail: toChange } : {};
-      return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...detail, ...stage };
+      return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...stage };
     }
     const reason = isCanary ? 'CanaryFailed' : 'WaveFailed';
     const numbers = `${this.#admitted.moved} moved, ${this.#admitted.waiting} waiting, ${this.#admitted.failed} failed.`;
-    const detail = [
-      `${REASONS[reason]} ${name}: ${numbers}`,
-      ...(unwell ? [`These do not serve: ${unwell}.`] : []),
-      ...(toChange ? [toChange] : []),
-    ];
+    const detail = [`${REASONS[reason]} ${name}: ${numbers}`, ...(unwell ? [`These do not serve: ${unwell}.`] : [])];
     return { state: 'held', reason, detail: detail.join(' '), ...stage };
   }
 

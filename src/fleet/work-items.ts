@@ -23,19 +23,12 @@ export const NO_SUBSCRIPTION = '-';
  */
 export type WorkKind = 'key' | 'account' | 'list' | 'scopes' | 'verify';
 
-/** Names one item: there is at most one of each. */
-interface WorkRef {
+export interface NewWorkItem {
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
   readonly subscription: string;
   readonly kind: WorkKind;
   /** Key identifier without a version, or ARM id of an account; empty for the other kinds. */
   readonly about: string;
-}
-
-/** Versions that a pass moves to, announced before its first PATCH: key identifier without a version → version identifier. */
-export type Targets = Readonly<Record<string, string>>;
-
-export interface NewWorkItem extends WorkRef {
   /** Not before that. */
   readonly due: Date;
   /** Since when it is wanted. */
@@ -50,6 +43,9 @@ export interface NewWorkItem extends WorkRef {
   /** Of a `verify` item: what the pass had announced that ended before its time. */
   readonly targets?: Targets;
 }
+
+/** Versions that a pass moves to, announced before its first PATCH: key identifier without a version → version identifier. */
+export type Targets = Readonly<Record<string, string>>;
 
 /** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
@@ -150,8 +146,8 @@ export function dueOf({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
   return due.getTime() > now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due;
 }
 
-/** Row key of an item. @throws TypeError for an `about` that does not fit its kind or its subscription */
-export function workRow({ subscription, kind, about }: WorkRef): string {
+/** Row key of an item: there is at most one of each. @throws TypeError for an `about` that does not fit its kind or its subscription */
+export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): string {
   const prefix = `${encoded(subscription)}|${kind}`;
   if (kind === 'key') {
     const key = parseKeyIdentifier(about);

@@ -150,15 +150,6 @@ describe('A rotation', () => {
     expect(held).toMatchObject({ state: 'held', detail: expect.stringContaining('These do not serve: st1.') });
   });
 
-  it('names the right that the app lacks to move its uses', () => {
-    const denied = useRow(1, { ...OLD, state: 'failed', reason: 'IdentityAssignmentDenied' });
-    expect(rotationOf([denied]).detail).toBe(REASONS.IdentityAssignmentDenied);
-    const held = rotationOf([denied], {
-      rollout: { stage: 'canary', canaries: [accountId(1)], lastNews: 'CanaryFailed' },
-    });
-    expect(held.detail?.endsWith(REASONS.IdentityAssignmentDenied)).toBe(true);
-  });
-
   it('is paused while a use waits, or no use is known', () => {
     const pause = PAUSE;
     const paused = { state: 'paused', reason: 'Paused', detail: 'a change window', pause };

@@ -131,11 +131,11 @@ describe('retirement by the log', () => {
     });
     wire.azure.faults.clear();
     const known = {
-      uses: async function* () {
+      of: async function* () {
         yield { account: `${world().subscriptions.keys().next().value}`, key: key.id() };
       },
     };
-    const [unread] = await retire(key, {}, { fleet: known as unknown as Services['fleet'] });
+    const [unread] = await retire(key, {}, { useRows: known as unknown as Services['useRows'] });
     expect(unread?.outcome).toBe('kept');
     expect(firstOf(key)?.enabled).toBe(true);
   });

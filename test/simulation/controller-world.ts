@@ -33,8 +33,12 @@ import { VirtualTimers } from './virtual-timers.ts';
 export type ControllerDeed = Deed & { readonly during?: RegExp; readonly after?: number };
 
 type Deed =
-  /** `disableNewest`: a person disables the newest version by hand. */
-  | { readonly do: 'newVersion' | 'disableNewest' | 'revoke' | 'restore'; readonly key: string }
+  /** `disableNewest`: a person disables the newest version by hand. `seconds`: so long nothing is answered then. */
+  | {
+      readonly do: 'newVersion' | 'disableNewest' | 'revoke' | 'restore';
+      readonly key: string;
+      readonly seconds?: number;
+    }
   /** A person pins an account to the version before, or to the newest. */
   | { readonly do: 'pinBack' | 'pinNewest'; readonly account: string }
   /** A person makes a version of an account's key, and pins the account to it. */
@@ -435,6 +439,7 @@ export class ControllerWorld implements World {
         }
         this.#noteTarget(deed.key);
         this.#wantKey(deed.key);
+        if (deed.seconds) this.#stall(deed.seconds * 1000);
         return;
       case 'pinBack':
       case 'pinNewest': {

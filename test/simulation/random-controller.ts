@@ -143,11 +143,13 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       { do: 'pinToNew', account: 'st1', during: /^get st1$/ },
     ],
     'the key is revoked while accounts are read': [
-      ...[version, { do: 'revoke', key, during: /^get/ } as const, pass(7, /^get/)],
+      version,
+      { do: 'revoke', key, during: /^get/, seconds: 7 },
       { do: 'restore', key },
     ],
     'the key is revoked while its target is announced': [
-      ...[version, { do: 'revoke', key, during: /^save/ } as const, pass(7, /^save/)],
+      version,
+      { do: 'revoke', key, during: /^save/, seconds: 7 },
       { do: 'restore', key },
     ],
     'moves are paused while accounts are read': [

@@ -1,0 +1,29 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
+import { afterAll, expect, it } from 'vitest';
+
+const AHEAD_MS = 600_000;
+const server = createServer((_request, response) => {
+  response.end(JSON.stringify({ now: new Date(Date.now() + AHEAD_MS).toISOString() }));
+});
+
+afterAll(() => {
+  server.close();
+});
+
+/** Milliseconds by which a client's time is ahead of this process's. */
+async function ahead(control: string): Promise<number> {
+  const program = ['--import', new URL('../../local/run/local-clock.mjs', import.meta.url).href, '-p', '+new Date()'];
+  const { stdout } = await promisify(execFile)(process.execPath, program, { env: { LOCAL_AZURE_CONTROL: control } });
+  return Number(stdout) - Date.now();
+}
+
+it('gives a client of the local run the time of the local Azure, and its own where that does not answer', async () => {
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  expect(await ahead(`http://127.0.0.1:${port}`)).toBeGreaterThan(AHEAD_MS - 60_000);
+  expect(await ahead('http://127.0.0.1:1')).toBeLessThanOrEqual(0);
+});
