@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { EXAMPLES } from '../scripts/reference/api.ts';
+import { EXAMPLES, httpFile } from '../scripts/reference/api.ts';
 import { PAGES, referencePage } from '../scripts/reference.ts';
 import { OPERATIONS } from './support/calls.ts';
 
@@ -11,6 +11,24 @@ it.each(PAGES)('docs/reference/%s is fresh: `npm run reference` writes it', asyn
 it('each operation of the API has a request and an answer from a run: `npm run examples` makes them', async () => {
   const examples: Record<string, { status: number }> = JSON.parse(await readFile(EXAMPLES, 'utf8'));
   expect(Object.keys(examples).sort()).toEqual(OPERATIONS.map(({ operationId }) => operationId).sort());
-  const refused = Object.entries(examples).filter(([, { status }]) => status >= 400);
-  expect(refused.map(([id]) => id)).toEqual([]);
+  expect(Object.entries(examples).filter(([, { status }]) => status >= 400)).toEqual([]);
+});
+
+it('docs/reference/api.http refers to variables and to answers of requests above', () => {
+  const [head = '', ...requests] = httpFile().split('###\n');
+  const variables = [...head.matchAll(/^@(\w+) = /gm)].map(([, name]) => name);
+  const used = new Set<string>();
+  const sent = new Set<string>();
+  const unknown: string[] = [];
+  for (const request of requests) {
+    for (const [reference, name = '', path] of request.matchAll(/\{\{(\w*)([^}]*)\}\}/g)) {
+      used.add(name);
+      const isKnown = path ? path.startsWith('.response.body.$.') && sent.has(name) : variables.includes(name);
+      if (!isKnown) unknown.push(reference);
+    }
+    sent.add(/^# @name (\w+)$/m.exec(request)?.[1] ?? '');
+  }
+  expect(unknown).toEqual([]);
+  expect(variables.filter((name = '') => !used.has(name))).toEqual([]);
+  expect(sent.size).toBe(OPERATIONS.length);
 });

@@ -4,7 +4,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 export async function writeEnvFile(path: string, variables: Readonly<Record<string, string>>): Promise<void> {
   const temporary = `${path}.new`;
   await writeFile(temporary, formatEnv(variables), { mode: 0o600 });
-  await rename(temporary, path); // whoever sources the file sees the old or the new one, never half of it
+  await rename(temporary, path); // a shell that sources the file sees the old or the new one, never half of it
 }
 
 /** @throws when the file is missing. */
@@ -12,8 +12,10 @@ export async function readEnvFile(path: string): Promise<Record<string, string>>
   return parseEnv(await readFile(path, 'utf8'));
 }
 
+/** Without settings whose names a shell refuses, as `AzureWebJobs.driftCheck.Disabled`: dash and zsh would stop there. */
 export function formatEnv(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
+    .filter(([name]) => /^[A-Za-z_]\w*$/.test(name))
     .map(([name, value]) => `export ${name}='${value.replaceAll("'", String.raw`'\''`)}'\n`)
     .join('');
 }

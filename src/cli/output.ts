@@ -248,7 +248,8 @@ export class Output {
     }
     const { start, startMs } = this.#counted;
     const perSecond = (done - start) / ((nowMs - startMs) / 1_000);
-    if (!(perSecond > 0)) return `${done}/${total}`;
+    // Below, the rate would be shown as zero, and the time that is left would grow.
+    if (!(perSecond >= 0.05)) return `${done}/${total}`;
     const left = done < total ? `, ${inShort((total - done) / perSecond)} left` : '';
     return `${done}/${total}, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
   }

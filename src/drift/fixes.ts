@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { parseStorageAccountId } from '../azure/resource-id.ts';
+import { parseStorageAccountId, splitScope } from '../azure/resource-id.ts';
 import type { EventGrid, EventSource } from '../events/event-grid-client.ts';
 import {
   judgeSubscriptions,
@@ -86,14 +86,17 @@ export async function fix(
 /** One item for each subscription and key, however many accounts are behind; reconcileKey decides how far it may go. */
 async function moveAll(due: readonly Finding[], ref: string, services: FixServices): Promise<Done> {
   const orders = await services.orderStore.recent();
-  const moves = due.flatMap(({ action }) =>
-    action?.kind === 'account' && !findPause(orders, action.key, services.now()) ? [action] : [],
+  const moves = due.flatMap(({ action, resource }) =>
+    action?.kind === 'account' && !findPause(orders, action.key, services.now()) ? [{ ...action, resource }] : [],
   );
   const cause = { by: 'drift', ref, since: services.now().toISOString() };
-  const wanted = moves.flatMap(({ account, key }): WantedWork[] => {
+  const wanted = moves.flatMap(({ account, key, resource }): WantedWork[] => {
     const subscription = parseStorageAccountId(account)?.subscriptionId;
-    return subscription ? [{ subscription, kind: 'key', about: key }] : [];
+    // The index may have the scope on another version, and no list of accounts shows that.
+    const fresh = splitScope(resource).scope !== undefined;
+    return subscription ? [{ subscription, kind: 'key', about: key, fresh }] : [];
   });
+  wanted.sort((a, b) => Number(a.fresh) - Number(b.fresh));
   try {
     await putWork(wanted, cause, services);
     await services.requestKeys([...new Set(moves.map(({ key }) => key))], cause);

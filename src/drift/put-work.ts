@@ -4,7 +4,6 @@ import { fleetWorks } from '../fleet/fleet-work.ts';
 import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
 import type { FleetQueue } from '../fleet/worker-ports.ts';
 import type { Cause } from '../work/messages.ts';
-import type { SubscriptionResult } from './gather/gather-subscription.ts';
 
 export interface PutWorkPorts {
   readonly workItems: Pick<WorkItems, 'putNew'>;
@@ -13,17 +12,6 @@ export interface PutWorkPorts {
 
 /** A work item without its time and cause. */
 export type WantedWork = Pick<NewWorkItem, 'subscription' | 'kind' | 'about' | 'fresh'>;
-
-/** The work that compares the index with Azure: a list of each subscription, and the keys whose encryption scopes differ. */
-export function indexWork(results: readonly Pick<SubscriptionResult, 'id' | 'index'>[]): WantedWork[] {
-  return results.flatMap(({ id, index }): WantedWork[] => {
-    const subscription = id.toLowerCase();
-    return [
-      { subscription, kind: 'list', about: '' },
-      ...index.keys.map((about) => ({ subscription, kind: 'key', about, fresh: true }) as const),
-    ];
-  });
-}
 
 /**
  * Puts work items and sends messages. An item of an event or operator is not replaced: an item of the drift check would not

@@ -11,7 +11,7 @@ import { confirmChanges } from './changes/confirm-changes.ts';
 import { type DriftRun, type RunningCheck, rulesOf } from './drift-run.ts';
 import { type FixServices, fix } from './fixes.ts';
 import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
-import { indexWork, putWork } from './put-work.ts';
+import { putWork } from './put-work.ts';
 import type { WholeReport } from './report.ts';
 import type { DriftStorage, RunningChecks } from './store/drift-storage-client.ts';
 import { publishReport } from './store/publish-report.ts';
@@ -104,20 +104,21 @@ function logTrail({ trail }: Gathered, report: string, log: Log): void {
   }
 }
 
-/** Has workers compare the index with Azure, and repair it. Never throws. */
+/** Has workers list their accounts, compare the index, and repair it. Never throws. */
 async function putIndexWork(
   { subscriptions }: Gathered,
   cause: Cause,
   services: DriftServices,
   log: Log,
 ): Promise<void> {
-  const unread = subscriptions.find(({ index }) => index.unread !== undefined)?.index.unread;
+  const unread = subscriptions.find(({ indexUnread }) => indexUnread !== undefined)?.indexUnread;
   if (unread !== undefined) {
     const message = `${REASONS.FleetIndexUnavailable} ${unread}`;
     log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: cause.ref });
   }
   try {
-    await putWork(indexWork(subscriptions), cause, services);
+    const lists = subscriptions.map(({ id }) => ({ subscription: id.toLowerCase(), kind: 'list', about: '' }) as const);
+    await putWork(lists, cause, services);
   } catch (error) {
     const message = `${REASONS.DriftFixFailed} The index is not put right: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report: cause.ref });

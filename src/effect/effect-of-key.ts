@@ -39,8 +39,8 @@ export async function readEffect(
   return { accounts: recorded.accounts, times, warnings: incomplete };
 }
 
-/** Otherwise the accounts are about to be asked. */
-function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean {
+/** Whether it is the effect of the key's last change; otherwise the accounts are about to be asked. */
+export function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean {
   if (!open) return change.expect === 'open';
   return change.expect === 'blocked' && Date.parse(change.since) === open.revokedOn.getTime();
 }

@@ -37,8 +37,9 @@ export type Plan =
 /**
  * Decides what an account's (or a scope's) use of a key should become. The rules are the product's invariants: only to
  * the newest usable version, never backwards, a pinned one stays pinned, an automatic one stays automatic, and nothing
- * moves onto or off a key under revocation. The age of a version that the key does not list is not known: the caller
- * lists again first (see {@link namesUnlisted}).
+ * moves onto or off a key under revocation. A use on a version that the key does not list is moved: the key was
+ * deleted and created again. The list is newer than the use's version, as the caller lists after it has read the use, and
+ * waits with what others have just changed.
  */
 export function planKeyUse(
   use: KeyUse,
@@ -76,15 +77,6 @@ export function versionInUse(use: KeyUse): string | undefined {
 function mayBeNewer(version: string, target: KeyVersion, versions: readonly KeyVersion[]): boolean {
   const found = findVersion(versions, version);
   return found !== undefined && found !== target && !isKnownOlder(found, target);
-}
-
-/**
- * Whether it is pinned to, or uses, a version that is not in the list. Key Vault lists all versions of a key, and deletes
- * none by itself. If a list that began after the version was seen lacks it, the key was deleted and created again. If an
- * older list lacks it, it may be newer than all versions in the list.
- */
-export function namesUnlisted(use: KeyUse, versions: readonly KeyVersion[]): boolean {
-  return versionsNamed(use).some((version) => !findVersion(versions, version));
 }
 
 /** A key with its versions. */

@@ -8,7 +8,7 @@ import { outcomeOfFailure } from '../work/outcome.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
 import type { MovedUses } from './moved-uses.ts';
 import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
-import { type ListedKey, namesUnlisted, type Plan, planKeyUse, planRekey } from './plan.ts';
+import { type ListedKey, type Plan, planKeyUse, planRekey } from './plan.ts';
 import { type ReadPorts, readUse, type WritableUse } from './read-use.ts';
 import type { Blocked, Order, RolloutGate } from './rollout-gate.ts';
 import { moveId, type UseRow, versionOfRow } from './use-row.ts';
@@ -30,7 +30,7 @@ export interface Move {
   readonly id: string;
   readonly reason: 'Moved' | 'Refreshed' | 'Rekeyed';
   readonly account: string;
-  readonly scope?: string;
+  readonly scope?: string | undefined;
   readonly key: string;
   /** Version identifiers. */
   readonly from: string | undefined;
@@ -39,7 +39,7 @@ export interface Move {
   /** Read later, since the answer to the PATCH was lost. */
   readonly provenBy?: 'read';
   /** Id of the re-key order that it belongs to. */
-  readonly rekey?: string;
+  readonly rekey?: string | undefined;
 }
 
 /** Outcome of reconciling one use. */
@@ -49,7 +49,7 @@ export interface UseResult {
   /** Moves of the app's own that the trail may not have yet, oldest first. */
   readonly moves: readonly Move[];
   /** A change that was not the app's. */
-  readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
+  readonly changed?: { readonly from: string | undefined; readonly to: string | undefined } | undefined;
   readonly blocked?: Blocked;
   /** Azure answered 429 to a call for this use: seconds that it asked to wait, if it said. */
   readonly throttled?: { readonly retryAfterSeconds: number | undefined; readonly code: string };
@@ -170,15 +170,12 @@ export async function listKeys(
 }
 
 async function planOf({ row, key, since, isExempt }: UseTask, use: KeyUse, ports: UsePorts) {
-  const { now, versions } = ports;
-  const { from: listed, to, order } = await listKeys(row, key, since, ports);
-  // A version that the list lacks may be newer than all that are in it.
-  const isUnlisted = namesUnlisted(use, listed.versions);
-  const from = isUnlisted ? { key, versions: await versions.list(key, now()) } : listed;
+  const { from, to, order } = await listKeys(row, key, since, ports);
+  const now = ports.now();
   const lists = [from, ...(to ? [to] : [])].map((one) => one.versions);
-  const rekey = to && planRekey(use, from, to, now());
+  const rekey = to && planRekey(use, from, to, now);
   if (rekey) return { plan: rekey, lists, order };
-  return { plan: planKeyUse(use, from.versions, now(), isExempt), lists, order: undefined };
+  return { plan: planKeyUse(use, from.versions, now, isExempt), lists, order: undefined };
 }
 
 /**
@@ -225,13 +222,8 @@ async function write(
     const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
     return { ...observed, row: markFailed(row ?? seen, 'NotProven', ports.now()), detail };
   }
-  const moved: UseRow = {
-    ...row,
-    state: 'done',
-    attempts: 0,
-    target: shown,
-    movedFrom: versionOfRow(seen) ?? seen.key,
-  };
+  const movedFrom = versionOfRow(seen) ?? seen.key;
+  const moved: UseRow = { ...row, state: 'done', attempts: 0, target: shown, movedFrom };
   const move = moveOf(moved, ports.gate);
   return { ...observed, row: { ...moved, reason: move.reason }, moves: [...observed.moves, move] };
 }
@@ -258,7 +250,7 @@ function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, {
   // A missing record is made only of a move that Azure shows, since the row may be forged.
   const isUnrecorded = row?.movedFrom !== undefined && versionOfRow(row) !== undefined;
   const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, gate), provenBy: 'read' }] : [];
-  return { row, moves, isWell: true, isRead: true, ...(changed ? { changed } : {}) };
+  return { row, moves, isWell: true, isRead: true, changed };
 }
 
 /** The last move of a use, as its row has it: made, found or not recorded yet. */
@@ -271,9 +263,8 @@ function moveOf(row: UseRow, gate: UsePorts['gate']): Move {
   // The order may have ended meanwhile.
   const rekey = isOtherKey ? gate.orderBetween(key, row.key) : undefined;
   const reason = isOtherKey ? 'Rekeyed' : mode === 'automatic' ? 'Refreshed' : 'Moved';
-  const use = { account, ...(scope === undefined ? {} : { scope }) };
   const from = left?.version ? movedFrom : undefined;
-  return { ...use, id: moveId(use, to, stamp), reason, key, from, to, mode, ...(rekey ? { rekey } : {}) };
+  return { account, scope, id: moveId(row, to, stamp), reason, key, from, to, mode, rekey };
 }
 
 function resultOfFailedWrite(

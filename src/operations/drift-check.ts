@@ -44,7 +44,6 @@ export async function checkDrift(
     ...(vaults.length > 0 ? { CMK_VAULTS: vaults.join(' ') } : {}),
     // The client id of the operator's own sign-in, in the environment, is not the app's.
     AZURE_CLIENT_ID: undefined,
-    CMK_AUTOFIX: 'none',
     // Where the app's storage is not known, the emulator's stands in its place, unasked.
     ...(hasStorage ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
   };

@@ -48,6 +48,16 @@ export type RetirementResult =
 /** Leaves a version disabled if it may be, and enables it again if not. */
 export async function confirmRetirement(
   key: ManagedKey,
+  disabled: Disabled,
+  services: ConfirmRetirementServices,
+): Promise<RetirementResult> {
+  const result = await confirmOnce(key, disabled, services);
+  // Its last write may have come after a whole revocation and restore, over what was written there.
+  return result.outcome === 'retired' ? confirmOnce(key, disabled, services) : result;
+}
+
+async function confirmOnce(
+  key: ManagedKey,
   { version, successor, restored, users, against = [] }: Disabled,
   { keys, now, sleep }: ConfirmRetirementServices,
 ): Promise<RetirementResult> {

@@ -9,6 +9,7 @@ import { rulesOf } from '../drift/drift-run.ts';
 import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
 import type { DriftReport, Finding } from '../drift/report.ts';
 import { type AccountEffect, moreTelling } from '../effect/effect.ts';
+import { isCurrent } from '../effect/effect-of-key.ts';
 import type { Account } from '../fleet/account.ts';
 import { type FleetAccount, keysOfAccount } from '../fleet/fleet-index.ts';
 import { accountRow } from '../fleet/fleet-keys.ts';
@@ -19,6 +20,7 @@ import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { orUnavailable } from '../http/problem.ts';
 import { findVersion } from '../keys/key-versions.ts';
+import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
@@ -91,6 +93,7 @@ class FleetEvaluator {
     this.#findings = new ReportedFindings(reading);
     for (const [id, { key, versions, effect }] of reading.keys) {
       this.#subjects.set(id, keySubject(key, versions));
+      if (effect && versions && !isCurrent(effect, openRevocation(versions, reading.readOn))) continue;
       for (const one of effect?.accounts ?? []) {
         const of = `${id} ${one.account.toLowerCase()}`;
         this.#probes.set(of, moreTelling(this.#probes.get(of), one));

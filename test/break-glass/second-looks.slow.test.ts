@@ -184,21 +184,6 @@ describe('the looks after a revocation and a restore', () => {
 });
 
 describe('an ordinary look, and the drift check’s', () => {
-  it('disable what was enabled just after the revocation, and leave to people what they enable later', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    await revoke(key, services);
-    const [first, second] = versionsOf(key);
-    if (first) first.enabled = true;
-    await wire.azure.world.clock.advance(15_000);
-    await keepRevoked(managed(key, services), services, wire.log, { alsoLate: true });
-    expect(enabledOf(key)).toEqual([false, false]);
-    await wire.azure.world.clock.advance(900_000);
-    if (second) Object.assign(second, { enabled: true, updated: Math.floor(services.now().getTime() / 1000) });
-    await keepRevoked(managed(key, services), services, wire.log, { alsoLate: true });
-    expect(enabledOf(key)).toEqual([false, true]);
-  });
-
   it('finish a restore that was broken off after its mark', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
@@ -258,23 +243,6 @@ describe('what the app cannot have written', () => {
 });
 
 describe('versions that were off before', () => {
-  it('by hand just before they are written to get no record, and stay off', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    const [byHand] = versionsOf(key);
-    const urgentKeys: Services['urgentKeys'] = {
-      ...services.urgentKeys,
-      async getVersion(of, version) {
-        if (byHand && version === byHand.version) byHand.enabled = false;
-        return services.urgentKeys.getVersion(of, version);
-      },
-    };
-    expect(await revoke(key, { ...services, urgentKeys })).toMatchObject({ complete: true });
-    expect(recordsOf(key).map((record) => record !== undefined)).toEqual([false, true]);
-    await restore(key, services);
-    expect(enabledOf(key)).toEqual([false, true]);
-  });
-
   it('are not called revoked by the status, even when they carry the record', async () => {
     const key = keyOf(wire.azure, 1);
     const [off] = versionsOf(key);

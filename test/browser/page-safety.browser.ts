@@ -220,7 +220,7 @@ describe('a restore', () => {
     const { page } = await as('restorer', view(key));
     const restore = page.getByRole('region', { name: 'Restore' });
     await restore.getByLabel('Why').fill('False alarm');
-    await restore.getByText(first).first().waitFor();
+    await page.locator('.headline').getByText(first).waitFor();
     await revokeByApi(key);
     await restore.getByRole('alert').getByText('It has been revoked again since you came here').waitFor();
     expect(await restore.getByLabel('Why').inputValue()).toBe('');
@@ -248,7 +248,7 @@ describe('a restore', () => {
     const first = await revokeByApi(key);
     const { page } = await as('restorer', view(key));
     const restore = page.getByRole('region', { name: 'Restore' });
-    await restore.getByText(first).first().waitFor();
+    await page.locator('.headline').getByText(first).waitFor();
     // The status that this page sees stays as it is, while the key is revoked once more.
     await page.route('**/api/keys/**', (route) =>
       route.request().method() === 'GET' ? route.abort() : route.continue(),

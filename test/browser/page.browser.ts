@@ -204,11 +204,7 @@ describe('who asked for a key', () => {
     const { page } = await as('operator', '#/keys/kv-files/archive-key');
     const log = page.getByRole('region', { name: 'Key usage from the vault’s log' });
     await log.getByText(/^The vault’s log has entries from .* to .* Use before and after/).waitFor();
-    await log.getByText(/^\d+ gaps? in the log: no client called the vault, or the log was off/).waitFor();
-    await log
-      .getByText(/^Nothing from .* to /)
-      .first()
-      .waitFor();
+    await log.getByText(/^\d+ gaps? in the log, the latest from .* to .*: no client called the vault/).waitFor();
     const current = account.encryption.keyvaultproperties?.keyversion ?? '';
     const row = log.getByRole('row').filter({ has: page.getByRole('rowheader', { name: current.slice(0, 8) }) });
     expect(await row.getByText(`by ${identity.principalId}`).count()).toBeGreaterThan(0);
@@ -246,9 +242,7 @@ describe('what is not known of a key', () => {
     const usage = { trackedSince: at(0), trackedUntil: at(21), gaps, versions };
     const page = await withStatus('#/keys/kv-files/archive-key', { usage });
     const log = page.getByRole('region', { name: 'Key usage from the vault’s log' });
-    await log.getByText(/^5 gaps in the log/).waitFor();
-    expect(await log.getByRole('listitem').count()).toBe(4);
-    await log.getByText('… and 2 earlier ones.').waitFor();
+    await log.getByText(/^5 gaps in the log, the latest from /).waitFor();
     const rows = await log.getByRole('row').allInnerTexts();
     expect(rows.some((row) => /ffffffff \(not of this key now\).*by application app-of-someone/s.test(row))).toBe(true);
     expect(rows.some((row) => /No version named.*by a client that the log does not name/s.test(row))).toBe(true);

@@ -264,17 +264,6 @@ describe('doctor', () => {
     expect((await cmk(['doctor'], { env: unknown })).out).toMatch(/unknown\towners of the app registration\t.*404/);
   });
 
-  it('tells that the work zone and the control zone share a storage account, and how to part them', async () => {
-    const env = { AzureWebJobsStorage__accountName: 'stcmkapp' };
-    const shared = await cmk(['doctor'], { env });
-    expect(shared.code).toBe(0);
-    expect(shared.out).toMatch(/^advice\tstorage zones\t.*It is stcmkapp\.\t.*CMK_WORK__queueServiceUri/m);
-    const work = { CMK_WORK__queueServiceUri: 'https://stcmkwapp.queue.core.windows.net' };
-    const parted = await cmk(['doctor'], { env: { ...env, ...work } });
-    expect(parted.out).toMatch(/^ok\tstorage zones\tin accounts of their own/m);
-    expect((await cmk(['doctor'])).out).not.toContain('storage zones');
-  });
-
   it.each([
     [{ AzureWebJobsStorage__accountName: 'stcmkapp' }],
     [{ CMK_DUAL_CONTROL: 'off' }],

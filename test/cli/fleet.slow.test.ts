@@ -64,7 +64,9 @@ describe('cmk account list', () => {
     const shown = ({ name, version, health: { state: health, ...why } }: FleetListAnswer['value'][number]) => ({
       ...{ name, version, health, ...why },
     });
-    expect(rows).toMatchObject(value.map(shown));
+    const named = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+    expect(rows.toSorted(named)).toMatchObject(value.map(shown).toSorted(named));
+    expect(rows[0]?.health).toBe('NoAccess');
     expect(rows.find(({ account }: { account: string }) => account === lost.id)).toMatchObject({ health: 'NoAccess' });
     expect(summary.accounts).toBe(2);
   });

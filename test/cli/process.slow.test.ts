@@ -68,7 +68,7 @@ describe('Ctrl-C', () => {
         's',
       ),
     );
-    expect(child.output()).toContain('run the same command again');
+    expect(child.output()).toContain('Run the same command again');
     expect(await cmk(procedures.local, args)).toMatchObject({ code: 0 });
     expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { scopeResource } from '../../src/azure/resource-id.ts';
 import { type FixServices, fix } from '../../src/drift/fixes.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import type { NewWorkItem } from '../../src/fleet/work-items.ts';
@@ -41,7 +42,11 @@ async function fixed(
     workItems: {
       async putNew(items: readonly NewWorkItem[]) {
         await putNew?.();
-        done.push(...items.map(({ subscription, kind, about }) => `${subscription} ${kind} ${about}`));
+        done.push(
+          ...items.map(
+            ({ subscription, kind, about, fresh }) => `${subscription} ${kind} ${about}${fresh ? ' fresh' : ''}`,
+          ),
+        );
       },
     },
     fleetQueue: { send: async ({ subscriptions }: FleetWork) => void done.push(`read items of ${subscriptions}`) },
@@ -71,6 +76,13 @@ describe('a fix', () => {
   it('of many accounts and scopes is one work item for each subscription and key', async () => {
     const findings = Array.from({ length: 50 }, (_, n) => ({ ...OF_ACCOUNT, id: `f${n}` }));
     expect(await fixed(findings)).toEqual({ done: moved, outcomes: Array(50).fill('enqueued') });
+  });
+
+  it('of a scope has every use of its key read: no list shows where the index is wrong about it', async () => {
+    const ofScope = { ...OF_ACCOUNT, id: 'f3', resource: scopeResource(account().id, 'scope1') };
+    const [item, ...rest] = moved;
+    for (const findings of [[ofScope], [ofScope, OF_ACCOUNT], [OF_ACCOUNT, ofScope]])
+      expect((await fixed(findings)).done).toEqual([`${item} fresh`, ...rest]);
   });
 
   it('waits while its key is paused, whatever it would do', async () => {

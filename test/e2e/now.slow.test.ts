@@ -139,11 +139,8 @@ describe('how things stand now', () => {
       complete: true,
     });
     expect(now.pauses.value).toMatchObject([{ key: expect.stringContaining('/keys/archive-key'), reason: 'A freeze' }]);
-    const report = (await app.call('/drift', { as: 'revoker' })).body as unknown as {
-      causes: object[];
-      counts: object;
-    };
-    expect(now.drift.value?.report).toMatchObject({ counts: report.counts });
+    const { id } = (await app.call('/drift', { as: 'revoker' })).body;
+    expect(now.drift.value?.report).toMatchObject({ id });
     expect(summaryOf(await app.call('/fleet?top=1', { as: 'revoker' }))).toMatchObject(now.fleet.value ?? {});
     for (const part of PARTS) expect(Date.parse(now[part].readOn ?? '')).toBeGreaterThan(0);
   });

@@ -133,7 +133,7 @@ describe('the keys of the managed vaults', () => {
       vault: 'kv-files',
       state: 'usable',
       versions: 1,
-      users: { accounts: 8, scopes: 1, lagging: 0, moved: 9, complete: true },
+      users: { accounts: 8, scopes: 1, lagging: 0, complete: true },
       rotation: { state: 'finished' },
       unread: [],
     });
@@ -195,31 +195,21 @@ describe('the audit trail', () => {
     expect(await get('/audit', 'outsider')).toMatchObject({ status: 403, body: { reason: 'RoleMissing' } });
   });
 
-  it('shows one record whole, with its place in the chain, and that all of it holds', async () => {
+  it('shows one record whole', async () => {
     const key = keyOf(wire.azure, 1);
     await revoke(key);
     const [found] = listed<{ seq: number; id: string; hash: string }>(await get(`/audit?key=${key.name}`));
     const answer = await get(`/audit/${found?.seq}`);
     expectDocumented(answer, 'auditRecord', document);
-    expect(answer.body).toMatchObject({ ...found, chain: { holds: true, before: { seq: (found?.seq ?? 0) - 1 } } });
+    expect(answer.body).toMatchObject({ ...found, prev: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(JSON.parse(String(answer.body.line))).toMatchObject({ seq: found?.seq, entry: { resource: key.id() } });
     expect((await get(`/audit/${found?.id}`)).body).toEqual(answer.body);
     const missing = await get('/audit/999999999');
     expectDocumented(missing, 'auditRecord', document);
     expect(missing).toMatchObject({ status: 404, body: { reason: 'AuditRecordNotFound' } });
 
-    expect((await check()).status).toBe(200);
-    // Beside the records, which do not wait for it, and proven once in a minute.
-    const beside = await eventually('the proof is there', async () => {
-      const list = await get('/audit');
-      return (list.body.proof as { value?: { checkedOn: string } }).value && list;
-    });
+    const beside = await get('/audit');
     expectDocumented(beside, 'audit', document);
-    expect(beside.body.proof).toMatchObject({
-      readOn: expect.any(String),
-      value: { state: expect.stringMatching(/holds|empty/) },
-    });
-    expect((await get('/audit?by=app')).body.proof).toEqual(beside.body.proof);
     const tag = beside.headers.get('etag') ?? '';
     expect((await get('/audit', 'revoker', { 'if-none-match': tag })).status).toBe(304);
   });

@@ -46,6 +46,12 @@ describe('the environment file', () => {
     expect(child.output()).toBe("a b;$HOME`|it's 'x'\\");
   });
 
+  it('leaves out what a shell cannot export', () => {
+    expect(formatEnv({ 'AzureWebJobs.driftCheck.Disabled': 'true', '1ST': 'a', PLAIN: 'b' })).toBe(
+      "export PLAIN='b'\n",
+    );
+  });
+
   it('can be read by its owner only', async () => {
     const path = join(folder, 'env');
     await writeEnvFile(path, { A: '1' });

@@ -17,7 +17,7 @@ import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 import type { World } from './explore.ts';
-import { differences, type Forgery, forge, judgeForgedRecords, type RecordedMove } from './forgery.ts';
+import { type Forgery, forge, judgeForgedRecords, type RecordedMove } from './forgery.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { MemoryOrders } from './memory-orders.ts';
 import { MemoryRollouts } from './memory-rollouts.ts';
@@ -554,11 +554,14 @@ export class ControllerWorld implements World {
   async #checkDrift(): Promise<void> {
     const now = new Date(this.#clock);
     const behind = this.storage.uses.filter(([, { key, current }]) => this.#target(key) !== current);
-    const moves = behind.map(([, { spec, key }]) => ({
-      ...({ subscription: spec.subscription, kind: 'key', about: keyId(key) } as const),
+    const moves = behind.map(([name, { spec, key }]) => ({
+      ...({ subscription: spec.subscription, kind: 'key', about: keyId(key), fresh: name.includes('/') } as const),
     }));
+    // Of two items of one row the first is put.
+    moves.sort((a, b) => Number(b.fresh) - Number(a.fresh));
+    const lists = this.#subscriptions.map((subscription) => ({ subscription, kind: 'list', about: '' }) as const);
     const cause = { by: 'drift', ref: '', since: now.toISOString() };
-    const wanted = [...(await differences(this.#subscriptions, this)), ...moves];
+    const wanted = [...lists, ...moves];
     await this.items.port().putNew(wanted.map((item) => ({ ...item, due: now, since: now, cause })));
     for (const { subscription } of wanted) this.#send({ subscriptions: [subscription], tries: 0, cause });
     for (const { about } of moves) this.#wantKey(about.split('/').at(-1) ?? '');

@@ -1,7 +1,3 @@
-import { IndexRows } from '../../src/drift/gather/index-rows.ts';
-import { indexWork, type WantedWork } from '../../src/drift/put-work.ts';
-import { scopeKeyUse } from '../../src/fleet/key-use.ts';
-import { createUseRows } from '../../src/fleet/use-row.ts';
 import { WORK } from '../../src/fleet/work-items.ts';
 import type { FleetWork } from '../../src/fleet/worker-ports.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
@@ -12,8 +8,6 @@ import type { MemoryWorkItems } from '../support/memory-work-items.ts';
 import type { MemoryLeases } from './memory-leases.ts';
 import type { MemoryOrders } from './memory-orders.ts';
 import type { MemoryStorage } from './memory-storage.ts';
-import type { Way } from './memory-vault.ts';
-import { Actor } from './scheduler.ts';
 
 /** What a writer of the work zone does; the values of a row replace those that are there, and without any it is deleted. */
 export type Forgery =
@@ -56,36 +50,6 @@ export function forge(forgery: Forgery, { index, items, leases, putKey, putFleet
       if (key) putKey(key, work.cause);
     }
   }
-}
-
-interface Compared {
-  readonly storage: MemoryStorage;
-  readonly index: MemoryFleetTable;
-}
-
-const AT_ONCE: Way = async (_, effect) => effect();
-
-/** What the drift check has workers compare with Azure. */
-export async function differences(
-  subscriptions: readonly string[],
-  { storage, index }: Compared,
-): Promise<WantedWork[]> {
-  const accounts = storage.port(new Actor('drift check'), AT_ONCE);
-  const results = await Promise.all(
-    subscriptions.map(async (id) => {
-      const rows = new IndexRows(id, createUseRows(index.port()));
-      for await (const account of accounts.list(id)) {
-        const about = { ...account, type: '', name: account.id.split('/').at(-1) ?? '' };
-        for await (const scope of accounts.listScopes(about)) {
-          const scopeUse = scopeKeyUse(scope);
-          const ofScope = scopeUse && VAULTS.keyOf(scopeUse);
-          if (ofScope) await rows.compareScope(account, scope, ofScope);
-        }
-      }
-      return { id, index: rows.result() };
-    }),
-  );
-  return indexWork(results);
 }
 
 /** A record of a move, as the trail has it. */

@@ -185,13 +185,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'no second list: a version that the list lacks is moved off at once',
-    worlds: 'controller',
-    file: 'src/fleet/plan.ts',
-    from: 'return versionsNamed(use).some((version) => !findVersion(versions, version));',
-    to: 'return false;',
-  },
-  {
     name: 'the mode is not kept: an automatic account is pinned',
     worlds: 'controller',
     file: 'src/fleet/plan.ts',

@@ -128,10 +128,10 @@ describe('GET /api/fleet', () => {
     );
     expect(again).toMatchObject({ status: 304, headers: { etag: headers.etag } });
     expect(again.body).toBeUndefined();
-    rotateKey(wire.azure.world, vaultNamed(wire.azure.world, 'kv-records'), 'records-key');
+    rotateKey(wire.azure.world, vaultNamed(wire.azure.world, 'kv-files'), 'archive-key');
     const changed = await fleet('', { etag: headers.etag ?? '' });
     expect(changed.status).toBe(200);
-    expect(changed.summary.text).toBe('13 accounts: 11 serving, 2 stale (kv-records/records-key)');
+    expect(changed.summary.text).toBe('13 accounts: 11 serving, 2 stale (kv-files/archive-key)');
   });
 
   it('tells a revoked key at once, a tag, and an account that no check has looked at', async () => {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { findingId } from '../../src/drift/checks/evaluate.ts';
 import type { Finding } from '../../src/drift/report.ts';
+import type { KeyEffect } from '../../src/effect/effect.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
@@ -22,8 +23,10 @@ const USE: UseRow = {
 };
 
 /** How an account stands that the last check has looked at. */
-async function health(change: { use?: UseRow | undefined; versions?: KeyVersion[]; findings?: Finding[] } = {}) {
-  const { versions = [keyVersion(1), keyVersion(2)], findings = [] } = change;
+async function health(
+  change: { use?: UseRow | undefined; versions?: KeyVersion[]; findings?: Finding[]; effect?: KeyEffect } = {},
+) {
+  const { versions = [keyVersion(1), keyVersion(2)], findings = [], effect } = change;
   const whole = report({ startedOn: NOW.toISOString() });
   const covered = { id: subscriptionId, accounts: 1, scopesLookedAt: 1, complete: true };
   const reading: FleetReading = {
@@ -32,7 +35,7 @@ async function health(change: { use?: UseRow | undefined; versions?: KeyVersion[
     listings: new Map([[subscriptionId, NOW]]),
     accounts: [{ account: id, location, key: KEY.id, writtenOn: NOW.toISOString(), scopeKeys: [] }],
     uses: 'use' in change ? (change.use ? [change.use] : []) : [USE],
-    keys: new Map([[KEY.id.toLowerCase(), { key: KEY, versions, effect: undefined }]]),
+    keys: new Map([[KEY.id.toLowerCase(), { key: KEY, versions, effect }]]),
     report: { ...whole, coverage: { ...whole.coverage, subscriptions: [covered] } },
     findings,
     lastSeen: new Map([[account().name.toLowerCase(), { key: KEY.id.toLowerCase(), on: NOW }]]),
@@ -56,6 +59,15 @@ it('An account is Serving without findings', async () => {
 it('An account is Blocked when its key was created again and lacks its version', async () => {
   const lost = { ...USE, current: versionName(9) };
   expect(await health({ use: lost })).toMatchObject({ state: 'Blocked', cause: { reason: 'KeyDeleted' } });
+});
+
+it('An account is not Blocked by what a revocation was seen to do once its key is restored', async () => {
+  const [since, checkedOn] = [day(20).toISOString(), NOW.toISOString()];
+  const accounts = [{ account: id, service: 'file', state: 'blocked', since, checkedOn }] as const;
+  const effect = { key: KEY.id, complete: true, accounts };
+  expect(await health({ effect: { ...effect, change: { expect: 'blocked', since } } })).toEqual({ state: 'Serving' });
+  const refuses = await health({ effect: { ...effect, change: { expect: 'open', since } } });
+  expect(refuses).toMatchObject({ state: 'Blocked', cause: { reason: 'FileServiceRefuses' } });
 });
 
 it('An account is not Serving when the index lacks its use', async () => {

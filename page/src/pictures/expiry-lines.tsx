@@ -1,7 +1,6 @@
 import type { KeySummary } from '../api/types.ts';
 import { href } from '../route.ts';
 import { serverNow } from '../server-time.ts';
-import { Day } from '../ui/time.tsx';
 import { type ExpiryRow, expiryRows } from './expiry.ts';
 import { distance, timeScale } from './time-scale.ts';
 import { Axis, MarkLegend, Track } from './time-track.tsx';
@@ -64,9 +63,6 @@ function DueWords({ row: { due, tone, isOff }, now }: { readonly row: ExpiryRow;
   return (
     <span class={`due tone-${tone}`}>
       {isPast ? `${due.overdue} ${distance(now - due.at)} ago` : `${due.next} in ${distance(due.at - now)}`}
-      <small>
-        <Day at={new Date(due.at)} />
-      </small>
     </span>
   );
 }

@@ -31,11 +31,16 @@ export interface ExpiryRow {
  */
 const SOON_MS = 30 * 86_400_000;
 
-/** Keys that have a version, the one that is due first on top. */
+/** Keys that have a version: those that are off on top, then the one that is due first. */
 export function expiryRows(keys: readonly KeySummary[], now: number): readonly ExpiryRow[] {
   return keys
     .flatMap((key) => expiryRow(key, now) ?? [])
-    .sort((a, b) => (a.due?.at ?? Infinity) - (b.due?.at ?? Infinity) || (a.key < b.key ? -1 : 1));
+    .sort(
+      (a, b) =>
+        Number(b.isOff) - Number(a.isOff) ||
+        (a.due?.at ?? Infinity) - (b.due?.at ?? Infinity) ||
+        (a.key < b.key ? -1 : 1),
+    );
 }
 
 function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {

@@ -45,8 +45,6 @@ export function AuditRecordView({ id }: { readonly id: string }) {
           <Facts
             items={[
               ['File', data.file],
-              ['Hash', <span class="mono">{data.hash}</span>],
-              ['Hash of the record before', <span class="mono">{data.prev}</span>],
               data.seq > 1 ? ['Before', <Neighbour seq={data.seq - 1} />] : undefined,
               ['After', <Neighbour seq={data.seq + 1} />],
             ]}

@@ -21,9 +21,9 @@ import { type FoldedMoves, foldMoves } from './fold-moves.ts';
 const FILTERS = [
   ['key', 'Key', 'vault/key', []],
   ['account', 'Account', 'name', []],
-  ['by', 'Actor', 'name or id', ['app']],
+  ['by', 'Actor', 'name', ['app']],
   [
-    ...(['action', 'Action', 'key.revoke'] as const),
+    ...(['action', 'Action', 'key'] as const),
     [
       'key.revoke',
       'key.restore',

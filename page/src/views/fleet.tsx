@@ -1,27 +1,30 @@
 import { useMemo } from 'preact/hooks';
 import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
+import type { FleetList, FleetRow } from '../api/types.ts';
+import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
 import { count, digits, keyLabel } from '../names.ts';
 import { FleetGrid } from '../pictures/fleet-grid.tsx';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
-import { ProblemCard } from '../ui/problem.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { saveFile } from '../ui/save-file.ts';
 import { Section } from '../ui/section.tsx';
-import { choicesOf, type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
+import { type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
 import { FleetTable } from './fleet-table.tsx';
 import { HEALTH_WORDS } from './health.tsx';
 import { COLUMN_NAMES, fleetCsv, parseSort, sortFleet } from './sort-fleet.ts';
-import { useFleet } from './use-fleet.ts';
 
-const FIELDS = ['q', 'health', 'key', 'vault', 'subscription', 'region', 'tag', 'cause'] as const;
+/** Rows of a page: as many as the API gives at once. */
+const PAGE = 1_000;
+const NONE: readonly FleetRow[] = [];
+const FIELDS = ['q', 'health', 'key', 'cause'] as const;
 
 /** All accounts, found by what is typed or chosen; the address has it all. */
 export function FleetView({ query }: { readonly query: URLSearchParams }) {
-  const fleet = useFleet();
-  const rows = fleet.rows;
+  const fleet = usePoll<FleetList>(`/fleet?top=${PAGE}`, 20_000, WHOLE_LIST);
+  const rows = fleet.data?.value ?? NONE;
   const prepared = useMemo(() => prepare(rows), [rows]);
-  const choices = useMemo(() => choicesOf(rows), [rows]);
+  const keys = useMemo(() => [...new Set(rows.flatMap(({ key }) => key ?? []))].sort(), [rows]);
   const asked: FleetQuery = Object.fromEntries(
     FIELDS.flatMap((name) => {
       const value = query.get(name);
@@ -37,35 +40,27 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   const sortText = query.get('sort') ?? '';
   const sort = parseSort(sortText);
   const sorted = useMemo(() => sortFleet(found, sort), [found, sortText]);
-  const isEmpty = fleet.isWhole && rows.length === 0;
   const set = (name: (typeof FIELDS)[number] | 'sort', value: string) =>
     replaceQuery(['fleet'], { ...asked, sort: sortText, [name]: value });
   return (
     <>
       <Heading>Fleet</Heading>
-      <Section title="All accounts" of={fleet.polled}>
-        {fleet.warnings.map((warning) => (
+      <Section title="All accounts" of={fleet}>
+        {fleet.data?.warnings.map((warning) => (
           <p key={warning} class="muted">
             <Prose text={warning} />
           </p>
         ))}
-        {isEmpty ? (
-          <NoAccount isFiltered={false} />
-        ) : (
+        {fleet.data && rows.length === 0 && <NoAccount isFiltered={false} />}
+        {rows.length > 0 && (
           <>
             <div class="row">
               <p role="status">
                 {count(found.length, 'account')}
                 {found.length === rows.length ? '' : ` of ${digits(rows.length)}`}
                 {asked.cause ? ' of one cause' : ''}
-                {fleet.isWhole ? '' : ' (reading more …)'}
               </p>
-              <button
-                type="button"
-                class="small"
-                disabled={!fleet.isWhole}
-                onClick={() => saveFile('fleet.csv', fleetCsv(sorted), 'text/csv')}
-              >
+              <button type="button" class="small" onClick={() => saveFile('fleet.csv', fleetCsv(sorted), 'text/csv')}>
                 Download CSV
               </button>
             </div>
@@ -81,7 +76,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
                 <input
                   type="search"
                   value={asked.q ?? ''}
-                  placeholder="name, key, group, tag …"
+                  placeholder="name, region, tag …"
                   autocomplete="off"
                   onInput={(event) => set('q', event.currentTarget.value)}
                 />
@@ -90,19 +85,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
                 {HEALTH_STATES.map((state) => [state, HEALTH_WORDS[state][1]])}
               </Choice>
               <Choice name="Key" value={asked.key} set={(value) => set('key', value)}>
-                {choices.keys.map((key) => [keyLabel(key), keyLabel(key)])}
-              </Choice>
-              <Choice name="Vault" value={asked.vault} set={(value) => set('vault', value)}>
-                {choices.vaults.map((one) => [one, one])}
-              </Choice>
-              <Choice name="Subscription" value={asked.subscription} set={(value) => set('subscription', value)}>
-                {choices.subscriptions.map((one) => [one, one])}
-              </Choice>
-              <Choice name="Region" value={asked.region} set={(value) => set('region', value)}>
-                {choices.regions.map((one) => [one, one])}
-              </Choice>
-              <Choice name="Tag" value={asked.tag} set={(value) => set('tag', value)}>
-                {choices.tags.map((one) => [one, one])}
+                {keys.map((key) => [keyLabel(key), keyLabel(key)])}
               </Choice>
               <div class="narrow">
                 <Choice name="Sort by" all="health" value={sortText} set={(value) => set('sort', value)}>
@@ -115,8 +98,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
                 </button>
               )}
             </search>
-            {fleet.problem && <ProblemCard problem={fleet.problem} />}
-            {fleet.isWhole && found.length === 0 ? (
+            {found.length === 0 ? (
               <NoAccount isFiltered />
             ) : (
               <FleetTable rows={sorted} sort={sort} setSort={(value) => set('sort', value)} />

@@ -2,9 +2,6 @@ import type { KeyStatusResponse } from '../api/types.ts';
 import { count, shortVersion } from '../names.ts';
 import { Time } from '../ui/time.tsx';
 
-/** Gaps that are named. */
-const MOST = 3;
-
 type Usage = NonNullable<KeyStatusResponse['usage']>;
 type VersionUse = Usage['versions'][number];
 type LastUse = VersionUse['wrapped'];
@@ -26,27 +23,18 @@ export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' |
 }
 
 function Reach({ usage: { trackedSince, trackedUntil, gaps = [] } }: { readonly usage: Usage }) {
+  const [latest] = gaps;
   return (
     <>
       <p>
         The vault’s log has entries {trackedSince && <Span from={trackedSince} to={trackedUntil} />}. Use before and
         after is not known.
       </p>
-      {gaps.length > 0 && (
-        <>
-          <p>
-            {count(gaps.length, 'gap')} in the log: no client called the vault, or the log was off. The table lacks
-            requests from a gap.
-          </p>
-          <ul>
-            {gaps.slice(0, MOST).map(({ from, to }) => (
-              <li key={from}>
-                Nothing <Span from={from} to={to} />
-              </li>
-            ))}
-            {gaps.length > MOST && <li>… and {count(gaps.length - MOST, 'earlier one')}.</li>}
-          </ul>
-        </>
+      {latest && (
+        <p>
+          {count(gaps.length, 'gap')} in the log, the latest <Span {...latest} />: no client called the vault, or the
+          log was off.
+        </p>
       )}
     </>
   );
@@ -110,8 +98,8 @@ function UseRow({ name, note, use }: UseRowProps) {
         {name !== undefined && shortVersion(name)}
         {note}
       </th>
-      <UseCell label="Last wrapped" use={use?.wrapped} />
-      <UseCell label="Last unwrapped" use={use?.unwrapped} />
+      <UseCell label="Wrapped" use={use?.wrapped} />
+      <UseCell label="Unwrapped" use={use?.unwrapped} />
       <UseCell label="Otherwise" use={use?.other} />
     </tr>
   );

@@ -20,7 +20,7 @@ import { gatherAccount } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import type { GatheredVaults } from './gather-vaults.ts';
-import { type IndexDifference, IndexRows } from './index-rows.ts';
+import { IndexRows } from './index-rows.ts';
 
 export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
 
@@ -57,7 +57,8 @@ export interface SubscriptionResult {
   /** By key identifier, lower case. */
   readonly usage: ReadonlyMap<string, KeyUsage>;
   readonly unread: readonly UnreadPart[];
-  readonly index: IndexDifference;
+  /** Why what the index has of it could not be read. */
+  readonly indexUnread?: string | undefined;
   /** The app's own storage, where it uses a managed key. */
   readonly lockedOutBy: AppSubject['lockedOutBy'];
 }
@@ -118,9 +119,7 @@ class SubscriptionScan {
     const blocked = use && key && (await this.#index?.blockOf(account, key.key));
     const subject = { ...gathered, tenantId, contest, blocked, ...remembered };
     for (const scope of scopes) {
-      if (!scope.use || !scope.key) continue;
-      this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);
-      await this.#index?.compareScope(account, scope.scope, scope.key.key);
+      if (scope.use && scope.key) this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);
     }
     for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
@@ -143,7 +142,7 @@ class SubscriptionScan {
       usage: this.#usage,
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
-      index: this.#index?.result() ?? { keys: [] },
+      indexUnread: this.#index?.failure,
     };
   }
 

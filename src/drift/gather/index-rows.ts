@@ -1,19 +1,10 @@
 import { errorText } from '../../azure/failure.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountRow } from '../../fleet/fleet-keys.ts';
-import { scopeKeyUse, usedVersionId } from '../../fleet/key-use.ts';
 import { type UseRow, type UseRows, versionOfRow } from '../../fleet/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AccountSubject, SeenScope } from '../checks/subjects.ts';
-
-/** Where the index differs from what was seen; the worker compares accounts when it lists them. */
-export interface IndexDifference {
-  /** Keys with encryption scopes that differ. */
-  readonly keys: readonly string[];
-  /** Why it could not be compared. */
-  readonly unread?: string;
-}
 
 /** The rows of one account: its own use, and those of its encryption scopes. */
 interface AccountRows {
@@ -29,7 +20,6 @@ export class IndexRows {
   readonly #subscription: string;
   readonly #rows: Pick<UseRows, 'of'>;
   readonly #byKey = new Map<string, Promise<KeyRows>>();
-  readonly #scopeKeys = new Set<string>();
   #failure: string | undefined;
 
   constructor(subscription: string, rows: Pick<UseRows, 'of'>) {
@@ -43,23 +33,15 @@ export class IndexRows {
     return state === 'failed' && (reason === 'ScopeLocked' || reason === 'DeniedByPolicy') ? reason : undefined;
   }
 
-  /** Compares an encryption scope that was listed; one that has no row yet is for the worker's own list of scopes. */
-  async compareScope(account: Account, { name, ...scope }: SeenScope, key: ManagedKey): Promise<void> {
-    const rows = (await this.#ofAccount(account, key))?.scopes ?? [];
-    const row = rows.find((one) => one.scope?.toLowerCase() === name.toLowerCase());
-    const use = scopeKeyUse(scope);
-    const [from, to] = [row && versionOfRow(row), use && usedVersionId(use)];
-    if (from !== undefined && to !== undefined && from !== to) this.#scopeKeys.add(key.id);
-  }
-
   /** Scopes of an account on its own key, as the index has them. */
   async scopesOf(account: Account, key: ManagedKey): Promise<readonly SeenScope[]> {
     const rows = await this.#ofAccount(account, key);
     return rows?.scopes.flatMap((row) => scopeOf(row) ?? []) ?? [];
   }
 
-  result(): IndexDifference {
-    return this.#failure === undefined ? { keys: [...this.#scopeKeys] } : { keys: [], unread: this.#failure };
+  /** Why it cannot be read; undefined: it could be. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   async #ofAccount(account: Account, key: ManagedKey): Promise<AccountRows | undefined> {

@@ -41,8 +41,8 @@ export async function awaitMoves(
       continue;
     }
     journal.found(`${moved.length} of ${total} accounts and scopes use ${version}`);
-    const show = `cmk key show ${key.name} ${vaultOption(key.vault)}`;
-    if (waiting.length > 0) journal.note(`Not yet: ${nameFirst(waiting, 5)}. \`${show}\` shows them.`);
+    const show = `cmk rotation show ${key.name} ${vaultOption(key.vault)}`;
+    if (waiting.length > 0) journal.note(`Not yet: ${nameFirst(waiting, 5)}. \`${show}\` says why.`);
     if (!complete) journal.note('There may be more: not everything could be read.');
     return moves;
   }

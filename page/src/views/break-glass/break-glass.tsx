@@ -122,7 +122,12 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
       {(revocation || (data && data.effect.length > 0)) && <Effect status={data} of={status} />}
       {data && <EffectTimes times={data.effectTimes} />}
       {mayRead && (
-        <Section title="Versions" of={status}>
+        <Section
+          title="Versions"
+          of={status}
+          // The dry run says the same.
+          isQuiet={status.problem?.reason === 'KeyNotManaged' && has(me, 'CmkKey.Revoke')}
+        >
           {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
         </Section>
       )}

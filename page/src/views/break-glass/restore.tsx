@@ -1,7 +1,6 @@
 import type { RestoreResponse } from '../../api/types.ts';
 import { shortId } from '../../names.ts';
 import { Done } from './answer.tsx';
-import { VersionReports } from './versions.tsx';
 
 interface RestoreAnsweredProps {
   readonly answer: RestoreResponse;
@@ -23,7 +22,6 @@ export function RestoreAnswered({ answer, isUndone = false }: RestoreAnsweredPro
           : 'No version carries the record of this revocation: it has been restored already, or was never there.'}
         {answer.recovered ? ' The key had been deleted, and was recovered first.' : ''}
       </p>
-      <VersionReports versions={answer.versions} />
       {notReady.length > 0 && (
         <p>
           Not ready to use the key:{' '}

@@ -2,7 +2,6 @@ import type { RevokeResponse } from '../../api/types.ts';
 import { digits } from '../../names.ts';
 import { duration } from '../../ui/time.tsx';
 import { Done } from './answer.tsx';
-import { VersionReports } from './versions.tsx';
 
 /**
  * What a revocation came to.
@@ -19,7 +18,6 @@ export function Revoked({ answer, isUndone }: { readonly answer: RevokeResponse;
         call, in {answer.elapsedMs < 1000 ? `${Math.round(answer.elapsedMs)} ms` : duration(answer.elapsedMs / 1000)}.
         The file services follow as Storage notices; each is shown as it goes dark.
       </p>
-      <VersionReports versions={answer.versions} />
       <p>Audit trail: {answer.audit}. Another person has to restore it.</p>
     </Done>
   );
