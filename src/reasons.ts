@@ -164,7 +164,7 @@ export const REASONS = {
   EventSubscriptionMisaimed: 'An event subscription is not as it has to be.',
   ChangesNotWatched: 'Changes in the subscription are noticed by the hourly drift check alone.',
   ContestedChange:
-    'A change was repaired twice within an hour, and made again: it stays until an operator releases it.',
+    'An account was set back three times within an hour: the app does not move it until an operator releases it.',
   ChangeReleased: 'An operator has the app repair an account again, which another party kept changing.',
   DriftFoundByEvent: 'An event reported a change, and the checks were run on what it concerns.',
   EventDeliveryFailing: 'Events of the vault could not be delivered.',
@@ -210,7 +210,7 @@ export const REASONS = {
   PurgeProtectionOff: 'Storage refuses keys of a vault without purge protection.',
   DeniedByPolicy:
     'Azure Policy denies the change; tried again, until an administrator changes the assignment or exempts it.',
-  ScopeLocked: 'A lock forbids the change; tried again, until an administrator removes the lock.',
+  ScopeLocked: 'A lock forbids the change until an administrator removes it.',
   Conflict: 'Azure refused the change, as something else changed the resource at the same time; tried again.',
   IdentityAssignmentDenied:
     "Azure asks for Microsoft.ManagedIdentity/userAssignedIdentities/assign/action to write an account that has a user-assigned identity, and the app lacks it. Deploy with CMK_ALLOW_IDENTITY_ASSIGNMENT=true (parameter allowIdentityAssignment), or give the app's identity Managed Identity Operator on that identity.",

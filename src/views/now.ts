@@ -140,7 +140,7 @@ const WORDS: Readonly<Record<keyof NowParts, string>> = {
   keys: 'the keys',
   pauses: 'what is paused',
   rotations: 'the rotations',
-  drift: 'the last drift check',
+  drift: 'the last check',
 };
 
 /**
@@ -160,7 +160,7 @@ export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   const gaps = unread.length > 0 ? ` Not all is known: ${unread.join(', ')}.` : '';
   if (wrong.length > 0) return { tone: 'bad', line: `${wrong.join(', ')}.${gaps}${more}` };
   if (parts.drift.value && !parts.drift.value.report) {
-    return { tone: 'none', line: `No drift check has run yet, so health is unknown.${more}` };
+    return { tone: 'none', line: `No check has run yet, so health is unknown.${more}` };
   }
   const doubtful = [...doubtsOf(parts), ...unread];
   if (doubtful.length > 0) return { tone: 'warn', line: `Needs attention: ${doubtful.join(', ')}.${more}` };
@@ -214,7 +214,7 @@ function causesBeside(
     return state !== undefined && said.includes(state) && (fleet?.states[state] ?? 0) > 0;
   };
   const number = (counts?.[severity] ?? 0) - causes.filter((one) => one.severity === severity && isSaid(one)).length;
-  return number > 0 ? `${many(number, severity, `${severity}s`)} in the last drift check` : '';
+  return number > 0 ? `${many(number, severity, `${severity}s`)} in the last check` : '';
 }
 
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
@@ -228,8 +228,8 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
     keysUnread ? `${many(keysUnread, 'key', 'keys')} could not be read` : '',
     complete ? '' : 'there was no time to read every key',
     unknown ? `${many(unknown, 'rotation', 'rotations')} could not be read` : '',
-    report?.complete === false ? 'the last drift check could not read everything' : '',
-    report?.old ? 'the last drift check was more than two days ago' : '',
+    report?.complete === false ? 'the last check could not read everything' : '',
+    report?.old ? 'the last check was more than two days ago' : '',
   ].filter(Boolean);
 }
 

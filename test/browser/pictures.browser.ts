@@ -118,7 +118,7 @@ describe('the pictures', () => {
     const { page } = await as('operator');
     const rows = page.getByRole('table', { name: `Rotation of kv-files/${key.name} by region` }).getByRole('row');
     await rows.nth(3).waitFor();
-    expect(await rows.nth(1).textContent()).toBe('westeurope6 of 15paused');
+    expect(await rows.nth(1).textContent()).toBe('westeurope6 of 15');
   });
 
   it('of the fleet filter the list, by a square and by a button, and back', async () => {

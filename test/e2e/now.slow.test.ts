@@ -64,7 +64,7 @@ describe('the command line', () => {
     const app = await startApp({ CMK_AUTOFIX: 'none' });
     const key = new TestKey(wire.azure.world, 'kv-records');
     const unchecked = nowOf(await askWhole(app));
-    expect(unchecked).toMatchObject({ tone: 'none', line: expect.stringMatching(/^No drift check has run yet/) });
+    expect(unchecked).toMatchObject({ tone: 'none', line: expect.stringMatching(/^No check has run yet/) });
     expect(unchecked.drift.value).toEqual({});
     expect((await checkDrift(app)).status).toBe(200);
     const cmk = async (...args: string[]) => {

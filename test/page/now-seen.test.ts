@@ -63,3 +63,35 @@ describe('the line on top', () => {
     );
   });
 });
+
+describe('the one cause behind the line', () => {
+  const heard = { isOld: false, isRefused: false };
+  const cause = (reason: string, accounts: number) => ({
+    ...{ reason, accounts, severity: 'error', affected: accounts },
+    ...{ about: ['/x/storageAccounts/stfiles01'], sample: ['/x/storageAccounts/stfiles01'] },
+  });
+  const line = (causes: readonly object[], states: object, more = {}) => {
+    const drift = { value: { report: { counts: { error: causes.length }, causes } } };
+    const answer = { line: '1 error. Not all is known.', tone: 'bad', drift, fleet: { value: { states } }, ...more };
+    return headlineOf(mergeNow(undefined, answer, AT), heard).line;
+  };
+  const LOCK = cause('ScopeLocked', 1);
+  const LOCKED = 'A lock keeps the app from moving stfiles01 to the newest version of its key. Not all is known.';
+
+  it('replaces the number', () => {
+    expect(line([LOCK], { NoAccess: 0 })).toBe(LOCKED);
+    expect(line([cause('IdentityWithoutRole', 2)], { NoAccess: 2 })).toMatch(
+      / has no role on .*\. Not all is known\.$/,
+    );
+    const rotations = { value: { underWay: [{ state: 'held', reason: 'ContestedChange' }] } };
+    expect(line([cause('ContestedChange', 1)], {}, { rotations })).toMatch(/^stfiles01 was set back/);
+  });
+
+  it('does not hide anything else', () => {
+    expect(line([LOCK, LOCK], {})).toMatch(/^1 error/);
+    expect(line([LOCK], { Blocked: 1 })).toMatch(/^1 error/);
+    expect(line([cause('IdentityWithoutRole', 2)], { NoAccess: 3 })).toMatch(/^1 error/);
+    expect(line([LOCK], {}, { rotations: { value: { underWay: [{ state: 'stuck' }] } } })).toMatch(/^1 error/);
+    expect(line([LOCK], {}, { keys: { value: { revoked: [{}], moreRevoked: 0, notBegun: [] } } })).toMatch(/^1 error/);
+  });
+});

@@ -77,16 +77,16 @@ describe('judgeNow', () => {
     ['accounts without access', fleet({ states: { ...STATES, NoAccess: 1 } }), '1 account has no access to the key'],
     ['rotations that are stuck or held', rotations('stuck', 'held'), '2 rotations are stuck'],
     ['rotations that have not begun', keys({ notBegun: [{ key: 'a', state: 'held' }] }), '1 rotation is stuck'],
-    ['errors of the check', drift({ counts: { ...COUNTS, error: 1 } }), '1 error in the last drift check'],
+    ['errors of the check', drift({ counts: { ...COUNTS, error: 1 } }), '1 error in the last check'],
     [
       'an error that the number of accounts does not say',
       { ...fleet({ states: { ...STATES, NoAccess: 2 } }), ...errors('IdentityWithoutRole', 'KeyExpired') },
-      '2 accounts have no access to the key, 1 error in the last drift check',
+      '2 accounts have no access to the key, 1 error in the last check',
     ],
     [
       'a contested account, which holds its rotation',
       { ...errors('ContestedChange'), ...rotations('held') },
-      '1 error in the last drift check',
+      '1 error in the last check',
     ],
   ] as const)('is bad for %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'bad', line: `${text}.` });
@@ -100,8 +100,8 @@ describe('judgeNow', () => {
     ['keys that could not be read', keys({ keysUnread: 2 }), '2 keys could not be read'],
     ['keys that there was no time for', keys({ complete: false }), 'there was no time to read every key'],
     ['rotations that could not be read', rotations('unknown'), '1 rotation could not be read'],
-    ['a check that is not complete', drift({ complete: false }), 'the last drift check could not read everything'],
-    ['a check that is old', drift({ old: true }), 'the last drift check was more than two days ago'],
+    ['a check that is not complete', drift({ complete: false }), 'the last check could not read everything'],
+    ['a check that is old', drift({ old: true }), 'the last check was more than two days ago'],
     ['a part that could not be read', { rotations: problem(503) }, 'the rotations could not be read'],
   ] as const)('is warn for %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'warn', line: `Needs attention: ${text}.` });
@@ -115,7 +115,7 @@ describe('judgeNow', () => {
     );
     expect(judged(drift(undefined))).toMatchObject({
       tone: 'none',
-      line: expect.stringMatching(/^No drift check has run yet/),
+      line: expect.stringMatching(/^No check has run yet/),
     });
   });
 
@@ -130,7 +130,7 @@ describe('judgeNow', () => {
 
   it('names what could not be read beside what is wrong', () => {
     expect(judged({ drift: problem(503), ...keys({ moreRevoked: 1, vaultsUnread: 1 }) }).line).toBe(
-      '1 key is revoked. Not all is known: 1 vault could not be listed, the last drift check could not be read.',
+      '1 key is revoked. Not all is known: 1 vault could not be listed, the last check could not be read.',
     );
   });
 });

@@ -8,6 +8,7 @@ import { rateWords, regionsOf } from './region-progress.ts';
 export function RegionBars({ rotation, label }: { readonly rotation: RotationSummary; readonly label: string }) {
   const regions = regionsOf(rotation, serverNow().getTime());
   if (regions.length === 0) return null;
+  const isMoving = !isStopped(rotation) && regions.some(({ waiting }) => waiting > 0);
   return (
     <table class="regions">
       <caption class="hidden">Rotation of {label} by region</caption>
@@ -17,8 +18,8 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
           <th scope="col" class="of-bar">
             Moved
           </th>
-          <th scope="col">Rate</th>
-          <th scope="col">Expected end</th>
+          {isMoving && <th scope="col">Rate</th>}
+          {isMoving && <th scope="col">Expected end</th>}
         </tr>
       </thead>
       <tbody>
@@ -40,10 +41,10 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
                   {failed > 0 && <strong class="tone-bad">, {digits(failed)} failed</strong>}
                 </span>
               </td>
-              <td class="of-rate">{waiting > 0 && !isStopped(rotation) && rateWords(perMinute)}</td>
-              <td class="of-end">
-                {waiting === 0 ? failed > 0 ? 'retried' : 'done' : <End {...{ rotation, expectedEnd }} />}
-              </td>
+              {isMoving && <td class="of-rate">{waiting > 0 && rateWords(perMinute)}</td>}
+              {isMoving && (
+                <td class="of-end">{waiting > 0 ? <End expectedEnd={expectedEnd} /> : failed === 0 && 'done'}</td>
+              )}
             </tr>
           );
         })}
@@ -57,13 +58,7 @@ export function isStopped({ state }: Pick<RotationSummary, 'state'>): boolean {
   return state === 'paused' || state === 'held';
 }
 
-interface EndProps {
-  readonly rotation: RotationSummary;
-  readonly expectedEnd: string | undefined;
-}
-
-function End({ rotation, expectedEnd }: EndProps) {
-  if (isStopped(rotation)) return <>{rotation.state}</>;
+function End({ expectedEnd }: { readonly expectedEnd: string | undefined }) {
   if (!expectedEnd) return <>not known</>;
   return isPast(expectedEnd) ? (
     <>any moment</>

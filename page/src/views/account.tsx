@@ -162,7 +162,7 @@ function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed
     return <p>{of.lastChecked ? 'The last check found nothing.' : 'No check has looked at it.'}</p>;
   return (
     <>
-      <p class="muted">{count(of.findings.length, 'finding')} of the last drift check.</p>
+      <p class="muted">{count(of.findings.length, 'finding')} of the last check.</p>
       <ul class="items">
         {of.findings.map((finding) => (
           <li key={finding.id}>

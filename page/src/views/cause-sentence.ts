@@ -2,6 +2,7 @@ import type { DriftCause } from '../api/types.ts';
 import { count, inWords, resourceLabel } from '../names.ts';
 
 type SummarizedCause = Pick<DriftCause, 'reason' | 'about' | 'affected' | 'accounts' | 'sample'>;
+type Effect = (cause: Pick<DriftCause, 'is' | 'accounts'>, serves: (tail?: string) => string) => string;
 
 interface Parts {
   /** The name of what has to be repaired, and of what it has to be repaired on. */
@@ -15,7 +16,7 @@ interface Parts {
 /** What a reason says of what it is about, and what that means for what it affects. */
 const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
   IdentityWithoutRole: ({ first, second = 'its key', affected }) =>
-    `${first} ${first === OWN ? 'have' : 'has'} no role on ${second}; ${affected} cannot use the key`,
+    `${first} ${first === OWN ? 'have' : 'has'} no role on ${second}; ${affected} cannot use ${affectsOne(affected) ? 'its key' : 'their keys'} there`,
   IdentityMissing: ({ first, affected }) => `Identity ${first} does not exist; ${affected} cannot use the key`,
   IdentityDeleted: ({ first, affected }) => `Identity ${first} was deleted; ${affected} cannot use the key`,
   RoleExpires: ({ first, second = 'its key', affected }) =>
@@ -24,19 +25,71 @@ const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
   KeyDisabled: ({ first, affected }) => `${first} is disabled; the data of ${affected} cannot be read`,
   KeyDeleted: ({ first, affected }) => `${first} was deleted or does not exist; the data of ${affected} cannot be read`,
   KeyExpired: ({ first, affected, hasAccounts }) =>
-    `${first} has expired${hasAccounts ? `; ${affected} can still be read, but Storage refuses the key for anything new` : ''}`,
+    hasAccounts
+      ? `${affected} ${affectsOne(affected) ? 'uses' : 'use'} an expired version of ${first}`
+      : `${first} has expired`,
   NearExpiry: ({ first }) => `${first} expires soon`,
   StaleKeyVersion: ({ first, affected }) => `An older version of ${first} is still used by ${affected}`,
-  ScopeLocked: ({ first }) => `${first} is locked; the app cannot move it to the newest version of its key`,
+  ScopeLocked: ({ first }) => `A lock keeps the app from moving ${first} to the newest version of its key`,
   DeniedByPolicy: ({ first }) =>
     `Azure Policy denies changes of ${first}; the app cannot move it to the newest version of its key`,
   VersionReverted: ({ first }) => `${first} was pinned back to an older version of its key`,
-  EventSubscriptionMissing: ({ first }) =>
-    `Events of ${first} do not reach the app; after a rotation its accounts move with the next hourly check, not within seconds`,
+  EventSubscriptionMissing: ({ first }) => `The event subscription of the vault ${first} is missing`,
   VaultUnreachable: ({ first }) => `The network of ${first} keeps Storage out`,
   ContestedChange: ({ first }) =>
-    `Another party keeps changing the key version of ${first} back; after two repairs the app stopped, until an operator releases it`,
+    `${first} was set back to an older key version three times within an hour; the app has stopped repairing it`,
 };
+
+/** What a cause means for data: whether it can be read and written now. */
+const EFFECTS: Readonly<Record<string, Effect>> = {
+  // Azure does not document how soon a missing role stops Storage.
+  IdentityWithoutRole: () => 'Reads and writes of data fail, or will fail soon',
+  ScopeLocked: (_, serves) => serves(', with the older key version'),
+  KeyExpired: ({ accounts }, serves) =>
+    accounts > 0 ? `${serves()}; no other account can be put on the expired version` : '',
+  EventSubscriptionMissing: ({ is }, serves) =>
+    `${is.includes('KeyNewVersionCreated') ? 'New key versions' : 'Expiring keys'} are noticed by the hourly check instead of within seconds. ${serves()}`,
+  ContestedChange: (_, serves) => serves(', with the older key version'),
+};
+
+/**
+ * Whether data can still be read and written, for causes that need it said beside their sentence.
+ *
+ * @param isServing no account of the fleet is known or suspected to be cut off, by whatever cause
+ */
+export function causeEffect(cause: Pick<DriftCause, 'reason' | 'is' | 'accounts'>, isServing: boolean): string {
+  const serves = (tail = '') =>
+    isServing
+      ? `Data can still be read and written${tail}`
+      : 'This alone does not keep data from being read or written';
+  const effect = EFFECTS[cause.reason]?.(cause, serves);
+  return effect ? `${effect}.` : '';
+}
+
+/** The next step: the first sentence of the fix, or who has to stop where the event names the client. */
+export function nextStep({
+  reason,
+  about,
+  fix,
+  changedBy,
+}: Pick<DriftCause, 'reason' | 'about' | 'fix' | 'changedBy'>): string {
+  const [step = ''] = sentencesOf(fix);
+  const { name, objectId, client } = changedBy ?? {};
+  const id = objectId ?? client;
+  if (reason !== 'ContestedChange' || !(name ?? id)) return step;
+  const who =
+    name ?? (/^[\w-]+$/.test(id ?? '') ? `that client (\`az ad sp show --id ${id}\` shows its name)` : 'that client');
+  return `Stop ${who}, then release ${about.map(resourceLabel).join(', ')}.`;
+}
+
+/** What the act is comes first; a fix goes on with what few keys and accounts need. */
+export function sentencesOf(fix: string): readonly string[] {
+  return fix.split(/(?<=\.) (?=[A-Z])/);
+}
+
+function affectsOne(affected: string): boolean {
+  return !/^[\d,]+ \w+s$/.test(affected);
+}
 
 /** A cause in one sentence, with names in place of ids. */
 export function causeSentence(cause: SummarizedCause): string {

@@ -8,19 +8,19 @@ import { Prose } from '../ui/prose.tsx';
 import { Since } from '../ui/time.tsx';
 import { Release } from './acts/release.tsx';
 import { Rotate } from './acts/rotate.tsx';
-import { accountsIn, causeSentence } from './cause-sentence.ts';
+import { accountsIn, causeEffect, causeSentence, nextStep, sentencesOf } from './cause-sentence.ts';
 
 const SEVERITY = {
   error: ['bad', 'Error'],
   warning: ['warn', 'Warning'],
-  advice: ['info', 'Advice'],
+  advice: ['info', 'Recommendation'],
 } as const;
 
 /** One cause: what is wrong in one sentence, the next step and its command; the rest behind a button. */
-export function CauseItem({ cause, changed }: RemedyProps) {
+export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
   const [tone, word] = SEVERITY[cause.severity];
-  // What the act is comes first; a fix goes on with what few keys and accounts need.
-  const [step = '', ...more] = cause.fix.split(/(?<=\.) (?=[A-Z])/);
+  const [, ...more] = sentencesOf(cause.fix);
+  const effect = causeEffect(cause, isServing);
   return (
     <li>
       <div class="row">
@@ -28,17 +28,17 @@ export function CauseItem({ cause, changed }: RemedyProps) {
         <h3>{causeSentence(cause)}</h3>
       </div>
       {/* The sentence names a single one. */}
-      {cause.accounts > 1 && <Affects cause={cause} />}
+      {(cause.accounts > 1 || effect) && <Affects cause={cause} effect={effect} />}
       {cause.changedBy && (
         <p>
-          <Changed by={cause.changedBy} />
+          <Changed by={cause.changedBy} word={CHANGED_WORDS[cause.reason]} />
         </p>
       )}
       <p>
-        <span class="label">Next step</span> <Prose text={withNames(step)} />
+        <span class="label">Next step</span> <Prose text={withNames(nextStep(cause))} />
       </p>
       <Remedy {...{ cause, changed }} />
-      {cause.moreCommands > 0 && <p class="muted">{count(cause.moreCommands, 'more command')} in the drift report.</p>}
+      {cause.moreCommands > 0 && <p class="muted">{count(cause.moreCommands, 'more command')} in the report.</p>}
       <p class="muted small-text">
         Since <Since at={cause.since} />
         {/* Where the app can fix all, the next step says so. */}
@@ -84,6 +84,7 @@ export function CauseItem({ cause, changed }: RemedyProps) {
             <span class="mono">{cause.changedBy.objectId ?? 'a caller whom the event does not name'}</span>
             {cause.changedBy.client && `, client ${cause.changedBy.client}`}
             {cause.changedBy.correlationId && `, correlation id ${cause.changedBy.correlationId}`}
+            {cause.changedBy.confirmed ? '' : '. Reported by the event, not confirmed by the activity log yet.'}
           </p>
         )}
       </details>
@@ -95,6 +96,13 @@ interface RemedyProps {
   readonly cause: DriftCause;
   readonly changed: () => void;
 }
+
+interface CauseItemProps extends RemedyProps {
+  readonly isServing: boolean;
+}
+
+/** What the last change did to lead to a cause of that reason. */
+const CHANGED_WORDS: Readonly<Record<string, string>> = { ContestedChange: 'Last set back' };
 
 /** What an operator may do right here, else the commands. */
 function Remedy({ cause: { reason, about, sample, commands }, changed }: RemedyProps) {
@@ -117,10 +125,17 @@ function Remedy({ cause: { reason, about, sample, commands }, changed }: RemedyP
 /** Accounts that are named at once. */
 const MOST_NAMED = 3;
 
-/** The first accounts that a cause affects. */
-export function Affects({ cause }: { readonly cause: DriftCause }) {
-  const named = accountsIn(cause.sample).slice(0, MOST_NAMED);
-  const more = cause.accounts - named.length;
+interface AffectsProps {
+  readonly cause: DriftCause;
+  /** What that means for data. */
+  readonly effect?: string;
+}
+
+/** The first accounts that a cause affects, else what it is about. */
+export function Affects({ cause, effect }: AffectsProps) {
+  const accounts = accountsIn(cause.sample).slice(0, MOST_NAMED);
+  const named = accounts.length === 0 && effect ? cause.about.slice(0, 1) : accounts;
+  const more = accounts.length > 0 ? cause.accounts - accounts.length : 0;
   if (named.length === 0) return null;
   return (
     <p>
@@ -137,18 +152,24 @@ export function Affects({ cause }: { readonly cause: DriftCause }) {
           and <a href={href(['fleet'], { cause: cause.id })}>{digits(more)} more</a>
         </>
       )}
+      {effect && `. ${effect}`}
     </p>
   );
 }
 
+interface ChangedProps {
+  readonly by: NonNullable<DriftCause['changedBy']>;
+  readonly word?: string | undefined;
+}
+
 /** Who changed what a finding comes from, by name where the event has one. */
-export function Changed({ by }: { readonly by: NonNullable<DriftCause['changedBy']> }) {
-  const { name, objectId, client, on, confirmed } = by;
+export function Changed({ by, word }: ChangedProps) {
+  const { name, objectId, client, on, operation, confirmed } = by;
   const who = name ?? (objectId ? `object id ${objectId}` : client ? `application ${client}` : 'an unknown caller');
   return (
     <>
-      Changed by {who}, <Since at={on} />
-      {confirmed ? '' : ' (reported by the event, not confirmed by the activity log yet)'}
+      {word ?? (/roleAssignments\/delete$/i.test(operation) ? 'Role removed' : 'Changed')} by {who}, <Since at={on} />
+      {confirmed ? '' : ' (unconfirmed)'}
     </>
   );
 }

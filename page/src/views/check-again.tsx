@@ -16,7 +16,7 @@ export function CheckAgain({ isFirst, changed }: { readonly isFirst: boolean; re
         <button type="button" class="small" disabled={check.isRunning} onClick={run}>
           {check.isRunning ? 'Checking …' : isFirst ? 'Check now' : 'Check again'}
         </button>
-        <span class="muted small-text">It also fixes what CMK_AUTOFIX names.</span>
+        <span class="muted small-text">Automatic repairs that are on run too.</span>
       </p>
       <Refused call={check} />
     </>

@@ -19,6 +19,7 @@ export function HealthBar({ states }: { readonly states: FleetList['summary']['s
               <span class="word">
                 <Icon tone={tone} /> {words}
               </span>
+              {state === 'Stale' && <small>Serving with an older version</small>}
             </a>
           </li>
         );

@@ -14,7 +14,7 @@ import { CheckAgain } from './check-again.tsx';
 import { NoAccount } from './fleet.tsx';
 import { targetOf } from './headline-target.ts';
 import { HealthBar } from './health-bar.tsx';
-import { headlineOf, type SeenNow } from './now-seen.ts';
+import { headlineOf, isFleetServing, type SeenNow } from './now-seen.ts';
 import { PausedNotice } from './paused.tsx';
 import { RevocationLine, useRevokeRecords } from './revocation-line.tsx';
 import { RotationItem } from './rotation-item.tsx';
@@ -34,6 +34,7 @@ export function NowView() {
   });
   const revoked = partOf(standing, 'keys').data?.revoked ?? [];
   const target = targetOf(standing.data);
+  const isServing = isFleetServing(fleet.data?.states);
   const revocations = <Revocations {...{ standing, isQuiet }} />;
   return (
     <>
@@ -49,7 +50,7 @@ export function NowView() {
       {revoked.length > 0 && revocations}
       <div class="columns">
         <Section title="What is wrong" of={drift} isQuiet={isQuiet} isPart>
-          {drift.data && <Causes of={drift.data} revoked={revoked} changed={standing.refresh} />}
+          {drift.data && <Causes of={drift.data} {...{ revoked, isServing }} changed={standing.refresh} />}
           <CheckAgain isFirst={drift.data !== undefined && !drift.data.report} changed={standing.refresh} />
         </Section>
         <div>
@@ -165,13 +166,14 @@ interface CausesProps {
   readonly of: NonNullable<NowParts['drift']['value']>;
   /** Their revocations are listed above. */
   readonly revoked: NonNullable<NowParts['keys']['value']>['revoked'];
+  readonly isServing: boolean;
   readonly changed: () => void;
 }
 
-function Causes({ of, revoked, changed }: CausesProps) {
+function Causes({ of, revoked, isServing, changed }: CausesProps) {
   const { report } = of;
   if (!report) {
-    return <p>No drift check has run yet. The first one runs by its schedule, or when an operator starts it.</p>;
+    return <p>No check has run yet. The first one runs by its schedule, or when an operator starts it.</p>;
   }
   const wrong = report.causes.filter(
     (cause) => cause.severity !== 'advice' && !revoked.some(({ key }) => isRevocationOf(cause, key)),
@@ -186,15 +188,15 @@ function Causes({ of, revoked, changed }: CausesProps) {
       {wrong.length === 0 && <p>The last check found nothing {revoked.length > 0 ? 'else' : 'that is wrong'}.</p>}
       <ul class="items">
         {wrong.map((cause) => (
-          <CauseItem key={cause.id} {...{ cause, changed }} />
+          <CauseItem key={cause.id} {...{ cause, isServing, changed }} />
         ))}
       </ul>
       {advice.length > 0 && (
         <details>
-          <summary>{count(advice.length, 'piece of advice', 'pieces of advice')}</summary>
+          <summary>{count(advice.length, 'recommendation')}</summary>
           <ul class="items">
             {advice.map((cause) => (
-              <CauseItem key={cause.id} {...{ cause, changed }} />
+              <CauseItem key={cause.id} {...{ cause, isServing, changed }} />
             ))}
           </ul>
         </details>
@@ -219,7 +221,7 @@ function Causes({ of, revoked, changed }: CausesProps) {
           </ul>
         </details>
       )}
-      {report.moreCauses > 0 && <p class="muted">{count(report.moreCauses, 'more cause')} in the drift report.</p>}
+      {report.moreCauses > 0 && <p class="muted">{count(report.moreCauses, 'more cause')} in the report.</p>}
       {report.exempt > 0 && <p class="muted">{count(report.exempt, 'cause')} more are exempt.</p>}
     </>
   );

@@ -64,9 +64,9 @@ function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: Ke
 }
 
 const UNBLOCK = {
-  ScopeLocked:
-    'Remove the lock on the account, its resource group or its subscription (`az lock list` shows it). The app retries by itself.',
-  DeniedByPolicy:
+  ScopeLocked: ({ subscriptionId }: Account) =>
+    `Remove the lock (\`az lock list --subscription ${subscriptionId}\` shows it); the app then retries by itself.`,
+  DeniedByPolicy: () =>
     'Exempt the account from the policy that denies the change, or change the policy. The app retries by itself.',
 } as const;
 
@@ -75,7 +75,7 @@ function whatBlocks(account: Account, use: KeyUse, blocked: keyof typeof UNBLOCK
   return {
     severity: 'error',
     is: `${isUsed(use)}. ${REASONS[blocked]}`,
-    fix: UNBLOCK[blocked],
+    fix: UNBLOCK[blocked](account),
     command: undefined,
     cause: { reason: blocked, about: [account.id] },
   };

@@ -92,7 +92,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'warning',
     ensures:
       'The key version that an account uses has not expired (data stays readable, new accounts are refused; where it stops another user, an error).',
-    fix: 'Rotate the key: the app moves its accounts. A PostgreSQL server that is inaccessible needs the expiry extended first; rotate once it is Ready.',
+    fix: 'Rotate the key: the app moves its accounts to the new version, and their data stays available. A PostgreSQL server that is inaccessible needs the expiry extended first; rotate once it is Ready.',
     find: accounts.keyExpired,
   },
   {
@@ -120,7 +120,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may read, wrap and unwrap with the key.",
-    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key. In a Managed HSM it is "Managed HSM Crypto Service Encryption User" (`cmk admin grant-role`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
+    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault; the accounts then recover by themselves. In a Managed HSM the role is "Managed HSM Crypto Service Encryption User" (`cmk admin grant-role`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
     find: access.identityWithoutRole,
   },
   {

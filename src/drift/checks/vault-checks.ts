@@ -145,7 +145,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'EventSubscriptionMissing',
     severity: 'error',
     ensures: 'Each key event of a vault reaches its function of this app.',
-    fix: 'Make the event subscription again (`cmk admin ensure-events`), or let the app make it (CMK_AUTOFIX).',
+    fix: 'Make the event subscription again: run `cmk admin ensure-events` in a shell that is signed in to Azure (`az login`). Automatic repair makes it too, where CMK_AUTOFIX names the code.',
     find: eventSubscriptionMissing,
   },
   {

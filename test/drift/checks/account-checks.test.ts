@@ -553,14 +553,17 @@ describe('account checks', () => {
     expect(new Set(causes.map(({ id }) => id)).size).toBe(1);
     expect(causes[0]).toMatchObject({ reason, about: [account().id] });
   });
-  it('an account whose move a lock forbids is an error of the lock at once', () => {
-    const of = subject({ use: pinned(OLD), key: inVersions(OLD, fresh), blocked: 'ScopeLocked' });
+  it.each([
+    ['a lock', 'ScopeLocked', `Remove the lock (\`az lock list --subscription ${account().subscriptionId}\` shows it)`],
+    ['Azure Policy', 'DeniedByPolicy', 'Exempt the account from the policy'],
+  ] as const)('an account whose move %s forbids is an error of that at once', (_, blocked, fix) => {
+    const of = subject({ use: pinned(OLD), key: inVersions(OLD, fresh), blocked });
     expect(evaluate(ACCOUNT_CHECKS, of, account().id, rules())).toMatchObject([
       {
         reason: 'StaleKeyVersion',
         severity: 'error',
-        cause: { reason: 'ScopeLocked', about: [account().id] },
-        fix: expect.stringMatching(/^Remove the lock/),
+        cause: { reason: blocked, about: [account().id] },
+        fix: expect.stringContaining(fix),
       },
     ]);
   });
