@@ -114,10 +114,11 @@ describe.each(SCREENS)('at %i × %i, %s', (width, height, colorScheme) => {
 });
 
 describe('the pictures', () => {
-  it('of a rotation say how far each region is, and that it is paused', async () => {
+  it('of a paused rotation say how far each region is, without a rate and an expected end', async () => {
     const { page } = await as('operator');
     const rows = page.getByRole('table', { name: `Rotation of kv-files/${key.name} by region` }).getByRole('row');
     await rows.nth(3).waitFor();
+    expect(await rows.nth(0).textContent()).toBe('RegionMoved');
     expect(await rows.nth(1).textContent()).toBe('westeurope6 of 15');
   });
 

@@ -35,7 +35,7 @@ describe('the sentence of a cause', () => {
       [ACCOUNT],
       'A lock keeps the app from moving stfiles01 to the newest version of its key.',
     ],
-    ['EventSubscriptionMissing', [VAULT], 1, [VAULT], 'The event subscription of the vault kv-files is missing.'],
+    ['EventSubscriptionMissing', [VAULT], 1, [VAULT], 'An event subscription of the vault kv-files is missing.'],
     [
       'ContestedChange',
       [ACCOUNT],

@@ -34,7 +34,7 @@ const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
   DeniedByPolicy: ({ first }) =>
     `Azure Policy denies changes of ${first}; the app cannot move it to the newest version of its key`,
   VersionReverted: ({ first }) => `${first} was pinned back to an older version of its key`,
-  EventSubscriptionMissing: ({ first }) => `The event subscription of the vault ${first} is missing`,
+  EventSubscriptionMissing: ({ first }) => `An event subscription of the vault ${first} is missing`,
   VaultUnreachable: ({ first }) => `The network of ${first} keeps Storage out`,
   ContestedChange: ({ first }) =>
     `${first} was set back to an older key version three times within an hour; the app has stopped repairing it`,

@@ -16,7 +16,7 @@ export function CheckAgain({ isFirst, changed }: { readonly isFirst: boolean; re
         <button type="button" class="small" disabled={check.isRunning} onClick={run}>
           {check.isRunning ? 'Checking …' : isFirst ? 'Check now' : 'Check again'}
         </button>
-        <span class="muted small-text">Automatic repairs that are on run too.</span>
+        <span class="muted small-text">This also starts automatic repairs, if any are on.</span>
       </p>
       <Refused call={check} />
     </>
