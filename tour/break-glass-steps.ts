@@ -28,7 +28,7 @@ export const breakGlassSteps: readonly TourStep[] = [
     },
   },
   {
-    title: 'Somebody without the role is refused, and so is a call without a token',
+    title: 'A caller without the role is rejected, and so is a call without a token',
     async run(context) {
       const outsider = await context.api('outsider', 'POST', `${PATH}/revoke`, REVOKE);
       const nobody = await context.api(undefined, 'POST', `${PATH}/revoke`, REVOKE);
@@ -71,7 +71,7 @@ export const breakGlassSteps: readonly TourStep[] = [
     },
   },
   {
-    title: 'Who revoked may not restore',
+    title: 'The person who revoked may not restore',
     async run(context) {
       const records = '/keys/kv-records/records-key';
       const { status, body } = await context.api<RevokeResponse>('operator', 'POST', `${records}/revoke`, {

@@ -58,7 +58,7 @@ const LISTINGS_MS = 3_000;
  * @param fleet an index that cannot be read in time adds none; without it nothing is moved
  */
 export function withVanished(
-  subscriptions: { all(): Promise<readonly ListedSubscription[]> },
+  visible: { all(): Promise<readonly ListedSubscription[]> },
   fleet: Pick<FleetIndex, 'listings'>,
   now: () => Date,
 ): Subscriptions {
@@ -66,7 +66,7 @@ export function withVanished(
   const listings = () => withDeadline(LISTINGS_MS, 'They were not read', () => fleet.listings()).catch(() => none);
   return {
     async list() {
-      const [seen, listed] = await Promise.all([subscriptions.all(), listings()]);
+      const [seen, listed] = await Promise.all([visible.all(), listings()]);
       const known = new Set(seen.map(({ id }) => id));
       const since = now().getTime() - FORGOTTEN_MS;
       const vanished = [...listed].filter(([id, on]) => !known.has(id) && on.getTime() > since).map(([id]) => id);

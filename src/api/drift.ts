@@ -7,7 +7,6 @@ import { releaseChange } from '../drift/changes/release-change.ts';
 import { lostBecause, type RunningCheck } from '../drift/drift-run.ts';
 import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport } from '../drift/report.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
-import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
 import { TREND, TrendReader } from '../drift/trend.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
@@ -186,27 +185,19 @@ export async function startDriftCheck(
 /** The report of that id, or the newest one without an id. */
 export async function showReport(
   id: string | undefined,
-  services: Pick<Services, 'driftStorage' | 'now'>,
+  { driftStorage, now }: Pick<Services, 'driftStorage' | 'now'>,
 ): Promise<HttpResponseInit> {
-  const { driftStorage } = services;
-  const report = await fromDriftStorage<DriftReport | RunningCheck | undefined>(() =>
-    id === undefined ? driftStorage.newest() : reportOf(id, driftStorage),
-  );
+  const report = await fromDriftStorage(async (): Promise<DriftReport | RunningCheck | undefined> => {
+    if (id === undefined) return driftStorage.newest();
+    // The id becomes part of a name.
+    if (!/^[\w-]{1,100}$/.test(id)) return undefined;
+    // A check is written down before it begins and struck off after its report is written, so that one of the two is there.
+    const begun = await driftStorage.begun(id);
+    return (await driftStorage.get(id)) ?? begun;
+  });
   if (report && 'findings' in report) return jsonResponse(200, report);
-  if (report) return stillRunning(report, services.now());
-  throw noReport(id);
-}
-
-function noReport(id: string | undefined): HttpProblem {
-  return new HttpProblem('NoDriftReport', id === undefined ? {} : { detail: 'There is no drift report of that id.' });
-}
-
-/** A check is written down before it begins and struck off after its report is written, so that one of the two is there. */
-async function reportOf(id: string, driftStorage: DriftStorage): Promise<DriftReport | RunningCheck | undefined> {
-  // The id becomes part of a name.
-  if (!/^[\w-]{1,100}$/.test(id)) return undefined;
-  const begun = await driftStorage.begun(id);
-  return (await driftStorage.get(id)) ?? begun;
+  if (report) return stillRunning(report, now());
+  throw new HttpProblem('NoDriftReport', id === undefined ? {} : { detail: 'There is no drift report of that id.' });
 }
 
 /** @throws {@link HttpProblem} `DriftCheckLost` for a check whose report will not come any more */

@@ -6,7 +6,7 @@ import { type AuditRecord, parseRecord } from './record.ts';
 /** Of the beginning of a file so much is read: enough for dozens of records. Bytes. */
 const HEAD_BYTES = 64 * 1024;
 
-export interface PlacedRecord {
+interface PlacedRecord {
   readonly record: AuditRecord;
   readonly file: string;
   /** As it stands in the file, without its line feed. */

@@ -17,7 +17,7 @@ interface AuditPolicy {
   readonly etag: string;
 }
 
-export interface AuditPolicies {
+interface AuditPolicies {
   /** Undefined: the container, or its policy, is not there. */
   get(account: ResourceId): Promise<AuditPolicy | undefined>;
   /** Cannot be undone. @param etag of what was read: a policy that was changed since is not locked */

@@ -8,7 +8,7 @@ import { mayHold } from './trail-filter.ts';
 const CHUNK_BYTES = 1024 * 1024;
 
 /** A line of the trail, without its line feed, and where it begins. */
-export interface TrailLine extends TrailPosition {
+interface TrailLine extends TrailPosition {
   readonly bytes: Buffer;
 }
 

@@ -10,7 +10,7 @@ export interface FoundRecord extends RecordedEntry {
   readonly file: string;
 }
 
-export interface TrailPage {
+interface TrailPage {
   /** Newest first. */
   readonly records: readonly FoundRecord[];
   /** Where older ones are; absent: there are none. */

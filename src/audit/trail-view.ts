@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 // The audit trail as the API shows it.
 
-export const AUDIT_RECORD = z.object({
+const AUDIT_RECORD = z.object({
   seq: z.int().positive().describe('Number of the record in the chain.'),
   id: z.string(),
   time: z.iso.datetime(),

@@ -172,7 +172,6 @@ export type DriftChange = z.output<typeof CHANGE>;
 export type DriftCause = z.output<typeof CAUSE>;
 export type Unseen = z.output<typeof UNSEEN>;
 export type Fix = z.output<typeof FIX>;
-export type Coverage = z.output<typeof coverage>;
 
 /** What a report leaves out, whole; kept beside it. */
 export const DRIFT_DETAILS = z.object({

@@ -46,8 +46,8 @@ const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 /** A sweep adds nothing to a queue that is so many times as long as what it would send. */
 const LONG_QUEUE = 2;
-/** Passes of one instance at a time: with more, the app's own storage answers none of them within its deadlines. */
-const MOST_PASSES = 64;
+/** Passes of one instance at a time: each takes memory, and with 240 the app's own storage answers none within its deadlines. */
+const MOST_PASSES = 24;
 
 /** What the controller is made of. */
 export interface ControllerPorts {

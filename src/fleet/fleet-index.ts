@@ -115,7 +115,7 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
   const { account, location, writtenOn, key, scopesReadOn } = read;
   // Unreadable tags count as absent: the next write of the account stores them again.
   const tags = TAGS.safeParse(parseJson(read.tags)).data;
-  const scopeKeys = z.array(z.string()).safeParse(parseJson(read.scopeKeys)).data;
+  const scopeKeys = z.array(z.string()).safeParse(parseJson(read.scopeKeys)).data ?? oldScopeKeys(row);
   return {
     ...{ account, location, writtenOn, scopeKeys: scopeKeys?.filter((id) => parseKeyIdentifier(id)) ?? [] },
     ...(parseKeyIdentifier(key) ? { key } : {}),
@@ -123,6 +123,13 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
     // Without the keys the scopes count as never listed, and are listed again.
     ...(scopesReadOn && scopeKeys ? { scopesReadOn } : {}),
   };
+}
+
+/** Of a row of an earlier version, which has each scope with its key in `scopeUses`, `scopeUses1` … */
+function oldScopeKeys(row: Row): readonly string[] | undefined {
+  if (row.chunks === undefined) return undefined;
+  const text = Array.from({ length: Number(row.chunks) || 1 }, (_, n) => row[`scopeUses${n || ''}`]).join('');
+  return [...new Set(text.match(/https:[^"]+/g))];
 }
 
 /** Keys of the account itself and of its encryption scopes. */

@@ -27,7 +27,7 @@ type RestoreRefusal = Extract<
   'NothingToRestore' | 'RevocationUnbelieved' | 'OtherRevocation' | 'SecondPersonNeeded' | 'RevokersUnread'
 >;
 /** How a restore of a key ended. `Restored`: the last read proves it. `RestoreOvertaken`: what it had enabled is disabled again. */
-export type RestoreEnd = RestoreRefusal | Extract<Reason, 'Restored' | 'RestoreOvertaken' | 'RestoreIncomplete'>;
+type RestoreEnd = RestoreRefusal | Extract<Reason, 'Restored' | 'RestoreOvertaken' | 'RestoreIncomplete'>;
 
 /** Whether there is nothing left to restore. */
 export function isComplete(end: RestoreEnd): boolean {

@@ -177,7 +177,7 @@ function restoredOf(version: KeyVersion, now: Date): Restored | undefined {
 }
 
 /** A record from the future would be newer than every revocation to come. */
-export function isBelieved({ revokedOn }: Pick<RevocationName, 'revokedOn'>, now: Date): boolean {
+function isBelieved({ revokedOn }: Pick<RevocationName, 'revokedOn'>, now: Date): boolean {
   return revokedOn.getTime() <= now.getTime() + BELIEVED_AHEAD_MS;
 }
 

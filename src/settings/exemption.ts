@@ -19,7 +19,7 @@ const exemption = z.strictObject({
   until: z.iso.date().describe('Last day on which it holds (UTC).'),
 });
 
-export type Exemption = z.output<typeof exemption>;
+type Exemption = z.output<typeof exemption>;
 
 /** The value of `CMK_EXEMPTIONS`: a JSON array. */
 export const EXEMPTIONS = json.pipe(z.array(exemption, 'is not a JSON array').max(500));

@@ -57,7 +57,7 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
   };
 }
 
-export type KeyStatusPorts = BlastRadiusServices & {
+type KeyStatusPorts = BlastRadiusServices & {
   readonly usageLog: KeyUsageLog;
   readonly now: () => Date;
   /** What the app keeps of the key; absent: it is not known where that is. */

@@ -51,24 +51,14 @@ export type VaultRolesServices = LocalAccessServices & { readonly authorization:
 export class VaultRoles {
   readonly #vault: ManagedVault;
   readonly #local: LocalAccessReader;
-  readonly #properties: VaultProperties | undefined;
   readonly #authorization: Authorization;
-  readonly #grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>;
-  readonly #ends: Part<ReadonlyMap<string, Date>>;
   readonly #byGroup = new Map<string, Promise<Part<RoleGrant[]>>>();
+  #properties: VaultProperties | undefined;
+  #grants: Part<ReadonlyMap<string, readonly RoleGrant[]>> = { value: new Map() };
+  #ends: Part<ReadonlyMap<string, Date>> = { value: new Map() };
 
-  private constructor(
-    vault: ManagedVault,
-    properties: VaultProperties | undefined,
-    grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>,
-    ends: Part<ReadonlyMap<string, Date>>,
-    services: VaultRolesServices,
-    signal: AbortSignal | undefined,
-  ) {
+  private constructor(vault: ManagedVault, services: VaultRolesServices, signal: AbortSignal | undefined) {
     this.#vault = vault;
-    this.#properties = properties;
-    this.#grants = grants;
-    this.#ends = ends;
     this.#authorization = services.authorization;
     this.#local = new LocalAccessReader(vault, services, signal);
   }
@@ -79,30 +69,22 @@ export class VaultRoles {
     services: VaultRolesServices,
     signal: AbortSignal | undefined,
   ): Promise<VaultRoles> {
+    const roles = new VaultRoles(vault, services, signal);
+    roles.#properties = known(properties);
+    if (roles.#properties?.accessModel !== 'rbac') return roles;
     const { authorization } = services;
-    const vaultProperties = known(properties);
-    if (vaultProperties?.accessModel !== 'rbac') {
-      return new VaultRoles(vault, vaultProperties, { value: new Map() }, { value: new Map() }, services, signal);
-    }
-    const what = {
-      resource: vault.id,
-      what: VAULT_ACCESS.roles,
-      action: 'Microsoft.Authorization/roleAssignments/read',
-    };
-    const grants = await readPart(what, async () => {
+    const resource = vault.id;
+    const action = 'Microsoft.Authorization/roleAssignments/read';
+    roles.#grants = await readPart({ resource, what: VAULT_ACCESS.roles, action }, async () => {
       const all = await authorization.grantsAt(vault.id, signal);
       return Map.groupBy(all, ({ principalId }) => principalId.toLowerCase());
     });
-    const ends = await readPart(
-      {
-        resource: vault.id,
-        what: 'which role assignments of the vault are for a time',
-        action: 'Microsoft.Authorization/roleAssignmentScheduleInstances/read',
-        beside: true,
-      },
-      () => authorization.endsAt(vault.id, signal),
+    const what = 'which role assignments of the vault are for a time';
+    const ofSchedules = 'Microsoft.Authorization/roleAssignmentScheduleInstances/read';
+    roles.#ends = await readPart({ resource, what, action: ofSchedules, beside: true }, () =>
+      authorization.endsAt(vault.id, signal),
     );
-    return new VaultRoles(vault, vaultProperties, grants, ends, services, signal);
+    return roles;
   }
 
   /** What could not be read. */

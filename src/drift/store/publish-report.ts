@@ -26,7 +26,10 @@ export async function publishReport(
 ): Promise<string | undefined> {
   const { id, counts, coverage, complete } = report;
   logCauses(report.causes, id, log);
-  const failure = await write(report, driftStorage);
+  const failure = await driftStorage.write(report).then(
+    () => undefined,
+    (error: unknown) => `${REASONS.DriftReportNotWritten} ${describe(describeFailure(error))}`,
+  );
   if (failure) log({ level: 'error', reason: 'DriftReportNotWritten', message: failure, report: id });
   const seconds = (Date.parse(report.finishedOn) - Date.parse(report.startedOn)) / 1000;
   log({
@@ -76,15 +79,6 @@ function recordOf(cause: DriftCause, report: string): LogRecord {
     ...(commands[0] === undefined ? {} : { command: commands[0] }),
     report,
   };
-}
-
-async function write(report: WholeReport, driftStorage: DriftStorage): Promise<string | undefined> {
-  try {
-    await driftStorage.write(report);
-  } catch (error) {
-    return `${REASONS.DriftReportNotWritten} ${describe(describeFailure(error))}`;
-  }
-  return undefined;
 }
 
 /** The field by which records about the same thing are found: `key`, `account` or `vault`, of the first that has one. */
