@@ -63,7 +63,7 @@ describe('the status of a key', () => {
     const status = await keyStatus(managed(key, services), away);
     expect(status.versions).toHaveLength(1);
     expect(status).not.toHaveProperty('effectTimes');
-    expect(status.warnings.join()).toContain('What was followed so far cannot be read');
+    expect(status.warnings.join()).toContain('The app cannot read the probe results');
   });
 });
 
@@ -85,7 +85,7 @@ describe('cmk key show', () => {
     expect(JSON.parse(json.out).result.effectTimes).toMatchObject([FIGURES]);
     const away = await runCmk(procedures, args, { env: { ...env, AzureWebJobsStorage: UNREACHABLE } });
     expect(away.code).toBe(0);
-    expect(away.out).toContain('What was followed so far cannot be read (');
+    expect(away.out).toContain('The app cannot read the probe results (');
     expect((await runCmk(procedures, [...args, '--json'])).out).not.toContain('effectTimes');
   });
 });
