@@ -48,12 +48,12 @@ export function createSubscriptions(
 
 /** Time in which a cancelled subscription can be reactivated (Azure Cost Management, "Cancel your subscription"). */
 const FORGOTTEN_MS = 90 * DAY_MS;
-/** Short deadline, since the blast radius waits for it. Milliseconds. */
+/** Short deadline, since the blast radius needs the list. Milliseconds. */
 const LISTINGS_MS = 3_000;
 
 /**
- * Adds subscriptions that the index listed before and that the identity can no longer read. Reads of these fail and are
- * reported; otherwise the app would skip their accounts silently. To remove one, set `CMK_SUBSCRIPTIONS` without it.
+ * Adds subscriptions that the index listed before and that the identity can no longer read. Reads of such subscriptions
+ * fail and are reported; otherwise the app would silently skip their accounts. `CMK_SUBSCRIPTIONS` can exclude them.
  *
  * @param fleet an index that cannot be read in time adds no subscription; no account moves without it
  */

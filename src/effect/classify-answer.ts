@@ -12,7 +12,7 @@ export interface Seen {
 /** Error code of an account whose key is disabled. */
 export const KEY_NOT_FOUND = 'KeyVaultEncryptionKeyNotFound';
 
-/** The app lacks a role to list data: it is missing, or has not propagated yet. */
+/** The app lacks a role to list data: the role is missing, or has not propagated yet. */
 export const ROLE_MISSING = 'AuthorizationPermissionMismatch';
 
 /**

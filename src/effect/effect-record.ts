@@ -5,7 +5,7 @@ import type { ProbeResult } from './probe.ts';
 
 const time = z.iso.datetime();
 const expect = z.enum(['blocked', 'open']);
-/** Records of earlier versions lack the field: these probed only file services. */
+/** Records of earlier versions lack the field: such versions probed only file services. */
 const service = z.enum(['file', 'blob']).default('file');
 
 const record = z.object({

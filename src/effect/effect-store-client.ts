@@ -20,7 +20,7 @@ export interface EffectStore {
   update(key: ManagedKey, change: (current: KeyEffect | undefined) => KeyEffect): Promise<KeyEffect>;
 }
 
-/** One JSON blob for each key, `effect/{vault}/{key}.json`, guarded by its ETag. */
+/** Stores a JSON blob for each key, `effect/{vault}/{key}.json`, with conditional writes by ETag. */
 export function createEffectStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): EffectStore {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const effects = blobDocuments(container, EFFECT, TIMEOUT_MS);

@@ -16,7 +16,7 @@ export function pendingAccounts({ accounts, change }: KeyEffect): AccountEffect[
   return accounts.filter((effect) => !isSilent(effect) && effect.state !== change.expect);
 }
 
-/** Returns whether an account cannot show an effect: it has no share or container, or the app lacks a role on it. */
+/** Returns whether an account cannot show an effect: no share or container exists, or the app lacks a role. */
 export function isSilent(effect: AccountEffect): boolean {
   return probedPlace(effect) === undefined || isBarred(effect);
 }
@@ -36,7 +36,7 @@ export function isJudged({ accounts, change }: KeyEffect): boolean {
 }
 
 /**
- * Schedules the next probe after 5, 10, 20 and 40 seconds, then every minute, until half an hour after the change. If
+ * Schedules the next probe after 5, 10, 20 and 40 seconds, then every minute, for half an hour after the change. If
  * only the app's role is missing, probes end after the longest propagation time of a role assignment.
  */
 export function nextProbe(effect: KeyEffect, attempt: number, now: Date): NextProbe {

@@ -142,7 +142,7 @@ export function chooseShare(shares: readonly FileShare[]): string | undefined {
 
 const ASKING_MS = 30_000;
 
-/** Probes the canaries' services. It logs canaries without a result (no share, no answer), which delay nothing. */
+/** Probes the canaries' services. Logs canaries without a result (no share, no answer), which delay nothing. */
 export function canaryProbe(
   services: PlaceLists & DataServices & { readonly now: () => Date },
 ): ControllerPorts['probe'] {

@@ -32,7 +32,7 @@ import { sumTimes } from './sum-times.ts';
 /** Deadlines for finding the accounts and for probing them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
 const ASKING_MS = 60_000;
-/** Maximum number of accounts that a log record names; it counts all accounts. */
+/** Maximum number of accounts that a log record names; the counts include all accounts. */
 const MAX_NAMED = 100;
 
 type ProbeServices = PlaceLists &

@@ -46,7 +46,7 @@ const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 /** A sweep sends nothing if the queue is longer than this multiple of its messages. */
 const LONG_QUEUE = 2;
-/** Concurrent passes of an instance: 240 passes made calls to the app's own storage exceed their deadlines. */
+/** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
 const MOST_PASSES = 24;
 
 /** Services that the controller calls. */
@@ -76,8 +76,8 @@ export interface ControllerPorts {
 /**
  * Handles events, messages and timers. Each instance has one controller.
  *
- * From the event to the PATCH: `reconcileKey` puts work items → `reconcileSubscription` takes the lease → `Pass` reads the items
- * and gates each use → `reconcileUse` reads it, plans (`planKeyUse`), and writes it → `PassResults` records it.
+ * From the event to the PATCH: `reconcileKey` puts work items. `reconcileSubscription` acquires the lease. `Pass` reads
+ * items and gates each use. `reconcileUse` reads, plans (`planKeyUse`) and writes the use. `PassResults` records it.
  */
 export class Controller {
   readonly #services: ControllerPorts;
@@ -230,8 +230,8 @@ export class Controller {
   }
 
   /**
-   * Decides whether a worker's moves complete a stage. Workers call it after each pass, so it decides on a key once at
-   * a time, with an interval between decisions.
+   * Decides whether a worker's moves complete a stage. Workers call this after each pass. Limits the frequency to one
+   * concurrent decision on a key, with an interval between decisions.
    */
   async #reconcileProgress(key: ManagedKey, log: Log): Promise<void> {
     const { now } = this.#services;
@@ -305,7 +305,7 @@ export interface ControllerServices {
   readonly moved: MovedUses;
 }
 
-/** Each instance calls it once. It calls no service. @param zones tables of the work zone and the control zone */
+/** Each instance calls this once. Calls no service. @param zones tables of the work zone and the control zone */
 export function createController(
   settings: Settings,
   identity: TokenCredential,

@@ -75,7 +75,7 @@ export interface RolloutDecision {
   readonly subscriptions: readonly string[];
 }
 
-/** Counts the uses of a key and decides on the stage. It only widens a stage until the target version changes. */
+/** Counts the uses of a key and decides on the stage. Only widens a stage until the target version changes. */
 export class RolloutCount {
   readonly #rules: RolloutRules;
   readonly #accounts = new Map<string, CountedAccount>();
@@ -125,7 +125,7 @@ export class RolloutCount {
       ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
       ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
     };
-    // Reports no rollout as finished if it had no use to move, or if an order moved all of them to another key.
+    // Does not report a rollout as finished without uses to move, or after an order moved all uses to another key.
     const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
     const isNews = news !== same?.lastNews && (news !== 'RotationFinished' || hasFinished);
     return {

@@ -26,7 +26,7 @@ export interface FleetAccount {
 export type AccountChange = Pick<FleetAccount, 'account'> & (Partial<FleetAccount> | { readonly isGone: true });
 
 /**
- * The accounts of the fleet. With the rows of their uses ({@link UseRows}) they form the fleet index, a table in the
+ * The accounts of the fleet. With the use rows ({@link UseRows}) the account rows form the fleet index, a table in the
  * app's storage. The index is a cache: each PATCH follows a fresh read, so a wrong or missing row costs only time.
  * Reads skip a row that fails to parse. Methods throw the SDK's errors.
  */
@@ -71,7 +71,7 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
   };
 }
 
-/** A property holds 32,768 characters; an account's 50 tags may exceed that. */
+/** Azure limits a property to 32,768 characters; an account's 50 tags may exceed that. */
 const MOST = 30_000;
 
 function toRowChange(change: AccountChange): RowChange {

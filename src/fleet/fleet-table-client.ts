@@ -120,7 +120,7 @@ function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unkn
   return { ...entity, partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) };
 }
 
-/** Runs a write. If the table is missing, it creates the table and runs the write again. */
+/** Runs a write. If the table is missing, creates the table and runs the write again. */
 async function inTable(table: () => TableClient, write: () => Promise<unknown>): Promise<void> {
   try {
     await write();
@@ -132,7 +132,7 @@ async function inTable(table: () => TableClient, write: () => Promise<unknown>):
   }
 }
 
-/** Groups changes into batches of one partition. It merges changes of the same row; the later change wins. */
+/** Groups changes into batches of one partition. Merges changes of the same row; the later change wins. */
 function batches(changes: readonly RowChange[]): RowChange[][] {
   const partitions = new Map<string, Map<string, RowChange>>();
   for (const change of changes) {

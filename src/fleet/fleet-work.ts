@@ -58,7 +58,7 @@ export async function handleFleetWork(work: FleetWork, until: Date, ports: Worke
 }
 
 /**
- * Handles a `key-work` message. Never throws: it records an error in the key's work item.
+ * Handles a `key-work` message. Never throws: records an error in the key's work item.
  *
  * @param reconcile reconciles the key
  */

@@ -129,7 +129,6 @@ function healthBy(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'c
   return { state, ...(cause ? { cause } : {}), ...(since ? { since } : {}) };
 }
 
-/** A cause without resources. */
 function causeWithoutResources(reason: string): HealthCause {
   return { id: reason, reason, about: [] };
 }

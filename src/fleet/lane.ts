@@ -42,7 +42,7 @@ export interface Task {
 
 /**
  * The task queue of one region: a slow region delays no other. Round robin over the keys prevents a key with many uses
- * from delaying others. One task at a time waits for a permit, so that a later task of a lower rank can run first.
+ * from delaying others. Only one task waits for a permit, so that a later task of a lower rank can run first.
  */
 export class Lane {
   /** @param permitted called once the task has a permit or needs none; the lane then chooses the next task */

@@ -8,8 +8,8 @@ import type { UseRow } from './use-row.ts';
 export type MovedUse = Pick<UseRow, 'account' | 'scope' | 'location' | 'mode' | 'wave'>;
 
 /**
- * Uses that each re-key order moved, by the order's id: a rollback covers only these. A worker adds a use before its
- * PATCH, so that a rollback depends on no row of the work zone. Methods throw the SDK's errors.
+ * Uses that each re-key order moved, by the order's id: a rollback covers only such uses. A worker adds a use before
+ * its PATCH, so that a rollback depends on no row of the work zone. Methods throw the SDK's errors.
  */
 export interface MovedUses {
   of(order: string): AsyncIterable<MovedUse>;

@@ -37,8 +37,8 @@ export type Observation =
 
 /**
  * Compares a read from Azure with the index row. Only this function attributes changes. A change is the app's own if
- * the row says that such a PATCH got no answer. It is also its own if a pass announced that version (for an automatic
- * use: any version) and Azure's timestamp is not older than the announcement.
+ * the row says that such a PATCH got no answer. The app also owns a change to an announced version (for an automatic
+ * use: any version), unless Azure's timestamp is older than the announcement.
  *
  * @param row undefined if the index has none
  */

@@ -23,7 +23,7 @@ interface Result {
   readonly result: Pick<UseResult, 'row' | 'moves' | 'changed'>;
 }
 
-/** What the results use of their pass. */
+/** Services of the pass for its results. */
 interface ResultsPass {
   readonly subscription: string;
   readonly isHeld: boolean;
@@ -38,7 +38,7 @@ type ResultPorts = Pick<WorkerPorts, 'record' | 'items' | 'rows' | 'fleet' | 'va
 export class PassResults {
   readonly #pass: ResultsPass;
   readonly #ports: ResultPorts;
-  /** Rows of this pass: they are newer than the rows that it read from the index. */
+  /** Rows that this pass changed: newer than the rows in the index. */
   readonly #rows = new Map<string, UseRow>();
   #results: Result[] = [];
   /** Ids of moves that this pass appended to the audit trail. */

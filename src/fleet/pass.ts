@@ -50,8 +50,8 @@ interface PassStart {
 }
 
 /**
- * One pass over the work of a subscription by the lease holder: items → uses, in a lane for each region → gate, permit
- * and {@link reconcileUse} for each use → results → items.
+ * One pass of the lease holder over a subscription's work: items → uses, in a lane for each region → gate, permit and
+ * {@link reconcileUse} for each use → results → items.
  */
 export class Pass {
   readonly subscription: string;
@@ -139,7 +139,7 @@ export class Pass {
     await Promise.race([woken, this.#ports.sleep(STEP_MS)]);
   }
 
-  /** Returns whether the pass starts no more calls: it lost the lease, its time is over, or the app's storage fails. */
+  /** Returns whether the pass starts no more calls: the lease is lost, the time is over, or the app's storage fails. */
   isStopping(): boolean {
     return this.#failure !== undefined || !this.#lease.held() || this.#ports.now() >= this.until;
   }
@@ -166,7 +166,7 @@ export class Pass {
     const items = await this.#ports.items.of(this.subscription);
     const now = this.#ports.now();
     this.#itemsReadAt = now.getTime();
-    // Also reads items that are not due: each `verify` item holds the targets that a dead worker announced.
+    // Also reads items that are not due: each `verify` item contains the targets that a dead worker announced.
     this.#announcedBefore = items
       .filter(({ kind }) => kind === 'verify')
       .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
@@ -182,7 +182,7 @@ export class Pass {
       const wanted = new Wanted(item, now);
       this.#wanted.set(nameOf(item), wanted);
       this.#starting += 1;
-      // Not awaited: a slow call delays no other item. Reads the orders first, since they decide which uses to read.
+      // Not awaited: a slow call delays no other item. Reads the orders first, since orders decide which uses to read.
       void this.#ports.gate
         .refresh(now)
         .then(() => start[item.kind](wanted))
@@ -240,7 +240,7 @@ export class Pass {
     return all.every(({ item }) => isComparison(item.cause)) && this.#ports.isExempt(row);
   }
 
-  /** Queues a use in its region's lane, unless it must wait. @param known its row from the index or a list */
+  /** Queues a use in its region's lane, unless the use must wait. @param known its row from the index or a list */
   #enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead: boolean): void {
     const row = this.results.find(known) ?? known;
     const nextTry = this.#nextTry(row);
@@ -277,7 +277,7 @@ export class Pass {
 
   async #reconcile({ row, key, wanted, ...task }: Task, region: string, permitted: () => void): Promise<UseResult> {
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
-    // Reads a use after a PATCH without an answer, or a move without a record, even if the gate blocks it.
+    // The gate does not block the read of a use after a PATCH without an answer, or a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
     // A use that the gate blocks needs no permit.
@@ -366,8 +366,8 @@ export class Pass {
   }
 
   /**
-   * Schedules a retry of a use. It postpones `key` items, and `verify` items that did not read the use, since they
-   * attribute moves of dead workers. Other items end after they read each use; a worker reconciles their key instead.
+   * Schedules a retry of a use. Postpones `key` items, and `verify` items that did not read the use, since such items
+   * attribute moves of dead workers. Other items end after a read of each use; a worker reconciles the key instead.
    *
    * @param isRead whether the row has the state in Azure
    */

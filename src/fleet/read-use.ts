@@ -32,7 +32,7 @@ export interface ReadPorts {
   readonly writes?: AbortSignal;
 }
 
-/** Reads an account or an encryption scope; returns undefined if it is deleted. Throws the SDK's errors. */
+/** Reads an account or an encryption scope; returns undefined after a deletion. Throws the SDK's errors. */
 export async function readUse(
   id: ResourceId,
   { scope, location, wave, identity }: Pick<UseRow, 'scope' | 'location' | 'wave' | 'identity'>,
@@ -52,7 +52,7 @@ export async function readUse(
   }
   const read = await unlessMissing(() => accounts.getScope(id, scope, reads).then((found) => ({ found })));
   if (!read) return undefined;
-  // Azure returns these only for accounts: keep the row's values.
+  // Azure returns these fields only for accounts: keep the row's values.
   const about = { account: id.id, scope, location, wave, identity };
   return {
     ...useOfScope(read.found, about, startedOn),

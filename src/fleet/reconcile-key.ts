@@ -21,7 +21,7 @@ const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
 /**
  * Decides on the uses of a key, and puts its work items. Changes no account. Level-triggered and safe to run
- * concurrently. It finishes the key's own work item only after all decisions are stored.
+ * concurrently. Finishes the key's own work item only after all decisions are stored.
  *
  * @throws the SDK's errors: the item remains, and the sweep finds it
  */
@@ -31,7 +31,7 @@ export async function reconcileKey(key: ManagedKey, cause: Cause, ports: KeyPort
     const done = await decide(key, cause, item, ports);
     if (done) return;
   }
-  throw new Error(`Other instances decide on ${key.name} at the same time.`);
+  throw new Error(`Other instances changed the rollout of ${key.name} at the same time. A later message retries.`);
 }
 
 async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | undefined> {
@@ -114,7 +114,7 @@ interface KeyState {
 }
 
 async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
-  // Read the row before the versions. If another instance decides from a newer list, this row is its result, or the
+  // Read the row before the versions. If another instance decides from a newer list, this row has its decision, or the
   // ETag conflicts at this instance's write.
   const stored = await ports.rollouts.read(key.id);
   const versions = await ports.keys.listVersions(key);
@@ -224,8 +224,8 @@ async function putItems(
   const wanted = subscriptions.map(
     (subscription): NewWorkItem => ({ ...keyItem(key.id, origin, at), subscription, ...fresh }),
   );
-  // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, news,
-  // or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
+  // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an
+  // event, or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
   const wakesPostponed = isWider || news !== undefined || isResumed || !FOLLOW_UPS.has(cause.by);
   if (!wakesPostponed || isComparison(origin)) return items.putNew(wanted);
   await items.put(wanted);

@@ -59,7 +59,7 @@ export function hasFailedSince(row: UseRow, { startedOn, resumedOn = startedOn }
 /** Stops an order after too many failures, until an operator resumes it. */
 export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: KeyPorts): Promise<void> {
   const on = ports.now().toISOString();
-  const why = `${failures} accounts and scopes failed to move.`;
+  const why = `${failures} moves of accounts and scopes failed.`;
   await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
 }
 

@@ -18,7 +18,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 /** Result of a pass. */
 type PassResult =
-  /** Another worker holds the lease. It reads the items again before it ends. */
+  /** Another worker holds the lease, and reads the items again before its pass ends. */
   | { readonly outcome: 'busy' }
   | {
       readonly outcome: 'passed';

@@ -87,7 +87,7 @@ export interface UsePorts extends ReadPorts {
 }
 
 /**
- * Reconciles one use of a key: GET, plan, gate, PATCH. Azure's answer to the PATCH is the proof. It decides from this
+ * Reconciles one use of a key: GET, plan, gate, PATCH. Azure's answer to the PATCH is the proof. Decides from this
  * GET, not from the row. Never throws: the result contains the failure.
  */
 export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseResult> {

@@ -29,7 +29,7 @@ export interface Order {
   covers(row: UseRow): boolean;
 }
 
-/** A cached value. It is read again if it is older than its time to live, or older than the request. Single flight. */
+/** A cached value. Reads again if the value is older than its time to live or the request. Single flight. */
 class Cached<T> {
   readonly #ttlMs: number;
   readonly #read: () => Promise<T>;

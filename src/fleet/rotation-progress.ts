@@ -14,7 +14,7 @@ import type { UseRow } from './use-row.ts';
 
 /** Period of the moves from which the rate is computed. Milliseconds. */
 const LATELY_MS = 5 * 60_000;
-/** Maximum number of uses that a report names; it counts all uses. */
+/** Maximum number of uses that a report names; the counts include all uses. */
 const MOST_NAMED = 500;
 
 /** Input of a count, apart from the key's uses. */
@@ -41,7 +41,7 @@ interface PlaceCount {
 }
 
 /**
- * Progress of the rotation of a key. It counts uses by the controller's rules; `stuck` and `held` are the controller's
+ * Progress of the rotation of a key. Counts uses by the controller's rules; `stuck` and `held` are the controller's
  * last decision.
  */
 export class RotationCount {

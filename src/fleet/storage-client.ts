@@ -12,7 +12,7 @@ import type { Account, AccountEncryption, PlatformScope, Scope } from './account
 /** Storage accounts through Azure Resource Manager. Methods throw the SDK's errors; see `describeFailure`. */
 export interface StorageAccounts {
   /**
-   * Lists every account of a subscription, in pages. It throws at the end if accounts lack encryption settings; the
+   * Lists every account of a subscription, in pages. Throws at the end if accounts lack encryption settings; the
    * error names them, so that callers do not count them as deleted.
    */
   list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account>;

@@ -21,8 +21,8 @@ interface SweepPorts extends FleetQueue, KeyQueue {
 }
 
 /**
- * Finds work that a lost message or a dead process did not finish, and work that is due before the next sweep. It makes
- * one query, and sends a message for each result.
+ * Finds unfinished work of lost messages or dead processes, and work that is due before the next sweep. Makes one
+ * query, and sends a message for each result.
  *
  * @returns number of overdue entries
  */

@@ -47,7 +47,7 @@ export interface NewWorkItem {
 /** Target versions that a pass announces before its first PATCH: versionless key identifier → version identifier. */
 export type Targets = Readonly<Record<string, string>>;
 
-/** Causes that compare the index with Azure. They move no exempt use, and only findings that `CMK_AUTOFIX` names. */
+/** Causes that compare the index with Azure. Their work moves no exempt use, and fixes only `CMK_AUTOFIX` findings. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 
 export function isComparison({ by }: Cause): boolean {

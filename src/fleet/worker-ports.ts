@@ -18,7 +18,7 @@ import type { UseRow, UseRows } from './use-row.ts';
 import type { VersionLists } from './version-lists.ts';
 import type { WorkItems } from './work-items.ts';
 
-/** A message that requests a read of the subscriptions' work items. It is a hint: the items are authoritative. */
+/** A message that requests a read of the subscriptions' work items. Only a hint: the items are authoritative. */
 export interface FleetWork {
   /** At most `MOST_SUBSCRIPTIONS` ids. */
   readonly subscriptions: readonly string[];
@@ -80,7 +80,7 @@ export interface KeyPorts extends Pick<WorkerPorts, 'items' | 'rows' | 'now' | '
   probe(canaries: readonly string[], target: string): Promise<Proof>;
   /** Appends an order's decision to the audit trail. Never throws. */
   recordOrder(change: UnrecordedOrder): Promise<unknown>;
-  /** Records and logs a rollout event. The record's id consists of news, key and version. */
+  /** Records and logs a rollout event. The record's id consists of event, key and version. */
   recordNews(
     news: RolloutNews,
     key: ManagedKey,
@@ -93,8 +93,8 @@ const TARGETS = z.record(z.string().max(300), z.string().max(400));
 const PASS = z.object({ startedOn: z.iso.datetime(), targets: TARGETS });
 const USAGE = z.record(z.string().max(200), z.array(z.tuple([z.number(), z.number()])).max(100));
 /**
- * State in the lease. It decides what to read and how to attribute changes, never what to write to an account. If
- * `pass` is set, its worker is running or dead.
+ * State in the lease. The state decides what to read and how to attribute changes, never what to write to an account.
+ * If `pass` is set, its worker is running or dead.
  */
 export const PASS_STATE = z.object({
   pass: PASS.optional().catch(undefined),

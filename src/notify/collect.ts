@@ -27,7 +27,7 @@ const ENTRY = '"action":';
 /** Concurrent additions to the outbox. */
 const AT_A_TIME = 8;
 
-/** Progress of the collection. It is in the control zone, since the digest quotes parts of it. */
+/** Progress of the collection, in the control zone, since the digest quotes parts of it. */
 const PROGRESS = z.object({
   /** Hash and time of the last collected audit record; before the first record, the time at which collection starts. */
   last: z.string().optional(),
@@ -52,10 +52,10 @@ interface CollectPorts {
 }
 
 /**
- * Collects notifications from new audit records and new causes in the newest drift report, and a daily digest. It adds
- * each to the outbox, then sends a message that names it. No change of a key or an account waits for this.
+ * Collects notifications from new audit records and new causes in the newest drift report, and a daily digest. Adds
+ * each to the outbox, then sends a message that names it. No change of a key or account depends on it.
  *
- * At least once: it saves the progress last. After a crash it adds the same notifications again, with the same ids.
+ * At least once: saves the progress last. After a crash the next collection adds the same notifications again.
  * Only one instance collects at a time.
  *
  * @param signal aborts the collection; the next collection continues

@@ -30,7 +30,7 @@ interface DeliverPorts {
 }
 
 /**
- * Sends a notification of the outbox to a target, unless the outbox marks it as sent. It sends again after a lost
+ * Sends a notification of the outbox to a target, unless the outbox marks it as sent. Sends again after a lost
  * answer, or after a crash before the mark: at least once, with the same id.
  */
 export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): Promise<Outcome> {

@@ -68,7 +68,7 @@ export function fromRecord({
   const details = entry.details ?? {};
   const revocation = details.revocation;
   const sentence = reason in REASONS ? REASONS[reason as keyof typeof REASONS] : reason;
-  // Unverified: they come from a message of the work zone.
+  // Unverified: reason and ticket come from a message of the work zone.
   const isClaimed = details.foundIn === KEY_WORK;
   const [why, ticket] = isClaimed ? [] : [textOf(details.why), textOf(details.ticket)];
   return makeNotification({

@@ -21,8 +21,8 @@ const NEAR_EXPIRY: ReadonlySet<string> = new Set(['NearExpiry', 'KeyExpired']);
  * the page show advice and exempt findings. A cause that becomes an error is notified again.
  *
  * @param known causes that were notified and were still in the last report
- * @returns also the causes known from now on: a cause that reappears is notified again. An incomplete report
- *   removes no known cause.
+ * @returns also the causes that are now notified: a cause that reappears is notified again. An incomplete report
+ *   removes no cause.
  */
 export function fromReport(
   report: DriftReport,
@@ -34,7 +34,7 @@ export function fromReport(
   const fresh = open.filter((cause) => !isKnown.has(asError(cause)) && !isKnown.has(keyOf(cause)));
   const expiring = fresh.filter(({ reason }) => NEAR_EXPIRY.has(reason));
   const others = fresh.filter(({ reason }) => !NEAR_EXPIRY.has(reason));
-  // A cause that was notified as an error stays known as an error.
+  // A cause that was notified as an error remains listed as an error.
   const now = open.map((cause) => (isKnown.has(asError(cause)) ? asError(cause) : keyOf(cause)));
   return {
     notifications: [

@@ -32,7 +32,7 @@ export interface Outbox {
   saveProgress(progress: unknown): Promise<void>;
 }
 
-/** One small blob for each notification and target. */
+/** Stores a small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const entries = blobDocuments(container, ENTRY, TIMEOUT_MS);

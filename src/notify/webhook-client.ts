@@ -16,11 +16,11 @@ export interface PostAnswer {
   readonly failure?: string;
   /** The header Retry-After, unparsed. */
   readonly retryAfter?: string | undefined;
-  /** Start of the body. It may contain the webhook's secret address: redact it before logging. */
+  /** Start of the body. The text may contain the webhook's secret address: redact before logging. */
   readonly text?: string;
 }
 
-/** Sends a POST request within seconds. It follows no redirect, and never throws. */
+/** Sends a POST request within seconds. Follows no redirect, and never throws. */
 export type PostWebhook = (
   address: string,
   headers: Readonly<Record<string, string>>,

@@ -65,7 +65,7 @@ export async function orderPause(
 }
 
 /**
- * Ends a pause. With a key, it also opens the gate of the key's rollout, and of the re-key that moves its uses.
+ * Ends a pause. With a key, also opens the gate of the key's rollout, and of the re-key that moves its uses.
  *
  * @throws the SDK's error if the store rejects it: the pause continues
  */

@@ -18,7 +18,7 @@ const TIMEOUT_MS = 4_000;
 /** Time to live of the orders in views. Milliseconds. */
 const RECENT_MS = 5_000;
 
-/** A damaged document may contain a pause, so it counts as an error and not as empty. */
+/** A damaged document may contain a pause, so the read fails. */
 const ORDERS: z.ZodType<StandingOrders> = STANDING_ORDERS.catch(() => {
   throw new CmkError(
     'PauseUnreadable',
@@ -30,10 +30,10 @@ const ORDERS: z.ZodType<StandingOrders> = STANDING_ORDERS.catch(() => {
 /** Pauses of version 2. Its gate orders concerned rollouts that start again in version 3. */
 const OLD_ORDERS = z.object({ pauses: z.array(PAUSE) }).catch({ pauses: [] });
 
-/** One small document, written with its ETag. Methods throw the SDK's errors, or `PauseUnreadable` if it is damaged. */
+/** A small document, written with its ETag. Methods throw the SDK's errors, or `PauseUnreadable` if damaged. */
 export interface OrdersStore {
   read(): Promise<StandingOrders>;
-  /** Returns recent orders for a view. Never rejects: after an error it returns none, and `GET /now` shows the error. */
+  /** Returns recent orders for a view. Never rejects: returns no orders after an error, which `GET /now` shows. */
   recent(): Promise<StandingOrders>;
   /** @param change may be called again with its own result, which it must recognize */
   change(change: (orders: StandingOrders) => StandingOrders): Promise<StandingOrders>;

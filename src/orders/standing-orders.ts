@@ -208,7 +208,7 @@ export function withoutContest(orders: StandingOrders, account: string): Standin
   return contests.length === orders.contests.length ? orders : { ...orders, contests };
 }
 
-/** Adds a record to the outbox. If the outbox is full, it drops the oldest record, which the log also has. */
+/** Adds a record to the outbox. If the outbox is full, drops the oldest record, which the log also contains. */
 export function withUnrecorded(orders: StandingOrders, change: UnrecordedOrder): StandingOrders {
   return { ...orders, unrecorded: [...orders.unrecorded, change].slice(-MOST_ENTRIES) };
 }
@@ -228,7 +228,7 @@ export function overdueRecords({ unrecorded }: StandingOrders, now: Date): reado
 }
 
 /**
- * Drops expired orders that open gates. If too many entries remain, it drops ended orders, oldest first.
+ * Drops expired orders that open gates. If too many entries remain, drops ended orders, oldest first.
  *
  * @throws {@link CmkError} `TooManyOrders` if all entries are needed
  */
@@ -252,7 +252,7 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
   if (surplus <= 0) return left;
   throw new CmkError(
     'TooManyOrders',
-    `The limit of ${MOST_ENTRIES} standing orders is reached.`,
+    `The store already contains ${MOST_ENTRIES} standing orders, the limit.`,
     'End pauses and re-keys that you no longer need: cmk rotation list, cmk rekey list.',
   );
 }

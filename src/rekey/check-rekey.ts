@@ -27,7 +27,7 @@ interface CheckServices extends KeyAccessServices {
 }
 
 /**
- * Reads the state that decides whether a re-key may start, and evaluates it. It lists the accounts again; the fleet
+ * Reads the state that decides whether a re-key may start, and evaluates it. Lists the accounts again; the fleet
  * index adds accounts that use the key only by an encryption scope.
  *
  * @throws the SDK's errors if the existing orders cannot be read

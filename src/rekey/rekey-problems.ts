@@ -92,7 +92,7 @@ function fixOf(reason: Reason, { name, vault }: ManagedKey): string {
     return 'Grant the app (or yourself, if you run cmk) a role that reads keys on the vault, and retry.';
   }
   return reason === 'KeyNotFound'
-    ? `Check the names, create it (cmk key ensure ${name} ${vaultOption(vault)}), or recover it.`
+    ? `Check the names, create the key (cmk key ensure ${name} ${vaultOption(vault)}), or recover the key.`
     : 'Create a usable version of the key, or recover the key.';
 }
 

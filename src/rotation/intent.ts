@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { compareAge, findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import { DAY_MS } from '../time/spans.ts';
 
-/** Maximum age of a version that completes an unfinished rotation. It limits the search in the trail. Milliseconds. */
+/** Maximum age of a version that completes an unfinished rotation. This limits the trail search. Milliseconds. */
 const OLDEST_MS = 7 * DAY_MS;
 
 /**
@@ -12,7 +12,7 @@ const OLDEST_MS = 7 * DAY_MS;
 const INTENT = z.object({
   /** The newest version before the rotation. */
   from: z.string(),
-  /** The rotation only completes an interrupted rotation's version; it requests no version. */
+  /** The rotation completes an interrupted rotation's version, and requests no version. */
   completes: z.boolean().default(false),
   /** By this time, the worker's requests have taken effect or never will (ISO 8601). */
   until: z.iso.datetime(),
@@ -25,8 +25,8 @@ export function parseIntent(state: unknown): RotationIntent | undefined {
 }
 
 /**
- * Returns the version that an earlier rotation created, and the version before. It is newer than the intent's version,
- * and recent. Undefined if it does not exist, or if the key was deleted and created again.
+ * Returns the recent version that an earlier rotation created after the intent's version, and the version before.
+ * Undefined if no such version exists, or if the key was deleted and created again.
  */
 export function madeSince(
   { from: before }: RotationIntent,

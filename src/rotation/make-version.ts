@@ -53,7 +53,7 @@ export async function successorOf(
 
 /**
  * Sets the tags and expiry of the version after `from`, and returns the updated version. A version without them is
- * better than none, so it returns a rejection as a result. Idempotent.
+ * better than none, so a rejection is a result. Idempotent.
  *
  * @throws the SDK's error if a retry may succeed
  */

@@ -27,7 +27,7 @@ import {
   whyNotMeant,
 } from './rotation.ts';
 
-/** After this time, an announced request has taken effect or never will: it is sent under the lease. Milliseconds. */
+/** After this time, an announced request has taken effect or never will: the lease limits its start. Milliseconds. */
 const LANDED_MS = HELD_MS + LIMITS.keyWork.wholeWriteMs + GIVEN_UP_MS;
 const LANDED_SECONDS = LANDED_MS / 1000;
 
@@ -46,7 +46,7 @@ export interface RotationPorts {
 }
 
 /**
- * Rotates a key if it is due. It creates at most one version per expiry, even after duplicate messages, a killed worker
+ * Rotates a key that is due. Creates at most one version per expiry, even after duplicate messages, a killed worker
  * or a lost answer. The key's lease fences other workers, and stores the start of the rotation.
  */
 export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log: Log): Promise<Outcome> {
@@ -153,7 +153,7 @@ class Rotation {
     return this.#finish(from, result.made, false);
   }
 
-  /** Completes and records the new version. It clears the intent last: after a crash the next holder repeats both. */
+  /** Completes and records the new version. Clears the intent last: after a crash the next holder repeats both. */
   async #finish(from: KeyVersion, to: KeyVersion, completes: boolean, isResumed = false): Promise<Outcome> {
     const { keys, audit, now } = this.#ports;
     const isItsOwn = !isResumed || mayBeCompleted(from, to, now());
@@ -190,7 +190,7 @@ class Rotation {
     const reason = whyNotMeant(dependence);
     if (!reason) return undefined;
     const detail = dependence.answer === 'unknown' ? dependence.detail : '';
-    // The next drift check tries again.
+    // The next drift check retries.
     this.#say(reason === 'NoDependents' ? 'info' : 'error', reason, detail, newest);
     return DONE;
   }

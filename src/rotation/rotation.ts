@@ -23,8 +23,8 @@ const OWN_TAGS = [REVOCATION_TAG, RESTORED_TAG];
  */
 export const MIN_LIFETIME_DAYS = 60;
 /**
- * Shortest interval between rotations of a key, in days, which prevents a rotation loop. It is the shortest interval of
- * Key Vault's rotation policies ("Configure cryptographic key auto-rotation").
+ * Shortest interval between rotations of a key, in days, which prevents a rotation loop. Key Vault's rotation
+ * policies have the same minimum ("Configure cryptographic key auto-rotation").
  */
 const MIN_INTERVAL_DAYS = 7;
 
@@ -32,7 +32,7 @@ export type RotationDecision =
   | { readonly rotate: true; readonly from: KeyVersion }
   | { readonly rotate: false; readonly reason: Reason; readonly needsPerson: boolean };
 
-/** Decides whether a key is due for rotation. It uses only reads of the key, not an event's content. */
+/** Decides whether a key is due for rotation. Uses only reads of the key, not an event's content. */
 export function decideRotation(versions: readonly KeyVersion[], policy: RotationPolicy, now: Date): RotationDecision {
   const newest = newestVersion(versions);
   const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
@@ -67,7 +67,7 @@ export function whyNotMeant({ answer }: Dependence): 'NoDependents' | 'Dependent
 
 /**
  * Finds a rotation that stopped between creating the new version and completing it: the new version has no expiry, but
- * the version before has. It also finds another tool's version that is less than a day old. Completing that version is
+ * the version before has. Also finds another tool's version that is less than a day old. Completing that version is
  * right too: otherwise the key would never expire.
  */
 export function unfinishedRotation(

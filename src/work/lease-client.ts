@@ -19,7 +19,7 @@ export interface Leases {
 export interface Lease {
   /** The last saved state; undefined if it is no JSON. */
   readonly state: unknown;
-  /** Whether the lease is certainly valid. It is renewed in the background. Check it right before a fenced write. */
+  /** Whether the lease is certainly valid. Renewed in the background. Check right before a fenced write. */
   readonly held: () => boolean;
   /** Replaces the state; undefined clears it. Throws the SDK's errors. */
   save(state: unknown): Promise<void>;
@@ -60,7 +60,7 @@ export function createLeases(
     try {
       await upload();
     } catch (error) {
-      if (isConflict(error)) return; // another worker created it, and may hold it
+      if (isConflict(error)) return; // another worker created the blob, and may hold the lease
       if (describeFailure(error).code !== 'ContainerNotFound') throw error;
       await withinTime(timeoutMs, (limit) => container.createIfNotExists(limit));
       await upload().catch((again: unknown) => {
@@ -128,7 +128,7 @@ class HeldLease implements Lease {
 
   async read(): Promise<void> {
     const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit, MOST_BYTES));
-    // A state that is too long or no JSON counts as empty: it must not block every worker.
+    // A state that is too long or no JSON counts as empty, so that the state does not block every worker.
     this.#state = parseJson(json);
   }
 

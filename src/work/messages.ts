@@ -41,8 +41,8 @@ export const SAID = z.strictObject({
 export const MOST_SUBSCRIPTIONS = 10;
 
 /**
- * Cause of the work: logged, and passed on to all follow-up work. It decides when work is retried. Work of the drift
- * check moves no exempt use. It never decides what to write.
+ * Cause of the work: logged, and passed on to all follow-up work. The cause decides when work is retried, and that
+ * work of the drift check moves no exempt use. It never decides what to write.
  */
 const cause = z.strictObject({
   /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
@@ -61,7 +61,7 @@ const carried = {
   traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 };
 
-// A message about a key carries no authority, since a writer of the queue may lack the right to revoke or restore. Its
+// A message about a key has no authority: a writer of the queue may lack the right to revoke or restore. Its
 // schema ignores unknown fields: messages of version 2 have more fields.
 
 /** End of the visibility timeout (ISO 8601), for operators who read the queue. The app ignores it. */
@@ -93,7 +93,7 @@ const rotateWork = z.object({
   ...carried,
 });
 
-/** Requests a check of reported changes. It is a hint: the rows of the changes are authoritative. */
+/** Requests a check of reported changes. Only a hint: the rows of the changes are authoritative. */
 const changesWork = z.object({ kind: z.literal('changes'), ...carried });
 
 /** Messages of version 2. The worker drops them, since the drift check finds the same work. */

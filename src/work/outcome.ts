@@ -34,7 +34,7 @@ const ASSIGN_IDENTITY = /userAssignedIdentities\/(?:\*\/)?assign\/action/i;
 const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
 
 /**
- * Classifies an error of Azure as retry or reject. It rejects only errors that cannot pass without an operator. All
+ * Classifies an error of Azure as retry or reject. Rejects only errors that cannot pass without an operator. All
  * others are retried up to the limit of attempts.
  */
 export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'done' }> {

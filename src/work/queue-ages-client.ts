@@ -9,7 +9,7 @@ import { WORK_QUEUES } from './messages.ts';
 const TIME_MS = 5_000;
 
 /**
- * Returns the age of the oldest visible message of each queue in seconds; 0 if a queue is empty. It peeks at the first
+ * Returns the age of the oldest visible message of each queue in seconds; 0 if a queue is empty. Peeks at the first
  * 32 messages. The age of a delayed message starts at its due time.
  *
  * @throws the SDK's errors
@@ -39,7 +39,7 @@ async function ageOf(
   return Math.max(0, now.getTime() - Math.min(now.getTime(), ...since)) / 1000;
 }
 
-/** End of a message's visibility timeout; 0 if it had none. */
+/** Returns the end of a message's visibility timeout; 0 without a timeout. */
 function dueOf(text: string): number {
   const [, due = ''] = /"due":"([^"]{1,40})"/.exec(text) ?? [];
   return Date.parse(due) || 0;

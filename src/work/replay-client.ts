@@ -28,14 +28,14 @@ interface ReplayResult {
 }
 
 /**
- * Moves the messages of a poison queue back to the work queue, with their attempts reset. It sends each message before
- * it deletes the poison message. After a crash in between the message exists twice, which is harmless.
+ * Moves the messages of a poison queue back to the work queue, with their attempts reset. Sends each message before
+ * deleting the poison message. After a crash in between the message exists twice, which is harmless.
  */
 export async function replay(service: QueueServiceClient, queue: WorkQueueName): Promise<ReplayResult> {
   const [work, from] = [service.getQueueClient(queue), service.getQueueClient(`${queue}-poison`)];
   const left = new Map<string, string>();
   let replayed = 0;
-  // Skips messages that arrive after the start, since they may be replayed messages that failed again.
+  // Skips messages that arrive after the start: replayed messages may have failed again.
   let startedOn: Date | undefined;
   for (;;) {
     const { receivedMessageItems, date } = await from.receiveMessages({

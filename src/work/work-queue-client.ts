@@ -39,7 +39,7 @@ interface TextRequeue {
 const MOST_DELAY_SECONDS = 7 * 24 * 3600 - 60;
 
 /** Characters that XML forbids. Azure sends messages as XML, so such a message blocks its queue. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern removes control characters
 const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;
 
 export function createWorkQueue(

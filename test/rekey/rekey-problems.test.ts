@@ -69,7 +69,7 @@ describe('The check of a re-key', () => {
     expect(await blocked()).toMatchObject([{ detail: expect.stringContaining(`The app cannot read ${OTHER.id}`) }]);
     versions.set(OTHER.id, []);
     const detail = `${OTHER.id} does not exist: it was deleted, or the name is wrong.`;
-    const fix = `Check the names, create it (cmk key ensure new-key --vault ${VAULT.name}), or recover it.`;
+    const fix = `Check the names, create the key (cmk key ensure new-key --vault ${VAULT.name}), or recover the key.`;
     expect(await blocked()).toEqual([{ reason: 'KeyNotFound', detail, fix }]);
     versions.set(OTHER.id, [keyVersion(51), keyVersion(52, { enabled: false })]);
     expect(await blocked()).toMatchObject([{ reason: 'NewestVersionUnusable' }]);
