@@ -125,7 +125,7 @@ export class RolloutCount {
       ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
       ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
     };
-    // Does not report a rollout as finished without uses to move, or after an order moved all uses to another key.
+    // Does not report a rollout as finished if no use moved, or if an order moved all uses to another key.
     const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
     const isNews = news !== same?.lastNews && (news !== 'RotationFinished' || hasFinished);
     return {

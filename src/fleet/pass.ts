@@ -277,7 +277,7 @@ export class Pass {
 
   async #reconcile({ row, key, wanted, ...task }: Task, region: string, permitted: () => void): Promise<UseResult> {
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
-    // The gate does not block the read of a use after a PATCH without an answer, or a move without a record.
+    // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
     // A use that the gate blocks needs no permit.

@@ -114,8 +114,8 @@ interface KeyState {
 }
 
 async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
-  // Read the row before the versions. If another instance decides from a newer list, this row has its decision, or the
-  // ETag conflicts at this instance's write.
+  // Read the row before the versions. Another instance may decide from a newer list. Either this row has that decision,
+  // or the ETag conflicts at this instance's write.
   const stored = await ports.rollouts.read(key.id);
   const versions = await ports.keys.listVersions(key);
   const orders = await ports.orders.read();

@@ -37,6 +37,9 @@ class Cached<T> {
   value: T | undefined;
   readAt = Number.NEGATIVE_INFINITY;
   #begunAt = Number.NEGATIVE_INFINITY;
+  /** Number of started reads, and number of the read whose value is cached. */
+  #begun = 0;
+  #kept = 0;
   #reading = Promise.resolve(false);
 
   constructor(ttlMs: number, read: () => Promise<T>) {
@@ -46,11 +49,16 @@ class Cached<T> {
 
   /** Never throws. Times in milliseconds. @returns whether the read succeeded */
   refresh(now: number, since: number): Promise<boolean> {
-    if (now - this.#begunAt < this.#ttlMs && this.#begunAt >= since) return this.#reading;
+    const ageMs = now - this.#begunAt;
+    // After a clock correction the age is negative, and `since` no longer shows which reads are newer.
+    if (ageMs >= 0 && ageMs < this.#ttlMs && this.#begunAt >= since) return this.#reading;
     this.#begunAt = now;
+    this.#begun += 1;
+    const own = this.#begun;
     this.#reading = this.#read().then(
       (value) => {
-        if (now < this.readAt) return true;
+        if (own < this.#kept) return true;
+        this.#kept = own;
         this.value = value;
         this.readAt = now;
         return true;

@@ -128,7 +128,7 @@ class HeldLease implements Lease {
 
   async read(): Promise<void> {
     const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit, MOST_BYTES));
-    // A state that is too long or no JSON counts as empty, so that the state does not block every worker.
+    // A state that is too long or no JSON counts as empty: it must not block all workers.
     this.#state = parseJson(json);
   }
 
