@@ -73,7 +73,7 @@ function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
   };
 }
 
-/** The version is unchanged: keeps the result of the last attempt, unless the mode or the pin changed. */
+/** Copies the last attempt's result to the row of an unchanged version, unless the mode or the pin changed. */
 function refreshed(row: UseRow, seen: UseRow): UseRow {
   if (row.mode !== seen.mode || row.pinned !== seen.pinned) return seen;
   const { state, reason, target, attempts, notBefore, movedFrom } = row;

@@ -3,7 +3,7 @@ import type { PassLog } from './pass-log.ts';
 import type { Blocked } from './rollout-gate.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** The next pass makes calls whose permit comes later, so that no worker idles. Milliseconds. */
+/** Longest wait for a permit. The next pass makes later calls, so that no worker idles. Milliseconds. */
 const LONGEST_WAIT_MS = 30_000;
 /** Interval at which a waiting call checks whether the pass is stopping. Milliseconds. */
 const WAIT_STEP_MS = 1_000;

@@ -73,7 +73,7 @@ export function versionInUse(use: KeyUse): string | undefined {
   return use.current ?? use.pinned;
 }
 
-/** Returns whether the key lists `version`, unless that version is older than `target`. */
+/** Returns whether the key lists `version`, and `version` may be newer than `target`. */
 function mayBeNewer(version: string, target: KeyVersion, versions: readonly KeyVersion[]): boolean {
   const found = findVersion(versions, version);
   return found !== undefined && found !== target && !isKnownOlder(found, target);

@@ -62,7 +62,7 @@ async function beginningOf(stream: NodeJS.ReadableStream | undefined): Promise<s
       if (text.length >= MOST_SHOWN) break;
     }
   } catch {
-    // The status is enough.
+    // The caller needs only the status, so a broken body is ignored.
   } finally {
     clearTimeout(timer);
     body.destroy();
