@@ -79,5 +79,5 @@ it('is shown in the status of a key, and why it is not when it cannot be read', 
   expect(without.usage).toMatchObject({ versions: [], unread: expect.stringContaining('503') });
   local.azure.faults.clear();
   const error = await services.usageLog.read({ ...managed, name: 'no"name' }).catch((thrown: unknown) => thrown);
-  expect(say(describeFailure(error))).toContain('no name of a vault or a key');
+  expect(say(describeFailure(error))).toContain('name of the vault or the key is invalid');
 });

@@ -102,7 +102,7 @@ describe('key retire', () => {
     const refusal = await procedures.refusal(retire(site, { proof: 'log' }));
     expect(refusal).toMatchObject({
       reason: 'RetirementUnproven',
-      message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Not known is what uses it`)),
+      message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Unknown uses may exist`)),
       nextStep: expect.stringContaining(`--version ${old.version} --without-evidence`),
     });
     expect(old.enabled).toBe(true);
@@ -118,7 +118,7 @@ describe('key retire', () => {
 
   it.each([
     ['a version in use', DAY * 2, /is used by st/],
-    ['a version whose successor is too young', HOUR, /is 1 hour old, and has to be 24/],
+    ['a version whose successor is too young', HOUR, /is 1 hour old, and has to be at least 24/],
   ])('refuses %s', async (_, age, message) => {
     const site = procedures.site();
     procedures.encrypted(site, 'pinned');

@@ -55,7 +55,7 @@ describe('retirement by the log', () => {
     wire.azure.clock.advance(72 * HOUR_MS);
     const accounts = hide(hidden);
     const [came] = await retire(key, {}, accounts);
-    expect(came).toMatchObject({ outcome: 'unproven', reasons: expect.stringContaining('asked to unwrap') });
+    expect(came).toMatchObject({ outcome: 'unproven', reasons: expect.stringContaining('used it to unwrap') });
     expect(firstOf(key)?.enabled).toBe(true);
     world().storageAccounts.delete(hidden.name);
   });

@@ -102,12 +102,12 @@ const apps: Record<string, Cases<AppSubject>> = {
       [
         'one that lets through less',
         app({ watches: [watched({ ...watch, filters: watch.filters.slice(1) }, second)] }),
-        /Its filter lets other operations pass/,
+        /Its filter passes operations other than/,
       ],
       [
         "one that lets the app's own writes through",
         app({ watches: [watched({ ...watch, filters: watch.filters.slice(0, 1) }, second)] }),
-        /Its filter lets other operations pass/,
+        /Its filter passes operations other than/,
       ],
     ],
     right: [

@@ -330,13 +330,13 @@ const keys: Record<string, Cases<KeySubject>> = {
       [
         'in use, by the log',
         key({ evidence: logged([asked(OLD, 1)]) }),
-        /Not known is.*asked to unwrap on .* by oid-1/,
+        /Unknown uses may exist.*used it to unwrap on .* by oid-1/,
       ],
-      ['the log is out of reach', key({ evidence: { missing: '403' } }), /Not known is.*The log proves nothing: 403/],
+      ['the log is out of reach', key({ evidence: { missing: '403' } }), /Unknown uses may exist.*The log proves nothing: 403/],
       [
         'taken back by a person',
         key({ evidence: logged([]), versions: { value: [{ ...OLD, tags: { 'cmk-kept': 'then oid-1' } }, NEW] } }),
-        /Not known is.*taken back/,
+        /Unknown uses may exist.*An operator restored it/,
       ],
     ],
     right: [
@@ -376,7 +376,7 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   OldVersionInUse: {
     found: [
-      ['somebody out of sight', key({ evidence: logged([asked(OLD, 1)]) }), /No known resource uses it\. It was asked/],
+      ['somebody out of sight', key({ evidence: logged([asked(OLD, 1)]) }), /No known resource uses it\. A client used it/],
       [
         'whom a retirement cut off',
         key({
