@@ -81,7 +81,9 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
       driftStorage: { ...services.driftStorage, rememberAccounts: down },
     }));
     expect(left(unwritten)).toContain(account.name);
-    expect(wire.records.map(({ message }) => message).join()).toContain('could not be written down');
+    expect(wire.records.map(({ message }) => message).join()).toContain(
+      'could not store which accounts use a managed key',
+    );
   });
 });
 

@@ -332,7 +332,11 @@ const keys: Record<string, Cases<KeySubject>> = {
         key({ evidence: logged([asked(OLD, 1)]) }),
         /Unknown uses may exist.*used it to unwrap on .* by oid-1/,
       ],
-      ['the log is out of reach', key({ evidence: { missing: '403' } }), /Unknown uses may exist.*The log proves nothing: 403/],
+      [
+        'the log is out of reach',
+        key({ evidence: { missing: '403' } }),
+        /Unknown uses may exist.*The log proves nothing: 403/,
+      ],
       [
         'taken back by a person',
         key({ evidence: logged([]), versions: { value: [{ ...OLD, tags: { 'cmk-kept': 'then oid-1' } }, NEW] } }),
@@ -376,7 +380,11 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   OldVersionInUse: {
     found: [
-      ['somebody out of sight', key({ evidence: logged([asked(OLD, 1)]) }), /No known resource uses it\. A client used it/],
+      [
+        'somebody out of sight',
+        key({ evidence: logged([asked(OLD, 1)]) }),
+        /No known resource uses it\. A client used it/,
+      ],
       [
         'whom a retirement cut off',
         key({
