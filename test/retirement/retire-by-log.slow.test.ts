@@ -72,7 +72,7 @@ describe('retirement by the log', () => {
       () => fault({ answer: { status: 200, body: { tables: [], error: { code: 'PartialError', message: 'x' } } } }),
       /cut short \(PartialError\)/,
     ],
-    ['is an answer of another form', () => fault({ answer: { status: 200, body: { tables: [] } } }), /not as expected/],
+    ['is an answer of another form', () => fault({ answer: { status: 200, body: { tables: [] } } }), /unknown format/],
     ['is behind', () => void Object.assign(world().settings, { logDelayMs: 3 * HOUR_MS }), /is behind/],
     ['begins too late', startLog, /^The log begins on/],
     ['was off for a while', switchOff, /no entries in the log from .* to .*off/],
@@ -101,7 +101,7 @@ describe('retirement by the log', () => {
     const [unsaid] = await retire(key, { CMK_OTHER_DEPENDENTS: '' });
     expect(unsaid).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('CMK_OTHER_DEPENDENTS') });
     const [none] = await retire(key, { CMK_OTHER_DEPENDENTS: 'none' });
-    expect(none).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('may see none') });
+    expect(none).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('has no permission to read') });
     expect(firstOf(key)?.enabled).toBe(true);
   });
 
@@ -205,7 +205,7 @@ describe('retirement by the log', () => {
     const before = await check({});
     expect(found(before)).toMatchObject({
       reason: 'RetirableVersion',
-      is: expect.stringContaining('The log of the vault shows no use of it either'),
+      is: expect.stringContaining('The log of the vault also shows no use'),
       fix: expect.stringMatching(new RegExp(` --with-evidence --usage-workspace ${WORKSPACE_ID}$`)),
     });
     expect(firstOf(key)?.enabled).toBe(true);

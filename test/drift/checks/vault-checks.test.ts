@@ -24,7 +24,7 @@ const changed = (change: object) =>
 
 const vaults: Record<string, Cases<VaultSubject>> = {
   VaultNotFound: {
-    found: [['gone', vault({ properties: { value: undefined } }), /no such vault/]],
+    found: [['gone', vault({ properties: { value: undefined } }), /does not exist/]],
     right: [['there', vault()]],
     unread: [['the vault', vaultUnread]],
   },
@@ -66,7 +66,7 @@ const vaults: Record<string, Cases<VaultSubject>> = {
     unread: [['the settings', vault({ auditLog: UNREAD })]],
   },
   VaultNotLocked: {
-    found: [['no lock', vault({ locked: { value: false }, used: true }), /No lock on it/]],
+    found: [['no lock', vault({ locked: { value: false }, used: true }), /no lock on it/]],
     right: [
       ['locked', vault({ locked: { value: true }, used: true })],
       ['nobody uses its keys', vault({ locked: { value: false }, used: false })],
