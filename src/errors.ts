@@ -2,7 +2,7 @@ import type { Reason } from './reasons.ts';
 
 /** Base class of this app's errors: a reason code, a message and the next step. */
 export class CmkError extends Error {
-  /** Reason code, shared by logs, reports and HTTP answers. */
+  /** Reason code, shared by logs, reports and HTTP responses. */
   readonly reason: Reason;
   /** The next step for the reader, in one sentence. */
   readonly nextStep: string;

@@ -173,7 +173,7 @@ export const REASONS = {
   LegacyOrder: 'A re-key of version 2 was in progress. This version does not continue it.',
   LegacyApproval: 'An approval request of version 2 is open. This version does not process it.',
   StorageZonesShared:
-    "One storage account holds the app's queues and its decisions, so a role on the queues is close to both.",
+    "One storage account holds the app's queues and its decisions. Separate accounts would separate the roles.",
   PoisonMessages: 'The poison queues contain messages. An operator must check and replay them.',
   Unreadable: 'The app could not read a resource, so its state is unknown.',
   NotChecked: 'No recent drift check read the resource, so its health is unknown.',

@@ -180,7 +180,7 @@ class BlastRadiusReader {
   }
 
   async #readOwnStorage(own: Account): Promise<void> {
-    if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // a dependent like any other
+    if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // the list reports it as a dependent
     await this.#inTurn(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
       let found = false;
       for await (const _ of this.#scopesOnKey(own)) found = true;

@@ -171,7 +171,7 @@ async function attempt(
   }
 }
 
-/** A pause of a key also pauses its fixes. The next check makes them. */
+/** A pause of a key also pauses its fixes. The next check retries them. */
 async function pauseOf(
   action: FixAction,
   { orderStore, now }: Pick<FixServices, 'orderStore' | 'now'>,

@@ -64,8 +64,8 @@ const BY_LOWER_CASE = new Map(
 
 /** Author of a change according to the event. The app stores no other claims. */
 export const CHANGED_BY = z.object({
-  objectId: z.string().max(100).optional().describe('Object id of the person or application, if the event has it.'),
-  name: z.string().max(200).optional().describe('Name of the person.'),
+  objectId: z.string().max(100).optional().describe('Object id of the user or application, if the event contains it.'),
+  name: z.string().max(200).optional().describe('Name of the user.'),
   client: z.string().max(100).optional().describe('Client id of the application that made the call.'),
   on: z.iso.datetime().describe('Time of the change.'),
   operation: z.string().max(200).describe('The operation: `Microsoft.Storage/storageAccounts/write`.'),

@@ -50,7 +50,7 @@ export interface Keys {
   rotationPolicy(key: ManagedKey): Promise<RotationPolicy>;
 }
 
-/** Requests of one recovery, which Key Vault makes the client poll for. */
+/** Maximum number of requests per recovery, because the client polls until it is done. */
 const RECOVERY_REQUESTS = 5;
 
 /** Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */

@@ -90,14 +90,15 @@ export function createKeyUsageLog(
         throw new CmkError('UsageLogUnreadable', why, 'Determine by other means which clients use the key.');
       }
       if (workspace === undefined) {
-        const nextStep = 'Send the audit log of the vaults to a Log Analytics workspace, and name it.';
+        const nextStep =
+          'Send the audit log of the vaults to a Log Analytics workspace, and set CMK_USAGE_WORKSPACE to the workspace.';
         throw new CmkError('UsageLogUnreadable', 'CMK_USAGE_WORKSPACE is not set.', nextStep);
       }
       const options = { serverTimeoutInSeconds: SERVER_SECONDS };
       const asking = logs.queryWorkspace(workspace, usageQuery(key), { duration: BACK }, options);
       // The SDK ignores the signal. The request ends at its own deadline.
       if (!(await untilAborted(asking, signal))) {
-        throw new CmkError('UsageLogUnreadable', 'The log did not answer in time.', NEXT_STEP);
+        throw new CmkError('UsageLogUnreadable', 'The log did not respond in time.', NEXT_STEP);
       }
       const answer = await asking;
       if (answer.status !== LogsQueryResultStatus.Success) {

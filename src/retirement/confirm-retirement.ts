@@ -113,13 +113,13 @@ async function confirmOnce(
     await retryOnce(() => keys.updateVersion(key, fresh.version, change), sleep);
     return { outcome: 'undone', version, reasons };
   } catch (error) {
-    const failed = `It could not be enabled again: ${describe(describeFailure(error))}`;
+    const failed = `The app could not enable it again: ${describe(describeFailure(error))}`;
     return notUndone([...reasons, failed], BY_HAND);
   }
 }
 
 const RESTORED = 'The key was revoked and restored in the meantime. Versions that the restore enabled stay enabled.';
-const BY_HAND = 'Enable it at once, unless the key is revoked';
+const BY_HAND = 'Enable it immediately, unless the key is revoked';
 
 /** An operator disables a key version by version. The app must not enable any version in between. */
 function isShutByHand(versions: readonly KeyVersion[], successor: KeyVersion, now: Date): boolean {

@@ -70,7 +70,7 @@ export function usesSince({ version }: KeyVersion, { uses }: UsageLog, since: Da
   return uses.filter((use) => (use.version === undefined || use.version === version) && use.lastOn > since);
 }
 
-/** Describes a request: `It was asked to unwrap on …, by …`. */
+/** Describes a request: `A client used it to unwrap on …, by …`. */
 export function sentenceOf({ version, operation, lastOn, objectId, appId }: LoggedUse): string {
   const what = operation === 'other' ? 'encrypt, decrypt or sign' : operation;
   const who = objectId ?? appId ?? 'a client that the log does not name';

@@ -62,7 +62,7 @@ export async function* retireUnused(
   const evidence = options.proof === 'log' ? await readUsageEvidence(key, services, readMs) : undefined;
   let users = await readUsers();
   for (const name of superseded) {
-    // The read may have taken minutes, and a revocation or tag written meanwhile must not be overwritten.
+    // The read may take minutes. The write must not replace a revocation or a tag from that time.
     const versions = await keys.listVersions(key);
     const verdict = judge(findVersion(versions, name), versions, users, evidence, now());
     if (!verdict) continue;

@@ -32,8 +32,8 @@ export function withBroken(
 }
 
 /**
- * Returns a contest for each account with a use that the app repaired twice within the hour and must repair again. Each
- * change of a use has a different time stamp. A release resets the count.
+ * Returns a contest for each account whose use needs a third repair within an hour. Each change of a use has a different
+ * time stamp. A release resets the count.
  *
  * @param recent rows of the last hour
  */

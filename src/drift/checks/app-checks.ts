@@ -138,7 +138,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'SelfLockout',
     severity: 'error',
     ensures: "The app's own storage uses no key that the app may revoke.",
-    fix: 'Put the storage of the app on Microsoft-managed keys, or on a key of a vault that the app does not manage.',
+    fix: "Configure the app's storage to use Microsoft-managed keys, or a key of a vault that the app does not manage.",
     find: selfLockout,
   },
   {

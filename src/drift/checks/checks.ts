@@ -168,7 +168,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'RotationIncomplete',
     severity: 'warning',
     ensures: 'A new version of a key gets an expiry and the tags of the previous version within a day.',
-    fix: 'Complete it (`cmk key rotate`), or give the version an expiry.',
+    fix: 'Complete it (`cmk key rotate`), or set an expiry on the version.',
     find: keys.rotationIncomplete,
   },
   {

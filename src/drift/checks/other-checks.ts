@@ -13,7 +13,7 @@ import { PREVIOUS_KEYS } from './expiry.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /**
- * Services that follow a key automatically check it once an hour or once a day, and then name its newest version. A
+ * Services with automatic versions check the key once an hour or once a day, and then name its newest version. A
  * resource that is behind for longer is pinned or stuck. Milliseconds.
  */
 const FOLLOW_MS = DAY_MS;

@@ -56,8 +56,9 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
 }
 
 /**
- * The versions that a rotation would make, now and when the key is due. Microsoft does not document whether Key Vault counts
- * years and months by the calendar or as 365 and 30 days, so both are returned. Empty if the lifetime cannot be determined.
+ * The versions that a rotation would create, now and when the key is due. Returns two results per time, because Microsoft
+ * does not document how Key Vault counts years and months: by the calendar, or as 365 and 30 days. Empty if the lifetime
+ * is unknown.
  */
 function nextVersions(newest: KeyVersion, rotation: RotationPolicy, now: Date): readonly NextVersion[] {
   const { expiresIn } = rotation;
@@ -107,7 +108,7 @@ function denies({ assignment, demand }: KeyDenial): string {
 }
 
 function fate({ createdOn, expiresOn }: NextVersion, { expiresIn }: RotationPolicy): string {
-  if (!expiresOn) return 'never expire: the rotation policy of the key gives it no lifetime';
+  if (!expiresOn) return 'never expire: the rotation policy of the key sets no lifetime';
   const days = Math.round((expiresOn.getTime() - createdOn.getTime()) / DAY_MS);
   return `expire after ${days} days (${expiresIn} in the rotation policy of the key)`;
 }

@@ -67,7 +67,7 @@ export class GatheredPolicies {
     const reading =
       this.#initiatives.get(id) ??
       // Identified by their scope: the app lacks one permission for all initiatives there.
-      this.#read('policySetDefinitions', named.scope || '/', 'the policy initiatives that are defined there', () =>
+      this.#read('policySetDefinitions', named.scope || '/', 'the policy initiatives defined in this scope', () =>
         this.#policies.initiative(named, this.#signal),
       );
     this.#initiatives.set(id, reading);

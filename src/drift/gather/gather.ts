@@ -167,9 +167,9 @@ async function gatherApp(storage: GatherServices['driftStorage'], now: Date) {
   const part = <T>(resource: string, what: string, action: string, read: () => Promise<T>, beside = false) =>
     readPart({ resource, what, action, ...(beside ? { beside } : {}) }, read);
   return {
-    previous: await part(DRIFT_CONTAINER, 'the report before', blobs, () => storage.before()),
+    previous: await part(DRIFT_CONTAINER, 'the previous report', blobs, () => storage.before()),
     poison: await part('poison queues', 'the poison queues', queues, () => storage.poisonMessages()),
-    managedAccounts: await part(DRIFT_CONTAINER, 'which accounts used a managed key before', blobs, () =>
+    managedAccounts: await part(DRIFT_CONTAINER, 'the accounts that used a managed key before', blobs, () =>
       storage.managedAccounts(),
     ),
     legacyOrders: await part('cmkrekeys', 'the re-keys of version 2', ENTITIES, () => storage.legacyOrders(), true),
@@ -233,7 +233,7 @@ async function gatherRollouts(
   if (!rollouts) return undefined;
   const byKey = new Map(keys.map((subject) => [subject.key.id.toLowerCase(), subject]));
   return readPart(
-    { resource: 'cmkcontrol', what: 'how far rotations are', action: ENTITIES, beside: true },
+    { resource: 'cmkcontrol', what: 'the progress of rotations', action: ENTITIES, beside: true },
     async () => {
       for await (const { name, row } of rollouts.all()) {
         const subject = byKey.get(name.toLowerCase());

@@ -11,8 +11,8 @@ import type { ReportBefore } from '../report.ts';
 export const SCOPE_LISTS = 40;
 
 /**
- * Selects the accounts whose encryption scopes this check lists: all in a small subscription, a rotating share in a large
- * one. Accounts whose scopes had a finding are always listed.
+ * Selects the accounts whose encryption scopes this check lists: all accounts of a small subscription, and a rotating
+ * share of a large subscription. Accounts with a finding on a scope are always listed.
  */
 export function scopesDue(previous: ReportBefore | undefined): (account: Account) => boolean {
   const round = nextRound(previous);

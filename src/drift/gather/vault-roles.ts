@@ -38,7 +38,7 @@ const LOCAL_GROUPS =
 
 interface VaultRolesAnswer {
   readonly access: KeyAccess;
-  /** The failed read that makes the access `unknown`. */
+  /** The failed read that caused the access `unknown`. */
   readonly unread?: UnreadPart;
 }
 
@@ -79,7 +79,7 @@ export class VaultRoles {
       const all = await authorization.grantsAt(vault.id, signal);
       return Map.groupBy(all, ({ principalId }) => principalId.toLowerCase());
     });
-    const what = 'which role assignments of the vault are for a time';
+    const what = 'the end dates of role assignments of the vault';
     const ofSchedules = 'Microsoft.Authorization/roleAssignmentScheduleInstances/read';
     roles.#ends = await readPart({ resource, what, action: ofSchedules, beside: true }, () =>
       authorization.endsAt(vault.id, signal),
