@@ -74,7 +74,7 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
       ...services,
       driftStorage: { ...services.driftStorage, managedAccounts: down },
     }));
-    expect(without.findings.map(({ is }) => is).join()).toContain('which accounts used a managed key before');
+    expect(without.findings.map(({ is }) => is).join()).toContain('the accounts that used a managed key before');
     expect(left(await check())).toContain(account.name);
     const unwritten = await check((services) => ({
       ...services,
