@@ -37,6 +37,9 @@ class Cached<T> {
   value: T | undefined;
   readAt = Number.NEGATIVE_INFINITY;
   #begunAt = Number.NEGATIVE_INFINITY;
+  /** Reads that were begun, and the last of them whose value is kept. */
+  #begun = 0;
+  #kept = 0;
   #reading = Promise.resolve(false);
 
   constructor(ttlMs: number, read: () => Promise<T>) {
@@ -46,11 +49,16 @@ class Cached<T> {
 
   /** Never throws. Times in milliseconds. @returns whether it could be read */
   refresh(now: number, since: number): Promise<boolean> {
-    if (now - this.#begunAt < this.#ttlMs && this.#begunAt >= since) return this.#reading;
+    const ageMs = now - this.#begunAt;
+    // Negative: the clock was corrected, and `since` may be before a read that it is after.
+    if (ageMs >= 0 && ageMs < this.#ttlMs && this.#begunAt >= since) return this.#reading;
     this.#begunAt = now;
+    this.#begun += 1;
+    const own = this.#begun;
     this.#reading = this.#read().then(
       (value) => {
-        if (now < this.readAt) return true;
+        if (own < this.#kept) return true;
+        this.#kept = own;
         this.value = value;
         this.readAt = now;
         return true;

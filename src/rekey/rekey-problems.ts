@@ -166,9 +166,9 @@ function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, 
 /** Warns of uses in subscriptions that the app does not manage: an operator has to know before disabling the key. */
 export function excludedUses(accounts: readonly string[]): string[] {
   if (accounts.length === 0) return [];
-  const subscriptions = new Set(accounts.map((id) => parseStorageAccountId(id)?.subscriptionId ?? ''));
+  const ids = accounts.map((id) => parseStorageAccountId(id)?.subscriptionId).filter((id) => id !== undefined);
   const uses = count(accounts.length, 'use');
   return [
-    `${uses} of the old key, as last seen, will stay on it: the app does not manage ${nameFirst([...subscriptions], 3)}.`,
+    `${uses} of the old key, as last seen, will stay on it: the app does not manage ${nameFirst([...new Set(ids)], 3)}.`,
   ];
 }

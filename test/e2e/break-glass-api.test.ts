@@ -175,11 +175,4 @@ describe('an incident, from the dry run to the restore', () => {
     expect((await restore(key)).body.reason).toBe('NothingToRestore');
     expect(enabledOf(key)).toEqual([true, false, true]);
   });
-
-  it('by people who revoke at the same moment is restored at once', async () => {
-    const answers = await Promise.all(['revoker', 'operator', 'revoker'].map((who) => revoke(key, who)));
-    for (const { body } of answers) expect(body).toMatchObject({ complete: true });
-    expect((await restore(key)).body).toMatchObject({ complete: true });
-    expect(enabledOf(key)).toEqual([true, false, true]);
-  });
 });
