@@ -59,7 +59,7 @@ describe('key retire', () => {
     const refusal = await procedures.refusal(retire(site, { proof: 'log' }));
     expect(refusal).toMatchObject({
       reason: 'RetirementUnproven',
-      message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Not known is what uses it`)),
+      message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Unknown uses may exist`)),
       nextStep: expect.stringContaining(`--version ${old.version} --without-evidence`),
     });
     expect(old.enabled).toBe(true);
