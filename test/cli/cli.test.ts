@@ -147,7 +147,7 @@ describe('exit codes', () => {
   it('says in words why a key file cannot be read', async () => {
     const { err } = await cmk([...IMPORT, 'nowhere.pem']);
     expect(err).toMatch(
-      /^error: ArgumentInvalid: nowhere\.pem cannot be read: .*no such file.*\nhint: Check path and rights\.\n$/,
+      /^error: ArgumentInvalid: nowhere\.pem cannot be read: .*no such file.*\nhint: Check the path and its permissions\.\n$/,
     );
   });
 
@@ -192,7 +192,7 @@ describe('break-glass', () => {
       `planned\tversion ${site.version.version} disabled`,
       'found\t1 storage account with 1 file share and 0 other resources depend on the key',
       `found\t${account.name}: file share share1`,
-      'note\tAzure leaves out, without a word, other resources that this sign-in may not read.',
+      'note\tThe list may be incomplete: Azure silently omits resources that this sign-in may not read.',
       '',
     ]);
   });
@@ -214,9 +214,9 @@ describe('roles', () => {
     const site = procedures.site({ role: false });
     const admin = procedures.somebodyWith(site.group.id, 'Owner');
     const mine = await cmk(['admin', 'grant-role', '--assignee', 'me', '--vault', site.vault.name], { as: admin });
-    expect(mine).toMatchObject({ code: 0, out: expect.stringContaining('Key Vault Crypto Officer given to') });
+    expect(mine).toMatchObject({ code: 0, out: expect.stringContaining('Key Vault Crypto Officer assigned to') });
     const args = ['admin', 'grant-role', '--assignee', site.identity.principalId, '--vault', site.vault.name];
-    expect((await cmk(args)).out).toContain('Key Vault Crypto Service Encryption User given to');
+    expect((await cmk(args)).out).toContain('Key Vault Crypto Service Encryption User assigned to');
     expect((await cmk(args)).out).not.toContain('given');
   });
 });
@@ -283,7 +283,7 @@ describe('doctor', () => {
   it('says in the words of Entra ID why the sign-in is refused', async () => {
     const { code, out } = await cmk(['doctor'], { as: { ...procedures.stranger(), secret: 'wrong' } });
     expect(code).toBe(1);
-    expect(out).toMatch(/^failed\tsign-in\tEntra ID refused the sign-in: AADSTS7000215: .*\t.*AZURE_CLIENT_SECRET/);
+    expect(out).toMatch(/^failed\tsign-in\tEntra ID rejected the sign-in: AADSTS7000215: .*\t.*AZURE_CLIENT_SECRET/);
   });
 });
 
