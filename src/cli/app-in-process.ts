@@ -54,7 +54,7 @@ export function appInProcess(
     throw new CmkError(
       'ArgumentInvalid',
       'No setting names the address of the app or its storage.',
-      "Set CMK_API and CMK_API_AUDIENCE; or AzureWebJobsStorage__accountName to the app's storage account, and CMK_VAULTS.",
+      "Set CMK_API and CMK_API_AUDIENCE, or set AzureWebJobsStorage__accountName and CMK_VAULTS to the app's storage account and vaults.",
     );
   }
   // In the operator's environment AZURE_CLIENT_ID belongs to the operator's sign-in; the app would use it as its own

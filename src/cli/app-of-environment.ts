@@ -39,9 +39,9 @@ export function reading<R>(
 
 /** Help text: where orders are stored. */
 export const IN_STORAGE = `
-The order is written into the app's storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS) on your sign-in, and into the audit trail. It takes the roles
-Storage Blob, Table and Queue Data Contributor.`;
+The command writes the order to the app's storage
+(AzureWebJobsStorage__accountName, CMK_VAULTS) with your sign-in, and to the
+audit trail. It needs the roles Storage Blob, Table and Queue Data Contributor.`;
 
 /** Client of the app in `CMK_API`. @throws {@link CmkError} `ArgumentInvalid` without its address or audience */
 export async function appOfEnvironment(cli: Cli, command: Command): Promise<App> {

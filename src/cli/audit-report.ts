@@ -24,7 +24,7 @@ export async function readEvidence(file: string): Promise<LogEvidence> {
   );
 }
 
-/** The trail in the app's storage, as the environment names it. */
+/** Reads the audit trail in the app's storage that the environment names. */
 export class Trail {
   readonly #container: AuditContainer;
   readonly #files: AuditFiles;

@@ -5,7 +5,7 @@ import { refusalOf } from '../refusals.ts';
 export const EXIT = {
   /** Done, or nothing to do. */
   ok: 0,
-  /** A check found something, or only a part was done: run it again. */
+  /** A check found a problem, or a part failed: run the command again. */
   incomplete: 1,
   /** The command line is invalid; nothing was changed. */
   usage: 2,
@@ -17,7 +17,7 @@ export const EXIT = {
   later: 5,
   /** An unexpected error: please report it. */
   unexpected: 70,
-  /** Ended by Ctrl-C: what is done stays done. SIGHUP and SIGTERM likewise, see `interruptions`. */
+  /** Ended by Ctrl-C: completed steps stay done. SIGHUP and SIGTERM likewise, see `interruptions`. */
   interrupted: 130,
 } as const;
 

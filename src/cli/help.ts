@@ -28,7 +28,7 @@ const EXIT_CODES = `Exit codes:
 `;
 
 const ENVIRONMENT = `Environment:
-  AZURE_SUBSCRIPTION_ID      as --subscription, where things are created
+  AZURE_SUBSCRIPTION_ID      as --subscription, for new resources
   AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
                              a sign-in that takes precedence over \`az login\`
   AZURE_CLOUD                as --cloud

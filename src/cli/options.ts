@@ -81,14 +81,14 @@ export function duration(text: string): string {
 export function changing(command: Command): Command {
   return command
     .option('--dry-run', 'show what would be changed, and change nothing')
-    .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason))
+    .option('--reason <text>', 'reason, for the audit trail', text('--reason', TEXT_LENGTHS.reason))
     .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket));
 }
 
 /** Adds the options of an order, which needs a reason. */
 export function explained(command: Command): Command {
   return command
-    .requiredOption('--reason <text>', 'why, for the audit trail', text('--reason', TEXT_LENGTHS.reason))
+    .requiredOption('--reason <text>', 'reason, for the audit trail', text('--reason', TEXT_LENGTHS.reason))
     .option('--ticket <number>', 'change or incident number', text('--ticket', TEXT_LENGTHS.ticket));
 }
 
@@ -107,7 +107,7 @@ export class NamedOption extends Option {
 }
 
 export function waiting(command: Command): Command {
-  const what = 'how long to wait for roles to take effect, as PT10M or in seconds';
+  const what = 'longest wait for roles to take effect, as PT10M or in seconds';
   return command.addOption(
     new NamedOption('--wait <duration>', what, 'waitSeconds').argParser(parsed(seconds)).default(600, 'PT10M'),
   );
@@ -156,5 +156,5 @@ export function expiry(command: Command): Command {
 
 /** Adds --yes to a command that asks the operator to type a name. */
 export function confirmed(command: Command): Command {
-  return command.option('--yes', 'do not ask for the name to be typed; needed without a terminal');
+  return command.option('--yes', 'skip the typed confirmation; needed without a terminal');
 }

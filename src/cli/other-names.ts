@@ -63,7 +63,7 @@ const WITH_VALUE = /^(?:-o|--(?:output|query|subscription|cloud))$/;
 
 interface Word {
   readonly word: string;
-  /** Its place on the command line. */
+  /** Index on the command line. */
   readonly at: number;
 }
 

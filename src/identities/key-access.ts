@@ -36,7 +36,7 @@ type WithIdentity = Pick<Account, 'encryption' | 'systemPrincipalId' | 'principa
 /** The principal with which Storage signs in to Key Vault. */
 type KeyIdentity =
   | { readonly principalId: string }
-  /** No identity, and why. */
+  /** Reason why the account has no usable identity. */
   | { readonly missing: string; readonly reason: 'IdentityMissing' | 'IdentityDeleted' }
   /** The identity is for a key in another tenant, where this app cannot read roles. */
   | { readonly unknown: string };
@@ -44,7 +44,7 @@ type KeyIdentity =
 /**
  * Returns the identity that an account's encryption settings name, or else the system-assigned identity.
  *
- * @param state of the account's user-assigned identity; undefined where it was not read, or the account has none
+ * @param state of the account's user-assigned identity; undefined if it was not read, or does not exist
  */
 export function keyIdentity(account: WithIdentity, state?: IdentityState): KeyIdentity {
   const { encryptionUserAssignedIdentity: chosen, encryptionFederatedIdentityClientId: federated } =
@@ -90,7 +90,7 @@ export function userAssignedIdentity(account: WithIdentity): string | undefined 
  * decide it.
  *
  * @param key ARM id of the vault and the key's name; a role may be assigned at the key alone
- * @param state of the account's user-assigned identity; undefined where it was not read, or the account has none
+ * @param state of the account's user-assigned identity; undefined if it was not read, or does not exist
  */
 export function keyAccess(
   account: WithIdentity & Pick<Account, 'id'>,

@@ -12,7 +12,7 @@ export interface KeyRole {
   readonly local: Pick<KeyRole, 'name' | 'id' | 'dataActions'>;
 }
 
-/** Creates and manages keys: for people. */
+/** Role of operators: creates and manages keys. */
 export const CRYPTO_OFFICER: KeyRole = {
   name: 'Key Vault Crypto Officer',
   id: '14b46e9e-c2b7-41b4-b07b-48a6ebf60603',

@@ -30,7 +30,7 @@ export interface LocalRoles {
    *
    * @param roleId GUID of its definition
    * @param name GUID of the assignment; by default derived from scope, principal and role
-   * @throws likewise
+   * @throws an error that `describeFailure` reads
    */
   give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, name?: string): Promise<void>;
 }
@@ -150,8 +150,8 @@ async function listAll<T>(
 }
 
 /**
- * Interval between calls about roles: a Managed HSM answers five a second for all callers together (service limits).
- * Milliseconds.
+ * Interval between role calls, in milliseconds: a Managed HSM answers five per second for all callers together (service
+ * limits).
  */
 const APART_MS = 250;
 

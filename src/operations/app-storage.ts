@@ -21,7 +21,7 @@ export interface AppRecord {
   readonly queue: Pick<WorkQueue, 'send'>;
 }
 
-/** Discards log records: only the app logs them. On a terminal the journal shows the same. */
+/** Discards log records: on a terminal the journal shows the same information. */
 export const NO_LOG: Log = () => {};
 
 const UNKNOWN = 'no setting names the storage of the app: set AzureWebJobsStorage__accountName';

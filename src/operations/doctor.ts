@@ -55,7 +55,7 @@ async function registrationOwners(environment: Environment, { azure }: Operation
   const check = 'owners of the app registration';
   try {
     const owners = await azure.registrationOwners(clientId.toLowerCase());
-    if (owners.length === 0) return [{ check, state: 'ok', detail: `${clientId} has none` }];
+    if (owners.length === 0) return [{ check, state: 'ok', detail: `${clientId} has no owners` }];
     const names = owners.map(({ name, objectId, of }) => `${name} (${objectId}) owns the ${of}`).join(', ');
     const detail = `${names}: each can grant CmkKey.Revoke, CmkKey.Restore and the other roles to themselves.`;
     return [{ check, state: 'advice', detail, fix: `CMK_API_CLIENT_ID=${clientId} sh infra/entra.sh --drop-owner` }];

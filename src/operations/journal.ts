@@ -1,4 +1,4 @@
-/** One change, for people and for scripts. */
+/** One change: a text for people, and fields for scripts. */
 export interface Change {
   /** The completed change: `key files-key created (RSA 2048)`. */
   readonly text: string;

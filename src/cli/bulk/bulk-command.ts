@@ -14,10 +14,10 @@ import type { BulkLimits, BulkResult, BulkWork } from './run-bulk.ts';
 
 const AFTER = `
 Many accounts at once: --from reads them from CSV whose first line names the
-columns: \`account\`, and every option of this command by its long name; what a
-row leaves empty, the command line says. First comes a plan, and a question
-(none with --yes); then several accounts are changed at a time. Run the same
-command again to do what is left: it keeps what is done.`;
+columns: \`account\`, and every option of this command by its long name. An empty
+cell takes the option of the command line. The command shows a plan, asks for
+confirmation (not with --yes), and changes several accounts at a time. After a
+failure run the same command again: completed accounts stay done.`;
 
 /** A command for one account that also accepts many. */
 export interface BulkCommand<A = Readonly<Record<string, unknown>>, R = unknown> extends BulkWork<A, R> {
@@ -49,8 +49,8 @@ export function manyAccounts(command: Command): Command {
   return command
     .option('--from <file>', 'many accounts, from CSV (-: from standard input)')
     .option('--concurrency <number>', 'accounts at the same time, 1 to 32', oneTo(32), 4)
-    .option('--max-failures <number>', 'start nothing more after so many failures', oneTo(1_000_000), 5)
-    .option('--yes', 'do not ask before many accounts are changed')
+    .option('--max-failures <number>', 'start no more accounts after this many failures', oneTo(1_000_000), 5)
+    .option('--yes', 'skip the confirmation before many accounts are changed')
     .addHelpText('after', AFTER);
 }
 

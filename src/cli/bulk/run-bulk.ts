@@ -8,7 +8,7 @@ import type { BulkRow } from './bulk-rows.ts';
 /** Work of a bulk command for each account. */
 export interface BulkWork<A = Readonly<Record<string, unknown>>, R = unknown> {
   readonly run: (account: string, options: A, operation: Operation) => Promise<R>;
-  /** Why a result counts as a failure. */
+  /** Returns why a result counts as a failure; undefined: it succeeded. */
   readonly trouble?: (result: R) => string | undefined;
   /** Resources that several rows share (a vault, an identity): the first row creates them alone. */
   readonly shares?: (options: A) => readonly string[];

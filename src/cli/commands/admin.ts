@@ -84,7 +84,7 @@ async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
 
 function addEnsureEvents(command: Command, cli: Cli): void {
   toApp(command, cli)
-    .description('have Event Grid send the key events of a vault to the app')
+    .description('make Event Grid send the key events of a vault to the app')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
     .action(async (options: DestinationArguments & { vault: string }) => {
       const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
@@ -95,7 +95,7 @@ function addEnsureEvents(command: Command, cli: Cli): void {
 
 function addWatchChanges(command: Command, cli: Cli): void {
   toApp(command, cli)
-    .description('have Event Grid send the changes of accounts, roles, vaults and identities to the app')
+    .description('make Event Grid send the changes of accounts, roles, vaults and identities to the app')
     .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
     .option('--client-id <id>', "client id of the app's identity, whose writes are ignored")
     .action(async (subscription: string, options: DestinationArguments & { clientId?: string }) => {
@@ -205,7 +205,7 @@ function addLock(command: Command, cli: Cli): void {
   changing(command)
     .description('lock the immutability policy of the audit trail permanently')
     .addOption(account.default(known, 'CMK_STORAGE_ACCOUNT_ID, AzureWebJobsStorage__accountName'))
-    .option('--yes', 'do not ask for the name to be typed')
+    .option('--yes', 'skip the typed confirmation')
     .option('--irrevocable', 'skip the second confirmation too; without a terminal both options are needed')
     .addHelpText(
       'after',

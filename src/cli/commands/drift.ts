@@ -67,8 +67,8 @@ const RELEASED = z.object({ account: z.string(), audit: z.string() });
 
 function addRelease(command: Command, cli: Cli): void {
   explained(command)
-    .summary('have the app repair a contested account again')
-    .description('have the app (CMK_API) repair an account again after other writers undid its repairs')
+    .summary('make the app repair a contested account again')
+    .description('make the app (CMK_API) repair an account again after other writers undid its repairs')
     .argument('<account>', 'name or ARM id')
     .action(async (name: string, said: { reason: string; ticket?: string }) => {
       const { findAccount } = await import('../../operations/resolve.ts');

@@ -50,9 +50,12 @@ function addEnsure(command: Command, cli: Cli): void {
     .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number))
     .option('--no-rotation-policy', 'create a new key without a rotation policy')
     .option('--version-lifetime <duration>', 'rotation policy: lifetime of new versions (P2Y)', parsed(duration))
-    .option('--rotate-after <duration>', 'rotation policy: age of a version at its rotation (P18M)', parsed(duration))
+    .option('--rotate-after <duration>', 'rotation policy: age at which a version is rotated (P18M)', parsed(duration))
     .addOption(
-      new Option('--rotate-before-expiry <duration>', 'rotation policy: or time before its expiry (P30D)')
+      new Option(
+        '--rotate-before-expiry <duration>',
+        'rotation policy: time before expiry at which it is rotated (P30D)',
+      )
         .argParser(parsed(duration))
         .conflicts('rotateAfter'),
     )
@@ -100,7 +103,7 @@ function addRotate(command: Command, cli: Cli): void {
         .default(3_600, 'PT1H'),
     )
     .addOption(
-      new Option('--wait [duration]', 'wait until every known account uses it; longest wait')
+      new Option('--wait [duration]', 'wait until every known account uses it, at most this long')
         .argParser(parsed(seconds))
         .preset('PT30M'),
     )

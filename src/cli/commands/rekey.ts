@@ -97,7 +97,7 @@ function addStart(rekey: Command, cli: Cli): void {
             return { check, order: undefined };
           }
           const { order } = await app.send('POST', '/rekeys', request, REKEY_STARTED);
-          // The app has written it into the audit trail.
+          // The app has already recorded it in the audit trail.
           journal.done({ ...change, resource: order.from, from: order.from, to: order.to });
           return { check, order };
         },
@@ -146,7 +146,7 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
             act === 'cancel'
               ? await app.send('DELETE', `${pathOf(id)}?${query}`, undefined, REKEY_STATUS)
               : await app.send('POST', `${pathOf(id)}/${act}`, { reason }, REKEY_STATUS);
-          // The app has written it into the audit trail.
+          // The app has already recorded it in the audit trail.
           journal.done(change);
           return after;
         },

@@ -17,7 +17,7 @@ interface RetireArguments {
 
 export function addRetire(command: Command, cli: Cli): void {
   confirmed(changing(command))
-    .description('disable versions without a known use; a dry run without one of the evidence options')
+    .description('disable versions without a known use; without an evidence option it is a dry run')
     .option('--version <version>', 'this version only (default: every version that can be retired)')
     .option('--with-evidence', "disable versions that the vault's log proves unused")
     .addOption(

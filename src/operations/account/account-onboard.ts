@@ -102,7 +102,7 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
  * Checks early for errors that Azure would report only after vault, key, identity and role exist. Assumes the planned
  * values for missing resources.
  *
- * @throws {@link CmkError}
+ * @throws {@link CmkError} for the first conflict
  */
 async function checkOnboarding(
   account: Account,

@@ -61,7 +61,7 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
       if (!lacksPolicy || describeFailure(error).kind !== 'forbidden') throw error;
       journal.note(`Your sign-in may not set the rotation policy of ${nameOf(key)}: only the app rotates it.`);
     }
-  } else if (asked) journal.found(`rotation policy of ${nameOf(key)} is as asked for`);
+  } else if (asked) journal.found(`rotation policy of ${nameOf(key)} already matches`);
   return ensured;
 }
 
@@ -122,6 +122,6 @@ async function check(
   }
   const newest = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
   journal.found(`key ${nameOf(key)} (${type} ${size}), version ${newest.version}`);
-  if (newest.expiresOn) journal.found(`it expires ${newest.expiresOn.toISOString()}`);
+  if (newest.expiresOn) journal.found(`the version expires ${newest.expiresOn.toISOString()}`);
   return { id: key.id, kty: type, size, version: newest.version };
 }

@@ -181,7 +181,7 @@ export async function unretireVersion(
     journal.found(`version ${version.version} is enabled already`);
     return { ...result, ...NOT_AUDITED };
   }
-  refuseRevoked(key, versions, 'its versions stay as they are', azure.now());
+  refuseRevoked(key, versions, 'its versions stay disabled until a restore', azure.now());
   if (!retiredRecord(version)) {
     const nextStep = `Check its state: cmk key show ${key.name} ${vaultOption(key.vault)}`;
     throw new CmkError('ArgumentInvalid', `Version ${version.version} was not disabled by a retirement.`, nextStep);

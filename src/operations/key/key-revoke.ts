@@ -50,7 +50,7 @@ export async function previewRevocation(
   const report = reportVersions(versions, [], versions, azure.now());
   for (const version of versions.filter(({ enabled }) => enabled)) journal.planned(disabling(key, version.version));
   describeRadius(dependents, journal);
-  // Noted although none may exist: operators trust the list of a dry run.
+  // Always noted: an operator would otherwise expect the list of a dry run to be complete.
   if (dependents)
     journal.note('The list may be incomplete: Azure silently omits resources that this sign-in may not read.');
   const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
