@@ -9,7 +9,7 @@ import { parseJson } from '../text.ts';
 export interface AppApi {
   /**
    * @param path below the address of the API, for example `/rotations`
-   * @param shape schema of the answer; fields beyond it are kept
+   * @param shape schema of the answer; the result keeps fields beyond it
    * @throws {@link CmkError} with the app's message: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else
    *   `ServiceUnavailable`, also for an answer of another shape
    */

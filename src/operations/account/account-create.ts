@@ -78,8 +78,8 @@ function nameTaken({ account, key, identity }: CreateOptions): CmkError {
 }
 
 /**
- * Queues and tables use the account's key only if the creation requests it, and only in standard general-purpose v2
- * accounts ("Create an account that supports customer-managed keys for tables and queues").
+ * Queues and tables use the account's key only if the creation requests it. Only standard general-purpose v2 accounts
+ * support this ("Create an account that supports customer-managed keys for tables and queues").
  */
 function servicesOf({ kind, sku }: Pick<CreateOptions, 'kind' | 'sku'>): NonNullable<AccountEncryption['services']> {
   const coversAll = /^StorageV2$/i.test(kind) && !/^Premium/i.test(sku);

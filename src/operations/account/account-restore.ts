@@ -30,8 +30,8 @@ const ENTRY = z.object({
 });
 
 /**
- * Restores the grants that revocations removed since the last restore, according to the audit trail and to tags of
- * version 2. A repeated call after a failure restores the missing grants.
+ * Restores the grants that revocations removed since the last restore. The audit trail and tags of version 2 record
+ * these grants. A repeated call after a failure restores the missing grants.
  *
  * @throws {@link CmkError} `AccountNotFound`, `Refused`; the SDK's error if the trail cannot be read: nothing was
  *   changed
@@ -71,8 +71,8 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
 }
 
 /**
- * Reads grants from tags. A principal without the right to assign roles may write tags, so a grant counts only for the
- * account's own identity in the vault of its key.
+ * Reads grants from tags. Principals who may not assign roles may write tags. So a grant counts only for the account's
+ * own identity in the vault of its key.
  */
 function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): readonly KeyGrant[] {
   const identity = keyIdentity(account);

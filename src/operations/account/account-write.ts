@@ -30,8 +30,8 @@ export function accountResult({ id, encryption }: Account): AccountResult {
 }
 
 /**
- * Applies a plan. Storage reads the key with the account's identity before it answers, so this waits until a new role
- * assignment takes effect.
+ * Applies a plan, and waits until a new role assignment takes effect: Storage reads the key with the account's identity
+ * before it answers.
  *
  * @param text the completed change, for the journal
  * @param waitSeconds longest wait, in seconds

@@ -13,9 +13,8 @@ interface ImportOptions {
 }
 
 /**
- * Imports key material from a file. An existing key gets a new version, which rotates it, unless its newest version has
- * the same material. A tag marks the version as imported, so that the app does not replace it with material generated
- * by Key Vault.
+ * Imports key material from a file. An existing key gets a new version, unless its newest version has the same
+ * material. A tag marks the version as imported, so that the app does not replace it with generated material.
  */
 export async function importKey(
   key: ManagedKey,

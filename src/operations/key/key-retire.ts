@@ -195,7 +195,7 @@ export async function unretireVersion(
   try {
     await azure.keys.updateVersion(key, version.version, { enabled: true, tags });
   } catch (error) {
-    // The write may have taken effect although its answer was lost; then it is recorded too.
+    // The write may take effect although its answer is lost. Then the audit trail records it too.
     const isEnabled = async () => (await azure.keys.getVersion(key, version.version))?.enabled;
     if (!mayHaveTakenEffect(describeFailure(error)) || !(await isEnabled())) throw error;
   }
