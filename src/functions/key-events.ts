@@ -40,7 +40,7 @@ onKeyEvent('keyNearExpiry', 'Microsoft.KeyVault.KeyNearExpiry', ({ key, cause },
 );
 
 onKeyEvent('keyExpired', 'Microsoft.KeyVault.KeyExpired', ({ key, cause, version }, { controller }, log) => {
-  const message = `${REASONS.KeyExpired} Accounts that use it go on working, but Storage refuses it for anything new.`;
+  const message = `${REASONS.KeyExpired} Accounts that use it keep working, but Storage rejects it for new accounts.`;
   log({ level: 'error', reason: 'KeyExpired', message, key: key.id, version });
   // Dependents that are still on the expired version move, should there be a newer one.
   return controller.handleEvent(key, cause, log);

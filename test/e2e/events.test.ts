@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { createKeyVersion, rotateKey } from '../../local/azure/key-vault/keys.ts';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import { watchLifetime } from '../../local/azure/key-vault/lifetime.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { ROTATE_RESPONSE } from '../../src/api/rotate.ts';
@@ -72,32 +72,6 @@ describe('a new version of a key', () => {
     expect(records.filter(({ action, resource }) => action === 'key.rotate' && resource === files.id())).toMatchObject([
       { caller: { name: expect.stringContaining('operator') }, details: { to: `${files.id()}/${to}`, why: reason } },
     ]);
-  });
-
-  it('is followed in the Event Grid schema, as the documentation prints it, as well', async () => {
-    const files = key();
-    const account = files.account();
-    await app.found();
-    app.azure.clock.advance(1_000);
-    const next = createKeyVersion(app.azure.world, files.vault, files.name, { publish: false });
-    const event = {
-      id: '00eccf70-95a7-4e7c-8299-2eb17ee9ad64',
-      topic: files.vault.id.toUpperCase(),
-      subject: files.name,
-      eventType: 'Microsoft.KeyVault.KeyNewVersionCreated',
-      eventTime: '2026-01-25T01:08:33.1036736Z',
-      data: {
-        Id: files.id(next),
-        VaultName: 'kv-files',
-        ObjectType: 'Key',
-        'ObjectName ': files.name,
-        NBF: '1559081980',
-      },
-      dataVersion: '1',
-      metadataVersion: '1',
-    };
-    expect(await app.deliver('keyNewVersionCreated', [event])).toBe(202);
-    await moved([account], next.version);
   });
 
   it('of a key in a vault that is not managed is refused: 202, a record, and no request', async () => {

@@ -214,5 +214,3 @@ describe('the audit trail', () => {
     expect((await get('/audit', 'revoker', { 'if-none-match': tag })).status).toBe(304);
   });
 });
-
-describe('with a role that reaches one vault alone (CMK_ROLE_SCOPES)', () => {});

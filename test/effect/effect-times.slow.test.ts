@@ -61,6 +61,6 @@ describe('the status of a key', () => {
     const status = await keyStatus(managed(key, services), away);
     expect(status.versions).toHaveLength(1);
     expect(status).not.toHaveProperty('effectTimes');
-    expect(status.warnings.join()).toContain('What was followed so far cannot be read');
+    expect(status.warnings.join()).toContain('The app cannot read the probe results');
   });
 });

@@ -84,9 +84,7 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
           </>
         )}
       </p>
-      {changed && failed > 0 && isHeld(rotation) && state !== 'paused' && (
-        <p>The app retries by itself; Retry does it at once.</p>
-      )}
+      {changed && failed > 0 && isHeld(rotation) && state !== 'paused' && <p>Retry tries at once.</p>}
       {changed && isHeld(rotation) && (
         <Resume label={keyLabel(key)} isPaused={state === 'paused'} {...{ waiting, failed, changed }} />
       )}
