@@ -128,10 +128,7 @@ function moment(name: 'since' | 'until', text: string | undefined, now: Date): D
   // `until` a date includes the whole day.
   const found = momentAgo(text, now, name === 'until' ? 'after' : 'first');
   if (found) return found;
-  throw queryInvalid(
-    `${name} is not a date, time or duration.`,
-    'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.',
-  );
+  throw queryInvalid(`${name} is not a date, time or duration.`, 'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.');
 }
 
 function position(text: string): TrailPosition {

@@ -74,12 +74,13 @@ export const KEY_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/keys/{vault}/{key}/revoke',
     summary: 'Disable every enabled version of a key, which cuts off all data that it protects.',
-    description: 'Safe to repeat: a repeated call disables the remaining versions. With `dryRun=true` the call needs no body.',
+    description:
+      'Safe to repeat: a repeated call disables the remaining versions. With `dryRun=true` the call needs no body.',
     role: 'CmkKey.Revoke',
     reach: 'key',
     act: 'revoke',
     params: KEY_PARAMS,
-    query: { dryRun: { description: 'Show the key's dependents and change nothing.', schema: FLAG } },
+    query: { dryRun: { description: 'Show the dependents of the key and change nothing.', schema: FLAG } },
     body: { RevokeRequest: REVOKE_REQUEST },
     answers: {
       200: {
@@ -146,7 +147,7 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'rotation',
     method: 'GET',
     path: '/rotations/{vault}/{key}',
-    summary: 'Get the progress of a key's rotation: accounts moved, pending or failed, regions, and expected end.',
+    summary: 'Get the progress of the rotation of a key: accounts moved, pending or failed, regions, and expected end.',
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,

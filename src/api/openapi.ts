@@ -18,7 +18,10 @@ const IF_NONE_MATCH: Parameter = {
   description: 'ETag of the answer that the caller has cached.',
   schema: z.string().optional(),
 };
-const ETAG = { description: 'Version of the answer; the time of the read does not change it.', schema: { type: 'string' } };
+const ETAG = {
+  description: 'Version of the answer; the time of the read does not change it.',
+  schema: { type: 'string' },
+};
 
 /**
  * Generates the OpenAPI 3.1 document from the route table, whose schemas also validate the calls. So the document

@@ -21,7 +21,12 @@ export const REKEY_REQUEST = z.strictObject({
   to: KEY_FIELD.describe('Target key of the move, as `<vault>/<key>`.'),
   reason: REASON,
   ticket: TICKET,
-  maxFailures: z.int().min(1).max(1_000).optional().describe('Number of failed accounts at which the re-key stops; 3 by default.'),
+  maxFailures: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe('Number of failed accounts at which the re-key stops; 3 by default.'),
 });
 
 export const REKEY_CHANGE = z.strictObject({ reason: REASON });

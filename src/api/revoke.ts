@@ -92,8 +92,7 @@ function toBody(result: Revoked<BlastRadius>): RevokeResponse {
 
 function whatIsOpen({ unproven, restored, versions }: Revoked<BlastRadius>): string {
   if (restored) return 'A restore of this revocation is already running and enables its versions again.';
-  if (unproven)
-    return `The app could not read the versions again to verify the result: ${describe(unproven)}`;
+  if (unproven) return `The app could not read the versions again to verify the result: ${describe(unproven)}`;
   const open = versions.filter(({ after }) => after !== 'Disabled').map(({ version }) => version);
   return `${open.length} of ${versions.length} versions are not disabled: ${open.join(', ')}.`;
 }
