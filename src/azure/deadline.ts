@@ -21,7 +21,10 @@ export async function abortAfter<T>(
   outer?: AbortSignal,
 ): Promise<T> {
   const box = new AbortController();
-  const timer = setTimeout(() => box.abort(new DOMException(`The time limit of ${ms} ms has passed.`, 'TimeoutError')), ms);
+  const timer = setTimeout(
+    () => box.abort(new DOMException(`The time limit of ${ms} ms has passed.`, 'TimeoutError')),
+    ms,
+  );
   try {
     return await gather(outer ? AbortSignal.any([box.signal, outer]) : box.signal);
   } finally {
