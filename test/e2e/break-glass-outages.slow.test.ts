@@ -111,7 +111,12 @@ describe.each([
     expect(answer.status, answer.text).toBe(200);
     expect(enabledOf(key)).toEqual([true, true, true]);
     const warnings = answer.body.warnings.join('\n');
-    for (const said of [/audit trail/, /does not move the uses of the key now/, /not probe the effect/, /could be checked/]) {
+    for (const said of [
+      /audit trail/,
+      /does not move the uses of the key now/,
+      /not probe the effect/,
+      /could be checked/,
+    ]) {
       expect(warnings).toMatch(said);
     }
   });
