@@ -183,8 +183,8 @@ describe('a setting by a name that the app does not have', () => {
       OTEL_TRACES_SAMPLER: 'x',
     });
     expect(drift.problems).toEqual([
-      expect.stringMatching(/^CMK_APPROVAL is no setting .* does nothing/),
-      expect.stringMatching(/^cmk_clients is no setting/),
+      expect.stringMatching(/^CMK_APPROVAL is not a setting .* has no effect/),
+      expect.stringMatching(/^cmk_clients is not a setting/),
     ]);
     expect(drift.autofix).toEqual(DEFAULT_AUTOFIX);
   });
