@@ -1,11 +1,11 @@
 /**
- * Where a spreadsheet may begin a formula (OWASP, "CSV Injection"): at the start of a cell, and after `;`, a tab or a
- * line break, which start a cell or a row in programs that separate by `;` (as in most of Europe) or ignore quotes.
+ * Positions where a spreadsheet may read a formula (OWASP, "CSV Injection"): at the start of a cell, and after `;`, a
+ * tab or a line break. Programs that separate by `;` (as in most of Europe) or ignore quotes start a cell or row there.
  * Spaces, invisible characters and quotes may precede the sign, which may have its full-width or small form.
  */
 const FORMULA =
   /(?:^|[;\t\r\n])[\s\p{Z}\p{C}"'`\u2018-\u201f]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/gu;
-/** Some programs split a cell that begins with one of these, whatever follows. */
+/** Some programs always split a cell that begins with such a character. */
 const BREAK_FIRST = /^(?=[\t\r\n])/;
 
 /**

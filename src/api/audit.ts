@@ -116,7 +116,7 @@ const fromTrail = <T>(read: () => Promise<T>): Promise<T> =>
 function trailQuery(
   { since, until, after, ...rest }: QueryOf<typeof AUDIT_QUERY>,
   now: Date,
-): { readonly filter: TrailFilter /** Where the page before ended. */; readonly before: TrailPosition | undefined } {
+): { readonly filter: TrailFilter /** Position at which the previous page ended. */; readonly before: TrailPosition | undefined } {
   return {
     filter: { ...rest, since: moment('since', since, now), until: moment('until', until, now) },
     before: after === undefined ? undefined : position(after),
@@ -125,7 +125,7 @@ function trailQuery(
 
 function moment(name: 'since' | 'until', text: string | undefined, now: Date): Date | undefined {
   if (text === undefined) return undefined;
-  // `until` a date includes the whole day.
+  // A date as `until` includes the whole day.
   const found = momentAgo(text, now, name === 'until' ? 'after' : 'first');
   if (found) return found;
   throw queryInvalid(`${name} is not a date, time or duration.`, 'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.');

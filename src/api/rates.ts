@@ -14,10 +14,7 @@ interface Width {
   readonly waiting: number;
 }
 
-/**
- * Limits of a caller on an instance, enough for a page that reads ten keys a second or a script that revokes a hundred
- * keys.
- */
+/** Limits of a caller on an instance: a page may read ten keys a second, and a script may revoke a hundred keys. */
 export const CALLER_LIMITS: Readonly<Record<Act, Rate & Width>> = {
   read: { burst: 120, perSecond: 10, atOnce: 2, waiting: 40 },
   revoke: { burst: 100, perSecond: 2, atOnce: 2, waiting: 100 },

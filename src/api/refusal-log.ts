@@ -21,9 +21,9 @@ export const RECORDED_A_MINUTE = 10;
 const MINUTE_MS = 60_000;
 
 /**
- * Logs rejected calls and samples a flood: the first rejections of a minute have a line each (`CallRefused`), and a
- * line at the end of the minute counts the rest (`CallsRefused`). Calls without a valid token form a group for each
- * call and reason.
+ * Logs rejected calls and samples a flood. The first rejections of a minute have a line each (`CallRefused`). A line at
+ * the end of the minute counts the rest (`CallsRefused`). Calls without a valid token form a group for each call and
+ * reason.
  */
 export class RefusalLog {
   readonly #log: Log;

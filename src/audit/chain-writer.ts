@@ -41,9 +41,9 @@ type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly AuditRece
  * position again. If Azure rejects that append, the writer reads the bytes at that position to identify their writer,
  * so it writes nothing twice.
  *
- * Before the chain continues in another file (a new day, or a full file), the writer appends a closing record to the
- * old file, under the same condition. So a writer with a slow clock cannot fork the chain in the old file. (Only the
- * very first record has no condition beyond its own file.)
+ * When the chain continues in another file, the writer first appends a closing record to the old file, under the same
+ * condition. So a writer with a slow clock cannot fork the chain in the old file. (Only the very first record has no
+ * condition beyond its own file.)
  */
 export function chainWriter(files: AuditFiles, options: ChainWriterOptions): WriteChain {
   const { maxBlocks = MAX_BLOCKS, maxRounds = 50, maxFailures = 2 } = options;

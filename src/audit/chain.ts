@@ -40,10 +40,7 @@ export interface ChainReport {
 }
 
 export interface VerifyOptions {
-  /**
-   * Receipts stored elsewhere (in the log, in the answer of a call), because a chain cannot show that its end was cut
-   * off.
-   */
+  /** Receipts from the log or from answers. A chain alone cannot show that its end was cut off. */
   readonly receipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
   /** Receipts from the log: the log has a receipt for every record between the first and the last of them. */
   readonly allReceipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];

@@ -2,7 +2,7 @@ export const LINE_FEED = 0x0a;
 
 /**
  * Maximum length of a line of the trail, in bytes; an entry has at most half a megabyte. A forger may append gigabytes
- * without a line feed, so readers keep only enough of them to see that they are no record.
+ * without a line feed, so readers drop the rest of a longer line.
  */
 export const MOST_LINE_BYTES = 1024 * 1024;
 

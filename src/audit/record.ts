@@ -52,8 +52,7 @@ export interface ChainEnd {
 export const CHAIN_START: ChainEnd = { seq: 0, hash: '0'.repeat(64) };
 
 /**
- * Upper limit of record numbers. A forger may write a record with the largest possible number, after which no number
- * would remain, so a line above this limit counts as damage.
+ * Upper limit of record numbers. A line above this limit counts as damage: a forger could otherwise use up all numbers.
  */
 export const MOST_RECORDS = 1e12;
 

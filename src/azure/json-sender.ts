@@ -20,7 +20,7 @@ interface Sent {
  * Requests a JSON document, which saves an SDK package for a single call.
  *
  * @param scope of the token
- * @returns throws an error that `describeFailure` reads
+ * @returns a function whose errors `describeFailure` reads
  */
 export function createJsonSender(
   credential: TokenCredential,

@@ -46,9 +46,8 @@ export const LIMITS = {
   /** A waiting operator prefers a delay to a restart; keys in hardware are slow. */
   operator: { requestMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
   /**
-   * Azure Resource Manager for the command line. A command for many accounts may exceed Storage's budget of 800 reads
-   * in five minutes per subscription and region, which other callers share. So the operator waits for the full
-   * `Retry-After`.
+   * Azure Resource Manager for the command line. A command for many accounts may exceed Storage's budget: 800 reads in
+   * five minutes per subscription and region, shared by all callers. So the operator waits for the full `Retry-After`.
    */
   commandLine: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 4, longestWaitMs: 300_000, refusedWrites: true },
   /** Reads of Azure Resource Manager, and its writes without measured durations. */

@@ -19,8 +19,8 @@ export const WHY_NO_COMMAND =
 export type ShellOption = readonly [option: string, value: string];
 
 /**
- * Builds a command to copy into a POSIX shell or PowerShell, with each value as a quoted word, because other people
- * choose names and tags.
+ * Builds a command to copy into a POSIX shell or PowerShell. Quotes each value, because other people choose names and
+ * tags.
  *
  * @param command fixed start of the command: `az role assignment create`
  * @param values options and their values; a value with the option `''` stands alone

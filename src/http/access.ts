@@ -84,8 +84,8 @@ function requireClient({ appId, kind, scopes }: Caller, { clients }: AccessRules
 }
 
 /**
- * Limits restores by applications. A person's own service principal has another object id, so dual control alone would
- * let that person restore a key that they revoked.
+ * Limits restores by applications. Dual control compares object ids, so alone it would let a person restore with their
+ * own service principal.
  */
 function requirePerson({ kind, appId }: Caller, { restoreApplications }: AccessRules): void {
   if (kind === 'person' || restoreApplications.includes(appId)) return;

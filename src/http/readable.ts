@@ -18,5 +18,5 @@ export function isReadable(said: string): boolean {
   return /[\p{L}\p{N}]/u.test(said) && !UNREADABLE.test(said) && !PILED.test(said);
 }
 
-/** Message about a text that is not readable. */
+/** Message about an unreadable text. */
 export const NOT_READABLE = 'has unreadable characters: control characters, line breaks or invisible text';

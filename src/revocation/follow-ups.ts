@@ -18,9 +18,9 @@ const LAST_RECORD_SECONDS = 275;
  */
 export const RECORDED_AFTER_MS = LAST_RECORD_SECONDS * 1000 + CLOCKS_MS;
 /**
- * Delays of the passes over the key from the start of the call, in seconds. The first pass repairs in-flight writes. By
- * the second pass every write has taken effect or never will, and the pass finishes the work of a process that died.
- * The third pass allows for clocks that differ by five minutes. The last pass appends that process's audit record, even
+ * Delays of the passes over the key from the start of the call, in seconds. The first pass repairs in-flight writes.
+ * The second pass runs after every write has taken effect or failed, and finishes the work of a process that died. The
+ * third pass allows for clocks that differ by five minutes. The last pass appends that process's audit record, even
  * with a slow clock.
  */
 const PASS_AFTER_SECONDS = [15, 75, 400, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];

@@ -37,8 +37,7 @@ interface KeptKey {
  * versions that were created since or that a late write enabled. Restored: finishes an interrupted restore, and enables
  * versions that a late write disabled.
  *
- * @throws the SDK's error when the app cannot list the versions, or an error that names a version that it could not
- * disable
+ * @throws the SDK's error when the app cannot list the versions; an error when it cannot disable a version
  */
 export async function keepRevoked(
   key: ManagedKey,

@@ -25,8 +25,8 @@ export interface RevocationEvent {
 }
 
 /**
- * Lists the revocations and restores of a key since a time, newest first. A record counts by its resource, never by the
- * id of a revocation, because any writer of tags or messages can choose that id.
+ * Lists the revocations and restores of a key since a time, newest first. A record counts by its resource, because any
+ * writer of tags or messages can choose a revocation's id.
  *
  * @param signal stops the read, which may cover months
  * @throws the SDK's error when the app cannot read the trail, and the signal's reason

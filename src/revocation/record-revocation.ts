@@ -23,7 +23,7 @@ export function auditWarning({ audit: outcome }: Audited): string[] {
   return outcome === 'written' || outcome === NOT_AUDITED.audit ? [] : [`Not in the audit trail: ${outcome}`];
 }
 
-/** Change made by a call. */
+/** Change by a call. */
 interface Done {
   readonly action: RevocationAction;
   /** Identifier of the key. */

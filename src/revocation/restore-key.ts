@@ -172,8 +172,8 @@ interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
 }
 
 /**
- * Marks the revocation as being restored, enables its versions without touching tags, checks for a newer revocation,
- * and only then deletes the records. Repeating the call finishes an interrupted restore. A wave without a write
+ * Marks the revocation as being restored, and enables its versions without touching tags. Deletes the records only
+ * after a check for a newer revocation. Repeating the call finishes an interrupted restore. A wave without a write
  * confirms the result. Never throws.
  */
 export async function finishRestore(
@@ -227,8 +227,8 @@ export async function finishRestore(
 
 /**
  * Whether a version that should be enabled is disabled and has no record. The cause may be a late write of this
- * revocation just before the restore deleted its record, or a newer revocation whose record is lost. The cause is
- * unknowable, so the version stays disabled.
+ * revocation, or a newer revocation whose record is lost. The app cannot determine the cause, so the version stays
+ * disabled.
  */
 function isOwed(versions: readonly KeyVersion[], owed: ReadonlySet<string>): boolean {
   return versions.some(({ version, enabled }) => owed.has(version) && !enabled);

@@ -46,9 +46,9 @@ export function planReopen(versions: readonly KeyVersion[], upTo: RevocationName
 }
 
 /**
- * A late write of an older restore may have deleted the record of a newer revocation just before the newer revocation
- * was restored, so that version stayed disabled. The older restore's tombstone on the version shows this. The restore
- * enables the version, and replaces the tombstone in the next wave, so a person's later change is respected.
+ * A late write of an older restore may have deleted a newer revocation's record just before its restore, so that
+ * version stayed disabled. The older restore's tombstone on the version shows this. The restore enables the version,
+ * and replaces the tombstone in the next wave, so a person's later change is respected.
  *
  * @param recorded versions that had the revocation's record, and whether they were enabled before
  */

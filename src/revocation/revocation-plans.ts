@@ -32,8 +32,8 @@ export interface VersionChange {
 }
 
 /**
- * Plans a revocation: it disables every enabled version, newest first, and writes its record to it. It replaces older
- * records, so that a running restore notices the newer revocation. A version without a free tag is disabled without a
+ * Plans a revocation: disables every enabled version, newest first, and writes the record to each. Replaces older
+ * records, so a running restore notices the newer revocation. A version without a free tag is disabled without a
  * record.
  */
 export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
@@ -50,10 +50,7 @@ function replacingRecord(version: KeyVersion, stamp: RevocationStamp, now: Date)
   return record && isNewer(stamp, record) ? { tags: withRecord(version, stamp, record.wasEnabled) } : {};
 }
 
-/**
- * Adds the record to a disabled version if no version has it, because later passes need a record to keep the key
- * revoked.
- */
+/** Adds the record to a disabled version if no version has it: later passes need a record. */
 export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   if (readRevocation(versions, now).open) return [];
   for (const version of newestFirst(versions)) {

@@ -53,7 +53,7 @@ export interface RevocationStamp extends RevocationName, Revokers {}
 
 /** Record of a revocation on a version. */
 export interface Revocation extends RevocationStamp {
-  /** Version named in the record: if a rotation copied the tag to another version, it does not count there. */
+  /** Version named in the record: a tag that a rotation copied to another version does not count. */
   readonly version: string;
   /** False: the version was already disabled and only has the record. A restore does not enable it. */
   readonly wasEnabled: boolean;
