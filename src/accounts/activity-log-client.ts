@@ -4,9 +4,9 @@ import { createArmLister } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { LIMITS } from '../azure/limits.ts';
 
-/** What was done to resources, as the activity log of their subscription has it. Errors are read with `describeFailure`. */
+/** Writes and deletions from a subscription's activity log. Methods throw errors that `describeFailure` describes. */
 export interface ActivityLog {
-  /** What was written or deleted since. The log is some minutes behind, and goes back 90 days. @param resource ARM id */
+  /** Returns writes and deletions since a time. The log lags some minutes, and keeps 90 days. @param resource ARM id */
   writes(resource: string, since: Date): Promise<readonly LoggedWrite[]>;
 }
 

@@ -4,17 +4,17 @@ import type { Settings } from '../settings/settings.ts';
 import { count } from '../text.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
-/** A pass over many keys lists the subscriptions once. Milliseconds. */
+/** Time to live of the list of subscriptions, which a pass over many keys reads once. Milliseconds. */
 const BELIEVED_MS = 10_000;
 const WAIT_MS = 3_000;
 
 /**
- * The subscriptions whose accounts are looked after, by id. Undefined: it is not known, and all that is known of an account
- * counts. Never throws.
+ * Returns the ids of the managed subscriptions. Undefined if the app cannot list them: callers then count all accounts
+ * in the index. Never throws.
  */
 export type InSight = () => Promise<readonly string[] | undefined>;
 
-/** Those that are named, or else all that the app sees or saw; not one that is disabled. */
+/** Returns the configured subscriptions, or else all that the identity can or could read; no disabled subscription. */
 export function createInSight({
   settings,
   subscriptions,
@@ -23,15 +23,16 @@ export function createInSight({
   readonly subscriptions: Subscriptions;
 }): InSight {
   const seen = new ReadCache<readonly string[] | undefined>(BELIEVED_MS);
-  const read = () => withDeadline(WAIT_MS, 'They were not listed', () => subscriptions.list()).catch(() => undefined);
+  const read = () =>
+    withDeadline(WAIT_MS, 'The subscriptions were not listed', () => subscriptions.list()).catch(() => undefined);
   return async () => settings.subscriptions ?? (await seen.read('', read)).value;
 }
 
 /**
- * Counts the subscriptions in sight whose accounts the fleet index has never listed.
+ * Counts the managed subscriptions whose accounts the fleet index has never listed.
  *
- * @param subscriptions those that are in sight; undefined: not known, which counts as one while the index has listed none
- * @param listings when each was last listed, by id in lower case
+ * @param subscriptions managed subscriptions; undefined counts as one, but only if the index has listed none
+ * @param listings time of each subscription's last list, by id in lower case
  */
 export function countUnlisted(
   subscriptions: readonly string[] | undefined,
@@ -41,7 +42,7 @@ export function countUnlisted(
   return new Set(subscriptions.map((id) => id.toLowerCase()).filter((id) => !listings.has(id))).size;
 }
 
-/** A clause: `the accounts of 2 subscriptions have not been listed`. */
+/** Returns a clause: `the accounts of 2 subscriptions have not been listed`. */
 export function accountsNotListed(subscriptions: number): string {
   return `the accounts of ${count(subscriptions, 'subscription')} have not been listed`;
 }

@@ -18,20 +18,20 @@ interface Unread {
   readonly failure: Failure;
 }
 
-/** Whether anything uses a key. `unknown`: no use was found, and not everything could be read. */
+/** Whether any account uses a key. `unknown`: the search found no use, but some reads failed. */
 export type Dependence = { readonly answer: 'some' | 'none' } | { readonly answer: 'unknown'; readonly detail: string };
 
-/** Whether anything uses a key, by the fleet index or else by lists: the search ends at the first account that does. */
+/** Searches for a use of a key in the fleet index, and else by lists. The search ends at the first use. */
 export async function hasDependents(
   key: ManagedKey,
   subscriptions: () => Promise<readonly string[]>,
   { accounts, useRows }: { readonly accounts: StorageAccounts; readonly useRows: Pick<UseRows, 'of'> },
 ): Promise<Dependence> {
   try {
-    // A use that has left the key since costs one more version.
+    // An outdated use costs only one more version.
     for await (const _ of useRows.of(key.id)) return { answer: 'some' };
   } catch {
-    // Without the index the lists decide.
+    // Without the index, search by lists.
   }
   return hasListedDependent(key, await subscriptions(), { accounts });
 }
@@ -47,20 +47,20 @@ async function hasListedDependent(
   const unread = [...inventory.unreadableSubscriptions, ...inventory.unreadableScopes];
   const [first] = unread;
   if (!first) return { answer: 'none' };
-  const detail = `${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''} cannot be read: ${describe(first.failure)}`;
+  const detail = `The app cannot read ${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''}: ${describe(first.failure)}`;
   return { answer: 'unknown', detail };
 }
 
 interface SearchServices {
   readonly accounts: StorageAccounts;
-  /** Whether accounts are skipped that use the key by an encryption scope alone. */
+  /** Skips accounts that use the key only by an encryption scope. */
   readonly withoutScopes?: true;
 }
 
 /**
- * Finds what depends on a key, page by page, and hands each dependent to `found` as soon as it is known: what cannot be read
- * neither hides nor holds up the rest. Accounts that use the key themselves come as they are listed, then those that use it by
- * an encryption scope.
+ * Finds the accounts that depend on a key, and passes each to `found` immediately. An unreadable subscription or
+ * account neither hides nor delays the others. Accounts that use the key directly come first, in list order. Accounts
+ * that use it by an encryption scope follow.
  *
  * @param signal ends the search
  */
@@ -73,7 +73,7 @@ export async function findDependents(
 ): Promise<Inventory> {
   const unreadableSubscriptions: Unread[] = [];
   const unreadableScopes: Unread[] = [];
-  // By region. One that throttles is not asked again: asking early only makes the wait longer.
+  // By region. No more calls to a throttled region: early calls only extend the wait.
   const throttled = new Map<string, Failure>();
 
   const searchScopes = async (account: Account): Promise<void> => {

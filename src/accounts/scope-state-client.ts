@@ -4,10 +4,10 @@ import type { CallLimits } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { storageManagement } from '../azure/resource-manager.ts';
 
-/** Whether encryption scopes are enabled. Errors are the SDK's: read them with `describeFailure`. */
+/** State of encryption scopes. Methods throw the SDK's errors, which `describeFailure` describes. */
 export interface ScopeStates {
   get(account: ResourceId, scope: string): Promise<'Enabled' | 'Disabled'>;
-  /** One PATCH of the state alone: the key and all else of the scope stay. */
+  /** Sends one PATCH of only the state; the key and other settings remain. */
   set(account: ResourceId, scope: string, state: 'Enabled' | 'Disabled'): Promise<void>;
 }
 

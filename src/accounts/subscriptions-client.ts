@@ -8,18 +8,18 @@ import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { DAY_MS } from '../time/spans.ts';
 
 export interface Subscriptions {
-  /** The ids of the enabled subscriptions that the identity sees, in lower case. */
+  /** Lists the ids of the enabled subscriptions that the identity can read, in lower case. */
   list(): Promise<string[]>;
 }
 
-/** Which tenant a subscription is in, by the subscription's id. */
+/** Tenant of each subscription, by the subscription's id. */
 export interface Tenants {
   tenants(): Promise<ReadonlyMap<string, string>>;
 }
 
 interface ListedSubscription {
   readonly id: string;
-  /** A disabled subscription can be read but not written; its accounts do not serve until it is enabled. */
+  /** A disabled subscription is read-only, and its accounts do not serve data until it is enabled. */
   readonly usable: boolean;
   readonly tenantId?: string | undefined;
 }
@@ -46,16 +46,16 @@ export function createSubscriptions(
   };
 }
 
-/** A subscription that was cancelled can be had back for so long (Azure Cost Management, "Cancel your subscription"). */
+/** Time in which a cancelled subscription can be reactivated (Azure Cost Management, "Cancel your subscription"). */
 const FORGOTTEN_MS = 90 * DAY_MS;
-/** A blast radius waits for it. Milliseconds. */
+/** Short deadline, since the blast radius needs the list. Milliseconds. */
 const LISTINGS_MS = 3_000;
 
 /**
- * Adds the subscriptions that the index listed before and the identity does not see any more: reads of these fail and are
- * reported, where otherwise their accounts would be skipped in silence. To drop one, name the others (`CMK_SUBSCRIPTIONS`).
+ * Adds subscriptions that the index listed before and that the identity can no longer read. Reads of such subscriptions
+ * fail and are reported; otherwise the app would silently skip their accounts. `CMK_SUBSCRIPTIONS` can exclude them.
  *
- * @param fleet an index that cannot be read in time adds none; without it nothing is moved
+ * @param fleet an index that cannot be read in time adds no subscription; no account moves without it
  */
 export function withVanished(
   visible: { all(): Promise<readonly ListedSubscription[]> },
@@ -63,7 +63,8 @@ export function withVanished(
   now: () => Date,
 ): Subscriptions {
   const none: ReadonlyMap<string, Date> = new Map();
-  const listings = () => withDeadline(LISTINGS_MS, 'They were not read', () => fleet.listings()).catch(() => none);
+  const listings = () =>
+    withDeadline(LISTINGS_MS, 'The listings were not read', () => fleet.listings()).catch(() => none);
   return {
     async list() {
       const [seen, listed] = await Promise.all([visible.all(), listings()]);

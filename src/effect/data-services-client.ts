@@ -12,18 +12,18 @@ import {
 } from '../dependents/stored-data-client.ts';
 import { requireList } from './classify-answer.ts';
 
-/** The file service of storage accounts, with the app's own identity. */
+/** File service of storage accounts, called with the app's identity. */
 export interface FileService {
   /**
-   * Lists the root of a share, one entry: one of the operations that Storage refuses while the key cannot be used
-   * ("Customer-managed keys for Azure Storage encryption"). Resolves when it is served. No retries, a few seconds at most.
+   * Lists one entry in the root of a share. Storage rejects this operation while the key is unusable ("Customer-managed
+   * keys for Azure Storage encryption"). Resolves after a successful answer. No retries; takes a few seconds at most.
    *
-   * @throws the SDK's error: read it with `describeFailure`
+   * @throws the SDK's error, which `describeFailure` describes
    */
   listRoot(account: string, share: string, signal?: AbortSignal): Promise<void>;
 }
 
-/** Deadline of a whole call, token included. Milliseconds. */
+/** Deadline of a whole call, including its token request. Milliseconds. */
 const TIMEOUT_MS = 5_000;
 /** The SDK passes these options to each of its clients. */
 const ANSWERS = { onResponse: requireList };
@@ -32,7 +32,7 @@ export function createFileService(credential: TokenCredential, cloud: Cloud): Fi
   return {
     async listRoot(account, share, signal) {
       const service = new ShareServiceClient(`https://${account}.file.${cloud.storageSuffix}`, credential, {
-        // Files over REST with a token takes no other intent.
+        // Azure Files requires this intent for REST calls with a token.
         fileRequestIntent: 'backup',
         retryOptions: { maxTries: 1, tryTimeoutInMs: TIMEOUT_MS },
       });
@@ -50,7 +50,7 @@ export function createFileService(credential: TokenCredential, cloud: Cloud): Fi
   };
 }
 
-/** What accounts keep, by Azure Resource Manager; and the services that have it, asked whether they still serve. */
+/** Shares and containers from Azure Resource Manager, and the data services that the probe calls. */
 export interface DataClients {
   readonly shares: FileShares;
   readonly containers: BlobContainers;
@@ -67,22 +67,22 @@ export function createDataServices(credential: TokenCredential, cloud: Cloud): D
   };
 }
 
-/** The blob service of storage accounts, with the app's own identity. */
+/** Blob service of storage accounts, called with the app's identity. */
 export interface BlobService {
   /**
-   * Lists the first blobs of a container with their metadata. Without metadata, Storage answers a list even while the key
-   * cannot be used ("Customer-managed keys for Azure Storage encryption"). No retries, a few seconds at most.
+   * Lists the first blobs of a container with their metadata. Without metadata, Storage returns a list even while the
+   * key is unusable ("Customer-managed keys for Azure Storage encryption"). No retries; takes a few seconds at most.
    *
-   * @returns whether a blob is under the key of the account. Directories, and blobs under a scope or a key of their own, do not
-   *   depend on that key
-   * @throws the SDK's error: read it with `describeFailure`
+   * @returns whether a blob uses the account's key. Directories, and blobs with an encryption scope or a
+   *   customer-provided key, do not use it
+   * @throws the SDK's error, which `describeFailure` describes
    */
   listFirst(account: string, container: string, signal?: AbortSignal): Promise<boolean>;
 }
 
-/** A page may be empty and not the last one ("List Blobs"), or have no blob under the account's key. */
+/** Maximum number of pages. An empty page need not be the last ("List Blobs"). */
 const MOST_PAGES = 3;
-/** Directories come before what is in them. */
+/** Larger than 1, since directories come before their contents. */
 const PAGE_SIZE = 10;
 
 function createBlobService(credential: TokenCredential, cloud: Cloud): BlobService {
@@ -110,7 +110,7 @@ function createBlobService(credential: TokenCredential, cloud: Cloud): BlobServi
   };
 }
 
-/** Whether it is a blob under the key of the account: no directory, no blob under a scope or a key of its own. */
+/** Returns whether the account's key encrypts a blob. Directories, and blobs with another key, return false. */
 function isUnderAccountKey({ metadata, properties }: BlobItem): boolean {
   const { encryptionScope = ACCOUNT_KEY, customerProvidedKeySha256 } = properties;
   const isDirectory = metadata?.hdi_isfolder?.toLowerCase() === 'true';

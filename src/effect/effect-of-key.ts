@@ -6,20 +6,20 @@ import type { AccountEffect, KeyEffect } from './effect.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import { type EffectTimes, sumTimes } from './sum-times.ts';
 
-/** Deadline for reading what was recorded. Milliseconds. */
+/** Deadline for reading the record. Milliseconds. */
 const READING_MS = 3_000;
 
 interface Effect {
   readonly accounts: readonly AccountEffect[];
-  /** Of earlier changes; undefined: they cannot be read now. */
+  /** Times of earlier changes; undefined if the record is unreadable. */
   readonly times: EffectTimes | undefined;
   readonly warnings: string[];
 }
 
 /**
- * Whether the services of each dependent serve data since the last revocation or restore, as it was last followed.
+ * Returns the last probe results of each dependent after the last revocation or restore.
  *
- * @param revocation the open one, if any
+ * @param revocation the open revocation, if any
  */
 export async function readEffect(
   key: ManagedKey,
@@ -28,18 +28,18 @@ export async function readEffect(
 ): Promise<Effect> {
   let recorded: KeyEffect | undefined;
   try {
-    recorded = await withDeadline(READING_MS, 'It was not read', (signal) => effects.read(key, signal));
+    recorded = await withDeadline(READING_MS, 'The record was not read', (signal) => effects.read(key, signal));
   } catch (error) {
     const why = describe(describeFailure(error));
-    return { accounts: [], times: undefined, warnings: [`What was followed so far cannot be read (${why}).`] };
+    return { accounts: [], times: undefined, warnings: [`The app cannot read the probe results (${why}).`] };
   }
   const times = sumTimes(recorded?.times ?? []);
   if (!recorded || !isCurrent(recorded, revocation)) return { accounts: [], times, warnings: [] };
-  const incomplete = recorded.complete ? [] : ['Not every account that uses the key could be found and followed.'];
+  const incomplete = recorded.complete ? [] : ['The app could not find and probe every account that uses the key.'];
   return { accounts: recorded.accounts, times, warnings: incomplete };
 }
 
-/** Whether it is the effect of the key's last change; otherwise the accounts are about to be asked. */
+/** Returns whether the record is about the key's last change; otherwise the accounts' probes follow. */
 export function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean {
   if (!open) return change.expect === 'open';
   return change.expect === 'blocked' && Date.parse(change.since) === open.revokedOn.getTime();

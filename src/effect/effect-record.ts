@@ -5,7 +5,7 @@ import type { ProbeResult } from './probe.ts';
 
 const time = z.iso.datetime();
 const expect = z.enum(['blocked', 'open']);
-/** A record without it is of an earlier version, which asked file services alone. */
+/** Records of earlier versions lack the field: such versions probed only file services. */
 const service = z.enum(['file', 'blob']).default('file');
 
 const record = z.object({
@@ -39,7 +39,7 @@ const record = z.object({
     .optional(),
 });
 
-/** Undefined for what is not a record of ours: it is made anew by the next probe. */
+/** Undefined for an invalid record: the next probe writes a new record. */
 export const EFFECT: z.ZodType<KeyEffect | undefined> = record.optional().catch(undefined);
 
 interface ProbeRound {
@@ -53,7 +53,7 @@ export function isSameChange(current: KeyEffect | undefined, change: KeyChange):
   return current?.change.expect === change.expect && Date.parse(current.change.since) === Date.parse(change.since);
 }
 
-/** The record after a round. An answer older than the one on record changes nothing. */
+/** Returns the record after a round. A result that is older than the recorded result changes nothing. */
 export function recordRound(current: KeyEffect | undefined, round: ProbeRound): KeyEffect {
   const before = new Map((current?.accounts ?? []).map((effect) => [effectId(effect), effect]));
   const same = isSameChange(current, round.change);
@@ -87,7 +87,7 @@ function nextEffect(
   };
 }
 
-/** An unknown state does not revoke an observed effect; the opposite state does. */
+/** An unknown state keeps an observed effect; the opposite state clears it. */
 function secondsAfterChange(
   known: AccountEffect | undefined,
   state: AccountEffect['state'],
@@ -95,14 +95,14 @@ function secondsAfterChange(
   change: KeyChange,
 ): number | undefined {
   if (state !== change.expect) return state === 'unknown' ? known?.secondsAfterChange : undefined;
-  // Negative when it was so already before the key was changed.
+  // Negative if the state was reached before the change of the key.
   return known?.secondsAfterChange ?? Math.max(0, (Date.parse(since) - Date.parse(change.since)) / 1000);
 }
 
-/** Times that are kept of a key; of its last change it is all of them. Each takes some 250 bytes. */
+/** Maximum number of times of a key; the last change keeps all its times. Each time takes about 250 bytes. */
 const MOST_KEPT = 2_000;
 
-/** How long changes of the key took to show. There is one for each service of an account and each change. */
+/** Returns the times that changes of the key took to show: one for each service of an account and each change. */
 function keepTimes(
   before: KeyEffect | undefined,
   change: KeyChange,
@@ -116,7 +116,7 @@ function keepTimes(
   return [...earlier.slice(Math.max(0, earlier.length - MOST_KEPT + current.length)), ...current];
 }
 
-/** Undefined: what the account shows now says nothing of how long the change took. */
+/** Returns undefined if the account's state does not show how long the change took. */
 function timeOf(
   { account, service, state, why, checkedOn, secondsAfterChange: seconds }: AccountEffect,
   change: KeyChange,
@@ -125,7 +125,7 @@ function timeOf(
   if (seconds === undefined && state !== 'unknown' && state !== change.expect) {
     return { ...of, notWithin: Math.max(0, (Date.parse(checkedOn) - Date.parse(change.since)) / 1000) };
   }
-  // 0: it was so before the change. An account may also refuse for a reason of its own.
+  // 0: the state was reached before the change. An account may also reject requests for another reason.
   const isByChange = change.expect === 'open' || why === KEY_NOT_FOUND;
   return seconds && isByChange ? { ...of, seconds } : undefined;
 }

@@ -6,25 +6,25 @@ import type { Settings } from '../settings/settings.ts';
 import type { KeyEffect } from './effect.ts';
 import { EFFECT } from './effect-record.ts';
 
-/** For a record to be read or written, its content included. Milliseconds. */
+/** Deadline for a read or write of a record, including its content. Milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** Keeps, for each key, what the file services of its dependents were last seen to do. */
+/** Stores the last probe results of each key's dependents. */
 export interface EffectStore {
-  /** Undefined when nothing was recorded yet. Errors are the SDK's: read them with `describeFailure`. */
+  /** Returns undefined before the first record. Throws the SDK's errors, which `describeFailure` describes. */
   read(key: ManagedKey, signal?: AbortSignal): Promise<KeyEffect | undefined>;
   /**
-   * Replaces the record by what `change` makes of it. After a conflict `change` is called again with what the other writer
-   * wrote. Returns what is recorded in the end.
+   * Replaces the record with the result of `change`, and returns the stored record. After a conflict it calls `change`
+   * again with the other writer's record.
    */
   update(key: ManagedKey, change: (current: KeyEffect | undefined) => KeyEffect): Promise<KeyEffect>;
 }
 
-/** One JSON blob for each key, `effect/{vault}/{key}.json`, guarded by its ETag. */
+/** Stores a JSON blob for each key, `effect/{vault}/{key}.json`, with conditional writes by ETag. */
 export function createEffectStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): EffectStore {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const effects = blobDocuments(container, EFFECT, TIMEOUT_MS);
-  // Key names compare without letter case, blob names with it.
+  // Key names are case-insensitive, blob names are case-sensitive.
   const nameOf = ({ vault, name }: ManagedKey): string => `effect/${vault.name}/${name.toLowerCase()}.json`;
   return {
     read: async (key, signal) => (await effects.read(nameOf(key), signal))?.value,

@@ -1,27 +1,27 @@
-/** A service of a storage account whose data is asked for. */
+/** A service of a storage account that the probe calls. */
 export type DataService = 'file' | 'blob';
 export const SERVICE_WORDS = {
   file: {
     data: 'files',
     place: 'share',
     places: 'file shares',
-    /** Of an account that has no place with anything in it. */
-    nothing: 'It has no file share that could be listed.',
-    /** The role that the app lacks where it may not list. */
+    /** Result for an account without a share or container that contains data. */
+    nothing: 'The account has no file share to list.',
+    /** The role that the app needs to list data. */
     role: 'Storage File Data Privileged Reader',
   },
   blob: {
     data: 'blobs',
     place: 'container',
     places: 'blob containers',
-    nothing: 'It has no blob that it could be seen by.',
+    nothing: 'The account has no blob that its own key encrypts.',
     role: 'CMK Autopilot blob lister',
   },
 } as const;
 
-/** What a service of an account shows: its data cannot be read, can be read, or that is unknown. */
+/** State of an account's service: requests for data fail, succeed, or have no clear result. */
 export type EffectState = 'blocked' | 'open' | 'unknown';
-/** What a revocation (`blocked`) or a restore (`open`) is meant to bring about. */
+/** The expected effect of a revocation (`blocked`) or a restore (`open`). */
 export type ExpectedEffect = Exclude<EffectState, 'unknown'>;
 
 export interface KeyChange {
@@ -30,45 +30,45 @@ export interface KeyChange {
   readonly since: string;
 }
 
-/** What one service of an account was last seen to do. */
+/** Last probe result of one service of an account. */
 export interface AccountEffect {
   /** ARM id. */
   readonly account: string;
   readonly service: DataService;
-  /** The share, or the blob container, that is asked; undefined when there is none, so that nothing can be shown. */
+  /** The probed share or blob container; undefined if the account has none, so that the effect cannot show. */
   readonly share?: string | undefined;
   readonly container?: string | undefined;
   readonly state: EffectState;
-  /** When this state was first seen (ISO 8601). */
+  /** First probe with this state (ISO 8601). */
   readonly since: string;
-  /** When it was last asked (ISO 8601). */
+  /** Last probe (ISO 8601). */
   readonly checkedOn: string;
-  /** Seconds from the change to the first sight of the effect that is expected; undefined while it is not seen. */
+  /** Seconds from the change to the first probe with the expected effect; undefined before that probe. */
   readonly secondsAfterChange?: number | undefined;
-  /** Why it is `unknown`, or Azure's code for `blocked`. */
+  /** Reason for `unknown`, or Azure's error code for `blocked`. */
   readonly why?: string | undefined;
 }
 
-/** How long one change of the key took to show in one service of an account. */
+/** Time until one change of the key showed in one service of an account. */
 export interface EffectTime {
   /** ARM id. */
   readonly account: string;
   readonly service: DataService;
   readonly expect: ExpectedEffect;
-  /** When the change was made (ISO 8601). */
+  /** Time of the change (ISO 8601). */
   readonly since: string;
-  /** Seconds to the first sight of the effect; undefined: it was not seen. */
+  /** Seconds to the first probe with the effect; undefined if no probe showed it. */
   readonly seconds?: number | undefined;
-  /** Seconds to the last sight of the contrary, while the effect was not seen. */
+  /** Seconds to the last probe with the opposite state, before any probe showed the effect. */
   readonly notWithin?: number | undefined;
 }
 
-/** What is asked of an account, so that it can be found again in a record. */
+/** Id of an account's service in a record. */
 export function effectId({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
   return `${service} ${account.toLowerCase()}`;
 }
 
-/** The result that counts of two services of an account: one that refuses is enough. */
+/** Chooses between the results of an account's two services: a blocked service decides. */
 export function moreTelling(one: AccountEffect | undefined, other: AccountEffect): AccountEffect {
   const order = ['unknown', 'open', 'blocked'];
   return one && order.indexOf(one.state) >= order.indexOf(other.state) ? one : other;
@@ -78,14 +78,14 @@ export function probedPlace({ share, container }: Pick<AccountEffect, 'share' | 
   return share ?? container;
 }
 
-/** What is known of the effect of the last change of a key, account by account. */
+/** The effect of a key's last change, by account. */
 export interface KeyEffect {
   /** Key identifier without a version. */
   readonly key: string;
   readonly change: KeyChange;
-  /** False if not every subscription could be searched for accounts: the next probe searches again. */
+  /** False if the search missed accounts or subscriptions: the next probe searches again. */
   readonly complete: boolean;
   readonly accounts: readonly AccountEffect[];
-  /** Of this change and of earlier ones, in their order; undefined in a record of an older version. */
+  /** Times of this change and earlier changes, in order; undefined in a record of an older version. */
   readonly times?: readonly EffectTime[] | undefined;
 }

@@ -14,16 +14,16 @@ import type { Settings } from '../settings/settings.ts';
 import { type DataService, effectId, SERVICE_WORDS } from './effect.ts';
 import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
 
-/** Most containers of an account that are probed. */
+/** Maximum number of probed containers of an account. */
 const MOST_CONTAINERS = 5;
 
 interface ProbeTargets {
   readonly targets: readonly ProbeTarget[];
-  /** False when something could not be listed in the time there was. */
+  /** False if a list failed or exceeded the deadline. */
   readonly complete: boolean;
 }
 
-/** Where the shares and containers of an account are listed. */
+/** Services that list the shares and containers of an account. */
 export interface PlaceLists {
   readonly settings: Pick<Settings, 'probeBlobs'>;
   readonly shares: FileShares;
@@ -31,8 +31,8 @@ export interface PlaceLists {
 }
 
 /**
- * The probes of one account: its file service and, with `CMK_PROBE_BLOBS`, its blob service. Each is a promise of its own, so
- * that a hanging list does not delay the other. No promise rejects.
+ * Returns the probe targets of one account: its file service and, with `CMK_PROBE_BLOBS`, its blob service. Each has
+ * its own promise, so that a slow list does not delay the other. No promise rejects.
  */
 export function targetsOfAccount(
   account: ResourceId,
@@ -55,7 +55,7 @@ export function targetsOfAccount(
   return [target(account, 'file', file), ...(settings.probeBlobs ? [target(account, 'blob', blob)] : [])];
 }
 
-/** Nothing is missed of an account that was found to keep no blobs. */
+/** Removes blob services without containers, unless their list failed or an earlier probe recorded them. */
 export function withoutEmpty(targets: readonly ProbeTarget[]): readonly ProbeTarget[] {
   return targets.filter(
     ({ service, places, why, isKnown }) => service === 'file' || places.length > 0 || why !== undefined || isKnown,
@@ -71,17 +71,17 @@ async function target(
     return { account: id, service, places: await list() };
   } catch (error) {
     const failure = describeFailure(error);
-    // A premium account for files has no blobs, and the other way round.
+    // A premium file account has no blobs, and a premium blob account has no file shares.
     if (/NotSupported/i.test(failure.code)) return { account: id, service, places: [] };
-    const why = `Its ${SERVICE_WORDS[service].places} cannot be listed: ${describe(failure)}`;
+    const why = `The app cannot list its ${SERVICE_WORDS[service].places}: ${describe(failure)}`;
     return { account: id, service, places: [], why };
   }
 }
 
 /**
- * The accounts that use a key themselves, each with what to ask. Accounts that use it by encryption scopes alone are left
- * out: neither their file service nor a container under the key of the account shows anything. A blob service without a
- * container is among them, see {@link withoutEmpty}. Never throws; gives up after `ms`.
+ * Finds the probe targets of accounts that use a key directly. Accounts that use it only by encryption scopes are
+ * excluded: neither their file service nor their containers show its state. The result includes blob services without
+ * a container, see {@link withoutEmpty}. Never throws; stops after `ms`.
  */
 export async function findProbeTargets(
   key: ManagedKey,
@@ -98,7 +98,7 @@ export async function findProbeTargets(
   let missed = 0;
 
   const addTargets = async (account: ResourceId, signal: AbortSignal): Promise<void> => {
-    // Not thrown: a rejection would be unhandled while the list goes on.
+    // Returns instead of throwing: a rejection would be unhandled during the list.
     if (signal.aborted) return;
     const add = async (finding: Promise<ProbeTarget>): Promise<void> => {
       const one = await finding;
@@ -126,15 +126,15 @@ export async function findProbeTargets(
     await Promise.all(adding);
   };
 
-  // Also where not even the subscriptions could be listed.
-  const complete = await withDeadline(ms, 'They were not found', find).then(
+  // Also false if the list of subscriptions failed.
+  const complete = await withDeadline(ms, 'The accounts were not found', find).then(
     () => true,
     () => false,
   );
   return { targets: [...targets.values()], complete: complete && missed === 0 };
 }
 
-/** The share to ask: the first one over SMB, as listing NFS shares over REST is not possible everywhere. */
+/** Chooses the first SMB share, since not every NFS share allows lists over REST. */
 export function chooseShare(shares: readonly FileShare[]): string | undefined {
   const byName = [...shares].sort((a, b) => (a.name < b.name ? -1 : 1));
   return (byName.find(({ protocol }) => protocol === 'SMB') ?? byName[0])?.name;
@@ -142,7 +142,7 @@ export function chooseShare(shares: readonly FileShare[]): string | undefined {
 
 const ASKING_MS = 30_000;
 
-/** Asks the services of canaries whether they serve; one without a result (no share, no answer) is logged, and holds up nothing. */
+/** Probes the canaries' services. Logs canaries without a result (no share, no answer), which delay nothing. */
 export function canaryProbe(
   services: PlaceLists & DataServices & { readonly now: () => Date },
 ): ControllerPorts['probe'] {

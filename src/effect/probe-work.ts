@@ -29,10 +29,10 @@ import { type DataServices, type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets, type PlaceLists, withoutEmpty } from './probe-targets.ts';
 import { sumTimes } from './sum-times.ts';
 
-/** Time for finding the accounts, and for asking them, in one round. Milliseconds. */
+/** Deadlines for finding the accounts and for probing them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
 const ASKING_MS = 60_000;
-/** Accounts that a log record names; it has the number of all. */
+/** Maximum number of accounts that a log record names; the counts include all accounts. */
 const MAX_NAMED = 100;
 
 type ProbeServices = PlaceLists &
@@ -47,15 +47,15 @@ type ProbeServices = PlaceLists &
   };
 
 /**
- * One round: asks the services of every account that uses the key, records what it shows, and puts the message back
- * until all show what is expected, or the time for it is over. It can be killed and run again at any point. What is expected,
- * and since when, is what the key shows of its last revocation or restore: the message only says which key.
+ * Runs one round: probes the services of every account that uses the key, records the results, and requeues the
+ * message. Rounds end after all accounts show the expected effect, or after the waiting time. A round is safe to
+ * repeat. The key's tags decide the expected effect and its start: the message only names the key.
  */
 export async function probeKey(work: ProbeWork, services: ProbeServices, log: Log): Promise<Outcome> {
   const { settings, keys, effects, now } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  // Before the key: a round that writes the record from now on has read a key that is no older than the one read here.
+  // Read before the key: any round that writes the record later has read a newer state of the key.
   const read = await effects.read(key).then(
     (before) => ({ before }),
     (error: unknown) => ({ error }),
@@ -75,14 +75,14 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
 }
 
 /**
- * The last change of a key by its tags, and what its accounts should show since: blocked by its open revocation, or open by
- * the restore of the last one. Undefined: the key was never revoked.
+ * Returns the last change of a key from its tags, with its expected effect: `blocked` by an open revocation, or `open`
+ * after a restore. Undefined if the key was never revoked.
  */
 function changeShown(versions: readonly KeyVersion[], now: Date): KeyChange | undefined {
   const { open, restored } = readRevocation(versions, now);
   if (open) return { expect: 'blocked', since: open.revokedOn.toISOString() };
   if (!restored) return undefined;
-  // By Key Vault's clock, which may be behind that of the instance that revoked.
+  // By Key Vault's clock, which may be behind the revoking instance's clock.
   const sinceMs = Math.max(closedOn(versions, restored, now).getTime(), restored.revokedOn.getTime() + 1);
   return { expect: 'open', since: new Date(sinceMs).toISOString() };
 }
@@ -114,13 +114,13 @@ async function followChange(
     const after = await effects.update(key, (current) => {
       const isOurs = !current || isSameChange(current, change);
       const isUnchanged = before !== undefined && isSameChange(current, before.change);
-      // Else another round, which read the key later, has stored a newer change: that record stays.
+      // Otherwise a later round has stored a newer change, whose record remains.
       return isOurs || isUnchanged ? recordRound(current, round) : current;
     });
     if (!isSameChange(after, change)) return superseded(about, log);
 
     for (const effect of newlySeen(before, after)) {
-      const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the key was changed.`;
+      const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the change of the key.`;
       const { account, service, state, secondsAfterChange: seconds } = effect;
       log({ level: 'info', reason: 'EffectSeen', message, account, service, state, seconds, ...about });
     }
@@ -138,18 +138,18 @@ async function followChange(
 }
 
 /**
- * The app's own storage is in trouble. What bounds the probing is time, not a number of tries: a poison queue is no place
- * for a probe that means nothing half an hour later.
+ * Handles an error of the app's own storage. A time limit ends the probes, not a number of attempts: a probe message in
+ * a poison queue would be useless after half an hour.
  */
 function afterTrouble(detail: string, change: KeyChange, now: Date, about: object, log: Log): Outcome {
   if (!isOver(change, now))
     return { outcome: 'retry', reason: 'ServiceUnavailable', detail, counts: false, delaySeconds: 15 };
-  const message = `Whether the accounts are ${change.expect} could not be recorded: ${detail}`;
+  const message = `The app failed to record whether the accounts are ${change.expect}: ${detail}`;
   log({ level: 'error', reason: 'EffectNotSeen', message, ...about });
   return DONE;
 }
 
-/** The accounts on record, if all were found for this change; else they are searched for, and none on record is lost. */
+/** Returns the recorded accounts if complete; otherwise searches for more, and keeps all recorded accounts. */
 async function targetsOf(
   key: ManagedKey,
   before: KeyEffect | undefined,
@@ -184,21 +184,21 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
   const silent = effect.accounts.filter(isSilent);
   const total = effect.accounts.length;
   const counts = { accounts: total, pending: pending.length, silent: silent.length };
-  const cannot = silent.length > 0 ? ` ${silent.length} cannot show it: ${names(silent)}.` : '';
-  // How long this and earlier changes took: the workbook shows the last ones of each key.
+  const cannot = silent.length > 0 ? ` ${silent.length} cannot show the effect: ${names(silent)}.` : '';
+  // Durations of this change and earlier changes: the workbook shows the last durations of each key.
   const timesOf = (of: DataService) =>
     sumTimes(effect.times ?? []).find(({ expect, service }) => service === of && expect === effect.change.expect);
   const [times, blobTimes] = [timesOf('file'), timesOf('blob')];
   if (next === 'done') {
     const seen = total - silent.length;
-    const message = `${seen} of ${total} are seen to be ${effect.change.expect}.${cannot}`;
-    // That nothing could be seen is no error: the app need not have the role.
+    const message = `${seen} of ${total} accounts are ${effect.change.expect}.${cannot}`;
+    // A round without results is no error: the app may lack the role on purpose.
     const reason = seen === 0 && total > 0 ? 'EffectNotSeen' : 'EffectSeen';
     log({ level: 'info', reason, message, ...counts, times, blobTimes, ...about });
     return;
   }
-  const unlisted = effect.complete ? '' : ' Not every account could be found.';
-  const message = `${pending.length} of ${total} are not seen to be ${effect.change.expect}: ${names(pending)}.${unlisted}${cannot}`;
+  const unlisted = effect.complete ? '' : ' The app could not find every account.';
+  const message = `${pending.length} of ${total} accounts are not ${effect.change.expect}: ${names(pending)}.${unlisted}${cannot}`;
   if (next === 'again') log({ level: 'info', reason: 'EffectNotShown', message, ...counts, ...about });
   else log({ level: 'error', reason: 'EffectNotSeen', message, ...counts, times, blobTimes, ...about });
 }

@@ -7,18 +7,18 @@ import { type Seen, seen } from './classify-answer.ts';
 import type { BlobService, FileService } from './data-services-client.ts';
 import { type DataService, SERVICE_WORDS } from './effect.ts';
 
-/** File services that are asked at the same time, and blob services: one that hangs takes no turn from the other sort. */
+/** Concurrent probes of each service type: slow file services do not delay blob services. */
 const CONCURRENCY = 16;
 
-/** A service of an account, and what of it is asked. */
+/** A service of an account, with the shares or containers to probe. */
 export interface ProbeTarget {
   /** ARM id. */
   readonly account: string;
   readonly service: DataService;
-  /** Shares or containers, of which the first one with data is asked. None: there is none that could be listed. */
+  /** Shares or containers; the probe uses the first with data. Empty if no list returned any. */
   readonly places: readonly string[];
   readonly why?: string;
-  /** The place is the one that was asked before: where it has no data, others are searched for. */
+  /** The place comes from an earlier probe: if it has no data, the next round searches for others. */
   readonly isKnown?: boolean;
 }
 
@@ -36,8 +36,8 @@ export interface DataServices {
 }
 
 /**
- * Asks the service of every target. Never throws; what is not answered when `ms` are up is `unknown`. The results
- * are in the order of the targets.
+ * Probes the service of every target. Never throws; a probe without an answer after `ms` is `unknown`. Returns the
+ * results in the order of the targets.
  */
 export async function probe(
   targets: readonly ProbeTarget[],
@@ -81,7 +81,7 @@ async function ask(
   for (const place of places) {
     try {
       if (service === 'file') await fileService.listRoot(name, place, signal);
-      // Of no blob nothing had to be decrypted: that such a list is served proves nothing.
+      // A list without a blob under the account's key needs no decryption, so its success proves nothing.
       else if (!(await blobService.listFirst(name, place, signal))) continue;
       return { place, seen: seen(undefined, service) };
     } catch (error) {

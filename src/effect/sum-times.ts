@@ -5,34 +5,34 @@ import type { EffectTime } from './effect.ts';
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative();
 
-/** How long changes of a key took to show, as answers have it. */
+/** Durations until changes of a key showed, in API answers. */
 export const EFFECT_TIMES = z
   .array(
     z.object({
       expect: z
         .enum(['blocked', 'open'])
-        .describe('`blocked`: from a revocation until data was refused. `open`: from a restore until it was served.'),
-      service: z
-        .enum(['file', 'blob'])
-        .describe('Whose data was asked for: that of Azure Files, or of Azure Blob Storage.'),
-      measured: count.describe('Times that were measured: one for each account and change.'),
+        .describe(
+          '`blocked`: from a revocation until requests for data failed. `open`: from a restore until they succeeded.',
+        ),
+      service: z.enum(['file', 'blob']).describe('The probed service: Azure Files or Azure Blob Storage.'),
+      measured: count.describe('Number of measured times: one for each account and change.'),
       notSeen: count.describe(
-        'Accounts and changes that were followed, and did not show it by then. They are in the percentiles as that: as longer than they were followed.',
+        'Number of accounts and changes without the effect at the last probe. The percentiles count them as longer than the probed time.',
       ),
-      accounts: count.describe('Accounts that both are from.'),
-      changes: count.describe('Revocations or restores that both are from.'),
-      p50Seconds: seconds
+      accounts: count.describe('Number of accounts in both counts.'),
+      changes: count.describe('Number of revocations or restores in both counts.'),
+      p50Seconds: seconds.optional().describe('Median of the times. Absent: fewer than half showed the effect.'),
+      p95Seconds: seconds
         .optional()
-        .describe('Half showed it within so long. Absent: not so many were seen to show it at all.'),
-      p95Seconds: seconds.optional().describe('The same of 95 in 100.'),
-      longestSeconds: seconds.optional().describe('The longest that was measured.'),
-      followedSeconds: seconds.optional().describe('For how long the one that was not seen was followed, the longest.'),
-      since: z.iso.datetime().describe('When the earliest of these changes was made.'),
-      until: z.iso.datetime().describe('The latest of them.'),
+        .describe('95th percentile of the times. Absent: fewer than 95 % showed the effect.'),
+      longestSeconds: seconds.optional().describe('Longest measured time.'),
+      followedSeconds: seconds.optional().describe('Longest probed time without the effect.'),
+      since: z.iso.datetime().describe('Time of the earliest of these changes.'),
+      until: z.iso.datetime().describe('Time of the latest of these changes.'),
     }),
   )
   .describe(
-    "How long earlier changes of this key took to show, from the last write in Key Vault to the first probe that saw it: the app's own measurements, as Azure promises no time. Empty: none yet. Absent: they cannot be read now.",
+    "Time from the last write in Key Vault until the first probe showed the change, for earlier changes of this key. These are the app's own measurements: Azure guarantees no time. Empty: no measurements yet. Absent: the app cannot read them.",
   );
 
 export type EffectTimes = z.output<typeof EFFECT_TIMES>;

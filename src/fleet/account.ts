@@ -1,9 +1,9 @@
 import type { ResourceId } from '../azure/resource-id.ts';
 
-/** The key that an account is encrypted with, as Storage writes it. */
+/** The key that encrypts an account, as Azure Storage returns it. */
 export interface KeyProperties {
   readonly keyName?: string;
-  /** Absent and "": automatic. */
+  /** Absent and "" both mean automatic updates. */
   readonly keyVersion?: string;
   readonly keyVaultUri?: string;
   /** Identifier of the version in use; Storage sets it. */
@@ -12,7 +12,7 @@ export interface KeyProperties {
   readonly lastKeyRotationTimestamp?: Date;
 }
 
-/** An account's encryption settings, as Storage writes them; a PATCH sends them all back. */
+/** An account's encryption settings, as Azure Storage returns them; a PATCH sends all of them. */
 export interface AccountEncryption {
   /** `Microsoft.Storage` or `Microsoft.Keyvault`, in any letter case. */
   readonly keySource?: string;
@@ -22,7 +22,7 @@ export interface AccountEncryption {
     readonly encryptionFederatedIdentityClientId?: string;
   };
   readonly requireInfrastructureEncryption?: boolean;
-  /** A queue or table service that is not here has a key of its own, as one with the `keyType` `Service` does. */
+  /** A queue or table service that is absent here has its own key, as with `keyType` `Service`. */
   readonly services?: {
     readonly [Service in 'blob' | 'file' | 'queue' | 'table']?: {
       readonly enabled?: boolean;
@@ -31,29 +31,29 @@ export interface AccountEncryption {
   };
 }
 
-/** A storage account as far as its encryption goes; it is its own ARM id, parsed. */
+/** A storage account's encryption settings, with its parsed ARM id. */
 export interface Account extends ResourceId {
-  /** Region, as ARM writes it (`westeurope`). */
+  /** Region name in ARM's format (`westeurope`). */
   readonly location: string;
   readonly tags: Readonly<Record<string, string>>;
   /** ARM ids of the user-assigned identities attached to the account. */
   readonly userAssignedIdentities: readonly string[];
-  /** Principal ids of the user-assigned identities, by ARM id in lower case, as far as ARM shows them. */
+  /** Principal ids that ARM returns for the user-assigned identities, by ARM id in lower case. */
   readonly principalIds: Readonly<Record<string, string>>;
-  /** Principal id of the system-assigned identity, if it has one. */
+  /** Principal id of the system-assigned identity; undefined if the account has none. */
   readonly systemPrincipalId: string | undefined;
-  /** `blob`, `file`, `queue`, `table`, `dfs`, `web`: the services that it has endpoints of; absent: Azure does not show them. */
+  /** Services with an endpoint: `blob`, `file`, `queue`, `table`, `dfs`, `web`; absent if Azure omits the list. */
   readonly endpoints?: readonly string[];
-  /** The encryption object exactly as read: a change writes it back whole, altered in the key fields alone. */
+  /** The encryption object as Azure returned it. A PATCH sends all of it and changes only the key fields. */
   readonly encryption: AccountEncryption;
 }
 
-/** Services that may have a key of their own; which key is fixed when the account is created. */
+/** Services that can have their own key; Azure fixes the choice when it creates the account. */
 export type OwnKeyService = 'queue' | 'table';
 
 /**
- * The services of an account that are under a key of their own, by Microsoft, and not under the account's: a revocation
- * leaves their data readable ("Create an account that supports customer-managed keys for tables and queues").
+ * Returns the services of an account that Microsoft-managed keys encrypt. A revocation does not block access to
+ * their data ("Create an account that supports customer-managed keys for tables and queues").
  */
 export function ownKeyServices({ endpoints = [], encryption }: Account): OwnKeyService[] {
   return (['queue', 'table'] as const).filter(
@@ -61,14 +61,14 @@ export function ownKeyServices({ endpoints = [], encryption }: Account): OwnKeyS
   );
 }
 
-/** An encryption scope on a key of Microsoft. */
+/** An encryption scope with a Microsoft-managed key. */
 export interface PlatformScope {
   readonly name: string;
   readonly enabled: boolean;
   readonly keyUri: undefined;
 }
 
-/** An encryption scope that uses a key of Key Vault. */
+/** An encryption scope with a customer-managed key in Key Vault. */
 export interface Scope {
   readonly name: string;
   readonly enabled: boolean;
@@ -76,8 +76,8 @@ export interface Scope {
   readonly keyUri: string;
   /** Identifier of the version in use. */
   readonly currentKeyId: string | undefined;
-  /** When its key was last wrapped with a new version; Storage does not say so of one that is pinned. */
+  /** When Storage last wrapped its key with a new version; Storage omits this for a pinned scope. */
   readonly rotatedOn?: Date | undefined;
-  /** When anything of it was changed last, its state included. */
+  /** When any property of the scope last changed, including its state. */
   readonly changedOn?: Date | undefined;
 }

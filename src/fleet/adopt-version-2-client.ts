@@ -22,29 +22,29 @@ import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
 import type { PassState } from './worker-ports.ts';
 
-// Moves that version 2 had begun: nothing else has a record of them. It can be deleted after one release, with test/upgrade.
+// Reads in-flight moves from version 2's leases. Delete this file and test/upgrade after one release.
 
-/** Version 2 has recorded or reported an older move itself. A subscription is listed once a day. */
+/** Version 2 recorded or reported every older move: it listed each subscription once a day. Milliseconds. */
 const LONGEST_MS = 2 * DAY_MS;
 const READ_MS = 30_000;
 
 const key = z.string().refine((id) => parseKeyIdentifier(id) !== undefined);
-/** A move in a lease `account/<subscription>/<name>` of version 2, stored right before its PATCH. */
+/** A move in a lease `account/<subscription>/<name>` of version 2, which stored it right before its PATCH. */
 const MOVE = z.object({
-  /** Of its audit record. */
+  /** Id of the move's audit record. */
   id: z.string().max(100),
   account: z.string().refine((id) => parseStorageAccountId(id) !== undefined),
   scope: z.string().max(100).optional(),
-  /** Identifiers without a version; `toKey`: of the key that a re-key moves it to. */
+  /** Key identifiers without a version. `toKey` is a re-key's target key. */
   key,
   toKey: key.optional(),
   rekey: z.string().max(100).optional(),
   mode: z.enum(['pinned', 'automatic']),
-  /** Versions. */
+  /** Key versions. */
   from: z.string().max(64).optional(),
   to: z.string().max(64),
   at: z.iso.datetime(),
-  /** Version 2 knew how it had ended, and could not record it. */
+  /** Version 2 read the result but failed to record it. */
   done: z.object({ to: z.string().max(64).optional() }).optional(),
 });
 type OldMove = z.output<typeof MOVE>;
@@ -58,13 +58,13 @@ interface AdoptPorts {
   readonly now: () => Date;
 }
 
-/** The leases of version 3. The first holder of a subscription's lease finds in it what version 2 had begun to move there. */
+/** Leases of version 3. A subscription's first holder adopts the in-flight moves of version 2 into its lease. */
 export function adoptingLeases(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   ports: AdoptPorts,
 ): Leases {
-  // Version 2 had one account for everything.
+  // Version 2 used one storage account for all zones.
   const container = controlContainer(settings, credential, LEASE_CONTAINER);
   const journals = async (subscription: string): Promise<string[]> => {
     const names: string[] = [];
@@ -89,7 +89,7 @@ export function adoptingLeases(
       const [, subscription] = /^subscription\/(.+)$/.exec(name) ?? [];
       if (!lease || subscription === undefined || lease.state !== undefined) return lease;
       try {
-        // The right on the container may be gone with the container.
+        // An operator may have deleted the container and its role assignment.
         const names = (await unless('forbidden', () => unlessMissing(() => journals(subscription)))) ?? [];
         const moves = await pMap(names, movesIn, { concurrency: CONCURRENCY });
         await adoptMoves(moves.flat(), lease, ports);
@@ -103,10 +103,10 @@ export function adoptingLeases(
 }
 
 /**
- * Records what has moved, under the id that version 2 would have recorded it by: readers show one record. The rest is left in
- * the lease as if a worker of version 3 had announced it and died: its PATCH may still land, and is verified two minutes later.
+ * Records completed moves under version 2's ids, so that readers show one record for each. The lease stores the others
+ * as in-flight writes of a dead worker: a PATCH may still take effect, and a worker verifies it after two minutes.
  *
- * @throws where a move cannot be recorded: the next pass begins here again
+ * @throws if the audit trail rejects a move's record: the next pass adopts all moves again
  */
 async function adoptMoves(moves: readonly OldMove[], lease: Lease, ports: AdoptPorts): Promise<void> {
   if (moves.length === 0) return;
@@ -118,7 +118,7 @@ async function adoptMoves(moves: readonly OldMove[], lease: Lease, ports: AdoptP
   await lease.save({ pass, unclean: 0, usage: {} } satisfies PassState);
 }
 
-/** @returns the move if it may still take effect */
+/** Returns the move if its PATCH may still take effect. */
 async function adoptMove(move: OldMove, { accounts, rows, audit, now }: AdoptPorts): Promise<readonly OldMove[]> {
   const { id, account, scope, key, toKey = key, rekey, mode, from, to, at, done } = move;
   const use = { account, ...(scope === undefined ? {} : { scope }) };
@@ -132,7 +132,7 @@ async function adoptMove(move: OldMove, { accounts, rows, audit, now }: AdoptPor
   const target = versionId(toKey, done?.to ?? to);
   const read = done ? undefined : await readUse(accountId(account), before, { accounts, now }).catch(() => undefined);
   if (!done && (!read?.use || usedVersionId(read.use) !== target)) {
-    // So that it is known for a move once it lands.
+    // A later pass needs the row to detect that the move took effect.
     await rows.put([before]);
     return [move];
   }

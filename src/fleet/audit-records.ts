@@ -11,9 +11,9 @@ import type { Move } from './reconcile-use.ts';
 import type { RolloutNews } from './rollout-row.ts';
 
 /**
- * Appends a record of each move to the audit trail. Never throws.
+ * Appends an audit record for each move. Never throws.
  *
- * @returns ids of the moves that are in the trail by then
+ * @returns ids of the moves that the trail has recorded
  */
 export async function recordMoves(
   moves: readonly { readonly move: Move; readonly cause: Cause }[],
@@ -31,7 +31,7 @@ export async function recordMoves(
         key,
         ...(reason === 'Rekeyed' ? { toKey: to.slice(0, to.lastIndexOf('/')), rekey } : {}),
         ...{ from, to, mode, cause },
-        // The move is attributed by rows of the work zone: a record by the PATCH's own answer is stronger evidence.
+        // Rows of the work zone attribute the move. A record from the PATCH's own answer is stronger evidence.
         ...(provenBy ? { provenBy, foundIn: FLEET_TABLE } : {}),
       },
     };
@@ -40,7 +40,7 @@ export async function recordMoves(
   return new Set(written);
 }
 
-/** Appends a rollout's news to the audit trail, and logs it for the alerts. Never throws: the trail retries by itself. */
+/** Appends a rollout's event to the audit trail and logs it for alerts. Never throws: the trail retries. */
 export async function recordRollout(
   news: RolloutNews,
   key: ManagedKey,
@@ -56,7 +56,7 @@ export async function recordRollout(
     ...{ key: key.id, version, progressOn, moved, waiting, failed, left, stage: row.stage },
     startedOn: new Date(startedMs).toISOString(),
   };
-  const why = unwell ? `These do not serve: ${unwell}.` : undefined;
+  const why = unwell ? `Canaries that failed the probe: ${unwell}.` : undefined;
   const numbers = `${moved} moved, ${waiting} waiting, ${failed} failed, ${left} left to Storage.`;
   const seconds = { seconds: (Date.parse(progressOn) - startedMs) / 1000 };
   log({

@@ -36,20 +36,20 @@ import { VersionLists } from './version-lists.ts';
 import { createWorkItems, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { FleetQueue, FleetWork, KeyPorts, KeyQueue, WorkerPorts } from './worker-ports.ts';
 
-/** A worker ends itself in time for the host. Milliseconds. */
+/** Time limit of a pass, below the host's limit. Milliseconds. */
 const PASS_MS = 4 * 60_000;
-/** Event Grid waits 30 s: no call is begun later than this, and no PATCH is waited for longer than that. Milliseconds. */
+/** Event Grid's timeout is 30 s. Calls start before the first limit, PATCHes end before the second. Milliseconds. */
 const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
-/** Progress of a key is decided on so often at most, and in so many times the duration of the last decision. Milliseconds. */
+/** Shortest interval between decisions on a key, and its factor of the last decision's duration. Milliseconds. */
 const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
-/** Event Grid may be faster than Key Vault's list: the key is reconciled again after so long. Milliseconds. */
+/** Event Grid may be faster than Key Vault's list. Delays before the key is reconciled again. Milliseconds. */
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
-/** A sweep adds nothing to a queue that is so many times as long as what it would send. */
+/** A sweep sends nothing if the queue is longer than this multiple of its messages. */
 const LONG_QUEUE = 2;
-/** Passes of one instance at a time: each takes memory, and with 240 the app's own storage answers none within its deadlines. */
+/** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
 const MOST_PASSES = 24;
 
-/** What the controller is made of. */
+/** Services that the controller calls. */
 export interface ControllerPorts {
   readonly settings: Settings;
   readonly items: WorkItems;
@@ -57,27 +57,27 @@ export interface ControllerPorts {
   readonly fleet: FleetIndex;
   readonly moved: MovedUses;
   readonly inSight: KeyPorts['inSight'];
-  /** Ids of the managed subscriptions. Errors are the SDK's. */
+  /** Returns the ids of the managed subscriptions. Throws the SDK's errors. */
   readonly subscriptions: () => Promise<readonly string[]>;
   readonly rollouts: RolloutStore;
   readonly orders: OrdersStore;
   readonly queue: WorkQueue & QueueLengths;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
-  /** A list of the versions at each call. */
+  /** Lists the versions at each call. */
   readonly keys: Keys;
   readonly audit: RecordAudit;
   readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<KeyPorts['probe']>;
-  /** The time of the app's storage account. */
+  /** Returns the time of the app's storage account. */
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
 /**
- * Where events, messages and timers come in. One for each instance.
+ * Handles events, messages and timers. Each instance has one controller.
  *
- * From the event to the PATCH: `reconcileKey` puts work items → `reconcileSubscription` takes the lease → `Pass` reads the items
- * and gates each use → `reconcileUse` reads it, plans (`planKeyUse`), and writes it → `PassResults` records it.
+ * From the event to the PATCH: `reconcileKey` puts work items. `reconcileSubscription` acquires the lease. `Pass` reads
+ * items and gates each use. `reconcileUse` reads, plans (`planKeyUse`) and writes the use. `PassResults` records it.
  */
 export class Controller {
   readonly #services: ControllerPorts;
@@ -86,7 +86,7 @@ export class Controller {
   readonly #versions: VersionLists;
   readonly #queues: FleetQueue & KeyQueue;
   readonly #passes = pLimit(MOST_PASSES);
-  /** By key: when its progress may be decided on again, by `performance.now()`, and whether a message asks for it then. */
+  /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
   readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
 
   constructor(services: ControllerPorts) {
@@ -96,7 +96,7 @@ export class Controller {
     this.#queues = createQueues(services);
   }
 
-  /** Has the subscriptions listed that the index lacks, so that the users of a key are known before its first event. */
+  /** Requests lists of subscriptions that the index lacks, so that it includes a key's users before the first event. */
   async buildIndex(): Promise<void> {
     const { subscriptions, now } = this.#services;
     const cause = { by: 'start', ref: '', since: now().toISOString() };
@@ -111,7 +111,7 @@ export class Controller {
     if (failures.length > 1) throw failures[0];
   };
 
-  /** The same for some keys; `all`: for those that have work to do, as what waits for the end of a pause has. */
+  /** Requests some keys. `all` requests every key with a work item, such as a key whose pause ended. */
   readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
     const all = new Set(keys === 'all' ? [] : keys);
     if (keys === 'all') {
@@ -121,17 +121,17 @@ export class Controller {
   };
 
   /**
-   * Reconciles a key and its first subscriptions in place, and messages the rest.
+   * Reconciles a key and its first subscriptions, and sends messages for the others.
    *
-   * @param version that the event is about
-   * @throws the SDK's errors: the work item stays, and Event Grid sends the event again
+   * @param version the event's key version
+   * @throws the SDK's errors: the work item remains, and Event Grid sends the event again
    */
   async handleEvent(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
     const { now } = this.#services;
     const startedMs = now().getTime();
     const item = this.#putItem(key.id, cause);
     item.catch(() => {});
-    // Needs Key Vault alone.
+    // This step calls only Key Vault.
     const versions = await this.#prepareKey(key, cause, log);
     await item;
     if (version !== undefined && !versions.some((listed) => listed.version === version.toLowerCase())) {
@@ -143,7 +143,7 @@ export class Controller {
     await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), ports);
   }
 
-  /** The same for a message. Never throws. */
+  /** Reconciles a key for a message. Never throws. */
   async handleKeyMessage(about: string, cause: Cause, log: Log): Promise<void> {
     const { settings, items } = this.#services;
     const run = async () => {
@@ -159,17 +159,17 @@ export class Controller {
     await handleKeyWork(about, run, this.#keyPorts(log));
   }
 
-  /** Never throws. */
+  /** Runs a pass over each managed subscription of a message. Never throws. */
   async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
     const managed = this.#services.settings.subscriptions?.map((id) => id.toLowerCase());
-    // A message adds no managed subscription.
+    // A message cannot add a subscription to the managed ones.
     const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
     const until = this.#passEnd();
     const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
     await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
   }
 
-  /** Messages what is overdue, unless the queues are long already. Errors are the SDK's. */
+  /** Sends messages for overdue work, unless the queues are already long. Throws the SDK's errors. */
   async sweep(log: Log): Promise<void> {
     const { queue } = this.#services;
     const sends: (() => Promise<void>)[] = [];
@@ -191,7 +191,7 @@ export class Controller {
     await items.put([keyItem(key, cause, now())]);
   }
 
-  /** Keeps a revoked key disabled, and has a key rotated that may have to be. */
+  /** Disables new versions of a revoked key, and requests the rotation of a key that may need it. */
   async #prepareKey(key: ManagedKey, cause: Cause, log: Log): Promise<readonly KeyVersion[]> {
     const { orders, queue, now } = this.#services;
     const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
@@ -202,12 +202,12 @@ export class Controller {
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, key: key.id, cause });
     }
-    // One that is further away is found by a sweep, in the rollout row.
+    // A sweep finds a later activation in the rollout row.
     if (activation && activation.getTime() < now().getTime() + SWEEP_MS) {
       const later = { by: 'activation', ref: cause.ref, since: activation.toISOString() };
       await this.#queues.sendKey(key.id, later, new Date(activation.getTime() + 1_000));
     }
-    // A pause keeps its own item, and comes back here when it ends.
+    // A paused key's item remains, and the end of the pause requests the key again.
     if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
       await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 });
     }
@@ -218,7 +218,7 @@ export class Controller {
     return new Date(this.#services.now().getTime() + PASS_MS);
   }
 
-  /** Decides on a key, works on its first subscriptions here, and messages the others. */
+  /** Decides on a key, reconciles its first subscriptions, and sends messages for the others. */
   async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: WorkerPorts & FleetQueue): Promise<void> {
     const works: FleetWork[] = [];
     await reconcileKey(key, cause, { ...this.#keyPorts(ports.log), send: async (work) => void works.push(work) });
@@ -230,8 +230,8 @@ export class Controller {
   }
 
   /**
-   * What a worker has moved may be all that the next stage waits for. One decision on a key at a time, and a pause between two of
-   * them: a worker may ask after each of its passes.
+   * Decides whether a worker's moves complete a stage. Workers call this after each pass. Limits the frequency to one
+   * concurrent decision on a key, with an interval between decisions.
    */
   async #reconcileProgress(key: ManagedKey, log: Log): Promise<void> {
     const { now } = this.#services;
@@ -293,7 +293,7 @@ function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): F
   };
 }
 
-/** The controller, and what it keeps. */
+/** The controller and its stores. */
 export interface ControllerServices {
   readonly controller: Controller;
   readonly requestKey: RequestKey;
@@ -305,7 +305,7 @@ export interface ControllerServices {
   readonly moved: MovedUses;
 }
 
-/** One for each instance. No call is made yet. @param zones tables of the work zone and of the control zone */
+/** Each instance calls this once. Calls no service. @param zones tables of the work zone and the control zone */
 export function createController(
   settings: Settings,
   identity: TokenCredential,

@@ -11,26 +11,26 @@ import {
 } from './rollout-row.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 
-/** The next wave begins although this share of a wave's uses failed; one use may always fail. */
+/** The next wave starts if at most this share of a wave's uses failed; one failed use is always allowed. */
 const FAILED_SHARE = 0.1;
-/** A rollout with unfinished uses is stuck after so long without a move. Milliseconds. */
+/** Time without progress after which an unfinished rollout is stuck. Milliseconds. */
 const STUCK_MS = 15 * 60_000;
-/** After so long without a decision, moves were paused, and the time until it is stuck starts again. Milliseconds. */
+/** Moves were paused if the last decision is older than this: the limit for stuck rollouts restarts. Milliseconds. */
 const UNDECIDED_MS = 10 * 60_000;
 
-/** Result of probing the canaries: `proven`, or the ones that do not serve, in words; undefined: not known yet. */
+/** Result of the canary probe: `proven`, or the names of failed canaries; undefined before the probe. */
 export type Proof = 'proven' | { readonly unwell: string } | undefined;
 
 /**
- * `moved`: on the target version; `pending`: to be moved; `failed`: the last try failed, and is retried; `left`: the plan
- * writes nothing.
+ * `moved`: on the target version. `pending`: waiting to be moved. `failed`: the last attempt failed and is retried.
+ * `left`: the plan changes nothing.
  */
 export type UseStatus = 'moved' | 'pending' | 'failed' | 'left';
 
 /**
- * Status of a use by its row in the index.
+ * Returns a use's status from its index row.
  *
- * @param isComparison whether the drift check asks, which moves no exempt use; what it has left is moved for any other cause
+ * @param isComparison for the drift check, which moves no exempt use; other causes move a use that the check skipped
  */
 export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>, isComparison = true): UseStatus {
   const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
@@ -42,7 +42,7 @@ export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'versio
 
 type Counts = Record<UseStatus, number>;
 
-/** The uses of one account. */
+/** Status counts of one account's uses. */
 interface CountedAccount {
   readonly account: string;
   readonly subscription: string;
@@ -53,11 +53,11 @@ interface CountedAccount {
 
 interface RolloutRules {
   readonly target: Pick<KeyVersion, 'id' | 'version'>;
-  /** Accounts that go first; 0: none. */
+  /** Number of canary accounts; 0 for none. */
   readonly canaries: number;
-  /** An operator has opened the gate of this rollout, although a stage failed. */
+  /** An operator opened the gate of this rollout after a stage failed. */
   readonly isOrderedOn: boolean;
-  /** The drift check asks. */
+  /** The drift check requested the decision. */
   readonly isComparison: boolean;
   readonly now: Date;
 }
@@ -65,17 +65,17 @@ interface RolloutRules {
 export interface RolloutDecision {
   readonly row: RolloutRow;
   readonly counts: Readonly<Counts>;
-  /** The canaries are moved, and have to be probed before the next stage. */
+  /** The canaries are on the target version and need a probe before the next stage. */
   readonly needsProof: boolean;
-  /** The event to record; undefined: none. */
+  /** The event to record; undefined for none. */
   readonly news: RolloutNews | undefined;
-  /** The stage or the target has changed. */
+  /** The stage or the target version changed. */
   readonly isWider: boolean;
   /** Subscriptions with unfinished uses that the stage admits. */
   readonly subscriptions: readonly string[];
 }
 
-/** Counts the uses of a key, and decides on the stage: it only widens a stage, until the target changes. */
+/** Counts the uses of a key and decides on the stage. Only widens a stage until the target version changes. */
 export class RolloutCount {
   readonly #rules: RolloutRules;
   readonly #accounts = new Map<string, CountedAccount>();
@@ -88,13 +88,13 @@ export class RolloutCount {
     this.#count(row, statusOfUse(row, this.#rules.target, this.#rules.isComparison));
   }
 
-  /** Adds a use that an order has moved off the key. */
+  /** Adds a use that a re-key order moved off the key. */
   addMoved(use: MovedUse): void {
     this.#count(use, 'moved');
   }
 
   #count({ account, wave, mode }: MovedUse, status: UseStatus): void {
-    // By account and wave, since the gate uses the wave of the row, and rows of one account may differ.
+    // The gate reads the wave from each row, and the rows of one account may differ.
     const name = `${accountRow(account)} ${wave ?? ''}`;
     const known = this.#accounts.get(name) ?? {
       ...{ account, subscription: accountId(account).subscriptionId, wave },
@@ -104,13 +104,13 @@ export class RolloutCount {
     known.counts[status] += 1;
   }
 
-  /** @param before the last decision; ignored if its target is another version */
+  /** @param before the last decision; ignored if its target version differs */
   decide(before: RolloutRow | undefined, proof?: Proof): RolloutDecision {
     const { target, now } = this.#rules;
     const same = before?.target === target.id ? before : undefined;
     const isProven = proof === 'proven' || same?.proven === true;
     const unwell = isProven ? undefined : (proof?.unwell ?? same?.unwell);
-    // Canaries that have no use any more prove nothing.
+    // A canary without uses proves nothing.
     const left = same?.canaries.filter((canary) => this.#has(canary)) ?? [];
     const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
     const begun = same?.stage ?? 'canary';
@@ -125,7 +125,7 @@ export class RolloutCount {
       ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
       ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
     };
-    // A rollout is not reported as finished if it had no use to move, or an order has moved them to another key.
+    // Does not report a rollout as finished if no use moved, or if an order moved all uses to another key.
     const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
     const isNews = news !== same?.lastNews && (news !== 'RotationFinished' || hasFinished);
     return {
@@ -134,7 +134,7 @@ export class RolloutCount {
     };
   }
 
-  /** A stuck rollout is decided on less often, which is no pause. */
+  /** The controller decides less often on a stuck rollout; that is no pause. */
   #wasPaused({ checkedOn, lastNews }: RolloutRow): boolean {
     return lastNews !== 'RotationStuck' && this.#rules.now.getTime() - Date.parse(checkedOn) > UNDECIDED_MS;
   }
@@ -144,8 +144,8 @@ export class RolloutCount {
   }
 
   /**
-   * Chooses among accounts with unfinished uses: by wave, pinned before automatic, since a pinned use shows at once that Azure
-   * uses the version, then in a stable order.
+   * Chooses accounts with unfinished uses: by wave, then pinned before automatic, then by name. A pinned use shows at
+   * once that Azure uses the version.
    */
   #chooseCanaries(): readonly string[] {
     const wave = (account: CountedAccount) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY;
@@ -160,7 +160,7 @@ export class RolloutCount {
       .slice(0, this.#rules.canaries);
   }
 
-  /** Widens the stage while each stage is done. */
+  /** Widens the stage until a stage is incomplete. */
   #advance(
     begun: RolloutStage,
     canaries: readonly string[],
@@ -168,7 +168,7 @@ export class RolloutCount {
     isUnwell: boolean,
   ): { readonly stage: RolloutStage; readonly needsProof: boolean; readonly heldBy?: RolloutNews } {
     if (this.#rules.isOrderedOn) return { stage: 'rest', needsProof: false };
-    // The first uses that appear become canaries.
+    // The first new uses become canaries.
     if (this.#accounts.size === 0) return { stage: begun, needsProof: false };
     let stage = begun;
     for (;;) {
@@ -187,14 +187,14 @@ export class RolloutCount {
     }
   }
 
-  /** The next wave with an account. */
+  /** Returns the next wave that has an account. */
   #nextStage(stage: RolloutStage): RolloutStage {
     const waves = [...this.#accounts.values()].map((account) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY);
     const next = Math.min(...waves.filter((wave) => wave > stageNumber(stage)));
     return Number.isFinite(next) ? `wave ${next}` : 'rest';
   }
 
-  /** Counts of all accounts that the stage admits. */
+  /** Sums the counts of all accounts that the stage admits. */
   #countsIn(stage: RolloutStage, canaries: readonly string[]): Counts {
     return sumOf([...this.#accounts.values()].filter((account) => isAdmitted({ stage, canaries }, account)));
   }

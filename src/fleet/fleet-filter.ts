@@ -3,7 +3,7 @@ import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import { causeLabel } from './fleet-summary.ts';
 import type { Health } from './health.ts';
 
-/** Selects accounts: any value of a field, and every given field. */
+/** Selects accounts that match every given field. Any value of a field matches. */
 export interface FleetFilter {
   /** Name of a key, or its identifier. */
   readonly key?: readonly string[];
@@ -11,7 +11,7 @@ export interface FleetFilter {
   readonly vault?: readonly string[];
   readonly subscription?: readonly string[];
   readonly resourceGroup?: readonly string[];
-  /** `name=value`, or a name that may have any value. */
+  /** `name=value`, or only a name, which matches any value. */
   readonly tag?: readonly string[];
 }
 
@@ -22,12 +22,12 @@ export interface HealthFilter {
   readonly cause?: readonly string[];
 }
 
-/** What a filter is matched against. */
+/** The fields that a filter compares. */
 export interface FilteredUse {
   readonly subscription: string;
   readonly resourceGroup: string;
   readonly tags: Readonly<Record<string, string>>;
-  /** Identifier of the key; undefined with Microsoft-managed keys. */
+  /** Key identifier; undefined for Microsoft-managed keys. */
   readonly key: string | undefined;
 }
 

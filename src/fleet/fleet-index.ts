@@ -5,36 +5,36 @@ import { parseJson } from '../text.ts';
 import { accountId, accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
 import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
 
-/** An account in the index, whatever key it uses. */
+/** An account in the index, with any kind of key. */
 export interface FleetAccount {
   /** ARM id. */
   readonly account: string;
   readonly location: string;
-  /** Key that the account itself uses: identifier without a version. */
+  /** Key that the account itself uses: an identifier without a version. */
   readonly key?: string;
-  /** Its tags; those of the app alone where all of them are too long. Absent: written before they were kept. */
+  /** All tags, or only the app's own if all are too long. Absent in rows of earlier versions. */
   readonly tags?: Readonly<Record<string, string>>;
   /** Keys that its encryption scopes use. */
   readonly scopeKeys: readonly string[];
-  /** When its encryption scopes were last listed (ISO 8601); absent: never. */
+  /** When a worker last listed its encryption scopes (ISO 8601); absent before the first list. */
   readonly scopesReadOn?: string;
-  /** When the account was last written (ISO 8601). An unchanged account is written once a day. */
+  /** When a worker last wrote the row (ISO 8601). Workers write an unchanged account once a day. */
   readonly writtenOn: string;
 }
 
-/** What changes of an account's row: absent fields stay as they are, and `key` is empty where the account uses none. */
+/** A change to an account's row. Absent fields remain unchanged; `key` is empty if the account uses none. */
 export type AccountChange = Pick<FleetAccount, 'account'> & (Partial<FleetAccount> | { readonly isGone: true });
 
 /**
- * The accounts of the fleet: together with the rows of their uses ({@link UseRows}) the fleet index, a table in the app's own
- * storage. It is a cache: a PATCH is decided from a fresh read, and a wrong or missing row costs only time. A row that cannot be
- * parsed is skipped. Errors are the SDK's.
+ * The accounts of the fleet. With the use rows ({@link UseRows}) the account rows form the fleet index, a table in the
+ * app's storage. The index is a cache: each PATCH follows a fresh read, so a wrong or missing row costs only time.
+ * Reads skip a row that fails to parse. Methods throw the SDK's errors.
  */
 export interface FleetIndex {
-  /** When each subscription was last listed completely, by its id. */
+  /** Returns when a worker last listed each subscription completely, by subscription id. */
   listings(): Promise<ReadonlyMap<string, Date>>;
   listed(subscriptionId: string, on: Date): Promise<void>;
-  /** Every account of a subscription that is not known to be deleted. */
+  /** Returns every account of a subscription, except accounts that a list showed as deleted. */
   accounts(subscriptionId: string): AsyncIterable<FleetAccount>;
   account(id: string): Promise<FleetAccount | undefined>;
   write(changes: readonly AccountChange[]): Promise<void>;
@@ -71,7 +71,7 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
   };
 }
 
-/** A property holds 32,768 characters, of which an account's 50 tags may need more. */
+/** Azure limits a property to 32,768 characters; an account's 50 tags may exceed that. */
 const MOST = 30_000;
 
 function toRowChange(change: AccountChange): RowChange {
@@ -87,7 +87,7 @@ function toRowChange(change: AccountChange): RowChange {
   return { ...keys, properties };
 }
 
-/** Where all tags are too long, only the app's own. */
+/** Formats all tags, or only the app's own if all are too long. */
 function formatTags(tags: Readonly<Record<string, string>>): string {
   const all = JSON.stringify(tags);
   if (all.length <= MOST) return all;
@@ -113,33 +113,33 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
   if (!read || !id || accountRow(id.id) !== row.rowKey) return undefined;
   if (subscriptionPartition(id.subscriptionId) !== row.partitionKey) return undefined;
   const { account, location, writtenOn, key, scopesReadOn } = read;
-  // Unreadable tags count as absent: the next write of the account stores them again.
+  // Invalid tags count as absent: the next write of the account stores them again.
   const tags = TAGS.safeParse(parseJson(read.tags)).data;
   const scopeKeys = z.array(z.string()).safeParse(parseJson(read.scopeKeys)).data ?? oldScopeKeys(row);
   return {
     ...{ account, location, writtenOn, scopeKeys: scopeKeys?.filter((id) => parseKeyIdentifier(id)) ?? [] },
     ...(parseKeyIdentifier(key) ? { key } : {}),
     ...(tags ? { tags } : {}),
-    // Without the keys the scopes count as never listed, and are listed again.
+    // Scopes without keys count as never listed, so a worker lists them again.
     ...(scopesReadOn && scopeKeys ? { scopesReadOn } : {}),
   };
 }
 
-/** Of a row of an earlier version, which has each scope with its key in `scopeUses`, `scopeUses1` … */
+/** Reads a row of an earlier version, which stores each scope and its key in `scopeUses`, `scopeUses1` … */
 function oldScopeKeys(row: Row): readonly string[] | undefined {
   if (row.chunks === undefined) return undefined;
   const text = Array.from({ length: Number(row.chunks) || 1 }, (_, n) => row[`scopeUses${n || ''}`]).join('');
   return [...new Set(text.match(/https:[^"]+/g))];
 }
 
-/** Keys of the account itself and of its encryption scopes. */
+/** Returns the keys of the account itself and of its encryption scopes. */
 export function keysOfAccount({ key, scopeKeys }: FleetAccount): readonly string[] {
   return [...(key ? [key] : []), ...scopeKeys];
 }
 
-/** Keys with uses in the fleet index. Errors are the SDK's. */
+/** Keys with uses in the fleet index. Methods throw the SDK's errors. */
 export interface KnownKeys {
-  /** Identifiers of the keys of a vault, by name. @param most of them */
+  /** Returns a vault's key identifiers, sorted by name. @param most maximum number of keys */
   ofVault(vaultUri: string, most: number): Promise<string[]>;
 }
 
@@ -147,7 +147,7 @@ export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>): KnownKeys
   return {
     async ofVault(vaultUri, most) {
       const first = keyPartition(`${vaultUri}/keys/-`).slice(0, -1);
-      // Key names have no character after `~`.
+      // `~` sorts after every character that key names allow.
       const behind = `${first}~`;
       const keys = new Map<string, string>();
       for (let after = first; keys.size < most; ) {

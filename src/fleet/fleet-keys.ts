@@ -2,14 +2,14 @@ import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts'
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 
 /**
- * Text as part of a table's key, which takes neither slashes, `#`, `?`, `%` nor control characters ("Understanding the Table
- * service data model"). ARM's names and keys are case-insensitive, and rows are not.
+ * Encodes text for a table key. Table keys reject slashes, `#`, `?`, `%` and control characters ("Understanding the
+ * Table service data model"). ARM's names and keys are case-insensitive; table keys are case-sensitive.
  */
 export function encoded(text: string): string {
   return encodeURIComponent(text.normalize('NFC').toLowerCase()).replaceAll("'", '%27').replaceAll('%', '=');
 }
 
-/** Of a key: its vault's host, and its name. */
+/** Partition of a key: its vault's host and its name. */
 export function keyPartition(key: string): string {
   const parsed = parseKeyIdentifier(key);
   if (!parsed) throw new TypeError(`${key} is not a key identifier.`);
@@ -20,7 +20,7 @@ export function subscriptionPartition(subscriptionId: string): string {
   return `account|${encoded(subscriptionId)}`;
 }
 
-/** The name of an account is unique in all of Azure, and it keeps it where it is moved to another resource group. */
+/** Row of an account. An account's name is unique in Azure and survives a move to another resource group. */
 export function accountRow(account: string, scope?: string): string {
   const { subscriptionId, name } = accountId(account);
   const row = `${subscriptionId}|${encoded(name)}`;
@@ -28,10 +28,10 @@ export function accountRow(account: string, scope?: string): string {
 }
 
 /**
- * Whether the app moves a use. A use in a subscription that `CMK_SUBSCRIPTIONS` does not name any more, or that is disabled,
- * stays in the index, as its version must not be retired; but no rollout waits for it.
+ * Returns whether the app moves a use. A use in an unmanaged or disabled subscription stays in the index, so that no
+ * operator retires its version. Rollouts ignore the use.
  *
- * @param subscriptions managed subscriptions; undefined: not known, and every use counts
+ * @param subscriptions managed subscriptions; undefined counts every use
  */
 export function inManagedSubscriptions(
   subscriptions: readonly string[] | undefined,
@@ -41,7 +41,7 @@ export function inManagedSubscriptions(
   return ({ account }) => ids.has(parseStorageAccountId(account)?.subscriptionId ?? '');
 }
 
-/** @throws TypeError for anything but the ARM id of a storage account */
+/** @throws TypeError unless the text is the ARM id of a storage account */
 export function accountId(account: string): ResourceId {
   const parsed = parseStorageAccountId(account);
   if (!parsed) throw new TypeError(`${account} is not the ARM id of a storage account.`);

@@ -2,7 +2,7 @@ import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { Health, HealthCause } from './health.ts';
 import { HEALTH_STATES, type HealthState } from './health-states.ts';
 
-/** Words of each state, in the order of a summary. */
+/** Label of each state, in the order of a summary. */
 const WORDS: readonly (readonly [HealthState, string])[] = [
   ['Serving', 'serving'],
   ['Revoked', 'revoked'],
@@ -12,31 +12,31 @@ const WORDS: readonly (readonly [HealthState, string])[] = [
   ['NotManaged', 'not managed'],
   ['Unknown', 'unknown'],
 ];
-/** Causes that a summary names. */
+/** Maximum number of causes in a summary. */
 const MOST_CAUSES = 20;
 
-/** A cause, and how many accounts it has. */
+/** A cause and its number of accounts. */
 interface SummaryCause extends HealthCause {
   readonly state: HealthState;
   readonly accounts: number;
   /** `id-storage on kv-files`. */
   readonly label: string;
-  /** The earliest known start (ISO 8601). */
+  /** The earliest start among the accounts (ISO 8601); absent if none is recorded. */
   readonly since?: string;
 }
 
-/** A fleet in a few numbers. */
+/** State counts and causes of a fleet. */
 interface FleetSummary {
   readonly accounts: number;
   readonly states: Readonly<Record<HealthState, number>>;
-  /** Those with the most accounts, worst first. */
+  /** The causes with the most accounts, worst state first. */
   readonly causes: readonly SummaryCause[];
   readonly moreCauses: number;
-  /** In one sentence. */
+  /** The summary in one sentence. */
   readonly text: string;
 }
 
-/** @param all one entry for each account, or for `accounts` of the same health */
+/** @param all an entry for each account, or for `accounts` with the same health */
 export function summarizeFleet(all: Iterable<Health & { readonly accounts?: number }>): FleetSummary {
   const states = Object.fromEntries(HEALTH_STATES.map((state) => [state, 0])) as Record<HealthState, number>;
   const causes = new Map<string, SummaryCause>();
@@ -80,7 +80,7 @@ function formatCount(number: number): string {
   return number.toLocaleString('en');
 }
 
-/** The resources of a cause, in a few words; empty where it has none. */
+/** Short names of a cause's resources; empty if the cause has none. */
 export function causeLabel({ about }: Pick<HealthCause, 'about'>): string {
   return about.map(shortResource).join(' on ');
 }

@@ -11,18 +11,18 @@ export const FLEET_TABLE = 'cmkfleet';
 /** Table of rollouts, of uses that re-keys moved, and of changes to check, in the control zone. */
 export const CONTROL_TABLE = 'cmkcontrol';
 
-/** The most that a page, and a transaction, take ("Query timeout and pagination", "Performing entity group transactions"). */
+/** Azure's maximums ("Query timeout and pagination", "Performing entity group transactions"). */
 const PAGE = 1_000;
 const BATCH = 100;
 
-/** A row of a table: its two keys, and string properties. */
+/** A table row: partition key, row key and string properties. */
 export interface Row {
   readonly partitionKey: string;
   readonly rowKey: string;
   readonly [property: string]: unknown;
 }
 
-/** A merge of properties into a row; without properties the row is deleted. */
+/** Merges properties into a row. Without properties it deletes the row. */
 export interface RowChange {
   readonly partitionKey: string;
   readonly rowKey: string;
@@ -30,22 +30,22 @@ export interface RowChange {
 }
 
 /**
- * A table of the app's own storage. Every request has a deadline. Errors are the SDK's: read them with `describeFailure`. A
- * missing table is empty, and the first write creates it.
+ * A table in the app's own storage. Every request has a deadline. Methods throw the SDK's errors, which
+ * `describeFailure` describes. A missing table counts as empty, and the first write creates it.
  */
 export interface FleetTable {
-  /** Rows of a partition by row key, page by page. @param beginning prefix of the row keys */
+  /** Lists the rows of a partition by row key, in pages. @param beginning prefix of the row keys */
   rows(partition: string, beginning?: string): AsyncIterable<Row>;
   row(partition: string, row: string): Promise<Row | undefined>;
-  /** The first rows whose partition key is between the two, exclusive: one request, only the property `key`. */
+  /** Returns the first rows between two partition keys, exclusive, with only the property `key`, in one request. */
   firstRows(after: string, before: string): Promise<readonly Row[]>;
-  /** In batches by partition, in no particular order. Idempotent. */
+  /** Writes in batches by partition, in no particular order. Idempotent. */
   write(changes: readonly RowChange[]): Promise<void>;
   /**
-   * Writes one row only if it was not written since it was read.
+   * Writes a row only if it has not changed since the caller read it.
    *
-   * @param etag of the row as it was read; undefined: there is none yet
-   * @returns whether it has
+   * @param etag ETag of the row that the caller read; undefined to create the row
+   * @returns whether it wrote the row
    */
   writeIf(change: RowChange, etag: string | undefined): Promise<boolean>;
 }
@@ -60,7 +60,7 @@ export function createControlTable(settings: Owner, credential: () => TokenCrede
   return rowsIn(() => controlTable(settings, credential, CONTROL_TABLE));
 }
 
-/** The client is created on first use, since a connection string may lack a table endpoint. */
+/** Creates the client on first use, since a connection string may lack a table endpoint. */
 function rowsIn(create: () => TableClient): FleetTable {
   let client: TableClient | undefined;
   const table = (): TableClient => {
@@ -110,7 +110,7 @@ function rowsIn(create: () => TableClient): FleetTable {
   };
 }
 
-/** Row keys are compared character by character. */
+/** Table Storage compares row keys character by character. */
 function beginsWith(beginning: string): string {
   const end = beginning.slice(0, -1) + String.fromCharCode(beginning.charCodeAt(beginning.length - 1) + 1);
   return `RowKey ge '${beginning}' and RowKey lt '${end}'`;
@@ -120,19 +120,19 @@ function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unkn
   return { ...entity, partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) };
 }
 
-/** Runs a write, and again after creating the table where it did not exist. */
+/** Runs a write. If the table is missing, creates the table and runs the write again. */
 async function inTable(table: () => TableClient, write: () => Promise<unknown>): Promise<void> {
   try {
     await write();
   } catch (error) {
     if (!isTableMissing(error)) throw error;
-    // The SDK ignores that another instance has created it meanwhile.
+    // The SDK ignores the error if another instance created the table first.
     await table().createTable();
     await write();
   }
 }
 
-/** Batches of one partition each; changes of the same row are merged, the later wins. */
+/** Groups changes into batches of one partition. Merges changes of the same row; the later change wins. */
 function batches(changes: readonly RowChange[]): RowChange[][] {
   const partitions = new Map<string, Map<string, RowChange>>();
   for (const change of changes) {

@@ -7,14 +7,14 @@ import { reconcileSubscription } from './reconcile-subscription.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem } from './work-items.ts';
 import type { FleetQueue, FleetWork, KeyPorts, WorkerPorts } from './worker-ports.ts';
 
-/** A message that met another worker is hidden for so long, so often: the holder may be dead. */
+/** Delay and number of retries if another worker holds the lease: that holder may be dead. Milliseconds. */
 const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
-/** What is due later than that is the sweep's. Milliseconds. */
+/** The sweep handles work that is due later than this. Milliseconds. */
 export const SWEEP_MS = 120_000;
-/** Of a key that cannot be reconciled: until the next try, doubled with each, and at most. Seconds. */
+/** First retry delay of a failed key, which doubles with each attempt, and longest delay. Seconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 
-/** By tens, one message each. */
+/** Creates a message for every ten subscriptions. */
 export function fleetWorks(subscriptions: readonly string[], cause: Cause): FleetWork[] {
   return Array.from({ length: Math.ceil(subscriptions.length / MOST_SUBSCRIPTIONS) }, (_, n) => ({
     subscriptions: subscriptions.slice(n * MOST_SUBSCRIPTIONS, (n + 1) * MOST_SUBSCRIPTIONS),
@@ -22,7 +22,7 @@ export function fleetWorks(subscriptions: readonly string[], cause: Cause): Flee
   }));
 }
 
-/** Messages the subscriptions of the items. */
+/** Sends messages for the items' subscriptions. */
 export async function sendFor(
   items: readonly NewWorkItem[],
   cause: Cause,
@@ -33,9 +33,9 @@ export async function sendFor(
 }
 
 /**
- * What a message of `fleet-work` asks for. Never throws: the items stay where they are, and the sweep finds them.
+ * Handles a `fleet-work` message. Never throws: the work items remain, and the sweep finds them.
  *
- * @param until no call is begun later
+ * @param until no call starts after this time
  */
 export async function handleFleetWork(work: FleetWork, until: Date, ports: WorkerPorts & FleetQueue): Promise<void> {
   const { send, now, log } = ports;
@@ -43,7 +43,7 @@ export async function handleFleetWork(work: FleetWork, until: Date, ports: Worke
     const result = await reconcileSubscription(subscription, until, ports);
     const alone = { ...work, subscriptions: [subscription] };
     if (result.outcome === 'busy') {
-      // The holder reads the items again before it ends; one that the sweep found may hold no more.
+      // The holder reads the items again before it ends. If a sweep sent the message, the holder may be dead.
       if (work.cause.by !== 'sweep' || work.tries >= BUSY_TRIES) return;
       await send({ ...alone, tries: work.tries + 1 }, new Date(now().getTime() + BUSY_MS));
     } else if (result.nextDue && result.nextDue.getTime() - now().getTime() < SWEEP_MS) {
@@ -58,9 +58,9 @@ export async function handleFleetWork(work: FleetWork, until: Date, ports: Worke
 }
 
 /**
- * What a message of `key-work` asks for. Never throws: an error of a key is written to its item.
+ * Handles a `key-work` message. Never throws: records an error in the key's work item.
  *
- * @param reconcile decides on the key
+ * @param reconcile reconciles the key
  */
 export async function handleKeyWork(
   key: string,
@@ -80,9 +80,9 @@ export async function handleKeyWork(
 }
 
 /**
- * Has a key reconciled again after a while, longer with each time. An item that was put anew has its own message.
+ * Schedules a retry of a key; the delay doubles with each attempt. A newer item of the key has its own message.
  *
- * @param cause of the message
+ * @param cause cause in the message
  */
 export async function retryKey(
   item: WorkItem,

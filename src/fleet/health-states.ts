@@ -4,11 +4,11 @@ export type HealthState = (typeof HEALTH_STATES)[number];
 
 /** Descriptions for the OpenAPI document and the page. */
 export const HEALTH_MEANINGS: Readonly<Record<HealthState, string>> = {
-  Revoked: 'An open revocation keeps its data from being read.',
-  Blocked: 'Its key is disabled or gone, or its file or blob service refuses.',
-  NoAccess: 'Its identity does not reach the key.',
-  NotManaged: 'No key that the app looks after encrypts it.',
-  Stale: 'It is not on the newest usable version.',
-  Unknown: 'Its health could not be read, or was not checked lately.',
-  Serving: 'Nothing is wrong with it.',
+  Revoked: 'An open revocation blocks access to its data.',
+  Blocked: 'Its key is disabled or deleted, or its file or blob service rejects requests.',
+  NoAccess: 'Its identity cannot access the key.',
+  NotManaged: 'It uses no key that the app manages.',
+  Stale: 'It does not use the newest usable version of its key.',
+  Unknown: 'The app could not read its health, or has not checked it recently.',
+  Serving: 'The app found no problem.',
 };

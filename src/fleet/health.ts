@@ -2,20 +2,20 @@ import { compareText } from '../text.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { HEALTH_STATES, type HealthState } from './health-states.ts';
 
-/** What causes an account's state; one fix repairs all accounts with the same cause. */
+/** Cause of an account's state; one fix repairs all accounts with the same cause. */
 export interface HealthCause {
-  /** Id of the cause in the drift report, where it is there. */
+  /** Id of the cause in the drift report, if the report includes it. */
   readonly id: string;
   /** Reason code. */
   readonly reason: string;
-  /** ARM ids and key identifiers. */
+  /** ARM ids and key identifiers of the resources. */
   readonly about: readonly string[];
 }
 
 export interface Health {
   readonly state: HealthState;
   readonly cause?: HealthCause;
-  /** ISO 8601; absent: not known. */
+  /** ISO 8601; absent if not recorded. */
   readonly since?: string;
 }
 
@@ -24,13 +24,13 @@ export interface HealthFinding {
   readonly reason: string;
   readonly severity: 'error' | 'warning' | 'advice';
   readonly cause: HealthCause;
-  /** ISO 8601; absent: not known. */
+  /** ISO 8601; absent if not recorded. */
   readonly since?: string | undefined;
-  /** Set where an operator exempted it. */
+  /** Set if an operator exempted the finding. */
   readonly exemption?: object | undefined;
 }
 
-/** Result of the last probe of the account's file service; times in ISO 8601. */
+/** Result of the last probe of the account's file service. Times are in ISO 8601. */
 interface HealthProbe {
   readonly state: 'blocked' | 'open' | 'unknown';
   readonly since: string;
@@ -38,19 +38,19 @@ interface HealthProbe {
 }
 
 export interface HealthEvidence {
-  /** Whether it, or an encryption scope of it, uses a key of a vault that the app manages, or of another. */
+  /** Which kind of vault has the key of the account or of one of its encryption scopes. */
   readonly encryptedBy: 'managedVault' | 'otherVault' | 'microsoft';
   readonly findings: readonly HealthFinding[];
-  /** Start of the last check that covered it; undefined: none has. */
+  /** Start of the last check that covered the account; undefined before the first check. */
   readonly checkedOn: Date | undefined;
   readonly probe: HealthProbe | undefined;
 }
 
-/** A check, and a probe, are ignored once they are older. Milliseconds. */
+/** Maximum ages of a check and of a probe. Milliseconds. */
 const CHECK_MS = 2 * DAY_MS;
 const PROBE_MS = DAY_MS;
 
-/** State by the reason of a finding, or of its cause; of several findings, the first in this table counts. */
+/** State by the reason of a finding or of its cause. The first row that matches a finding wins. */
 const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
   ['RevocationOpen', 'Revoked'],
   ['VaultNotFound', 'Blocked'],
@@ -86,7 +86,7 @@ export function healthOf(evidence: HealthEvidence, now: Date): Health {
     return healthBy('NotManaged', worst?.state === 'NotManaged' ? worst : {});
   const { probe } = evidence;
   const shown = probe && age(probe.checkedOn, now) <= PROBE_MS ? probe : undefined;
-  // A finding names the cause of a block more precisely than the probe does.
+  // A finding names the cause of a block more precisely than a probe.
   const isExplained = worst && HEALTH_STATES.indexOf(worst.state) <= HEALTH_STATES.indexOf('NoAccess');
   if (!isExplained && shown?.state === 'blocked') {
     return { state: 'Blocked', cause: causeWithoutResources('FileServiceRefuses'), since: shown.since };
@@ -98,7 +98,7 @@ export function healthOf(evidence: HealthEvidence, now: Date): Health {
   return { state: 'Unknown', cause: causeWithoutResources('NotChecked') };
 }
 
-/** State of the accounts that a finding is about; undefined: it does not affect whether they serve. */
+/** Returns the state of the finding's accounts; undefined if the finding does not affect their health. */
 export function findingState(finding: HealthFinding): HealthState | undefined {
   return meaningOf(finding)?.state;
 }
@@ -108,18 +108,18 @@ interface Meaning {
   readonly rank: number;
   readonly cause: HealthCause;
   readonly since: string | undefined;
-  /** `since` for sorting: an unknown time comes last. */
+  /** `since` for sorting: a missing time sorts last. */
   readonly oldest: string;
 }
 
-/** Undefined: the finding affects neither whether data can be read nor its version. */
+/** Returns undefined if the finding affects neither data access nor the key version. */
 function meaningOf({ reason, severity, cause, since, exemption }: HealthFinding): Meaning | undefined {
   const code = MEANING.has(cause.reason) ? cause.reason : reason;
-  // The vault does not show whether a perimeter admits the account: an operator who knows exempts the finding.
+  // The vault does not show whether a network security perimeter admits the account. Operators can exempt the finding.
   const isUnseen = code === 'VaultUnreachable' && severity !== 'error';
   const meaning = isUnseen ? UNSEEN : MEANING.get(code);
   if (!meaning || (isUnseen && exemption)) return undefined;
-  // An advice about an unreadable setting does not affect data.
+  // Advice about an unreadable setting does not affect data access.
   if (meaning.state === 'Unknown' && severity === 'advice') return undefined;
   const { id, about } = cause;
   return { ...meaning, cause: { id, reason: code, about }, since, oldest: since ?? '~' };
@@ -129,7 +129,6 @@ function healthBy(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'c
   return { state, ...(cause ? { cause } : {}), ...(since ? { since } : {}) };
 }
 
-/** A cause without resources. */
 function causeWithoutResources(reason: string): HealthCause {
   return { id: reason, reason, about: [] };
 }

@@ -3,18 +3,19 @@ import type { AccountEncryption, Scope } from './account.ts';
 import type { UseRow } from './use-row.ts';
 
 /**
- * How an account or an encryption scope uses a key. Without `pinned`, Storage checks for a new version once a day ("Customer-managed keys for Azure Storage encryption").
+ * The key of an account or encryption scope. Without `pinned`, Storage checks daily for a new version
+ * ("Customer-managed keys for Azure Storage encryption").
  */
 export interface KeyUse {
   readonly vaultUri: string;
   readonly keyName: string;
-  /** The version it is pinned to: 32 characters, lower case; undefined when automatic. */
+  /** Pinned version: 32 characters in lower case; undefined for automatic updates. */
   readonly pinned: string | undefined;
-  /** The version that data is wrapped with, as Storage reports it; undefined if it does not. */
+  /** The version that wraps the data's key, as Storage returns it; undefined if Storage omits it. */
   readonly current: string | undefined;
 }
 
-/** Undefined for Microsoft-managed keys, and for a key URI that does not lead to Key Vault. */
+/** Returns undefined for Microsoft-managed keys and for a key URI outside Key Vault. */
 export function accountKeyUse(encryption: AccountEncryption): KeyUse | undefined {
   if (encryption.keySource?.toLowerCase() !== 'microsoft.keyvault') return undefined;
   const properties = encryption.keyVaultProperties;
@@ -23,7 +24,7 @@ export function accountKeyUse(encryption: AccountEncryption): KeyUse | undefined
   return {
     vaultUri: vault.vaultUri,
     keyName: properties.keyName,
-    // Absent and "" both mean automatic.
+    // Absent and "" both mean automatic updates.
     pinned: properties.keyVersion ? properties.keyVersion.toLowerCase() : undefined,
     current: versionOf(properties.currentVersionedKeyIdentifier),
   };
@@ -36,13 +37,13 @@ export function scopeKeyUse(scope: Pick<Scope, 'keyUri' | 'currentKeyId'>): KeyU
   return { vaultUri, keyName, pinned: version, current: versionOf(scope.currentKeyId) ?? version };
 }
 
-/** The use that a row of the index describes. */
+/** Returns the use that an index row describes. */
 export function keyUseOf({ key, pinned, current, mode }: UseRow): KeyUse {
   const { vaultUri = '', keyName = '' } = parseKeyIdentifier(key) ?? {};
   return { vaultUri, keyName, pinned: mode === 'pinned' ? pinned : undefined, current };
 }
 
-/** Whether a use is of that key. Vault URIs are as `parseVault` returns them; key names compare without letter case. */
+/** Returns whether the use has that key. Vault URIs have `parseVault`'s format; key names are case-insensitive. */
 export function usesKey(use: KeyUse | undefined, key: { vault: { uri: string }; name: string }): use is KeyUse {
   return use !== undefined && use.vaultUri === key.vault.uri && use.keyName.toLowerCase() === key.name.toLowerCase();
 }
@@ -51,7 +52,7 @@ function versionOf(identifier: string | undefined): string | undefined {
   return identifier ? parseKeyIdentifier(identifier)?.version : undefined;
 }
 
-/** Identifier of the version that data is wrapped with; where Azure does not show it, of the pinned version. */
+/** Returns the identifier of the version in use, or of the pinned version if Azure omits the version in use. */
 export function usedVersionId(use: KeyUse): string | undefined {
   const version = use.current ?? use.pinned;
   return version === undefined ? undefined : formatKeyIdentifier(use, version);

@@ -4,15 +4,15 @@ import { accountRow } from './fleet-keys.ts';
 import type { UseRow } from './use-row.ts';
 import type { WorkItem } from './work-items.ts';
 
-/** Tasks of one region in flight: Azure admits ten PATCH calls a second, and one took up to 36 s. */
+/** Concurrent tasks of a region: Azure allows ten PATCH calls a second, and one call took up to 36 s. */
 const MOST_IN_FLIGHT = 384;
 
-/** A work item in a pass, and when it is due again. */
+/** A work item in a pass, with the time of its next retry. */
 export class Wanted {
   readonly item: WorkItem;
-  /** When the item had been read: version lists that began before may lack what it is about. */
+  /** When the pass read the item. A version list that started earlier may lack the item's version. */
   readonly readOn: Date;
-  /** The earliest time at which the rest can be done; undefined: the item is done. */
+  /** The earliest retry time of the remaining work; undefined if the item is done. */
   next: Date | undefined;
   reason: Reason | undefined;
 
@@ -28,26 +28,26 @@ export class Wanted {
   }
 }
 
-/** A use that is to be reconciled. */
+/** A use that a pass reconciles. */
 export interface Task {
   readonly row: UseRow;
   readonly key: ManagedKey;
-  /** Lower comes first: first tries, retries, re-keys. */
+  /** Lower ranks run first: first attempts, retries, re-keys. */
   readonly rank: number;
-  /** The use is read although it may not be moved, since a list showed another state than the index has. */
+  /** Read the use even if the gate forbids a move, since a list returned another state than the index. */
   readonly mustRead: boolean;
-  /** The items that want it. */
+  /** The work items that requested the task. */
   readonly wanted: Wanted[];
 }
 
 /**
- * The queue of one region, so that a hanging region delays no other. Round robin over the keys, so that a key with many uses
- * delays no other. One task at a time waits for a permit, so that a later task of a lower rank overtakes all others.
+ * The task queue of one region: a slow region delays no other. Round robin over the keys prevents a key with many uses
+ * from delaying others. Only one task waits for a permit, so that a later task of a lower rank can run first.
  */
 export class Lane {
-  /** @param permitted to be called once the task has its permit, or needs none: the next one is chosen then */
+  /** @param permitted called once the task has a permit or needs none; the lane then chooses the next task */
   readonly #work: (task: Task, permitted: () => void) => Promise<void>;
-  /** Tasks that are not started, by rank and key, then by row. */
+  /** Queued tasks, by rank and key, then by row. */
   readonly #queues = new Map<string, Map<string, Task>>();
   readonly #busy = new Set<string>();
   #isChoosing = false;
@@ -60,7 +60,7 @@ export class Lane {
     return this.#queues.size === 0 && this.#busy.size === 0;
   }
 
-  /** A task for a use that is queued already is merged with it. */
+  /** Adds a task, or merges it with the queued task of the same use. */
   add(task: Task): void {
     const name = `${task.rank} ${task.mustRead} ${task.key.id}`;
     const queue = this.#queues.get(name) ?? new Map<string, Task>();
@@ -93,14 +93,14 @@ export class Lane {
     });
   }
 
-  /** The lowest rank, round robin over its keys, one task of an account at a time. */
+  /** Chooses the lowest rank, round robin over its keys, with one concurrent task per account. */
   #choose(): Task | undefined {
     const byRank = [...this.#queues].sort(([a], [b]) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
     for (const [name, queue] of byRank) {
       for (const [row, task] of queue) {
         if (this.#busy.has(accountRow(task.row.account))) continue;
         queue.delete(row);
-        // Re-inserted behind the other keys of its rank.
+        // Moves the queue behind the other keys of its rank.
         this.#queues.delete(name);
         if (queue.size > 0) this.#queues.set(name, queue);
         return task;

@@ -18,14 +18,14 @@ import { hasNoScopes } from './storage-client.ts';
 import { areDifferent, type UseRow } from './use-row.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** Lists of scopes of one pass in a region: Azure admits 100 in five minutes. */
+/** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
 const SCOPES_CONCURRENCY = 2;
-/** Lists of scopes of all passes: none is urgent, and each connection takes 100 KB that the process keeps. */
+/** Concurrent scope lists of all passes: no list is urgent, and each connection costs 100 KB of memory. */
 const scopeLists = pLimit(16);
-/** Limiter region of calls that belong to no region. */
+/** Limiter region for calls without a region. */
 const NO_REGION = '';
 
-/** What a listing needs of its pass. */
+/** Services of the pass for a listing. */
 interface ListingPass {
   readonly subscription: string;
   readonly results: PassResults;
@@ -44,11 +44,11 @@ interface ListingPass {
 
 type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
 
-/** Use rows by account, those of each key read once. */
+/** Use rows by account. Reads the rows of each key once. */
 class KnownRows {
   readonly #read: (key: string) => AsyncIterable<UseRow>;
   readonly #loads = new Map<string, Promise<void>>();
-  /** By row of the account. */
+  /** Rows by the account's row key. */
   readonly accounts = new Map<string, UseRow[]>();
 
   constructor(read: (key: string) => AsyncIterable<UseRow>) {
@@ -75,9 +75,9 @@ class KnownRows {
 }
 
 /**
- * Compares the accounts of a subscription and their encryption scopes with the index, and writes what is new or deleted. Only
- * a read changes the version of a row that exists, since the row may be the only trace of a move that is not recorded. Uses of
- * keys that the app does not manage are in the index as well, and are written as the list shows them.
+ * Compares a subscription's accounts and encryption scopes with the index, and records new and deleted uses. Only a
+ * read changes an existing row's version, since the row may be the only evidence of an unrecorded move. The index also
+ * holds uses of unmanaged keys, as the list returns them.
  */
 export class Listing {
   readonly #pass: ListingPass;
@@ -88,7 +88,7 @@ export class Listing {
     this.#ports = ports;
   }
 
-  /** Lists the accounts. @param verified keys whose encryption scopes are read as well */
+  /** Lists the accounts. @param verified keys whose encryption scopes are also read */
   async list(wanted: Wanted, verified: readonly string[]): Promise<void> {
     const { accounts, fleet, now } = this.#ports;
     const records = new Map<string, FleetAccount>();
@@ -115,7 +115,7 @@ export class Listing {
       async (name) => {
         const record = records.get(name);
         const account = record?.account ?? known.accounts.get(name)?.[0]?.account;
-        // A list may lag behind: only a GET shows that the account is deleted.
+        // A list may be outdated: only a GET confirms a deletion.
         if (account) await this.#readAccount(account, record, known, wanted);
       },
       { concurrency: CONCURRENCY },
@@ -131,10 +131,10 @@ export class Listing {
     await this.#readAccount(account, record, known, wanted);
   }
 
-  /** Lists the encryption scopes of the accounts that are due, within the budgets. */
+  /** Lists the encryption scopes of all due accounts, within the rate limits. */
   async scopes(wanted: Wanted): Promise<void> {
     const due: FleetAccount[] = [];
-    // A re-key order is verified by scope lists that began after the order.
+    // Only a scope list that began after a re-key order verifies the order.
     const { fresh = false, since } = wanted.item;
     const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
     for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
@@ -144,7 +144,7 @@ export class Listing {
     due.sort((a, b) => ((a.scopesReadOn ?? '') < (b.scopesReadOn ?? '') ? -1 : 1));
     const known = this.#knownRows();
     const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
-    // A hanging region delays no other region.
+    // A slow region delays no other region.
     await Promise.all(
       [...regions.values()].map(async (accounts) => {
         let isAdmitted = true;
@@ -159,7 +159,7 @@ export class Listing {
     );
   }
 
-  /** @returns false: the budgets admit no more lists in the region now */
+  /** @returns false if the rate limits allow no more lists in the region now */
   async #listScopes(record: FleetAccount, known: KnownRows, wanted: Wanted): Promise<boolean> {
     const { account, location } = record;
     try {
@@ -175,7 +175,7 @@ export class Listing {
     return true;
   }
 
-  /** Undefined: the account does not exist any more. */
+  /** Returns undefined if the account is deleted. */
   async #readScopes(account: string): Promise<readonly Scope[] | undefined> {
     const scopes: Scope[] = [];
     try {
@@ -216,7 +216,7 @@ export class Listing {
     this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeKeys });
   }
 
-  /** Reads an account, and drops all rows of a deleted account. */
+  /** Reads an account, and drops all rows if the account is deleted. */
   async #readAccount(
     account: string,
     record: FleetAccount | undefined,
@@ -266,7 +266,7 @@ export class Listing {
     if (!record || this.#areScopesDue(record)) this.#pass.results.wantScopes();
   }
 
-  /** A worker that died during a re-key may have left a row under each key: the row under the other key is dropped. */
+  /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
   #compareUse(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): void {
     const [key] = keysOfRead(read);
     const row = rows.find((one) => key !== undefined && sameKeyName(one.key, key)) ?? rows[0];
@@ -274,7 +274,7 @@ export class Listing {
     for (const one of rows) if (one !== row) this.#pass.results.drop(one);
   }
 
-  /** Compares what Azure shows of a use with its row, if it has one, and puts a new one into the index. */
+  /** Compares a use from Azure with its row, and adds a new use to the index. */
   #compare(row: UseRow | undefined, read: ReadUse, wanted: Wanted): void {
     const { results } = this.#pass;
     const known = results.find(row ?? read.about) ?? row;
@@ -289,9 +289,9 @@ export class Listing {
     }
     if (known && !isSameKey) results.drop(known);
     if (!seen) return;
-    // `reconcileKey` decides with it on the stage, and puts the item that moves it.
+    // `reconcileKey` decides on the stage with this row, and puts the work item for its move.
     if (!isSameKey) this.#progress(seen, wanted);
-    // The index may have lost what this pass has written.
+    // Another writer may have dropped this pass's row from the index.
     if (!isSame || !row || isWorthWriting(known, seen)) results.keep(seen, wanted);
   }
 
@@ -302,7 +302,7 @@ export class Listing {
     if (areDifferent(before, next)) this.#pass.results.keep(next, wanted);
   }
 
-  /** Has a use read that a list does not show as the index has it. */
+  /** Requests a read of a use if a list and the index differ. */
   #read(row: UseRow, wanted: Wanted): void {
     const key = this.#ports.vaults.key(row.key);
     if (key) this.#pass.read(row, key, wanted);
@@ -314,7 +314,7 @@ export class Listing {
     if (key) this.#pass.progress(key, item.cause);
   }
 
-  /** The scopes of an account are listed once a day. */
+  /** Workers list an account's scopes once a day. */
   #areScopesDue({ scopesReadOn }: FleetAccount): boolean {
     const now = this.#ports.now();
     return !hasBeenSince(scopesReadOn, now.getTime() - DAY_MS, now);
@@ -325,20 +325,20 @@ export class Listing {
   }
 
   async #loadRows(known: KnownRows, keys: readonly string[]): Promise<void> {
-    // A use that an order has moved keeps its row under the source key until the use is read.
+    // After an order moves a use, the use's row stays under the source key until a read.
     const all = new Set(keys.flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]));
     await pMap(all, (key) => known.load(key), { concurrency: CONCURRENCY });
   }
 }
 
-/** Of the same version: something else has changed, or the row was not written for a day. */
+/** Returns whether a row of the same version differs otherwise, or was last written a day ago. */
 function isWorthWriting(known: UseRow, seen: UseRow): boolean {
   return (
     areDifferent(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn))
   );
 }
 
-/** None where the use is of no key of Key Vault, or the key's name is invalid. */
+/** Returns an empty list if the use has no key in Key Vault, or an invalid key name. */
 function keysOfRead({ use }: ReadUse): readonly string[] {
   const key = use && formatKeyIdentifier(use);
   return key && parseKeyIdentifier(key) ? [key] : [];

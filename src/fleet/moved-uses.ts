@@ -4,18 +4,18 @@ import { accountRow, encoded } from './fleet-keys.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 import type { UseRow } from './use-row.ts';
 
-/** A use that a re-key order has moved, or tries to move. */
+/** A use for which a worker of a re-key order started a PATCH. */
 export type MovedUse = Pick<UseRow, 'account' | 'scope' | 'location' | 'mode' | 'wave'>;
 
 /**
- * Uses that each re-key order has moved, by its id: a roll back covers only these. A worker puts a use before its PATCH, so that
- * no row of the work zone decides what a roll back covers. Errors are the SDK's.
+ * Uses that each re-key order moved, by the order's id: a rollback covers only such uses. A worker adds a use before
+ * its PATCH, so that a rollback depends on no row of the work zone. Methods throw the SDK's errors.
  */
 export interface MovedUses {
   of(order: string): AsyncIterable<MovedUse>;
   /** Idempotent. */
   put(order: string, use: MovedUse): Promise<void>;
-  /** The PATCH was rejected. */
+  /** Drops a use after Azure rejected its PATCH. */
   drop(order: string, use: MovedUse): Promise<void>;
 }
 
@@ -27,12 +27,12 @@ const MOVED = z.object({
   wave: z.string(),
 });
 
-/** @param table of the control zone */
+/** @param table table of the control zone */
 export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): MovedUses {
   return {
     async *of(order) {
       for await (const row of table.rows(partitionOf(order))) {
-        // Throws where a row is damaged: a roll back must not miss a use.
+        // Throws on a damaged row: a rollback must not miss a use.
         const { scope, wave, ...use } = MOVED.parse(row);
         yield { ...use, scope: scope || undefined, wave: wave || undefined };
       }
@@ -47,12 +47,12 @@ function keysOf(order: string, use: Pick<UseRow, 'account' | 'scope'>) {
   return { partitionKey: partitionOf(order), rowKey: nameOfUse(use) };
 }
 
-/** Names a use among those of one key. */
+/** Returns a use's name, which is unique within a key. */
 export function nameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {
   return accountRow(account, scope || undefined);
 }
 
-/** The names of all uses that an order has moved. */
+/** Returns the names of all uses that an order moved. */
 export async function namesOf(uses: AsyncIterable<MovedUse>): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   for await (const use of uses) names.add(nameOfUse(use));

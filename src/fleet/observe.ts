@@ -4,47 +4,47 @@ import { type KeyUse, usedVersionId } from './key-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 import type { Targets } from './work-items.ts';
 
-/** A use as Azure showed it. */
+/** A use that a worker read from Azure. */
 export interface ReadUse {
-  /** Of a key of Key Vault, whether managed or not; undefined: of none. */
+  /** A use of any Key Vault key; undefined if the account or scope uses none. */
   readonly use: KeyUse | undefined;
-  /** Azure's own time stamp of the version in use (ISO 8601); empty where it has none. */
+  /** Azure's timestamp of the version in use (ISO 8601); empty if Azure returns none. */
   readonly stamp: string;
-  /** When the read began. */
+  /** Start of the read. */
   readonly startedOn: Date;
-  /** What the index keeps of it beside. */
+  /** Other fields for the index row. */
   readonly about: Pick<UseRow, 'account' | 'scope' | 'location' | 'identity' | 'wave'>;
 }
 
-/** What a pass announced before its first PATCH: this one, or one whose worker died. */
+/** Targets that this pass, or the pass of a dead worker, announced before its first PATCH. */
 export interface Announcement {
   readonly startedOn: Date;
   readonly targets: Targets;
 }
 
 export type Observation =
-  /** The read began before what the row holds. */
+  /** The read began before the row's state. */
   | { readonly outdated: true }
   | {
       readonly outdated: false;
-      /** Undefined: it uses no key of Key Vault, or the key's name is invalid. */
+      /** Undefined if the use has no key in Key Vault, or an invalid key name. */
       readonly row: UseRow | undefined;
-      /** A move of the app's own that the row does not have yet. */
+      /** A move by the app that the row lacks. */
       readonly found?: { readonly from: string | undefined; readonly to: string };
-      /** A change that others made: an operator, Storage itself. */
+      /** A change by another actor: an operator or Azure Storage. */
       readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
     };
 
 /**
- * Compares what Azure shows with what the index has. The only place where it is decided whose move a change was: the app's
- * own if the row says that such a PATCH was not answered, or if a pass announced that version (of an automatic use: any) and
- * Azure's time stamp is not from before it.
+ * Compares a read from Azure with the index row. Only this function attributes changes. A change is the app's own if
+ * the row says that such a PATCH got no answer. The app also owns a change to an announced version (for an automatic
+ * use: any version), unless Azure's timestamp is older than the announcement.
  *
- * @param row undefined: the index has none
+ * @param row undefined if the index has none
  */
 export function observe(row: UseRow | undefined, read: ReadUse, announced: readonly Announcement[]): Observation {
   const aheadMs = row ? Date.parse(row.at) - read.startedOn.getTime() : 0;
-  // No read takes that long: the time of the row is not believed.
+  // No read takes this long: ignore the row's time.
   if (aheadMs > 0 && aheadMs <= CLOCKS_MS) return { outdated: true };
   const seen = rowOf(read);
   if (!row) return { outdated: false, row: seen };
@@ -57,7 +57,7 @@ export function observe(row: UseRow | undefined, read: ReadUse, announced: reado
       found: { from, to },
     };
   }
-  // Azure may show a version now that it did not show before.
+  // Azure may now return a version that an earlier read lacked.
   if (from === undefined && to !== undefined) return { outdated: false, row: seen };
   return { outdated: false, row: seen, changed: { from, to } };
 }
@@ -73,14 +73,14 @@ function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
   };
 }
 
-/** The same version as before: what the row says of its last try stays, unless the mode is another one. */
+/** Copies the last attempt's result to the row of an unchanged version, unless the mode or the pin changed. */
 function refreshed(row: UseRow, seen: UseRow): UseRow {
   if (row.mode !== seen.mode || row.pinned !== seen.pinned) return seen;
   const { state, reason, target, attempts, notBefore, movedFrom } = row;
   return { ...seen, state, reason, target, attempts, notBefore, movedFrom };
 }
 
-/** Identifier without the version; empty: it is none. */
+/** Returns the key identifier without the version; empty if the text is none. */
 export function keyOfVersion(version: string): string {
   const key = parseKeyIdentifier(version);
   return key ? formatKeyIdentifier(key) : '';
@@ -92,7 +92,7 @@ function isOwnMove(row: UseRow, to: string, stamp: string, announced: readonly A
   if (row.state === 'indeterminate' && isTried) return true;
   return announced.some(({ startedOn, targets }) => {
     const target = Object.entries(targets).find(([key]) => sameKeyName(key, onto))?.[1];
-    // Asked to refresh an automatic use, Storage takes the newest version of all, which may be newer than the announced one.
+    // On a refresh, Storage uses the newest version, which may be newer than the announced version.
     const isTarget = target === to || (target !== undefined && row.mode === 'automatic');
     return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);
   });

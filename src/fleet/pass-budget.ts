@@ -3,9 +3,9 @@ import type { PassLog } from './pass-log.ts';
 import type { Blocked } from './rollout-gate.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** A permit that comes later is left to the next pass, so that no worker idles. Milliseconds. */
+/** Longest wait for a permit. The next pass makes later calls, so that no worker idles. Milliseconds. */
 const LONGEST_WAIT_MS = 30_000;
-/** How often a waiting call checks whether the pass is stopping. Milliseconds. */
+/** Interval at which a waiting call checks whether the pass is stopping. Milliseconds. */
 const WAIT_STEP_MS = 1_000;
 
 interface BudgetPass {
@@ -14,13 +14,13 @@ interface BudgetPass {
   readonly log: PassLog;
 }
 
-/** Limits the calls of one pass by Azure's budgets of the subscription, and by the instance's calls in flight. */
+/** Limits a pass's calls by the subscription's rate limits and by the instance's concurrency limit. */
 export class PassBudget {
   readonly #limiter: Limiter;
   readonly #pass: BudgetPass;
   readonly #ports: Pick<WorkerPorts, 'capacity' | 'now' | 'sleep'>;
 
-  /** @param usage what earlier passes used */
+  /** @param usage calls of earlier passes */
   constructor(pass: BudgetPass, usage: Usage, ports: Pick<WorkerPorts, 'capacity' | 'now' | 'sleep'>) {
     this.#limiter = new Limiter(BUDGET_SHARE, usage);
     this.#pass = pass;
@@ -31,7 +31,7 @@ export class PassBudget {
     return this.#limiter.usage();
   }
 
-  /** Waits for a permit, to be released by `end`. @returns why and until when, if it comes too late for this pass */
+  /** Waits for a permit; the caller must call `end`. @returns reason and time if the permit comes after this pass */
   async permit(region: string, calls: Calls): Promise<Required<Pick<Blocked, 'reason' | 'until'>> | undefined> {
     const { capacity, now, sleep } = this.#ports;
     for (;;) {
@@ -49,13 +49,13 @@ export class PassBudget {
     }
   }
 
-  /** @param isWell whether the region's resource provider answered; undefined: not known */
+  /** @param isWell whether the region's resource provider answered; undefined if no call shows it */
   end(region: string, isWell: boolean | undefined): void {
     const changed = this.#ports.capacity.end(region, isWell, this.#ports.now().getTime());
     if (changed) this.#pass.log.region(region, changed);
   }
 
-  /** Azure answered 429. @param code its error code */
+  /** Stops calls after Azure answered 429. @param code Azure's error code */
   close(region: string, what: 'list' | 'account', code: string, retryAfterSeconds: number | undefined): void {
     const closed = /^Subscription/i.test(code) ? 'subscription' : what;
     this.#limiter.close(region, closed, this.#ports.now().getTime(), retryAfterSeconds);

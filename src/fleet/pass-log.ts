@@ -8,10 +8,10 @@ import { type Move, QUICK_TRIES, type UseResult } from './reconcile-use.ts';
 import type { UseRow } from './use-row.ts';
 import type { Postponement, WorkItem } from './work-items.ts';
 
-/** Reasons for which an item may wait long although nothing is wrong. */
+/** Reasons for which an item may wait for hours without an error. */
 const QUIET: ReadonlySet<Reason> = new Set(['Paused', 'Busy', 'ScopesNotListed']);
 
-/** What one pass over a subscription logs. */
+/** Log entries of one pass over a subscription. */
 export class PassLog {
   readonly #subscription: string;
   readonly #log: Log;
@@ -32,7 +32,7 @@ export class PassLog {
     this.#requests += count;
   }
 
-  /** Logs the result of a use, when it differs from the last one. @param before its row */
+  /** Logs the result of a use if it differs from the last result. @param before the use's previous row */
   result(before: UseRow, { row, changed, blocked, detail }: UseResult, key: ManagedKey, cause: Cause): void {
     this.#uses += 1;
     const { account, scope } = before;
@@ -59,7 +59,7 @@ export class PassLog {
     this.#log({ level: 'info', reason, message: REASONS[reason], ...move, cause, seconds });
   }
 
-  /** Logs an item that waits for more than an hour. */
+  /** Logs an item that is older than an hour. */
   postponed({ kind, about, since }: WorkItem, { due, reason }: Postponement): void {
     if (!reason || QUIET.has(reason) || this.#now().getTime() - since.getTime() < HOUR_MS) return;
     const message = `${REASONS.DeferredForLong} ${kind} since ${since.toISOString()} (${reason}).`;
@@ -74,7 +74,7 @@ export class PassLog {
     this.#log({ level, reason, message: REASONS[reason], ...about });
   }
 
-  /** @param nextDue of the items that are left */
+  /** @param nextDue earliest due time of the remaining items */
   end(moved: number, nextDue: Date | undefined): void {
     for (const { key, reason, uses } of this.#blocked.values()) {
       const about = { key, subscription: this.#subscription, uses };

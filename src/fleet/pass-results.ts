@@ -10,46 +10,46 @@ import type { UseRef, UseRow } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from './work-items.ts';
 import type { WorkerPorts } from './worker-ports.ts';
 
-/** Results are written this often, or when there are so many. Milliseconds. */
+/** A pass writes its results at this interval, or when it has this many results. Milliseconds. */
 const WRITE_MS = 1_000;
 const MOST_RESULTS = 100;
-/** A record that could not be appended is tried again after so long. Milliseconds. */
+/** Delay before the next attempt to append a record. Milliseconds. */
 const RECORD_AGAIN_MS = 30_000;
 
 interface Result {
-  /** As it was before. */
+  /** The row before the result. */
   readonly row: UseRow;
   readonly wanted: readonly Wanted[];
   readonly result: Pick<UseResult, 'row' | 'moves' | 'changed'>;
 }
 
-/** What a pass does with what its results imply. */
+/** Services of the pass for its results. */
 interface ResultsPass {
   readonly subscription: string;
   readonly isHeld: boolean;
-  /** Has the key reconciled after the pass. */
+  /** Requests that a worker reconciles the key after the pass. */
   progress(key: ManagedKey, cause: Cause): void;
   readonly log: PassLog;
 }
 
 type ResultPorts = Pick<WorkerPorts, 'record' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now'>;
 
-/** What a pass has found, until it is written: records of moves first, then rows, then what a list shows of accounts. */
+/** Results of a pass until it writes them: records of moves first, then use rows, then account rows. */
 export class PassResults {
   readonly #pass: ResultsPass;
   readonly #ports: ResultPorts;
-  /** Uses as this pass left them: newer than what was read of the index before. */
+  /** Rows that this pass changed: newer than the rows in the index. */
   readonly #rows = new Map<string, UseRow>();
   #results: Result[] = [];
-  /** Ids of moves that this pass has appended to the trail. */
+  /** Ids of moves that this pass appended to the audit trail. */
   readonly #recorded = new Set<string>();
   #drops: UseRef[] = [];
   #changes: AccountChange[] = [];
   #listedOn: Date | undefined;
-  /** Encryption scopes are to be listed. */
+  /** Whether a worker must list encryption scopes. */
   #wantsScopes = false;
   #writtenAt = 0;
-  /** How many moves it has reported. */
+  /** Number of moves that the pass reported. */
   moved = 0;
 
   constructor(pass: ResultsPass, ports: ResultPorts) {
@@ -57,25 +57,25 @@ export class PassResults {
     this.#ports = ports;
   }
 
-  /** The use as this pass left it; undefined: this pass has no result for it. */
+  /** Returns this pass's row of the use; undefined if the pass has no result for it. */
   find(use: Pick<UseRow, 'account' | 'scope'>): UseRow | undefined {
     return this.#rows.get(nameOfUse(use));
   }
 
-  /** @param row as it was before */
+  /** @param row the row before the result */
   add(row: UseRow, result: Result['result'], wanted: readonly Wanted[]): void {
     if (result.row) this.#rows.set(nameOfUse(row), result.row);
     else this.#rows.delete(nameOfUse(row));
     if (result.row !== row || result.moves.length > 0) this.#results.push({ row, wanted, result });
   }
 
-  /** A row as a list shows it. */
+  /** Adds a row that a list returned. */
   keep(row: UseRow, wanted: Wanted): void {
     this.#rows.set(nameOfUse(row), row);
     this.#results.push({ row, wanted: [wanted], result: { row, moves: [] } });
   }
 
-  /** The account does not exist any more. @param rows those that the index has of it */
+  /** Drops a deleted account. @param rows the account's rows in the index */
   dropAccount(account: string, rows: readonly UseRow[]): readonly UseRow[] {
     // The index lacks rows that this pass has not written yet.
     const own = [...this.#rows.values()].filter((row) => accountRow(row.account) === accountRow(account));
@@ -89,7 +89,7 @@ export class PassResults {
     if (this.find(row)?.key === row.key) this.#rows.delete(nameOfUse(row));
   }
 
-  /** A change of an account's row, which is written after those of its uses. */
+  /** Adds a change of an account's row. The pass writes it after the use rows. */
   change(change: AccountChange): void {
     this.#changes.push(change);
   }
@@ -98,12 +98,12 @@ export class PassResults {
     this.#wantsScopes = true;
   }
 
-  /** The whole subscription was listed. @param startedOn when the list began */
+  /** Records a complete list of the subscription. @param startedOn start of the list */
   listed(startedOn: Date): void {
     this.#listedOn = startedOn;
   }
 
-  /** @param isIdle nothing else is in flight */
+  /** @param isIdle whether no other task is in flight */
   isDue(isIdle: boolean): boolean {
     const length = this.#results.length + this.#drops.length + this.#changes.length;
     const isLeft = length > 0 || this.#listedOn !== undefined || this.#wantsScopes;
@@ -112,10 +112,10 @@ export class PassResults {
   }
 
   /**
-   * Appends records, then writes rows: from a row with `movedFrom` a later pass makes the record that is missing. After an
+   * Appends records, then writes rows. A later pass appends a missing record from a row with `movedFrom`. After an
    * error, the announced targets attribute moves that the index lacks, as after a crash.
    *
-   * @returns whether it has put work items of this subscription
+   * @returns whether it put work items of this subscription
    * @throws the SDK's errors
    */
   async write(isWhole: boolean): Promise<boolean> {
@@ -127,14 +127,14 @@ export class PassResults {
     await this.#recordMoves(results);
     if (!this.#pass.isHeld) return false;
     const hasPutItems = await this.#writeRows(results, drops, changes);
-    // After the rows: a reader of the listing must find them.
+    // Write the listing after the rows: its readers expect the rows.
     const { fleet, items, now } = this.#ports;
     if (changes.length > 0) await fleet.write(changes);
     if (wantsScopes) {
-      // Replaces an item that a pass has begun, which has not seen these accounts.
+      // Replaces an item of a running pass, which lacks these accounts.
       await items.put([this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() })]);
     }
-    // Unless an earlier part of it could not be written.
+    // Skipped if the pass failed to write an earlier part of the list.
     if (listedOn && isWhole) {
       await fleet.listed(this.#pass.subscription, listedOn);
       await this.#progressWaiting();
@@ -142,7 +142,7 @@ export class PassResults {
     return hasPutItems || wantsScopes;
   }
 
-  /** Has the keys reconciled that waited for a list. */
+  /** Requests that a worker reconciles the keys that wait for a list. */
   async #progressWaiting(): Promise<void> {
     for (const { about, reason, cause } of await this.#ports.items.of(NO_SUBSCRIPTION)) {
       const key = reason === 'FleetNotListed' ? this.#ports.vaults.key(about) : undefined;
@@ -150,7 +150,7 @@ export class PassResults {
     }
   }
 
-  /** Of two reports of a move the first counts: a use that is read again before its row is written reports it once more. */
+  /** Appends a record for each move once: a second read before the row's write reports the same move again. */
   async #recordMoves(results: readonly Result[]): Promise<void> {
     const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
     for (const { wanted, result } of results) {
@@ -177,22 +177,22 @@ export class PassResults {
       }
       const isMovedAway = row !== undefined && row.key.toLowerCase() !== before.key.toLowerCase();
       if (!row || isMovedAway) drop.push(before);
-      // This item drops what else the index has of the account.
+      // This item drops the account's other rows from the index.
       if (!row && before.scope === undefined) items.push(this.#itemOf('account', before.account, cause));
       if (!row) continue;
       const { movedFrom: _, ...rest } = row;
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(before), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
-      // Else lists of accounts would show the old key until the next list.
+      // Otherwise, account lists would show the old key until the next list.
       if (isMovedAway && row.scope === undefined) accounts.push({ account: row.account, key: row.key });
       const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
       if (other) this.#pass.progress(other, cause);
-      // The other key has the row now, and with it what is left to do or to record.
+      // The target key's item completes or records the move, since the row is now under that key.
       if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, cause));
     }
     if (items.length > 0) await this.#ports.items.put(items);
-    // Before old rows are dropped, so that a use that changed its key is always in the index.
+    // Put rows before dropping old rows, so that a re-keyed use is always in the index.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
     if (drop.length > 0) await this.#ports.rows.drop(drop);
     return items.length > 0;
@@ -204,7 +204,7 @@ export class PassResults {
   }
 }
 
-/** Cause of what follows from a use. */
+/** Returns the cause for a use's follow-up work. */
 export function causeOf([wanted]: readonly Wanted[]): Cause {
   return wanted?.item.cause ?? { by: 'operator', ref: '', since: '' };
 }

@@ -30,19 +30,19 @@ import {
 } from './work-items.ts';
 import type { PassState, WorkerPorts } from './worker-ports.ts';
 
-/** How often a running pass reads its work items again. Milliseconds. */
+/** Interval at which a running pass reads its work items. Milliseconds. */
 const ITEMS_MS = 5_000;
-/** A waiting pass checks the clock this often. Milliseconds. */
+/** Longest wait between checks of the clock. Milliseconds. */
 const STEP_MS = 1_000;
-/** A key whose versions could not be listed is tried again after so long. Milliseconds. */
+/** Retry delay after a failed list of a key's versions. Milliseconds. */
 const LIST_AGAIN_MS = 15_000;
 
-/** Reason of an item whose list cannot be read. */
+/** Reason of an item whose list fails. */
 const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
   ...{ list: 'SubscriptionUnreadable', verify: 'SubscriptionUnreadable', scopes: 'ScopesUnreadable' },
 };
 
-/** What a pass begins with. */
+/** Initial state of a pass. */
 interface PassStart {
   readonly lease: Lease;
   readonly unclean: number;
@@ -50,8 +50,8 @@ interface PassStart {
 }
 
 /**
- * One pass over the work of a subscription, by the holder of its lease: items → uses, in a lane for each region → for each use
- * gate, permit, {@link reconcileUse} → results → items.
+ * One pass of the lease holder over a subscription's work: items → uses, in a lane for each region → gate, permit and
+ * {@link reconcileUse} for each use → results → items.
  */
 export class Pass {
   readonly subscription: string;
@@ -65,23 +65,23 @@ export class Pass {
   readonly #listing: Listing;
   readonly #usePorts: UsePorts;
   readonly log: PassLog;
-  /** By row and ETag. */
+  /** Started items, by row and ETag. */
   readonly #wanted = new Map<string, Wanted>();
   readonly #lanes = new Map<string, Lane>();
-  /** Announcements of earlier passes whose worker died. */
+  /** Announcements of dead workers' passes. */
   #announcedBefore: readonly Announcement[] = [];
-  /** The announced version by key. */
+  /** Announced version by key. */
   #targets: Targets = {};
-  /** Settles once all announcements so far are saved: they are saved one after the other. */
+  /** Resolves after all announcements are saved: the pass saves one at a time. */
   #announcing: Promise<void> = Promise.resolve();
-  /** Keys to reconcile again. */
+  /** Keys to reconcile after the pass. */
   readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
-  /** Aborted when there is no time left for reads, and for writes. */
+  /** Aborted when the time for reads, or for writes, is over. */
   readonly #reads = new AbortController();
   readonly #writes = new AbortController();
   #starting = 0;
   #itemsReadAt = 0;
-  /** The app's own storage failed: nothing more is begun. */
+  /** An error of the app's own storage, after which the pass starts no more calls. */
   #failure: unknown;
   #wake = () => {};
 
@@ -105,23 +105,23 @@ export class Pass {
     };
   }
 
-  /** Keys to reconcile again; their items are put. */
+  /** Keys to reconcile after the pass; their work items are already stored. */
   get progressed(): readonly ManagedKey[] {
     return [...this.#progressed.values()].map(({ key }) => key);
   }
 
-  /** @throws what the app's own storage answered, once nothing is in flight any more */
+  /** @throws an error of the app's own storage, after all calls in flight ended */
   async run(): Promise<void> {
     for (;;) {
       this.#endCalls();
-      // Items that arrive after the last read are found by `reconcileSubscription`, which reads them once more after the pass.
+      // `reconcileSubscription` reads the items again after the pass, and finds later items.
       if (!this.isStopping() && this.#ports.now().getTime() - this.#itemsReadAt >= ITEMS_MS) {
         await this.#readItems().catch((error: unknown) => this.#fail(error));
       }
       if (this.results.isDue(this.#isIdle())) {
         const isWhole = this.#failure === undefined;
         const hasPutItems = await this.results.write(isWhole).catch((error: unknown) => this.#fail(error));
-        // Start the new items at once.
+        // Starts the new items in the next loop.
         if (hasPutItems) this.#itemsReadAt = 0;
       } else if (this.#isIdle()) break;
       else await this.#wait();
@@ -139,12 +139,12 @@ export class Pass {
     await Promise.race([woken, this.#ports.sleep(STEP_MS)]);
   }
 
-  /** Whether nothing more may be begun: the lease is lost, the time is up, or the app's own storage failed. */
+  /** Returns whether the pass starts no more calls: the lease is lost, the time is over, or the app's storage fails. */
   isStopping(): boolean {
     return this.#failure !== undefined || !this.#lease.held() || this.#ports.now() >= this.until;
   }
 
-  /** Aborts calls in time: a hanging region must not keep the lease from the next pass, which serves the other regions. */
+  /** Aborts calls at their deadline: a slow region must not delay the next pass, which serves the other regions. */
   #endCalls(): void {
     const { now, writesUntil } = this.#ports;
     if (this.isStopping()) this.#reads.abort();
@@ -155,18 +155,18 @@ export class Pass {
     return this.#starting === 0 && [...this.#lanes.values()].every((lane) => lane.isIdle);
   }
 
-  /** Stops the pass. @returns false: nothing was put */
+  /** Stops the pass. @returns false: no items were put */
   #fail(error: unknown): false {
     this.#failure ??= error;
     return false;
   }
 
-  /** Reads the items, and starts the due items that this pass has not started. */
+  /** Reads the items, and starts due items that are new to this pass. */
   async #readItems(): Promise<void> {
     const items = await this.#ports.items.of(this.subscription);
     const now = this.#ports.now();
     this.#itemsReadAt = now.getTime();
-    // Includes items that are not due: each `verify` item has the targets that a dead worker announced.
+    // Also reads items that are not due: each `verify` item contains the targets that a dead worker announced.
     this.#announcedBefore = items
       .filter(({ kind }) => kind === 'verify')
       .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
@@ -182,7 +182,7 @@ export class Pass {
       const wanted = new Wanted(item, now);
       this.#wanted.set(nameOf(item), wanted);
       this.#starting += 1;
-      // Not awaited: a hanging call delays no other item. The orders come first, since they decide which uses are read.
+      // Not awaited: a slow call delays no other item. Reads the orders first, since orders decide which uses to read.
       void this.#ports.gate
         .refresh(now)
         .then(() => start[item.kind](wanted))
@@ -207,7 +207,7 @@ export class Pass {
     }
   }
 
-  /** Queues a read of a use that a list does not show as the index has it; the read then writes its row. */
+  /** Queues a read of a use if a list and the index differ; the read then writes the row. */
   read(row: UseRow, key: ManagedKey, wanted: Wanted): void {
     this.#enqueue(row, key, wanted, true);
   }
@@ -216,12 +216,12 @@ export class Pass {
     return this.#lease.held();
   }
 
-  /** Aborts when there is no time left for reads. */
+  /** Aborts when the time for reads is over. */
   get signal(): AbortSignal {
     return this.#reads.signal;
   }
 
-  /** Whether the index gives a reason to read the use. */
+  /** Returns whether the index row requires a read of the use. */
   #needsRead(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], wanted: Wanted): boolean {
     if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
     const now = this.#ports.now();
@@ -235,16 +235,16 @@ export class Pass {
     return isPinnedElsewhere || versionOfRow(row) !== target.id || row.state === 'failed';
   }
 
-  /** Whether the use is not to be moved for these items. */
+  /** Returns whether an exemption forbids these items to move the use. */
   #isExempt(row: UseRow, all: readonly Wanted[]): boolean {
     return all.every(({ item }) => isComparison(item.cause)) && this.#ports.isExempt(row);
   }
 
-  /** Puts a use into the lane of its region, unless it has to wait. @param known its row as the index or a list has it */
+  /** Queues a use in its region's lane, unless the use must wait. @param known its row from the index or a list */
   #enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead: boolean): void {
     const row = this.results.find(known) ?? known;
     const nextTry = this.#nextTry(row);
-    // A use that failed in an earlier pass is tried at once if a new item wants it, or a worker died that may have moved it.
+    // Retries a failed use at once for a new item, or if a dead worker may have moved it.
     const { kind, attempts } = wanted.item;
     const isNewRequest = kind === 'verify' || (kind === 'key' && attempts === 0);
     const isTriedNow = row === known && row.state === 'failed' && isNewRequest;
@@ -262,7 +262,7 @@ export class Pass {
   async #work(task: Task, region: string, permitted: () => void): Promise<void> {
     const { key, wanted } = task;
     const row = this.results.find(task.row) ?? task.row;
-    // Another task for the same use came first, and its PATCH may still land.
+    // An earlier task has reconciled the same use, and its PATCH may still take effect.
     const nextTry = row === task.row ? undefined : this.#nextTry(row);
     const result = nextTry ? undefined : await this.#reconcile({ ...task, row }, region, permitted);
     if (result?.throttled) {
@@ -277,16 +277,16 @@ export class Pass {
 
   async #reconcile({ row, key, wanted, ...task }: Task, region: string, permitted: () => void): Promise<UseResult> {
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
-    // A PATCH without an answer, or a move without a record, is read even if the gate blocks the use.
+    // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
-    // A use that the gate blocks takes no permit.
+    // A use that the gate blocks needs no permit.
     const blocked =
       (mustRead ? undefined : await this.#findBlock(row, key, since)) ?? (await this.#budget.permit(region, calls));
     if (blocked) return { row, moves: [], blocked };
     permitted();
     const isExempt = this.#isExempt(row, wanted);
-    // The check of a change puts an item for its account.
+    // Only the change check puts an item for an account.
     const isChecked = wanted.some(({ item }) => item.kind === 'account');
     const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
     this.#budget.end(region, result.isWell);
@@ -296,7 +296,7 @@ export class Pass {
   #end(row: UseRow, result: UseResult, { key, wanted }: Task): void {
     const { blocked } = result;
     this.log.result(row, result, key, causeOf(wanted));
-    // The result may begin the next stage or end the rollout, which `reconcileKey` decides; it also finds the end of a pause.
+    // `reconcileKey` decides whether the result starts the next stage or ends the rollout, and detects a pause's end.
     if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row)
       this.progress(key, causeOf(wanted));
     const next = blocked ? blocked.until : result.row && this.#nextTry(result.row);
@@ -304,7 +304,7 @@ export class Pass {
     this.results.add(row, result, wanted);
   }
 
-  /** Finds why the use may not move now, before it is read. Never throws. */
+  /** Finds why the use may not move now, before its read. Never throws. */
   async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
     const now = this.#ports.now();
     const listed = await listKeys(row, key, since, this.#ports).catch(() => undefined);
@@ -328,7 +328,7 @@ export class Pass {
     }
   }
 
-  /** Saves a target before the first PATCH to it, so that after a takeover the next worker can attribute the move to the app. */
+  /** Saves a target before its first PATCH, so that the next worker after a takeover can attribute the move. */
   #announce(target: string): Promise<void> {
     const key = keyOfVersion(target);
     if (this.#targets[key] === target) return Promise.resolve();
@@ -342,7 +342,7 @@ export class Pass {
     return announced;
   }
 
-  /** What passes have announced that they move to, this one included. */
+  /** Returns the targets that passes announced, including this pass. */
   announced(): readonly Announcement[] {
     return [...this.#announcedBefore, { startedOn: this.#startedOn, targets: this.#targets }];
   }
@@ -355,7 +355,7 @@ export class Pass {
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
   }
 
-  /** When a use may be tried again; undefined: now. A row can defer it no longer than an item can. */
+  /** Returns when a retry of the use is due; undefined: now. The same limit applies to rows and items. */
   #nextTry({ notBefore = '' }: UseRow): Date | undefined {
     const due = dueOf({ due: new Date(notBefore) }, this.#ports.now());
     return due > this.#ports.now() ? due : undefined;
@@ -366,10 +366,10 @@ export class Pass {
   }
 
   /**
-   * Has a use tried again. A `key` item is postponed, and so is a `verify` item that has not read the use: it attributes the
-   * moves of a dead worker. Other items are done once they have read each use, and their key is reconciled instead.
+   * Schedules a retry of a use. Postpones `key` items, and `verify` items that did not read the use, since such items
+   * attribute moves of dead workers. Other items end after a read of each use; a worker reconciles the key instead.
    *
-   * @param isRead whether the row is what Azure shows
+   * @param isRead whether the row has the state in Azure
    */
   #postpone(all: readonly Wanted[], key: ManagedKey, next: Date, reason: Reason | undefined, isRead: boolean): void {
     for (const wanted of all) {
@@ -379,14 +379,14 @@ export class Pass {
     }
   }
 
-  /** Runs a call of a listing within the budgets; undefined: it was throttled, and the item is postponed. */
+  /** Makes a listing's call within the rate limits; if Azure throttled it, postpones the item and returns undefined. */
   async call<T>(
     region: string,
     calls: Calls,
     wanted: Wanted,
     run: () => Promise<T>,
   ): Promise<{ readonly answer: T } | undefined> {
-    // To list the scopes of many accounts takes hours, so throttling is expected there.
+    // The scope lists of many accounts take hours, so throttling is normal for them.
     const throttled = wanted.item.kind === 'scopes' ? 'ScopesNotListed' : 'Throttled';
     const late = await this.#budget.permit(region, calls);
     if (late) {
@@ -408,7 +408,7 @@ export class Pass {
     }
   }
 
-  /** Postpones an item, by the error. */
+  /** Postpones an item after an error. */
   failItem(wanted: Wanted, error: unknown): void {
     const { kind, attempts } = wanted.item;
     // The pass aborted the list at its deadline.
@@ -425,18 +425,18 @@ export class Pass {
     this.#ports.log({ level, reason, message, subscription: this.subscription });
   }
 
-  /** Has the key reconciled after the pass. Another cause replaces a comparison, since a comparison moves no exempt uses. */
+  /** Reconciles the key after the pass. Any other cause replaces a comparison, which moves no exempt use. */
   progress(key: ManagedKey, cause: Cause): void {
     const known = this.#progressed.get(key.id);
     if (!known || isComparison(known.cause)) this.#progressed.set(key.id, { key, cause });
   }
 
-  /** Deletes the items that are done, and postpones the others. An item that was put again during the pass stays as it is. */
+  /** Deletes completed items, and postpones the others. Items that were put again during the pass remain unchanged. */
   async #finishItems(): Promise<Date | undefined> {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
     const at = now();
-    // Put the items of keys before finishing the others, so that a crash in between does not lose them.
+    // Put the keys' items before finishing the others, so that a crash in between loses no work.
     const decisions = [...this.#progressed.values()].map(({ key, cause }) => keyItem(key.id, cause, at));
     if (decisions.length > 0) await items.put(decisions);
     const dues: number[] = [];

@@ -9,17 +9,17 @@ import { withKeyVersion } from './plan.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow } from './use-row.ts';
 
-/** The tag with the rollout wave of an account; Azure allows 256 characters. */
+/** Tag with an account's rollout wave; Azure allows values of 256 characters. */
 const WAVE_TAG = 'cmk-wave';
 
-/** A use as it was read, with the one write that changes it. */
+/** A use that a worker read, with a method to change its key. */
 export interface WritableUse extends ReadUse {
   /**
-   * Writes back what was read, with only the key fields changed.
+   * Sends the settings that the worker read, with only the key fields changed.
    *
-   * @param pin version to pin it to; empty: automatic
-   * @param to target key of a re-key order; undefined: the key stays
-   * @returns the use as the answer shows it
+   * @param pin version to pin; empty for automatic updates
+   * @param to target key of a re-key order; undefined to keep the key
+   * @returns the use in Azure's answer
    */
   write(pin: string, to: ManagedKey | undefined): Promise<ReadUse>;
 }
@@ -27,12 +27,12 @@ export interface WritableUse extends ReadUse {
 export interface ReadPorts {
   readonly accounts: StorageAccounts;
   readonly now: () => Date;
-  /** Abort when there is no time left for a read, and for a write. */
+  /** Abort when the time for reads, or for writes, is over. */
   readonly reads?: AbortSignal;
   readonly writes?: AbortSignal;
 }
 
-/** Reads an account or one of its encryption scopes; undefined: it does not exist. Errors are the SDK's. */
+/** Reads an account or an encryption scope; returns undefined after a deletion. Throws the SDK's errors. */
 export async function readUse(
   id: ResourceId,
   { scope, location, wave, identity }: Pick<UseRow, 'scope' | 'location' | 'wave' | 'identity'>,
@@ -52,13 +52,13 @@ export async function readUse(
   }
   const read = await unlessMissing(() => accounts.getScope(id, scope, reads).then((found) => ({ found })));
   if (!read) return undefined;
-  // A scope does not show these: the row's values stay.
+  // Azure returns these fields only for accounts: keep the row's values.
   const about = { account: id.id, scope, location, wave, identity };
   return {
     ...useOfScope(read.found, about, startedOn),
     async write(pin, to) {
       const use = read.found && scopeKeyUse(read.found);
-      if (!use) throw new TypeError(`${scope} uses no key of Key Vault.`);
+      if (!use) throw new TypeError(`Encryption scope ${scope} has no key in Key Vault.`);
       const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
       const updated = await accounts.updateScopeKey(id, scope, formatKeyIdentifier(key, pin || undefined), writes);
       return useOfScope(updated, about, now());
@@ -66,7 +66,7 @@ export async function readUse(
   };
 }
 
-/** The account's own use, as a list or a GET shows it. */
+/** Returns the account's own use, from a list or a GET. */
 export function useOfAccount(account: Account, startedOn: Date): ReadUse {
   const identity = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   return {
@@ -81,7 +81,7 @@ export function waveOfTags(tags: Account['tags']): string | undefined {
   return Object.entries(tags).find(([name]) => name.toLowerCase() === WAVE_TAG)?.[1] || undefined;
 }
 
-/** A pinned scope has no time stamp of the key, so the time of its last change is used. */
+/** Storage returns no key timestamp for a pinned scope, so the time of its last change replaces it. */
 export function useOfScope(scope: Scope | undefined, about: ReadUse['about'], startedOn: Date): ReadUse {
   const stamp = scope?.rotatedOn ?? scope?.changedOn;
   return { use: scope && scopeKeyUse(scope), stamp: stamp?.toISOString() ?? '', startedOn, about };

@@ -14,16 +14,16 @@ import type { StoredRollout } from './rollout-row.ts';
 import { isComparison, keyItem, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem } from './work-items.ts';
 import type { KeyPorts } from './worker-ports.ts';
 
-/** Attempts while other instances decide at the same time. */
+/** Maximum attempts while other instances decide at the same time. */
 const MOST_ROUNDS = 3;
-/** Causes of follow-ups. If the key has a work item already, the cause of that item is kept. */
+/** Causes of follow-up work. If the key already has a work item, that item's cause remains. */
 const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 
 /**
- * Decides what to do about the uses of a key, and puts work items for it. Writes to no account. Level-triggered, and safe to
- * run twice at once. The key's own work item is finished only after all decisions are stored.
+ * Decides on the uses of a key, and puts its work items. Changes no account. Level-triggered and safe to run
+ * concurrently. Finishes the key's own work item only after all decisions are stored.
  *
- * @throws the SDK's errors: the item stays, and the sweep finds it
+ * @throws the SDK's errors: the item remains, and the sweep finds it
  */
 export async function reconcileKey(key: ManagedKey, cause: Cause, ports: KeyPorts): Promise<void> {
   const item = await itemOf(key, ports);
@@ -31,14 +31,14 @@ export async function reconcileKey(key: ManagedKey, cause: Cause, ports: KeyPort
     const done = await decide(key, cause, item, ports);
     if (done) return;
   }
-  throw new Error(`Other instances decide on ${key.name} at the same time.`);
+  throw new Error(`Other instances changed the rollout of ${key.name} at the same time. A later message retries.`);
 }
 
 async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | undefined> {
   return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
 }
 
-/** @returns false: decide again, as another instance decided meanwhile or the orders changed */
+/** @returns false if the caller must decide again: another instance decided first, or the orders changed */
 async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
   const { items, rollouts } = ports;
   const origin = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
@@ -84,7 +84,7 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
     for await (const use of ports.moved.of(open.rekey.id)) if (!left.has(nameOfUse(use))) ordered?.addMoved(use);
   }
   const causes = { cause, origin, isResumed: item?.reason === 'Paused' };
-  // While an order moves all uses, the key has no rollout of its own.
+  // While an order moves all uses, the key has no separate rollout.
   if (target && own && (!open || open.rekey.only !== undefined)) {
     const rollout = { name: key.id, target, count: own, stored, activation: state.activation };
     if (!(await decideRollout(rollout, key, causes, ports))) return false;
@@ -92,30 +92,30 @@ async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined,
   if (open && ordered) {
     const rollout = { name: open.rekey.id, target: open.target, count: ordered, stored: orderStored };
     const decision = await decideRollout(rollout, key, causes, ports);
-    // Once an order is done, the key has a rollout of its own again.
+    // Decide again after an order is done: the key has its own rollout again.
     if (!decision || (await verifyRekey(open, decision, cause, ports))) return false;
   }
   if (item) await items.finish(item);
   return true;
 }
 
-/** The input of a decision, apart from the uses. */
+/** Input of a decision, except the uses. */
 interface KeyState {
   readonly stored: StoredRollout | undefined;
   readonly orders: StandingOrders;
-  /** The order that moves uses of the key, unless it is blocked. */
+  /** The order that moves the key's uses, unless it is blocked. */
   readonly open: OpenRekey | undefined;
-  /** Undefined: the key is revoked, or no version is usable. */
+  /** Undefined if the key is revoked or has no usable version. */
   readonly target: KeyVersion | undefined;
-  /** Why there is no target, or that a version is to come. */
+  /** Why the key has no target. */
   readonly reason: Extract<Reason, 'RevocationOpen' | 'KeyNotFound' | 'NoUsableVersion'>;
   readonly activation: string | undefined;
   readonly at: Date;
 }
 
 async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
-  // Read the row before the versions. If another instance decides from a newer list, then this row is its result, or the ETag
-  // conflicts when this instance writes.
+  // Read the row before the versions. Another instance may decide from a newer list. Either this row has that decision,
+  // or the ETag conflicts at this instance's write.
   const stored = await ports.rollouts.read(key.id);
   const versions = await ports.keys.listVersions(key);
   const orders = await ports.orders.read();
@@ -129,7 +129,7 @@ async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
   };
 }
 
-/** The key is revoked, or no version is usable. @returns false: another instance has decided meanwhile */
+/** Stores a row without a target. @returns false if another instance decided first */
 function putEmptyRow(
   key: ManagedKey,
   { at, activation, stored, reason }: KeyState,
@@ -142,7 +142,7 @@ function putEmptyRow(
   return rollouts.put(key.id, { ...row, activation }, stored?.etag);
 }
 
-/** Whether the key is paused. An operator who ends a pause may not reach the items: the item of the key finds the end, too. */
+/** Returns whether a pause covers the key. The key's item detects the pause's end if the operator's request fails. */
 async function isPaused(
   key: ManagedKey,
   { orders, open, at }: KeyState,
@@ -158,7 +158,7 @@ async function isPaused(
   return true;
 }
 
-/** Keeps the item: nothing else would reconcile a key once its subscriptions are listed. */
+/** Keeps the key's item, so that a worker reconciles the key after it listed the subscriptions. */
 async function decideLater(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<void> {
   const at = ports.now();
   if (!item) await ports.items.putNew([keyItem(key.id, cause, at)]);
@@ -169,15 +169,15 @@ async function decideLater(key: ManagedKey, cause: Cause, item: WorkItem | undef
 
 interface Causes {
   readonly cause: Cause;
-  /** What the work is for. */
+  /** The original cause of the work. */
   readonly origin: Cause;
-  /** The key was paused at the last decision. */
+  /** Whether the key was paused at the last decision. */
   readonly isResumed: boolean;
 }
 
-/** The rollout of a key, or of an order that moves its uses. */
+/** The rollout of a key, or of a re-key order. */
 interface Rollout {
-  /** Name of its row: the id of the key, or of the order. */
+  /** Name of the row: id of the key or of the order. */
   readonly name: string;
   readonly target: KeyVersion;
   readonly count: RolloutCount;
@@ -185,7 +185,7 @@ interface Rollout {
   readonly activation?: string | undefined;
 }
 
-/** Decides on the stage, and has the uses moved that it admits. Undefined: another instance has decided meanwhile. */
+/** Decides on the stage, and requests its moves. Returns undefined if another instance decided first. */
 async function decideRollout(
   { name, target, count, stored, activation }: Rollout,
   key: ManagedKey,
@@ -196,18 +196,18 @@ async function decideRollout(
   if (decision.needsProof) {
     decision = count.decide(stored?.row, await ports.probe(decision.row.canaries, target.id));
   }
-  // Record before storing the row. If the row is not stored, the next decision appends the record again, with the same id.
+  // Record before storing the row. If storing fails, the next decision appends the record again with the same id.
   // `verifyRekey` records the end of an order.
   if (decision.news && (name === key.id || decision.news !== 'RotationFinished')) {
     await ports.recordNews(decision.news, key, target, decision);
   }
-  // The only place that widens a stage.
+  // Only this line widens a stage.
   if (!(await ports.rollouts.put(name, { ...decision.row, activation }, stored?.etag))) return undefined;
   await sendFor(await putItems(decision, key, causes, ports), causes.cause, ports);
   return decision;
 }
 
-/** Puts items for the subscriptions in which something may move. @returns those that need a message */
+/** Puts items for the subscriptions with unfinished uses. @returns items that need a message */
 async function putItems(
   { row, subscriptions, isWider, news }: RolloutDecision,
   key: ManagedKey,
@@ -219,13 +219,13 @@ async function putItems(
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
-  // The index may be wrong if nothing moves for long: every use is read.
+  // Read every use of a stuck rollout, since the index may be wrong.
   const fresh = news === 'RotationStuck' ? ({ fresh: true } as const) : {};
   const wanted = subscriptions.map(
     (subscription): NewWorkItem => ({ ...keyItem(key.id, origin, at), subscription, ...fresh }),
   );
-  // A follow-up leaves existing items as they are, with their messages, unless the stage admits more or there is news. So does
-  // a comparison: other causes may move exempt uses.
+  // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an
+  // event, or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
   const wakesPostponed = isWider || news !== undefined || isResumed || !FOLLOW_UPS.has(cause.by);
   if (!wakesPostponed || isComparison(origin)) return items.putNew(wanted);
   await items.put(wanted);
@@ -233,10 +233,10 @@ async function putItems(
 }
 
 /**
- * Has subscriptions listed that were not listed for a day.
+ * Requests lists of subscriptions whose last list is older than a day.
  *
- * @returns whether the index has all subscriptions, so that no stage is decided on a part of the uses. A subscription whose
- *   first list failed does not delay the decision.
+ * @returns whether the index has all subscriptions: a stage needs all uses. A subscription whose first list failed does
+ *   not delay the decision.
  */
 export async function requestLists(
   subscriptions: readonly string[],

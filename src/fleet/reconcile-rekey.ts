@@ -22,19 +22,19 @@ import type { UseRow } from './use-row.ts';
 import type { NewWorkItem } from './work-items.ts';
 import type { KeyPorts } from './worker-ports.ts';
 
-/** A PATCH in flight ends within its deadline, and takes effect within a minute after that. Milliseconds. */
+/** A PATCH ends within its deadline, and takes effect within a minute after that. Milliseconds. */
 const SETTLED_MS = 2 * GIVEN_UP_MS;
-/** A requested list is usually done within this time. Milliseconds. */
+/** Usual duration of a requested list. Milliseconds. */
 const LISTED_MS = 15_000;
 
-/** An order that can move the uses of a key now. */
+/** An order that can move a key's uses now. */
 export interface OpenRekey {
   readonly rekey: Rekey;
   readonly target: KeyVersion;
   covers(row: UseRow): boolean;
 }
 
-/** Undefined: there is no order, or it is blocked, since either key is revoked or the target key has no usable version. */
+/** Returns undefined without an order, or if it is blocked: a key is revoked, or the target has no usable version. */
 export async function openRekeyOf(
   key: ManagedKey,
   versions: readonly KeyVersion[],
@@ -51,19 +51,19 @@ export async function openRekeyOf(
   return { rekey, target, covers: (row) => covered?.has(nameOfUse(row)) ?? true };
 }
 
-/** Whether a use has failed since the order was started or resumed. */
+/** Returns whether a use failed after the order's start or last resume. */
 export function hasFailedSince(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): boolean {
   return (failedOn(row)?.getTime() ?? Number.NEGATIVE_INFINITY) >= Date.parse(resumedOn);
 }
 
-/** Stops an order with too many failures, until an operator resumes it. */
+/** Stops an order after too many failures, until an operator resumes it. */
 export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: KeyPorts): Promise<void> {
   const on = ports.now().toISOString();
-  const why = `${failures} accounts and scopes could not be moved.`;
+  const why = `${failures} moves of accounts and scopes failed.`;
   await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
 }
 
-/** Decides whether an order is done. @returns whether it is */
+/** Verifies that an order moved all uses. @returns whether the order is done */
 export async function verifyRekey(
   { rekey }: OpenRekey,
   { row, counts }: RolloutDecision,
@@ -75,7 +75,7 @@ export async function verifyRekey(
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
     return false;
   }
-  // Any PATCH that was in flight has taken effect by then.
+  // By then, every PATCH in flight has taken effect or failed.
   const settledOn = new Date(Date.parse(row.progressOn) + SETTLED_MS);
   const gaps = [...(await findGaps(rekey, settledOn, ports))];
   const now = ports.now();
@@ -85,18 +85,18 @@ export async function verifyRekey(
     await changeRekey(done, rekey, { reason: rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack' }, ports);
   } else if (rekey.state !== 'verifying' || rekey.verified?.gaps.join() !== gaps.join()) {
     await changeRekey({ ...rekey, state: 'verifying', verified }, rekey, undefined, ports);
-    // The sweep would check later.
+    // Checks earlier than the sweep.
     await ports.sendKey(rekey.from, cause, new Date(Math.max(settledOn.getTime(), now.getTime()) + LISTED_MS));
   }
   return gaps.length === 0;
 }
 
 /**
- * Finds where a use of an order's source key may be unseen: subscriptions that were not listed since `since`, and accounts
- * whose encryption scopes were not listed since the order began, for which it requests both lists; and subscriptions whose
- * worker died, as what it had in flight may be on the source key again, or moved there by another order.
+ * Finds where the index may lack a use of an order's source key, and requests the missing lists. Gaps are subscriptions
+ * not listed since `since`, and accounts whose encryption scopes were not listed since the order began. A dead worker's
+ * subscription is also a gap: its PATCH, or another order's, may have moved a use back onto the source key.
  *
- * @returns one sentence for each gap
+ * @returns a sentence for each gap
  */
 export async function findGaps(
   rekey: Rekey,
@@ -105,7 +105,7 @@ export async function findGaps(
 ): Promise<readonly string[]> {
   const { fleet, items, now } = ports;
   const subscriptions = await ports.inSight();
-  if (!subscriptions) return ['Which subscriptions there are cannot be read.'];
+  if (!subscriptions) return ['The app cannot list its subscriptions.'];
   const listings = await fleet.listings();
   const gaps: string[] = [];
   const wanted: NewWorkItem[] = [];
@@ -118,7 +118,7 @@ export async function findGaps(
       if (now() > since) wanted.push({ ...item, kind: 'list', since });
     }
     if ((await items.of(subscription)).some(({ kind }) => kind === 'verify')) {
-      gaps.push(`A worker of subscription ${subscription} died, and what it had in flight is not verified yet.`);
+      gaps.push(`A worker of subscription ${subscription} died. Its last PATCHes are not verified yet.`);
     }
     let unlisted = 0;
     for await (const { scopesReadOn = '' } of fleet.accounts(subscription)) {
@@ -134,7 +134,7 @@ export async function findGaps(
   return gaps;
 }
 
-/** Writes an order, unless an operator has changed it since it was read. */
+/** Writes an order, unless an operator changed it after the read. */
 async function changeRekey(
   wanted: Rekey,
   read: Rekey,

@@ -9,29 +9,29 @@ import { Pass } from './pass.ts';
 import { dueOf } from './work-items.ts';
 import { PASS_STATE, type PassState, type WorkerPorts } from './worker-ports.ts';
 
-/** The last PATCHes of a dead worker land within a minute or never: its uses are verified after so long. Milliseconds. */
+/** A dead worker's PATCHes take effect within a minute or never. Delay until a worker verifies them. Milliseconds. */
 const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
-/** After so many dead workers in a row the subscription itself is taken for the cause. */
+/** Consecutive dead workers after which the subscription itself counts as the cause. */
 const MOST_UNCLEAN = 3;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** What became of a pass. */
+/** Result of a pass. */
 type PassResult =
-  /** Another worker holds the subscription, and reads its items again before it is done. */
+  /** Another worker holds the lease, and reads the items again before its pass ends. */
   | { readonly outcome: 'busy' }
   | {
       readonly outcome: 'passed';
-      /** When the earliest item that is left is due. */
+      /** Earliest due time of the remaining items. */
       readonly nextDue: Date | undefined;
     };
 
 /**
- * Reconciles all due work items of a subscription, under its lease, so that one worker at a time does. Level-triggered: an item
- * says what to read, and nothing else.
+ * Reconciles all due work items of a subscription under its lease, so that only one worker writes at a time.
+ * Level-triggered: an item decides only what to read.
  *
- * @param until no call is begun later; those in flight have their own deadlines
- * @throws the SDK's errors of the app's own storage; what is left is found by the sweep
+ * @param until no call starts after this time; calls in flight have their own deadlines
+ * @throws the SDK's errors of the app's own storage; the sweep finds the remaining work
  */
 export async function reconcileSubscription(
   subscription: string,
@@ -42,7 +42,7 @@ export async function reconcileSubscription(
     const items = await ports.items.of(subscription);
     const dues = items.map((item) => dueOf(item, ports.now()).getTime());
     const nextDue = dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
-    // Read again after each release: a message that came meanwhile found the lease held, and left its item to this worker.
+    // Read again after each release: a message that found the lease held relies on this worker for its item.
     if (!nextDue || nextDue > ports.now() || ports.now() >= until) {
       return { outcome: 'passed', nextDue };
     }
@@ -70,9 +70,9 @@ function announcementOf({ startedOn, targets }: NonNullable<PassState['pass']>):
 }
 
 /**
- * The last holder of the lease died: puts an item that verifies what it had in flight.
+ * Takes over from a dead holder: puts an item that verifies the holder's PATCHes in flight.
  *
- * @returns false: too many workers died in a row, and the items are postponed
+ * @returns false if too many consecutive workers died; the items are then postponed
  */
 async function takeOver(
   subscription: string,

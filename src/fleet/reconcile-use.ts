@@ -14,19 +14,19 @@ import type { Blocked, Order, RolloutGate } from './rollout-gate.ts';
 import { moveId, type UseRow, versionOfRow } from './use-row.ts';
 import type { VersionLists } from './version-lists.ts';
 
-/** First delay after a failed try, doubled with each further one, and the longest. Seconds. */
+/** First and longest delay after a failed attempt; the delay doubles with each attempt. Seconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
-/** After so many failed tries a use is tried once an hour. */
+/** Failed attempts after which a use is retried once an hour. */
 export const QUICK_TRIES = 8;
 const HOUR_SECONDS = 3_600;
-/** Within so long the drift check reads what others changed, after its event. Milliseconds. */
+/** Time within which the drift check reads another actor's change, after its event. Milliseconds. */
 const CHANGE_CHECK_MS = 5_000;
-/** Added to the time within which a write that was not answered lands or never does. Milliseconds. */
+/** Safety margin after the time in which an unanswered write can take effect. Milliseconds. */
 const MARGIN_MS = 1_000;
 
-/** A move of the app's own that is to be recorded. */
+/** A move by the app that needs an audit record. */
 export interface Move {
-  /** Made of what Azure shows, so that a second record of the move has the same id. */
+  /** Hash of the state in Azure, so that a second record of the move has the same id. */
   readonly id: string;
   readonly reason: 'Moved' | 'Refreshed' | 'Rekeyed';
   readonly account: string;
@@ -36,59 +36,59 @@ export interface Move {
   readonly from: string | undefined;
   readonly to: string;
   readonly mode: 'pinned' | 'automatic';
-  /** Read later, since the answer to the PATCH was lost. */
+  /** A later read proved the move, since the answer to the PATCH was lost. */
   readonly provenBy?: 'read';
-  /** Id of the re-key order that it belongs to. */
+  /** Id of the move's re-key order. */
   readonly rekey?: string | undefined;
 }
 
-/** Outcome of reconciling one use. */
+/** Result of reconciling one use. */
 export interface UseResult {
-  /** The row to write to the index; undefined: the use does not exist any more. */
+  /** The new index row; undefined if the use no longer exists. */
   readonly row: UseRow | undefined;
-  /** Moves of the app's own that the trail may not have yet, oldest first. */
+  /** Moves by the app that the trail may lack, oldest first. */
   readonly moves: readonly Move[];
-  /** A change that was not the app's. */
+  /** A change by another actor. */
   readonly changed?: { readonly from: string | undefined; readonly to: string | undefined } | undefined;
   readonly blocked?: Blocked;
-  /** Azure answered 429 to a call for this use: seconds that it asked to wait, if it said. */
+  /** Azure answered 429 to a call for this use. Seconds of its `Retry-After`, if present. */
   readonly throttled?: { readonly retryAfterSeconds: number | undefined; readonly code: string };
-  /** Whether the region's resource provider answered; false: a deadline or 5xx; absent: not known. */
+  /** Whether the region's resource provider answered; false after a deadline or 5xx; absent without a call. */
   readonly isWell?: boolean;
-  /** Azure showed the use. */
+  /** Azure returned the use. */
   readonly isRead?: true;
-  /** What Azure said of the failure. */
+  /** Azure's error text. */
   readonly detail?: string;
 }
 
-/** A use, and what is known of it before it is read. */
+/** A use, with its state before the read. */
 interface UseTask {
   readonly row: UseRow;
   readonly key: ManagedKey;
-  /** When the work was asked for: lists of versions that began before may lack what it is about. */
+  /** Time of the request: version lists that began earlier may lack its version. */
   readonly since: Date;
-  /** The drift check is to leave it where it is (exempt, or not in CMK_AUTOFIX). */
+  /** The drift check must not move the use (exempt, or not in CMK_AUTOFIX). */
   readonly isExempt: boolean;
-  /** The drift check has read what others changed, as far as it is to. */
+  /** The drift check has evaluated the change by another actor. */
   readonly isChecked: boolean;
 }
 
-/** What reconciling a use needs of its pass. */
+/** Services of the pass that a use needs. */
 export interface UsePorts extends ReadPorts {
   readonly versions: Pick<VersionLists, 'list' | 'areCurrent'>;
   readonly gate: Pick<RolloutGate, 'order' | 'orderBetween'>;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
-  /** What passes have announced that they move to, this one included. */
+  /** Returns the targets that passes announced, including this pass. */
   announced(): readonly Announcement[];
-  /** Asks the gate, and announces the target if the use may move. @returns why it may not */
+  /** Checks the gate, and announces the target if the use may move. @returns why it may not */
   admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined>;
-  /** Asked right before the PATCH: why the pass may not write, since its lease is lost, its time is up, or the gate is shut. */
+  /** Returns why the pass must not send the PATCH: a lost lease, the end of its time, or a closed gate. */
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
 }
 
 /**
- * Reconciles one use of a key: GET, plan, gate, PATCH. Azure's answer to the PATCH is the proof. Decides from what it reads here, not
- * from the row. Never throws: the result has the failure.
+ * Reconciles one use of a key: GET, plan, gate, PATCH. Azure's answer to the PATCH is the proof. Decides from this
+ * GET, not from the row. Never throws: the result contains the failure.
  */
 export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseResult> {
   const { row, key } = task;
@@ -104,13 +104,13 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     if (!seen || !usesKey(read.use, key)) return observed;
     return await moveUse({ ...task, row: seen }, { ...read, use: read.use }, observed, ports);
   } catch (error) {
-    // The pass ran out of time during the read, which changed nothing.
+    // The pass ran out of time during the read. A read changes nothing.
     if (ports.reads?.aborted) return { row, moves: [], blocked: { reason: 'Busy', until: ports.now() } };
     return resultOfFailure(row, error, ports.now());
   }
 }
 
-/** Plans a use that was read, and moves it if the gate admits it. */
+/** Plans a use after its read, and moves it if the gate admits it. */
 async function moveUse(
   task: UseTask,
   read: WritableUse & { readonly use: KeyUse },
@@ -123,7 +123,7 @@ async function moveUse(
   try {
     planned = await planOf(task, read.use, ports);
   } catch (error) {
-    // The versions of the key could not be listed, which is no failure of the use.
+    // Azure failed to list the key's versions. That is no failure of the use.
     const blocked = { ...notNow(ports.now()), reason: outcomeOfFailure(error).reason };
     return { ...whileBlocked(blocked), detail: describe(describeFailure(error)) };
   }
@@ -142,17 +142,17 @@ async function moveUse(
   return order ? storeMoved(order, seen, ports, send) : send();
 }
 
-/** The use is tried again soon: what it would be decided from is out of date. */
+/** Retries the use soon, since its input is outdated. */
 function notNow(now: Date): Blocked {
   return { reason: 'ServiceUnavailable', until: new Date(now.getTime() + FIRST_DELAY * 1000) };
 }
 
-/** An automatic use is written once for a target; Storage updates it within a day. */
+/** The app writes an automatic use once per target; Storage updates it within a day. */
 function isRefreshed(row: UseRow, plan: Plan): boolean {
   return plan.reason === 'LaggingAutomaticVersion' && row.state === 'skipped' && row.target === plan.target?.id;
 }
 
-/** Lists the versions of a use's key, and of the key that an order moves it to. */
+/** Lists the versions of a use's key and of its order's target key. */
 export async function listKeys(
   row: UseRow,
   key: ManagedKey,
@@ -162,7 +162,7 @@ export async function listKeys(
   const order = gate.order(key);
   const [listed, onto] = await Promise.all([
     versions.list(key, since),
-    // If the target key cannot be listed, the use follows its own key.
+    // If Key Vault cannot list the target key, the use follows its own key.
     order?.covers(row) ? versions.list(order.to, since).catch(() => undefined) : undefined,
   ]);
   const from = { key, versions: listed };
@@ -179,8 +179,8 @@ async function planOf({ row, key, since, isExempt }: UseTask, use: KeyUse, ports
 }
 
 /**
- * Stores in the control zone that a re-key order may have moved the use: a roll back must not rely on the work zone. Stored
- * before the PATCH, and dropped if no PATCH was sent or Azure rejected it.
+ * Records in the control zone that a re-key order may have moved the use: a rollback must not rely on the work zone.
+ * Writes before the PATCH, and deletes the entry if no PATCH was sent or Azure rejected it.
  */
 async function storeMoved(
   { id }: Order,
@@ -213,7 +213,7 @@ async function write(
   const answered = observe(undefined, { ...answer, about: read.about }, []);
   const row = answered.outdated ? undefined : answered.row;
   const shown = answer.use && usedVersionId(answer.use);
-  // An automatic use moves at once to the newest version, which may be newer than the list, or later: Microsoft does not say.
+  // Storage may refresh an automatic use at once or later: Microsoft does not specify it. The version may be newer.
   const isRefresh = plan.reason === 'LaggingAutomaticVersion';
   if (row && isRefresh && shown === versionOfRow(seen)) return { ...observed, row: markFinished(row, plan) };
   const isNewer =
@@ -228,18 +228,18 @@ async function write(
   return { ...observed, row: { ...moved, reason: move.reason }, moves: [...observed.moves, move] };
 }
 
-/** The row once nothing is left to do for the target of the plan. */
+/** Returns the row after the plan's target needs no more work. */
 function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
   const state = reason === 'UpToDate' ? 'done' : 'skipped';
   return { ...row, target: target?.id ?? row.target, state, reason, attempts: 0, notBefore: undefined };
 }
 
-/** The row has no reason: what blocks the use concerns its key or the pass. */
+/** The row has no reason: a block concerns its key or the pass. */
 function markPending(row: UseRow): UseRow {
   return { ...row, state: 'pending', reason: undefined, notBefore: undefined };
 }
 
-/** The check of the change's event comes first: it names who made it, and stops a fight. */
+/** Waits for the check of the change event, which identifies the actor and stops a conflict. */
 function postponeChanged(observed: UseResult, seen: UseRow, now: Date): UseResult {
   const until = new Date(now.getTime() + CHANGE_CHECK_MS);
   const row: UseRow = { ...markPending(seen), notBefore: until.toISOString() };
@@ -247,20 +247,20 @@ function postponeChanged(observed: UseResult, seen: UseRow, now: Date): UseResul
 }
 
 function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, { gate }: UsePorts): UseResult {
-  // A missing record is made only of a move that Azure shows, since the row may be forged.
+  // Records only a move that Azure confirms, since the row may be forged.
   const isUnrecorded = row?.movedFrom !== undefined && versionOfRow(row) !== undefined;
   const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, gate), provenBy: 'read' }] : [];
   return { row, moves, isWell: true, isRead: true, changed };
 }
 
-/** The last move of a use, as its row has it: made, found or not recorded yet. */
+/** Returns the last move of a use from its row: sent, detected later, or without a record. */
 function moveOf(row: UseRow, gate: UsePorts['gate']): Move {
   const { account, scope, mode, stamp = '', movedFrom = '' } = row;
   const to = versionOfRow(row) ?? '';
   const left = parseKeyIdentifier(movedFrom);
   const key = left ? formatKeyIdentifier(left) : row.key;
   const isOtherKey = !sameKeyName(key, row.key);
-  // The order may have ended meanwhile.
+  // The order may have ended since the move.
   const rekey = isOtherKey ? gate.orderBetween(key, row.key) : undefined;
   const reason = isOtherKey ? 'Rekeyed' : mode === 'automatic' ? 'Refreshed' : 'Moved';
   const from = left?.version ? movedFrom : undefined;
@@ -275,7 +275,7 @@ function resultOfFailedWrite(
 ): UseResult {
   const now = clock();
   const failure = describeFailure(error);
-  // Deleted between the read and the write; other 404s are about the key.
+  // Deleted between the read and the write. Other 404s concern the key.
   if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound')
     return { row: undefined, moves: [], isWell: true };
   if (!mayHaveTakenEffect(failure)) return resultOfFailure(seen, error, now);
@@ -286,7 +286,7 @@ function resultOfFailedWrite(
       ...{ at: now.toISOString(), notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString() },
     },
     moves: [],
-    // A write that the pass aborted says nothing of the region.
+    // A write that the pass aborted does not indicate the region's health.
     ...(writes?.aborted ? {} : { isWell: false }),
     detail: describe(failure),
   };
@@ -303,22 +303,22 @@ function resultOfFailure(row: UseRow, error: unknown, now: Date): UseResult {
   return { row: markFailed(row, outcomeOfFailure(error).reason, now), moves: [], detail, isWell };
 }
 
-/** A failed use with the time of its next try. */
+/** Marks a use as failed, with the time of its next attempt. */
 function markFailed(row: UseRow, reason: Reason, now: Date): UseRow {
   const attempts = row.attempts + 1;
   const notBefore = new Date(now.getTime() + delayMs(attempts)).toISOString();
-  // The row stays indeterminate while a PATCH may still land.
+  // The row stays indeterminate while a PATCH may still take effect.
   const state = row.state === 'indeterminate' ? row.state : 'failed';
   return { ...row, state, reason, attempts, notBefore };
 }
 
-/** Until the next try, after so many failed ones. */
+/** Returns the delay after a number of failed attempts. */
 function delayMs(attempts: number): number {
   const seconds = attempts > QUICK_TRIES ? HOUR_SECONDS : Math.min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY);
   return seconds * 1000;
 }
 
-/** When the last try of a failed use ended; undefined: it has not failed. */
+/** Returns the end of a failed use's last attempt; undefined if the use has not failed. */
 export function failedOn({ state, notBefore, attempts }: UseRow): Date | undefined {
   if (state !== 'failed' || notBefore === undefined) return undefined;
   return new Date(Date.parse(notBefore) - delayMs(attempts));

@@ -8,35 +8,38 @@ import type { UseRow } from './use-row.ts';
 
 /** Time to live of standing orders and of rollouts. Milliseconds. */
 const [ORDERS_MS, ROLLOUT_MS] = [10_000, 5_000];
-/** An instance that could not read the orders for so long moves nothing (invariant 9). Milliseconds. */
+/** Age of the orders after which an instance that cannot read them moves nothing (invariant 9). Milliseconds. */
 const UNREADABLE_MS = 30_000;
-/** When to check again after a failed read, and during a pause without an end. Milliseconds. */
+/** Retry delays after a failed read, and during a pause without an end. Milliseconds. */
 const [AGAIN_MS, PAUSED_MS] = [15_000, 3_600_000];
 
-/** Why a use is not moved now, although the plan may want it. */
+/** Why a use must not move now, although the plan moves it. */
 export interface Blocked {
   readonly reason: Reason;
-  /** When to try again; absent: a work item is put once the block ends. */
+  /** Retry time; absent if a work item follows at the end of the block. */
   readonly until?: Date;
-  /** No stage is decided for the version that it would move to. */
+  /** No stage has been decided for the target version. */
   readonly needsRollout?: true;
 }
 
-/** A standing order that moves the uses of a key to another one. */
+/** A standing order that moves the uses of a key to another key. */
 export interface Order {
   readonly id: string;
   readonly to: ManagedKey;
   covers(row: UseRow): boolean;
 }
 
-/** A value that is read again once it is older than its time to live, or than the work that asks for it. Single flight. */
+/** A cached value. Reads again if the value is older than its time to live or the request. Single flight. */
 class Cached<T> {
   readonly #ttlMs: number;
   readonly #read: () => Promise<T>;
-  /** Of the last read that succeeded. */
+  /** Value of the last successful read. */
   value: T | undefined;
   readAt = Number.NEGATIVE_INFINITY;
   #begunAt = Number.NEGATIVE_INFINITY;
+  /** Number of started reads, and number of the read whose value is cached. */
+  #begun = 0;
+  #kept = 0;
   #reading = Promise.resolve(false);
 
   constructor(ttlMs: number, read: () => Promise<T>) {
@@ -44,13 +47,18 @@ class Cached<T> {
     this.#read = read;
   }
 
-  /** Never throws. Times in milliseconds. @returns whether it could be read */
+  /** Never throws. Times in milliseconds. @returns whether the read succeeded */
   refresh(now: number, since: number): Promise<boolean> {
-    if (now - this.#begunAt < this.#ttlMs && this.#begunAt >= since) return this.#reading;
+    const ageMs = now - this.#begunAt;
+    // After a clock correction the age is negative, and `since` no longer shows which reads are newer.
+    if (ageMs >= 0 && ageMs < this.#ttlMs && this.#begunAt >= since) return this.#reading;
     this.#begunAt = now;
+    this.#begun += 1;
+    const own = this.#begun;
     this.#reading = this.#read().then(
       (value) => {
-        if (now < this.readAt) return true;
+        if (own < this.#kept) return true;
+        this.#kept = own;
         this.value = value;
         this.readAt = now;
         return true;
@@ -63,7 +71,7 @@ class Cached<T> {
 
 interface KnownOrders {
   readonly orders: StandingOrders;
-  /** For each open roll back, the names of the uses that it covers, by the id of the order that it rolls back. */
+  /** Names of the uses that each open rollback covers, by the id of the rolled-back order. */
   readonly moved: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -86,10 +94,10 @@ export class RolloutGate {
   }
 
   /**
-   * Why the use may not move now. Never throws: what cannot be read blocks.
+   * Returns why the use must not move now. Never throws: a failed read blocks.
    *
    * @param target version identifier
-   * @param since when the work item was read; anything cached before is read again
+   * @param since when the worker read its item; older cache entries are read again
    */
   async blocked(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
     await this.refresh(since);
@@ -103,7 +111,7 @@ export class RolloutGate {
     return this.stops(row, key, target);
   }
 
-  /** The same right before a PATCH, from the cache alone. */
+  /** Checks again right before a PATCH, only from the cache. */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined {
     const now = this.#ports.now();
     const orders = this.#known.value?.orders;
@@ -112,7 +120,7 @@ export class RolloutGate {
     }
     const isOrdered = !isVersionOf(target, key.id);
     const order = this.order(key);
-    // Only an open order moves a use to another key; this order ended between the plan and the write.
+    // Only an open order moves a use to another key. This order ended between the plan and the write.
     if (isOrdered && !(order?.covers(row) && isVersionOf(target, order.to.id)))
       return { reason: 'RekeyChanged', until: now };
     const pause =
@@ -126,7 +134,7 @@ export class RolloutGate {
     return { reason: rollout.stage === 'canary' ? 'CanaryUnderWay' : 'WaveNotBegun' };
   }
 
-  /** The active order for the uses of a key. */
+  /** Returns the active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined {
     const known = this.#known.value;
     const rekey = known && findRekey(known.orders, key.id);
@@ -136,19 +144,19 @@ export class RolloutGate {
     return { id, to, covers: (row) => only === undefined || known.moved.get(only)?.has(nameOfUse(row)) === true };
   }
 
-  /** Id of the last order from one key to the other, ended orders included. */
+  /** Returns the id of the last order between two keys, including ended orders. */
   orderBetween(from: string, to: string): string | undefined {
     return this.#rekeysTo(to).findLast((rekey) => sameKeyName(rekey.from, from))?.id;
   }
 
-  /** Source keys of all orders to that key, ended orders included. */
+  /** Returns the source keys of all orders to that key, including ended orders. */
   sourcesOf(to: string): readonly string[] {
     return this.#rekeysTo(to).map(({ from }) => from);
   }
 
   /**
-   * Reads the orders again unless the cache is newer than `since` and its time to live. Never throws: after a failed read the
-   * last orders stay in use for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`.
+   * Reads the orders again if the cache is older than `since` or its time to live. Never throws: after a failed read
+   * the last orders apply for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`.
    */
   async refresh(since: Date): Promise<void> {
     await this.#known.refresh(this.#ports.now().getTime(), since.getTime());
@@ -164,7 +172,7 @@ export class RolloutGate {
     return { orders, moved };
   }
 
-  /** Name of the rollout that admits moves to the target: a re-key order has its own. */
+  /** Name of the rollout for the target: a re-key order has its own. */
   #rolloutOf(key: ManagedKey, target: string): string {
     return isVersionOf(target, key.id) ? key.id : (this.order(key)?.id ?? key.id);
   }

@@ -3,7 +3,7 @@ import { parseJson } from '../text.ts';
 import { accountRow, encoded } from './fleet-keys.ts';
 import type { FleetTable, Row } from './fleet-table-client.ts';
 
-/** The largest number that a wave may have; anything else in the tag counts as no tag. */
+/** Largest wave number; any other tag value counts as no wave. */
 const LAST_WAVE = 1_000;
 
 /** Stages in order: the canaries, each wave, then accounts without a wave. */
@@ -11,36 +11,36 @@ export type RolloutStage = 'canary' | `wave ${number}` | 'rest';
 
 const iso = z.iso.datetime();
 const ROLLOUT = z.object({
-  /** Version identifier; undefined: no version is usable. */
+  /** Version identifier; undefined if no version is usable. */
   target: z.string().max(400).optional(),
-  /** For one target it only advances. */
+  /** Advances only, until the target changes. */
   stage: z.custom<RolloutStage>((value) => typeof value === 'string' && /^(?:canary|rest|wave \d{1,4})$/.test(value)),
-  /** ARM ids of the accounts that go first. */
+  /** ARM ids of the canary accounts. */
   canaries: z.array(z.string().max(500)).readonly(),
-  /** Whether probes showed that the file services of the canaries serve with the version. */
+  /** Whether probes showed that the canaries' file services work with the version. */
   proven: z.boolean(),
-  /** Canaries that do not serve, in words. */
+  /** Names of canaries that failed the probe. */
   unwell: z.string().optional(),
   /** Uses that are pending or failed. */
   unfinished: z.int().min(0),
   failed: z.int().min(0),
-  /** When a use was last seen to have moved; else when it began, or went on after a pause. */
+  /** Last confirmed move of a use; without a move, the start or the end of the last pause. */
   progressOn: iso,
   checkedOn: iso,
-  /** When the next version can be used. */
+  /** Activation time of the next version. */
   activation: iso.optional(),
-  /** The last event that was recorded. */
+  /** The last recorded event. */
   lastNews: z.enum(['RotationFinished', 'RotationStuck', 'CanaryFailed', 'WaveFailed']).optional(),
 });
-/** The decision on the rollout of a key to one version. Only reconcileKey writes it. */
+/** The decision on a key's rollout to one version. Only reconcileKey writes it. */
 export type RolloutRow = Readonly<z.output<typeof ROLLOUT>>;
-/** Events of a rollout that are recorded and raise alerts. */
+/** Rollout events that the app records and raises alerts for. */
 export type RolloutNews = NonNullable<RolloutRow['lastNews']>;
 
-/** Rollouts by key identifier, or by id of a re-key order. Errors are the SDK's. */
+/** Rollouts by key identifier or re-key order id. Methods throw the SDK's errors. */
 export interface RolloutStore {
   read(name: string): Promise<StoredRollout | undefined>;
-  /** @returns false: it was changed since it was read */
+  /** @returns false if the row changed after the read */
   put(name: string, row: RolloutRow, etag: string | undefined): Promise<boolean>;
   all(): AsyncIterable<{ readonly name: string; readonly row: RolloutRow }>;
 }
@@ -52,13 +52,13 @@ export interface StoredRollout {
 
 const ROTATIONS = 'rotations';
 
-/** Stands in for a row that cannot be parsed: the next decision replaces it. */
+/** Replaces a row that fails to parse, until the next decision. */
 const UNREADABLE: RolloutRow = {
   ...{ target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 },
   ...{ progressOn: new Date(0).toISOString(), checkedOn: new Date(0).toISOString() },
 };
 
-/** Rollout rows. @param table of the control zone */
+/** @param table table of the control zone */
 export function createRolloutStore(table: FleetTable): RolloutStore {
   const parse = ({ row }: Row) => ROLLOUT.safeParse(parseJson(String(row))).data;
   return {
@@ -79,7 +79,7 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
   };
 }
 
-/** Whether the stage lets an account move. */
+/** Returns whether the stage admits an account. */
 export function isAdmitted(
   { stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>,
   { account, wave }: { readonly account: string; readonly wave?: string | undefined },
@@ -95,7 +95,7 @@ export function stageNumber(stage: RolloutStage): number {
   return stage === 'rest' ? Number.POSITIVE_INFINITY : Number(stage.slice('wave '.length));
 }
 
-/** Undefined: the account has no valid wave, and comes last. */
+/** Returns undefined without a valid wave: the account moves last. */
 export function waveNumber(tag: string | undefined): number | undefined {
   const wave = tag !== undefined && /^\d{1,4}$/.test(tag.trim()) ? Number(tag) : undefined;
   return wave !== undefined && wave <= LAST_WAVE ? wave : undefined;

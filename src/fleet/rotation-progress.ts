@@ -12,20 +12,20 @@ import { isAdmitted, type RolloutRow } from './rollout-row.ts';
 import type { Rotation, RotationCounts, UnfinishedUse } from './rotation-schemas.ts';
 import type { UseRow } from './use-row.ts';
 
-/** What has moved within this time makes the rate. Milliseconds. */
+/** Period of the moves from which the rate is computed. Milliseconds. */
 const LATELY_MS = 5 * 60_000;
-/** Uses that are listed by name; all are counted. */
+/** Maximum number of uses that a report names; the counts include all uses. */
 const MOST_NAMED = 500;
 
-/** What a count needs beside the uses of the key. */
+/** Input of a count, apart from the key's uses. */
 interface RotationFacts {
   readonly key: ManagedKey;
   readonly versions: readonly KeyVersion[];
-  /** The controller's last decision; ignored if its target is another version. */
+  /** The controller's last decision; ignored if its target version differs. */
   readonly rollout: RolloutRow | undefined;
   readonly pause: PauseOrder | undefined;
   readonly contests: readonly Contest[];
-  /** Azure's budgets of writes in one subscription and region. */
+  /** Azure's write limits in one subscription and region. */
   readonly writeBudgets: readonly Budget[];
   readonly now: Date;
 }
@@ -36,17 +36,17 @@ interface PlaceCount {
   readonly region: string;
   readonly counts: RotationCounts;
   movedLately: number;
-  /** Waiting uses of accounts that the app leaves alone until an operator releases them. */
+  /** Waiting uses of contested accounts, which the app does not change until an operator releases them. */
   contested: number;
 }
 
 /**
- * Progress of the rotation of a key. Uses are counted as the controller counts them; `stuck` and `held` are the controller's
+ * Progress of the rotation of a key. Counts uses by the controller's rules; `stuck` and `held` are the controller's
  * last decision.
  */
 export class RotationCount {
   readonly #facts: RotationFacts;
-  /** Undefined: nothing is moved. */
+  /** Undefined if the key has no target. */
   readonly #target: KeyVersion | undefined;
   readonly #rollout: RolloutRow | undefined;
   readonly #all = noCounts();
@@ -71,7 +71,7 @@ export class RotationCount {
     const target = this.#target;
     if (!target) return;
     const { versions, contests, pause, now } = this.#facts;
-    // What the drift check was not to move waits for the end of a pause, too.
+    // Uses that the drift check skipped also wait for the end of a pause.
     const status = statusOfUse(row, target, !pause);
     const state = status === 'pending' ? 'waiting' : status;
     const place = this.#place(row);
@@ -105,7 +105,7 @@ export class RotationCount {
     if (this.#failedUses.length < MOST_NAMED) this.#failedUses.push({ ...use, detail: REASONS[reason] });
   }
 
-  /** Uses by their state; undefined: nothing is moved. */
+  /** Uses by state; undefined if the key has no target. */
   get counts(): RotationCounts | undefined {
     return this.#target && this.#all;
   }
@@ -142,11 +142,11 @@ export class RotationCount {
     };
   }
 
-  /** The only place that derives the state of a rotation. */
+  /** Derives the state of a rotation; no other code does. */
   #state(): Pick<Rotation, 'state' | 'reason' | 'detail' | 'stage'> {
     const { pause } = this.#facts;
     const { moved, waiting, failed, left } = this.#all;
-    // During a pause the index may lack uses, so that an empty count does not mean finished.
+    // During a pause the index may lack uses, so a count of zero does not mean finished.
     if (waiting + failed === 0 && !(pause && moved + left === 0)) return { state: 'finished' };
     const { stage: name = 'rest', lastNews, unwell, proven } = this.#rollout ?? {};
     const isCanary = name === 'canary';
@@ -163,7 +163,10 @@ export class RotationCount {
     }
     const reason = isCanary ? 'CanaryFailed' : 'WaveFailed';
     const numbers = `${this.#admitted.moved} moved, ${this.#admitted.waiting} waiting, ${this.#admitted.failed} failed.`;
-    const detail = [`${REASONS[reason]} ${name}: ${numbers}`, ...(unwell ? [`These do not serve: ${unwell}.`] : [])];
+    const detail = [
+      `${REASONS[reason]} ${name}: ${numbers}`,
+      ...(unwell ? [`Canaries that failed the probe: ${unwell}.`] : []),
+    ];
     return { state: 'held', reason, detail: detail.join(' '), ...stage };
   }
 
@@ -188,7 +191,7 @@ export class RotationCount {
   }
 }
 
-/** Outcome of the last try to move a use. */
+/** Result of the last attempt to move a use. */
 interface LastTry {
   readonly result: 'done' | 'retry';
   readonly reason: Reason;
@@ -196,16 +199,16 @@ interface LastTry {
   readonly at: string;
 }
 
-/** Undefined: the use is still to be tried. */
+/** Returns undefined before the first attempt. */
 export function lastTryOf({ state, reason, at }: UseRow): LastTry | undefined {
   if (state === 'pending') return undefined;
   const result = state === 'failed' || state === 'indeterminate' ? 'retry' : 'done';
   return { result, reason: reason ?? 'UpToDate', at };
 }
 
-/** Estimates the moves and the time of a rotation to a version that is created now. */
+/** Estimates the number of moves and the duration of a rotation to a new version. */
 export class RotationCost {
-  /** By subscription and region. */
+  /** Number of moves by subscription and region. */
   readonly #moves = new Map<string, number>();
 
   add({ account, location }: UseRow): void {
@@ -220,7 +223,7 @@ export class RotationCost {
   }
 }
 
-/** How long so many calls take, in seconds, where what comes at once is free. */
+/** Returns the duration of a number of calls, in seconds. The burst is free. */
 export function secondsFor(calls: number, budgets: readonly Budget[]): number {
   return Math.max(
     0,

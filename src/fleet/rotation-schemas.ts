@@ -4,18 +4,18 @@ import { PAUSE } from '../orders/standing-orders.ts';
 const count = z.int().nonnegative();
 const time = z.iso.datetime();
 const counts = {
-  moved: count.describe('Accounts and scopes that are on the version.'),
-  waiting: count.describe('Not moved yet, and nothing is wrong.'),
-  failed: count.describe('The last try to move them failed; they are tried again.'),
-  left: count.describe('The app does not move them: Storage does by itself, or nothing may be done.'),
+  moved: count.describe('Accounts and scopes on the target version.'),
+  waiting: count.describe('Accounts and scopes that wait for their move, without an error.'),
+  failed: count.describe('Accounts and scopes whose last attempt failed. The app retries them.'),
+  left: count.describe('Accounts and scopes that the app does not move: Storage updates them, or a rule forbids it.'),
 };
-const end = time.optional().describe('When what waits is moved, if the budget of Azure is all for it.');
+const end = time.optional().describe('Estimated end of all waiting moves, if the app can use all of the rate limit.');
 const unmoved = z.object({
   account: z.string().describe('ARM id.'),
   scope: z.string().optional().describe('Encryption scope; absent: the account itself.'),
   reason: z.string(),
-  detail: z.string().optional().describe('The reason in words, and what to do.'),
-  nextTryOn: time.optional().describe('When it is tried again; absent: as soon as it can be.'),
+  detail: z.string().optional().describe('Explanation of the reason, with the next step.'),
+  nextTryOn: time.optional().describe('Time of the next attempt; absent: as soon as possible.'),
 });
 
 const places = z.array(
@@ -23,48 +23,48 @@ const places = z.array(
     subscription: z.string(),
     region: z.string(),
     ...counts,
-    movedLately: count.describe("Moved within the last five minutes, by Azure's own time stamps."),
+    movedLately: count.describe("Moves of the last five minutes, by Azure's timestamps."),
     expectedEnd: end,
   }),
 );
 
-/** How far a rotation is, in short. */
+/** Summary of a rotation's progress. */
 export const ROTATION_SUMMARY = z.object({
   key: z.string().describe('Key identifier without a version.'),
   state: z
     .enum(['finished', 'underWay', 'stuck', 'paused', 'held', 'blocked', 'unknown'])
     .describe(
-      '`stuck`: nothing has moved for a quarter of an hour. `held`: its canaries or a wave failed, or all that is left is contested. `blocked`: revoked, or no usable version. `unknown`: it could not be read now.',
+      '`stuck`: no move for 15 minutes. `held`: its canaries or a wave failed, or all remaining accounts are contested. `blocked`: the key is revoked or has no usable version. `unknown`: the app failed to read the state.',
     ),
-  reason: z.string().optional().describe('Why it is paused, held or blocked.'),
+  reason: z.string().optional().describe('Reason code of a paused, held or blocked rotation.'),
   detail: z.string().optional(),
   pause: PAUSE.optional(),
-  version: z.string().optional().describe('The version that everything moves onto.'),
+  version: z.string().optional().describe('Target version of the rotation.'),
   startedOn: time.optional(),
-  progressOn: time.optional().describe('When a move was last seen to have succeeded.'),
+  progressOn: time.optional().describe('Time of the last confirmed move.'),
   expectedEnd: end,
   moved: counts.moved.optional(),
   waiting: counts.waiting.optional(),
   failed: counts.failed.optional(),
   left: counts.left.optional(),
-  failures: z.record(z.string(), count).optional().describe('Numbers of what failed, by reason code.'),
+  failures: z.record(z.string(), count).optional().describe('Number of failed accounts and scopes by reason code.'),
   stage: z
     .object({ name: z.string(), state: z.enum(['underWay', 'failed', 'unproven']) })
     .optional()
-    .describe('`canary` or `wave <n>`; absent: everything may move.'),
-  places: places.optional().describe('By subscription and region; absent of a rotation that is finished or blocked.'),
+    .describe('`canary` or `wave <n>`; absent: all accounts may move.'),
+  places: places.optional().describe('By subscription and region; absent if the rotation is finished or blocked.'),
   unlisted: count
     .optional()
     .describe(
-      'With `finished`: subscriptions of which the accounts were not listed yet, so that what uses the key there is not known.',
+      'With `finished`: number of subscriptions that the app has not listed yet. They may contain more uses of the key.',
     ),
 });
 
-/** How far a rotation is. */
+/** Progress of a rotation. */
 export const ROTATION = ROTATION_SUMMARY.extend({
-  oldestWaiting: unmoved.optional().describe('The one that was not tried for longest.'),
+  oldestWaiting: unmoved.optional().describe('The waiting account or scope with the oldest attempt.'),
   places,
-  failedUses: z.array(unmoved).describe('At most 500 of them.'),
+  failedUses: z.array(unmoved).describe('At most 500 accounts and scopes.'),
 });
 
 export type RotationSummary = z.output<typeof ROTATION_SUMMARY>;

@@ -3,15 +3,15 @@ import { keyPartition } from './fleet-keys.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 
 const SEEN = 'seen';
-/** Longest state in characters: two versions and a word. */
+/** Longest state, in characters: two versions and a word. */
 const MOST = 200;
 
 /**
- * The last observed states of the keys of Managed HSMs, in the table of the fleet index. A missing or wrong state costs one
- * more read. Errors are the SDK's.
+ * Last observed states of Managed HSM keys, in the table of the fleet index. A missing or wrong state costs only an
+ * extra read. Methods throw the SDK's errors.
  */
 export interface SeenKeys {
-  /** By key identifier, lower case. */
+  /** Returns the states by key identifier in lower case. */
   all(): Promise<ReadonlyMap<string, string>>;
   put(key: string, state: string): Promise<void>;
 }

@@ -9,33 +9,33 @@ import { aborting, storageManagement } from '../azure/resource-manager.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Account, AccountEncryption, PlatformScope, Scope } from './account.ts';
 
-/** Storage accounts through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
+/** Storage accounts through Azure Resource Manager. Methods throw the SDK's errors; see `describeFailure`. */
 export interface StorageAccounts {
   /**
-   * Every account of a subscription, page by page. It ends with an error that names the accounts without encryption
-   * settings, so that they are not taken for deleted.
+   * Lists every account of a subscription, in pages. Throws at the end if accounts lack encryption settings; the
+   * error names them, so that callers do not count them as deleted.
    */
   list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account>;
   get(account: ResourceId, signal?: AbortSignal): Promise<Account>;
-  /** One PATCH of only the encryption object. @returns the account as the answer shows it */
+  /** Sends one PATCH with only the encryption object. @returns the account in the answer */
   updateEncryption(account: ResourceId, encryption: AccountEncryption, signal?: AbortSignal): Promise<Account>;
-  /** The scopes that use a key of Key Vault. */
+  /** Lists the scopes with a key in Key Vault. */
   listScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope>;
-  /** One scope; undefined when it does not use a key of Key Vault. */
+  /** Returns a scope; undefined if it has no key in Key Vault. */
   getScope(account: ResourceId, scope: string, signal?: AbortSignal): Promise<Scope | undefined>;
-  /** Points a scope at a key identifier; its state and its other settings stay. */
+  /** Changes a scope's key identifier; its state and its other settings remain. */
   updateScopeKey(account: ResourceId, scope: string, keyUri: string, signal?: AbortSignal): Promise<Scope>;
 }
 
-/** Encryption scopes whatever their key. The same errors. */
+/** Lists encryption scopes with any kind of key. Throws the SDK's errors. */
 export interface AccountScopes {
   listAllScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope>;
 }
 
-/** The identities that are written to an account. */
+/** Identities in a request for an account. */
 export interface AccountIdentity {
   readonly type: 'SystemAssigned' | 'UserAssigned' | 'SystemAssigned,UserAssigned';
-  /** By ARM id. */
+  /** Identities by ARM id. */
   readonly userAssignedIdentities?: Record<string, object>;
 }
 
@@ -49,22 +49,22 @@ export interface NewAccount {
   readonly encryption: AccountEncryption;
 }
 
-/** What a change writes; `tags` are all that the account has from then on. */
+/** Fields of a change; `tags` replaces all tags of the account. */
 interface AccountChange {
   readonly identity?: AccountIdentity;
   readonly encryption?: AccountEncryption;
   readonly tags?: Record<string, string>;
 }
 
-/** Creates and changes accounts with their identities, which a change of key mode needs. The same errors. */
+/** Creates and changes accounts with their identities, for a change of key mode. Methods throw the SDK's errors. */
 export interface AccountSetup extends StorageAccounts, AccountScopes {
-  /** Undefined when there is no such account. */
+  /** Returns undefined if the account does not exist. */
   find(id: ResourceId): Promise<Account | undefined>;
-  /** One PATCH of only the given fields. @returns the account as the answer shows it */
+  /** Sends one PATCH with only the given fields. @returns the account in the answer */
   update(id: ResourceId, change: AccountChange): Promise<Account>;
-  /** Returns when the account can be used. */
+  /** Returns after the account is ready. */
   create(id: ResourceId, wanted: NewAccount): Promise<Account>;
-  /** Why the name cannot be used for a new account; undefined when it can. */
+  /** Returns why Azure rejects the name for a new account; undefined if the name is available. */
   nameProblem(subscriptionId: string, name: string): Promise<string | undefined>;
 }
 
@@ -99,9 +99,9 @@ export function createStorageAccounts(
       for await (const account of clientOf(subscriptionId).storageAccounts.list(aborting(signal))) {
         const read = toAccount(account);
         if (read) yield read;
-        else unshown.push(account.id ?? account.name ?? 'one without an id');
+        else unshown.push(account.id ?? account.name ?? 'an account without an id');
       }
-      if (unshown.length > 0) throw new TypeError(`Azure shows no encryption settings of ${unshown.join(', ')}.`);
+      if (unshown.length > 0) throw new TypeError(`Azure returned no encryption settings for ${unshown.join(', ')}.`);
     },
     get,
     find: (id) => unlessMissing(() => get(id)),
@@ -122,7 +122,7 @@ export function createStorageAccounts(
         encryptionScopes.patch(id.resourceGroup, id.name, scope, change, limit);
       const updated = await wholeWrite(limits.wholeWriteMs, write, signal);
       const read = toScope(updated);
-      if (!read) throw new TypeError(`Azure answered with an encryption scope without a key: ${scope}.`);
+      if (!read) throw new TypeError(`Azure's answer for encryption scope ${scope} contains no key.`);
       return read;
     },
     async create(id, { sku, ...wanted }) {
@@ -141,20 +141,20 @@ export function createStorageAccounts(
         name,
         type: ACCOUNT_TYPE,
       });
-      return nameAvailable === false ? (message ?? 'The name cannot be used.') : undefined;
+      return nameAvailable === false ? (message ?? 'Azure rejects the name.') : undefined;
     },
   };
 }
 
-/** The account does not exist any more, or is of a kind that has no encryption scopes. */
+/** Returns whether the account is deleted, or of a kind without encryption scopes. */
 export function hasNoScopes({ kind, code }: Pick<Failure, 'kind' | 'code'>): boolean {
   return kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code);
 }
 
-/** @throws TypeError when the answer is no storage account */
+/** @throws TypeError if the answer is not a storage account */
 function accountOf(account: StorageAccount): Account {
   const read = toAccount(account);
-  if (!read) throw new TypeError(`Azure shows no encryption settings of ${account.id ?? 'the account'}.`);
+  if (!read) throw new TypeError(`Azure returned no encryption settings for ${account.id ?? 'the account'}.`);
   return read;
 }
 
@@ -193,7 +193,7 @@ function toScope(scope: EncryptionScope): Scope | undefined {
   };
 }
 
-/** The same accounts; each write is a span of its own. */
+/** Wraps the accounts so that each write creates a trace span. */
 export function tracedAccounts<A extends StorageAccounts>(accounts: A, telemetry: Telemetry): A {
   const patch = <T>(of: ResourceId, scope: string | undefined, write: () => Promise<T>): Promise<T> => {
     const attributes = {

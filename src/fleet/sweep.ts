@@ -8,9 +8,9 @@ import type { RolloutRow, RolloutStore } from './rollout-row.ts';
 import { dueOf, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { FleetQueue, KeyQueue } from './worker-ports.ts';
 
-/** A worker has so long before the sweep takes its items for forgotten. Milliseconds. */
+/** Age after which a due item counts as lost by its worker. Milliseconds. */
 const OVERDUE_MS = 30_000;
-/** Rollouts that are not finished are decided on again after so long, stuck ones later. Milliseconds. */
+/** Intervals between decisions on unfinished and on stuck rollouts. Milliseconds. */
 const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
 
 interface SweepPorts extends FleetQueue, KeyQueue {
@@ -21,15 +21,15 @@ interface SweepPorts extends FleetQueue, KeyQueue {
 }
 
 /**
- * Finds the work that a lost message or a dead process left, and what comes due before the next sweep: one query, and a
- * message for each that it finds.
+ * Finds unfinished work of lost messages or dead processes, and work that is due before the next sweep. Makes one
+ * query, and sends a message for each result.
  *
- * @returns how much was overdue
+ * @returns number of overdue entries
  */
 export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<number> {
   const nowMs = now().getTime();
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
-  /** By key or subscription. */
+  /** Due times by key or subscription. */
   const dues = new Map<string, { readonly isKey: boolean; readonly due: number }>();
   for await (const item of items.all()) {
     const isKey = item.subscription === NO_SUBSCRIPTION;
@@ -40,14 +40,14 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
   const moving = (await orders.read()).rekeys.filter(isMoving).map(({ from }) => from);
   const forgotten: string[] = [];
   for await (const { name, row } of rollouts.all()) {
-    // Rollouts of orders are decided with their keys.
+    // Workers decide on an order's rollout with its key.
     if (dues.has(name) || !parseKeyIdentifier(name)) continue;
     const activation = Date.parse(row.activation ?? '');
     if (activation > nowMs) dues.set(name, { isKey: true, due: activation });
-    // While an order moves all uses of a key, nothing is decided on the key's own rollout.
+    // While an order moves all uses of a key, the key has no separate rollout.
     if (isForgotten(row, nowMs) && !moving.some((from) => sameKeyName(from, name))) forgotten.push(name);
   }
-  // An active order is reconciled at each sweep.
+  // Each sweep reconciles the keys of active orders.
   const undecided = [...forgotten, ...moving.filter((from) => !dues.has(from))];
   await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
   await pMap(undecided, (key) => sendKey(key, cause), { concurrency: CONCURRENCY });
@@ -68,10 +68,10 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
   return overdue.length + forgotten.length;
 }
 
-/** Whether it is time to decide on a rollout again: no event or item may ask for it. */
+/** Returns whether a rollout needs a new decision that no event or item requests. */
 function isForgotten({ unfinished, lastNews, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
   if (activation && Date.parse(activation) <= nowMs) return true;
   const everyMs = lastNews === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
-  // Canaries that do not serve are probed again, although all uses are moved.
+  // Probes failed canaries again, even if all uses have moved.
   return (unfinished > 0 || lastNews === 'CanaryFailed') && Date.parse(checkedOn) <= nowMs - everyMs;
 }

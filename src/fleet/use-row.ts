@@ -7,12 +7,12 @@ import { accountRow, encoded, keyPartition } from './fleet-keys.ts';
 import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
 
 /**
- * `pending`: a pass has to read it; `done`: moved, or found up to date; `failed`: retried at `notBefore`;
- * `skipped`: the plan writes nothing; `indeterminate`: a PATCH was not answered, and may still take effect until `notBefore`.
+ * `pending`: needs a read. `done`: moved or up to date. `failed`: retried at `notBefore`. `skipped`: the plan changes
+ * nothing. `indeterminate`: a PATCH got no answer, and may take effect until `notBefore`.
  */
 const STATES = ['pending', 'done', 'failed', 'skipped', 'indeterminate'] as const;
 
-/** Which use it is. */
+/** Identifies a use. */
 export interface UseRef {
   /** Key identifier without a version. */
   readonly key: string;
@@ -23,54 +23,54 @@ export interface UseRef {
 }
 
 /**
- * A use of a key in the index, by an account itself or by one of its encryption scopes: its observed state, and the journal of
- * its move.
+ * A use of a key in the index, by an account or by an encryption scope: its observed state, and the journal of its last
+ * move.
  */
 export interface UseRow extends UseRef {
-  /** Region, as ARM writes it. */
+  /** Region name in ARM's format. */
   readonly location: string;
   readonly mode: 'pinned' | 'automatic';
-  /** The version that it is pinned to; absent when automatic. */
+  /** Pinned version; absent for automatic updates. */
   readonly pinned?: string | undefined;
-  /** The version that data is wrapped with; absent where Storage does not show it. */
+  /** The version that wraps the data's key; absent if Storage omits it. */
   readonly current?: string | undefined;
-  /** ARM id of the user-assigned identity that the account reaches its key with; absent: its own (system-assigned). */
+  /** ARM id of the user-assigned identity that accesses the key; absent for the system-assigned identity. */
   readonly identity?: string | undefined;
-  /** Its tag `cmk-wave`. */
+  /** Value of the account's tag `cmk-wave`. */
   readonly wave?: string | undefined;
-  /** When this was read (ISO 8601). An unchanged use is written once a day. */
+  /** Time of the read (ISO 8601). Workers write an unchanged use once a day. */
   readonly readOn: string;
   readonly state: (typeof STATES)[number];
-  /** Why it is in that state; absent while it is pending. */
+  /** Reason for the state; absent if pending. */
   readonly reason?: Reason | undefined;
-  /** Version identifier that the last PATCH asked for. */
+  /** Version identifier in the last PATCH. */
   readonly target?: string | undefined;
-  /** Azure's own time stamp of the version in use (ISO 8601); absent where Azure has none. */
+  /** Azure's timestamp of the version in use (ISO 8601); absent if Azure returns none. */
   readonly stamp?: string | undefined;
-  /** When the read that this is from began, or the PATCH was answered (ISO 8601). */
+  /** Start of the read, or time of the PATCH's answer (ISO 8601). */
   readonly at: string;
-  /** Failed tries in a row. */
+  /** Consecutive failed attempts. */
   readonly attempts: number;
-  /** ISO 8601; absent: at once. */
+  /** Time of the next attempt (ISO 8601); absent: at once. */
   readonly notBefore?: string | undefined;
   /**
-   * Identifier of the version that the last move left (of its key, if the version was not known), as long as the audit trail
-   * lacks the record of that move.
+   * Previous version identifier (key identifier if Azure omitted the version) of a move without an audit record; absent
+   * after the trail has the record.
    */
   readonly movedFrom?: string | undefined;
 }
 
-/** Uses of keys in the index. Only the holder of a subscription's lease writes those of that subscription. Errors are the SDK's. */
+/** Uses of keys in the index. Only a subscription's lease holder writes its rows. Methods throw the SDK's errors. */
 export interface UseRows {
   /**
-   * Uses of a key, in one subscription or in all; scopes after their account.
+   * Returns uses of a key, in one subscription or in all; scopes follow their account.
    *
-   * @param corrupt called with the row key of each row that cannot be parsed; these are skipped
+   * @param corrupt called with the row key of each row that fails to parse; such rows are skipped
    */
   of(key: string, subscription?: string, corrupt?: (row: string) => void): AsyncIterable<UseRow>;
-  /** Uses by one account and its scopes. */
+  /** Returns uses by an account and its scopes. */
   ofAccount(key: string, account: string): AsyncIterable<UseRow>;
-  /** A row that exists is replaced. */
+  /** Creates or replaces rows. */
   put(rows: readonly UseRow[]): Promise<void>;
   drop(uses: readonly UseRef[]): Promise<void>;
 }
@@ -98,7 +98,7 @@ export function createUseRows(table: Pick<FleetTable, 'rows' | 'write'>): UseRow
 
 const iso = z.iso.datetime();
 const text = (most: number) => z.string().max(most);
-/** Of a row of version 2 these are missing: it is pending. */
+/** A row of version 2 lacks these fields: it counts as pending. */
 const progress = z.string().max(500).catch('');
 const ROW = z.object({
   ...{ key: text(32_768), account: text(32_768), scope: text(32_768), location: text(60) },
@@ -112,7 +112,7 @@ const ROW = z.object({
   notBefore: iso.catch(''),
 });
 
-/** Undefined for a row that cannot be parsed, or whose keys do not fit its properties. */
+/** Returns undefined for a row that fails to parse, or whose keys contradict its properties. */
 export function toUseRow(row: Row): UseRow | undefined {
   const read = ROW.safeParse(row).data;
   const key = read && parseKeyIdentifier(read.key);
@@ -132,7 +132,7 @@ export function toUseRow(row: Row): UseRow | undefined {
   return keys.partitionKey === row.partitionKey && keys.rowKey === row.rowKey ? use : undefined;
 }
 
-/** Absent fields are written as empty strings, since a merge keeps properties that it does not name. */
+/** Writes absent fields as empty strings, since a merge keeps omitted properties. */
 export function toUseChange(use: UseRow): RowChange {
   const { key, account, scope = '', location, mode, pinned = '', current = '', identity = '', wave = '' } = use;
   const { readOn, state, reason = '', target = '', stamp = '', at, attempts, notBefore = '', movedFrom = '' } = use;
@@ -145,24 +145,24 @@ function useKeys({ key, account, scope }: UseRef): { partitionKey: string; rowKe
   return { partitionKey: keyPartition(key), rowKey: accountRow(account, scope) };
 }
 
-/** Identifier of the version that data is wrapped with; where Azure does not show it, of the pinned version. */
+/** Returns the identifier of the version in use, or of the pinned version if Azure omits the version in use. */
 export function versionOfRow({ key, current, pinned }: Pick<UseRow, 'key' | 'current' | 'pinned'>): string | undefined {
   const parsed = parseKeyIdentifier(key);
   const version = current ?? pinned;
   return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
 }
 
-/** Whether anything but the version differs between the index and Azure. */
+/** Returns whether a field other than the version differs between the index and Azure. */
 export function areDifferent(row: UseRow, shown: UseRow): boolean {
   const fields = ['account', 'location', 'wave', 'identity', 'mode', 'pinned'] as const;
   return fields.some((field) => row[field] !== shown[field]);
 }
 
 /**
- * Id of the audit record of a move: a hash of what Azure shows, so that any worker derives the same id, also after the index
- * was lost.
+ * Returns the id of a move's audit record: a hash of the state in Azure. Any worker derives the same id, even after a
+ * loss of the index.
  *
- * @param stamp Azure's own time stamp of the change; empty where it has none
+ * @param stamp Azure's timestamp of the change; empty if Azure returns none
  */
 export function moveId(use: Pick<UseRef, 'account' | 'scope'>, version: string, stamp: string): string {
   const parts = [use.account.toLowerCase(), use.scope?.toLowerCase() ?? '', version.toLowerCase(), stamp];

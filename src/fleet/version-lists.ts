@@ -2,21 +2,21 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 
 /**
- * A list of versions is used for so long: it can move a use only forwards, at worst to the last version but one.
+ * Maximum age of a version list. An older list can only move a use forwards, at worst to the last version but one.
  * Milliseconds.
  */
 const LIST_MS = 5_000;
-/** A list that is older is made anew before a use is planned with it, so that the plan does not outlast it. Milliseconds. */
+/** A plan needs a list that is newer than this, so that the list is valid until the PATCH. Milliseconds. */
 const RENEW_MS = 3_000;
 
 type Versions = readonly KeyVersion[];
 
-/** Lists of the versions of keys, shared by all passes of an instance. */
+/** Version lists of keys, which all passes of an instance share. */
 export class VersionLists {
   readonly #keys: { listVersions(key: ManagedKey): Promise<Versions> };
   readonly #now: () => Date;
   readonly #known = new Map<string, { readonly at: number; readonly list: Promise<Versions> }>();
-  /** When each list began. */
+  /** Start of each list. */
   readonly #begunAt = new WeakMap<Versions, number>();
 
   constructor(keys: { listVersions(key: ManagedKey): Promise<Versions> }, now: () => Date) {
@@ -24,7 +24,7 @@ export class VersionLists {
     this.#now = now;
   }
 
-  /** A list that is at most 3 s old and began no earlier than `since`. Errors are the SDK's. */
+  /** Returns a list that is at most 3 s old and began after `since`. Throws the SDK's errors. */
   list(key: ManagedKey, since: Date): Promise<Versions> {
     const known = this.#known.get(key.id);
     const at = this.#now().getTime();
@@ -38,7 +38,7 @@ export class VersionLists {
     return list;
   }
 
-  /** Whether these very lists, as they were given, are still at most 5 s old. */
+  /** Returns whether these list objects are still at most 5 s old. */
   areCurrent(lists: readonly Versions[]): boolean {
     const nowMs = this.#now().getTime();
     return lists.every((list) => nowMs - (this.#begunAt.get(list) ?? 0) <= LIST_MS);

@@ -10,16 +10,16 @@ import { type Cause, parseCause } from '../work/messages.ts';
 import { encoded } from './fleet-keys.ts';
 import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
 
-/** Partition of the fleet table that holds the work items. */
+/** Partition of work items in the fleet table. */
 export const WORK = 'work';
 
-/** In place of a subscription: the item is of the key itself, for reconcileKey. */
+/** Replaces the subscription id in an item of the key itself, for reconcileKey. */
 export const NO_SUBSCRIPTION = '-';
 
 /**
- * What is wanted: `key`, bring the uses of a key to where they should be; `account`, read one account; `list`, list the
- * accounts of the subscription; `scopes`, list encryption scopes that were never listed; `verify`, read again what a worker
- * that died had begun to move.
+ * `key`: reconcile the uses of a key. `account`: read one account. `list`: list the accounts of the subscription.
+ * `scopes`: list encryption scopes that were never listed. `verify`: read the uses for which a dead worker may have
+ * sent a PATCH.
  */
 export type WorkKind = 'key' | 'account' | 'list' | 'scopes' | 'verify';
 
@@ -27,65 +27,65 @@ export interface NewWorkItem {
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
   readonly subscription: string;
   readonly kind: WorkKind;
-  /** Key identifier without a version, or ARM id of an account; empty for the other kinds. */
+  /** Key identifier without a version, or ARM id of an account; empty for other kinds. */
   readonly about: string;
-  /** Not before that. */
+  /** Earliest start. */
   readonly due: Date;
-  /** Since when it is wanted. */
+  /** Time of the request. */
   readonly since: Date;
   readonly cause: Cause;
-  /** How often a pass could not finish it. */
+  /** Passes that did not finish the item. */
   readonly attempts?: number;
-  /** Why it is not done yet. */
+  /** Why the item is not done. */
   readonly reason?: Reason;
-  /** The index is not to be trusted: every account is read. */
+  /** Read every account, since the index may be wrong. */
   readonly fresh?: boolean;
-  /** Of a `verify` item: what the pass had announced that ended before its time. */
+  /** For `verify` items: targets that the dead worker's pass announced. */
   readonly targets?: Targets;
 }
 
-/** Versions that a pass moves to, announced before its first PATCH: key identifier without a version → version identifier. */
+/** Target versions that a pass announces before its first PATCH: versionless key identifier → version identifier. */
 export type Targets = Readonly<Record<string, string>>;
 
-/** Causes of work that compares the index with Azure. It moves neither exempt uses nor what `CMK_AUTOFIX` does not name. */
+/** Causes that compare the index with Azure. Their work moves no exempt use, and fixes only `CMK_AUTOFIX` findings. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
 
 export function isComparison({ by }: Cause): boolean {
   return COMPARISONS.has(by);
 }
 
-/** The item of a key itself. @param key identifier without a version */
+/** Returns the work item of a key. @param key identifier without a version */
 export function keyItem(about: string, cause: Cause, at: Date): NewWorkItem {
   return { subscription: NO_SUBSCRIPTION, kind: 'key', about, due: at, since: at, cause };
 }
 
-/** A row that exists while work is wanted. */
+/** A stored work item; its row exists until the work is done. */
 export interface WorkItem extends NewWorkItem {
   readonly attempts: number;
-  /** Of the row as it was read: it is postponed and deleted only while it is still the same. */
+  /** ETag of the row at the read: a postponement or deletion fails if the row has changed. */
   readonly etag: string;
 }
 
-/** When an item is to be worked on next, and why not before. */
+/** Next start of an item, with the reason for the delay. */
 export type Postponement = Pick<NewWorkItem, 'due' | 'reason'> & { readonly attempts: number };
 
-/** Work items in the app's own storage. Errors are the SDK's. */
+/** Work items in the app's own storage. Methods throw the SDK's errors. */
 export interface WorkItems {
-  /** In no particular order; an item that exists is replaced. */
+  /** Writes items in no particular order, and replaces existing items. */
   put(items: readonly NewWorkItem[]): Promise<void>;
   /**
-   * Only where there is none: what the drift check wants does not replace what an event or an operator wants.
+   * Creates only missing items: the drift check must not replace an item of an event or an operator.
    *
-   * @returns those that were put: the others have their own messages
+   * @returns the created items; existing items have their own messages
    */
   putNew(items: readonly NewWorkItem[]): Promise<readonly NewWorkItem[]>;
-  /** Those of a subscription, due or not; a row that cannot be read is left out. */
+  /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
   of(subscription: string): Promise<readonly WorkItem[]>;
-  /** All of them, page by page. */
+  /** Returns all items, in pages. */
   all(): AsyncIterable<WorkItem>;
-  /** @returns false: it was put anew since it was read, and stays as it is */
+  /** @returns false if the item was put again after the read; the item then remains unchanged */
   postpone(item: WorkItem, postponement: Postponement): Promise<boolean>;
-  /** Likewise. */
+  /** @returns false if the item was put again after the read; the item then remains unchanged */
   finish(item: WorkItem): Promise<boolean>;
 }
 
@@ -101,7 +101,7 @@ export function createWorkItems(table: FleetTable): WorkItems {
     put: (items) => table.write(items.map(toChange)),
     async putNew(items) {
       if (items.length === 0) return [];
-      // Most items exist already where a key with many subscriptions is decided on again: what exists is read first.
+      // Reads existing items first, since most items exist if a key with many subscriptions is decided on again.
       const existing = new Set<string>();
       if (items.length > 1) for await (const { rowKey } of table.rows(WORK)) existing.add(rowKey);
       const missing = items.filter((item) => !existing.has(workRow(item)));
@@ -138,15 +138,15 @@ const ITEM = z.object({
   targets: z.string().max(30_000).optional().catch(undefined),
 });
 
-/** No item waits longer before it is worked on again. Milliseconds. */
+/** Longest delay of an item. Milliseconds. */
 export const LONGEST_WAIT_MS = HOUR_MS;
 
-/** When an item is due. What is stored may have been forged: a wait that the app never sets is none. */
+/** Returns when an item is due. A stored time may be forged: a delay that the app never sets counts as due. */
 export function dueOf({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
   return due.getTime() > now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due;
 }
 
-/** Row key of an item: there is at most one of each. @throws TypeError for an `about` that does not fit its kind or its subscription */
+/** Returns an item's unique row key. @throws TypeError for an `about` that contradicts the kind or subscription */
 export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): string {
   const prefix = `${encoded(subscription)}|${kind}`;
   if (kind === 'key') {
@@ -163,7 +163,7 @@ export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscr
   return prefix;
 }
 
-/** All that a row holds, so that a put replaces it whole. */
+/** Returns all properties of a row, so that a put replaces the row completely. */
 export function workProperties(item: NewWorkItem): Record<string, string> {
   const { subscription, kind, about, due, since, cause, attempts = 0, reason = '', fresh, targets } = item;
   return {
@@ -173,7 +173,7 @@ export function workProperties(item: NewWorkItem): Record<string, string> {
   };
 }
 
-/** Undefined for a row that is none of ours. What it claims decides what is read, never what is written to an account. */
+/** Returns undefined for a row that is no work item. A row decides what to read, never what to write to an account. */
 export function toWorkItem(row: Row, etag: string): WorkItem | undefined {
   const read = ITEM.safeParse(row).data;
   const cause = parseCause(row.cause);

@@ -18,54 +18,54 @@ import type { UseRow, UseRows } from './use-row.ts';
 import type { VersionLists } from './version-lists.ts';
 import type { WorkItems } from './work-items.ts';
 
-/** "Read the work items of these subscriptions": a hint, as the items are the truth. */
+/** A message that requests a read of the subscriptions' work items. Only a hint: the items are authoritative. */
 export interface FleetWork {
-  /** At most `MOST_SUBSCRIPTIONS`. */
+  /** At most `MOST_SUBSCRIPTIONS` ids. */
   readonly subscriptions: readonly string[];
-  /** How often it was requeued since another worker held the lease. */
+  /** Number of requeues because another worker held the lease. */
   readonly tries: number;
   readonly cause: Cause;
 }
 
 export interface FleetQueue {
-  /** Queue errors are the SDK's. @param visibleOn hidden until then; absent: at once */
+  /** Throws the SDK's errors. @param visibleOn end of the visibility timeout; absent: visible at once */
   send(work: FleetWork, visibleOn?: Date): Promise<void>;
 }
 
 export interface KeyQueue {
-  /** "Reconcile this key." @param key identifier without a version */
+  /** Requests that a worker reconciles a key. @param key identifier without a version */
   sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
 }
 
-/** What the worker of a subscription needs. */
+/** Services that the worker of a subscription uses. */
 export interface WorkerPorts {
   readonly items: WorkItems;
   readonly rows: UseRows;
   readonly fleet: Pick<FleetIndex, 'account' | 'accounts' | 'write' | 'listed'>;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
-  /** Shared by all passes of the instance. */
+  /** All passes of the instance share these lists. */
   readonly versions: VersionLists;
   readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   readonly gate: Pick<RolloutGate, keyof RolloutGate>;
-  /** Reconciles a key whose uses have moved; its work item is stored before. Never throws. */
+  /** Reconciles a key whose uses have moved; its work item is already stored. Never throws. */
   reconcileKey(key: ManagedKey): Promise<void>;
-  /** Shared by all passes of the instance. */
+  /** All passes of the instance share this limit. */
   readonly capacity: CallCapacity;
-  /** Appends records of moves to the audit trail. Never throws. @returns ids of those that were appended in time */
+  /** Appends records of moves to the audit trail. Never throws. @returns ids of the records appended in time */
   record(moves: readonly { readonly move: Move; readonly cause: Cause }[]): Promise<ReadonlySet<string>>;
-  /** Whether the drift check must not move the use. */
+  /** Returns whether the drift check must not move the use. */
   isExempt(row: UseRow): boolean;
-  /** The clock of the app's storage account, so that instances with skewed clocks agree. */
+  /** Clock of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
-  /** When the pass aborts PATCH calls without an answer; absent: each has its own deadline. */
+  /** When the pass aborts unanswered PATCH calls; absent: each call has its own deadline. */
   readonly writesUntil?: Date;
   sleep(ms: number): Promise<void>;
   readonly log: Log;
 }
 
-/** What the decision on a key needs. */
+/** Services for the decision on a key. */
 export interface KeyPorts extends Pick<WorkerPorts, 'items' | 'rows' | 'now' | 'log'>, FleetQueue, KeyQueue {
   readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
   readonly moved: Pick<MovedUses, 'of'>;
@@ -73,14 +73,14 @@ export interface KeyPorts extends Pick<WorkerPorts, 'items' | 'rows' | 'now' | '
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   readonly rollouts: RolloutStore;
   readonly orders: OrdersStore;
-  /** Ids of the subscriptions that the app manages; undefined: not known, and all in the index count. */
+  /** Ids of managed subscriptions; undefined if the app cannot read them: then all in the index count. */
   inSight(): Promise<readonly string[] | undefined>;
-  /** Accounts that go first (`CMK_CANARIES`). */
+  /** Number of canary accounts (`CMK_CANARIES`). */
   readonly canaries: number;
   probe(canaries: readonly string[], target: string): Promise<Proof>;
-  /** Appends a decision on an order to the audit trail. Never throws. */
+  /** Appends an order's decision to the audit trail. Never throws. */
   recordOrder(change: UnrecordedOrder): Promise<unknown>;
-  /** Records and logs what became of a rollout; the id of the record is made of news, key and version. */
+  /** Records and logs a rollout event. The record's id consists of event, key and version. */
   recordNews(
     news: RolloutNews,
     key: ManagedKey,
@@ -93,12 +93,12 @@ const TARGETS = z.record(z.string().max(300), z.string().max(400));
 const PASS = z.object({ startedOn: z.iso.datetime(), targets: TARGETS });
 const USAGE = z.record(z.string().max(200), z.array(z.tuple([z.number(), z.number()])).max(100));
 /**
- * What is stored with the lease. It decides what is read and whose move a change was, never what is written to an account.
- * While `pass` is there, its worker is running, or has died.
+ * State in the lease. The state decides what to read and how to attribute changes, never what to write to an account.
+ * If `pass` is set, its worker is running or dead.
  */
 export const PASS_STATE = z.object({
   pass: PASS.optional().catch(undefined),
-  /** Passes in a row whose workers died. */
+  /** Consecutive passes whose workers died. */
   unclean: z.number().int().min(0).catch(0),
   usage: USAGE.catch({}),
 });

@@ -18,23 +18,23 @@ import { digestOf, fromReport } from './from-report.ts';
 import type { Notification } from './notification.ts';
 import type { Outbox } from './outbox-client.ts';
 
-/** Held by the instance that collects. */
+/** Lease of the instance that collects. */
 const LEASE = 'notify/collect';
-/** The first collection goes back so far. Milliseconds. */
+/** Period before the first collection that it covers. Milliseconds. */
 const BACK_MS = 10 * 60_000;
-/** In the JSON of every record with an entry. */
+/** Text in the JSON of every record with an entry. */
 const ENTRY = '"action":';
-/** Notifications added concurrently. */
+/** Concurrent additions to the outbox. */
 const AT_A_TIME = 8;
 
-/** How far the instances have collected. In the control zone, since the digest quotes parts of it. */
+/** Progress of the collection, in the control zone, since the digest quotes parts of it. */
 const PROGRESS = z.object({
-  /** Hash of the last audit record that was collected, and its time; at first, the time from which records are. */
+  /** Hash and time of the last collected audit record; before the first record, the time at which collection starts. */
   last: z.string().optional(),
   since: z.iso.datetime(),
-  /** Causes that were collected already. */
+  /** Causes that were already collected. */
   known: z.array(z.string()).default([]),
-  /** The last digest: its day, and the texts of its causes by id. No digest is sent on the first day. */
+  /** Day of the last digest, and texts of its causes by id. The first day has no digest. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
 });
 type Progress = z.output<typeof PROGRESS>;
@@ -52,13 +52,13 @@ interface CollectPorts {
 }
 
 /**
- * Collects notifications from new records of the audit trail, from new causes of the newest drift report, and once a day the
- * digest. Puts each into the outbox, then sends a message that names it. No change of a key or an account waits for this.
+ * Collects notifications from new audit records and new causes in the newest drift report, and a daily digest. Adds
+ * each to the outbox, then sends a message that names it. No change of a key or account depends on it.
  *
- * At least once: progress is saved last, so after a crash the same notifications are added again, with the same ids. One
- * instance collects at a time.
+ * At least once: saves the progress last. After a crash the next collection adds the same notifications again.
+ * Only one instance collects at a time.
  *
- * @param signal when it aborts, the next collection does the rest
+ * @param signal aborts the collection; the next collection continues
  */
 export async function collectNotifications(ports: CollectPorts, log: Log, signal: AbortSignal): Promise<void> {
   const { notify } = ports.settings;
@@ -90,7 +90,7 @@ class Collection {
     this.#progress = PROGRESS.safeParse(progress).data ?? firstProgress(ports.now());
   }
 
-  /** A source that cannot be read does not stop the others. */
+  /** Runs all steps. A failure of one source does not stop the others. */
   async run(): Promise<void> {
     for (const step of [() => this.#trail(), () => this.#report(), () => this.#digest()]) {
       try {
@@ -109,7 +109,7 @@ class Collection {
     for await (const record of recordsSince(files, ENTRY, new Date(since), this.#signal)) {
       if (record.hash === last) break;
       newest ??= record;
-      // Of a chain that continues, all are new, by whatever clock; of one that was moved, the ids show which.
+      // All later records of the same chain are new, independent of clocks. After a chain was moved, ids deduplicate.
       if (last === undefined && record.time < since) continue;
       const entry = recordedEntry(record);
       found.push(...(entry ? [fromRecord(entry) ?? []].flat() : []));
@@ -120,7 +120,7 @@ class Collection {
   }
 
   async #report(): Promise<void> {
-    // Also a report that was collected before: events add causes to it.
+    // Reads the newest report even if it was collected before: events add causes to it.
     const report = await this.#newest();
     if (!report) return;
     const { notifications, known } = fromReport(report, this.#progress.known);
@@ -139,7 +139,7 @@ class Collection {
     await this.#save({ digest: { day, causes: { ...causes } } });
   }
 
-  /** Also yesterday's: a check that began before midnight may end after it. */
+  /** Returns the newest report of today or yesterday: a check may end after midnight. */
   #newest(): Promise<DriftReport | undefined> {
     const { driftStorage, now } = this.#ports;
     const days = [dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))];

@@ -9,14 +9,14 @@ import { render } from './render.ts';
 import type { PostAnswer, PostWebhook } from './webhook-client.ts';
 
 /**
- * Tries until a notification is given up, and with them the retry window: 15 s, 30 s, 1, 2, 4, 8, 15, 30 minutes, then every
- * hour, for about twelve hours. Standard Webhooks recommends hours to days.
+ * Attempts before a notification is dropped. The delays are 15 s, 30 s, 1, 2, 4, 8, 15 and 30 minutes, then one hour:
+ * about twelve hours in all. Standard Webhooks recommends hours to days.
  */
 const MOST_TRIES = 20;
 const LONGEST_DELAY_SECONDS = 3_600;
-/** A receiver may ask for more than that, but not for longer. Seconds. */
+/** Longest `Retry-After` that the app follows. Seconds. */
 const LONGEST_RETRY_AFTER_SECONDS = 6 * 3_600;
-/** While the settings are wrong: an operator who corrects them restarts the app. Seconds. */
+/** Retry delay while the settings are invalid: a correction restarts the app. Seconds. */
 const HELD_SECONDS = 300;
 
 interface DeliverPorts {
@@ -30,8 +30,8 @@ interface DeliverPorts {
 }
 
 /**
- * Sends one notification of the outbox to one target, unless the target has it already. A notification is sent again when the answer is lost, or when the process dies before the outbox says that it is sent:
- * at least once, under the same id.
+ * Sends a notification of the outbox to a target, unless the outbox marks it as sent. Sends again after a lost
+ * answer, or after a crash before the mark: at least once, with the same id.
  */
 export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): Promise<Outcome> {
   const { notify } = ports.settings;
@@ -66,14 +66,18 @@ async function send(
     ...about,
     status: answer.status,
   });
-  // It is sent, whether or not the outbox can say so.
+  // Done even if the outbox rejects the mark: the notification was sent.
   await outbox.markSent(target.name, entry, now()).catch(() => {});
   return DONE;
 }
 
 function withoutTarget(work: NotifyWork, { problems }: NotifySettings, log: Log): Outcome {
   if (problems.length > 0) {
-    const [reason, detail, delaySeconds] = ['NotificationsHeld', 'CMK_NOTIFY is wrong.', HELD_SECONDS] as const;
+    const [reason, detail, delaySeconds] = [
+      'NotificationsHeld',
+      'The setting CMK_NOTIFY is invalid.',
+      HELD_SECONDS,
+    ] as const;
     return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
   }
   return drop(work, log);
@@ -89,7 +93,7 @@ export function isTaken(answer: PostAnswer): answer is PostAnswer & { status: nu
   return answer.status !== undefined && answer.status >= 200 && answer.status < 300;
 }
 
-/** A redirect is not followed, and counts as a refusal. `410 Gone`: the receiver wants no more (Standard Webhooks). */
+/** Returns the outcome of an answer. Redirects count as rejections. `410 Gone`: unsubscribe (Standard Webhooks). */
 function outcomeOfAnswer(
   answer: PostAnswer,
   { attempt, target: _ }: Pick<NotifyWork, 'attempt' | 'target'>,
@@ -109,20 +113,20 @@ function outcomeOfAnswer(
   };
 }
 
-/** Without the address, which is a secret. */
+/** Describes an answer without the address, which is a secret. */
 export function saidOf({ status, failure }: PostAnswer): string {
-  if (status === undefined) return `could not be reached (${failure ?? 'no answer'})`;
+  if (status === undefined) return `is unreachable (${failure ?? 'no answer'})`;
   if (status >= 300 && status < 400) return `answered ${status}: redirects are not followed`;
   return `answered ${status}`;
 }
 
-/** Seconds to wait after the try of that number, from 0. */
+/** Returns the delay in seconds after an attempt, counted from 0. */
 function delayAfter(attempt: number): number {
   const minutes = [0.25, 0.5, 1, 2, 4, 8, 15, 30][attempt];
   return minutes === undefined ? LONGEST_DELAY_SECONDS : minutes * 60;
 }
 
-/** RFC 9110: seconds, or a date. */
+/** Parses `Retry-After` (RFC 9110): seconds or a date. */
 function retryAfterSeconds(header: string | undefined, now: Date): number | undefined {
   const text = header?.trim() ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text);

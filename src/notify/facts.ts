@@ -1,9 +1,9 @@
 import type { Notification } from './notification.ts';
 
-/** Those that a person has no use for in a channel: they are for programs. */
+/** Fields for programs, which are not shown in a channel. */
 const FOR_PROGRAMS = new Set(['client', 'correlationId', 'why', 'byKind', 'report']);
 
-/** The single values of a notification, as a card shows them: `leftToStorage` is `Left to storage`. */
+/** Returns the single values of a notification with labels: `leftToStorage` becomes `Left to storage`. */
 export function factsOf({ data, time }: Notification): { readonly name: string; readonly value: string }[] {
   const facts = Object.entries(data).flatMap(([name, value]) =>
     typeof value === 'object' || FOR_PROGRAMS.has(name) ? [] : [{ name: labelOf(name), value: String(value) }],

@@ -28,15 +28,15 @@ const restoreIncomplete: Template = {
 const overtaken: Template = {
   kind: 'restoreIncomplete',
   severity: 'error',
-  title: (name) => `The restore of ${name} was overtaken by a newer revocation`,
+  title: (name) => `A newer revocation overtook the restore of ${name}`,
 };
 const stuck: Template = {
   kind: 'rotationStuck',
   severity: 'error',
-  title: (name) => `The rotation of ${name} does not go on`,
+  title: (name) => `The rotation of ${name} is stuck`,
 };
 
-/** Audit records that are notified, by action and reason. Refusals are not: a rejected caller could flood a channel. */
+/** Templates by action and reason of an audit record. Rejections have none: a rejected caller could flood a channel. */
 const TEMPLATES: Readonly<Record<string, Template>> = {
   'key.revoke Revoked': revoked,
   'key.revoke RevocationIncomplete': revocationIncomplete,
@@ -56,7 +56,7 @@ const TEMPLATES: Readonly<Record<string, Template>> = {
   'key.rotation WaveFailed': stuck,
 };
 
-/** The notification of an audit record; undefined: there is none. The id of the caller's token is left out. */
+/** Returns the notification of an audit record; undefined if it has none. Omits the caller's token id. */
 export function fromRecord({
   id,
   time,
@@ -68,11 +68,11 @@ export function fromRecord({
   const details = entry.details ?? {};
   const revocation = details.revocation;
   const sentence = reason in REASONS ? REASONS[reason as keyof typeof REASONS] : reason;
-  // A message of the work zone claimed them.
+  // Unverified: reason and ticket come from a message of the work zone.
   const isClaimed = details.foundIn === KEY_WORK;
   const [why, ticket] = isClaimed ? [] : [textOf(details.why), textOf(details.ticket)];
   return makeNotification({
-    // Where one event may be recorded by two, its own id says that it is one.
+    // Two processes may record the same event: the entry's own id deduplicates them.
     event: [entry.id ?? id, reason],
     kind: template.kind,
     time,
@@ -101,12 +101,12 @@ export function fromRecord({
   });
 }
 
-/** The key that it is about, and the account where it is one below the key. */
+/** Returns the key of a record, and the account if the resource is an account. */
 function keyOf(resource: string, key: unknown): { readonly key: string | undefined; readonly account?: string } {
   return resource.startsWith('/') ? { key: textOf(key), account: resource } : { key: resource };
 }
 
-/** `kv-files/files-key` of a key's identifier, `stfiles01/scope1` of the ARM id of a scope; what is none stays as it is. */
+/** Returns `kv-files/files-key` for a key, `stfiles01/scope1` for a scope's ARM id, or else the text itself. */
 export function nameOfKey(resource: string): string {
   return nameOfIdentifier(resource) ?? accountNameOf(resource);
 }

@@ -4,37 +4,37 @@ import type { NotificationKind } from '../settings/notify-targets.ts';
 import { makeNotification, shortened } from './make-notification.ts';
 import { NOTIFICATION_LENGTHS, type Notification } from './notification.ts';
 
-/** New causes that have, in the text too, the command that repairs them. */
+/** Maximum number of new causes for which the text includes a command. */
 const COMMANDS = 5;
-/** Characters of what is wrong, before the command that repairs it. */
+/** Maximum length of the problem description before its command, in characters. */
 const MOST_IS = 1_000;
 
-/** Causes that a text has a line for. */
+/** Maximum number of causes in a text. */
 const LINES = 10;
-/** Oldest open causes that a digest names. */
+/** Number of oldest open causes in a digest. */
 const OLDEST = 5;
 
 const NEAR_EXPIRY: ReadonlySet<string> = new Set(['NearExpiry', 'KeyExpired']);
 
 /**
- * What is new in a report: one notification for all new causes, and one for keys that near their end. Advice and what is
- * exempt is left to the digest and the page. One that becomes an error is notified again.
+ * Returns the new causes of a report: one notification for all new causes, and one for keys near expiry. The digest and
+ * the page show advice and exempt findings. A cause that becomes an error is notified again.
  *
- * @param known the causes that were notified, and were still in the report before
- * @returns with those that are known from now on: one that comes back is notified again. What an incomplete report lacks may be
- * there all the same.
+ * @param known causes that were notified and were still in the last report
+ * @returns also the causes that are now notified: a cause that reappears is notified again. An incomplete report
+ *   removes no cause.
  */
 export function fromReport(
   report: DriftReport,
   known: readonly string[],
 ): { readonly notifications: readonly Notification[]; readonly known: readonly string[] } {
   const open = openCauses(report).filter(({ severity }) => severity !== 'advice');
-  // There may be a cause for each account of a fleet.
+  // A fleet may have one cause for each account.
   const isKnown = new Set(known);
   const fresh = open.filter((cause) => !isKnown.has(asError(cause)) && !isKnown.has(keyOf(cause)));
   const expiring = fresh.filter(({ reason }) => NEAR_EXPIRY.has(reason));
   const others = fresh.filter(({ reason }) => !NEAR_EXPIRY.has(reason));
-  // One that was notified as an error is known, whatever it is now.
+  // A cause that was notified as an error remains listed as an error.
   const now = open.map((cause) => (isKnown.has(asError(cause)) ? asError(cause) : keyOf(cause)));
   return {
     notifications: [
@@ -64,18 +64,18 @@ function asError({ id }: DriftCause): string {
   return `${id} error`;
 }
 
-/** What a digest is made from. */
+/** Input of a digest. */
 interface DigestInput {
   /** `2026-11-25` */
   readonly day: string;
   readonly now: Date;
-  /** The newest report; undefined: there is none of today or yesterday. */
+  /** The newest report; undefined if today and yesterday have none. */
   readonly report: DriftReport | undefined;
-  /** How the causes of the digest before read, by id; undefined: there was none. */
+  /** Texts of the last digest's causes, by id; undefined before the first digest. */
   readonly before: Readonly<Record<string, string>> | undefined;
 }
 
-/** The day in one notification: what is new and gone since the digest before, and what is open for the longest time. */
+/** Creates the daily digest: new and resolved causes since the last digest, and the oldest open causes. */
 export function digestOf({ day, now, report, before }: DigestInput): {
   readonly notification: Notification;
   readonly causes: Readonly<Record<string, string>>;
@@ -84,7 +84,7 @@ export function digestOf({ day, now, report, before }: DigestInput): {
   const head = { kind: 'digest', event, time: now.toISOString(), subject: 'drift' } as const;
   if (!report) {
     const title = 'Digest: no drift check has ended since yesterday';
-    const text = 'The health of the fleet is not known. Check the function driftCheck and the log.';
+    const text = 'The app cannot report the health of the fleet. Check the function driftCheck and its log.';
     return {
       notification: makeNotification({ ...head, severity: 'error', title, text, data: {} }),
       causes: before ?? {},
@@ -93,20 +93,20 @@ export function digestOf({ day, now, report, before }: DigestInput): {
   const open = openCauses(report);
   const isNew = ({ id }: DriftCause): boolean => before !== undefined && before[id] === undefined;
   const fresh = open.filter(isNew);
-  // What an incomplete report lacks is not known to be gone.
+  // A cause that an incomplete report lacks may still exist.
   const ids = new Set(open.map(({ id }) => id));
   const gone = Object.entries(before ?? {}).filter(([id]) => report.complete && !ids.has(id));
   const oldest = [...open].sort((a, b) => Date.parse(a.since) - Date.parse(b.since)).slice(0, OLDEST);
   const errors = open.filter(({ severity }) => severity === 'error').length;
   const lines = [
-    ...(report.complete ? [] : ['Not everything could be read: there may be more.']),
+    ...(report.complete ? [] : ['The check failed to read some resources: there may be more causes.']),
     ...section('New', fresh.map(lineOf)),
     ...section(
       'Gone',
       gone.map(([, label]) => label),
     ),
     ...section(
-      'Open for the longest time',
+      'Oldest open causes',
       oldest.map((cause) => `${lineOf(cause)}, since ${cause.since.slice(0, 10)}`),
     ),
   ];
@@ -114,7 +114,7 @@ export function digestOf({ day, now, report, before }: DigestInput): {
     ...head,
     severity: errors > 0 ? 'error' : open.length > 0 ? 'warning' : 'info',
     title: `Digest: ${open.length} open, ${fresh.length} new, ${gone.length} gone`,
-    text: lines.length > 0 ? lines.join('\n') : 'Nothing is open.',
+    text: lines.length > 0 ? lines.join('\n') : 'No causes are open.',
     data: {
       report: report.id,
       reportedOn: report.finishedOn,
@@ -141,7 +141,7 @@ function notificationOf(
   report: DriftReport,
 ): Notification {
   return makeNotification({
-    // By its causes, so that the same news of another report is the same notification.
+    // The id depends on the causes, so that a later report with the same causes creates the same notification.
     event: causes.map((cause) => `${keyOf(cause)} ${cause.since}`).sort(),
     kind,
     time: report.finishedOn,
@@ -171,7 +171,7 @@ function textOf(causes: readonly DriftCause[]): string {
     .join('\n');
 }
 
-/** The first of its commands, whole or not at all: half a command may do another thing. */
+/** Returns the first command, but never a part of it: half a command may do something else. */
 function commandOf({ commands }: DriftCause): string | undefined {
   const [first] = commands;
   return first !== undefined && first.length <= NOTIFICATION_LENGTHS.value ? first : undefined;

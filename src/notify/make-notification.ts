@@ -3,14 +3,14 @@ import { NOTIFICATION_LENGTHS, type Notification } from './notification.ts';
 
 type Value = Notification['data'][string];
 
-/** What a notification is made of: nothing is too long for it, and what is absent is left out. */
+/** Input of a notification. Long values are truncated, and absent values are omitted. */
 interface NotificationParts extends Omit<Notification, 'id' | 'data'> {
-  /** What makes the event different from every other one. */
+  /** Texts that identify the event uniquely. */
   readonly event: readonly string[];
   readonly data: Readonly<Record<string, Value | undefined>>;
 }
 
-/** The id is of the event alone: made twice, it is the same. */
+/** The id depends only on the event, so that a repeated call creates the same id. */
 export function makeNotification({ event, kind, time, ...parts }: NotificationParts): Notification {
   const { subject, severity, title, text, data } = parts;
   return {
@@ -43,16 +43,16 @@ function limitedOne<V extends string | number | boolean>(value: V): V | string {
   return typeof value === 'string' ? shortened(value, NOTIFICATION_LENGTHS.value) : value;
 }
 
-/** Characters that no receiver shows, or that turn the direction of what follows: a name must not look like another. */
+/** Invisible characters, and characters that change the text direction: a name must not imitate another name. */
 const UNSEEN =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern removes control characters
   /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u00AD\u061C\u180E\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF\uFFF9-\uFFFB\uFFFE\uFFFF]/g;
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 
-/** Plain text of at most so many UTF-16 units, with line feeds. */
+/** Returns plain text with line feeds, truncated to a number of UTF-16 units. */
 export function shortened(text: string, most: number): string {
   const plain = text.replace(/\r\n?/g, '\n').replace(UNSEEN, ' ').replace(LONE_SURROGATE, '\uFFFD');
   if (plain.length <= most) return plain;
-  // A character of two units is not cut in half.
+  // Does not split a surrogate pair.
   return `${plain.slice(0, most - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

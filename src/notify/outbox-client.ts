@@ -5,34 +5,34 @@ import { blobDocuments, type StoredDocument } from '../azure/documents.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NOTIFICATION, type Notification } from './notification.ts';
 
-/** Beside the reports: the lifecycle rule of the container deletes old blobs. */
+/** Stored beside the reports: the container's lifecycle rule deletes old blobs. */
 const PREFIX = 'notifications/';
 const PROGRESS = `${PREFIX}collected.json`;
 const TIMEOUT_MS = 10_000;
 
 const ENTRY = z.object({
   notification: NOTIFICATION,
-  /** When the receiver accepted it (ISO 8601); absent: not yet. */
+  /** When the receiver accepted it (ISO 8601); absent before. */
   sentOn: z.iso.datetime().optional(),
 });
 type OutboxEntry = StoredDocument<Readonly<z.output<typeof ENTRY>>>;
 
 /**
- * Notifications with their targets, in the control zone: a message of the work zone names an entry, and cannot change what is
- * sent. Errors are the SDK's.
+ * Notifications with their targets, in the control zone. A message of the work zone names an entry, and cannot change
+ * its content. Methods throw the SDK's errors.
  */
 export interface Outbox {
-  /** An entry that exists stays: it may have been sent. */
+  /** Adds an entry. An existing entry remains unchanged, since it may have been sent. */
   add(target: string, notification: Notification): Promise<void>;
-  /** Undefined: there is no such entry. */
+  /** Returns undefined if the entry does not exist. */
   read(target: string, id: string): Promise<OutboxEntry | undefined>;
   markSent(target: string, entry: OutboxEntry, sentOn: Date): Promise<void>;
-  /** How far the collector has come, as JSON. */
+  /** Returns the collector's progress, as JSON. */
   readProgress(): Promise<unknown>;
   saveProgress(progress: unknown): Promise<void>;
 }
 
-/** One small blob for each notification and target. */
+/** Stores a small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const entries = blobDocuments(container, ENTRY, TIMEOUT_MS);
@@ -57,7 +57,7 @@ export function createOutbox(settings: Pick<Settings, 'storage'>, credential: ()
   };
 }
 
-/** Both parts are checked before: a target of the settings, and an id. */
+/** Callers have validated both parts: a target of the settings, and an id. */
 function nameOf(target: string, id: string): string {
   return `${PREFIX}${target}/${id}.json`;
 }

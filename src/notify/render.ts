@@ -4,17 +4,17 @@ import type { Notification } from './notification.ts';
 import { slackMessage } from './slack-message.ts';
 import { teamsMessage } from './teams-message.ts';
 
-/** What is sent. */
+/** The HTTP request for a receiver. */
 interface Rendered {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
 /**
- * A notification in the form of its receiver.
+ * Renders a notification for its receiver.
  *
- * @param source what the notification comes from: the ARM id of the app, as a URI reference
- * @param now when it is sent; a try later is signed anew
+ * @param source source of the notification: the app's ARM id, as a URI reference
+ * @param now time of the attempt; each attempt has a new signature
  */
 export function render(
   notification: Notification,

@@ -1,8 +1,8 @@
 import { factsOf } from './facts.ts';
 import type { Notification } from './notification.ts';
 
-// Limits: Slack, Block Kit reference: 50 blocks a message; 150 characters a header, 3,000 the text of a section, ten fields
-// of 2,000 characters each.
+// Limits in Slack's Block Kit reference: 50 blocks per message; 150 characters per header, 3,000 per section text, and
+// ten fields of 2,000 characters each.
 const MOST_FIELDS = 10;
 const MOST_HEADER = 150;
 const MOST_TEXT = 3_000;
@@ -11,8 +11,8 @@ const MOST_FIELD = 2_000;
 const MARK = { info: '', warning: '⚠ ', error: '🔴 ' } as const;
 
 /**
- * What an incoming webhook of Slack takes. All text is plain text, which knows no links and mentions; what Slack shows where
- * it has no room for blocks is not, and its control characters are escaped everywhere (Slack, "Formatting text").
+ * Creates the payload of a Slack incoming webhook. Its blocks are plain text, without links and mentions. Slack's
+ * fallback text is not plain, so control characters are escaped everywhere (Slack, "Formatting text").
  */
 export function slackMessage(notification: Notification): object {
   const { severity, title, text } = notification;
@@ -37,7 +37,7 @@ function plain(text: string, most: number): object {
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
-/** Cut where what is escaped still fits. */
+/** Escapes text, and truncates it so that the escaped text fits. */
 function escaped(text: string, most: number): string {
   let result = '';
   for (const character of text) {

@@ -1,17 +1,17 @@
 import { factsOf } from './facts.ts';
 import type { Notification } from './notification.ts';
 
-/** Teams takes about 28 KB for a message that a workflow posts (Microsoft Teams connector, "Known issues and limitations"). */
+/** Teams accepts about 28 KB in a workflow's message (Microsoft Teams connector, "Known issues and limitations"). */
 const MOST_BYTES = 27_000;
 
-/** Lines that become paragraphs of their own. */
+/** Maximum number of lines; each becomes a paragraph. */
 const MOST_LINES = 40;
 
 const COLOR = { info: 'good', warning: 'warning', error: 'attention' } as const;
 
 /**
- * What the Teams workflow "When a Teams webhook request is received" takes: a message with one Adaptive Card 1.5. All text
- * is in text runs, which, unlike text blocks and facts, know no Markdown: a name cannot become a link or a mention.
+ * Creates the payload of the Teams workflow "When a Teams webhook request is received": a message with one Adaptive
+ * Card 1.5. All text is in text runs, which ignore Markdown: a name cannot become a link or a mention.
  */
 export function teamsMessage(notification: Notification): object {
   const facts = factsOf(notification);
@@ -50,7 +50,7 @@ function run(text: string): { readonly type: 'TextRun'; readonly text: string } 
   return { type: 'TextRun', text: plain(text) };
 }
 
-/** Cards replace `{{DATE(…)}}`, and templates `${…}`. */
+/** Breaks up `{{DATE(…)}}`, which cards replace, and `${…}`, which templates replace. */
 function plain(text: string): string {
   return text.replace(/\{(?=\{)/g, '{ ').replace(/\$(?=\{)/g, '$ ');
 }

@@ -1,33 +1,33 @@
 import { createEmptyPipeline, createHttpHeaders, createPipelineRequest, proxyPolicy } from '@azure/core-rest-pipeline';
 import { deadlineHttp } from '../azure/deadline.ts';
 
-/** A receiver that takes longer is asked again later: Slack and Teams answer within a second or two. Milliseconds. */
+/** Deadline of a receiver before a retry: Slack and Teams answer within two seconds. Milliseconds. */
 const DEADLINE_MS = 10_000;
-/** Of a body, for a person to read. Characters. */
+/** Maximum length of the body's text for operators. Characters. */
 const MOST_SHOWN = 300;
-/** A body that comes slower is done without. Milliseconds. */
+/** Deadline for the body; a slower body is ignored. Milliseconds. */
 const BODY_MS = 2_000;
 
-/** What came back. */
+/** A receiver's answer. */
 export interface PostAnswer {
-  /** Undefined: nothing did. */
+  /** Undefined without an answer. */
   readonly status: number | undefined;
-  /** Why nothing did, as a code (`ECONNREFUSED`): messages have the address in them. */
+  /** Error code if there is no answer (`ECONNREFUSED`): error messages contain the address. */
   readonly failure?: string;
-  /** The header Retry-After, as it was sent. */
+  /** The header Retry-After, unparsed. */
   readonly retryAfter?: string | undefined;
-  /** The beginning of the body. It may contain the webhook's secret address: redact it before logging. */
+  /** Start of the body. The text may contain the webhook's secret address: redact before logging. */
   readonly text?: string;
 }
 
-/** Sends a body to an address by POST, within seconds. It follows no redirect, and never throws. */
+/** Sends a POST request within seconds. Follows no redirect, and never throws. */
 export type PostWebhook = (
   address: string,
   headers: Readonly<Record<string, string>>,
   body: string,
 ) => Promise<PostAnswer>;
 
-/** By the HTTP client of the Azure SDKs, and so by the proxy that they go through, if there is one. */
+/** Uses the Azure SDKs' HTTP client, and so their proxy, if any. */
 export function createPostWebhook(): PostWebhook {
   const pipeline = createEmptyPipeline();
   pipeline.addPolicy(proxyPolicy());
@@ -38,7 +38,7 @@ export function createPostWebhook(): PostWebhook {
       method: 'POST',
       headers: createHttpHeaders({ 'user-agent': 'cmk-autopilot', ...headers }),
       body,
-      // A body of any length is read no further than is shown of it.
+      // Reads only the needed start of a long body.
       streamResponseStatusCodes: new Set([Number.POSITIVE_INFINITY]),
     });
     try {
@@ -62,7 +62,7 @@ async function beginningOf(stream: NodeJS.ReadableStream | undefined): Promise<s
       if (text.length >= MOST_SHOWN) break;
     }
   } catch {
-    // The status is what counts.
+    // The caller needs only the status, so a broken body is ignored.
   } finally {
     clearTimeout(timer);
     body.destroy();

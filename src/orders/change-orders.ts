@@ -11,9 +11,9 @@ import {
 } from './standing-orders.ts';
 import { CONTROL_CONTAINER, type OrdersStore } from './standing-orders-client.ts';
 
-/** How long a call waits for the audit trail, and the sweep for each record. Milliseconds. */
+/** Deadlines for the audit trail in a call, and for each record in the sweep. Milliseconds. */
 const [WAIT_MS, LATER_MS] = [5_000, 20_000];
-/** To remove a recorded change from the outbox; if that fails, the sweep appends it again with the same id. Milliseconds. */
+/** Deadline for removing a recorded change from the outbox; after a failure the sweep retries. Milliseconds. */
 const NOTE_MS = 2_000;
 
 export interface OrderPorts {
@@ -22,19 +22,19 @@ export interface OrderPorts {
   readonly now: () => Date;
 }
 
-/** Changed orders, and the audit records of the change. */
+/** Changed orders and their audit records. */
 export interface OrderChange {
   readonly orders: StandingOrders;
   readonly records: readonly UnrecordedOrder[];
 }
 
 /**
- * Stores a change of the orders together with its audit records, and appends these. If this process dies in between, the sweep
- * appends them.
+ * Stores a change of the orders together with its audit records, and appends the records to the trail. If this process
+ * dies in between, the sweep appends them.
  *
- * @param plan called again after a conflict; undefined: there is nothing to change
- * @returns `audit`: `written`, or why a record could not be appended; never rejects
- * @throws the SDK's error when the change cannot be stored, and what `plan` throws
+ * @param plan called again after a conflict; undefined for no change
+ * @returns `audit`: `written`, or the error of the audit trail; never rejects
+ * @throws the SDK's error if the store rejects the change, and errors of `plan`
  */
 export async function changeOrders(
   plan: (orders: StandingOrders) => OrderChange | undefined,
@@ -50,7 +50,7 @@ export async function changeOrders(
   return { orders, records, audit: recordChanges(records, ports) };
 }
 
-/** Appends changes that are stored to the audit trail. Never rejects. @returns `written`, or why one could not be appended */
+/** Appends stored changes to the audit trail. Never rejects. @returns `written`, or the error of the audit trail */
 export async function recordChanges(
   changes: readonly UnrecordedOrder[],
   { orderStore, audit }: Pick<OrderPorts, 'orderStore' | 'audit'>,
@@ -70,15 +70,15 @@ export async function recordChanges(
 }
 
 /**
- * Appends what calls could not append, or did not before their process died.
+ * Appends records that a call failed to append, or whose process died.
  *
  * @returns ids of the records
- * @throws {@link CmkError} `AuditFailed` when a record is left; the storage's errors
+ * @throws {@link CmkError} `AuditFailed` if the trail rejects a record; the storage's errors
  */
 export async function recordOverdueChanges(ports: OrderPorts): Promise<readonly string[]> {
   const overdue = overdueRecords(await ports.orderStore.read(), ports.now());
-  // Marked, since the document is weaker evidence than a record by the call itself.
+  // Marked, since the document is weaker evidence than the call's own record.
   const outcome = await recordChanges(overdue, ports, LATER_MS, { foundIn: CONTROL_CONTAINER });
-  if (outcome !== 'written') throw new CmkError('AuditFailed', outcome, 'The next sweep tries again.');
+  if (outcome !== 'written') throw new CmkError('AuditFailed', outcome, 'The next sweep retries.');
   return overdue.map(({ id }) => id);
 }

@@ -17,7 +17,7 @@ import {
   withResume,
 } from './standing-orders.ts';
 
-/** Who orders it, and why. */
+/** Caller and reason of an order. */
 export interface ControlOrder {
   readonly caller: NonNullable<AuditEntry['caller']>;
   readonly correlationId: string;
@@ -30,7 +30,7 @@ export interface ControlOrder {
 export interface ControlPorts extends OrderPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
-  /** Has a key reconciled, or all keys that the app knows. */
+  /** Requests a reconcile of some keys, or of all keys with a work item. */
   requestKeys(keys: readonly string[] | 'all', cause: Cause): Promise<void>;
   readonly newId: () => string;
 }
@@ -41,12 +41,12 @@ export interface Ordered {
   readonly pauses: readonly PauseOrder[];
   /** Pauses that the order ended or replaced. */
   readonly ended: readonly PauseOrder[];
-  /** `written`, or why the audit trail could not be written; the order holds all the same. */
+  /** `written`, or the error of the audit trail; the order applies in both cases. */
   readonly audit: string;
   readonly warnings: readonly string[];
 }
 
-/** Has every move, and every rotation by the app, wait. @throws the SDK's error when it cannot be kept: nothing is paused */
+/** Pauses all moves and all rotations by the app. @throws the SDK's error if the store rejects it: no pause applies */
 export async function orderPause(
   order: ControlOrder & { readonly until?: Date | undefined },
   ports: ControlPorts,
@@ -65,9 +65,9 @@ export async function orderPause(
 }
 
 /**
- * Ends a pause. With a key, it also opens the gate of the key's rollout, and of the re-key that moves the key's uses.
+ * Ends a pause. With a key, also opens the gate of the key's rollout, and of the re-key that moves its uses.
  *
- * @throws the SDK's error when it cannot be kept: everything stays paused
+ * @throws the SDK's error if the store rejects it: the pause continues
  */
 export async function orderResume(order: ControlOrder, ports: ControlPorts, log: Log): Promise<Ordered> {
   const now = ports.now();
@@ -82,7 +82,9 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
         const target = await targetOf(name, ports);
         if (target) goOns.push({ id, key: name, reason, by: byOf(order), at: now.toISOString(), target });
       } catch (error) {
-        warnings.push(`The gate of the rotation stays closed, because ${name} cannot be read: ${firstLine(error)}`);
+        warnings.push(
+          `The gate of the rotation remains closed, because the app failed to read ${name}: ${firstLine(error)}`,
+        );
       }
     }
   }
@@ -92,7 +94,7 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   try {
     await ports.requestKeys(key ? [key] : 'all', cause);
   } catch (error) {
-    warnings.push(`Pending moves resume by themselves within two minutes, not at once (${firstLine(error)}).`);
+    warnings.push(`Pending moves resume within two minutes, not at once (${firstLine(error)}).`);
   }
   return { ...kept, warnings };
 }
@@ -133,7 +135,7 @@ async function keep(
   return { pauses: openPauses(orders, now), ended, warnings: [], audit: await audit };
 }
 
-/** The version that everything moves onto now. */
+/** Returns the current target version of a key. */
 async function targetOf(id: string, { settings, keys, now }: ControlPorts): Promise<string | undefined> {
   const key = settings.vaults.key(id);
   return key && newestUsableVersion(await keys.listVersions(key), now())?.id;

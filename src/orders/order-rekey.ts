@@ -13,15 +13,15 @@ import {
   withRekey,
 } from './standing-orders.ts';
 
-/** Accounts that may fail before an order stops, unless the caller sets another number. */
+/** Failed accounts after which an order stops, unless the caller sets another number. */
 export const MAX_FAILURES = 3;
 
 export type RekeyAct = 'pause' | 'resume' | 'rollBack' | 'end';
 
-/** Who calls, and why. */
+/** Caller of a re-key request. */
 interface RekeyCall {
   readonly caller: NonNullable<UnrecordedOrder['caller']>;
-  /** Of this call alone. */
+  /** Id of this call. */
   readonly correlationId: string;
 }
 
@@ -39,11 +39,11 @@ export interface RekeyOrderPorts extends OrderPorts {
   readonly newId: () => string;
 }
 
-/** Returns each re-key as a call leaves it, and the reason code of its audit record. */
+/** Returns each changed re-key with the reason code of its audit record. */
 type PlanChange = (orders: StandingOrders) => readonly { readonly rekey: Rekey; readonly reason: Reason }[];
 
 /**
- * Starts a re-key; the caller has checked that nothing blocks it. After an SDK error the order may be stored or not.
+ * Starts a re-key after the caller has checked that nothing blocks it. After an SDK error the store may have the order.
  *
  * @throws {@link CmkError} `RekeyConflict`, `TooManyOrders`
  */
@@ -71,9 +71,9 @@ export function startRekey(
 }
 
 /**
- * Pauses, resumes, rolls back or ends an order. A PATCH that is in flight may still take effect.
+ * Pauses, resumes, rolls back or ends an order. A PATCH in flight may still take effect.
  *
- * @returns the order; of a roll back, the one that moves everything back
+ * @returns the order; for a rollback, the new order
  * @throws {@link CmkError} `RekeyNotFound`, `RekeyNotPossible`, `RekeyConflict`
  */
 export function changeRekey(
@@ -89,14 +89,14 @@ export function changeRekey(
   return applyChange((orders) => applyAct(orders, { id, act, why, newId, by: byOf(call) }, now), why, call, ports, log);
 }
 
-/** @returns the changed orders; the last one is the one that the call is about */
+/** @returns the changed orders; the caller's order is last */
 export function applyAct(
   orders: StandingOrders,
   { id, act, why, newId, by }: { id: string; act: RekeyAct; why: string; newId: string; by: Rekey['by'] },
   now: Date,
 ): ReturnType<PlanChange> {
   const order = orders.rekeys.find((rekey) => rekey.id === id);
-  if (!order) throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'See which re-keys there are: cmk rekey list');
+  if (!order) throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'List the re-keys: cmk rekey list');
   const on = now.toISOString();
   const { paused: _, verified: __, ...rest } = order;
   const ended: Rekey = { ...rest, state: 'ended', endedOn: on };
@@ -119,8 +119,8 @@ export function applyAct(
   }
   throw new CmkError(
     'RekeyNotPossible',
-    `The re-key ${id} is ${order.state}: there is nothing to ${act}.`,
-    'See how far it is: cmk rekey list',
+    `The re-key ${id} is ${order.state}, so ${act} is not possible.`,
+    'Show its progress: cmk rekey list',
   );
 }
 
@@ -129,14 +129,14 @@ function requireNoConflict(orders: StandingOrders, rekey: Rekey): void {
   if (!conflict) return;
   throw new CmkError(
     'RekeyConflict',
-    `The re-key ${conflict.id} (${conflict.from} to ${conflict.to}) has to do with the same key.`,
+    `The re-key ${conflict.id} (${conflict.from} to ${conflict.to}) uses the same key.`,
     conflictFix(conflict),
   );
 }
 
-/** The next step of an operator whose order conflicts with that one. */
+/** Returns the next step for an operator whose order conflicts with another order. */
 export function conflictFix({ id }: Pick<Rekey, 'id'>): string {
-  return `Wait until it is done, take it back, or end it: cmk rekey cancel ${id}`;
+  return `Wait until it is done, roll it back, or end it: cmk rekey cancel ${id}`;
 }
 
 async function applyChange(
@@ -156,21 +156,21 @@ async function applyChange(
     };
   }, ports);
   const rekey = changes.at(-1)?.rekey;
-  if (!rekey) throw new TypeError('An order changes something.');
+  if (!rekey) throw new TypeError('The call changed no order.');
   for (const { rekey: of, reason } of changes) {
     const about = { rekey: of.id, from: of.from, to: of.to, key: of.from };
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${why}`, ...about });
   }
   const cause = { by: 'rekey', ref: rekey.id, since: now.toISOString() };
   await ports.requestKeys([rekey.from, rekey.to], cause).catch((error: unknown) => {
-    const message = `The re-key ${rekey.id} goes on within two minutes, and not at once: ${messageOf(error)}`;
+    const message = `The re-key ${rekey.id} continues within two minutes, not at once: ${messageOf(error)}`;
     log({ level: 'warning', reason: 'RekeyWaits', message, key: rekey.from });
   });
   await audit;
   return rekey;
 }
 
-/** The audit record of a change of an order. */
+/** Returns the audit record of an order's change. */
 export function rekeyChange(
   { id, from, to, only, ticket, startedOn, resumedOn }: Rekey,
   reason: Reason,
@@ -178,7 +178,7 @@ export function rekeyChange(
   { caller, correlationId, ...details }: Partial<RekeyCall> & { readonly why?: string },
 ): UnrecordedOrder {
   return {
-    // Without a caller the app changed it: each reason occurs once between two resumes.
+    // Without a caller, the app changed the order: each reason occurs once between two resumes.
     id: ['key.rekey', id, reason, correlationId ?? resumedOn ?? startedOn].join('/'),
     ...{ action: 'key.rekey', reason, resource: from, on: now.toISOString() },
     ...(caller ? { caller } : {}),

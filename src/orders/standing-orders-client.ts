@@ -11,35 +11,35 @@ import { NO_ORDERS, PAUSE, STANDING_ORDERS, type StandingOrders } from './standi
 /** Container of standing orders, in the control zone of the app's own storage. */
 export const CONTROL_CONTAINER = 'cmk-control';
 const BLOB = 'orders.json';
-/** What version 2 wrote; it is read until the first change. */
+/** Blob of version 2, which is read until the first change. */
 const OLD_BLOB = 'rollout.json';
-/** Short, as moves wait for it. Milliseconds. */
+/** A short deadline, since moves wait for the read. Milliseconds. */
 const TIMEOUT_MS = 4_000;
-/** Time to live of the orders that views show. Milliseconds. */
+/** Time to live of the orders in views. Milliseconds. */
 const RECENT_MS = 5_000;
 
-/** A damaged document may have a pause, so that it is an error and not empty. */
+/** A damaged document may contain a pause, so the read fails. */
 const ORDERS: z.ZodType<StandingOrders> = STANDING_ORDERS.catch(() => {
   throw new CmkError(
     'PauseUnreadable',
-    `${REASONS.PauseUnreadable} The blob ${BLOB} of the container ${CONTROL_CONTAINER} is damaged, or was written by a newer version.`,
-    'Restore an earlier version of the blob, or delete it: then there are no orders.',
+    `${REASONS.PauseUnreadable} The blob ${BLOB} of the container ${CONTROL_CONTAINER} is damaged, or a newer version wrote it.`,
+    'Restore an earlier version of the blob, or delete it, which deletes all orders.',
   );
 });
 
-/** Pauses of version 2. Its orders to go on were about rollouts that begin anew. */
+/** Pauses of version 2. Its gate orders concerned rollouts that start again in version 3. */
 const OLD_ORDERS = z.object({ pauses: z.array(PAUSE) }).catch({ pauses: [] });
 
-/** One small document, written with its ETag. Errors are the SDK's, or `PauseUnreadable` where it is damaged. */
+/** A small document, written with its ETag. Methods throw the SDK's errors, or `PauseUnreadable` if damaged. */
 export interface OrdersStore {
   read(): Promise<StandingOrders>;
-  /** For a view: at most some seconds old. Never rejects: orders that cannot be read count as none; `GET /now` says so. */
+  /** Returns recent orders for a view. Never rejects: returns no orders after an error, which `GET /now` shows. */
   recent(): Promise<StandingOrders>;
-  /** @param change may be called several times, also with what it returned before: it has to recognise its own */
+  /** @param change may be called again with its own result, which it must recognize */
   change(change: (orders: StandingOrders) => StandingOrders): Promise<StandingOrders>;
 }
 
-/** The client is made when it is first needed. */
+/** Creates the client on first use. */
 export function createOrdersStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): OrdersStore {
   const container = controlContainer(settings, credential, CONTROL_CONTAINER, ONE_RETRY);
   const orders = blobDocuments(container, ORDERS, TIMEOUT_MS);

@@ -5,21 +5,21 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 
-/** Why an order moves nothing now. */
+/** Why an order moves no use now. */
 export interface Blocker {
   readonly reason: Reason;
   readonly detail: string;
 }
 
 const WORDS: Readonly<Record<Exclude<RekeyBlocker['reason'], 'RevocationOpen'>, string>> = {
-  KeyNotFound: 'does not exist: it was deleted, or there never was such a key.',
-  NoUsableVersion: 'has no version that can be used.',
-  NewestVersionUnusable: 'has a newest version that cannot be used.',
+  KeyNotFound: 'does not exist: it was deleted, or the name is wrong.',
+  NoUsableVersion: 'has no usable version.',
+  NewestVersionUnusable: 'has a newest version that is not usable.',
 };
 
 /**
- * Lists both keys and finds why nothing may move between them now, with the key that blocks. A key that cannot be read blocks
- * too, since it may be revoked. Never throws.
+ * Lists both keys, and finds why no use may move between them now. An unreadable key also blocks, since it may be
+ * revoked. Never throws.
  */
 export async function findBlocker(
   from: ManagedKey,
@@ -33,7 +33,7 @@ export async function findBlocker(
     } catch (error) {
       const failure = describeFailure(error);
       const reason = failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable';
-      return { reason, detail: `${key.id} cannot be read: ${describe(failure)}`, key };
+      return { reason, detail: `The app cannot read ${key.id}: ${describe(failure)}`, key };
     }
   }
   const [of, onto] = listed as [ListedKey, ListedKey];
@@ -43,5 +43,5 @@ export async function findBlocker(
   if (reason !== 'RevocationOpen') return { reason, detail: `${key.id} ${WORDS[reason]}`, key };
   const revocation = openRevocation((key === from ? of : onto).versions, now());
   const on = revocation ? ` on ${revocation.revokedOn.toISOString()}` : '';
-  return { reason, detail: `${key.id} was revoked${on}; nothing moves off or onto it.`, key };
+  return { reason, detail: `${key.id} was revoked${on}; no use moves off or onto it.`, key };
 }

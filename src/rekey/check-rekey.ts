@@ -19,18 +19,18 @@ interface CheckServices extends KeyAccessServices {
   readonly accounts: StorageAccounts;
   readonly useRows: Pick<UseRows, 'of'>;
   readonly orderStore: Pick<OrdersStore, 'read'>;
-  /** Ids of the subscriptions whose accounts are listed. */
+  /** Ids of the subscriptions whose accounts are searched. */
   readonly searched: () => Promise<readonly string[]>;
-  /** Ids of the subscriptions that the app manages; undefined: not known. */
+  /** Ids of managed subscriptions; undefined if the app cannot read them. */
   readonly inSight: InSight;
   readonly now: () => Date;
 }
 
 /**
- * Reads what decides whether a re-key may start, and evaluates it. Accounts are listed anew; the fleet index adds those that
- * use the key by an encryption scope alone.
+ * Reads the state that decides whether a re-key may start, and evaluates it. Lists the accounts again; the fleet
+ * index adds accounts that use the key only by an encryption scope.
  *
- * @throws the SDK's errors where the orders that there are cannot be read
+ * @throws the SDK's errors if the existing orders cannot be read
  */
 export async function checkRekey(from: ManagedKey, to: ManagedKey, services: CheckServices): Promise<RekeyCheck> {
   const { keyCatalog, vaults, orderStore } = services;
@@ -68,7 +68,7 @@ async function accountsOf(
       else excluded.push(use.account);
     }
   } catch (error) {
-    unread.push(`The fleet index cannot be read: ${describe(describeFailure(error))}`);
+    unread.push(`The app cannot read the fleet index: ${describe(describeFailure(error))}`);
   }
   for (const subscription of await searched()) {
     try {
@@ -78,7 +78,7 @@ async function accountsOf(
       }
     } catch (error) {
       const why = describe(describeFailure(error));
-      unread.push(`The accounts of subscription ${subscription} cannot be listed: ${why}`);
+      unread.push(`The app cannot list the accounts of subscription ${subscription}: ${why}`);
     }
   }
   return { accounts: found, excluded: excludedUses(excluded), unread };

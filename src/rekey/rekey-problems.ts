@@ -17,36 +17,36 @@ import type { Blocker } from './blocker.ts';
 const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
 type RekeyProblem = z.output<typeof problem>;
 
-/** What Azure answered, or why it could not be read. */
+/** Azure's answer, or the error of the read. */
 export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
 
-/** What the evaluation is made from. */
+/** Input of the evaluation. */
 export interface RekeyFacts {
   readonly from: ManagedKey;
   readonly to: ManagedKey;
-  /** Why nothing may move between the keys now, and which of them is the cause. */
+  /** Why no use may move between the keys now, and which of them is the cause. */
   readonly blocker: (Blocker & { readonly key: ManagedKey }) | undefined;
   readonly vault: ReadOrWhy<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
-  /** Type and size of the newest version; undefined where Key Vault does not show them. */
+  /** Type and size of the newest version; undefined if Key Vault omits them. */
   readonly material: ReadOrWhy<{ readonly type: string; readonly size: number | undefined } | undefined>;
   readonly orders: StandingOrders;
-  /** Of each account that is to move, to the key that it is to move to. */
+  /** Access of each account to the target key. */
   readonly access: readonly KeyAccess[];
-  /** What {@link excludedUses} says. */
+  /** Result of {@link excludedUses}. */
   readonly excluded: readonly string[];
-  /** Accounts that could not be read, one sentence each. */
+  /** Accounts that the app cannot read, one sentence each. */
   readonly unread: readonly string[];
 }
 
 export const REKEY_CHECK = z.object({
-  problems: z.array(problem).describe('What blocks it; with any, nothing moves.'),
-  warnings: z.array(z.string()).describe('What could not be found out, and what will not move.'),
-  accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
-  withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
+  problems: z.array(problem).describe('Problems that block the re-key. With any problem, no account moves.'),
+  warnings: z.array(z.string()).describe('Facts that the app failed to read, and uses that will not move.'),
+  accounts: z.int().describe('Accounts that use the old key directly or by an encryption scope.'),
+  withoutRole: z.array(z.string()).describe('Principals without a role assignment on the new key.'),
 });
 export type RekeyCheck = z.output<typeof REKEY_CHECK>;
 
-/** Finds every problem at once, so that an operator does not meet them one by one. */
+/** Finds all problems at once, so that an operator can fix them together. */
 export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
   const { access, excluded, unread, material } = facts;
   const problems = [
@@ -59,10 +59,10 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
   ];
   const unknown = access.filter(({ ready }) => ready === 'unknown');
   const cannotTell = unknown.map(
-    ({ account, missing }) => `Whether ${account} may use the key is not known: ${missing.join(' ')}`,
+    ({ account, missing }) => `The app cannot determine whether ${account} has access to the key: ${missing.join(' ')}`,
   );
   const noMaterial =
-    'unread' in material ? [`Of which type and size the new key is cannot be read: ${material.unread}`] : [];
+    'unread' in material ? [`The app cannot read the new key's type and size: ${material.unread}`] : [];
   const lacking = access.flatMap(({ reason, principalId }) =>
     reason === 'IdentityWithoutRole' && principalId ? [principalId] : [],
   );
@@ -76,8 +76,8 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
 
 function sameKey({ from, to }: RekeyFacts): RekeyProblem[] {
   if (from.id.toLowerCase() !== to.id.toLowerCase()) return [];
-  const fix = 'Name another key. A new version of the same key is a rotation: everything moves to it by itself.';
-  return [{ reason: 'ArgumentInvalid', detail: 'Both are the same key.', fix }];
+  const fix = 'Name another key. To rotate the same key, create a new version: the app moves all accounts to it.';
+  return [{ reason: 'ArgumentInvalid', detail: 'The source key and the target key are the same.', fix }];
 }
 
 function keyProblems({ blocker }: RekeyFacts): RekeyProblem[] {
@@ -87,18 +87,19 @@ function keyProblems({ blocker }: RekeyFacts): RekeyProblem[] {
 }
 
 function fixOf(reason: Reason, { name, vault }: ManagedKey): string {
-  if (reason === 'RevocationOpen') return 'Restore the key first: a re-key frees no account from a revocation.';
+  if (reason === 'RevocationOpen') return 'Restore the key first: a re-key does not end a revocation.';
   if (reason === 'VaultUnreadable' || reason === 'ServiceUnavailable') {
-    return 'Repeat the call; grant the app, or yourself when you run cmk, a role on the vault that reads keys.';
+    return 'Grant the app (or yourself, if you run cmk) a role that reads keys on the vault, and retry.';
   }
   return reason === 'KeyNotFound'
-    ? `Check the names, create it (cmk key ensure ${name} ${vaultOption(vault)}), or recover it.`
-    : 'Make a version of it that can be used, or recover it.';
+    ? `Check the names, create the key (cmk key ensure ${name} ${vaultOption(vault)}), or recover the key.`
+    : 'Create a usable version of the key, or recover the key.';
 }
 
 function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
   const { name } = to.vault;
-  if ('unread' in vault) return [{ reason: 'Unreadable', detail: vault.unread, fix: 'Let the app read the vault.' }];
+  if ('unread' in vault)
+    return [{ reason: 'Unreadable', detail: vault.unread, fix: 'Grant the app read access to the vault.' }];
   const { softDelete, purgeProtection, network } = vault.read;
   const problems: RekeyProblem[] = [];
   if (!softDelete) {
@@ -106,43 +107,43 @@ function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
     problems.push({ reason: 'SoftDeleteOff', detail: `The vault ${name} has no soft delete.`, fix });
   }
   if (!purgeProtection) {
-    const fix = commandOr(protectVault(to.vault), 'Switch it on.');
+    const fix = commandOr(protectVault(to.vault), 'Enable purge protection.');
     problems.push({ reason: 'PurgeProtectionOff', detail: `The vault ${name} has no purge protection.`, fix });
   }
   const hindrance = storageHindrance(network);
   if (hindrance?.certain) {
-    const fix = commandOr(letStorageIn(to.vault), 'Let trusted services by.');
+    const fix = commandOr(letStorageIn(to.vault), 'Allow trusted Microsoft services to bypass the firewall.');
     problems.push({ reason: 'VaultUnreachable', detail: `The vault ${name}: ${hindrance.is}`, fix });
   }
   return problems;
 }
 
-/** Azure does not show whether the accounts are in the same perimeter; the first wave does. */
+/** Azure does not show whether the accounts are in the same perimeter; the first wave shows it. */
 function perimeter({ to, vault }: RekeyFacts): string[] {
   const hindrance = 'read' in vault ? storageHindrance(vault.read.network) : undefined;
   return hindrance && !hindrance.certain ? [`The vault ${to.vault.name}: ${hindrance.is}`] : [];
 }
 
 function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
-  // What cannot be read is a warning, and `keyProblems` reports a key that has no usable version.
+  // An unreadable key is a warning, and `keyProblems` reports a key without a usable version.
   if ('unread' in material || material.read === undefined) return [];
   const { type, size } = material.read;
   if (isStorageKind(material.read)) return [];
   const detail = `${to.id} is ${type}${size ? ` of ${size} bits` : ''}.`;
   return [
-    { reason: 'UnsupportedKey', detail, fix: `Make another key: cmk key ensure <name> ${vaultOption(to.vault)}` },
+    { reason: 'UnsupportedKey', detail, fix: `Create another key: cmk key ensure <name> ${vaultOption(to.vault)}` },
   ];
 }
 
 function orderProblems({ from, to, orders }: RekeyFacts): RekeyProblem[] {
   return conflictsOf(orders, { from: from.id, to: to.id }).map((order) => ({
     reason: 'RekeyConflict',
-    detail: `The re-key ${order.id} (${order.from} to ${order.to}) has to do with the same key.`,
+    detail: `The re-key ${order.id} (${order.from} to ${order.to}) uses the same key.`,
     fix: conflictFix(order),
   }));
 }
 
-/** One problem for each identity, however many accounts have it, since one role assignment fixes them all. */
+/** Returns one problem for each identity: one role assignment fixes all its accounts. */
 function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
   const causes = Map.groupBy(
     access.filter(({ ready }) => ready === false),
@@ -158,17 +159,17 @@ function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, 
   const command = reason === 'IdentityWithoutRole' ? grantAccess(principalId, to.vault, by) : undefined;
   const fix =
     command === undefined
-      ? 'Attach an identity that exists to the account, and name it in its encryption settings.'
-      : commandOr(command, `Let the identity ${principalId} get, wrap and unwrap with the key.`);
+      ? 'Attach an existing identity to the account, and select it in the encryption settings.'
+      : commandOr(command, `Grant the identity ${principalId} get, wrap key and unwrap key on the key.`);
   return { reason, detail: `${account}${more}: ${missing.join(' ')}`, fix };
 }
 
-/** Warns of uses in subscriptions that the app does not manage: an operator has to know before disabling the key. */
+/** Warns of uses in unmanaged subscriptions, before an operator disables the old key. */
 export function excludedUses(accounts: readonly string[]): string[] {
   if (accounts.length === 0) return [];
-  const subscriptions = new Set(accounts.map((id) => parseStorageAccountId(id)?.subscriptionId ?? ''));
+  const ids = accounts.map((id) => parseStorageAccountId(id)?.subscriptionId).filter((id) => id !== undefined);
   const uses = count(accounts.length, 'use');
   return [
-    `${uses} of the old key, as last seen, will stay on it: the app does not manage ${nameFirst([...subscriptions], 3)}.`,
+    `${uses} of the old key in the last list will not move: the app does not manage ${nameFirst([...new Set(ids)], 3)}.`,
   ];
 }

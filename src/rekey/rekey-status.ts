@@ -13,14 +13,14 @@ import { REASONS } from '../reasons.ts';
 import { type Blocker, findBlocker } from './blocker.ts';
 import { excludedUses } from './rekey-problems.ts';
 
-/** Failures that are listed. */
+/** Maximum number of failures in a report. */
 const MOST_LISTED = 100;
 
 const order = REKEY.extend({
   waits: z
     .object({ reason: z.string(), detail: z.string() })
     .optional()
-    .describe('Why nothing moves, or it is not done.'),
+    .describe('Why the order moves no use, or is not done.'),
 });
 
 const failure = z.object({
@@ -31,15 +31,17 @@ const failure = z.object({
   at: z.iso.datetime(),
 });
 
-/** How far an order is: accounts and encryption scopes, each counted once. */
+/** Progress of an order: accounts and encryption scopes, each counted once. */
 const progress = z.object({
-  moved: z.int().describe('Accounts and scopes on the target key by this order.'),
-  waiting: z.int().describe('Known to be on the source key, and not failed.'),
+  moved: z.int().describe('Accounts and scopes that this order moved to the target key.'),
+  waiting: z.int().describe('Accounts and scopes on the source key, without a failure.'),
   failed: z.int(),
-  left: z.int().describe('Moved, and not on the target key any more: put elsewhere by others, or deleted.'),
-  failures: z.array(failure).describe('At most 100.'),
-  incomplete: z.boolean().describe('The fleet index cannot be read: more may be waiting.'),
-  toDo: z.array(z.string()).describe('What is left to a person.'),
+  left: z
+    .int()
+    .describe('Moved accounts and scopes that later left the target key: changed by another actor, or deleted.'),
+  failures: z.array(failure).describe('At most 100 failures.'),
+  incomplete: z.boolean().describe('The app cannot read the fleet index: more uses may be waiting.'),
+  toDo: z.array(z.string()).describe('Next steps for an operator.'),
 });
 
 export const REKEY_STATUS = z.object({ order, progress });
@@ -50,7 +52,7 @@ type RekeyFailure = z.output<typeof failure>;
 export interface StatusPorts {
   readonly moved: Pick<MovedUses, 'of'>;
   readonly useRows: Pick<UseRows, 'of'>;
-  /** Ids of the subscriptions that the app manages; undefined: not known. */
+  /** Ids of managed subscriptions; undefined if the app cannot read them. */
   readonly inSight: () => Promise<readonly string[] | undefined>;
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   readonly vaults: Pick<ManagedVaults, 'key'>;
@@ -63,7 +65,7 @@ export async function rekeyStatus(rekey: Rekey, orders: StandingOrders, ports: S
   return { order, progress: await progressOf(order, ports) };
 }
 
-/** Why an active order moves nothing now, or is not done. */
+/** Returns why an active order moves no use now, or is not done. */
 async function waitsFor(
   rekey: Rekey,
   orders: StandingOrders,
@@ -73,8 +75,7 @@ async function waitsFor(
   const pause = findPause(orders, rekey.from, now()) ?? findPause(orders, rekey.to, now());
   if (pause) return { reason: 'Paused', detail: `Moves are paused since ${pause.since}: ${pause.reason}` };
   const [from, to] = [vaults.key(rekey.from), vaults.key(rekey.to)];
-  if (!from || !to)
-    return { reason: 'VaultNotManaged', detail: 'The vault of a key is not one of CMK_VAULTS any more.' };
+  if (!from || !to) return { reason: 'VaultNotManaged', detail: 'CMK_VAULTS no longer names the vault of a key.' };
   const blocker = await findBlocker(from, to, { keys, now });
   const { gaps = [] } = rekey.verified ?? {};
   const isVerifying = rekey.state === 'verifying' && gaps.length > 0;
@@ -120,7 +121,7 @@ async function progressOf(
   };
 }
 
-/** Undefined: the use has not failed since the order was started or resumed. */
+/** Returns undefined if the use has not failed since the order's start or last resume. */
 function failureOf(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): RekeyFailure | undefined {
   const at = failedOn(row);
   if (!at || at < new Date(resumedOn)) return undefined;
@@ -128,33 +129,33 @@ function failureOf(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): Re
   return { account, ...(scope ? { scope } : {}), reason, detail: REASONS[reason], at: at.toISOString() };
 }
 
-/** What is left to an operator. */
+/** Returns the next steps for an operator. */
 function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order'], failed: number): string[] {
   const key = parseKeyIdentifier(from);
   const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
   if (state === 'done' && only === undefined) {
     return [
-      `See what else uses the old key, of other types than storage accounts: cmk key show ${old}`,
-      'Storage accounts that were deleted and may be recovered, snapshots and backups are out of sight, and may need the old key.',
-      `Then disable it, in a way that can be taken back: cmk key revoke ${old}. Delete it no earlier than everything that was made with it has expired.`,
+      `List other resources that use the old key, such as disks: cmk key show ${old}`,
+      'The app does not see deleted storage accounts, snapshots and backups: they may still need the old key.',
+      `Then disable the old key reversibly: cmk key revoke ${old}. Delete it only after all backups that need it have expired.`,
     ];
   }
   return [
-    ...(failed > 0 && state !== 'ended' ? ['See to what the failures say.'] : []),
+    ...(failed > 0 && state !== 'ended' ? ['Fix the causes of the failures.'] : []),
     ...(state === 'paused' || state === 'stopped' ? [`Resume it: cmk rekey resume ${id}`] : []),
-    ...(waits && waits.reason !== 'RekeyUnverified' ? [`It waits: ${waits.detail}`] : []),
+    ...(waits && waits.reason !== 'RekeyUnverified' ? [`The order waits: ${waits.detail}`] : []),
     ...(state === 'verifying' ? (verified?.gaps ?? []) : []),
   ];
 }
 
-/** @throws {@link CmkError} the reason why nothing may move back to the source key now */
+/** @throws {@link CmkError} if no use may move back to the source key now */
 export async function requireRollback(rekey: Rekey, { keys, vaults, now }: StatusPorts): Promise<void> {
   const [from, to] = [vaults.key(rekey.to), vaults.key(rekey.from)];
   if (!from || !to)
-    throw new CmkError('VaultNotManaged', REASONS.VaultNotManaged, 'Add its vault to CMK_VAULTS again.');
+    throw new CmkError('VaultNotManaged', REASONS.VaultNotManaged, 'Add the vault of the key to CMK_VAULTS again.');
   const blocker = await findBlocker(from, to, { keys, now });
   if (!blocker) return;
   const nextStep =
-    'See to it that both keys can be read and used, and that neither is revoked; or end the re-key as it is.';
+    'Make sure that the app can read both keys and that neither is disabled or revoked, or end the re-key.';
   throw new CmkError(blocker.reason, blocker.detail, nextStep);
 }

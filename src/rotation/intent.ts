@@ -2,31 +2,31 @@ import { z } from 'zod';
 import { compareAge, findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import { DAY_MS } from '../time/spans.ts';
 
-/** An older version is no result of an unfinished rotation: the trail would have to be read that far back. Milliseconds. */
+/** Maximum age of a version that completes an unfinished rotation. This limits the trail search. Milliseconds. */
 const OLDEST_MS = 7 * DAY_MS;
 
 /**
- * What a rotation is about to do, stored with the lease of its key: the next holder knows that a new version may still appear.
- * A writer of the leases can forge it, so that the version itself is read from Key Vault.
+ * The start of a rotation, stored in the key's lease: the next holder knows that a new version may still appear. A
+ * writer of the leases can forge it, so the app reads the version itself from Key Vault.
  */
 const INTENT = z.object({
-  /** The newest version before it. */
+  /** The newest version before the rotation. */
   from: z.string(),
-  /** No version is requested: the version of an interrupted rotation is completed. */
+  /** The rotation completes an interrupted rotation's version, and requests no version. */
   completes: z.boolean().default(false),
-  /** By then what its worker sends, a version or its record, has landed or never will (ISO 8601). */
+  /** By this time, the worker's requests have taken effect or never will (ISO 8601). */
   until: z.iso.datetime(),
 });
 export type RotationIntent = z.output<typeof INTENT>;
 
-/** Undefined: there is none, or it cannot be parsed. */
+/** Returns undefined if the state is missing or fails to parse. */
 export function parseIntent(state: unknown): RotationIntent | undefined {
   return INTENT.safeParse(state).data;
 }
 
 /**
- * The version that an earlier rotation has made, and the one before: a version that is newer than its newest, unless it was
- * made too long ago. Undefined: there is none, or the key was created again since.
+ * Returns the recent version that an earlier rotation created after the intent's version, and the version before.
+ * Undefined if no such version exists, or if the key was deleted and created again.
  */
 export function madeSince(
   { from: before }: RotationIntent,

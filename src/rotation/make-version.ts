@@ -7,18 +7,18 @@ import { withRecord } from '../revocation/revocation-plans.ts';
 import { CLOCKS_MS, GIVEN_UP_MS } from '../time/spans.ts';
 import { completeRotation } from './rotation.ts';
 
-/** After an indeterminate call that makes a version, the version appears within this time or never. Seconds. */
+/** After an indeterminate rotate call, the version appears within this time or never. Seconds. */
 export const LATE_SECONDS = GIVEN_UP_MS / 1000;
 
 export type Made =
   | { readonly made: KeyVersion }
-  /** The answer is lost, and no version has appeared (yet). */
+  /** The answer is lost, and no new version exists so far. */
   | { readonly unknown: Failure };
 
 /**
- * Asks once for a version to follow `from`. When the answer is lost, a version that has appeared since is taken for it.
+ * Rotates the key once. If the answer is lost, a newer version counts as the result.
  *
- * @throws the SDK's error when no version was made for certain
+ * @throws the SDK's error if Key Vault certainly created no version
  */
 export async function makeVersion(
   key: ManagedKey,
@@ -35,13 +35,13 @@ export async function makeVersion(
   }
 }
 
-/** The new version as it is then, and why something of it could not be set. */
+/** The new version, with the error if Key Vault rejected its tags or expiry. */
 export interface Completed {
   readonly version: KeyVersion;
   readonly refused?: Failure;
 }
 
-/** The newest version, if it is younger than `from`. */
+/** Returns the newest version if it is newer than `from`. */
 export async function successorOf(
   from: KeyVersion,
   key: ManagedKey,
@@ -52,10 +52,10 @@ export async function successorOf(
 }
 
 /**
- * Gives the version after `from` its tags and expiry, and returns it as it is then. Without them it is better than none,
- * so that a refusal is an answer. The same once more changes nothing.
+ * Sets the tags and expiry of the version after `from`, and returns the updated version. A version without them is
+ * better than none, so a rejection is a result. Idempotent.
  *
- * @throws the SDK's error when it may pass
+ * @throws the SDK's error if a retry may succeed
  */
 export async function completeVersion(
   key: ManagedKey,
@@ -75,9 +75,9 @@ export async function completeVersion(
 }
 
 /**
- * Writes a revocation's record back to a version that a rotation has just completed: a PATCH with tags replaces all, has no
- * condition, and may have overwritten the record. Without it a restore would not enable the version. A version that has not
- * changed since the revocation was disabled before it, and stays so.
+ * Restores a revocation's record on a version that a rotation has just completed: a PATCH replaces all tags without a
+ * condition, and may have overwritten the record. Without the record, a restore would not enable the version. A version
+ * that has not changed since the revocation was disabled before, and stays disabled.
  */
 export async function keepRecord(
   key: ManagedKey,

@@ -27,11 +27,11 @@ import {
   whyNotMeant,
 } from './rotation.ts';
 
-/** After so long what an announcement was for has landed or never will: it is sent while the lease is held. Milliseconds. */
+/** After this time, an announced request has taken effect or never will: the lease limits its start. Milliseconds. */
 const LANDED_MS = HELD_MS + LIMITS.keyWork.wholeWriteMs + GIVEN_UP_MS;
 const LANDED_SECONDS = LANDED_MS / 1000;
 
-/** A key whose lease another worker holds is retried after this many seconds: most rotations take less. */
+/** Retry delay if another worker holds the key's lease: most rotations take less. Seconds. */
 const BUSY_SECONDS = 10;
 
 export interface RotationPorts {
@@ -41,13 +41,13 @@ export interface RotationPorts {
   readonly orderStore: Pick<OrdersStore, 'read'>;
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   readonly audit: RecordAudit;
-  /** The time of the app's storage account, so that instances with skewed clocks agree. */
+  /** Clock of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
 }
 
 /**
- * Rotates a key if it is due: at most one version for one expiry, also if messages are doubled, a worker is killed or an answer
- * is lost. The key's lease fences other workers, and stores what was begun.
+ * Rotates a key that is due. Creates at most one version per expiry, even after duplicate messages, a killed worker
+ * or a lost answer. The key's lease fences other workers, and stores the start of the rotation.
  */
 export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log: Log): Promise<Outcome> {
   const key = ports.settings.vaults.key(work.key);
@@ -65,7 +65,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
   }
 }
 
-/** Requeued for so many seconds. It is no failed try, so that it never becomes poison. */
+/** Requeues the message for a number of seconds. The attempt does not count, so the message never becomes poison. */
 function later(reason: Reason, detail: string, delaySeconds: number): Extract<Outcome, { readonly outcome: 'retry' }> {
   return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
 }
@@ -89,14 +89,14 @@ class Rotation {
     const { keys, orderStore, now } = this.#ports;
     const begun = parseIntent(this.#lease.state);
     const waitMs = begun ? Date.parse(begun.until) - now().getTime() : 0;
-    // No worker sends a request while an earlier one may still take effect. A longer wait is none that the app sets.
+    // No worker sends a request while an earlier request may take effect. The app never sets a longer wait.
     if (waitMs > 0 && waitMs <= LANDED_MS) return later('RotationUnknown', REASONS.RotationUnderWay, waitMs / 1000);
     const [versions, policy] = await Promise.all([keys.listVersions(this.#key), keys.rotationPolicy(this.#key)]);
     if (begun) {
       const resumed = await this.#resume(begun, versions);
       if (resumed) return resumed;
     }
-    // The key is reconciled once the pause ends.
+    // The end of the pause requests the key again.
     if (findPause(await orderStore.read(), this.#key.id, now())) {
       return this.#leave({ reason: 'Paused', needsPerson: false });
     }
@@ -111,7 +111,7 @@ class Rotation {
     return this.#finish(from, to, true);
   }
 
-  /** Finishes an earlier rotation; undefined: it took no effect. */
+  /** Finishes an earlier rotation; returns undefined if it took no effect. */
   async #resume(begun: RotationIntent, versions: readonly KeyVersion[]): Promise<Outcome | undefined> {
     const { keys, now } = this.#ports;
     const made = madeSince(begun, versions, now());
@@ -120,7 +120,7 @@ class Rotation {
       return undefined;
     }
     if (openRevocation(versions, now())) {
-      // The record of a revocation is a tag: no others are written meanwhile. It is completed after the restore.
+      // A revocation's record is a tag, so no other tags are written now. The rotation is completed after the restore.
       await keepRecord(this.#key, made.to.version, versions, keys, now());
       return this.#leave({ reason: 'RevocationOpen', needsPerson: false });
     }
@@ -132,7 +132,7 @@ class Rotation {
     const { keys, now } = this.#ports;
     const unmeant = await this.#unmeant(newest);
     if (unmeant) return unmeant;
-    // The search for dependents may take long, so that the versions are listed again.
+    // The search for dependents may take long, so list the versions again.
     const decision = decideRotation(await keys.listVersions(this.#key), policy, now());
     if (!decision.rotate) return this.#leave(decision);
     const { from } = decision;
@@ -145,7 +145,7 @@ class Rotation {
       await this.#lease.save(undefined);
       const failure = describeFailure(error);
       if (failure.kind !== 'refused') throw error;
-      // Final (imported material, an Azure Policy): an operator has to act, and a retry fails too.
+      // Final (imported material, an Azure Policy): an operator must act, since a retry would also fail.
       this.#say('error', 'RotationRefused', `${describe(failure)}${hsmNeedsPolicy(this.#key)}`);
       return DONE;
     }
@@ -153,7 +153,7 @@ class Rotation {
     return this.#finish(from, result.made, false);
   }
 
-  /** Completes and records the new version. The intent is cleared last: until then the next holder does both again. */
+  /** Completes and records the new version. Clears the intent last: after a crash the next holder repeats both. */
   async #finish(from: KeyVersion, to: KeyVersion, completes: boolean, isResumed = false): Promise<Outcome> {
     const { keys, audit, now } = this.#ports;
     const isItsOwn = !isResumed || mayBeCompleted(from, to, now());
@@ -163,7 +163,8 @@ class Rotation {
     if (!version.enabled) {
       await keepRecord(this.#key, version.version, await keys.listVersions(this.#key), keys, now());
     }
-    if (refused) this.#say('error', 'RotationIncomplete', `Set them by hand. ${describe(refused)}`, to);
+    if (refused)
+      this.#say('error', 'RotationIncomplete', `Set the tags and the expiry manually. ${describe(refused)}`, to);
     const reason = completes ? 'RotationCompleted' : 'Rotated';
     const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
     const details = { from: from.id, ...result, ...(isResumed ? { foundIn: LEASE_CONTAINER } : {}) };
@@ -176,20 +177,20 @@ class Rotation {
     return DONE;
   }
 
-  /** Announces what is sent next. */
+  /** Announces the next request. */
   #begin(from: KeyVersion, completes: boolean): Promise<void> {
     const until = new Date(this.#ports.now().getTime() + LANDED_MS).toISOString();
     return this.#lease.save({ from: from.version, completes, until });
   }
 
-  /** Undefined: the app is to rotate the key. */
+  /** Returns undefined if the app may rotate the key. */
   async #unmeant(newest: KeyVersion): Promise<Outcome | undefined> {
     if (isRotatedByTag(newest)) return undefined;
     const dependence = await this.#ports.dependents(this.#key);
     const reason = whyNotMeant(dependence);
     if (!reason) return undefined;
     const detail = dependence.answer === 'unknown' ? dependence.detail : '';
-    // The next drift check tries again.
+    // The next drift check retries.
     this.#say(reason === 'NoDependents' ? 'info' : 'error', reason, detail, newest);
     return DONE;
   }

@@ -3,9 +3,9 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import { shift } from '../time/duration.ts';
 
 /**
- * When a rotation policy makes the version that follows this one; undefined when it does not rotate by itself, or its time
- * cannot be parsed: Key Vault takes ISO 8601 durations of years, months and days ("Configure cryptographic
- * key auto-rotation").
+ * Returns when a rotation policy creates the next version. Undefined if the policy does not rotate, or if its time
+ * fails to parse: Key Vault accepts ISO 8601 durations of years, months and days ("Configure cryptographic key
+ * auto-rotation").
  */
 export function rotationDue(
   { createdOn, expiresOn }: Pick<KeyVersion, 'createdOn' | 'expiresOn'>,

@@ -2,28 +2,28 @@ import { isDeepStrictEqual } from 'node:util';
 import { CmkError } from '../errors.ts';
 import type { RotationPolicy } from '../keys/key-client.ts';
 
-/** What is asked for of a rotation policy; what is left out stays as it is. ISO 8601 durations. */
+/** Requested changes of a rotation policy; absent fields remain unchanged. ISO 8601 durations. */
 export interface WantedPolicy {
-  /** Lifetime of versions that a rotation makes. */
+  /** Lifetime of versions that a rotation creates. */
   readonly expiresIn?: string | undefined;
-  /** Key Vault rotates by itself so long after a version was made, or … */
+  /** Key Vault rotates automatically this long after a version's creation, or … */
   readonly rotateAfter?: string | undefined;
-  /** … so long before it expires. */
+  /** … this long before its expiry. */
   readonly rotateBeforeExpiry?: string | undefined;
 }
 
 /**
- * The policy to write; undefined when the one that is there does what is asked for.
+ * Returns the policy to write; undefined if the current policy already matches the request.
  *
- * @throws {@link CmkError} `ArgumentInvalid` for a rotation before an expiry that no version would have
+ * @throws {@link CmkError} `ArgumentInvalid` for a rotation before expiry if versions never expire
  */
 export function planPolicy(current: RotationPolicy, wanted: WantedPolicy): RotationPolicy | undefined {
   const { expiresIn = current.expiresIn, rotateAfter, rotateBeforeExpiry } = wanted;
   if (rotateBeforeExpiry && !expiresIn) {
     throw new CmkError(
       'ArgumentInvalid',
-      `Versions of the key do not expire, so that none can be rotated ${rotateBeforeExpiry} before.`,
-      'Say how long versions are to live: --version-lifetime P2Y',
+      `The key's versions do not expire, so Key Vault cannot rotate them ${rotateBeforeExpiry} before expiry.`,
+      'Set a lifetime for versions: --version-lifetime P2Y',
     );
   }
   const { rotates: _, afterCreate: __, beforeExpiry: ___, ...kept } = current;

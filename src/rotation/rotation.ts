@@ -6,25 +6,25 @@ import type { Reason } from '../reasons.ts';
 import { openRevocation, RESTORED_TAG, REVOCATION_TAG } from '../revocation/revocation.ts';
 import { DAY_MS } from '../time/spans.ts';
 
-/** `manual`: a key version with this tag is rotated by hand only. `auto`: its key is rotated although nothing is seen to use it. */
+/** Tag on a key version. `manual`: the app does not rotate it. `auto`: the app rotates a key without dependents. */
 export const ROTATION_TAG = 'cmk-rotation';
 /**
- * A key version with this tag and the value `imported` holds imported key material (BYOK). Key Vault's answers do not
- * say where key material comes from, so the importer tags the key (`cmk key import` does).
+ * Tag on a key version; `imported` marks imported key material (BYOK). Key Vault does not return the origin of key
+ * material, so the importer tags the key (`cmk key import` does).
  */
 export const ORIGIN_TAG = 'cmk-origin';
 
-/** Tags that belong to the version that carries them: a revocation's record, and what a restore leaves of it. */
+/** Tags that belong to one version: a revocation's record, and the tag of a restore. */
 const OWN_TAGS = [REVOCATION_TAG, RESTORED_TAG];
 
 /**
- * A new version lives at least this long, in days. Key Vault gives notice 30 days before a version expires; one that
- * lived no longer than that would be near its expiry from the start, and be rotated again at once.
+ * Shortest lifetime of a new version, in days. Key Vault reports near expiry 30 days before a version expires. A
+ * shorter lifetime would make a new version due for rotation at once.
  */
 export const MIN_LIFETIME_DAYS = 60;
 /**
- * A key is not rotated again within so many days, so that nothing can make it rotate in a loop. It is the shortest
- * interval that a rotation policy of Key Vault takes ("Configure cryptographic key auto-rotation").
+ * Shortest interval between rotations of a key, in days, which prevents a rotation loop. Key Vault's rotation
+ * policies have the same minimum ("Configure cryptographic key auto-rotation").
  */
 const MIN_INTERVAL_DAYS = 7;
 
@@ -32,7 +32,7 @@ export type RotationDecision =
   | { readonly rotate: true; readonly from: KeyVersion }
   | { readonly rotate: false; readonly reason: Reason; readonly needsPerson: boolean };
 
-/** Whether a key is due to be rotated: by what is read of it alone, whatever an event says. */
+/** Decides whether a key is due for rotation. Uses only reads of the key, not an event's content. */
 export function decideRotation(versions: readonly KeyVersion[], policy: RotationPolicy, now: Date): RotationDecision {
   const newest = newestVersion(versions);
   const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
@@ -48,27 +48,27 @@ export function decideRotation(versions: readonly KeyVersion[], policy: Rotation
   return { rotate: true, from: newest };
 }
 
-/** Why a version is followed by one that a person makes; undefined: it is not. */
+/** Returns why an operator must create the next version; undefined if the app may rotate. */
 export function rotatedByHand({ tags }: KeyVersion): 'ImportedKey' | 'ManualRotation' | undefined {
   if (tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return 'ImportedKey';
   return tags[ROTATION_TAG]?.toLowerCase() === 'manual' ? 'ManualRotation' : undefined;
 }
 
-/** Whether the key itself says that the app is to rotate it. Without that it has to have dependents. */
+/** Returns whether a tag on the key requests rotation by the app. Otherwise the key needs dependents. */
 export function isRotatedByTag({ tags }: KeyVersion): boolean {
   return tags[ROTATION_TAG]?.toLowerCase() === 'auto';
 }
 
-/** Why a key that nothing is seen to use is left alone; undefined: the app is meant to rotate it. */
+/** Returns why the app does not rotate a key without dependents; undefined if it does. */
 export function whyNotMeant({ answer }: Dependence): 'NoDependents' | 'DependentsUnknown' | undefined {
   if (answer === 'some') return undefined;
   return answer === 'none' ? 'NoDependents' : 'DependentsUnknown';
 }
 
 /**
- * A rotation that was broken off between making the new version and completing it. That it has no expiry, and the one
- * before has, is how it shows. The same holds for a version that another tool made without one within a day, and it is
- * right for that as well: else the key would turn into one that never expires.
+ * Finds a rotation that stopped between creating the new version and completing it: the new version has no expiry, but
+ * the version before has. Also finds another tool's version that is less than a day old. Completing that version is
+ * right too: otherwise the key would never expire.
  */
 export function unfinishedRotation(
   versions: readonly KeyVersion[],
@@ -83,9 +83,9 @@ export function unfinishedRotation(
 }
 
 /**
- * Whether a version is given tags and expiry of the one before when another process is said to have made it: a person who
- * makes one without means it, and says so by a tag, or leaves it so for a day. Of one that was revoked meanwhile that day is
- * no sign.
+ * Returns whether the app completes a version that another process created. An operator who wants a version without
+ * expiry tags it, or leaves it unchanged for a day. After a revocation, the version's age does not count: a restore tag
+ * shows it.
  */
 export function mayBeCompleted(from: KeyVersion, to: KeyVersion, now: Date): boolean {
   if (rotatedByHand(from) || rotatedByHand(to)) return false;
@@ -96,16 +96,16 @@ function isDayOld({ createdOn }: KeyVersion, now: Date): boolean {
   return now.getTime() - createdOn.getTime() > DAY_MS;
 }
 
-/** What a rotation leaves to be set on the new version; undefined if nothing. */
+/** Tags and expiry to set on a new version; undefined if none. */
 interface RotationCompletion {
   readonly tags?: Record<string, string>;
   readonly expiresOn?: Date;
 }
 
 /**
- * Whether Key Vault copies tags on rotation is not documented, and only a rotation policy's `expiryTime` gives the new
- * version an expiry. So the tags of the version before are written again, and it is given the same lifetime: a key that
- * nears expiry must not turn into one that never expires.
+ * Returns what a rotation must set. Microsoft does not document whether Key Vault copies tags, and only a policy's
+ * `expiryTime` sets an expiry. So the app copies the tags and the lifetime of the version before: a key that nears
+ * expiry must not become a key that never expires.
  */
 export function completeRotation(from: KeyVersion, to: KeyVersion): RotationCompletion | undefined {
   const missing = Object.entries(from.tags).filter(([name]) => !OWN_TAGS.includes(name) && to.tags[name] === undefined);
@@ -121,8 +121,8 @@ export function completeRotation(from: KeyVersion, to: KeyVersion): RotationComp
   };
 }
 
-/** What may be behind a refusal ("It must be set before keys can be rotated on-demand": Managed HSM, key autorotation). */
+/** Likely cause of a rejection ("It must be set before keys can be rotated on-demand": Managed HSM autorotation). */
 export function hsmNeedsPolicy({ vault }: { readonly vault: { readonly kind: 'vault' | 'managedHsm' } }): string {
   if (vault.kind === 'vault') return '';
-  return ' A Managed HSM rotates a key only when it has a rotation policy (`cmk key ensure --version-lifetime`), and makes at most 100 versions.';
+  return ' A Managed HSM rotates a key only with a rotation policy (`cmk key ensure --version-lifetime`), and creates at most 100 versions.';
 }

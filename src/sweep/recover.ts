@@ -24,10 +24,10 @@ export type RecoverServices = RetireServices & {
 };
 
 /**
- * Finishes what a process that died left undone, also where the settings forbid fixes by the drift check. Idempotent. Never
+ * Finishes the work of dead processes, even if the settings forbid fixes by the drift check. Idempotent. Never
  * throws.
  *
- * @param keys managed keys whose versions could be read
+ * @param keys managed keys with readable versions
  */
 export async function recoverOverdue(
   keys: readonly { readonly key: ManagedKey; readonly versions: readonly KeyVersion[] }[],
@@ -41,7 +41,7 @@ export async function recoverOverdue(
     await attempt(
       () => services.requestKey(key.id, cause),
       (why) => {
-        const message = `The key is not as its last revocation or restore left it, and cannot be put to work: ${why}`;
+        const message = `The key does not match its last revocation or restore, and the app failed to request the repair: ${why}`;
         log({ level: 'error', reason: 'StillOpen', message, key: key.id });
       },
     );
@@ -56,20 +56,20 @@ export async function recoverOverdue(
         }
       },
       (why) => {
-        const message = `A retirement that was broken off could not be finished: ${why}`;
+        const message = `The app failed to finish an interrupted retirement: ${why}`;
         log({ level: 'error', reason: 'DriftFixFailed', message, resource: key.id, correlationId: ref });
       },
     );
   }
 }
 
-/** Records of pauses, resumes and re-keys, where the process that made them could not append them. */
+/** Appends records of pauses, resumes and re-keys whose process failed to append them. */
 async function recoverOrderRecords(services: RecoverServices, report: string, log: Log): Promise<void> {
   await attempt(
     async () => {
       const orders = await recordOverdueChanges(services);
       if (orders.length === 0) return;
-      const message = 'Records of standing orders were missing in the audit trail, and are appended.';
+      const message = 'The app appended missing records of standing orders to the audit trail.';
       log({ level: 'warning', reason: 'DriftFixed', message, orders, report });
     },
     (why) => {

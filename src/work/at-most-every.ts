@@ -1,4 +1,4 @@
-/** Decides what has to be said again: the same thing no more than once in so long, in this instance. */
+/** Limits repeated reports in this instance: each at most once per interval. */
 export class AtMostEvery {
   readonly #ms: number;
   readonly #lastMs = new Map<string, number>();
@@ -8,7 +8,7 @@ export class AtMostEvery {
     this.#ms = ms;
   }
 
-  /** Whether `what` is due now; it counts as said then. */
+  /** Returns whether a report is due, and counts it as sent. */
   due(what: string, nowMs: number): boolean {
     const last = this.#lastMs.get(what);
     if (last !== undefined && nowMs - last < this.#ms) return false;

@@ -10,49 +10,49 @@ import { parseJson } from '../text.ts';
 /** Container of leases in the app's own storage. */
 export const LEASE_CONTAINER = 'cmk-leases';
 
-/** One holder at a time, over all instances, for a name; with a small state that outlives the holder. */
+/** Leases by name: one holder over all instances, with a small state that survives the holder. */
 export interface Leases {
-  /** Undefined: another holder has it. Errors are the SDK's. */
+  /** Returns undefined if another holder has the lease. Throws the SDK's errors. */
   acquire(name: string): Promise<Lease | undefined>;
 }
 
 export interface Lease {
-  /** What a holder saved last: JSON, or undefined; what is not JSON counts as nothing. */
+  /** The last saved state; undefined if it is no JSON. */
   readonly state: unknown;
-  /** Whether it is still certainly ours: renewed in the background, lost when renewing fails. Check right before a write that it has to fence. */
+  /** Whether the lease is certainly valid. Renewed in the background. Check right before a fenced write. */
   readonly held: () => boolean;
-  /** Replaces the state; undefined clears it. Errors are the SDK's. */
+  /** Replaces the state; undefined clears it. Throws the SDK's errors. */
   save(state: unknown): Promise<void>;
-  /** Lets go at once. Never throws: what cannot be released expires. */
+  /** Releases the lease. Never throws: after a failure the lease expires. */
   release(): Promise<void>;
 }
 
-/** How long a lease stands that is renewed no more. Milliseconds. */
+/** Duration of a lease without renewal. Milliseconds. */
 export const LEASE_MS = 60_000;
 
-/** `held` is true for so long after the last renewal: the rest is kept back, so that a write that is sent then is on its way while the lease still stands. Milliseconds. */
+/** `held` is true for this long after a renewal, so that the lease outlasts the sending of a write. Milliseconds. */
 export const HELD_MS = LEASE_MS / 2;
 
-/** No state of the app is nearly as long: a longer one is not read. */
+/** A longer state is not read: the app's states are much shorter. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
 export interface LeaseOptions {
-  /** 15 to 60: what Azure allows ("Lease Blob", Blob service REST API). */
+  /** 15 to 60: Azure's limits ("Lease Blob", Blob service REST API). */
   readonly durationSeconds?: number;
-  /** Milliseconds for one request, tries of the client included. */
+  /** Deadline of a request, including the client's retries. Milliseconds. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Leases of blobs, one small blob a name. Three requests for a holder that saves nothing: acquire, read the state,
- * release; two more the first time, which make the blob.
+ * Leases of blobs, one small blob for each name. A holder that saves nothing makes three requests: acquire, read the
+ * state, release. The first holder makes two more, which create the blob.
  */
 export function createLeases(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   { durationSeconds = LEASE_MS / 1000, timeoutMs = 10_000 }: LeaseOptions = {},
 ): Leases {
-  // A request to acquire that is sent twice carries the same lease id, and is granted twice.
+  // A retried acquire request carries the same lease id, so Azure grants it again.
   const container = workContainer(settings, credential, LEASE_CONTAINER, ONE_RETRY);
   const makeBlob = async (blob: BlockBlobClient): Promise<void> => {
     const upload = () =>
@@ -60,7 +60,7 @@ export function createLeases(
     try {
       await upload();
     } catch (error) {
-      if (isConflict(error)) return; // another worker created it, and may hold it
+      if (isConflict(error)) return; // another worker created the blob, and may hold the lease
       if (describeFailure(error).code !== 'ContainerNotFound') throw error;
       await withinTime(timeoutMs, (limit) => container.createIfNotExists(limit));
       await upload().catch((again: unknown) => {
@@ -105,7 +105,7 @@ class HeldLease implements Lease {
   readonly #durationMs: number;
   readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
-  /** When the last request was sent that was granted: by the service's reckoning the lease began no earlier. */
+  /** Send time of the last granted request: Azure's lease began no earlier. */
   #since: number;
   #over = false;
 
@@ -128,7 +128,7 @@ class HeldLease implements Lease {
 
   async read(): Promise<void> {
     const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit, MOST_BYTES));
-    // What is not JSON, or is too long, is no state: it must not keep every worker from the name.
+    // A state that is too long or no JSON counts as empty: it must not block all workers.
     this.#state = parseJson(json);
   }
 
@@ -154,7 +154,7 @@ class HeldLease implements Lease {
     clearInterval(this.#timer);
   }
 
-  /** What fails for want of an answer is tried again by the next turn of the timer. */
+  /** Renews the lease. After a failure without an answer, the next timer event retries. */
   async #renew(): Promise<void> {
     const asked = performance.now();
     try {
@@ -166,7 +166,7 @@ class HeldLease implements Lease {
   }
 }
 
-/** 409 and 412: the blob exists already, or another holder has the lease. */
+/** Returns whether Azure answered 409 or 412: the blob exists, or another holder has the lease. */
 function isConflict(error: unknown): boolean {
   return describeFailure(error).kind === 'conflict';
 }

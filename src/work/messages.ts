@@ -12,7 +12,7 @@ export const NOTIFY_WORK = 'notify-work';
 export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof NOTIFY_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, NOTIFY_WORK];
 
-/** Longest texts of people and their tokens in a message; the writer cuts off the rest. In characters. */
+/** Maximum lengths, in characters, of texts from users and tokens in a message. The writer truncates longer texts. */
 export const MOST_CHARACTERS = {
   id: 64,
   appId: 100,
@@ -23,7 +23,7 @@ export const MOST_CHARACTERS = {
   ticket: 200,
 } as const;
 
-/** Who revoked or restored, and why. */
+/** Caller of a revocation or restore, with the reason. */
 export const SAID = z.strictObject({
   caller: z.strictObject({
     objectId: z.string().max(MOST_CHARACTERS.id),
@@ -37,47 +37,47 @@ export const SAID = z.strictObject({
   ticket: z.string().max(MOST_CHARACTERS.ticket).optional(),
 });
 
-/** Subscriptions that one message names at most. */
+/** Maximum number of subscriptions in a message. */
 export const MOST_SUBSCRIPTIONS = 10;
 
 /**
- * Why the work was requested: logged, and passed on to all work that follows. It decides when work is tried again, and that work
- * of the drift check moves no exempt use; it never decides what is written.
+ * Cause of the work: logged, and passed on to all follow-up work. The cause decides when work is retried, and that
+ * work of the drift check moves no exempt use. It never decides what to write.
  */
 const cause = z.strictObject({
   /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
   by: z.string().min(1).max(100),
   /** Event id or another correlation id. */
   ref: z.string().max(MOST_CHARACTERS.ref),
-  /** When it began (ISO 8601), to measure the time to the last account; empty if not known. */
+  /** Start of the cause (ISO 8601), to measure the time to the last account; empty if not recorded. */
   since: z.string().max(40),
 });
 
-/** What every message carries. */
+/** Fields of every message. */
 const carried = {
   cause,
   attempt: z.int().min(0).max(1_000).default(0),
-  /** W3C trace context of the sender, so that one trace goes over the queues. An invalid one is ignored. */
+  /** W3C trace context of the sender, for one trace across the queues. An invalid value is ignored. */
   traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 };
 
-// A message about a key carries no authority, since a writer of the queue need not be allowed to revoke or restore. Its
-// schema ignores unknown fields: messages of version 2 have more of them.
+// A message about a key has no authority: a writer of the queue may lack the right to revoke or restore. Its
+// schema ignores unknown fields: messages of version 2 have more fields.
 
-/** Until when the queue hides it (ISO 8601). For a person who reads the queue; the app decides nothing by it. */
+/** End of the visibility timeout (ISO 8601), for operators who read the queue. The app ignores it. */
 const due = z.iso.datetime().optional();
 
-/** "Read the work items of these subscriptions." The items are the truth: a message that lies costs a few reads. */
+/** Requests a read of subscriptions' work items. The items are authoritative: a forged message costs a few reads. */
 const fleetWork = z.object({
   kind: z.literal('subscriptions'),
   subscriptions: z.array(z.guid()).min(1).max(MOST_SUBSCRIPTIONS),
-  /** How often it was requeued since another worker held the lease. */
+  /** Number of requeues because another worker held the lease. */
   tries: z.int().min(0).max(100).default(0),
   due,
   ...carried,
 });
 
-/** "Reconcile this key." */
+/** Requests a reconcile of a key. */
 const keyWork = z.object({
   kind: z.literal('key'),
   /** Key identifier without a version. */
@@ -85,7 +85,7 @@ const keyWork = z.object({
   ...carried,
 });
 
-/** "Rotate this key if it is due." */
+/** Requests the rotation of a key if it is due. */
 const rotateWork = z.object({
   kind: z.literal('rotate'),
   /** Key identifier without a version. */
@@ -93,39 +93,39 @@ const rotateWork = z.object({
   ...carried,
 });
 
-/** "Check the changes that events reported." A hint: the rows of the changes count. */
+/** Requests a check of reported changes. Only a hint: the rows of the changes are authoritative. */
 const changesWork = z.object({ kind: z.literal('changes'), ...carried });
 
-/** Of version 2, and dropped: the drift check finds what it was about. */
+/** Messages of version 2. The worker drops them, since the drift check finds the same work. */
 const oldWork = z.object({ kind: z.enum(['rotation', 'rekey', 'approval', 'accountRevocation']), ...carried });
 
-/** "Probe whether the file services of this key's dependents show its last revocation or restore." */
+/** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
 const probeWork = z.object({
   kind: z.literal('probe'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
-  /** Name of the change that it follows; absent: of the one that the key shows first. Ends when the key shows another. */
+  /** Name of the change to probe; absent: the key's newest change. The probe ends after another change of the key. */
   follows: z.string().max(60).optional(),
   ...carried,
 });
 
-/** "Look whether the key is as its last revocation or restore left it." */
+/** Requests a check of whether the key matches its last revocation or restore. */
 const revocationWork = z.object({
   kind: z.literal('revocation'),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
   due,
-  /** Caller, reason and ticket, unproven. The reason and ticket go into the audit record if the key's tags name the same caller. */
+  /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
   claimed: SAID.optional().catch(undefined),
   ...carried,
 });
 
-/** "Send that notification of the outbox to that target." */
+/** Requests the delivery of a notification from the outbox to a target. */
 const notifyWork = z.object({
   kind: z.literal('notify'),
-  /** Name of a target of `CMK_NOTIFY`. */
+  /** Name of a `CMK_NOTIFY` target. */
   target: z.string().min(1).max(32),
-  /** Its id. */
+  /** Id of the notification. */
   notification: z.string().regex(/^[0-9a-f]{32}$/),
   ...carried,
 });
@@ -147,7 +147,7 @@ export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
-/** What waits in {@link KEY_WORK}. */
+/** Messages of {@link KEY_WORK}. */
 export type KeyQueueWork = z.output<typeof keyQueueWork>;
 export type Work = KeyQueueWork | FleetQueueWork | NotifyWork;
 
@@ -156,20 +156,20 @@ export const parseNotifyWork = parserOf(notifyWork);
 export const parseKeyQueueWork = parserOf(keyQueueWork);
 
 /**
- * Reads an entry of a queue: the host hands over JSON as an object, and everything else as text.
+ * Parses a queue message: the host passes JSON as an object, and anything else as text.
  *
- * @throws {@link InvalidMessageError} when the entry is no such message
+ * @throws {@link InvalidMessageError} if the message matches no schema
  */
 function parserOf<T extends z.ZodType>(schema: T): (entry: unknown) => z.output<T> {
   return (entry) => {
     const result = schema.safeParse(entry);
     if (result.success) return result.data;
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`);
-    throw new InvalidMessageError(`The queue message is not one of ours (${problems.slice(0, 5).join('; ')}).`);
+    throw new InvalidMessageError(`The queue message has an invalid format (${problems.slice(0, 5).join('; ')}).`);
   };
 }
 
-/** A cause as it is stored as JSON; undefined for anything else. */
+/** Parses a cause from JSON; returns undefined for anything else. */
 export function parseCause(json: unknown): Cause | undefined {
   return typeof json === 'string' ? cause.safeParse(parseJson(json)).data : undefined;
 }

@@ -1,41 +1,41 @@
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 
-/** What became of a piece of work. */
+/** Result of processing a message. */
 export type Outcome =
-  /** Finished, whether or not anything was written. */
+  /** Finished, with or without a write. */
   | { readonly outcome: 'done' }
-  /** Not now: requeue it. `counts`: one of the bounded number of tries is used up. */
+  /** Requeue the message. `counts`: the attempt counts towards the limit. */
   | {
       readonly outcome: 'retry';
       readonly reason: Reason;
       readonly detail: string;
       readonly counts: boolean;
-      /** Limit of tries that count, if lower than usual. */
+      /** Limit of counted attempts, if lower than usual. */
       readonly maxTries?: number;
       readonly delaySeconds: number | undefined;
     }
-  /** A retry would not help: the message becomes poison, for an operator. */
+  /** A retry cannot succeed: the message becomes poison, for an operator. */
   | { readonly outcome: 'reject'; readonly reason: Reason; readonly detail: string };
 
 export const DONE: Outcome = { outcome: 'done' };
 
-/** Storage could not use the key with the account's identity: no role, or one that has not propagated yet. */
+/** Storage cannot use the key with the account's identity: a role is missing or has not propagated. */
 const NO_ACCESS = /^KeyVaultAuthenticationFailure$/i;
 const NO_PURGE_PROTECTION = /^KeyVaultPolicyError$/i;
 /**
- * What Storage says of the key itself: `HttpResourceNotFound` for a version that it does not see (yet), and the like.
- * The message was written after the version was read, so that it may pass; if it does not, an operator has to act soon.
+ * Storage's error codes about the key itself, such as `HttpResourceNotFound` for a version that Storage does not find.
+ * The worker read the version earlier, so the error may pass. Otherwise an operator must act soon.
  */
 const ABOUT_THE_KEY = /^(?:HttpResourceNotFound|Key\w+)$/i;
-/** No page says whether a PATCH of `encryption` alone needs this right; only a refusal of Azure shows it. */
+/** Microsoft does not document whether a PATCH of only `encryption` needs this right; only its denial shows it. */
 const ASSIGN_IDENTITY = /userAssignedIdentities\/(?:\*\/)?assign\/action/i;
-/** The name of a vault that is gone does not resolve. It may be recovered, with its keys as they were. */
+/** The DNS name of a deleted vault does not resolve. An operator may recover the vault with its keys. */
 const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
 
 /**
- * Sorts an error of Azure into what is tried again and what is not. Only the errors that cannot pass by themselves are
- * rejected; when in doubt it is tried again, and the number of tries is what bounds it.
+ * Classifies an error of Azure as retry or reject. Rejects only errors that cannot pass without an operator. All
+ * others are retried up to the limit of attempts.
  */
 export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'done' }> {
   const failure = describeFailure(error);
@@ -71,7 +71,7 @@ export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'd
   }
 }
 
-/** Words a refusal to write an account that names an identity; undefined: it is another refusal. */
+/** Describes a rejected write of an account that names an identity; returns undefined for other rejections. */
 function identityDenied(failure: Failure): string | undefined {
   const right = linkedRight(failure);
   if (!right || !ASSIGN_IDENTITY.test(right.actions)) return undefined;

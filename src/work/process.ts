@@ -5,21 +5,21 @@ import type { Work, WorkQueueName } from './messages.ts';
 import type { Outcome } from './outcome.ts';
 import type { WorkQueue } from './work-queue-client.ts';
 
-/** host.json: `extensions.queues.maxDequeueCount`. After so many failed invocations the host moves a message to poison. */
+/** host.json: `extensions.queues.maxDequeueCount`. After this many failures the host moves a message to poison. */
 export const MAX_DEQUEUE_COUNT = 5;
 
 /**
- * After so many tries a message goes to the poison queue: with the delays below about 100 minutes, which is longer than
- * a role assignment takes to propagate (Azure RBAC troubleshooting: up to 10 minutes) and than most outages last.
+ * Attempts after which a message becomes poison: with the delays below about 100 minutes. That is longer than most
+ * outages, and than the propagation of a role assignment (Azure RBAC troubleshooting: up to 10 minutes).
  */
 const MAX_ATTEMPTS = 24;
-/** The first delay, doubled with each try that counts, and the longest. Seconds. */
+/** First and longest delay; the delay doubles with each counted attempt. Seconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 
 export interface Received {
-  /** The message as the host hands it over: an object for JSON, else text. */
+  /** The message from the host: an object for JSON, otherwise text. */
   readonly entry: unknown;
-  /** How often it has been received, this time included. */
+  /** Number of deliveries, including this one. */
   readonly dequeueCount: number;
 }
 
@@ -37,8 +37,8 @@ interface Delivered {
 }
 
 /**
- * Runs one message; then it is done, requeued with a delay, or moved to the poison queue with an error record. If this function
- * throws, the host tries the message again. No message is lost.
+ * Processes one message: then it is deleted, requeued with a delay, or moved to the poison queue with an error record.
+ * If this function throws, the host delivers the message again. No message is lost.
  */
 export async function processWork<W extends Work>(delivery: Delivery<W>): Promise<void> {
   const { received, parse, run } = delivery;
@@ -58,7 +58,7 @@ export async function processWork<W extends Work>(delivery: Delivery<W>): Promis
     if (received.dequeueCount < MAX_DEQUEUE_COUNT) throw error;
     const detail = messageOf(error);
     try {
-      // Moved here, since a message that the host moves to poison expires after a week.
+      // Moves the message here, since a message that the host moves to poison expires after a week.
       await poison(delivery, 'Unexpected', detail);
     } catch {
       recordPoison(delivery, 'Unexpected', detail);
@@ -75,14 +75,18 @@ async function requeue(
   const { reason, detail } = outcome;
   const next = nextTry(work.attempt, outcome);
   if (!next) {
-    await poison({ queueName, queue, log, ...delivery }, reason, `Failed after ${work.attempt + 1} tries. ${detail}`);
+    await poison(
+      { queueName, queue, log, ...delivery },
+      reason,
+      `Failed after ${work.attempt + 1} attempts. ${detail}`,
+    );
     return;
   }
   await queue.send(queueName, { ...work, attempt: next.attempt }, next.delaySeconds);
   log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
 }
 
-/** Undefined: it was tried often enough. A throttled try does not count, so it never poisons a message. */
+/** Returns undefined after the last attempt. A throttled attempt does not count, so it never poisons a message. */
 export function nextTry(
   attempt: number,
   { counts, delaySeconds, maxTries = MAX_ATTEMPTS }: Omit<Extract<Outcome, { outcome: 'retry' }>, 'outcome'>,
@@ -99,14 +103,14 @@ async function poison(delivery: Delivered, because: Reason, detail: string): Pro
   recordPoison(delivery, because, detail);
 }
 
-/** The record that the alert on poison messages queries. */
+/** Logs the record that the alert on poison messages queries. */
 function recordPoison({ queueName: queue, received, log }: Delivered, because: Reason, detail: string): void {
   const entry = asText(received.entry).slice(0, 2_000);
-  const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Fix what it says, then run \`cmk admin replay ${queue}\`.`;
+  const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Fix the cause, then run \`cmk admin replay ${queue}\`.`;
   log({ level: 'error', reason: 'Poisoned', message, queue, because, detail, entry });
 }
 
-/** A message as it was in the queue: the host hands over JSON as an object. */
+/** Returns a message in the queue's format: the host passes JSON as an object. */
 export function asText(entry: unknown): string {
   return typeof entry === 'string' ? entry : (JSON.stringify(entry) ?? String(entry));
 }

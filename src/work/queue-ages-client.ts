@@ -5,14 +5,14 @@ import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 import { WORK_QUEUES } from './messages.ts';
 
-/** Of all queues together, in milliseconds. */
+/** Deadline for all queues together. Milliseconds. */
 const TIME_MS = 5_000;
 
 /**
- * How many seconds the oldest message has waited of those that could be taken now, the first 32 of each queue; 0 when none
- * waits. One that was hidden waits since it is due.
+ * Returns the age of the oldest visible message of each queue in seconds; 0 if a queue is empty. Peeks at the first
+ * 32 messages. The age of a delayed message starts at its due time.
  *
- * @throws the SDK's error
+ * @throws the SDK's errors
  */
 export async function queueAges(
   settings: Pick<Settings, 'storage'>,
@@ -39,7 +39,7 @@ async function ageOf(
   return Math.max(0, now.getTime() - Math.min(now.getTime(), ...since)) / 1000;
 }
 
-/** When it was to be shown; 0: at once. */
+/** Returns the end of a message's visibility timeout; 0 without a timeout. */
 function dueOf(text: string): number {
   const [, due = ''] = /"due":"([^"]{1,40})"/.exec(text) ?? [];
   return Date.parse(due) || 0;

@@ -10,7 +10,7 @@ import {
   type WorkQueueName,
 } from './messages.ts';
 
-/** How long a message is out of sight while it is put back. Seconds. */
+/** Visibility timeout of a message during its replay. Seconds. */
 const VISIBILITY_SECONDS = 60;
 
 const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
@@ -21,21 +21,21 @@ const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
 
 interface ReplayResult {
   readonly replayed: number;
-  /** Messages in no form of the app: they stay in the poison queue for an operator. */
+  /** Invalid messages, which remain in the poison queue for an operator. */
   readonly left: readonly string[];
-  /** Messages that another client has received, and that are hidden for up to two minutes; absent: none. */
+  /** Number of messages that another client has hidden for up to two minutes; absent for none. */
   readonly hidden?: number;
 }
 
 /**
- * Puts the messages of a poison queue back to work, with their tries counted from zero. Each is added to the work queue
- * before it is taken off the poison queue: killed in between, it is there twice, and doing it twice changes nothing.
+ * Moves the messages of a poison queue back to the work queue, with their attempts reset. Sends each message before
+ * deleting the poison message. After a crash in between the message exists twice, which is harmless.
  */
 export async function replay(service: QueueServiceClient, queue: WorkQueueName): Promise<ReplayResult> {
   const [work, from] = [service.getQueueClient(queue), service.getQueueClient(`${queue}-poison`)];
   const left = new Map<string, string>();
   let replayed = 0;
-  // What arrives while this runs may be what was just put back and failed again: it is left for the next run.
+  // Skips messages that arrive after the start: replayed messages may have failed again.
   let startedOn: Date | undefined;
   for (;;) {
     const { receivedMessageItems, date } = await from.receiveMessages({
@@ -44,12 +44,12 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
     });
     startedOn ??= date ?? new Date();
     const until = startedOn;
-    // A message that is ours to leave comes back after its time out of sight: then every message has been seen.
+    // If only skipped messages return after their visibility timeout, the loop has read every message.
     const fresh = receivedMessageItems.filter(
       ({ messageId, insertedOn }) => !left.has(messageId) && insertedOn <= until,
     );
     if (fresh.length === 0) {
-      // Hidden messages count too.
+      // The count includes hidden messages.
       const { approximateMessagesCount = 0 } = await from.getProperties();
       const hidden = approximateMessagesCount - left.size;
       return { replayed, left: [...left.values()], ...(hidden > 0 ? { hidden } : {}) };
@@ -67,7 +67,7 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
   }
 }
 
-/** The same message with its tries counted anew; undefined for one that could only end in the poison queue again. */
+/** Returns the message with its attempts reset; undefined for an invalid message. */
 function restart(queue: WorkQueueName, text: string): string | undefined {
   try {
     const work = PARSERS[queue](JSON.parse(text));

@@ -4,42 +4,42 @@ import type { Settings } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
 import { type Cause, KEY_WORK, type Work, type WorkQueueName } from './messages.ts';
 
-/** Where work waits. Messages are plain JSON (host.json: `messageEncoding` none) and never expire. */
+/** Queues of work. Messages are plain JSON (host.json: `messageEncoding` none) and never expire. */
 export interface WorkQueue {
-  /** Adds a message that becomes visible after `delaySeconds` (at most 7 days; more is cut to that). */
+  /** Sends a message that becomes visible after `delaySeconds` (at most 7 days; longer delays are truncated). */
   send(queue: WorkQueueName, work: Work, delaySeconds?: number): Promise<void>;
-  /** Puts a message that cannot be done where the host puts those that fail too often, as it was received. */
+  /** Moves a message unchanged to the poison queue, like the host does after too many failures. */
   poison(queue: WorkQueueName, text: string): Promise<void>;
 }
 
 /**
- * Has a key reconciled: puts its work item, then its message, either of which is enough.
+ * Requests a reconcile of a key by a work item and a message. Either is enough.
  *
  * @param key identifier without a version
- * @throws the SDK's error when neither could be put
+ * @throws the SDK's error if both fail
  */
 export type RequestKey = (key: string, cause: Cause) => Promise<void>;
 
-/** The same by a message alone: for a caller who may not write to the table of work items. */
+/** Requests a reconcile by message only, for a caller without write access to the table of work items. */
 export function requestByMessage(queue: Pick<WorkQueue, 'send'>): RequestKey {
   return (key, cause) => queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 });
 }
 
 export interface QueueLengths {
-  /** Messages in a queue, hidden ones included, as far as the service knows. */
+  /** Azure's approximate number of messages in a queue, including hidden messages. */
   length(queue: WorkQueueName): Promise<number>;
 }
 
 interface TextRequeue {
-  /** Requeues a message as it was received, without parsing it, hidden for so many seconds. */
+  /** Requeues a message unchanged without parsing it, hidden for a number of seconds. */
   requeueText(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
 }
 
 /** Azure Queue Storage allows a visibility timeout of at most 7 days; one minute less allows for clock skew. */
 const MOST_DELAY_SECONDS = 7 * 24 * 3600 - 60;
 
-/** Messages travel as XML, which has no place for these; a queue that holds one gives out nothing any more. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+/** Characters that XML forbids. Azure sends messages as XML, so such a message blocks its queue. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern removes control characters
 const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;
 
 export function createWorkQueue(

@@ -124,40 +124,6 @@ describe('a search in the trail', () => {
     ]);
   });
 
-  it.each<[TrailFilter, string[]]>([
-    [{ key: 'files-key' }, ['3', '1']],
-    [{ key: 'kv-files/files-key' }, ['3', '1']],
-    [{ key: 'https://kv-files.vault.azure.net/keys/files-key' }, ['3', '1']],
-    [{ key: 'https://kv-files.vault.azure.net/keys/files-key/0123456789abcdef0123456789abcdef' }, ['3']],
-    [{ vault: 'kv-files' }, ['5', '4', '3', '1']],
-    [{ vault: 'KV-RECORDS' }, ['2']],
-    [{ vault: 'kv-file' }, []],
-    [{ action: 'key' }, ['6', '2', '1']],
-    [{ action: 'key.rev' }, []],
-    [{ action: 'account.move' }, ['4', '3']],
-    [{ account: 'st1', key: 'files-key' }, ['3']],
-  ])('for %j', async (filter, expected) => {
-    const id = 'https://kv-files.vault.azure.net/keys/files-key';
-    const account = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st1';
-    const entries = [
-      { action: 'key.revoke', resource: id },
-      { action: 'key.revoke', resource: 'https://kv-records.vault.azure.net/keys/files-key-2' },
-      { action: 'account.move', resource: account, details: { key: id, to: `${id}/0123456789abcdef0123456789abcdef` } },
-      {
-        action: 'account.move',
-        resource: `${account}0`,
-        details: { key: 'https://kv-files.vault.azure.net/keys/other' },
-      },
-      {
-        action: 'vault.protect',
-        resource: '/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv-files',
-      },
-    ];
-    const { files } = await trail(2, (n) => ({ ...entries[n - 1], details: { ...entries[n - 1]?.details, n } }));
-    const { records } = await searchTrail(files, filter, { most: 100 });
-    expect(records.map((record) => String(record.entry.details?.n))).toEqual(expected);
-  });
-
   it('tells which keys a record names', () => {
     const about = { action: 'account.move', reason: 'Moved' } as const;
     const id = 'https://KV-files.vault.azure.net/keys/Files-Key';

@@ -152,19 +152,6 @@ it('idle connections are given up with one that broke off in the middle of a com
   expect(await ask()).toMatchObject({ bodyAsText: '{}' });
 });
 
-it('idle connections are given up with one that was reset', async () => {
-  const waiting: Socket[] = [];
-  const known = new Set<Socket>();
-  const { ask } = await through((socket) => {
-    if (known.has(socket)) socket.destroy();
-    else if (known.add(socket).size > 3) socket.write(EMPTY);
-    else if (waiting.push(socket) === 3) for (const each of waiting) each.write(EMPTY);
-  });
-  await Promise.all([ask(), ask(), ask()]);
-  expect(await failureOf(ask())).toMatchObject({ kind: 'unavailable' });
-  expect(await ask()).toMatchObject({ bodyAsText: '{}' });
-});
-
 it('idle connections to other hosts are kept when one hangs', async () => {
   const seen = new Map<string, Set<Socket>>();
   const { ask } = await through((socket, request) => {

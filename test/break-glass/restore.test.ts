@@ -53,15 +53,6 @@ async function audited(key: TestKey): Promise<string[]> {
 }
 
 describe('a restore', () => {
-  it('is refused to who revoked, and nothing is changed', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    await revoke(key, services);
-    const refused = await refusalOf(restore(key, services, 'alice'));
-    expect(refused).toMatchObject({ status: 403, reason: 'SecondPersonNeeded' });
-    expect(enabledOf(key)).toEqual([false, false]);
-  });
-
   it('is of the revocation that is named, in capitals too, also once it is restored', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();

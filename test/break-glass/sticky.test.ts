@@ -1,19 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
-import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Services } from '../../src/services.ts';
 import { useWire } from '../support/wire.ts';
-import {
-  addVersion,
-  breakGlass,
-  enabledOf,
-  keyOf,
-  managed,
-  objectId,
-  recordsOf,
-  versionsOf,
-} from './break-glass-fixture.ts';
+import { addVersion, breakGlass, enabledOf, keyOf, managed, objectId, versionsOf } from './break-glass-fixture.ts';
 
 const wire = useWire();
 
@@ -21,59 +11,6 @@ const { revoke, restore } = breakGlass(wire);
 const reasons = () => wire.records.map(({ reason }) => reason);
 
 describe('while a key is revoked', () => {
-  it.each([
-    ['with the tags of the version before', true],
-    ['without tags', false],
-  ])(
-    'a version that a rotation makes %s is disabled under the same revocation, and given back with the others',
-    async (_, copies) => {
-      wire.azure.world.settings.rotateCopiesTags = copies;
-      const key = keyOf(wire.azure, 2);
-      const services = wire.services();
-      const { revocation } = await revoke(key, services);
-      await services.urgentKeys.rotate(managed(key, services));
-      expect(enabledOf(key)).toEqual([false, false, true]);
-
-      await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
-
-      expect(enabledOf(key)).toEqual([false, false, false]);
-      expect(recordsOf(key).map((record) => record?.[0])).toEqual(Array(3).fill(revocation?.id));
-      expect(recordsOf(key).map((record) => record?.[3])).toEqual(versionsOf(key).map(({ version }) => version));
-      expect(reasons()).toContain('KeptRevoked');
-      expect(await restore(key, services)).toMatchObject({ complete: true });
-      expect(enabledOf(key)).toEqual([true, true, true]);
-      expect(recordsOf(key)).toEqual([undefined, undefined, undefined]);
-    },
-  );
-
-  it('it is not rotated, however near its expiry is', async () => {
-    const key = keyOf(wire.azure, 1);
-    const services = wire.services();
-    await revoke(key, services);
-    expect(await rotateWhenDue(key.rotateWork(), services, wire.log)).toEqual({ outcome: 'done' });
-    expect(reasons().at(-1)).toBe('RevocationOpen');
-    expect(versionsOf(key)).toHaveLength(1);
-  });
-
-  it('no account moves onto or off it, and the log says why', async () => {
-    const key = keyOf(wire.azure, 1);
-    key.account('pinned');
-    key.account('automatic');
-    const services = wire.services();
-    await revoke(key, services);
-    addVersion(key);
-    wire.sent.length = 0;
-    wire.records.length = 0;
-    const seen = wire.azure.requests.last;
-
-    await services.controller.handleKeyMessage(key.id(), key.keyWork().cause, wire.log);
-
-    expect(wire.sent).toEqual([]);
-    expect(wire.arm(seen).filter(({ method }) => method !== 'GET')).toEqual([]);
-    expect(reasons()).toContain('RevocationOpen');
-    expect(enabledOf(key)).toEqual([false, false]);
-  });
-
   it('the record survives that every version was off already when it was revoked', async () => {
     const key = keyOf(wire.azure, 2);
     for (const version of versionsOf(key)) version.enabled = false;

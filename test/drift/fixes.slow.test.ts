@@ -3,10 +3,9 @@ import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { allowStorage } from '../../local/azure/fleet.ts';
 import { assignRole } from '../../local/azure/roles/assign-role.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
-import { findDrift, runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { NO_SUBSCRIPTION, type WorkItem } from '../../src/fleet/work-items.ts';
-import { withContest, withoutContest } from '../../src/orders/standing-orders.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { eventually } from '../support/eventually.ts';
 import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
@@ -88,26 +87,6 @@ describe('a stale pin', () => {
     expect(await itemsOf(key)).toEqual([]);
     await check();
     await work();
-  });
-
-  it('of a contested account is no fix, and an operator sees the contest too', async () => {
-    const key = new TestKey(world());
-    const account = key.account('pinned');
-    key.add();
-    const now = wire.azure.clock.nowMs();
-    const [since = '', until = ''] = [now, now + 3_600_000].map((ms) => new Date(ms).toISOString());
-    const services = wire.services();
-    await services.orderStore.change((orders) =>
-      withContest(orders, { id: 'c', account: account.id, since, until, by: {} }),
-    );
-    wire.records.length = 0;
-    expect((await check()).fixes.filter(({ resource }) => resource === account.id)).toEqual([]);
-    const fixed = wire.records.filter(({ reason }) => reason === 'DriftFixed');
-    expect(fixed.filter((record) => JSON.stringify(record).includes(account.id))).toEqual([]);
-    const run = { id: 'operator', by: 'operator' } as const;
-    expect(reasons(await findDrift(run, services))).toContain('ContestedChange');
-    await services.orderStore.change((orders) => withoutContest(orders, account.id));
-    world().storageAccounts.delete(account.name);
   });
 
   it('is moved where the index has the account on the newest version already', async () => {
@@ -216,18 +195,6 @@ describe('a key near its expiry whose event was lost', () => {
     expect(key.vault.keys.get(key.name)?.versions).toHaveLength(2);
     expect(fixes(await check(null))).toEqual([]);
   });
-
-  it('and whose rotation was broken off is completed', async () => {
-    const key = new TestKey(world());
-    key.account('automatic');
-    key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
-    const made = key.add();
-    const report = await check(null);
-    expect(report.fixes).toContainEqual(expect.objectContaining({ reason: 'RotationIncomplete', outcome: 'enqueued' }));
-    await rotate();
-    expect(made.exp).toBeGreaterThan(wire.azure.clock.nowSeconds());
-    expect(reasons(await check(null))).not.toContain('RotationIncomplete');
-  });
 });
 
 describe('two checks at the same time', () => {
@@ -256,22 +223,6 @@ describe('two checks at the same time', () => {
 });
 
 describe('a finding', () => {
-  it('keeps its id and the time when it was first found', async () => {
-    const key = new TestKey(world());
-    key.account('pinned');
-    await list();
-    key.add();
-    const first = await check('none');
-    wire.azure.clock.advance(60_000);
-    const second = await check('none');
-    const of = ({ findings }: DriftReport) => findings.find(({ reason }) => reason === 'StaleKeyVersion');
-    expect(of(second)).toMatchObject({ id: of(first)?.id, since: of(first)?.since });
-    expect(second.counts).toMatchObject({ new: 0, gone: 0 });
-    await check();
-    await work();
-    expect((await check('none')).counts.gone).toBeGreaterThan(0);
-  });
-
   it('that a version appeared while the key is revoked puts the key to work, whatever is set', async () => {
     const { revokeKey } = await import('../../src/revocation/revoke-key.ts');
     const key = new TestKey(world());

@@ -157,29 +157,4 @@ describe('an incident, from the dry run to the restore', () => {
     });
     expect(enabledOf(key)).toEqual([true, false, true, true, true]);
   });
-
-  it('is safe to repeat at any point', async () => {
-    const first = await revoke(key);
-    const again = await revoke(key, 'operator');
-    const [before, id] = [first, again].map(({ body }) => body.revocation?.id);
-    expect(again.body).toMatchObject({ complete: true, revocation: { revokedBy: expect.any(String) } });
-    expect(id).not.toBe(before);
-    const other = await restore(key, 'restorer', before);
-    expect(other).toMatchObject({ status: 409, body: { reason: 'OtherRevocation', revocation: { id } } });
-    expect(enabledOf(key)).toEqual([false, false, false]);
-    expect((await restore(key, 'restorer', id)).body.reason).toBe('Restored');
-    expect((await restore(key, 'restorer', id)).body).toMatchObject({
-      complete: true,
-      audit: expect.stringMatching(/^nothing/),
-    });
-    expect((await restore(key)).body.reason).toBe('NothingToRestore');
-    expect(enabledOf(key)).toEqual([true, false, true]);
-  });
-
-  it('by people who revoke at the same moment is restored at once', async () => {
-    const answers = await Promise.all(['revoker', 'operator', 'revoker'].map((who) => revoke(key, who)));
-    for (const { body } of answers) expect(body).toMatchObject({ complete: true });
-    expect((await restore(key)).body).toMatchObject({ complete: true });
-    expect(enabledOf(key)).toEqual([true, false, true]);
-  });
 });

@@ -51,27 +51,3 @@ it('every call is logged with who made it: kind, client, address, key, correlati
   ]);
   for (const record of records) expect(record).toMatchObject({ correlationId: expect.stringMatching(/^[\w-]{20,}$/) });
 });
-
-it('a flood of rejected calls has ten lines of its own, and one that counts the rest with caller, call and reason', async () => {
-  const app = await startApp();
-  const key = keyOf(wire.azure, 1);
-  const path = `/keys/${key.vault.name}/${key.name}`;
-  const strange = (n: number) => app.call(path, { headers: { 'x-forwarded-for': `203.0.113.9:${n}` } });
-  await Promise.all(Array.from({ length: 40 }, (_, n) => strange(n)));
-  const { objectId } = signIn(wire.azure, 'outsider');
-  await Promise.all(Array.from({ length: 30 }, () => app.call(path, { as: 'outsider' })));
-  await app.stop('SIGTERM');
-  const records = recordsOf(app.output().split('\n'));
-  expect(records.filter(({ because, calls }) => because === 'TokenMissing' && !calls)).toHaveLength(10);
-  expect(
-    records.filter(({ because, caller, calls }) => because === 'RoleMissing' && caller === objectId && !calls),
-  ).toHaveLength(10);
-  const counted = [...app.output().matchAll(/(\{"level":"warning","reason":"CallsRefused".*\})$/gm)].map(([line]) =>
-    JSON.parse(line),
-  );
-  expect(counted).toHaveLength(2);
-  expect(counted).toMatchObject([
-    { calls: 30, call: 'keyStatus', because: 'TokenMissing' },
-    { calls: 20, call: 'keyStatus', because: 'RoleMissing', caller: objectId, kind: 'person' },
-  ]);
-});

@@ -1,7 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import type { EventRecord } from '../../local/azure/event-grid/record.ts';
-import { createKeyVersion, rotateKey } from '../../local/azure/key-vault/keys.ts';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import { watchLifetime } from '../../local/azure/key-vault/lifetime.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { ROTATE_RESPONSE } from '../../src/api/rotate.ts';
@@ -21,12 +20,7 @@ const rotate = (of: TestKey) => {
 };
 const moved = (accounts: readonly StorageAccount[], version: string) =>
   eventually(`${accounts.length} accounts to use ${version}`, () => accounts.every((one) => inUse(one) === version));
-const patches = (since: number, account: StorageAccount) =>
-  app.arm(since, new RegExp(`/storageAccounts/${account.name}\\?`)).filter(({ method }) => method === 'PATCH').length;
 const recordsAbout = (of: TestKey) => app.records().filter((record) => JSON.stringify(record).includes(of.name));
-const deliveries = (of: TestKey) =>
-  (app.azure.events as readonly EventRecord[]).filter(({ subject }) => subject === of.name);
-
 // What is moved by the lists of the start has another cause.
 beforeAll(() => app.listed());
 afterEach(() => app.azure.faults.clear());
@@ -51,21 +45,6 @@ describe('a new version of a key', () => {
       return moves.length === 4 && moves;
     });
     for (const { cause } of found) expect(cause).toMatchObject({ by: 'KeyNewVersionCreated' });
-  });
-
-  it('is written to each account once when its event is delivered three times', async () => {
-    const files = key();
-    const accounts = [files.account(), files.account()];
-    await app.found();
-    app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, duplicate: 3 }]);
-    const since = app.azure.requests.last;
-    const next = rotate(files);
-    const accepted = () => recordsAbout(files).filter(({ reason }) => reason === 'EventAccepted').length;
-    await eventually('all three are accepted', () => accepted() >= 3);
-    await moved(accounts, next.version);
-    await app.settled();
-    expect(accounts.map((account) => patches(since, account))).toEqual([1, 1]);
-    expect(accepted()).toBe(3);
   });
 
   it('is made by a call of the API, once an hour, and recorded with the caller', async () => {
@@ -93,60 +72,6 @@ describe('a new version of a key', () => {
     expect(records.filter(({ action, resource }) => action === 'key.rotate' && resource === files.id())).toMatchObject([
       { caller: { name: expect.stringContaining('operator') }, details: { to: `${files.id()}/${to}`, why: reason } },
     ]);
-  });
-
-  it('wins over an older one whose event arrives later', async () => {
-    const files = key();
-    const account = files.account();
-    await app.found();
-    app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, reorder: true }]);
-    const older = rotate(files);
-    const newer = rotate(files);
-    await moved([account], newer.version);
-    await eventually('both events are delivered', () =>
-      deliveries(files).every(({ outcome }) => outcome === 'delivered'),
-    );
-    await app.settled();
-    expect(inUse(account)).toBe(newer.version);
-    const targets = recordsAbout(files).flatMap(({ reason, to }) => (reason === 'Moved' ? [to] : []));
-    expect(targets).not.toContain(files.id(older));
-  });
-
-  it('whose event was lost is caught up with by the next event', async () => {
-    const files = key();
-    const account = files.account();
-    await app.found();
-    app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, drop: true }]);
-    rotate(files);
-    expect(deliveries(files)).toMatchObject([{ outcome: 'dropped' }]);
-    const newest = rotate(files);
-    await moved([account], newest.version);
-  });
-
-  it('is followed in the Event Grid schema, as the documentation prints it, as well', async () => {
-    const files = key();
-    const account = files.account();
-    await app.found();
-    app.azure.clock.advance(1_000);
-    const next = createKeyVersion(app.azure.world, files.vault, files.name, { publish: false });
-    const event = {
-      id: '00eccf70-95a7-4e7c-8299-2eb17ee9ad64',
-      topic: files.vault.id.toUpperCase(),
-      subject: files.name,
-      eventType: 'Microsoft.KeyVault.KeyNewVersionCreated',
-      eventTime: '2026-01-25T01:08:33.1036736Z',
-      data: {
-        Id: files.id(next),
-        VaultName: 'kv-files',
-        ObjectType: 'Key',
-        'ObjectName ': files.name,
-        NBF: '1559081980',
-      },
-      dataVersion: '1',
-      metadataVersion: '1',
-    };
-    expect(await app.deliver('keyNewVersionCreated', [event])).toBe(202);
-    await moved([account], next.version);
   });
 
   it('of a key in a vault that is not managed is refused: 202, a record, and no request', async () => {
@@ -196,22 +121,6 @@ describe('a key that nears its expiry', () => {
     expect(newest?.version).not.toBe(archive.first.version);
     await moved([account], newest?.version ?? '');
   });
-
-  it('is rotated once when its event comes three times', async () => {
-    const archive = nearing({ 'cmk-rotation': 'auto' });
-    app.azure.faults.add([{ match: { delivery: true, function: 'keyNearExpiry' }, duplicate: 3 }]);
-    comes();
-    await outcome(archive, 'Rotated');
-    const said = (which: string) => recordsAbout(archive).filter(({ reason }) => reason === which).length;
-    // The other two wait out of sight for the key to be let go, one perhaps for the other, or have yet to come. The clock is
-    // moved only while none looks: who does holds the key for a time.
-    await eventually('the other two to have looked', async () => {
-      if ((await app.running()) === 0) await app.advance(5_000);
-      return said('NotNearExpiry') === 2 && (await app.count('key-work')) === 0;
-    });
-    expect(said('Rotated')).toBe(1);
-    expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(2);
-  });
 });
 
 it('an expired version is reported, and accounts that are still on it move to a newer one', async () => {
@@ -234,19 +143,4 @@ it('an expired version is reported, and accounts that are still on it move to a 
   );
   const next = rotate(files);
   await moved([account], next.version);
-});
-
-it('an event that cannot be delivered is delivered again on the schedule of Event Grid', async () => {
-  const files = key();
-  const account = files.account();
-  await app.found();
-  // A worker that is killed holds its subscription for a minute.
-  await app.atRest();
-  await app.kill();
-  const next = rotate(files);
-  await eventually('a first attempt was answered 503', () => deliveries(files).at(-1)?.attempts[0]?.status === 503);
-  await app.start();
-  app.azure.clock.advance(31_000);
-  await moved([account], next.version);
-  await eventually('it counts as delivered', () => deliveries(files).at(-1)?.outcome === 'delivered');
 });

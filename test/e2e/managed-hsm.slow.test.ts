@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { setRotationPolicy } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import type { DriftReport } from '../../src/drift/report.ts';
 import { revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { useApp } from '../support/app.ts';
 import { auditLines } from '../support/audit-lines.ts';
@@ -123,26 +122,6 @@ describe('a revocation in a Managed HSM', () => {
     expect(restored).toMatchObject({ status: 200, body: { complete: true } });
     expect([key.first.enabled, late.enabled]).toEqual([true, true]);
     await eventually('the account follows', () => inUse(account) === late.version);
-  });
-});
-
-describe('the drift check', () => {
-  it('finds nothing wrong with a Managed HSM as it should be, and names what is', async () => {
-    const about = ({ findings }: DriftReport) =>
-      findings
-        .filter(({ resource, severity }) => /hsm-local|stvault01/.test(resource) && severity !== 'advice')
-        .map(({ reason }) => reason);
-    expect(about(await app.checkDrift())).toEqual([]);
-    const hsm = app.azure.world.managedHsms.get('hsm-local');
-    if (!hsm) throw new Error('The sample fleet has it.');
-    hsm.properties.enablePurgeProtection = false;
-    app.azure.world.extensions.clear();
-    const found = await app.checkDrift();
-    hsm.properties.enablePurgeProtection = true;
-    expect(about(found)).toEqual(expect.arrayContaining(['PurgeProtectionOff', 'AuditLogOff']));
-    expect(found.causes.flatMap(({ commands }) => commands)).toContainEqual(
-      expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name hsm-local /),
-    );
   });
 });
 

@@ -145,23 +145,6 @@ describe('how things stand now', () => {
     for (const part of PARTS) expect(Date.parse(now[part].readOn ?? '')).toBeGreaterThan(0);
   });
 
-  it('is not sent again to a caller who has it, until something has changed', async () => {
-    expect((await checkDrift(app)).status).toBe(200);
-    const one = await startApp({ CMK_AUTOFIX: 'none' });
-    const first = await askWhole(one);
-    const etag = first.headers.get('etag') ?? '';
-    const again = await ask(one, 'revoker', { 'if-none-match': etag });
-    expect(again).toMatchObject({ status: 304, text: '' });
-    expect(again.headers.get('etag')).toBe(etag);
-    const resume = { reason: 'The freeze is over', key: 'kv-files/archive-key' };
-    expect((await one.call('/resume', { as: 'operator', method: 'POST', body: resume })).status).toBe(200);
-    const changed = await askUntil('it is seen', one, ({ status }) => status === 200, {
-      headers: { 'if-none-match': etag },
-    });
-    expectDocumented(changed, 'now', document);
-    expect(nowOf(changed).pauses).toEqual({ readOn: expect.any(String), value: [] });
-  });
-
   it('is there while the index hangs, and hinders no revocation', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
     gate.hang('Table');

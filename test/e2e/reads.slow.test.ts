@@ -214,28 +214,3 @@ describe('the audit trail', () => {
     expect((await get('/audit', 'revoker', { 'if-none-match': tag })).status).toBe(304);
   });
 });
-
-describe('with a role that reaches one vault alone (CMK_ROLE_SCOPES)', () => {
-  it('shows the keys and records that are in its reach, and nothing of others', async () => {
-    const principal = signIn(wire.azure, 'revoker').objectId;
-    const one = await appWith({
-      CMK_ROLE_SCOPES: JSON.stringify([{ role: 'CmkKey.Read', principal, keys: ['kv-files/files-key', 'kv-records'] }]),
-    });
-    const [seen, unseen] = [new TestKey(wire.azure.world, 'kv-records'), keyOf(wire.azure, 1)];
-    await revoke(seen);
-    await revoke(unseen);
-    const keys = await allKeys('revoker', one);
-    expect(keys.filter(({ vault }) => vault === 'kv-files').map(({ name }) => name)).toEqual(['files-key']);
-    expect(keys.map(({ name }) => name)).toEqual(expect.arrayContaining(['records-key', seen.name]));
-    const records = await get('/audit', 'revoker', {}, one);
-    expect(records.text).toContain(seen.name);
-    expect(records.text).not.toContain(unseen.name);
-    const [hidden] = listed<{ seq: number }>(await get(`/audit?key=${unseen.name}`, 'operator', {}, one));
-    expect((await get(`/audit/${hidden?.seq}`, 'operator', {}, one)).status).toBe(200);
-    const refused = await get(`/audit/${hidden?.seq}`, 'revoker', {}, one);
-    const absent = await get('/audit/999999999', 'revoker', {}, one);
-    const same = ({ status, body }: Answer) => [status, body.reason, body.detail];
-    expect(same(refused)).toEqual(same(absent));
-    expect(await get('/trend', 'revoker', {}, one)).toMatchObject({ status: 403, body: { reason: 'RoleNarrowed' } });
-  });
-});

@@ -107,21 +107,3 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   await app.inTime('all are moved', () => onVersion(accounts, next.version) === 3);
   await app.inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
 });
-
-it('whoever may only look may not pause, and a body that is not right changes nothing', async () => {
-  expect((await call('/pause', { reason: 'because' }, 'revoker')).status).toBe(403);
-  expect((await call('/resume', { reason: 'because' }, 'revoker')).status).toBe(403);
-  for (const body of [
-    { reason: 'x' },
-    { reason: 'because', untill: '2030-01-01T00:00:00Z' },
-    { reason: 'because', until: '2001-01-01T00:00:00Z' },
-    // In UTC that is a year of five digits, which would not be read back.
-    { reason: 'because', until: '9999-12-31T23:59:59-14:00' },
-  ]) {
-    expect(await call('/pause', body)).toMatchObject({ status: 400, body: { reason: 'BodyInvalid' } });
-  }
-  expect((await call('/pause', { reason: 'because', key: 'kv-other/files-key' })).status).toBe(404);
-  expect((await call('/rotations?page=2')).status).toBe(400);
-  expect((await call('/rotations/kv-files/no-such-key')).status).toBe(404);
-  expect((await call('/resume', { reason: 'nothing to resume' })).body).toMatchObject({ pauses: [], ended: [] });
-});

@@ -105,37 +105,6 @@ describe('a role that is narrowed to one vault', () => {
   });
 });
 
-describe('a step-up is not made by', () => {
-  it.each<[string, Record<string, unknown>]>([
-    ['another case', { acrs: ['C1'] }],
-    ['a longer name', { acrs: ['c10', 'c1 ', ' c1', 'c1,c2'] }],
-    ['a list that is none', { acrs: 'c1' }],
-    ['a list in a list', { acrs: [['c1']] }],
-    ['an object', { acrs: { c1: true } }],
-    ['a claim of another name', { acr: 'c1', amr: ['mfa'], acrs: [], acrs_: ['c1'] }],
-    ['nothing', { acrs: null }],
-  ])('%s', async (_, claims) => {
-    const as = tokenWith('operator', claims);
-    const answer = await app.call('/keys/kv-files/files-key/revoke', { as, method: 'POST', body });
-    expect(`${answer.status} ${answer.body.reason}`).toBe('401 StepUpNeeded');
-  });
-});
-
-describe('a role is not had by', () => {
-  it.each<[string, unknown, string]>([
-    ['another case', ['cmkkey.revoke', 'CMKKEY.REVOKE'], '403 RoleMissing'],
-    ['a blank beside it', ['CmkKey.Revoke ', ' CmkKey.Revoke'], '403 RoleMissing'],
-    ['a longer name', ['CmkKey.RevokeX', 'CmkKey.*', 'CmkKey'], '403 RoleMissing'],
-    ['one text of several', ['CmkKey.Read,CmkKey.Revoke', 'CmkKey.Read CmkKey.Revoke'], '403 RoleMissing'],
-    ['a text in the place of a list', 'CmkKey.Revoke', '401 TokenClaimsMissing'],
-    ['an object in the place of a list', { 0: 'CmkKey.Revoke', length: 1 }, '401 TokenClaimsMissing'],
-  ])('%s', async (_, roles, expected) => {
-    const as = tokenWith('operator', { roles, acrs: ['c1'] });
-    const answer = await app.call('/keys/kv-files/files-key/revoke', { as, method: 'POST', body });
-    expect(`${answer.status} ${answer.body.reason}`).toBe(expected);
-  });
-});
-
 it('what headers say is neither believed nor repeated', async () => {
   const { token } = tokenWith('outsider', {});
   const said = 'zzforgedzz';

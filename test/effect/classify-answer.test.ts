@@ -35,7 +35,7 @@ describe('what a service shows', () => {
     ['ContainerNotFound', 'blob', 'container'],
     ['ContainerBeingDeleted', 'blob', 'container'],
   ] as const)('is not known on 404 %s, and another one is wanted', (code, service, what) => {
-    const why = `${code}: the ${what} is gone; another one is looked for.`;
+    const why = `${code}: the ${what} does not exist any more; the next probe searches for another.`;
     expect(answer(404, code, service)).toEqual({ state: 'unknown', gone: true, why });
   });
 

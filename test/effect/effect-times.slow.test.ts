@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { EffectTime } from '../../src/effect/effect.ts';
 import { createEffectStore } from '../../src/effect/effect-store-client.ts';
-import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import { managed } from '../break-glass/break-glass-fixture.ts';
 import { TestKey } from '../support/fleet.ts';
 import { keyStatus } from '../support/key-calls.ts';
-import { useProcedures } from '../support/procedures.ts';
-import { runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -63,29 +61,6 @@ describe('the status of a key', () => {
     const status = await keyStatus(managed(key, services), away);
     expect(status.versions).toHaveLength(1);
     expect(status).not.toHaveProperty('effectTimes');
-    expect(status.warnings.join()).toContain('What was followed so far cannot be read');
-  });
-});
-
-describe('cmk key show', () => {
-  const procedures = useProcedures();
-
-  it('has them in its document where it knows the storage of the app, and says why not when that is away', async () => {
-    const site = procedures.site();
-    const args = ['key', 'show', site.key, '--vault', site.vault.name];
-    const env = { AzureWebJobsStorage: wire.connectionString, CMK_VAULTS: site.vault.id };
-    const connection = { storage: { connectionString: wire.connectionString } };
-    const effects = createEffectStore(connection, () => {
-      throw new Error('unused');
-    });
-    const vault = { name: site.vault.name, uri: `https://${site.vault.name}.vault.azure.net`, kind: 'vault' } as const;
-    await revokedOnce(managedKey(vault as ManagedKey['vault'], site.key), effects);
-
-    const json = await runCmk(procedures, [...args, '--json'], { env });
-    expect(JSON.parse(json.out).result.effectTimes).toMatchObject([FIGURES]);
-    const away = await runCmk(procedures, args, { env: { ...env, AzureWebJobsStorage: UNREACHABLE } });
-    expect(away.code).toBe(0);
-    expect(away.out).toContain('What was followed so far cannot be read (');
-    expect((await runCmk(procedures, [...args, '--json'])).out).not.toContain('effectTimes');
+    expect(status.warnings.join()).toContain('The app cannot read the probe results');
   });
 });

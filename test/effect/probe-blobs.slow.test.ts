@@ -142,7 +142,7 @@ describe('the blob services of accounts', () => {
     const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } };
     wire.azure.faults.add([{ match: { path: 'blobServices/default/containers' }, answer }]);
     const effect = await round(change('blocked'));
-    const why = expect.stringContaining('Its blob containers cannot be listed');
+    const why = expect.stringContaining('The app cannot list its blob containers');
     expect(effect?.accounts.find(({ service }) => service === 'blob')).toMatchObject({ state: 'unknown', why });
     expect(wire.sent).toHaveLength(1);
   });
@@ -160,14 +160,8 @@ describe('the blob services of accounts', () => {
   });
 
   it.each([
-    [
-      'blobs alone',
-      'EffectSeen',
-      { CMK_PROBE_BLOBS: 'on' },
-      ['blob minutes blocked'],
-      /^1 of 2 are seen to be blocked/,
-    ],
-    ['neither', 'EffectNotSeen', {}, [], /^0 of 1 are seen to be blocked/],
+    ['blobs alone', 'EffectSeen', { CMK_PROBE_BLOBS: 'on' }, ['blob minutes blocked'], /^1 of 2 accounts are blocked/],
+    ['neither', 'EffectNotSeen', {}, [], /^0 of 1 accounts are blocked/],
   ] as const)(
     'and files, where the app has the role for %s, are told after ten minutes, and without an error',
     async (_, reason, settings, blobs, message) => {

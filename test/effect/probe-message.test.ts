@@ -21,7 +21,7 @@ describe('a message of the key queue', () => {
     ['without a key', { ...message, key: '' }],
     ['that is text', 'probe'],
   ])('is refused %s', (_, entry) => {
-    expect(() => parseKeyQueueWork(entry)).toThrow(/not one of ours/);
+    expect(() => parseKeyQueueWork(entry)).toThrow(/has an invalid format/);
   });
 
   it.each<[kind: string, more: object]>([

@@ -51,7 +51,7 @@ describe('what is asked of an account', () => {
     expect((await refused('FeatureNotSupportedForAccount')).targets[1]).toEqual({
       ...{ account: id, service: 'blob', places: [] },
     });
-    expect((await refused('Conflict')).targets[1]?.why).toMatch(/^Its blob containers cannot be listed/);
+    expect((await refused('Conflict')).targets[1]?.why).toMatch(/^The app cannot list its blob containers/);
   });
 
   it('is left out where an account is found to keep no blobs, and only then', () => {

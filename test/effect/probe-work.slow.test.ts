@@ -119,16 +119,6 @@ describe('following the effect of a change', () => {
     expect(lists).toHaveLength(2); // one for each subscription
   });
 
-  it('follows a restore in the same way', async () => {
-    const app = open();
-    await follow(app, revoke(app.key));
-    local.azure.clock.advance(60_000);
-    mark('open');
-    expect(await follow(app, probeMessage(app.key, cause))).toEqual([]);
-    const effect = await app.services.effects.read(app.key);
-    expect(statesOf(effect)).toEqual(['starchive01 open', 'starchive02 open']);
-  });
-
   it('keeps how long it took, of a restore and of earlier changes too, and says it at the end', async () => {
     const app = open();
     local.azure.world.settings.fileServiceDelayMs = 30_000;

@@ -26,7 +26,7 @@ it('An order has a gap until what a worker that died had in flight is verified',
   } as const;
   items.put({ ...verify, targets: { [KEY.id]: KEY.id } });
   expect(await find()).toEqual([
-    `A worker of subscription ${SUBSCRIPTION} died, and what it had in flight is not verified yet.`,
+    `A worker of subscription ${SUBSCRIPTION} died. Its last PATCHes are not verified yet.`,
   ]);
   const [item] = items.all;
   if (item) await items.port().finish(item);

@@ -58,6 +58,12 @@ it('A pause takes effect within 10 seconds', async () => {
   expect(await reasonAfter(10)).toBe('Paused');
 });
 
+it('A pause takes effect although the clock of the storage account was ahead when the orders were read', async () => {
+  const reasonAfter = gateOf((seconds) => (seconds < 0 ? PAUSED : NO_ORDERS));
+  expect(await reasonAfter(0)).toBe('moves');
+  expect(await reasonAfter(-125)).toBe('Paused');
+});
+
 it('A contested account does not move for a day, and other accounts do', async () => {
   const contest = { id: 'c', account: accountId(1), since: NOW.toISOString(), until: day(201).toISOString(), by: {} };
   const reasonAfter = gateOf(() => withContest(NO_ORDERS, contest));

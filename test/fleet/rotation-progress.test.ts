@@ -147,7 +147,10 @@ describe('A rotation', () => {
     const canary = { stage: 'canary', canaries: [accountId(1)] } as const;
     expect(rotationOf(uses, { rollout: canary })).toMatchObject({ state: 'underWay', stage: { state: 'unproven' } });
     const held = rotationOf(uses, { rollout: { ...canary, unwell: 'st1' } });
-    expect(held).toMatchObject({ state: 'held', detail: expect.stringContaining('These do not serve: st1.') });
+    expect(held).toMatchObject({
+      state: 'held',
+      detail: expect.stringContaining('Canaries that failed the probe: st1.'),
+    });
   });
 
   it('is paused while a use waits, or no use is known', () => {

@@ -169,11 +169,6 @@ describe('the function app', () => {
     });
   });
 
-  it('is found by azd as the service "api"', () => {
-    expect(at(site, 'tags', 'azd-service-name')).toBe('api');
-    expect(readFileSync(new URL('../../azure.yaml', import.meta.url), 'utf8')).toMatch(/^ {2}api:$/m);
-  });
-
   it('says nothing that Flex Consumption refuses of a site, whose runtime and scaling are elsewhere', () => {
     // As Azure names them in error 51021: microsoft/azure-pipelines-tasks#21032, Azure/terraform-azurerm-avm-res-web-site#345.
     const refused = [

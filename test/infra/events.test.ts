@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { subscriptionName, wantedSubscriptions } from '../../src/events/subscription.ts';
 import { completed, type DryAzure } from './arm/dry-azure.ts';
 import { asString, at } from './arm/json.ts';
-import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_SUBSCRIPTION, OTHER_VAULT, VAULT } from './arm/templates.ts';
+import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, VAULT } from './arm/templates.ts';
 import { sources } from './sources.ts';
 
 /** The event functions of the app and the event type that each handles, as their files register them. */
@@ -88,20 +88,6 @@ describe('event subscriptions', () => {
         });
       }
     }
-  });
-
-  it('use the system topic that a vault has already, since Azure allows one', async () => {
-    const main = await dryRun('main', MAIN_PARAMETERS);
-    const topicId = `/subscriptions/${OTHER_SUBSCRIPTION}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`;
-    const vaults = [{ id: VAULT, location: 'westeurope', topicId }];
-    const { azure: reused } = await dryRunEvents({ ...main.outputs, CMK_VAULT_LOCATIONS: vaults });
-    expect(reused.ofType('Microsoft.EventGrid/systemTopics').map(({ id }) => id)).toEqual([topicId]);
-    // And the role on it is the one of its own subscription.
-    const roles = reused
-      .ofType('Microsoft.Authorization/roleAssignments')
-      .filter(({ id }) => id.startsWith(topicId))
-      .map(({ body }) => String(at(body, 'properties', 'roleDefinitionId')).split('/')[2]);
-    expect(roles).toEqual([OTHER_SUBSCRIPTION]);
   });
 
   it('are not in the main template: their functions exist only once the package is deployed', async () => {

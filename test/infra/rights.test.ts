@@ -219,21 +219,6 @@ describe('role assignments', () => {
     },
   );
 
-  it('hand out neither Owner, Contributor nor User Access Administrator', () => {
-    const refused = [
-      '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
-      'b24988ac-6180-42a0-ab88-20f7382dd24c',
-      '18d7d88d-d35e-4fb5-a5c3-7773c20a72d9',
-      '17d1049b-9a84-46fb-8f53-869881c3d3ab', // Storage Account Contributor
-      'de139f84-1756-47ae-9be6-808fbbe84772', // Website Contributor
-    ];
-    const given = runs
-      .flatMap(({ azure }) => azure.ofType('Microsoft.Authorization/roleAssignments'))
-      .map(roleIdOf)
-      .map(guidIn);
-    expect(given.filter((id) => refused.includes(id))).toEqual([]);
-  });
-
   it('give Crypto Officer, which can delete keys, to a person in the demo and to nobody else', () => {
     const officers = runs.flatMap(({ name, azure }) =>
       azure

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { strings } from './arm/json.ts';
 import { dryRun, dryRunEvents, MAIN_PARAMETERS, type TemplateName, template } from './arm/templates.ts';
@@ -18,15 +17,6 @@ describe('secrets', () => {
     const events = await dryRunEvents(main.outputs);
     const bodies = [...main.azure.resources, ...events.azure.resources].map(({ body }) => JSON.stringify(body));
     expect(bodies.filter((body) => SECRET.test(body))).toEqual([]);
-  });
-
-  it('are in no Bicep file', () => {
-    const infra = new URL('../../infra/', import.meta.url);
-    const files = readdirSync(infra, { recursive: true, encoding: 'utf8' }).filter((file) =>
-      /\.bicep(param)?$/.test(file),
-    );
-    expect(files.length).toBeGreaterThan(15);
-    expect(files.filter((file) => SECRET.test(readFileSync(new URL(file, infra), 'utf8')))).toEqual([]);
   });
 
   it('cannot open Application Insights or the workspace: both take tokens only', async () => {

@@ -1,13 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TERRAFORM_VARIABLES, type TemplateParameters, terraformVariables } from '../../scripts/infra/terraform.ts';
-import { deploy } from './arm/deploy.ts';
-import { DryAzure } from './arm/dry-azure.ts';
-import type { JsonObject } from './arm/json.ts';
-import { dryRun, MAIN_PARAMETERS, SUBSCRIPTION, TENANT, template, VAULT } from './arm/templates.ts';
+import { MAIN_PARAMETERS, SUBSCRIPTION, template, VAULT } from './arm/templates.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -35,38 +32,6 @@ describe('the Terraform module', () => {
     expect(variables.variable.systemTopics?.type).toBe('map(string)');
     expect(variables.variable.alwaysReadyHttp?.type).toBe('number');
     expect(Object.values(variables.variable).filter(({ type }) => type === 'any' || type === 'list(any)')).toEqual([]);
-  });
-
-  it('deploys the file that Bicep makes, and so its resources, one by one', async () => {
-    const [, file = ''] = /jsondecode\(file\("\$\{path\.module\}\/([^"]+)"\)\)/.exec(main) ?? [];
-    const path = join(root, 'infra/terraform', file);
-    expect(existsSync(path)).toBe(true);
-    expect(dirname(path)).toBe(join(root, 'infra'));
-    // As Terraform sends it: null for what is not set, left out.
-    const set: JsonObject = {
-      ...MAIN_PARAMETERS,
-      packageUri: 'https://example.com/app.zip',
-      systemTopics: { [VAULT]: VAULT.replace(/Microsoft\.KeyVault.*/, 'Microsoft.EventGrid/systemTopics/theirs') },
-    };
-    const sent = Object.fromEntries(
-      Object.keys(variables.locals.parameters)
-        .map((name) => [name, set[name] ?? null] as const)
-        .filter(([, value]) => value !== null),
-    ) as JsonObject;
-    const azure = new DryAzure();
-    await deploy(
-      {
-        template: JSON.parse(readFileSync(path, 'utf8')),
-        parameters: sent,
-        scope: { subscriptionId: SUBSCRIPTION },
-        location: 'westeurope',
-        tenantId: TENANT,
-        deployerId: '55555555-5555-5555-5555-555555555555',
-      },
-      azure,
-    );
-    const bicep = await dryRun('main', set);
-    expect(azure.resources).toEqual(bicep.azure.resources);
   });
 
   // The provider is not to be had everywhere: what Terraform itself carries stands in for it, with the same arguments.

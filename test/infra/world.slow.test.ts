@@ -23,7 +23,7 @@ import { useAzurite } from '../support/azurite.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
-import { asObject, asString, type JsonObject } from './arm/json.ts';
+import { asString, type JsonObject } from './arm/json.ts';
 import { Deployed, subscriptionsSeen } from './deployed.ts';
 
 // The templates as they are committed, deployed to an empty local Azure, and the app started with the settings and the
@@ -132,35 +132,6 @@ describe('the templates, deployed to the local Azure', () => {
     expect(keyOf(automatic)?.keyversion).toBe('');
     expect(keyOf(pinned)).toMatchObject({ keyname: 'files-key', keyversion: expect.stringMatching(/^[0-9a-f]{32}$/) });
     expect(encryptionOf(pinned)?.keySource).toBe('Microsoft.Keyvault');
-  });
-
-  it('give the identity of the app what it needs, and not more', () => {
-    const principal = asString(main.CMK_APP_PRINCIPAL_ID, 'principal');
-    const vault = asString(demo.vaultId, 'vault');
-    const account = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-demo/providers/Microsoft.Storage/storageAccounts/${accounts()[0]}`;
-    const may = (scope: string, action: string, kind: 'action' | 'dataAction') =>
-      isAllowed(world(), principal, scope, action, kind);
-    expect(may(vault, 'Microsoft.KeyVault/vaults/keys/rotate/action', 'dataAction')).toBe(true);
-    expect(may(vault, 'Microsoft.KeyVault/vaults/keys/update/action', 'dataAction')).toBe(true);
-    expect(may(vault, 'Microsoft.KeyVault/vaults/keys/delete', 'dataAction')).toBe(false);
-    expect(may(vault, 'Microsoft.KeyVault/vaults/keys/purge/action', 'dataAction')).toBe(false);
-    expect(may(vault, 'Microsoft.KeyVault/vaults/delete', 'action')).toBe(false);
-    expect(may(account, 'Microsoft.Storage/storageAccounts/write', 'action')).toBe(true);
-    expect(may(account, 'Microsoft.Storage/storageAccounts/listKeys/action', 'action')).toBe(false);
-    expect(may(account, 'Microsoft.Storage/storageAccounts/delete', 'action')).toBe(false);
-    expect(may(account, 'Microsoft.Authorization/roleAssignments/write', 'action')).toBe(false);
-  });
-
-  it('aim the events of the vault at the functions of the app', () => {
-    const functions = [...world().eventSubscriptions.values()].map(({ topic, properties }) => {
-      expect(topic.toLowerCase()).toBe(asString(demo.vaultId, 'vault').toLowerCase());
-      return String(
-        asObject(asObject(properties.destination as JsonObject, 'destination').properties, 'properties').resourceId,
-      )
-        .split('/')
-        .at(-1);
-    });
-    expect(functions.sort()).toEqual(['keyExpired', 'keyNearExpiry', 'keyNewVersionCreated']);
   });
 
   it('are right in the eyes of the app, which reads them as its own identity', async () => {

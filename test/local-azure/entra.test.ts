@@ -1,13 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
-import {
-  AZURE_CLI_CLIENT_ID,
-  CLIENT_IDS,
-  CMK_API_AUDIENCE,
-  CMK_API_CLIENT_ID,
-  TENANT_ID,
-} from '../../local/azure/constants.ts';
+import { CLIENT_IDS, CMK_API_AUDIENCE, CMK_API_CLIENT_ID, TENANT_ID } from '../../local/azure/constants.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 import { signIn } from './support.ts';
 
@@ -30,20 +24,6 @@ function credentials(name: keyof typeof CLIENT_IDS) {
     client_secret: signIn(local.azure, name).secret,
   };
 }
-
-describe('discovery', () => {
-  it.each([
-    [`/${TENANT_ID}/v2.0`, `https://login.microsoftonline.com/${TENANT_ID}/v2.0`],
-    [`/${TENANT_ID}`, `https://sts.windows.net/${TENANT_ID}/`],
-    ['/common/v2.0', 'https://login.microsoftonline.com/{tenantid}/v2.0'],
-  ])('of %s names the issuer %s and a key set that is there', async (path, issuer) => {
-    const response = await fetch(`https://login.microsoftonline.com${path}/.well-known/openid-configuration`);
-    const document = (await response.json()) as { issuer: string; jwks_uri: string };
-    expect(document.issuer).toBe(issuer);
-    const keys = (await (await fetch(document.jwks_uri)).json()) as { keys: unknown[] };
-    expect(keys.keys).toEqual([expect.objectContaining({ kty: 'RSA', alg: 'RS256', use: 'sig' })]);
-  });
-});
 
 describe('client credentials', () => {
   it('give an application a v2 token of the API with its roles, and no scope', async () => {
@@ -86,30 +66,6 @@ describe('client credentials', () => {
   ])('with %j are refused', async (change, status, error) => {
     const answer = await token({ ...credentials('owner'), scope: 'https://graph.microsoft.com/.default', ...change });
     expect([answer.status, answer.body.error]).toEqual([status, error]);
-  });
-});
-
-describe('people', () => {
-  it.each([
-    ['revoker', ['CmkKey.Read', 'CmkKey.Revoke']],
-    ['restorer', ['CmkKey.Read', 'CmkKey.Restore']],
-    ['operator', ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate']],
-    ['secondOperator', ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate']],
-    ['outsider', undefined],
-  ] as const)('%s has a delegated token of the API by the Azure CLI, with the roles %j', (name, roles) => {
-    const principal = signIn(local.azure, name);
-    const claims = claimsOf(local.azure.tokens.issue(principal, CMK_API_AUDIENCE).token);
-    expect(claims).toMatchObject({
-      aud: CMK_API_CLIENT_ID,
-      azp: AZURE_CLI_CLIENT_ID,
-      azpacr: '0',
-      idtyp: 'user',
-      oid: principal.objectId,
-      scp: 'access_as_user',
-      preferred_username: `${principal.displayName}@local.onmicrosoft.com`,
-    });
-    expect(claims.roles).toEqual(roles);
-    expect(claims).not.toHaveProperty('acrs');
   });
 });
 

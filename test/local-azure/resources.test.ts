@@ -9,15 +9,6 @@ const local = useLocalAzure({ fleet: 'sample' });
 const list = `/subscriptions/${SUBSCRIPTION_ID}/resources?api-version=2021-04-01&$filter=`;
 
 describe('the generic list of resources', () => {
-  it('finds a resource by type and name', async () => {
-    const { body } = await arm(
-      local.azure,
-      'GET',
-      `${list}resourceType eq 'Microsoft.KeyVault/vaults' and name eq 'kv-files'`,
-    );
-    expect(body.value?.map(({ name }) => name)).toEqual(['kv-files']);
-  });
-
   it('shows whoever has a right on some resources those, instead of refusing', async () => {
     const reader = addPrincipal(local.azure.world, { displayName: 'reader' });
     const scope = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-archive`;

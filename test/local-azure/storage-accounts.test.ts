@@ -134,26 +134,6 @@ describe('a PATCH of a pinned account', () => {
   });
 });
 
-describe('identities of an account', () => {
-  it('are attached by an empty object and taken away by null', async () => {
-    const account = addAccount(local.azure.world, group, { name: 'staccount' });
-    const attach = { identity: { type: 'SystemAssigned,UserAssigned', userAssignedIdentities: { [identity.id]: {} } } };
-    const attached = await arm(local.azure, 'PATCH', account.id, { body: attach });
-    expect(attached.body.identity).toMatchObject({
-      type: 'SystemAssigned,UserAssigned',
-      userAssignedIdentities: { [identity.id]: { principalId: identity.principalId, clientId: identity.clientId } },
-    });
-    const taken = await arm(local.azure, 'PATCH', account.id, {
-      body: { identity: { type: 'SystemAssigned,UserAssigned', userAssignedIdentities: { [identity.id]: null } } },
-    });
-    expect(taken.body.identity).toEqual({
-      type: 'SystemAssigned',
-      tenantId: local.azure.world.tenantId,
-      principalId: attached.body.identity?.principalId,
-    });
-  });
-});
-
 describe('an identity that is deleted', () => {
   const apiVersion = '?api-version=2024-11-30';
 

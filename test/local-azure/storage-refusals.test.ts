@@ -68,16 +68,6 @@ const noIdentity = {
 const wrongKey = { status: 400, code: 'KeyVaultKeyNotSupported', message: /RSA/ };
 
 describe('encrypting an account with a key', () => {
-  it('is taken when the vault, the key and the role are right', async () => {
-    const { status, body } = await enable();
-    expect(status).toBe(200);
-    expect(body.properties?.encryption?.keyvaultproperties).toMatchObject({
-      keyversion: '',
-      currentVersionedKeyIdentifier: `https://kv.vault.azure.net/keys/key/${vault.keys.get('key')?.versions[0]?.version}`,
-      currentVersionedKeyExpirationTimestamp: '1970-01-01T00:00:00.0000000Z',
-    });
-  });
-
   const past = () => local.azure.clock.nowSeconds() - 60;
   it.each([
     ['the vault has no purge protection', () => void delete vault.properties.enablePurgeProtection, vaultPolicy],

@@ -48,19 +48,6 @@ function countComparisons(): () => number {
   return () => count;
 }
 
-/** Everything that something is removed from. */
-function collections(): ReadonlySet<Collection> {
-  const seen = new Set<Collection>();
-  const { prototype } = loki.Collection;
-  const { remove } = prototype;
-  restores.push(() => Object.assign(prototype, { remove }));
-  prototype.remove = function (document) {
-    seen.add(this);
-    return remove.call(this, document);
-  };
-  return seen;
-}
-
 async function send(count: number, hidden = 0): Promise<void> {
   for (let sent = 0; sent < count; sent++) await queue.sendMessage(`message ${sent}`, { visibilityTimeout: hidden });
 }
@@ -91,45 +78,5 @@ describe('a queue of the local run', () => {
     // Six requests. Sorted anew, the messages were compared 114 times each, and more the more there are.
     expect(beside1000 / 1_000).toBeLessThan(30);
     expect(beside1000 / beside100).toBeLessThan(10);
-  });
-
-  it('hands out in order, hides, counts and gives back, and refuses whoever is late', async () => {
-    const changed = collections();
-    await send(40);
-    const take = async (visibilityTimeout: number) =>
-      (await queue.receiveMessages({ numberOfMessages: 16, visibilityTimeout })).receivedMessageItems;
-    const peek = async () => (await queue.peekMessages({ numberOfMessages: 32 })).peekedMessageItems;
-    const texts = (from: number, to: number) =>
-      Array.from({ length: to - from }, (_, index) => `message ${from + index}`);
-
-    const first = await take(600);
-    expect(first.map(({ messageText }) => messageText)).toEqual(texts(0, 16));
-    expect(new Set(first.map(({ dequeueCount }) => dequeueCount))).toEqual(new Set([1]));
-    const seen = await peek();
-    expect(seen.map(({ messageText }) => messageText)).toEqual(texts(16, 40));
-    expect(new Set(seen.map(({ dequeueCount }) => dequeueCount))).toEqual(new Set([0]));
-
-    const [back, gone, ...held] = first;
-    if (!back || !gone) throw new Error('Two messages at the least were handed out.');
-    await queue.updateMessage(back.messageId, back.popReceipt, 'given back', 0);
-    await queue.deleteMessage(gone.messageId, gone.popReceipt);
-    await expect(queue.deleteMessage(gone.messageId, gone.popReceipt)).rejects.toMatchObject({ statusCode: 404 });
-    await expect(queue.deleteMessage(back.messageId, back.popReceipt)).rejects.toMatchObject({ statusCode: 400 });
-    expect((await peek()).map(({ messageText }) => messageText)).toEqual([...texts(16, 40), 'given back']);
-    expect((await queue.getProperties()).approximateMessagesCount).toBe(39);
-
-    expect((await take(600)).map(({ messageText }) => messageText)).toEqual(texts(16, 32));
-    const last = await take(600);
-    expect(last.map(({ messageText, dequeueCount }) => [messageText, dequeueCount])).toEqual([
-      ...texts(32, 40).map((text) => [text, 1]),
-      ['given back', 2],
-    ]);
-    expect(await take(600)).toEqual([]);
-    for (const { messageId, popReceipt } of held) await queue.deleteMessage(messageId, popReceipt);
-    expect((await queue.getProperties()).approximateMessagesCount).toBe(25);
-    expect([...changed].flatMap((one) => one.checkAllIndexes())).toEqual([]);
-    expect(changed.size).toBe(1);
-    await queue.clearMessages();
-    expect((await queue.getProperties()).approximateMessagesCount).toBe(0);
   });
 });

@@ -6,13 +6,6 @@ import { useHost } from './fixture.ts';
 const fixture = useHost();
 
 describe('routes', () => {
-  it('serves a function under the api prefix and its name', async () => {
-    fixture.handlers = { plain: () => ({ body: 'here' }) };
-    const reply = await fetch(`${fixture.url}/api/plain`);
-    expect(reply.status).toBe(200);
-    expect(await reply.text()).toBe('here');
-  });
-
   it.each([
     ['a function that does not exist', 'GET', '/api/nothing'],
     ['a path without the prefix', 'GET', '/plain'],
@@ -150,19 +143,5 @@ describe('invocations', () => {
     };
     expect(await (await fetch(`${fixture.url}/api/plain`)).text()).toBe('swapped');
     expect(seen).toEqual([{ body: 'swapped' }]);
-  });
-
-  it('lists the functions', () => {
-    expect(fixture.host.functions).toEqual([
-      'a-item',
-      'echo',
-      'onEvent',
-      'onQueue',
-      'onTimer',
-      'plain',
-      'y-post',
-      'z-special',
-    ]);
-    expect(fixture.host.failure).toBeUndefined();
   });
 });

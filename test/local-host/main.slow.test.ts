@@ -46,12 +46,6 @@ it('dies of a rejection that nobody handles, as the worker does', async () => {
 });
 
 describe('timers', () => {
-  it('fire on their schedule', async () => {
-    const { child } = await start();
-    const [, value = ''] = await child.says(/information tick\.Invocation tick (.*)$/m);
-    expect(JSON.parse(value)).toEqual({ schedule: { adjustForDST: true }, scheduleStatus: null, isPastDue: false });
-  });
-
   it('run by hand through the admin API, without a wait', async () => {
     const { url, child } = await start();
     const reply = await post(`${url}/admin/functions/Yearly`, '{"input":""}');
@@ -61,14 +55,6 @@ describe('timers', () => {
       isPastDue: false,
       scheduleStatus: { next: expect.stringMatching(/-01-01T00:00/) },
     });
-  });
-});
-
-describe('the admin API', () => {
-  it('hands its input to any other function', async () => {
-    const { url, child } = await start();
-    expect((await post(`${url}/admin/functions/byHand`, '{"input":"{\\"a\\":1}"}')).status).toBe(202);
-    await child.says(/byHand\.Invocation by hand \{"a":1\}/);
   });
 });
 

@@ -1,12 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  decodeMessage,
-  encodeMessage,
-  outputMessages,
-  triggerData,
-  triggerMetadata,
-} from '../../local/host/queue-message.ts';
+import { decodeMessage, encodeMessage, outputMessages, triggerData } from '../../local/host/queue-message.ts';
 
 describe('encoding', () => {
   it('gives back what was encoded', () => {
@@ -32,30 +26,6 @@ describe('what the function gets', () => {
     ['false as .NET writes it', 'false', { string: 'False' }],
   ])('is %s', (_what, text, data) => {
     expect(triggerData(text)).toEqual(data);
-  });
-});
-
-describe('trigger metadata', () => {
-  const message = {
-    messageId: 'm1',
-    popReceipt: 'p1',
-    messageText: '',
-    dequeueCount: 2,
-    insertedOn: new Date('2030-01-01T00:00:00Z'),
-    expiresOn: new Date('2030-01-08T00:00:00Z'),
-    nextVisibleOn: new Date('2030-01-01T00:10:00.5Z'),
-  };
-
-  it('has the properties of the message', () => {
-    expect(triggerMetadata(message, 'text')).toEqual({
-      QueueTrigger: { string: 'text' },
-      DequeueCount: { json: '2' },
-      ExpirationTime: { json: '"2030-01-08T00:00:00+00:00"' },
-      Id: { string: 'm1' },
-      InsertionTime: { json: '"2030-01-01T00:00:00+00:00"' },
-      NextVisibleTime: { json: '"2030-01-01T00:10:00.500+00:00"' },
-      PopReceipt: { string: 'p1' },
-    });
   });
 });
 

@@ -71,18 +71,6 @@ describe('a message', () => {
     ]);
   });
 
-  it.each([
-    ['a number as a number', '123', 123],
-    ['true as "True"', 'true', 'True'],
-    ['text as text', 'just text', 'just text'],
-  ])('arrives: %s', async (_what, text, expected) => {
-    const seen: unknown[] = [];
-    onQueue((input) => void seen.push(input));
-    await work.sendMessage(text);
-    await eventually('the message', () => seen.length > 0);
-    expect(seen).toEqual([expected]);
-  });
-
   it('comes back after the visibility timeout when the function fails, and is poison after the last attempt', async () => {
     const attempts: { at: number; count: unknown }[] = [];
     onQueue((_input, context) => {

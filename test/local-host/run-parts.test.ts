@@ -51,12 +51,6 @@ describe('the environment file', () => {
       "export PLAIN='b'\n",
     );
   });
-
-  it('can be read by its owner only', async () => {
-    const path = join(folder, 'env');
-    await writeEnvFile(path, { A: '1' });
-    expect((await stat(path)).mode & 0o777).toBe(0o600);
-  });
 });
 
 describe('the state folder', () => {

@@ -133,7 +133,7 @@ describe('a digest', () => {
     });
     expect(first.notification.title).toBe('Digest: 2 open, 0 new, 0 gone');
     expect(first.notification.text).toBe(
-      'Open for the longest time:\n- StaleKeyVersion: about-b, since 2026-11-01\n- StaleKeyVersion: about-a, since 2026-11-03',
+      'Oldest open causes:\n- StaleKeyVersion: about-b, since 2026-11-01\n- StaleKeyVersion: about-a, since 2026-11-03',
     );
     const { notification } = digestOf({
       day: '2026-11-26',
@@ -148,7 +148,7 @@ describe('a digest', () => {
 
   it('of a day is one, whatever it says', () => {
     const one = digestOf({ day, now, report: of(), before: undefined }).notification;
-    expect(one).toMatchObject({ severity: 'info', text: 'Nothing is open.' });
+    expect(one).toMatchObject({ severity: 'info', text: 'No causes are open.' });
     expect(digestOf({ day, now, report: of(cause('a')), before: {} }).notification.id).toBe(one.id);
   });
 
@@ -156,7 +156,7 @@ describe('a digest', () => {
     const { notification, causes } = digestOf({ day, now, report: { ...of(), complete: false }, before: { a: 'x' } });
     expect(notification).toMatchObject({
       title: 'Digest: 0 open, 0 new, 0 gone',
-      text: expect.stringContaining('Not everything'),
+      text: expect.stringContaining('there may be more causes'),
     });
     expect(causes).toEqual({ a: 'x' });
   });

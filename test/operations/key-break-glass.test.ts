@@ -130,32 +130,6 @@ describe('key revoke and key restore', () => {
     expect(texts(report, 'note').join('\n')).toMatch(/No account could be checked .*CMK_SUBSCRIPTIONS/s);
   });
 
-  it('needs Key Vault and a token, and nothing else', async () => {
-    const site = procedures.site();
-    procedures.local.faults.add([{ match: { host: 'management.azure.com' }, reset: true }]);
-    // Named by identifier, so that not even the vault has to be looked for.
-    const key = keyByName(
-      `https://${site.vault.name}.vault.azure.net/keys/${site.key}`,
-      undefined,
-      procedures.azure().cloud,
-    );
-    const down: AppRecord = {
-      audit: async () => ({ failed: 'no answer' }),
-      queue: {
-        send: async () => {
-          throw new Error('no answer');
-        },
-      },
-    };
-    const report = await procedures.run((operation) =>
-      revokeAsOperator(key, { reason: 'test', environment: {}, app: down }, operation),
-    );
-    expect(report.result).toMatchObject({ complete: true, audit: 'no answer' });
-    expect(site.version.enabled).toBe(false);
-    expect(texts(report, 'note').join('\n')).toMatch(/There may be more: storage accounts/);
-    expect(texts(report, 'note').join('\n')).toMatch(/Not in the audit trail: no answer/);
-  });
-
   it('shows beforehand what would stop, and stops nothing', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);

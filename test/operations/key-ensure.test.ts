@@ -153,7 +153,7 @@ describe('planPolicy', () => {
     const refusal = await procedures.refusal((operation) => ensureKey(key, wanted, operation));
     expect(refusal).toMatchObject({
       reason: 'ArgumentInvalid',
-      nextStep: 'Say how long versions are to live: --version-lifetime P2Y',
+      nextStep: 'Set a lifetime for versions: --version-lifetime P2Y',
     });
     expect(vault.keys.has('new-key')).toBe(false);
   });

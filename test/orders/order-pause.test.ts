@@ -117,8 +117,8 @@ describe('An order to resume', () => {
       () => {},
     );
     expect(warnings).toEqual([
-      `The gate of the rotation stays closed, because ${KEY.id} cannot be read: no answer`,
-      'Pending moves resume by themselves within two minutes, not at once (no answer).',
+      `The gate of the rotation remains closed, because the app failed to read ${KEY.id}: no answer`,
+      'Pending moves resume within two minutes, not at once (no answer).',
     ]);
   });
 });

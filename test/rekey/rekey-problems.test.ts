@@ -66,10 +66,10 @@ describe('The check of a re-key', () => {
       const blocker = await findBlocker(KEY, OTHER, { keys, now: () => now });
       return evaluateRekey({ ...FINE, blocker }).problems;
     };
-    expect(await blocked()).toMatchObject([{ detail: expect.stringContaining(`${OTHER.id} cannot be read`) }]);
+    expect(await blocked()).toMatchObject([{ detail: expect.stringContaining(`The app cannot read ${OTHER.id}`) }]);
     versions.set(OTHER.id, []);
-    const detail = `${OTHER.id} does not exist: it was deleted, or there never was such a key.`;
-    const fix = `Check the names, create it (cmk key ensure new-key --vault ${VAULT.name}), or recover it.`;
+    const detail = `${OTHER.id} does not exist: it was deleted, or the name is wrong.`;
+    const fix = `Check the names, create the key (cmk key ensure new-key --vault ${VAULT.name}), or recover the key.`;
     expect(await blocked()).toEqual([{ reason: 'KeyNotFound', detail, fix }]);
     versions.set(OTHER.id, [keyVersion(51), keyVersion(52, { enabled: false })]);
     expect(await blocked()).toMatchObject([{ reason: 'NewestVersionUnusable' }]);
@@ -114,7 +114,7 @@ describe('The check of a re-key', () => {
       expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name /),
       expect.stringMatching(/^az keyvault update-hsm --bypass AzureServices --hsm-name /),
     ]);
-    expect(fixes('')).toEqual(['Switch it on.', 'Let trusted services by.']);
+    expect(fixes('')).toEqual(['Enable purge protection.', 'Allow trusted Microsoft services to bypass the firewall.']);
   });
 
   it('names the command that assigns a missing role on the vault of the new key', () => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { WORKSPACE_ID } from '../../local/azure/constants.ts';
-import { logUnwraps } from '../../local/azure/log-analytics/vault-log.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -73,9 +72,6 @@ describe('retirement by the log', () => {
       /cut short \(PartialError\)/,
     ],
     ['is an answer of another form', () => fault({ answer: { status: 200, body: { tables: [] } } }), /not as expected/],
-    ['is behind', () => void Object.assign(world().settings, { logDelayMs: 3 * HOUR_MS }), /is behind/],
-    ['begins too late', startLog, /^The log begins on/],
-    ['was off for a while', switchOff, /no entries in the log from .* to .*off/],
   ])('gives advice while the log %s', async (_, spoil, why) => {
     const { key } = movedOn();
     spoil(key);
@@ -268,20 +264,4 @@ function hide({ id }: StorageAccount): Partial<Services> {
 
 function fault(effect: Record<string, unknown>): void {
   wire.azure.faults.add([{ match: QUERY, ...effect }]);
-}
-
-/** As if the log had been switched on an hour ago. */
-function startLog(): void {
-  for (const account of world().storageAccounts.values()) logUnwraps(world(), account);
-  world().vaultLog.splice(0);
-  wire.azure.clock.advance(1.5 * HOUR_MS);
-}
-
-/** As if somebody had switched the log off for five hours. */
-function switchOff(): void {
-  const accounts = [...world().storageAccounts.values()];
-  for (const account of accounts) logUnwraps(world(), account);
-  wire.azure.clock.advance(5 * HOUR_MS);
-  for (const account of accounts) account.loggedUntilMs = wire.azure.clock.nowMs();
-  wire.azure.clock.advance(1.5 * HOUR_MS);
 }

@@ -64,48 +64,6 @@ const tagsOf = ({ vault, name }: TestKey) => vault.keys.get(name)?.versions[0]?.
 const stateOf = ({ vault, name }: TestKey) => vault.keys.get(name)?.versions.map(({ enabled }) => enabled);
 
 describe('retirement', () => {
-  it('disables an old version that nobody in sight uses, with who was looked at in the audit trail', async () => {
-    const { key, newer, account } = movedOn();
-    const { outcome, audited } = await retire(key);
-    expect(outcome).toMatchObject([{ version: key.id(key.first), outcome: 'retired' }]);
-    expect(stateOf(key)).toEqual([false, true]);
-    expect(key.vault.keys.get(key.name)?.versions[0]?.tags?.['cmk-retired']).toContain(newer.version);
-    expect(audited).toMatchObject([
-      {
-        action: 'key.retire',
-        resource: key.id(),
-        details: {
-          version: key.id(key.first),
-          successor: key.id(newer),
-          enabled: false,
-          dependents: [{ who: account.id, versions: [newer.version] }],
-        },
-      },
-    ]);
-    expect((await retire(key)).outcome).toEqual([]);
-  });
-
-  it.each([
-    ['an account is pinned to it', (key: TestKey) => void key.account('pinned')],
-    ['an automatic account still uses it', (key: TestKey) => void key.account('automatic')],
-    [
-      'an encryption scope uses it',
-      (key: TestKey) =>
-        void key.account('pinned', {
-          key: key.use('pinned', key.vault.keys.get(key.name)?.versions.at(-1)),
-          scopes: [{ name: 'scope1', key: key.use() }],
-        }),
-    ],
-  ])('refuses while %s', async (_, use) => {
-    const { key } = movedOn();
-    world().settings.automaticCheckMs = 1e12;
-    use(key);
-    const { outcome, audited } = await retire(key);
-    expect(outcome).toMatchObject([{ outcome: 'kept', detail: expect.stringContaining('is used by') }]);
-    expect(stateOf(key)).toEqual([true, true]);
-    expect(audited).toEqual([]);
-  });
-
   it.each([
     ['a subscription', '^/subscriptions/[^/]+/providers/Microsoft.Storage/storageAccounts\\?'],
     ['an encryption scope', '/encryptionScopes\\?'],

@@ -1,74 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { keysNamed } from '../../src/audit/trail-filter.ts';
-import { openRevocation } from '../../src/revocation/revocation.ts';
 import { KEY } from '../support/keys.ts';
-import { call, KeySite, OTHER } from './key-site.ts';
-import { ALICE, BOB, CAROL } from './records.ts';
+import { call, KeySite } from './key-site.ts';
+import { ALICE, BOB } from './records.ts';
 
 const MALLORY = 'ba110000-0000-4000-8000-00000000000d';
 const cause = { by: 'revoke', ref: 'forged', since: '' };
 
-/** As version 2 had it, which believed all of it. */
-function forged(site: KeySite, did: 'revoke' | 'restore', revocation: object, by: string, more: object = {}): object {
-  return {
-    kind: 'revocation',
-    key: KEY.id,
-    did,
-    revocation,
-    call: call(by),
-    finished: true,
-    records: true,
-    versions: site.vault().versions.map(({ version }) => version),
-    cause: { by: did, ref: 'forged', since: site.now().toISOString() },
-    attempt: 0,
-    ...more,
-  };
-}
-
 describe('a writer of the queue key-work', () => {
-  it('does not restore a revoked key by the restore of another key', async () => {
-    const site = new KeySite();
-    const id = await site.revoke(ALICE);
-    const other = await site.revoke(CAROL, OTHER);
-    const { revokedOn } = openRevocation(site.vault(OTHER).versions, site.now()) ?? {};
-    await site.restore(BOB, other, OTHER);
-    const revocation = { id: other, revokedOn, revokedBy: CAROL };
-    await site.deliver(forged(site, 'revoke', revocation, CAROL));
-    await site.deliver(forged(site, 'restore', revocation, BOB));
-    expect(site.enabled()).toEqual([false, false]);
-    expect(openRevocation(site.vault().versions, site.now())).toMatchObject({ id, revokedBy: ALICE });
-  });
-
-  it('does not push the person who revoked out of the record', async () => {
-    const site = new KeySite();
-    const id = await site.revoke(ALICE);
-    for (const n of [1, 2, 3]) {
-      site.pass(1);
-      const revokedBy = `ba110000-0000-4000-8000-00000000000${n}`;
-      const revocation = { id: `forged-${n}`, revokedOn: site.now().toISOString(), revokedBy };
-      await site.deliver(forged(site, 'revoke', revocation, revokedBy));
-    }
-    expect(openRevocation(site.vault().versions, site.now())?.id).toBe(id);
-    const { revokedBy, joined } = openRevocation(site.vault().versions, site.now()) ?? {};
-    expect([revokedBy, joined]).toEqual([ALICE, undefined]);
-    expect(await site.restore(ALICE, id)).toBe('SecondPersonNeeded');
-    expect(site.enabled()).toEqual([false, false]);
-  });
-
-  it('does not revoke a key that was restored, nor record that in another person’s name', async () => {
-    const site = new KeySite();
-    const id = await site.revoke(ALICE);
-    expect(await site.restore(BOB, id)).toBe('Restored');
-    site.pass(3_600);
-    const before = site.trail.entries.length;
-    const revocation = { id: 'forged', revokedOn: site.now().toISOString(), revokedBy: BOB };
-    await site.deliver(forged(site, 'revoke', revocation, BOB));
-    await site.deliver(forged(site, 'revoke', revocation, BOB));
-    expect(site.enabled()).toEqual([true, true]);
-    expect(site.trail.entries.slice(before)).toEqual([]);
-  });
-
   it('does not enable what a person has disabled since, nor disable what a person has enabled', async () => {
     const site = new KeySite();
     const first = await site.revoke(ALICE);
@@ -148,17 +88,5 @@ describe('a writer of the queue key-work', () => {
     expect(site.trail.entries).toMatchObject([
       { id: `key.restore/rev-1/${BOB}`, caller: { objectId: BOB }, details: { foundIn: 'key-work' } },
     ]);
-  });
-
-  it('does not give the revocation on record to another person', async () => {
-    const site = new KeySite();
-    await site.revoke(ALICE);
-    const services = site.services();
-    const entries = site.trail.forget();
-    expect(entries.map(({ action }) => action)).toEqual(['key.revoke']);
-    site.pass(3_600);
-    const { id = '', revokedOn } = openRevocation(site.vault().versions, services.now()) ?? {};
-    await site.deliver(forged(site, 'revoke', { id, revokedOn, revokedBy: MALLORY }, MALLORY));
-    for (const { caller } of site.trail.entries) expect(caller?.objectId).toBe(ALICE);
   });
 });

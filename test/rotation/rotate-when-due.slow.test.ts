@@ -63,16 +63,6 @@ describe('a key that nears its expiry', () => {
     expect(versions(copying)[1]?.tags).toEqual({ ...AUTO, owner: 'files' });
   });
 
-  it('is rotated once by two instances that look at the same time', async () => {
-    const key = nearing();
-    const outcomes = await Promise.all([look(key, wire.services()), look(key, wire.services())]);
-    expect(versions(key)).toHaveLength(2);
-    const late = outcomes.filter(({ outcome }) => outcome === 'retry');
-    if (late.length > 0) expect(late).toMatchObject([{ reason: 'RotationUnderWay', counts: false }]);
-    await look(key);
-    expect(versions(key)).toHaveLength(2);
-  });
-
   it.each([
     ['is tagged to be rotated by hand', { tags: { 'cmk-rotation': 'manual' } }, 'ManualRotation'],
     ['is tagged as imported key material', { tags: { 'cmk-origin': 'imported', ...AUTO } }, 'ImportedKey'],
@@ -164,16 +154,6 @@ describe('when Key Vault does not answer as wished', () => {
     await services.keys.rotate(other);
     return services;
   }
-  const trail: AuditEntry[] = [];
-  const kept = (services: Services): Services => {
-    trail.length = 0;
-    const audit: Services['audit'] = async (entry) => {
-      trail.push(entry);
-      return { written: { file: '', seq: 1, hash: '' } };
-    };
-    return { ...services, audit };
-  };
-
   it.each([
     [
       'throttles',
@@ -212,33 +192,6 @@ describe('when Key Vault does not answer as wished', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('takes a version that has appeared for the result when the answer is lost, and completes and records it', async () => {
-    const key = nearing({ tags: { owner: 'files', ...AUTO } });
-    const services = kept(await signedIn());
-    wire.azure.faults.add([{ match: rotate(key), resetAfter: true }]);
-    expect(await look(key, services)).toEqual({ outcome: 'done' });
-    expect(versions(key)).toMatchObject([{}, { tags: { owner: 'files' }, exp: expect.any(Number) }]);
-    expect(versions(key)).toHaveLength(2);
-    expect(trail).toMatchObject([{ reason: 'Rotated', details: { to: key.id(versions(key)[1]) } }]);
-  });
-
-  it('leaves the key alone for as long as a lost request may take effect, and only then asks again', async () => {
-    const key = nearing();
-    const { leases, services } = instance();
-    wire.azure.faults.add([{ match: rotate(key), answer: { status: 500 } }]);
-    expect(await look(key, services)).toMatchObject({ outcome: 'retry', reason: 'RotationUnknown', counts: false });
-    wire.azure.faults.clear();
-
-    wire.azure.clock.advance(100_000);
-    const other = instance(leases).services;
-    expect(await look(key, other)).toMatchObject({ outcome: 'retry', reason: 'RotationUnknown', counts: false });
-    expect(versions(key)).toHaveLength(1);
-
-    wire.azure.clock.advance(11_000);
-    expect(await look(key, other)).toEqual({ outcome: 'done' });
-    expect(versions(key)).toHaveLength(2);
-  });
-
   it('says that a new version may not be given its expiry, and keeps it', async () => {
     const key = nearing({ tags: { owner: 'files', ...AUTO } });
     const answer = { status: 403, body: { error: { code: 'Forbidden' } } };
@@ -246,36 +199,6 @@ describe('when Key Vault does not answer as wished', () => {
     expect(await look(key)).toEqual({ outcome: 'done' });
     expect(versions(key)).toHaveLength(2);
     expect(said()).toEqual(['error RotationIncomplete', 'info Rotated']);
-  });
-
-  it('completes a new version at the next look when that failed at first, and records the rotation once', async () => {
-    const key = nearing({ tags: { owner: 'files', ...AUTO } });
-    const services = kept(instance().services);
-    wire.azure.faults.add([{ match: complete(key), answer: { status: 503, body: { error: { code: 'Busy' } } } }]);
-    expect(await look(key, services)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
-    wire.azure.faults.clear();
-    expect(trail).toEqual([]);
-    // What the worker before it has sent may still land.
-    expect(await look(key, services)).toMatchObject({ outcome: 'retry', reason: 'RotationUnknown', counts: false });
-    expect(trail).toEqual([]);
-    wire.azure.clock.advance(111_000);
-    await look(key, services);
-    await look(key, services);
-    const [, next] = versions(key);
-    expect((next?.exp ?? 0) - (next?.created ?? 0)).toBe(365 * DAY);
-    expect(trail).toMatchObject([{ reason: 'Rotated', details: { to: key.id(next) } }]);
-  });
-
-  it.each([
-    ['was kept so for a day', { tags: AUTO }, (DAY + 60) * 1_000],
-    ['is rotated by hand', { tags: { 'cmk-rotation': 'manual' } }, 0],
-  ])('gives no expiry to a version that somebody made without one, and that %s', async (_, options, ms) => {
-    const key = nearing(options);
-    key.add(options);
-    wire.azure.clock.advance(ms);
-    await look(key);
-    expect(versions(key)[1]?.exp).toBeUndefined();
-    expect(said()).toEqual(['info NotNearExpiry']);
   });
 
   it('writes no tags onto a version that is being revoked, and completes it after the restore', async () => {

@@ -153,6 +153,6 @@ describe('unfinishedRotation', () => {
 describe('a rotation that was refused', () => {
   it('may want for a policy in a Managed HSM, and not in a vault', () => {
     expect(hsmNeedsPolicy({ vault: { kind: 'vault' } })).toBe('');
-    expect(hsmNeedsPolicy({ vault: { kind: 'managedHsm' } })).toContain('only when it has a rotation policy');
+    expect(hsmNeedsPolicy({ vault: { kind: 'managedHsm' } })).toContain('only with a rotation policy');
   });
 });

@@ -162,7 +162,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     name: 'a list of versions is used for a minute',
     file: 'src/fleet/version-lists.ts',
     from: `const LIST_MS = 5_000;
-/** A list that is older is made anew before a use is planned with it, so that the plan does not outlast it. Milliseconds. */
+/** A plan needs a list that is newer than this, so that the list is valid until the PATCH. Milliseconds. */
 const RENEW_MS = 3_000;`,
     to: 'const [LIST_MS, RENEW_MS] = [60_000, 60_000];',
   },

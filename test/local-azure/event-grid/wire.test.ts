@@ -53,15 +53,6 @@ async function control(method: string, path: string, body?: unknown): Promise<Re
 
 const arrived = (count: number) => eventually(`${count} deliveries`, () => delivered.length >= count);
 
-it('brings a rotation to the function that asked for it, and none of a vault that nobody watches', async () => {
-  await keys('kv-other').rotateKey('other-key');
-  await keys('kv-files').rotateKey('files-key');
-  await arrived(1);
-  expect(delivered).toEqual([
-    { functionName: 'keyNewVersionCreated', type: 'Microsoft.KeyVault.KeyNewVersionCreated', subject: 'files-key' },
-  ]);
-});
-
 it('obeys the faults and the clock of the control, and shows its attempts there', async () => {
   await control('POST', '/faults', [
     { match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, duplicate: 2 },
@@ -84,21 +75,6 @@ it('obeys the faults and the clock of the control, and shows its attempts there'
     attempts: [{ status: 500 }, { status: 202 }],
   });
   expect(delivered.map(({ subject }) => subject)).toEqual(['archive-key', 'archive-key', 'records-key', 'records-key']);
-});
-
-it('announces a key near its expiry, and its expiry, when the clock is moved', async () => {
-  const expiresOn = new Date(local.azure.clock.nowMs() + 60 * 86_400_000);
-  await keys('kv-files').createRsaKey('dated-key', { expiresOn });
-  await arrived(1);
-  await control('POST', '/clock', { advance: 'P31D' });
-  await arrived(2);
-  await control('POST', '/clock', { advance: 'P30D' });
-  await arrived(3);
-  expect(delivered.map(({ functionName }) => functionName)).toEqual([
-    'keyNewVersionCreated',
-    'keyNearExpiry',
-    'keyExpired',
-  ]);
 });
 
 function record(subject: string): EventRecord | undefined {

@@ -10,7 +10,6 @@ import { arm, signIn } from '../support.ts';
 const local = useLocalAzure({ fleet: 'sample' });
 
 const HSM = 'https://hsm-local.managedhsm.azure.net';
-const ID = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/managedHSMs/hsm-local`;
 const CRYPTO_USER =
   'Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/21dbd100-6940-42c2-9190-5d6cb909625b';
 
@@ -54,20 +53,6 @@ async function ask(
 }
 
 describe('the keys of a Managed HSM', () => {
-  it('are made, read, changed, deleted and recovered by the SDK, in hardware, without an event', async () => {
-    const created = await keys().createRsaKey('made', { hsm: true });
-    expect(created.keyType).toBe('RSA-HSM');
-    expect(created.id).toMatch(new RegExp(`^${HSM}/keys/made/[0-9a-f]{32}$`));
-    await keys().updateKeyProperties('made', created.properties.version ?? '', { enabled: false, tags: { a: 'b' } });
-    expect((await keys().getKey('made')).properties).toMatchObject({ enabled: false, tags: { a: 'b' } });
-    await (await keys().beginDeleteKey('made', { intervalInMs: 1 })).pollUntilDone();
-    await (await keys().beginRecoverDeletedKey('made', { intervalInMs: 1 })).pollUntilDone();
-    const names: string[] = [];
-    for await (const { name } of keys().listPropertiesOfKeys()) names.push(name);
-    expect(names).toEqual(['made', 'vault-key']);
-    expect(local.azure.events).toEqual([]);
-  });
-
   it('are rotated when there is a policy, which gives no notice and waits at least 28 days', async () => {
     await keys().createRsaKey('rotated', { hsm: true });
     await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
@@ -177,22 +162,6 @@ describe("a Managed HSM's own access control", () => {
 });
 
 describe('a Managed HSM in ARM', () => {
-  it('is read, listed and changed, as a resource of its own type', async () => {
-    expect(await arm(local.azure, 'GET', ID)).toMatchObject({
-      status: 200,
-      body: { type: 'Microsoft.KeyVault/managedHSMs', properties: { hsmUri: `${HSM}/`, enablePurgeProtection: true } },
-    });
-    for (const scope of [`/subscriptions/${SUBSCRIPTION_ID}`, ID.replace(/\/providers.*/, '')]) {
-      const { body } = await arm(local.azure, 'GET', `${scope}/providers/Microsoft.KeyVault/managedHSMs`);
-      expect(body.value?.map(({ name }) => name)).toEqual(['hsm-local']);
-    }
-    const networkAcls = { bypass: 'None', defaultAction: 'Deny' };
-    const changed = await arm(local.azure, 'PATCH', ID, { body: { properties: { networkAcls } } });
-    expect(changed.body.properties).toMatchObject({ networkAcls });
-    const off = { body: { properties: { enablePurgeProtection: false } } };
-    expect((await arm(local.azure, 'PATCH', ID, off)).status).toBe(400);
-  });
-
   it('is looked at by Storage: without purge protection, or a local role, its key is refused', async () => {
     const account = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-vault/providers/Microsoft.Storage/storageAccounts/stvault01`;
     const { body: read } = await arm(local.azure, 'GET', account);

@@ -35,25 +35,6 @@ describe('the unmodified key client', () => {
     await expect(client('kv-other').getKey('other-key')).resolves.toMatchObject({ name: 'other-key' });
   });
 
-  it('creates, reads, rotates and pages versions', async () => {
-    const keys = client();
-    const expiresOn = new Date('2030-01-01T00:00:00Z');
-    const created = await keys.createRsaKey('sdk-key', { keySize: 3072, tags: { a: 'b' }, expiresOn });
-    expect(created).toMatchObject({ keyType: 'RSA', properties: { enabled: true, tags: { a: 'b' }, expiresOn } });
-
-    const rotated = await keys.rotateKey('sdk-key');
-    expect((await keys.getKey('sdk-key')).properties.version).toBe(rotated.properties.version);
-    expect((await keys.getKey('sdk-key', { version: created.properties.version ?? '' })).id).toBe(created.id);
-
-    const pages = await all(keys.listPropertiesOfKeyVersions('sdk-key').byPage({ maxPageSize: 1 }));
-    expect(pages.flat().map(({ version }) => version)).toEqual([
-      created.properties.version,
-      rotated.properties.version,
-    ]);
-    expect(pages).toHaveLength(2);
-    expect((await all(keys.listPropertiesOfKeys())).map(({ name }) => name)).toContain('sdk-key');
-  });
-
   it('disables one version, which then neither wraps nor unwraps, and leaves the other', async () => {
     const keys = client();
     const old = await keys.createRsaKey('wrap-key');
@@ -81,24 +62,5 @@ describe('the unmodified key client', () => {
     expect((await all(keys.listDeletedKeys())).map(({ name }) => name)).toEqual(['gone-key']);
     const recovered = await (await keys.beginRecoverDeletedKey('gone-key', { intervalInMs: 20 })).pollUntilDone();
     expect(recovered.name).toBe('gone-key');
-  });
-
-  it('is refused by code and status', async () => {
-    await expect(client().getKey('none')).rejects.toMatchObject({ statusCode: 404, code: 'KeyNotFound' });
-    await expect(client('kv-files', CLIENT_IDS.robot).getKey('files-key')).rejects.toMatchObject({
-      statusCode: 403,
-      code: 'Forbidden',
-    });
-    await expect(client().createRsaKey('small', { keySize: 1024 })).rejects.toMatchObject({
-      statusCode: 400,
-      message: expect.stringContaining('Unsupported key size'),
-    });
-  });
-
-  it('reaches only managed vaults as the app', async () => {
-    const asApp = client('kv-files', CLIENT_IDS.app);
-    expect((await asApp.getKey('files-key')).properties.enabled).toBe(true);
-    await expect(asApp.createRsaKey('new-key')).rejects.toMatchObject({ statusCode: 403 });
-    await expect(client('kv-other', CLIENT_IDS.app).getKey('other-key')).rejects.toMatchObject({ statusCode: 403 });
   });
 });
