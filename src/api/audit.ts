@@ -116,7 +116,10 @@ const fromTrail = <T>(read: () => Promise<T>): Promise<T> =>
 function trailQuery(
   { since, until, after, ...rest }: QueryOf<typeof AUDIT_QUERY>,
   now: Date,
-): { readonly filter: TrailFilter /** Position at which the previous page ended. */; readonly before: TrailPosition | undefined } {
+): {
+  readonly filter: TrailFilter /** Position at which the previous page ended. */;
+  readonly before: TrailPosition | undefined;
+} {
   return {
     filter: { ...rest, since: moment('since', since, now), until: moment('until', until, now) },
     before: after === undefined ? undefined : position(after),

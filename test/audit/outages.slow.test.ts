@@ -125,7 +125,9 @@ describe('recording never throws and never takes longer than it may', () => {
     await record(entry('first'), LIMIT);
     appends('hang');
     const outcome = await record(entry('second'), 100);
-    expect(outcome).toEqual({ failed: 'The audit trail did not answer within 100 ms; the app still tries to write the entry.' });
+    expect(outcome).toEqual({
+      failed: 'The audit trail did not answer within 100 ms; the app still tries to write the entry.',
+    });
     await eventually('the entry written', async () => (await resources(direct)).includes('second'));
     expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
   });
@@ -155,7 +157,9 @@ describe('recording never throws and never takes longer than it may', () => {
     const circle: Record<string, unknown> = {};
     circle.self = circle;
     for (const details of [circle, { big: 1n }]) {
-      expect(await newTrail(faulty)({ ...entry('a'), details }, LIMIT)).toEqual({ failed: 'The app cannot serialize the entry as JSON.' });
+      expect(await newTrail(faulty)({ ...entry('a'), details }, LIMIT)).toEqual({
+        failed: 'The app cannot serialize the entry as JSON.',
+      });
     }
   });
 });
