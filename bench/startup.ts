@@ -36,7 +36,9 @@ const core = {
   registerFunction() { functions++; return disposable(); },
 };
 const original = Module.prototype.require;
-Module.prototype.require = function (id) { return id === '@azure/functions-core' ? core : original.call(this, id); };
+// An ES module's default export takes the place of the module, as an import of it has it.
+const ofImport = (got) => (typeof got?.default === 'function' ? Object.assign((...args) => got.default(...args), got) : got);
+Module.prototype.require = function (id) { return id === '@azure/functions-core' ? core : ofImport(original.call(this, id)); };
 const start = performance.now();
 require(process.argv[2]);
 process.stdout.write(JSON.stringify({ ms: performance.now() - start, functions }));

@@ -3,11 +3,11 @@ const { spawn } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
-// The command line is TypeScript that Node runs as it is, from version 22.18 on. On an older Node it starts itself once more
-// on the one that the project brings along.
+// The command line is TypeScript, which Node runs directly from version 22.18 on. On an older Node the script starts
+// again with the Node in node_modules.
 const main = join(__dirname, '../src/cli/main.ts');
 const own = join(__dirname, '../node_modules/.bin/node');
-// An operator who sets NODE_USE_ENV_PROXY, for want of another way through a proxy, knows that it is experimental in Node 22.
+// Hides the warning that NODE_USE_ENV_PROXY is experimental in Node 22: the operator needs it for a proxy.
 const known = 'UNDICI-EHPA';
 
 if (!process.features.typescript && existsSync(own)) {
@@ -21,7 +21,8 @@ if (!process.features.typescript && existsSync(own)) {
   });
 } else {
   require('../scripts/require-node.cjs');
-  // Node warns when this script has been read to its end. A module would be read after that: see package.json beside it.
+  // Node emits the warning after it has read this script, so the listener must be in place before. A module would be
+  // read later: see package.json beside it.
   const [print] = process.listeners('warning');
   if (print) {
     process.removeListener('warning', print);

@@ -1,10 +1,10 @@
 import type { Reason } from './reasons.ts';
 
-/** Base of every error this app raises itself: what happened, as a reason code, and what to do next. */
+/** Base class of this app's errors: a reason code, a message and the next step. */
 export class CmkError extends Error {
-  /** Reason code, shared by logs, reports and HTTP answers. */
+  /** Reason code, shared by logs, reports and HTTP responses. */
   readonly reason: Reason;
-  /** One sentence that tells the reader what to do. */
+  /** The next step for the reader, in one sentence. */
   readonly nextStep: string;
 
   constructor(reason: Reason, message: string, nextStep: string, options?: ErrorOptions) {
@@ -15,7 +15,7 @@ export class CmkError extends Error {
   }
 }
 
-/** What any error says of itself. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -35,7 +35,7 @@ export class SettingsError extends CmkError {
   }
 }
 
-/** A queue message that is not one of ours, or that a newer or older version of the app wrote. */
+/** A queue message that the app did not write, or that a newer or older version of the app wrote. */
 export class InvalidMessageError extends CmkError {
   constructor(message: string, options?: ErrorOptions) {
     super(

@@ -3,7 +3,7 @@ import type { Reason } from './reasons.ts';
 
 export type LogLevel = 'info' | 'warning' | 'error';
 
-/** One structured record. Beside the fixed fields, a record names what it is about (key, account, from, to …). */
+/** One structured record. Further fields name the affected resource (key, account, from, to …). */
 export interface LogRecord {
   readonly level: LogLevel;
   readonly reason: Reason;
@@ -14,7 +14,7 @@ export interface LogRecord {
 export type Log = (record: LogRecord) => void;
 
 /**
- * Writes records as one line of JSON each, at the level that the host shows and that alert rules use:
+ * Writes each record as one line of JSON, at its log level. Alert rules parse it:
  * `traces | extend r = parse_json(message) | where r.reason == "Moved"`.
  */
 export function contextLog(context: Pick<InvocationContext, 'info' | 'warn' | 'error'>): Log {
@@ -26,17 +26,17 @@ export function contextLog(context: Pick<InvocationContext, 'info' | 'warn' | 'e
   };
 }
 
-/** For what happens outside any invocation: the host shows it as a record of the worker. */
+/** Logs outside an invocation. The host shows the record as a log of the worker. */
 export function consoleLog(record: LogRecord): void {
   console.error(lineOf(record));
 }
 
-/** Application Insights cuts a message off behind 32,768 characters, and what is cut off is no JSON: no rule would see it. */
+/** Application Insights truncates a message after 32,768 characters. Alert rules cannot parse truncated JSON. */
 const MOST_CHARACTERS = 30_000;
-/** What stays of a field that is too long, in characters; in JSON a character may take six. */
+/** Maximum length of a shortened field, in characters. JSON may need six characters for one. */
 const KEPT_CHARACTERS = 2_000;
 
-/** The record as a line; of the longest fields only the beginnings, as text, where it would be too long. */
+/** Formats the record as one line. Shortens its longest fields to text if the line would be too long. */
 function lineOf(record: LogRecord): string {
   let line = JSON.stringify(record);
   const fields = Object.entries(record).map(([name, value]) => ({ name, text: JSON.stringify(value) ?? '' }));

@@ -19,6 +19,6 @@ it('what could not be written to the audit trail is in the log, with why', async
   } as const;
   await audit(entry, 1_000);
   const record = await eventually('the record', () => records.find(({ reason }) => reason === 'AuditFailed'), 25_000);
-  expect(record.message).toMatch(/^What was done could not be written to the audit trail.* ECONNREFUSED/);
+  expect(record.message).toMatch(/^The app could not write an action to the audit trail.* ECONNREFUSED/);
   expect(record).toMatchObject({ level: 'error', entry });
 });

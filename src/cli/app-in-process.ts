@@ -17,13 +17,13 @@ import { createServices } from '../services.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Environment } from '../settings/settings.ts';
 
-/** The API of the app, answered in this process instead of by a deployed instance. */
+/** The API of the app, served in this process instead of by a deployed instance. */
 export interface AppInProcess extends AppApi {
-  /** A call that changes something, in the operator's name. @throws {@link CmkError} with what the API says */
+  /** Sends a changing call in the operator's name. @throws {@link CmkError} with the API's message */
   send<T>(method: 'POST' | 'DELETE', path: string, body: object | undefined, shape: z.ZodType<T>): Promise<T>;
 }
 
-/** Has every role of the API: Azure decides what the operator's own sign-in may do. */
+/** Caller with every role of the API: Azure checks the rights of the operator's sign-in. */
 const CALLER: Caller = {
   objectId: 'operator',
   appId: 'cmk',
@@ -39,12 +39,12 @@ const CALLER: Caller = {
 const SILENT = () => {};
 
 /**
- * Answers calls of the API by its own route table. Reads the app's storage and Key Vault with the operator's sign-in, and only
- * once a call is made.
+ * Serves calls with the API's own route table. Reads the app's storage and Key Vault with the operator's sign-in, from
+ * the first call on.
  *
- * @param log receives what the app could not read
- * @throws {@link CmkError} `ArgumentInvalid` where the environment does not name that storage
- * @throws {@link SettingsError} when a setting in the environment is wrong
+ * @param log receives failed reads of the app
+ * @throws {@link CmkError} `ArgumentInvalid` if the environment does not name the app's storage
+ * @throws {@link SettingsError} if a setting in the environment is wrong
  */
 export function appInProcess(
   environment: Environment,
@@ -53,13 +53,14 @@ export function appInProcess(
   if (!knowsAppStorage(environment)) {
     throw new CmkError(
       'ArgumentInvalid',
-      'Neither the address of the app nor its storage is known.',
-      "Set CMK_API and CMK_API_AUDIENCE; or AzureWebJobsStorage__accountName to the app's storage account, and CMK_VAULTS.",
+      'No setting names the address of the app or its storage.',
+      "Set CMK_API and CMK_API_AUDIENCE, or set AzureWebJobsStorage__accountName and CMK_VAULTS to the app's storage account and vaults.",
     );
   }
-  // In the operator's environment AZURE_CLIENT_ID is for the operator's sign-in; the app would take it for its own identity.
+  // In the operator's environment AZURE_CLIENT_ID belongs to the operator's sign-in; the app would use it as its own
+  // identity.
   const created = createServices({ ...environment, AZURE_CLIENT_ID: undefined }, credential, log);
-  // Only the app's identity can list the subscriptions that it manages without a setting that names them.
+  // Without a setting, only the app's identity can list the subscriptions that it manages.
   const services = { ...created, inSight: async () => created.settings.subscriptions };
   const call = async <T>(
     method: string,
@@ -80,7 +81,7 @@ export function appInProcess(
         body: () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.'))),
         caller,
         services,
-        // The answer says what was changed.
+        // The answer already reports each change.
         log: method === 'GET' ? log : SILENT,
         reaches: () => true,
         require: SILENT,
@@ -102,7 +103,7 @@ export function appInProcess(
   };
 }
 
-/** The route of a call, with the parameters of its path. */
+/** Finds the route of a call, and the parameters of its path. */
 function routeOf(method: string, pathname: string): { readonly route: Route; readonly params: Record<string, string> } {
   for (const route of ROUTES) {
     const pattern = new RegExp(`^${route.path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);

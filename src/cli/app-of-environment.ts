@@ -11,16 +11,16 @@ import { watching } from './options.ts';
 import type { Output } from './output.ts';
 import { visibleLines } from './visible.ts';
 
-/** Where lists and views come from, for the help of each. */
+/** Help text: data source of lists and views. */
 const BY_APP_OR_STORAGE = `
 It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
 does not answer, it reads the app's storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
 
 /**
- * Makes a command show what the app, or its storage, answers.
+ * Makes a command read from the app or its storage, and show the answer.
  *
- * @param isOver ends watching
+ * @param isOver whether --watch ends after this result
  */
 export function reading<R>(
   command: Command,
@@ -37,19 +37,19 @@ export function reading<R>(
     });
 }
 
-/** Where orders are written, for the help of each. */
+/** Help text: where orders are stored. */
 export const IN_STORAGE = `
-The order is written into the app's storage (AzureWebJobsStorage__accountName,
-CMK_VAULTS) on your sign-in, and into the audit trail. It takes the roles
-Storage Blob, Table and Queue Data Contributor.`;
+The command writes the order to the app's storage
+(AzureWebJobsStorage__accountName, CMK_VAULTS) with your sign-in, and to the
+audit trail. It needs the roles Storage Blob, Table and Queue Data Contributor.`;
 
-/** The app that `CMK_API` names. @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
+/** Client of the app in `CMK_API`. @throws {@link CmkError} `ArgumentInvalid` without its address or audience */
 export async function appOfEnvironment(cli: Cli, command: Command): Promise<App> {
   const { CMK_API: address, CMK_API_AUDIENCE: audience } = cli.environment;
   if (!address || !audience) {
     throw new CmkError(
       'ArgumentInvalid',
-      'The address of the app is not known.',
+      'No setting names the address of the app.',
       'Set CMK_API to the address of its API (https://<app>.azurewebsites.net/api) and CMK_API_AUDIENCE to api://<client id>.',
     );
   }
@@ -57,7 +57,7 @@ export async function appOfEnvironment(cli: Cli, command: Command): Promise<App>
   return appApi(address, audience, cli.credential(command));
 }
 
-/** The same calls, answered here from the app's storage. @throws {@link CmkError} `ArgumentInvalid` where it is not known */
+/** Serves the same calls from the app's storage. @throws {@link CmkError} `ArgumentInvalid` if no setting names it */
 export async function appByStorage(cli: Cli, command: Command): Promise<AppInProcess> {
   const { appInProcess } = await import('./app-in-process.ts');
   const environment = { ...cli.environment, AZURE_CLOUD: cli.cloud(command).name };
@@ -69,9 +69,9 @@ export async function appByStorage(cli: Cli, command: Command): Promise<AppInPro
 }
 
 /**
- * The app; where it is not named, or does not answer, its storage.
+ * Returns the app; if it is not configured, or does not answer, its storage.
  *
- * @throws {@link CmkError} `ArgumentInvalid` where neither is known
+ * @throws {@link CmkError} `ArgumentInvalid` if neither is configured
  */
 async function appOrItsStorage(cli: Cli, command: Command): Promise<AppApi> {
   if (!namesApp(cli)) return appByStorage(cli, command);
@@ -91,7 +91,7 @@ async function appOrItsStorage(cli: Cli, command: Command): Promise<AppApi> {
   };
 }
 
-/** The same; undefined where the environment names neither. */
+/** Returns the app or its storage; undefined if the environment names neither. */
 export async function appIfKnown(cli: Cli, command: Command): Promise<AppApi | undefined> {
   return namesApp(cli) || namesItsStorage(cli) ? appOrItsStorage(cli, command) : undefined;
 }

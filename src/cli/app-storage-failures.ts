@@ -6,17 +6,17 @@ import type { Reason } from '../reasons.ts';
 interface AppStoragePlace {
   /** `queue key-work-poison`. */
   readonly what: string;
-  /** URL of the service that it is in. */
+  /** URL of the storage service. */
   readonly url: string;
-  /** Built-in role that lets a person do what is done there. */
+  /** Built-in role that the operation needs. */
   readonly role: string;
 }
 
 /**
- * Does something in the app's own storage, which the environment names: a failure there names the place, as its
- * name may be what is wrong.
+ * Runs an operation in the app's own storage. Its errors name the storage, because the environment may name the wrong
+ * account.
  *
- * @throws {@link CmkError} `ServiceUnavailable`, `NotFound` or `MissingPermission`; every other error as it is
+ * @throws {@link CmkError} `ServiceUnavailable`, `NotFound` or `MissingPermission`; every other error unchanged
  */
 export async function inAppStorage<T>(place: AppStoragePlace, run: () => Promise<T>): Promise<T> {
   try {
@@ -32,13 +32,17 @@ function toCmkError({ what, url, role }: AppStoragePlace, failure: Failure, caus
     unavailable: [
       'ServiceUnavailable',
       `The app's storage does not answer at ${url}: ${describe(failure)}`,
-      `Check ${settings} and the network, and run it again: what is done stays done.`,
+      `Check ${settings} and the network, and run it again: completed steps stay done.`,
     ],
-    notFound: ['NotFound', `There is no ${what} in ${url}.`, `Is it the app's storage account? ${settings} names it.`],
+    notFound: [
+      'NotFound',
+      `The ${what} does not exist in ${url}.`,
+      `Check that it is the app's storage account: ${settings} names it.`,
+    ],
     forbidden: [
       'MissingPermission',
-      `The ${what} in ${url} may not be used: ${describe(failure)}`,
-      `With a connection string, check its key; else ask for ${role} on the app's storage account, and whether its firewall lets this network in.`,
+      `The ${what} in ${url} rejected the access: ${describe(failure)}`,
+      `With a connection string, check its key; otherwise ask for ${role} on the app's storage account, and check that its firewall allows this network.`,
     ],
   };
   const explanation = signInTrouble(cause) ? undefined : known[failure.kind];

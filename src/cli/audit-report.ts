@@ -13,7 +13,7 @@ import { inAppStorage } from './app-storage-failures.ts';
 import { readGivenText } from './read-given.ts';
 import { visible } from './visible.ts';
 
-/** Reads an export of the log. @throws {@link CmkError} when there is no such file, or nothing of the trail in it */
+/** Reads an export of the log. @throws {@link CmkError} if the file is missing, or has no record of the trail */
 export async function readEvidence(file: string): Promise<LogEvidence> {
   const evidence = readLogEvidence(await readGivenText(file));
   if (evidence.receipts.length + evidence.ends.length > 0) return evidence;
@@ -24,18 +24,18 @@ export async function readEvidence(file: string): Promise<LogEvidence> {
   );
 }
 
-/** The trail in the app's storage, as the environment names it. */
+/** Reads the audit trail in the app's storage that the environment names. */
 export class Trail {
   readonly #container: AuditContainer;
   readonly #files: AuditFiles;
 
-  /** @param container its name; undefined: the app's */
+  /** @param container its name; undefined: the app's container */
   constructor(environment: Environment, credential: () => TokenCredential, container: string | undefined) {
     this.#container = auditContainer(readStorageSettings(environment), credential, container);
     this.#files = auditFiles(this.#container);
   }
 
-  /** @throws {@link CmkError} when there is no trail */
+  /** @throws {@link CmkError} if the trail does not exist */
   async verify(evidence: LogEvidence | undefined, options: VerifyTrailOptions): Promise<TrailReport> {
     const { receipts: allReceipts = [], ends = [], loggedTo } = evidence ?? {};
     const report = await this.#read(() => verifyTrail(this.#files, { ...options, ends, allReceipts, loggedTo }));
@@ -43,20 +43,24 @@ export class Trail {
     throw this.#missing();
   }
 
-  /** The newest records that a filter means, oldest first. @throws {@link CmkError} when there is no trail */
+  /** Returns the newest matching records, oldest first. @throws {@link CmkError} if the trail does not exist */
   async list(filter: TrailFilter, most: number): Promise<RecordedEntry[]> {
     await this.#requireFiles();
     const { records } = await this.#read(() => searchTrail(this.#files, filter, { most }));
     return records.map(({ file: _, ...record }) => record).reverse();
   }
 
-  /** One record, by its number or id. @throws {@link CmkError} when there is no such record, or no trail */
+  /** Finds a record by its number or id. @throws {@link CmkError} if the record or the trail does not exist */
   async find(which: string): Promise<RecordedEntry> {
     await this.#requireFiles();
     const found = await this.#read(() => findRecord(this.#files, which));
     const record = found && recordedEntry(found.record);
     if (record) return record;
-    throw new CmkError('NotFound', `There is no record ${which}.`, '`cmk audit list --wide` shows their numbers.');
+    throw new CmkError(
+      'NotFound',
+      `The audit trail has no record ${which}.`,
+      '`cmk audit list --wide` shows the numbers.',
+    );
   }
 
   async #requireFiles(): Promise<void> {
@@ -70,7 +74,11 @@ export class Trail {
   }
 
   #missing(): CmkError {
-    return new CmkError('NotFound', `There is no trail in ${this.#container.url}.`, "Is it the app's storage account?");
+    return new CmkError(
+      'NotFound',
+      `${this.#container.url} has no audit trail.`,
+      "Check that it is the app's storage account.",
+    );
   }
 }
 
@@ -79,16 +87,16 @@ export function printTrail(
   log: (line: string) => void,
 ): void {
   for (const { file, line, reason, message } of findings) {
-    // File names may come from an attacker: none may begin a line of its own.
+    // File names may come from an attacker: escape their line breaks.
     log(visible(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
   }
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
   log(`${findings.length === 0 ? 'ok: ' : ''}${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
   if (unlogged > 0) {
-    log(`${count(unlogged, 'record')} behind the last that the log has: export it once more to have them checked.`);
+    log(`${count(unlogged, 'record')} newer than the last record in the log: export the log again to check them.`);
   }
   if (last) {
     log(`Last record: ${last.seq}:${last.hash}`);
-    log('Keep it elsewhere: given as --receipt, it lets the next check notice a cut-off end.');
+    log('Keep it elsewhere: as --receipt it lets the next check detect missing records at the end.');
   }
 }

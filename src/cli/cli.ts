@@ -15,7 +15,7 @@ import type { Explanation } from './explain.ts';
 import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink } from './output.ts';
 import { watchScreen } from './watch-screen.ts';
 
-/** What the command line is given from outside. */
+/** Inputs of the command line. */
 export interface CliContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly out: Sink;
@@ -23,17 +23,17 @@ export interface CliContext {
   readonly ask: Ask;
   /** Undefined: the sign-in of the Azure CLI, of a developer tool or of the environment. */
   readonly credential?: TokenCredential;
-  /** Undefined: Azure itself. */
+  /** Undefined: the real Azure. */
   readonly azure?: Azure;
-  /** Aborts, with an `Interruption`, when the command is to end before it is done. */
+  /** Aborts with an `Interruption` when a signal ends the command early. */
   readonly interrupted?: AbortSignal;
 }
 
-/** Options that every command takes. */
+/** Options of every command. */
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly output?: (typeof OUTPUTS)[number] | 'wide';
-  /** JMESPath on the document. */
+  /** JMESPath expression for the document. */
   readonly query?: string;
   readonly wide?: boolean;
   readonly quiet?: boolean;
@@ -41,7 +41,7 @@ export interface GlobalOptions {
   readonly cloud?: string;
 }
 
-/** Options of what changes something. */
+/** Options of commands that change resources. */
 interface RunOptions {
   readonly dryRun?: boolean;
   readonly reason?: string;
@@ -54,20 +54,20 @@ type Show<R> = (result: R, output: Output) => ExitCode | undefined;
 interface OnceOptions {
   readonly changes: boolean;
   readonly record?: ChangeRecorder['record'] | undefined;
-  /** In the place of stdout. */
+  /** Replaces stdout. */
   readonly out?: Sink | undefined;
 }
 
-/** Where what a command shows goes while a query picks what is printed. */
+/** Discards a command's normal output while a query prints its result. */
 const SILENT = new Output('json', { write: () => true }, { write: () => true }, {});
 
 /** One run of the command line. */
 export class Cli {
   readonly context: CliContext;
   exitCode: ExitCode = EXIT.ok;
-  /** What runs goes on until it is interrupted, which is no failure. */
+  /** The command runs until a signal ends it, which is no failure. */
   isEndless = false;
-  /** What runs, and what it has done so far. */
+  /** The running operation with its journal. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
   #recorded: ChangeRecorder['end'] | undefined;
 
@@ -79,7 +79,7 @@ export class Cli {
     return this.context.environment;
   }
 
-  /** @param out where it goes in the place of stdout */
+  /** @param out replaces stdout */
   output(options: GlobalOptions, out = this.context.out): Output {
     const wide = options.wide || options.output === 'wide';
     return new Output(this.#formatOf(options), out, this.context.err, this.environment, { ...options, wide });
@@ -91,19 +91,19 @@ export class Cli {
     if (found) return found;
     throw new CmkError(
       'ArgumentInvalid',
-      `There is no cloud "${name}".`,
+      `The cloud "${name}" is unknown.`,
       `Choose one of ${CLOUDS.map((known) => known.name).join(', ')}.`,
     );
   }
 
-  /** The key that a command is about: `<key>` and `--vault`, `<vault>/<key>` as lists have it, or an identifier. */
+  /** Resolves the key of a command: `<key>` and `--vault`, `<vault>/<key>` as in lists, or an identifier. */
   async key(text: string, command: Command): Promise<ManagedKey> {
     const { keyByName } = await import('../operations/resolve.ts');
     const options = command.optsWithGlobals<GlobalOptions & { readonly vault?: string }>();
     const cloud = this.cloud(command);
     const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
     if (options.vault !== undefined || !vault || !key) return keyByName(text, options.vault, cloud);
-    // A Managed HSM may have the name of a vault.
+    // A Managed HSM may have the same name as a vault.
     const { appVaults } = await import('../operations/vault/vault-notes.ts');
     const known = appVaults(this.environment, cloud)?.byName(vault.toLowerCase());
     return known ? managedKey(known, key) : keyByName(key, vault, cloud);
@@ -113,7 +113,7 @@ export class Cli {
     return this.context.credential ?? lateCredential(this.cloud(command));
   }
 
-  /** The audit trail and what else break-glass writes of the app's, where the environment names its storage. */
+  /** The audit trail and queue of the app for break-glass, if the environment names its storage. */
   async appRecord(command: Command): Promise<AppRecord> {
     const { appRecord } = await import('../operations/app-storage.ts');
     return appRecord(this.environment, () => this.credential(command));
@@ -131,9 +131,9 @@ export class Cli {
   }
 
   /**
-   * Carries out an operation, shows what it finds and does, and reports it.
+   * Runs an operation, shows its entries, and prints the report.
    *
-   * @param show shows the result, where the format is not JSON
+   * @param show shows the result, unless the format is JSON
    */
   async run<R>(command: Command, work: Work<R>, show: Show<R> = () => undefined): Promise<void> {
     const recorder = await this.#recorder(command);
@@ -142,9 +142,9 @@ export class Cli {
   }
 
   /**
-   * As {@link run}, for what only reads: there is nothing to be done or planned. With `--watch` again and again.
+   * Like {@link run}, for commands that only read: without changes and dry run. Repeats with `--watch`.
    *
-   * @param isOver ends watching
+   * @param isOver whether --watch ends after this result
    */
   async read<R>(
     command: Command,
@@ -159,7 +159,11 @@ export class Cli {
       return;
     }
     if (this.#formatOf(options) === 'json') {
-      throw new CmkError('ArgumentInvalid', 'What is watched has no end, and so is no document.', 'Use -o jsonl.');
+      throw new CmkError(
+        'ArgumentInvalid',
+        '--watch prints an endless stream, not one JSON document.',
+        'Use -o jsonl.',
+      );
     }
     this.isEndless = true;
     const { sleep } = await this.azure(command);
@@ -184,19 +188,19 @@ export class Cli {
     const document = { version: DOCUMENT_VERSION, ...seen };
     if (options.query !== undefined) (await import('./query.ts')).printQuery(document, options.query, output);
     else if (output.format === 'json') output.json(document);
-    // What has no rows is one item.
+    // A result without rows becomes one item.
     else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
     return result;
   }
 
-  /** Waits until everything that was changed stands in the audit trail, and says what does not. */
+  /** Waits until every change is in the audit trail, and notes the failures. */
   async recorded(): Promise<void> {
     const end = this.#recorded;
     this.#recorded = undefined;
     for (const problem of (await end?.()) ?? []) this.#running?.journal.note(`Not in the audit trail: ${problem}`);
   }
 
-  /** Undefined where the app's storage is not known. */
+  /** Undefined if no setting names the app's storage. */
   async #recorder(command: Command): Promise<ChangeRecorder | undefined> {
     const { dryRun, reason, ticket } = command.optsWithGlobals<RunOptions>();
     if (dryRun || !knowsAppStorage(this.environment)) return undefined;
@@ -212,23 +216,23 @@ export class Cli {
     return this.context.out.isTTY ? 'terminal' : 'lines';
   }
 
-  /** Prints an error; as JSON in one document with what was found and done until then. */
+  /** Prints an error; as JSON, in one document with the entries so far. */
   fail(explanation: Explanation, options: GlobalOptions): void {
     const { operation = '', journal, output = this.output(options) } = this.#running ?? {};
     const { result: _, ...before } = journal?.report(operation, undefined) ?? {};
     output.error(explanation, journal?.entries.length ? before : {});
   }
 
-  /** What is open when a command is ended in the middle. */
+  /** Explains an interruption, with the step in progress. */
   explainInterruption(): Explanation {
     const underWay = this.#running?.journal.underWay;
     const message = underWay
-      ? `The command was ended during this step: ${underWay}. It is not known whether the step took effect.`
-      : `The command was ended. ${this.#running ? 'What is done stays done.' : 'Nothing was changed.'}`;
+      ? `The command was ended during this step: ${underWay}. It is unknown whether the step took effect.`
+      : `The command was ended. ${this.#running ? 'Completed steps stay done.' : 'Nothing was changed.'}`;
     return { reason: 'Interrupted', message, nextStep: 'Run the same command again: it continues from there.' };
   }
 
-  /** Removes the line of progress before something else is written to stderr. */
+  /** Removes the progress line before other output to stderr. */
   clearProgress(): void {
     this.#running?.output.clear();
   }
@@ -239,14 +243,14 @@ function nameOf(command: Command): string {
   return command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
 }
 
-/** A duration of an option, in seconds: `PT10M`, or a number of seconds. */
+/** Parses a duration option in seconds: `PT10M`, or a number of seconds. */
 export function seconds(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   const start = new Date(0);
   return (addDuration(start, text).getTime() - start.getTime()) / 1000;
 }
 
-/** Limits of the command line's calls: what is waited for is said, of several calls that wait at once by the first. */
+/** Limits of the command line's calls. Shows each wait; of several simultaneous waits only the first. */
 function patience(err: Sink): CallLimits {
   let toldUntilMs = 0;
   return {
@@ -255,13 +259,13 @@ function patience(err: Sink): CallLimits {
       const nowMs = performance.now();
       if (nowMs < toldUntilMs) return;
       toldUntilMs = nowMs + ms;
-      // In a terminal the line that is waited in has no end yet.
+      // In a terminal the progress line does not end with a line break.
       err.write(`${err.isTTY ? '\n' : ''}Azure is throttling: waiting for ${Math.ceil(ms / 1_000)} s\n`);
     },
   };
 }
 
-/** The operator's sign-in, loaded with the first token: help and completion do not need it. */
+/** The operator's sign-in, loaded with the first token: help and completion need none. */
 function lateCredential({ authorityHost }: Cloud): TokenCredential {
   let signIn: Promise<TokenCredential> | undefined;
   return {

@@ -2,8 +2,8 @@ import { Argument, type Command, type Option } from 'commander';
 import type { Sink } from './output.ts';
 
 /**
- * What may stand at the last of these words: subcommands, options when it starts with a dash, or the values of the option
- * before it. Where nothing is known, such as the name of a file, nothing.
+ * Returns completions of the last word: subcommands, options after a dash, or values of the previous option. Returns
+ * none for unknown values, such as file names.
  */
 function complete(program: Command, words: readonly string[]): string[] {
   const { command, option } = follow(program, words.slice(0, -1));
@@ -11,7 +11,7 @@ function complete(program: Command, words: readonly string[]): string[] {
   return choicesOf(command, option, program, last).filter((choice) => choice.startsWith(last));
 }
 
-/** The command that these words lead to, and the option whose value the next word is, if any. */
+/** Finds the command that these words name, and the option that expects the next word as its value. */
 export function follow(
   program: Command,
   words: readonly string[],
@@ -35,7 +35,7 @@ function choicesOf(command: Command, option: Option | undefined, program: Comman
   ];
 }
 
-/** The option that this word is, if the next word is its value. */
+/** Returns the option of this word, if it takes the next word as its value. */
 function takesValue(command: Command, program: Command, word: string): Option | undefined {
   return optionsOf(command, program).find(({ long, short, required }) => required && (word === long || word === short));
 }
@@ -47,14 +47,14 @@ function optionsOf(command: Command, program: Command): Option[] {
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** Scripts that make a shell ask `cmk` itself what may come next. */
+/** Scripts that let a shell query `cmk` for completions. */
 const SCRIPTS: Record<Shell, string> = {
   bash: `# eval "$(cmk completion bash)"
 _cmk() {
   mapfile -t COMPREPLY < <(cmk __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _cmk cmk`,
-  // The first and the last lines: a file in a folder of completions is loaded when it is needed, and is the function itself.
+  // The first and last lines let zsh load this file as a completion function on first use.
   zsh: `#compdef cmk
 # eval "$(cmk completion zsh)"
 _cmk() {
@@ -86,8 +86,8 @@ complete -c cmk -f -a '(__cmk_complete)'`,
 };
 
 const AFTER = `
-It completes commands, options and their values. Where a shell reads it when it
-starts:
+It completes commands, options and their values. A shell loads it at startup
+from:
   bash  eval "$(cmk completion bash)"       in ~/.bashrc
   zsh   eval "$(cmk completion zsh)"        in ~/.zshrc
   fish  cmk completion fish | source        in ~/.config/fish/config.fish`;

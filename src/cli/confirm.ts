@@ -3,15 +3,15 @@ import type { Readable, Writable } from 'node:stream';
 import { CmkError } from '../errors.ts';
 import { Interruption } from './interruption.ts';
 
-/** Asks the operator at the terminal; undefined: there is no terminal. */
+/** Asks the operator on the terminal; undefined: no terminal is available. */
 export type Ask = ((question: string) => Promise<string>) | undefined;
 
-/** Asks on the terminal, when there is one. */
+/** Returns the question function of the terminal, if one is available. */
 export function terminalAsk(): Ask {
   return process.stdin.isTTY && process.stderr.isTTY ? askOn(process.stdin, process.stderr) : undefined;
 }
 
-/** Asks on these streams of a terminal. Without a listener of ours, Ctrl-C and Ctrl-D would leave the question open. */
+/** Asks on these terminal streams. The listeners end the question on Ctrl-C and Ctrl-D. */
 export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
   return async (question) => {
     const terminal = createInterface({ input, output, terminal: true });
@@ -21,7 +21,7 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
         terminal.once('close', () => resolve(''));
         terminal.question(question).then(resolve, reject);
       });
-      if (answer === '' || answer instanceof Interruption) output.write('\n'); // the cursor stands behind the question
+      if (answer === '' || answer instanceof Interruption) output.write('\n'); // ends the line of the question
       if (answer instanceof Interruption) throw answer;
       return answer;
     } finally {
@@ -31,9 +31,9 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
 }
 
 /**
- * Has the name of a key, or an account, typed before access changes.
+ * Asks the operator to type the name of the key, account or scope before a change.
  *
- * @param mind what the operator has to know; called only where the name is asked for
+ * @param mind warning for the operator; called only before the question
  * @throws {@link CmkError} `ConfirmationWrong`
  */
 export async function confirmName(
@@ -46,19 +46,26 @@ export async function confirmName(
   if (yes) return;
   const question = async (): Promise<string> => {
     const warning = await mind();
-    return `${warning === '' ? '' : `${warning}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to continue: `;
+    return `${warning === '' ? '' : `${warning}\n`}This will ${what} ${name}; --dry-run shows the effect. Type ${name} to continue: `;
   };
   const typed = await askBefore(`${what} ${name}`, ask, question);
   if (typed.toLowerCase() === name.toLowerCase()) return;
-  throw new CmkError('ConfirmationWrong', 'That is not the name; nothing was changed.', `Type ${name}, or add --yes.`);
+  throw new CmkError(
+    'ConfirmationWrong',
+    'The answer does not match the name; nothing was changed.',
+    `Type ${name}, or add --yes.`,
+  );
 }
 
-/** What is typed before something changes. @throws {@link CmkError} `ConfirmationWrong` without a terminal */
+/**
+ * Asks the operator before a change, and returns the answer. @throws {@link CmkError} `ConfirmationWrong` without a
+ * terminal
+ */
 export async function askBefore(what: string, ask: Ask, question: () => Promise<string> | string): Promise<string> {
   if (ask) return (await ask(await question())).trim();
   throw new CmkError(
     'ConfirmationWrong',
-    `This would ${what}, and there is no terminal to confirm it; nothing was changed.`,
+    `This would ${what}, but no terminal is available to confirm it; nothing was changed.`,
     'Add --yes.',
   );
 }

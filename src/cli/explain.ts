@@ -4,35 +4,38 @@ import { CRYPTO_OFFICER } from '../identities/key-roles.ts';
 import { signInTrouble } from '../operations/sign-in.ts';
 import type { Reason } from '../reasons.ts';
 
-/** An error in words for the user. */
+/** An error message for the user. */
 export interface Explanation {
   readonly reason: Reason;
   readonly message: string;
   readonly nextStep: string;
 }
 
-/** Azure's codes: reason, next step, and a sentence where Azure's own does not serve. Those seen on the wire, see the tests. */
+/**
+ * Reasons and next steps for Azure's codes, with a message if Azure's own is unclear. The tests list the codes that
+ * Azure was observed to return.
+ */
 const BY_CODE: Readonly<Record<string, readonly [Reason, nextStep: string, message?: string]>> = {
   KeyVaultPolicyError: [
     'PurgeProtectionOff',
     'Turn it on (it cannot be turned off again): cmk vault ensure <vault>; of a Managed HSM: az keyvault update-hsm --hsm-name <name> --enable-purge-protection true',
-    'Storage takes no keys from a vault, or a Managed HSM, without purge protection.',
+    'Storage accepts no keys from a vault or Managed HSM without purge protection.',
   ],
   KeyVaultAuthenticationFailure: [
     'IdentityHasNoAccess',
-    'Grant the identity its role (cmk admin ensure-identity <identity> --vault <vault>, or --hsm <name>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
+    'Grant the identity its role (cmk admin ensure-identity <identity> --vault <vault>, or --hsm <name>), wait some minutes, and check that the key is enabled and not expired, and that the firewall of the vault allows trusted services.',
     "Storage could not use the key with the account's identity.",
   ],
   HttpResourceNotFound: ['KeyNotFound', 'Check vault, key and version: cmk key show <key> --vault <vault>'],
   KeyVaultKeyNotSupported: [
     'KeyUnsupported',
-    'Create one under another name: cmk key ensure <name> --vault <vault> --size 3072',
-    'Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.',
+    'Create a key under another name: cmk key ensure <name> --vault <vault> --size 3072',
+    'Storage supports only RSA and RSA-HSM keys of 2048, 3072 and 4096 bits.',
   ],
   MissingMsiHeaders: [
     'IdentityHasNoAccess',
-    'Give it one: cmk account enable <account> --identity <identity> …',
-    'The account has no identity to reach the key with.',
+    'Attach an identity: cmk account enable <account> --identity <identity> …',
+    'The account has no identity for its key.',
   ],
   ResourceGroupNotFound: [
     'NotFound',
@@ -44,7 +47,7 @@ const BY_CODE: Readonly<Record<string, readonly [Reason, nextStep: string, messa
   ObjectIsDeletedButRecoverable: ['NameTaken', 'Recover it (az keyvault key recover), or choose another name.'],
 };
 
-/** A right that the sign-in lacks in Azure Resource Manager. */
+/** Explains a missing right in Azure Resource Manager. */
 function missingRight(failure: Failure): Explanation | undefined {
   const { code, message } = failure;
   if (code === 'AuthorizationFailed') {
@@ -52,7 +55,7 @@ function missingRight(failure: Failure): Explanation | undefined {
     return {
       reason: 'MissingPermission',
       message: action ? `Your sign-in lacks the right ${action} on ${scope}.` : message,
-      nextStep: `Ask an Owner or User Access Administrator of ${scope} for a role that has it; a role takes some minutes to take effect.`,
+      nextStep: `Ask an Owner or User Access Administrator of ${scope} for a role with this right; a role takes some minutes to take effect.`,
     };
   }
   if (code !== 'LinkedAuthorizationFailed') return undefined;
@@ -62,12 +65,12 @@ function missingRight(failure: Failure): Explanation | undefined {
     reason: 'MissingPermission',
     message: actions ? `Your sign-in lacks the right ${actions} on ${scopes}.` : message,
     nextStep: isIdentity
-      ? `Ask for Managed Identity Operator on ${scopes ?? 'the identity'}: attaching it needs that right.`
-      : `Ask for a role with ${actions} on ${scopes}: what is written names it.`,
+      ? `Ask for Managed Identity Operator on ${scopes ?? 'the identity'}: attaching the identity needs this right.`
+      : `Ask for a role with ${actions} on ${scopes}: the change refers to this resource.`,
   };
 }
 
-/** Anything that was thrown, as a sentence and the next step. */
+/** Explains any error with a message and the next step. */
 export function explain(error: unknown): Explanation {
   if (error instanceof CmkError) return { reason: error.reason, message: error.message, nextStep: error.nextStep };
   const failure = describeFailure(error);
@@ -91,7 +94,7 @@ function byKind(failure: Failure, error: unknown): Explanation {
       return {
         reason: 'Throttled',
         message: 'Azure is throttling.',
-        nextStep: `Run it again in ${failure.retryAfterSeconds ?? 60} s: what is done stays done.`,
+        nextStep: `Run it again in ${failure.retryAfterSeconds ?? 60} s: completed steps stay done.`,
       };
     case 'unavailable':
       if (noVault(failure, error)) {
@@ -99,13 +102,14 @@ function byKind(failure: Failure, error: unknown): Explanation {
           reason: 'VaultNotFound',
           message: `The vault ${vaultOf(error)} does not answer: ${message}`,
           nextStep:
-            'Check its name (`cmk doctor --vault <vault>` shows whether your sign-in sees it); one with a private endpoint is reached from its network alone.',
+            'Check its name (`cmk doctor --vault <vault>` shows whether your sign-in sees it); a vault with a private endpoint is reachable only from its network.',
         };
       }
       return {
         reason: 'ServiceUnavailable',
         message: `${hostOf(error) ?? 'Azure'} could not be reached: ${message}`,
-        nextStep: 'Check names and network, and run it again: what is done stays done. `cmk doctor` shows what works.',
+        nextStep:
+          'Check names and network, and run it again: completed steps stay done. `cmk doctor` shows what works.',
       };
     case 'blocked':
       return failure.block;
@@ -114,54 +118,54 @@ function byKind(failure: Failure, error: unknown): Explanation {
         reason: 'Refused',
         message,
         nextStep:
-          'If Azure names what is in the way, remove that; if another change is under way, run it again afterwards.',
+          'If Azure names an obstacle, remove it; if another change is in progress, run the command again afterwards.',
       };
     case 'notFound':
       return { reason: 'NotFound', message, nextStep: 'Check names and subscription.' };
     case 'refused':
-      return { reason: 'Refused', message, nextStep: 'Correct what Azure names here.' };
+      return { reason: 'Refused', message, nextStep: 'Correct the problem that Azure describes here.' };
     case 'unexpected':
       return { reason: 'Unexpected', message, nextStep: 'Run it again with CMK_DEBUG=1 for the stack, and report it.' };
   }
 }
 
-/** The name of a vault that does not exist does not resolve; a proxy answers 502. */
+/** Detects a vault that does not exist: its name does not resolve, or a proxy answers 502. */
 function noVault({ status, code, message }: Failure, error: unknown): boolean {
   return vaultOf(error) !== undefined && (status === 502 || code === 'ENOTFOUND' || /\bENOTFOUND\b/.test(message));
 }
 
-/** Which service was asked, if the SDK says. */
+/** Host of the failed request, if the SDK's error has it. */
 function hostOf(error: unknown): string | undefined {
   const { request, hostname } = error as { request?: { url?: unknown }; hostname?: unknown };
   if (typeof request?.url === 'string' && URL.canParse(request.url)) return new URL(request.url).hostname;
   return typeof hostname === 'string' ? hostname : undefined;
 }
 
-/** The name of the vault or Managed HSM that was asked. */
+/** Name of the vault or Managed HSM in the failed request. */
 function vaultOf(error: unknown, kinds = 'vault|managedhsm'): string | undefined {
   return new RegExp(`^([\\w-]+)\\.(?:${kinds})\\.`).exec(hostOf(error) ?? '')?.[1];
 }
 
-/** A Managed HSM says which right is missing, and where; a list that is refused comes without words. */
+/** Next step for a Managed HSM. Its error names the missing right and scope, except for lists. */
 function hsmStep(hsm: string, message: string): string {
   const [, action, scope = '/keys'] = /to access (\S+) on (\S+)/.exec(message) ?? [];
   const role = action?.includes('/deletedKeys/') ? 'Managed HSM Crypto Officer' : CRYPTO_OFFICER.local.name;
   return `Azure RBAC roles do not apply there. Ask its role administrator: az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee <you> --scope ${scope}`;
 }
 
-/** Key Vault says in words why it forbids something; a list of keys or versions that is refused comes without them. */
+/** Next step for a forbidden call. Key Vault explains it in its message, except for lists of keys or versions. */
 function forbiddenStep({ message, code }: Failure, error: unknown): string {
   const vault = vaultOf(error) ?? '<vault>';
   const hsm = vaultOf(error, 'managedhsm');
   if (/firewall|not allowed access|client address/i.test(message)) {
-    return 'The firewall of the vault or account keeps this network out: run it from one that is let in.';
+    return 'The firewall of the vault or account blocks this network: run it from an allowed network.';
   }
   if (/disabled/i.test(message))
     return `The key version is disabled: cmk key show <key> ${hsm ? '--hsm' : '--vault'} ${vault}`;
   if (hsm) return hsmStep(hsm, message);
   if (code.startsWith('Forbidden')) {
-    const role = `Give yourself Key Vault Crypto Officer: cmk admin grant-role --assignee me --vault ${vault}; a role given just now takes some minutes.`;
-    return message === '' ? `${role} If it is there, the firewall of the vault may keep this network out.` : role;
+    const role = `Assign yourself Key Vault Crypto Officer: cmk admin grant-role --assignee me --vault ${vault}; a new role takes some minutes to take effect.`;
+    return message === '' ? `${role} If you already have it, the firewall of the vault may block this network.` : role;
   }
-  return 'Ask for a role that has this right; a role given just now takes some minutes.';
+  return 'Ask for a role with this right; a new role takes some minutes to take effect.';
 }

@@ -28,7 +28,7 @@ const EXIT_CODES = `Exit codes:
 `;
 
 const ENVIRONMENT = `Environment:
-  AZURE_SUBSCRIPTION_ID      as --subscription, where things are created
+  AZURE_SUBSCRIPTION_ID      as --subscription, for new resources
   AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
                              a sign-in that takes precedence over \`az login\`
   AZURE_CLOUD                as --cloud
@@ -52,32 +52,32 @@ Settings of the app:
   CMK_API_CLIENT_ID          app registration whose owners doctor reports
 `;
 
-/** What `cmk help` shows beside the commands. */
+/** Topics of `cmk help` beside the commands. */
 export function topics(program: Command): Readonly<Record<string, string>> {
   const [, options = ''] = /^(Options:\n(?: .*\n)+)/m.exec(Command.prototype.helpInformation.call(program)) ?? [];
   return { options, environment: ENVIRONMENT, 'exit-codes': EXIT_CODES };
 }
 
-/** The first screen: each command in one line. */
+/** Returns the main help: each command in one line. */
 export function rootHelp(program: Command): string {
   const shown = program.createHelp().visibleCommands(program);
   const lines = shown.map((command) => `  ${command.name().padEnd(12)}${command.summary() || command.description()}\n`);
   return USAGE + lines.join('') + AFTER;
 }
 
-/** Options of every command, which the help of each has below its own. */
+/** Adds the options of every command. */
 export function addGlobalOptions(program: Command, outputs: readonly string[]): Command {
   const output = choice('-o, --output <format>', 'a table, one document, or a row for each item', outputs);
   const { parseArg } = output;
-  // As `kubectl` has it: a table with every column.
+  // `wide`, as in `kubectl`: a table with every column.
   output.argParser((given, before) => (given === 'wide' ? given : parseArg?.(given, before)));
   return program
     .addOption(output)
     .option('--json', 'short for -o json')
-    .option('--query <jmespath>', 'print only this of the document (https://jmespath.org)')
+    .option('--query <jmespath>', 'print only this part of the document (https://jmespath.org)')
     .option('--wide', 'tables with every column, in full')
     .option('-q, --quiet', 'no progress')
-    .option('--subscription <id>', 'search, and create, in this subscription alone')
+    .option('--subscription <id>', 'search and create only in this subscription')
     .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud');
 }
 
@@ -87,7 +87,7 @@ export function addHelpCommand(program: Command, { context }: Cli): void {
   program
     .command('help', { hidden: true })
     .argument('[words...]', 'a command; options, environment or exit-codes')
-    .description('help of a command, of the options of all, of the environment, or of the exit codes')
+    .description('help for a command, the common options, the environment or the exit codes')
     .action((words: string[]) => {
       const topic = words.length === 1 ? topics(program)[words[0] ?? ''] : undefined;
       if (topic !== undefined) {

@@ -1,6 +1,6 @@
 /** A signal ended the command before it was done. */
 export class Interruption extends Error {
-  /** As a shell counts it: 128 and the number of the signal. */
+  /** As a shell reports it: 128 plus the number of the signal. */
   readonly exitCode: number;
 
   constructor(exitCode: number) {
@@ -10,20 +10,20 @@ export class Interruption extends Error {
   }
 }
 
-/** Ctrl-C, the end of a pipeline's job, and a terminal that is closed. */
+/** Signals of Ctrl-C, of a pipeline that ends its job, and of a closed terminal. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** Aborts, with an {@link Interruption}, when this process is asked to end. */
+/** Returns a signal that aborts with an {@link Interruption} when a signal asks this process to end. */
 export function interruptions(): AbortSignal {
   const controller = new AbortController();
-  // npm and a terminal may both send it: the second one changes nothing.
+  // npm and a terminal may both send the signal: the second one has no effect.
   for (const [signal, exitCode] of Object.entries(SIGNALS)) {
     process.on(signal, () => controller.abort(new Interruption(exitCode)));
   }
   return controller.signal;
 }
 
-/** Waits for `work`, but not after the signal aborts: then its outcome is ignored. */
+/** Waits for `work` until the signal aborts; then its outcome is ignored. */
 export async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   const aborted = new Promise<never>((_, reject) => {
     const stop = (): void => reject(signal?.reason);

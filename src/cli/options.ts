@@ -4,7 +4,7 @@ import { isReadable, NOT_READABLE, TEXT_LENGTHS } from '../http/readable.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 
-/** Turns a refusal of our own into commander's, which names the option. */
+/** Converts a parser's CmkError to commander's error, which names the option. */
 export function parsed<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
@@ -18,18 +18,18 @@ export function parsed<T>(parse: (text: string) => T): (text: string) => T {
 
 export function number(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It has to be a whole number.');
+  throw new InvalidArgumentError('The value must be a whole number.');
 }
 
 export function oneTo(most: number): (text: string) => number {
   return (text) => {
     const value = number(text);
-    if (value < 1 || value > most) throw new InvalidArgumentError(`It has to be 1 to ${most}.`);
+    if (value < 1 || value > most) throw new InvalidArgumentError(`The value must be 1 to ${most}.`);
     return value;
   };
 }
 
-/** Text of so many characters, least and most, without the white space around it. */
+/** Parses trimmed text with a minimum and maximum number of characters. */
 export function text(option: string, [least, most]: readonly [number, number]): (given: string) => string {
   return (given) => {
     const said = given.trim();
@@ -37,31 +37,31 @@ export function text(option: string, [least, most]: readonly [number, number]): 
     const problem = /^<[^<>]*>$/.test(said)
       ? `still has the placeholder ${said}`
       : length < least || length > most
-        ? `takes ${least} to ${most} characters, and was given ${length}`
+        ? `takes ${least} to ${most} characters, but has ${length}`
         : isReadable(said)
           ? undefined
           : NOT_READABLE;
     if (problem === undefined) return said;
-    throw new CmkError('ArgumentInvalid', `${option} ${problem}.`, 'Correct it; nothing was changed.');
+    throw new CmkError('ArgumentInvalid', `${option} ${problem}.`, 'Correct the option; nothing was changed.');
   };
 }
 
-/** Option of what can be read repeatedly. */
+/** Adds --watch to a command that reads. */
 export function watching(command: Command): Command {
   return command.addOption(
     new Option('-w, --watch [duration]', 'repeat until Ctrl-C').argParser(parsed(pause)).preset('PT5S'),
   );
 }
 
-/** How long to wait between two reads, in seconds. @throws {@link CmkError} `ArgumentInvalid` */
+/** Parses the pause between two reads, in seconds. @throws {@link CmkError} `ArgumentInvalid` */
 export function pause(text: string): number {
   const every = seconds(text);
-  // Without a pause it would use up Azure's budget, which all callers share.
+  // Without a pause the reads would exhaust Azure's rate limits, which all callers share.
   if (every >= 1) return every;
   throw new CmkError('ArgumentInvalid', 'The duration must be at least one second.', 'Examples: PT15S, 60.');
 }
 
-/** An option that takes some values alone, in any case. */
+/** An option with fixed values, in any case. */
 export function choice(flags: string, description: string, values: readonly string[]): Option {
   const option = new Option(flags, description).choices(values);
   const { parseArg } = option;
@@ -71,28 +71,28 @@ export function choice(flags: string, description: string, values: readonly stri
   });
 }
 
-/** An ISO 8601 duration that is handed on as it is. */
+/** Checks an ISO 8601 duration, and returns it in upper case. */
 export function duration(text: string): string {
   addDuration(new Date(0), text);
   return text.trim().toUpperCase();
 }
 
-/** Options of everything that changes something. */
+/** Adds the options of commands that change resources. */
 export function changing(command: Command): Command {
   return command
     .option('--dry-run', 'show what would be changed, and change nothing')
-    .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason))
+    .option('--reason <text>', 'reason, for the audit trail', text('--reason', TEXT_LENGTHS.reason))
     .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket));
 }
 
-/** Options of an order, which needs a reason. */
+/** Adds the options of an order, which needs a reason. */
 export function explained(command: Command): Command {
   return command
-    .requiredOption('--reason <text>', 'why, for the audit trail', text('--reason', TEXT_LENGTHS.reason))
+    .requiredOption('--reason <text>', 'reason, for the audit trail', text('--reason', TEXT_LENGTHS.reason))
     .option('--ticket <number>', 'change or incident number', text('--ticket', TEXT_LENGTHS.ticket));
 }
 
-/** An option whose value has another name. */
+/** An option whose attribute has another name than the option. */
 export class NamedOption extends Option {
   readonly #name: string;
 
@@ -107,13 +107,13 @@ export class NamedOption extends Option {
 }
 
 export function waiting(command: Command): Command {
-  const what = 'how long to wait for roles to take effect, as PT10M or in seconds';
+  const what = 'longest wait for roles to take effect, as PT10M or in seconds';
   return command.addOption(
     new NamedOption('--wait <duration>', what, 'waitSeconds').argParser(parsed(seconds)).default(600, 'PT10M'),
   );
 }
 
-/** Which vault is meant, or which Managed HSM. */
+/** Adds the options that name a vault or a Managed HSM. */
 export function inVault(command: Command, what: string, mandatory = false): Command {
   const once =
     (vaultOf: (text: string) => string) =>
@@ -128,14 +128,14 @@ export function inVault(command: Command, what: string, mandatory = false): Comm
         .argParser(once((name) => name)),
     )
     .addOption(
-      // A Managed HSM may have the name of a vault.
+      // A Managed HSM may have the same name as a vault.
       new NamedOption('--hsm <name>', 'name of a Managed HSM, instead of --vault', 'vault').argParser(
         once((name) => `managedHSMs/${name}`),
       ),
     );
 }
 
-/** The vaults that a command reads. */
+/** Option for the vaults that a command reads. */
 export function vaults(): Option {
   return new Option('--vault <vault...>', 'vaults to read').default([], 'those of CMK_VAULTS');
 }
@@ -154,7 +154,7 @@ export function expiry(command: Command): Command {
   );
 }
 
-/** For what asks for the name to be typed. */
+/** Adds --yes to a command that asks the operator to type a name. */
 export function confirmed(command: Command): Command {
-  return command.option('--yes', 'do not ask for the name to be typed; needed without a terminal');
+  return command.option('--yes', 'skip the typed confirmation; needed without a terminal');
 }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 
 /**
- * Commands by their names in version 2, which are read for one release, and then deleted from here. A pair: without and with
- * an argument.
+ * Commands by their version 2 names, which work for one release; delete them afterwards. A pair: without and with an
+ * argument.
  */
 const OLD_NAMES: Readonly<Record<string, string | readonly [string, string]>> = {
   'audit lock': 'admin lock-audit',
@@ -22,7 +22,7 @@ const OLD_NAMES: Readonly<Record<string, string | readonly [string, string]>> = 
   watch: 'now --watch',
 };
 
-/** Commands that `gh`, `kubectl` and `az` have for what has another name here. */
+/** Commands of `gh`, `kubectl` and `az`, and their equivalents here. */
 const HABITS: Readonly<Record<string, string>> = {
   'auth status': 'doctor',
   diff: 'drift',
@@ -37,7 +37,7 @@ const HABITS: Readonly<Record<string, string>> = {
   whoami: 'doctor',
 };
 
-/** Their verbs, and ours. */
+/** Verbs of `gh`, `kubectl` and `az`, and their equivalents here. */
 const VERBS: Readonly<Record<string, string>> = {
   create: 'ensure',
   describe: 'show',
@@ -46,7 +46,7 @@ const VERBS: Readonly<Record<string, string>> = {
   view: 'show',
 };
 
-/** Their options; of those that are arguments here, nothing is left. */
+/** Options of `gh`, `kubectl` and `az`. An option that is an argument here becomes empty. */
 const OPTIONS: Readonly<Record<string, string>> = {
   '--account-name': '',
   '--name': '',
@@ -55,19 +55,19 @@ const OPTIONS: Readonly<Record<string, string>> = {
   '-y': '--yes',
 };
 
-/** Options that take a duration, which is `1h` elsewhere. */
+/** Options with a duration, which other tools write as `1h`. */
 const WITH_TIME = /^(?:-w|--(?:if-older-than|since|until|wait|watch))$/;
 
-/** Options of every command that take a value, which is no word of the command's name. */
+/** Options of every command with a value: the value is not part of the command's name. */
 const WITH_VALUE = /^(?:-o|--(?:output|query|subscription|cloud))$/;
 
 interface Word {
   readonly word: string;
-  /** Its place on the command line. */
+  /** Index on the command line. */
   readonly at: number;
 }
 
-/** The command line with the names that its commands have here, and a hint for an old one. */
+/** Rewrites a command line to the command names of this version, with a hint for a version 2 name. */
 export function renamed(
   given: readonly string[],
   program: Command,
@@ -94,7 +94,7 @@ export function renamed(
   return { args: spelled(args, words, program) };
 }
 
-/** `get keys`, `keys ls` and `describe key` as `key list` and `key show`. */
+/** Rewrites `get keys`, `keys ls` and `describe key` to `key list` and `key show`. */
 function spelled(args: readonly string[], [first, second]: readonly Word[], program: Command): readonly string[] {
   for (const [noun, verb] of [
     [first, second],
@@ -108,7 +108,7 @@ function spelled(args: readonly string[], [first, second]: readonly Word[], prog
     const next = args[Math.max(noun.at, verb?.at ?? 0) + 1];
     const meant = verb && !has(verb.word) ? verbOf(verb.word, next !== undefined && !next.startsWith('-')) : verb?.word;
     const isKnown = meant !== undefined && has(meant);
-    // The noun comes first, unless it is the verb of something else.
+    // A noun in second place counts only with a known verb.
     if (noun !== first && !isKnown) return args;
     const places = [first?.at, second?.at];
     return args.map((word, at) => {
@@ -124,7 +124,7 @@ function verbOf(word: string, hasArgument: boolean): string | undefined {
   return Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
 }
 
-/** `1h` as ISO 8601 has it. */
+/** Converts `1h` to an ISO 8601 duration. */
 function isoOf(text: string): string {
   const [, number, unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
   if (number === undefined) return text;

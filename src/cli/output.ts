@@ -7,38 +7,38 @@ import type { Explanation } from './explain.ts';
 import { NOTHING, tableLines } from './table.ts';
 import { visible, visibleLines } from './visible.ts';
 
-/** A place that lines go to. */
+/** Destination of lines. */
 export interface Sink {
   readonly write: (text: string) => unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }
 
-/** What `-o` takes. */
+/** Values of `-o`. */
 export const OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
-/** `terminal` is a table with signs and colours; `lines` is for pipes. */
+/** `terminal` is a table with symbols and colours; `lines` is for pipes. */
 export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 'table'>;
 
-/** A cell of a table; some have a short form, for a table that is not to be wide. */
+/** A cell of a table, with an optional short form for tables that are not wide. */
 type Cell = string | number | undefined | { readonly full: string; readonly short: string };
-/** A title, and what a row has there. `wide`: only where it was asked for. */
+/** Title and cells of a column. `wide`: shown only with --wide. */
 export type TitledColumn<T> = readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
-/** A column of a list: a field, or a title and what a row has there. */
+/** A column of a list: a field, or a title with a function for its cells. */
 export type Column<T> = (keyof T & string) | TitledColumn<T>;
 
 interface OutputOptions {
-  /** Tables have every column, in full. */
+  /** Shows every column of tables in full. */
   readonly wide?: boolean | undefined;
-  /** No progress. */
+  /** Hides progress. */
   readonly quiet?: boolean | undefined;
 }
 
-/** In a pipe a line says how far it is, and then none for so long. Milliseconds. */
+/** Shortest interval between two progress lines in a pipe, in milliseconds. */
 const PROGRESS_LINE_MS = 10_000;
-/** Characters of the bar. */
+/** Width of the progress bar, in characters. */
 const BAR = 20;
 
-/** Of every document; raised when something in it is taken away or means something else. */
+/** Version of every document; raised when a field is removed or changes its meaning. */
 export const DOCUMENT_VERSION = 1;
 
 type Colour = Parameters<typeof styleText>[0];
@@ -55,9 +55,8 @@ const SIGNS: Record<Entry['kind'] | ChecklistLine['state'], [string, Colour]> = 
 };
 
 /**
- * What people and scripts see: in a terminal signs, colours, tables and a line that says what is waited for; in a pipe one
- * plain line for each thing, fields apart by tabs; as `json` one document, as `jsonl` or `csv` a row for each thing and nothing
- * else. Progress and errors go to stderr.
+ * Output for people and scripts. A terminal gets symbols, colours, tables and a progress line. A pipe gets plain lines
+ * with tabs between fields. `json` prints one document, `jsonl` and `csv` only rows. Progress and errors go to stderr.
  */
 export class Output {
   readonly format: Format;
@@ -70,7 +69,7 @@ export class Output {
   readonly #colours: boolean;
   readonly #erases: boolean;
   #waiting = false;
-  /** When the work that is counted began, how much was done then, and when a line last said how far it is. */
+  /** Start of the counted work, its progress at that time, and the time of the last progress line. */
   #counted: { readonly total: number; readonly startMs: number; readonly start: number; saidMs: number } | undefined;
 
   /** @param environment `NO_COLOR` and `TERM` (https://no-color.org), and `COLUMNS` (POSIX) */
@@ -91,7 +90,7 @@ export class Output {
     this.#colours = this.#erases && !environment.NO_COLOR;
   }
 
-  /** Whether there were rows, so that nothing else has to be shown as such. */
+  /** Whether rows were printed, so that the report prints none. */
   get hasRows(): boolean {
     return this.#rows;
   }
@@ -111,7 +110,7 @@ export class Output {
     this.entry({ kind: 'note', text });
   }
 
-  /** The end of an operation: in a terminal a sentence, in rows what was found and done, unless there were rows. */
+  /** Prints the end of an operation: a sentence in a terminal; in row formats the entries, unless rows were printed. */
   report(report: Report<unknown>): void {
     this.clear();
     if (this.isRows && !this.#rows) {
@@ -138,7 +137,7 @@ export class Output {
     }
   }
 
-  /** A row for each thing: a table in a terminal, lines without a header in a pipe. */
+  /** Prints a row for each item: a table in a terminal, lines without a header in a pipe. */
   list<T>(columns: readonly Column<T>[], things: readonly T[]): void {
     if (this.format === 'json') return;
     this.#rows = true;
@@ -169,7 +168,7 @@ export class Output {
     }
   }
 
-  /** What is known of one thing: a line for each fact in a terminal and in a pipe, else one row. */
+  /** Prints the facts of one item: a line for each in a terminal or pipe, else one row. */
   facts(facts: readonly (readonly [string, string | undefined])[], record: object): void {
     if (this.isRows)
       this.list(
@@ -189,7 +188,7 @@ export class Output {
     else if (this.format === 'terminal' || this.format === 'lines') this.#line(visibleLines(text));
   }
 
-  /** A document in one line. */
+  /** Prints a document in one line. */
   line(document: unknown): void {
     this.#line(visibleLines(JSON.stringify(document)));
   }
@@ -198,7 +197,7 @@ export class Output {
     this.#line(visibleLines(JSON.stringify(document, undefined, 2)));
   }
 
-  /** @param before what was found and done until then, for the document */
+  /** @param before earlier entries for the document */
   error({ reason, message, nextStep }: Explanation, before: object = {}): void {
     this.clear();
     const document = { version: DOCUMENT_VERSION, ...before, error: { reason, message, nextStep } };
@@ -210,14 +209,14 @@ export class Output {
     }
   }
 
-  /** Whether nothing but the rows of one table may be on stdout. */
+  /** Whether stdout may contain only the rows of one table. */
   get isRows(): boolean {
     return this.format === 'jsonl' || this.format === 'csv';
   }
 
   #text(cell: Cell): string {
     if (typeof cell === 'object') return this.format === 'terminal' && !this.#wide ? cell.short : cell.full;
-    // Between tabs an empty field cannot be seen.
+    // An empty field between tabs would be invisible.
     return cell === undefined ? (this.format === 'csv' ? '' : NOTHING) : String(cell);
   }
 
@@ -240,7 +239,7 @@ export class Output {
     if (pace || what !== 'progress') this.#err.write(`${what}${pace ? ` (${pace})` : ''}\n`);
   }
 
-  /** `120/500, 4.2/s, 2m left`: by what was done since the work was first counted here. */
+  /** Returns progress as `120/500, 4.2/s, 2m left`, with the rate since the first count. */
   #paceOf({ done, total }: Progress): string {
     const nowMs = performance.now();
     if (this.#counted?.total !== total) {
@@ -248,13 +247,13 @@ export class Output {
     }
     const { start, startMs } = this.#counted;
     const perSecond = (done - start) / ((nowMs - startMs) / 1_000);
-    // Below, the rate would be shown as zero, and the time that is left would grow.
+    // A lower rate would be shown as zero, and the estimated time would grow.
     if (!(perSecond >= 0.05)) return `${done}/${total}`;
     const left = done < total ? `, ${inShort((total - done) / perSecond)} left` : '';
     return `${done}/${total}, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
   }
 
-  /** Erases the line of progress. */
+  /** Erases the progress line. */
   clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
@@ -275,12 +274,12 @@ export class Output {
   }
 }
 
-/** `EXPECTED END` of `expectedEnd`. */
+/** Converts `expectedEnd` to `EXPECTED END`. */
 function titleOf(field: string): string {
   return field.replace(/[A-Z]/g, ' $&').toUpperCase();
 }
 
-/** The terminal's width: `COLUMNS` if it is exported, else what the terminal reports. */
+/** Returns the terminal's width: the exported `COLUMNS`, else the width that the terminal reports. */
 export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string, string | undefined>>): number {
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
 }

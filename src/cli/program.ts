@@ -18,16 +18,16 @@ import { addCompletionCommands } from './completion.ts';
 import { addGlobalOptions, addHelpCommand, rootHelp } from './help.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
 
-/** Put in by `scripts/bundle-cli.ts`: a file that stands alone has no package.json beside it. */
+/** Set by `scripts/bundle-cli.ts`, because a single file has no package.json beside it. */
 declare const BUNDLED_VERSION: string | undefined;
 
-/** Every command. Nothing runs before it is parsed. */
+/** Creates the program with every command. Runs nothing before the command line is parsed. */
 export function createProgram(cli: Cli): Command {
   const { out, err } = cli.context;
   const program = addGlobalOptions(new Command('cmk'), OUTPUTS)
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
     .version(cliVersion(), '-V', 'print the version, as --version alone does')
-    // Without `[options]`, which every command has.
+    // Omits `[options]`, because every command has options.
     .configureHelp({ subcommandTerm: (command) => [command.name(), ...argumentsOf(command)].join(' ') })
     .exitOverride();
   program.helpInformation = () => rootHelp(program);
@@ -37,7 +37,7 @@ export function createProgram(cli: Cli): Command {
   program.configureOutput({
     writeOut: (text) => out.write(text),
     writeErr: (text) => err.write(text),
-    outputError: () => {}, // `run` prints it as every other error
+    outputError: () => {}, // `run` prints it like every other error
     getOutHelpWidth: () => columnsOf(out, cli.environment),
     getErrHelpWidth: () => columnsOf(err, cli.environment),
   });
@@ -67,7 +67,7 @@ function argumentsOf({ registeredArguments }: Command): string[] {
   return registeredArguments.map((one) => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
 }
 
-/** Version of the command line, which is the project's. */
+/** Returns the project's version. */
 function cliVersion(): string {
   if (typeof BUNDLED_VERSION === 'string') return BUNDLED_VERSION;
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

@@ -5,17 +5,17 @@ import type { Output, TitledColumn } from './output.ts';
 type Json = Parameters<typeof search>[0];
 
 /**
- * Checked before the command runs: after a change it is too late to refuse the command line.
+ * Checks the query before the command runs: after a change an error comes too late.
  *
- * @throws {@link CmkError} `ArgumentInvalid` for what is no JMESPath expression (https://jmespath.org)
+ * @throws {@link CmkError} `ArgumentInvalid` for an invalid JMESPath expression (https://jmespath.org)
  */
 export function checkQuery(expression: string): void {
   orFail('ArgumentInvalid', expression, () => compile(expression));
 }
 
-/** Prints what a query takes out of the document that a command ends with. @throws {@link CmkError} `QueryFailed` */
+/** Prints the result of a query on a command's document. @throws {@link CmkError} `QueryFailed` */
 export function printQuery(document: unknown, expression: string, output: Output): void {
-  // Through JSON: what is undefined is not there.
+  // A round trip through JSON removes undefined fields.
   const json = JSON.parse(JSON.stringify(document)) as Json;
   const value: unknown = orFail('QueryFailed', expression, () => search(json, expression)) ?? null;
   if (output.format === 'json') output.json(value);
@@ -32,13 +32,13 @@ function orFail<T>(reason: 'ArgumentInvalid' | 'QueryFailed', expression: string
     throw new CmkError(
       reason,
       `--query "${expression}" cannot be evaluated: ${(error as Error).message}`,
-      'It is JMESPath (https://jmespath.org) on the document that -o json prints.',
+      'Write a JMESPath expression (https://jmespath.org) for the document that -o json prints.',
       { cause: error },
     );
   }
 }
 
-/** A column for each field that one of the things has; for the items of lists, by their places. */
+/** Returns a column for each field of the items; for lists, a column for each index. */
 export function fieldColumns(things: readonly unknown[]): TitledColumn<unknown>[] {
   const isThing = (thing: unknown): thing is Record<string, unknown> => typeof thing === 'object' && thing !== null;
   const fields = [...new Set(things.filter(isThing).flatMap((thing) => Object.keys(thing)))];

@@ -10,11 +10,11 @@ import { KEY_LIST, KEY_STATUS, type KeyStatus, type KeySummary } from '../views/
 
 export interface ReadKeys {
   readonly keys: readonly KeySummary[];
-  /** What could not be read, one sentence each. */
+  /** Failed reads, one sentence each. */
   readonly unread: readonly string[];
 }
 
-/** Every key of these vaults; with none named, of all vaults of the app. */
+/** Reads every key of these vaults; of all vaults of the app if the list is empty. */
 export async function readKeys(vaults: readonly string[], app: AppApi): Promise<ReadKeys> {
   const keys: KeySummary[] = [];
   const unread: string[] = [];
@@ -32,10 +32,10 @@ export async function readKeys(vaults: readonly string[], app: AppApi): Promise<
   };
 }
 
-/** Longest search for what depends on a key. Milliseconds. */
+/** Longest search for the dependents of a key, in milliseconds. */
 const BESIDE_MS = 60_000;
 
-/** A key's status, and the users of each version by their names. */
+/** Status of a key, with the names of the users of each version. */
 export interface UsedKeyStatus extends Omit<KeyStatus, 'versions'> {
   readonly versions: readonly (KeyStatus['versions'][number] & {
     /** Accounts, scopes as `account/scope`, and other resources. */
@@ -44,16 +44,16 @@ export interface UsedKeyStatus extends Omit<KeyStatus, 'versions'> {
 }
 
 /**
- * The status of a key: as the app answers it, else by Key Vault alone on the operator's sign-in.
+ * Reads the status of a key from the app, else from Key Vault with the operator's sign-in.
  *
- * @param app undefined: neither the app nor its storage is known
+ * @param app undefined: no setting names the app or its storage
  */
 export async function keyStatusOf(
   key: ManagedKey,
   environment: Environment,
   { azure, app }: { readonly azure: Azure; readonly app: AppApi | undefined },
 ): Promise<UsedKeyStatus> {
-  // It does not answer, or the key or the operator is unknown to it.
+  // The app does not answer, or does not know the key or the operator.
   const byVault = (error: unknown): Promise<KeyStatus> => {
     if (!(error instanceof CmkError)) throw error;
     return statusByVault(key, environment, azure);
@@ -69,7 +69,7 @@ async function statusByVault(key: ManagedKey, environment: Environment, azure: A
   if (versions.length === 0) {
     throw new CmkError(
       'KeyNotFound',
-      `There is no key ${key.vault.name}/${key.name}.`,
+      `The key ${key.vault.name}/${key.name} does not exist.`,
       `Check the name, or create it: cmk key ensure ${key.name} ${vaultOption(key.vault)}`,
     );
   }
@@ -87,7 +87,7 @@ async function statusByVault(key: ManagedKey, environment: Environment, azure: A
   );
 }
 
-/** Under `unknown`, those of whom Azure does not say it. */
+/** Groups users by version; `unknown` if Azure does not report the version. */
 function usersByVersion({ dependents }: KeyStatus): ReadonlyMap<string, readonly string[]> {
   const users = new Map<string, string[]>();
   const add = (version: string | undefined, user: string): void => {

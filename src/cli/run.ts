@@ -18,16 +18,16 @@ export async function run(given: readonly string[], context: CliContext): Promis
   const { args, hint } = renamed(given, program);
   if (hint !== undefined) context.err.write(`${hint}\n`);
   try {
-    // Some commands have a --version of their own, of a key: it is no option of them all.
+    // Some commands have a --version option for a key version, so it is no option of all commands.
     const words = args[0] === '--version' || args[0] === 'version' ? ['-V', ...args.slice(1)] : args;
     await unlessInterrupted(program.parseAsync(words, { from: 'user' }), context.interrupted);
     return cli.exitCode;
   } catch (error) {
-    // Those of every command are read first, before what is wrong behind them.
+    // Commander parses the common options first, so they are available after an error in later arguments.
     const asked = program.opts<GlobalOptions>();
     if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return EXIT.ok; // help was asked for
-      // Without a command the help has been shown, which says more.
+      if (error.exitCode === 0) return EXIT.ok; // the command line requested help
+      // Without a command commander has already shown the help, which is more useful.
       if (asked.json || asked.output || asked.query !== undefined || error.code !== 'commander.help')
         cli.fail(explainUsage(error, program, args), asked);
       return EXIT.usage;

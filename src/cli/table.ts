@@ -1,22 +1,21 @@
-/** Between two columns. */
+/** Gap between two columns. */
 const GAP = '  ';
-/** An empty cell. */
+/** Text of an empty cell. */
 export const NOTHING = '-';
-/** A column of long texts is not cut below this, nor below its title; the first, which names the thing, not at all. */
+/** Minimum width of a cut column, unless its title is longer. The first column, the name, is never cut. */
 const LEAST = 16;
 
 interface TableLines {
-  /** The first of them is the header. */
+  /** The first line is the header. */
   readonly lines: readonly string[];
-  /** Titles of the columns that the width has no room for. */
+  /** Titles of the columns that do not fit the width. */
   readonly omitted: readonly string[];
 }
 
 /**
- * A table as lines of text, none of which is wider than the terminal: the widest columns are cut, and columns that still do
- * not fit are left out, the last first.
+ * Formats a table as lines no wider than the terminal: cuts the widest columns, then omits columns from the right.
  *
- * @param width undefined: everything in full
+ * @param width undefined: unlimited
  */
 export function tableLines(
   header: readonly string[],

@@ -2,19 +2,23 @@ import type { Command, CommanderError } from 'commander';
 import { follow } from './completion.ts';
 import type { Explanation } from './explain.ts';
 
-/** Commander's refusal of a command line, reported as every other refusal. */
+/** Explains commander's error like every other error. */
 export function explainUsage(
   { code, message }: CommanderError,
   program: Command,
   args: readonly string[],
 ): Explanation {
   const { command } = follow(program, args);
-  const nextStep = `${pathOf(command)} --help shows what there is.`;
-  if (code === 'commander.help') return { reason: 'ArgumentInvalid', message: 'No command was given.', nextStep };
+  const isRevocationMissing = code === 'commander.missingMandatoryOptionValue' && message.includes('--revocation');
+  const nextStep = isRevocationMissing
+    ? 'List the open revocations: cmk revocation list'
+    : `${pathOf(command)} --help lists the arguments and options.`;
+  if (code === 'commander.help')
+    return { reason: 'ArgumentInvalid', message: 'The command line names no command.', nextStep };
   return { reason: 'ArgumentInvalid', message: sentence(message), nextStep };
 }
 
-/** `error: unknown command 'rotat'\n(Did you mean rotate?)` as sentences. */
+/** Converts `error: unknown command 'rotat'\n(Did you mean rotate?)` to sentences. */
 function sentence(message: string): string {
   const [what = '', hint] = message.replace(/^error: /, '').split('\n');
   const ended = /[.?]$/.test(what) ? what : `${what}.`;

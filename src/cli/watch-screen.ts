@@ -1,7 +1,7 @@
 import type { Sink } from './output.ts';
 
 interface Watched<R> {
-  /** Reads once, and shows it in the place of stdout. */
+  /** Reads once, and writes the output to `out` instead of stdout. */
   readonly once: (out: Sink) => Promise<R>;
   readonly isOver: (result: R) => boolean;
   readonly sleep: (ms: number) => Promise<void>;
@@ -10,8 +10,8 @@ interface Watched<R> {
 }
 
 /**
- * Shows something every so many seconds: a terminal is drawn anew, a pipe has the lines that have changed. After the first
- * time a failure is shown, and does not end it.
+ * Repeats a read at an interval in seconds. A terminal is redrawn; a pipe gets only changed lines. After the first
+ * read, errors are shown and do not end it.
  */
 export async function watchScreen<R>(seconds: number, { once, isOver, sleep, out, err }: Watched<R>): Promise<void> {
   let before: ReadonlySet<string> | undefined;
@@ -28,7 +28,7 @@ export async function watchScreen<R>(seconds: number, { once, isOver, sleep, out
     }
     if (result !== undefined) {
       const lines = text.split('\n').slice(0, -1);
-      // From the top, and what is left of the screen before is erased.
+      // Redraws from the top, and erases the rest of the previous screen.
       if (out.isTTY) out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
       else for (const line of lines) if (!before?.has(line)) out.write(`${line}\n`);
       before = new Set(lines);

@@ -18,24 +18,26 @@ import type { ResourceGraph } from './resource-graph-client.ts';
 import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
 import type { FileShare, FileShares } from './stored-data-client.ts';
 
-/** Resource Graph leaves out without a word what may not be read. */
+/** Resource Graph silently omits resources that the caller may not read. */
 const TYPES_OUT_OF_SIGHT =
-  'Resources of types that the app may not read, shares of Microsoft.FileShares among them, are out of its sight: deploy with otherDependents=reader (CMK_OTHER_DEPENDENTS).';
+  'The app may not read resources of some types, including shares of Microsoft.FileShares. To read them, deploy with otherDependents=reader (CMK_OTHER_DEPENDENTS).';
 
-/** Everything that stops working when a key is revoked, as far as it can be read. */
+/** Every readable resource that stops working when a key is revoked. */
 export interface BlastRadius {
   /** Key identifier without a version. */
   readonly key: string;
-  /** False when anything is in `unread`: there may be more than is listed. */
+  /** False if `unread` is not empty: further dependents may exist. */
   readonly complete: boolean;
-  /** By ARM id. */
+  /** Sorted by ARM id. */
   readonly accounts: readonly DependentAccount[];
-  /** Other resources, and storage accounts outside the subscriptions that are looked after. By ARM id. */
+  /** Other resources, and storage accounts outside the managed subscriptions. Sorted by ARM id. */
   readonly otherResources: readonly OtherDependent[];
-  /** Whether the app's own storage uses the key, so that revoking it locks the app out. */
+  /** Whether the app's own storage uses the key. Revoking the key would then lock out the app. */
   readonly selfLockout: boolean | 'unknown';
   readonly unread: readonly Unread[];
-  /** One sentence on what the app has no right to see; absent: it may see everything, or nothing, which `unread` says. */
+  /**
+   * Resource types that the app may not read, as a sentence. Absent if it may read all types, or none (see `unread`).
+   */
   readonly outOfSight?: string;
 }
 
@@ -48,8 +50,8 @@ export type BlastRadiusServices = {
 };
 
 /**
- * Reads what depends on a key. It never throws: what cannot be read is listed in `unread`. When the signal aborts it
- * returns at once with what it has, and lists what was under way; see `abortAfter`.
+ * Reads the dependents of a key. Never throws: failed reads are listed in `unread`. When the signal aborts, it returns
+ * the partial result immediately, with the pending reads in `unread`. See `abortAfter`.
  */
 export async function readBlastRadius(
   key: ManagedKey,
@@ -69,7 +71,7 @@ class BlastRadiusReader {
   readonly #limit: LimitFunction;
   readonly #accounts = new Map<string, DependentAccount>();
   readonly #others: OtherDependent[] = [];
-  /** Names of the app's own storage accounts; those whose scopes are read are taken out of the second. */
+  /** Names of the app's own storage accounts. The second set contains only accounts with unread scopes. */
   readonly #own: ReadonlySet<string>;
   readonly #ownUnread: Set<string>;
   #selfLockout: boolean | 'unknown';
@@ -87,14 +89,14 @@ class BlastRadiusReader {
   }
 
   async run(): Promise<void> {
-    // Parts of their own, begun while the list is read: one that is slow does not make the list a slow one.
+    // These reads run concurrently with the list, so a slow read does not delay it.
     const details: Promise<void>[] = [];
     await Promise.all([
       this.#parts.read('storage accounts', 'SubscriptionUnreadable', () => this.#readAccounts(details)),
       this.#parts.read('other resource types', 'OtherResourcesUnreadable', () => this.#readOthers()),
     ]);
     if (this.#services.settings.otherDependents === 'none') {
-      const detail = 'The app may see none of them (CMK_OTHER_DEPENDENTS=none).';
+      const detail = 'The app has no permission to read them (CMK_OTHER_DEPENDENTS=none).';
       this.#parts.unread('other resource types', 'OtherResourcesUnreadable', detail);
     }
     await Promise.all(details);
@@ -102,7 +104,7 @@ class BlastRadiusReader {
 
   soFar(): BlastRadius {
     const accounts = [...this.#accounts.values()].sort(byId);
-    // Compared one by one, thousands of accounts would hold up everybody for a minute.
+    // Pairwise comparison of thousands of accounts would block the event loop for a minute.
     const known = new Set(accounts.map(({ id }) => comparableId(id)));
     const otherResources = this.#others.filter(({ id }) => !known.has(comparableId(id))).sort(byId);
     const unread = this.#parts.missing();
@@ -127,7 +129,7 @@ class BlastRadiusReader {
       { accounts },
       (account) => {
         this.#accounts.set(account.id.toLowerCase(), toDependent(account, this.#key));
-        // Not waited for here: the list goes on, and so does the search for the next dependent.
+        // Not awaited, so that the list continues.
         details.push(this.#readShares(account), this.#readScopes(account));
       },
     );
@@ -139,7 +141,7 @@ class BlastRadiusReader {
     }
   }
 
-  /** The accounts client, heeding the signal, and calling back when the app's own storage passes by. */
+  /** The accounts client with the abort signal. Calls back for each of the app's own storage accounts. */
   #watched(ownSeen: (account: Account) => void): StorageAccounts {
     const { accounts } = this.#services;
     const signal = this.#signal;
@@ -153,7 +155,7 @@ class BlastRadiusReader {
         }
       },
       async *listScopes(id) {
-        // There is one call for each account of the fleet.
+        // One call for each account of the fleet.
         signal?.throwIfAborted();
         yield* accounts.listScopes(id, signal);
       },
@@ -178,7 +180,7 @@ class BlastRadiusReader {
   }
 
   async #readOwnStorage(own: Account): Promise<void> {
-    if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // a dependent like any other
+    if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // the list reports it as a dependent
     await this.#inTurn(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
       let found = false;
       for await (const _ of this.#scopesOnKey(own)) found = true;
@@ -188,11 +190,11 @@ class BlastRadiusReader {
     });
   }
 
-  /** Reads a part once the concurrency limit admits it. A part that is not read in time is reported as missing. */
+  /** Reads a part within the concurrency limit. Reports a late part as missing. */
   #inTurn(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
     return this.#parts.read(what, reason, () =>
       this.#limit(() => {
-        // Starting thousands of requests that are aborted at once would delay all others by seconds.
+        // Starting thousands of aborted requests would delay other requests by seconds.
         this.#signal?.throwIfAborted();
         return run();
       }),

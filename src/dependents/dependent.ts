@@ -2,7 +2,7 @@ import type { OwnKeyService } from '../fleet/account.ts';
 import type { Reason } from '../reasons.ts';
 import type { FileShare } from './stored-data-client.ts';
 
-/** Held at a version, or following the newest one by itself. */
+/** Pinned to a version, or automatically on the newest version. */
 export type KeyMode = 'pinned' | 'automatic';
 
 /** A storage account that stops serving data when the key is revoked. */
@@ -11,14 +11,14 @@ export interface DependentAccount {
   readonly id: string;
   readonly name: string;
   readonly region: string;
-  /** `scopesOnly`: the account itself uses another key, and some of its encryption scopes use this one. */
+  /** `scopesOnly`: only encryption scopes use this key. The account itself uses another key. */
   readonly mode: KeyMode | 'scopesOnly';
-  /** The version in use; undefined when Azure does not say, and for `scopesOnly`. */
+  /** The version in use; undefined if Azure does not return it, and for `scopesOnly`. */
   readonly version: string | undefined;
-  /** Its file shares. Empty for `scopesOnly`: encryption scopes hold blobs, and the shares go on. */
+  /** The account's file shares. Empty for `scopesOnly`: encryption scopes contain only blobs. */
   readonly shares: readonly FileShare[];
   readonly scopes: readonly DependentScope[];
-  /** Its services that a revocation does not cut off. Empty for `scopesOnly`, whose services all go on. */
+  /** Services that a revocation does not block. Empty for `scopesOnly`, because no service is blocked. */
   readonly notCutOff: readonly OwnKeyService[];
 }
 
@@ -29,7 +29,7 @@ export interface DependentScope {
   readonly version: string | undefined;
 }
 
-/** Another resource that uses the key, as Resource Graph shows it. */
+/** Another resource that uses the key according to Resource Graph. */
 export interface OtherDependent {
   /** ARM id. */
   readonly id: string;
@@ -38,23 +38,23 @@ export interface OtherDependent {
   readonly type: string;
   readonly region: string;
   readonly subscriptionId: string;
-  /** Where it names the key: at least one. */
+  /** Properties that name the key; at least one. */
   readonly uses: readonly NamedKey[];
-  /** Whether it is a type, and a place, that the app knows to be encryption with the key; otherwise it only names it. */
+  /** Whether the app knows that this property encrypts data of this type. False: the resource only names the key. */
   readonly known: boolean;
-  /** How it stops when the key is revoked and how it comes back, in sentences; absent: what it uses the key for is not known. */
+  /** Effect of a revocation and of a restore, in sentences. Absent if the app does not know the use of the key. */
   readonly whenRevoked?: string;
 }
 
 export interface NamedKey {
   /** Path under `properties`. */
   readonly path: string;
-  /** The version named there; undefined when it names none. */
+  /** The named version; undefined if the property names none. */
   readonly version: string | undefined;
 }
 
 export interface Unread {
-  /** What it is, in words: `storage accounts of subscription …`. */
+  /** Description of the part: `storage accounts of subscription …`. */
   readonly what: string;
   readonly reason: Reason;
   readonly detail: string;

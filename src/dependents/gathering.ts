@@ -2,18 +2,18 @@ import { errorText } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Unread } from './dependent.ts';
 
-/** The parts of something that is gathered: which are under way, and which could not be read. */
+/** Tracks the parts of a read: pending parts and failed parts. */
 export class Parts {
   readonly #signal: AbortSignal | undefined;
   readonly #underWay = new Set<{ readonly what: string }>();
   readonly #unread: Unread[] = [];
 
-  /** @param signal once it aborts, what is not read by then is missing because time is up, whatever the error says */
+  /** @param signal once it aborts, unfinished parts count as late, regardless of their errors */
   constructor(signal: AbortSignal | undefined) {
     this.#signal = signal;
   }
 
-  /** Reads a part. When it fails, that is noted and nothing is thrown. */
+  /** Reads a part. Records a failure instead of throwing. */
   async read(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
     const part = { what };
     this.#underWay.add(part);
@@ -30,7 +30,7 @@ export class Parts {
     this.#unread.push(this.#signal?.aborted ? late(what) : { what, reason, detail });
   }
 
-  /** What could not be read so far, and what is still under way. */
+  /** Failed and pending parts. */
   missing(): Unread[] {
     return [...this.#unread, ...[...this.#underWay].map(({ what }) => late(what))];
   }

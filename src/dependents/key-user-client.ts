@@ -7,9 +7,11 @@ import type { ResourceId } from '../azure/resource-id.ts';
 import { apiVersionOf } from '../keys/key-user-types.ts';
 import { type GraphResource, toResource } from './resource-graph-client.ts';
 
-/** Resources of other services, from their providers: unlike Resource Graph they show a change at once. */
+/**
+ * Reads resources of other services from their providers. Unlike Resource Graph, providers return changes immediately.
+ */
 export interface KeyUserResources {
-  /** Undefined: it does not exist. Errors are read with `describeFailure`. */
+  /** Undefined if the resource does not exist. Read its errors with `describeFailure`. */
   get(id: ResourceId, signal?: AbortSignal): Promise<GraphResource | undefined>;
 }
 
@@ -18,9 +20,9 @@ export function createKeyUserResources(credential: TokenCredential, cloud: Cloud
   return {
     async get({ id, subscriptionId, type, name }, signal) {
       const version = apiVersionOf(type);
-      if (version === undefined) throw new TypeError(`The API version of ${type} is not known.`);
+      if (version === undefined) throw new TypeError(`The app knows no API version for ${type}.`);
       const shown = await unlessMissing(() => read(id, { 'api-version': version }, signal));
-      // Its own spelling of the id is the one that Resource Graph shows.
+      // Resource Graph uses the provider's spelling of the id.
       return shown === undefined ? undefined : toResource({ id, ...(shown as object), subscriptionId, type, name });
     },
   };

@@ -6,36 +6,35 @@ import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors.ts';
 
-/** One resource, as the projection `id, name, type, location, subscriptionId, tags, properties` gives it. */
+/** A row of the projection `id, name, type, location, subscriptionId, tags, properties`. */
 export interface GraphResource {
   readonly id: string;
   readonly name: string;
-  /** Lower case, as Resource Graph writes types. */
+  /** Lower case, as Resource Graph returns it. */
   readonly type: string;
   readonly location: string;
   readonly subscriptionId: string;
-  /** Absent where the projection has none. */
+  /** Absent if the projection lacks tags. */
   readonly tags?: Readonly<Record<string, string>>;
   readonly properties: unknown;
 }
 
 /**
- * Azure Resource Graph. It shows what the identity may read and says nothing of the rest, and it follows changes with a
- * delay that Microsoft does not put a figure to.
+ * Azure Resource Graph. It omits resources that the identity may not read, without an error. It reflects changes with a
+ * delay that Microsoft does not document.
  */
 export interface ResourceGraph {
   /**
-   * Rows of a query over every subscription that the identity sees, page by page, each once. The query has to project `id`,
-   * without which there is no next page.
+   * Queries every subscription that the identity can read, page by page, without duplicates. The query must project
+   * `id`, because Resource Graph requires it for paging.
    *
-   * @throws {@link CmkError} after the rows there are, when Resource Graph says that they are not all. Every other error
-   *   is the SDK's.
+   * @throws {@link CmkError} after the last row if Resource Graph reports missing rows. Other errors are the SDK's.
    */
   query(query: string, signal?: AbortSignal): AsyncIterable<GraphResource>;
 }
 
 const TAGS = z.record(z.string(), z.string());
-/** The most that a page holds (Resource Graph, "Working with large Azure resource data sets"). */
+/** Maximum page size (Resource Graph, "Working with large Azure resource data sets"). */
 const PAGE_SIZE = 1_000;
 
 export function createResourceGraph(
@@ -58,7 +57,7 @@ export function createResourceGraph(
             ...aborting(signal),
             onResponse: ({ headers }) => {
               if (headers.get('x-ms-tenant-subscription-limit-hit')?.toLowerCase() === 'true') {
-                cut = 'The identity sees more subscriptions than one query covers.';
+                cut = 'The identity can read more subscriptions than one query covers.';
               }
             },
           },
@@ -71,17 +70,21 @@ export function createResourceGraph(
         }
         total = answer.totalRecords ?? 0;
         skipToken = answer.skipToken;
-        // A circle of pages has no end, and neither have pages that name another one each time.
+        // Repeated pages, or pages without new rows, would never end.
         if (skipToken && seen.size === before) {
-          cut ??= 'Its pages lead nowhere.';
+          cut ??= 'Its pages contain no new rows.';
           skipToken = undefined;
         }
-        if (!skipToken && String(answer.resultTruncated) === 'true') cut ??= 'The answer was cut short.';
+        if (!skipToken && String(answer.resultTruncated) === 'true') cut ??= 'The result was truncated.';
       } while (skipToken);
-      if (seen.size < total) cut ??= `Of ${total} rows that it counts ${seen.size} could be read.`;
+      if (seen.size < total) cut ??= `The app could read only ${seen.size} of ${total} rows.`;
       if (cut) {
-        const nextStep = 'Look for further resources with `az graph query` in each subscription by itself.';
-        throw new CmkError('OtherResourcesUnreadable', `${cut} Resource Graph did not show everything.`, nextStep);
+        const nextStep = 'Search for further resources with `az graph query` in each subscription separately.';
+        throw new CmkError(
+          'OtherResourcesUnreadable',
+          `${cut} Resource Graph did not return every resource.`,
+          nextStep,
+        );
       }
     },
   };

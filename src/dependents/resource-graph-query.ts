@@ -5,55 +5,57 @@ import type { NamedKey, OtherDependent } from './dependent.ts';
 import type { GraphResource } from './resource-graph-client.ts';
 
 /**
- * How a resource stops when its key is revoked and how it comes back, by its type in lower case. Source: each service's page
- * on customer-managed keys.
+ * Effect of a revocation and of a restore, by resource type in lower case. Source: each service's page on
+ * customer-managed keys.
  */
 const WHEN_REVOKED: Readonly<Record<string, string>> = {
   'microsoft.appconfiguration/configurationstores':
-    'Its data cannot be read within an hour, and can be read again within an hour of the restore.',
+    'Its data becomes unreadable within an hour, and readable again within an hour of the restore.',
   'microsoft.batch/batchaccounts':
-    'Only deleting the account works. Nodes of running pools become unavailable and their tasks are requeued. It is back within ten minutes of the restore.',
+    'Azure rejects every operation except deleting the account. Nodes of running pools become unavailable and their tasks are requeued. The account works again within ten minutes of the restore.',
   'microsoft.cognitiveservices/accounts':
-    'Fine-tuned models that are deployed go on. When the rest stops is not documented.',
+    'Deployed fine-tuned models keep working. Microsoft does not document when the other functions stop.',
   'microsoft.compute/diskencryptionsets':
-    'Virtual machines with a disk on it shut down; disks begin to fail about an hour later. They do not boot again until the key is enabled or the set has another one.',
+    'Virtual machines with such a disk shut down, and disks fail about an hour later. They boot again once the key is enabled or the set has another key.',
   'microsoft.containerregistry/registries': 'Its data cannot be read until the key is restored.',
-  'microsoft.containerservice/managedclusters': 'The cluster may be lost if the key does not come back.',
-  'microsoft.databricks/workspaces': 'It stops when the key that it has cached ends.',
+  'microsoft.containerservice/managedclusters': 'The cluster may be lost if the key is not restored.',
+  'microsoft.databricks/workspaces': 'It stops when its cached key expires.',
   'microsoft.dataprotection/backupvaults':
     'Backups, restores, tiering and the expiry of restore points fail until the key is restored.',
   'microsoft.dbformysql/flexibleservers':
-    'It refuses connections within ten minutes. A restore of the key is not enough: its data encryption has to be revalidated by hand.',
+    'It rejects connections within ten minutes. After the restore, an operator must also revalidate its data encryption.',
   'microsoft.dbforpostgresql/flexibleservers':
     'It becomes inaccessible within 60 minutes, and is ready again within 60 minutes of the restore.',
-  'microsoft.documentdb/databaseaccounts': 'Only deleting the account works until the key is restored.',
+  'microsoft.documentdb/databaseaccounts':
+    'Azure rejects every operation except deleting the account until the key is restored.',
   'microsoft.eventhub/namespaces': 'It cannot be used until the key is restored, unless it has another key.',
-  'microsoft.netapp/netappaccounts': 'Microsoft gives access to its volumes back by hand, on a support ticket.',
+  'microsoft.netapp/netappaccounts':
+    'After the restore, access to its volumes requires a support ticket with Microsoft.',
   'microsoft.operationalinsights/clusters':
-    'Within an hour, new data is dropped and lost for good, and queries fail. Both go on within 30 minutes of the restore.',
+    'Within an hour, queries fail and new data is dropped permanently. Ingestion and queries resume within 30 minutes of the restore.',
   'microsoft.servicebus/namespaces': 'It cannot be used until the key is restored, unless it has another key.',
   'microsoft.sql/managedinstances': sql('instance'),
   'microsoft.sql/servers': sql('server'),
-  'microsoft.storage/storageaccounts': 'Requests for its data are refused until the key is restored.',
+  'microsoft.storage/storageaccounts': 'Storage rejects requests for its data until the key is restored.',
 };
 
-/** @param type lower case, of a resource that is encrypted with the key */
+/** @param type lower-case type of a resource that is encrypted with the key */
 export function whenRevoked(type: string): string {
-  return WHEN_REVOKED[type] ?? 'How soon it stops, and what it takes to be back, is not documented.';
+  return WHEN_REVOKED[type] ?? 'Microsoft does not document when it stops or how to recover it.';
 }
 
 function sql(what: string): string {
-  return `Its databases become inaccessible within ten minutes. They come back by themselves within an hour if the key is back within 30 minutes; later the ${what} has to be revalidated by hand, and its failover group, restore history and tags are lost.`;
+  return `Its databases become inaccessible within ten minutes. They recover automatically within an hour if the key is restored within 30 minutes. Later, an operator must revalidate the ${what}, which loses its failover group, restore history and tags.`;
 }
 
-/** Properties are no deeper than this, as far as they name a key. */
+/** Maximum depth of properties that name a key. */
 const DEEPEST = 12;
 
 /**
- * Types that can be encrypted with a customer-managed key, and where under `properties` they name it: a key identifier, or an
- * object with vault, name and version apart. An array is no step of a path. Sources: the resource providers' API
- * specifications and the aliases of Azure Policy. Child resources that Resource Graph does not show (encryption scopes,
- * protectors of SQL servers) are absent.
+ * Types that support customer-managed keys, and the paths under `properties` that name the key. A path leads to a key
+ * identifier, or to an object with vault, name and version. Arrays add no path segment. Sources: API specifications of
+ * the resource providers, and aliases of Azure Policy. Excluded are child resources that Resource Graph does not list
+ * (encryption scopes, protectors of SQL servers).
  */
 export const KEY_PATHS: Readonly<Record<string, readonly string[]>> = {
   'microsoft.appconfiguration/configurationstores': ['encryption.keyVaultProperties.keyIdentifier'],
@@ -81,7 +83,7 @@ export const KEY_PATHS: Readonly<Record<string, readonly string[]>> = {
   'microsoft.documentdb/databaseaccounts': ['keyVaultKeyUri'],
   'microsoft.elasticsan/elasticsans/volumegroups': ['encryptionProperties.keyVaultProperties'],
   'microsoft.eventhub/namespaces': ['encryption.keyVaultProperties'],
-  // "stable/2026-09-01" of its specification; a share of this provider is beyond what the article describes.
+  // API specification "stable/2026-09-01". The article does not describe shares of this provider.
   'microsoft.fileshares/fileshares': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
   'microsoft.hdinsight/clusters': ['diskEncryptionProperties'],
   'microsoft.healthbot/healthbots': ['keyVaultProperties'],
@@ -97,19 +99,19 @@ export const KEY_PATHS: Readonly<Record<string, readonly string[]>> = {
   'microsoft.servicebus/namespaces': ['encryption.keyVaultProperties'],
   'microsoft.sql/managedinstances': ['keyId'],
   'microsoft.sql/servers': ['keyId'],
-  // Accounts outside the subscriptions that are looked after; the others are read from their provider.
+  // Accounts outside the managed subscriptions. The provider returns the others.
   'microsoft.storage/storageaccounts': ['encryption.keyvaultproperties'],
   'microsoft.storagecache/caches': ['encryptionSettings.keyEncryptionKey.keyUrl'],
   'microsoft.synapse/workspaces': ['encryption.cmk.key.keyVaultUrl'],
 };
 
 /**
- * The one query for everything that names a vault at all, of any type: one that is not known here would go unseen.
- * {@link usesOfKey} finds those that name a key.
+ * A query for every resource that names a vault, of any type, so that unknown types are included. {@link usesOfKey}
+ * then filters for a key.
  */
 export function vaultUseQuery(vault: ManagedVault): string {
   const host = vault.uri.slice('https://'.length);
-  // Some name the vault by its ARM id alone.
+  // Some resources name the vault only by its ARM id.
   const id = `/${vault.kind === 'vault' ? 'vaults' : 'managedHSMs'}/${vault.name}`;
   return [
     'resources',
@@ -119,17 +121,17 @@ export function vaultUseQuery(vault: ManagedVault): string {
   ].join(' | ');
 }
 
-/** A key that a resource names. */
+/** A reference to a key in a resource's properties. */
 interface NamedKeyOf extends NamedKey {
   readonly name: string;
 }
 
-/** A resource that names a key; undefined: it does not. A vault's own resources are no users of its keys. */
+/** The resource's use of a key; undefined if none. Resources of the vault itself do not count. */
 export function usesOfKey(row: GraphResource, key: ManagedKey): OtherDependent | undefined {
   return dependentOf(row, keysNamed(row.properties, key.vault), key.name);
 }
 
-/** The same of every key of a vault that a resource names, by the name of the key in lower case. */
+/** The resource's uses of every key of a vault, by lower-case key name. */
 export function usesOfVault(row: GraphResource, vault: ManagedVault): Map<string, OtherDependent> {
   const named = keysNamed(row.properties, vault);
   const uses = new Map<string, OtherDependent>();
@@ -158,7 +160,7 @@ function usesNamed(named: readonly NamedKeyOf[], key: string): NamedKey[] {
   return named.flatMap(({ name, path, version }) => (sameKeyName(name, key) ? [{ path, version }] : []));
 }
 
-/** The keys of a vault that properties name at any place, once for each path and version. */
+/** The keys of a vault that the properties name, once per path and version. */
 function keysNamed(properties: unknown, vault: ManagedVault): NamedKeyOf[] {
   const found = new Map<string, NamedKeyOf>();
   const look = (value: unknown, path: string, depth: number): void => {
@@ -173,7 +175,7 @@ function keysNamed(properties: unknown, vault: ManagedVault): NamedKeyOf[] {
   return [...found.values()];
 }
 
-/** A text that is a key identifier, or an object that holds a vault and the name of a key. */
+/** Keys in a text that is a key identifier, or in an object with a vault and a key name. */
 function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKeyOf[] {
   if (typeof value === 'string') {
     const named = parseKeyIdentifier(value.trim());
@@ -196,7 +198,7 @@ function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKeyOf[]
   ];
 }
 
-/** The fields of an object that are texts. */
+/** The string fields of an object. */
 function textsOf(value: unknown): { readonly name: string; readonly text: string }[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, text]) =>

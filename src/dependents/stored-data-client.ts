@@ -10,9 +10,11 @@ export interface FileShare {
   readonly protocol: 'SMB' | 'NFS';
 }
 
-/** File shares through Azure Resource Manager, which answers whatever the state of the account's key. */
+/** Lists file shares through Azure Resource Manager, which works even if the account's key is unusable. */
 export interface FileShares {
-  /** Every share of an account but those that are soft-deleted. Errors are the SDK's: read them with `describeFailure`. */
+  /**
+   * Every share of an account, except soft-deleted shares. Throws the SDK's errors: read them with `describeFailure`.
+   */
   list(account: ResourceId, signal?: AbortSignal): AsyncIterable<FileShare>;
 }
 
@@ -34,16 +36,16 @@ function toFileShare({ name, enabledProtocols, deleted }: FileShareItem): FileSh
   return { name, protocol: enabledProtocols?.toUpperCase() === 'NFS' ? 'NFS' : 'SMB' };
 }
 
-/** Blob containers through Azure Resource Manager, which answers whatever the state of the account's key. */
+/** Lists blob containers through Azure Resource Manager, which works even if the account's key is unusable. */
 export interface BlobContainers {
   /**
-   * Names of the containers whose blobs are under the key of the account itself, unless a client wrote them with a scope of
-   * their own. Errors are the SDK's: read them with `describeFailure`.
+   * Names of the containers that use the key of the account. A client may still write single blobs with an encryption
+   * scope. Throws the SDK's errors: read them with `describeFailure`.
    */
   list(account: ResourceId, signal?: AbortSignal): AsyncIterable<string>;
 }
 
-/** Of a container, or a blob, that has no encryption scope (Storage, "Create and manage encryption scopes"). */
+/** Scope name of containers and blobs without an encryption scope (Storage, "Create and manage encryption scopes"). */
 export const ACCOUNT_KEY = '$account-encryption-key';
 
 export function createBlobContainers(credential: TokenCredential, cloud: Cloud): BlobContainers {
@@ -59,9 +61,9 @@ export function createBlobContainers(credential: TokenCredential, cloud: Cloud):
   };
 }
 
-/** Storage accounts that were deleted and can be recovered, for 14 days. Azure does not show which key they need. */
+/** Lists deleted storage accounts that can be recovered, for 14 days. Azure does not return their keys. */
 export interface DeletedAccounts {
-  /** ARM ids that they had. Errors are the SDK's: read them with `describeFailure`. */
+  /** Former ARM ids. Throws the SDK's errors: read them with `describeFailure`. */
   deleted(subscriptionId: string, signal?: AbortSignal): AsyncIterable<string>;
 }
 

@@ -11,39 +11,39 @@ import type { OtherDependent } from './dependent.ts';
 import { Parts } from './gathering.ts';
 import type { DeletedAccounts } from './stored-data-client.ts';
 
-/** Who uses which version of a key, as far as it could be read. */
+/** The users of a key and their versions, as far as readable. */
 export interface VersionUsers {
   readonly uses: readonly VersionUse[];
-  /** What is not known, one sentence each; empty: everything is. */
+  /** Missing information, one sentence each; empty if complete. */
   readonly gaps: readonly string[];
 }
 
 export interface VersionUse {
   /** ARM id of an account, of an encryption scope or of another resource. */
   readonly who: string;
-  /** Lower case: the version it is held at, and the one that it shows to be in use. */
+  /** Lower case: the pinned version and the version in use. */
   readonly versions: readonly string[];
 }
 
 export type VersionUsersServices = BlastRadiusServices & {
   readonly deletedAccounts: DeletedAccounts;
-  /** Whom it knows is read as well; undefined: it is not at hand. */
+  /** Accounts in the fleet index are read too; undefined if the index is unavailable. */
   readonly useRows?: Pick<UseRows, 'of'> | undefined;
 };
 
 /**
- * Types that may need a version that they no longer name, and why, by each service's page on customer-managed keys. For these
- * a quiet log does not prove that a version is unused.
+ * Types that may need a version after they stop naming it, with the reason (each service's page on customer-managed
+ * keys). A log without requests does not prove the version unused for these types.
  */
 const HOLDS_OLD: readonly (readonly [type: RegExp, why: string])[] = [
   [/^microsoft\.(?:sql|dbforpostgresql|dbformysql|documentdb)\//i, 'may have backups that need an old version.'],
   [
     /^microsoft\.(?:recoveryservices\/vaults|dataprotection\/backupvaults)$/i,
-    'may have recovery points that need an old version, which Azure asks for when a backup runs or is restored.',
+    'may have recovery points that need an old version. Azure uses it when a backup runs or is restored.',
   ],
   [
     /^microsoft\.synapse\/workspaces$/i,
-    'needs an old version until it has re-encrypted all of its data, and does not show when that is.',
+    'needs an old version until it has re-encrypted all of its data, and does not report its progress.',
   ],
   [
     /^microsoft\.containerservice\/managedclusters$/i,
@@ -56,9 +56,9 @@ const HOLDS_OLD: readonly (readonly [type: RegExp, why: string])[] = [
 ];
 
 /**
- * Who uses which version of a key: everything that depends on it is found, and each account is read once more by itself,
- * with its encryption scopes. It never throws: what could not be read, or does not show its version, is a gap. When the signal aborts
- * it returns at once, with what was under way among the gaps.
+ * Reads the users of a key and their versions. Finds the dependents, then reads each account again with its encryption
+ * scopes. Never throws: a failed read and an unreported version become gaps. When the signal aborts, it returns
+ * immediately, with the pending reads as gaps.
  */
 export async function readVersionUsers(
   key: ManagedKey,
@@ -72,7 +72,7 @@ export async function readVersionUsers(
     const { id, uses: named } = other;
     gaps.push(...gapsOfType(other));
     const versions = named.flatMap(({ version }) => version ?? []);
-    // Its version is not shown, and its service moves at a time of its own.
+    // Its service switches to a new version at an unknown time.
     if (versions.length < named.length) gaps.push(`${id} uses the key without naming a version.`);
     uses.push({ who: id, versions });
   }
@@ -80,7 +80,7 @@ export async function readVersionUsers(
   const add = (who: string, use: KeyUse | undefined): void => {
     if (!usesKey(use, key)) return;
     const { pinned, current } = use;
-    // Azure does not say where it stands.
+    // Azure does not return the version in use.
     if (current === undefined) gaps.push(`${who} does not show the version in use.`);
     uses.push({ who, versions: [...new Set([pinned, current].flatMap((version) => version ?? []))] });
   };
@@ -99,7 +99,7 @@ export async function readVersionUsers(
   const reading = [
     ...radius.accounts.map(({ id }) => readOne(id)),
     parts.read('the fleet index', 'FleetIndexUnavailable', async () => {
-      // One that is not there is gone, or among the deleted ones; one that was moved stands in a list by its new id.
+      // An account that no longer exists is ignored. The other lists contain deleted and moved accounts.
       const known = await knownBefore(key, radius, services);
       await Promise.all(
         known.map((id) => parts.read(id, 'Unreadable', () => unlessMissing(() => limit(() => readAccount(id))))),
@@ -107,25 +107,25 @@ export async function readVersionUsers(
     }),
     parts.read('deleted storage accounts', 'SubscriptionUnreadable', async () => {
       for await (const id of deletedOnes(services, signal))
-        gaps.push(`${id} is deleted, and needs its key if recovered.`);
+        gaps.push(`${id} is deleted, and needs its key if an operator recovers it.`);
     }),
   ];
   await untilAborted(Promise.all(reading), signal);
 
   const unread = [...radius.unread, ...parts.missing()].map(({ what, detail }) => `${what}: ${detail}`);
-  // Copies: what is late goes on adding.
+  // Copies, because late reads may still add entries.
   return { uses: [...uses], gaps: [...gaps, ...unread] };
 }
 
-/** What is not known of a resource of that type, whichever version it names. */
+/** Missing information about a resource of this type, regardless of the named version. */
 function gapsOfType({ id, type, known }: OtherDependent): string[] {
   const [, why] = HOLDS_OLD.find(([holding]) => holding.test(type)) ?? [];
   if (why !== undefined) return [`${id} ${why}`];
   if (/^microsoft\.fileshares\//i.test(type)) return [`${id} does not show the version in use.`];
-  return known ? [] : [`${id} names the key, and the app does not know what for.`];
+  return known ? [] : [`${id} names the key, and the app does not know its purpose.`];
 }
 
-/** Accounts that the index has on the key and no list has shown. */
+/** Accounts that use the key according to the index, but are missing from the lists. */
 async function knownBefore(
   key: ManagedKey,
   { accounts }: BlastRadius,
@@ -135,7 +135,7 @@ async function knownBefore(
   const known = new Map<string, string>();
   if (!useRows) return [];
   const corrupt = (row: string): never => {
-    throw new TypeError(`An entry cannot be read: ${row}`);
+    throw new TypeError(`The app cannot read an entry of the fleet index: ${row}`);
   };
   for await (const { account } of useRows.of(key.id, undefined, corrupt)) {
     if (!shown.has(account.toLowerCase())) known.set(account.toLowerCase(), account);

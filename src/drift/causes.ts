@@ -8,21 +8,21 @@ import {
   type WholeReport,
 } from './report.ts';
 
-/** Resources and commands that a cause names. */
+/** Maximum number of resources and commands that a cause lists. */
 const SAMPLE = 5;
-/** Findings of one cause that the report itself lists; of a larger one it lists a sample. */
+/** Maximum number of findings per cause in the report. A larger cause lists only a sample. */
 const LISTED = 20;
-/** Findings that the report lists in all, so that many causes do not make it large either. */
+/** Maximum number of findings in the report. It limits the size with many causes. */
 const LISTED_IN_ALL = 200;
 
-/** An account, of whose scopes each is a resource too. In lower case. */
+/** Prefix of an account's id in lower case. An encryption scope is a separate resource below it. */
 const ACCOUNT = /^.*\/storageaccounts\/[^/]+/;
 
 /**
- * What is behind the findings: those that one act would repair are one cause. Exempt findings are a cause of their own, since
- * they do not count.
+ * Groups findings into causes: one cause contains the findings that one repair resolves. Exempt findings form separate
+ * causes, because they do not count.
  *
- * @param findings worst first, as a report has them
+ * @param findings worst first, as in a report
  */
 export function causesOf(findings: readonly Finding[]): DriftCause[] {
   return [...Map.groupBy(findings, causeKey)]
@@ -33,17 +33,17 @@ export function causesOf(findings: readonly Finding[]): DriftCause[] {
     );
 }
 
-/** The id of the cause that a finding counts for. */
+/** The id of a finding's cause. */
 export function causeKey({ cause, exemption }: Pick<Finding, 'cause' | 'exemption'>): string {
   return exemption ? `${cause.id}-exempt` : cause.id;
 }
 
 function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftCause {
   const [first] = findings;
-  // The finding that has the cause's own reason says best what is wrong.
+  // The finding with the cause's own reason describes it best.
   const shown = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
   const resources = new Map(findings.map(({ resource }) => [resource.toLowerCase(), resource]));
-  // What repairs the cause itself; other findings end with it.
+  // Commands that repair the cause itself. The repair resolves its other findings too.
   const own = findings.filter(({ reason, command }) => reason === first.cause.reason && command);
   const commands = [...new Set((own.length > 0 ? own : findings).flatMap(({ command }) => command ?? []))];
   const changedBy = findings
@@ -71,8 +71,8 @@ function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftC
 }
 
 /**
- * The report as it is published and shown: its size goes by the number of causes, not of findings. What it leaves out is
- * kept beside it, whole.
+ * The report in its published form. Its size depends on the number of causes, not of findings. The store keeps the
+ * omitted findings separately.
  */
 export function shorten(report: WholeReport): DriftReport {
   const { unseen: _unseen, ...rest } = report;
@@ -97,7 +97,7 @@ export function shorten(report: WholeReport): DriftReport {
   };
 }
 
-/** What is kept beside a report. */
+/** The details that the store keeps beside a report. */
 export function detailsOf({ findings, fixes, unseen }: WholeReport): DriftDetails {
   return { findings, fixes, unseen };
 }

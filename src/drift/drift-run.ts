@@ -5,16 +5,16 @@ import type { Rules } from './checks/subjects.ts';
 
 /** One run of the drift check. */
 export interface DriftRun {
-  /** Finds the run in the log and in the audit trail; the report's id. */
+  /** Correlation id in the log and the audit trail, and id of the report. */
   readonly id: string;
   readonly by: 'timer' | 'operator';
   /** Object id of the operator. */
   readonly caller?: string;
-  /** When it aborts, what was not read by then is `Unreadable`, and the check comes to its end. */
+  /** When it aborts, missing reads become `Unreadable`, and the check ends. */
   readonly signal?: AbortSignal;
 }
 
-/** What the checks go by, beside what is read. */
+/** Rules of the checks, apart from the read state. */
 export function rulesOf({ drift, clientId }: Settings, now: Date, contests: Rules['contests'] = []): Rules {
   const { functionAppId, storageAccountId, watchChanges } = drift;
   const destination = functionAppId === undefined ? undefined : { functionAppId, storageAccountId };
@@ -25,27 +25,27 @@ export function rulesOf({ drift, clientId }: Settings, now: Date, contests: Rule
   };
 }
 
-/** What is known of a check that has begun and has no report yet. */
+/** State of a check that has begun and has no report yet. */
 export const RUNNING_CHECK = z.object({
   id: z.string(),
   startedOn: z.iso.datetime(),
   by: z.enum(['timer', 'operator']),
   caller: z.string().optional(),
-  /** Why there will be no report, where that is known. */
+  /** Why the check produces no report, if known. */
   failure: z.string().optional(),
 });
 export type RunningCheck = z.output<typeof RUNNING_CHECK>;
 
 /**
- * The longest time that a check can take, in minutes. One that an operator started reads for 10 at most, and then fixes what
- * it may; one of the timer reads for 25, and the host ends it after 30 (Azure Functions, "function app timeout duration").
+ * Maximum duration of a check, in minutes. An operator's check reads for at most 10 and then repairs. A timer's check
+ * reads for 25, and the host ends it after 30 (Azure Functions, "function app timeout duration").
  */
 export const LONGEST_MINUTES = { operator: 15, timer: 30 } as const;
 
-/** Why the report of a check will not come any more; undefined as long as it may. */
+/** Why the report of a check is lost; undefined while it may still arrive. */
 export function lostBecause({ startedOn, by, failure }: RunningCheck, now: Date): string | undefined {
   if (failure !== undefined) return failure;
   const minutes = LONGEST_MINUTES[by];
   if (now.getTime() - Date.parse(startedOn) <= minutes * 60_000) return undefined;
-  return `It has no report after ${minutes} minutes, which is longer than a check can take: whatever ran it was ended.`;
+  return `It has no report after ${minutes} minutes, the maximum duration of a check. Its process ended early.`;
 }

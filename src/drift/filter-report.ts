@@ -7,10 +7,10 @@ import { causesOf } from './causes.ts';
 import { countFindings } from './checks/evaluate.ts';
 import type { Finding, WholeReport } from './report.ts';
 
-/** Which findings are shown. */
+/** Selects findings. */
 type FindingFilter = Omit<FleetFilter, 'vault' | 'tag'> & HealthFilter;
 
-/** The report with the findings that a filter means, and the causes and numbers of these. */
+/** The report reduced to the filtered findings, with their causes and numbers. */
 export function filterReport(report: WholeReport, filter: FindingFilter): WholeReport {
   if (Object.values(filter).every((values) => values === undefined || values.length === 0)) return report;
   const findings = report.findings.filter((finding) => isMeant(finding, filter));
@@ -21,7 +21,7 @@ export function filterReport(report: WholeReport, filter: FindingFilter): WholeR
   return { ...report, findings, fixes, counts, causes: causesOf(findings) };
 }
 
-/** A finding is about a key when that is what has it, or what is to be repaired. */
+/** A finding matches a key if the key has the finding or needs the repair. */
 function isMeant(finding: Finding, { health = [], cause = [], ...place }: FindingFilter): boolean {
   const { resource, cause: behind } = finding;
   const id = parseResourceId(splitScope(resource).account);
@@ -37,7 +37,7 @@ function isMeant(finding: Finding, { health = [], cause = [], ...place }: Findin
   );
 }
 
-/** Of a version, its key. */
+/** The key of a version. */
 function keyOf(id: string): string | undefined {
   const key = parseKeyIdentifier(id);
   return key && formatKeyIdentifier(key);

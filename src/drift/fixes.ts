@@ -23,9 +23,12 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
 import type { Finding, Fix, FixAction } from './report.ts';
 
-/** Each reads all users of a key twice; the next check retires the others. */
+/** Maximum number of retirements per check. Each reads all users of a key twice. The next check retires the others. */
 const MOST_RETIREMENTS = 8;
-/** One read of all users of a key; there are two, and the check has a deadline. Milliseconds. */
+/**
+ * Deadline of one read of all users of a key. Each retirement reads twice, within the deadline of the check.
+ * Milliseconds.
+ */
 const READ_MS = 60_000;
 
 type Done = Pick<Fix, 'outcome' | 'detail'>;
@@ -34,7 +37,7 @@ export type FixServices = RetireServices &
   PutWorkPorts & {
     readonly settings: Settings;
     readonly queue: WorkQueue;
-    /** Has reconcileKey run. @throws the SDK's error */
+    /** Triggers reconcileKey. @throws the SDK's error */
     requestKeys(keys: readonly string[], cause: Cause): Promise<void>;
     readonly eventGrid: EventGrid;
     readonly audit: RecordAudit;
@@ -42,7 +45,7 @@ export type FixServices = RetireServices &
     readonly now: () => Date;
   };
 
-/** Whether the check is to fix it: it can, CMK_AUTOFIX names it, and it is not exempt. */
+/** Whether the check fixes a finding: it is fixable, CMK_AUTOFIX contains its reason, and it is not exempt. */
 export function isFixed(
   { reason, action, exemption }: Pick<Finding, 'reason' | 'action' | 'exemption'>,
   autofix: readonly string[],
@@ -51,8 +54,8 @@ export function isFixed(
 }
 
 /**
- * Fixes what CMK_AUTOFIX names, through the same paths as everything else: of accounts and scopes it puts work items, whose
- * workers decide from what is there then. Doing it twice changes nothing. It never throws.
+ * Fixes the reasons in CMK_AUTOFIX, through the same functions as every other trigger. For accounts and scopes it puts
+ * work items, and their workers read the state again. Idempotent. Never throws.
  */
 export async function fix(
   findings: readonly Finding[],
@@ -66,7 +69,7 @@ export async function fix(
     (finding) => isFixed(finding, autofix) && (finding.action?.kind !== 'retire' || ++retirements <= MOST_RETIREMENTS),
   );
   const moving = moveAll(due, correlationId, services);
-  // One write is enough for an event subscription, whatever the number of its findings.
+  // One write repairs an event subscription, regardless of its number of findings.
   const once = new Map<string, Promise<Done>>();
   const fixes = await pMap(
     due,
@@ -83,7 +86,9 @@ export async function fix(
   return fixes;
 }
 
-/** One item for each subscription and key, however many accounts are behind; reconcileKey decides how far it may go. */
+/**
+ * Puts one item for each subscription and key, regardless of the number of accounts. reconcileKey decides the stage.
+ */
 async function moveAll(due: readonly Finding[], ref: string, services: FixServices): Promise<Done> {
   const orders = await services.orderStore.recent();
   const moves = due.flatMap(({ action, resource }) =>
@@ -92,7 +97,7 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
   const cause = { by: 'drift', ref, since: services.now().toISOString() };
   const wanted = moves.flatMap(({ account, key, resource }): WantedWork[] => {
     const subscription = parseStorageAccountId(account)?.subscriptionId;
-    // The index may have the scope on another version, and no list of accounts shows that.
+    // The index may contain an outdated version of the scope, and the list of accounts does not show scopes.
     const fresh = splitScope(resource).scope !== undefined;
     return subscription ? [{ subscription, kind: 'key', about: key, fresh }] : [];
   });
@@ -100,13 +105,13 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
   try {
     await putWork(wanted, cause, services);
     await services.requestKeys([...new Set(moves.map(({ key }) => key))], cause);
-    return { outcome: 'enqueued', detail: 'The worker of its subscription decides whether it is moved.' };
+    return { outcome: 'enqueued', detail: 'The worker of its subscription decides whether to move it.' };
   } catch (error) {
     return { outcome: 'failed', detail: describe(describeFailure(error)) };
   }
 }
 
-/** One record for what was done alike about findings of one cause. */
+/** Logs one record for equal fixes of one cause. */
 function logFixes(due: readonly Finding[], fixes: readonly Fix[], correlationId: string, log: Log): void {
   const alike = new Map<string, { readonly fix: Fix; readonly cause: string; resources: number }>();
   for (const [index, fix] of fixes.entries()) {
@@ -159,14 +164,14 @@ async function attempt(
           cause: { by: 'drift', ref: correlationId, since },
           attempt: 0,
         });
-        return { outcome: 'enqueued', detail: 'Whether it is rotated is decided by reconcileKey.' };
+        return { outcome: 'enqueued', detail: 'The rotation worker decides whether to rotate it.' };
     }
   } catch (error) {
     return { outcome: 'failed', detail: describe(describeFailure(error)) };
   }
 }
 
-/** While a key is paused its fixes wait too: the next check makes them. */
+/** A pause of a key also pauses its fixes. The next check retries them. */
 async function pauseOf(
   action: FixAction,
   { orderStore, now }: Pick<FixServices, 'orderStore' | 'now'>,
@@ -174,7 +179,7 @@ async function pauseOf(
   return 'key' in action ? findPause(await orderStore.recent(), action.key, now()) : undefined;
 }
 
-/** Retires one version, where the log proves that it is unused, by what is read now. It never disables on less. */
+/** Retires one version if the log proves it unused. Reads the state again and never disables without proof. */
 async function retireByLog(
   { key: id, version }: Extract<FixAction, { kind: 'retire' }>,
   correlationId: string,
@@ -192,7 +197,7 @@ async function retireByLog(
       return { outcome: left ? 'waiting' : 'failed', detail: one.reasons.join(' ') };
     }
   }
-  return { outcome: 'done', detail: 'It is disabled by now.' };
+  return { outcome: 'done', detail: 'The version is already disabled.' };
 }
 
 async function putVaultSubscription(
@@ -220,7 +225,7 @@ async function putWatch(
   return putSubscriptions(source, wantedWatches({ functionAppId }, settings.clientId), eventGrid);
 }
 
-/** Judged again from what is there now: another instance may have written it. */
+/** Compares again with the current state, because another instance may have written it. */
 async function putSubscriptions(
   source: EventSource,
   wanted: readonly WantedSubscription[],
@@ -236,19 +241,19 @@ async function putSubscriptions(
     } catch (error) {
       return { outcome: 'failed', detail: subscriptionRefusal(describeFailure(error)) };
     }
-    written.push(`The event subscription ${place.name} is ${isNew ? 'made' : 'repaired'}.`);
+    written.push(`The event subscription ${place.name} was ${isNew ? 'created' : 'repaired'}.`);
   }
-  return { outcome: 'done', detail: written.join(' ') || 'It is right by now.' };
+  return { outcome: 'done', detail: written.join(' ') || 'The event subscription is already correct.' };
 }
 
-/** Words a refused event subscription: the right that Azure names, and the parameter of infra/ that gives it. */
+/** Describes a rejected event subscription: the missing permission, and the parameter of infra/ that grants it. */
 function subscriptionRefusal(failure: Failure): string {
   const { status, code } = failure;
   const right = linkedRight(failure);
-  const repair = 'Deploy with CMK_ALLOW_EVENT_REPAIR=true (parameter allowEventRepair), which gives it.';
+  const repair = 'Deploy with CMK_ALLOW_EVENT_REPAIR=true (parameter allowEventRepair), which grants the permission.';
   if (!right) return code === 'AuthorizationFailed' ? `${describe(failure)} ${repair}` : describe(failure);
   const { actions, scopes } = right;
   const lacking = `${status} ${code}: the app lacks ${actions} on ${scopes}, which the event subscription names.`;
   if (!/\/providers\/Microsoft\.Storage\//i.test(scopes)) return `${lacking} ${repair}`;
-  return `${lacking} That is where dead letters go: deploy with CMK_DEAD_LETTER_ACTIONS=${actions} (parameter deadLetterActions), which gives it there alone.`;
+  return `${lacking} Event Grid writes dead letters there: deploy with CMK_DEAD_LETTER_ACTIONS=${actions} (parameter deadLetterActions), which grants the permission only there.`;
 }

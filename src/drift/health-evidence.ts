@@ -9,12 +9,12 @@ import { unreadOfIdentity } from './gather/gather-identities.ts';
 import { VAULT_ACCESS } from './gather/vault-roles.ts';
 import type { DriftDetails, Finding } from './report.ts';
 
-// The health of an account by the newest report and by its key as it was read.
+// The health of an account according to the newest report and its key.
 
-/** Findings about a key that stop what uses it. */
+/** Checks of a key whose findings stop its users. */
 const KEY_STOPS = KEY_CHECKS.filter(({ reason }) => reason === 'RevocationOpen' || reason === 'KeyOperationsMissing');
 
-/** What a key, as it was read, means for whatever uses it. */
+/** Findings on a key that affect its users. */
 export function keyEvidence(subject: KeySubject, rules: Rules): readonly (HealthFinding | Omit<Finding, 'since'>)[] {
   if ('value' in subject.versions) return evaluate(KEY_STOPS, subject, subject.key.id, rules);
   const about = [subject.key.id];
@@ -22,18 +22,18 @@ export function keyEvidence(subject: KeySubject, rules: Rules): readonly (Health
   return [{ reason: 'VaultUnreadable', severity: 'error', cause }];
 }
 
-/** Since when a new finding has been true. */
+/** Evidence for the start time of a new finding. */
 interface SinceEvidence {
-  /** Of a key, by its identifier; none where they could not be read. */
+  /** Versions of a key by its identifier; empty if unreadable. */
   readonly versionsOf: (key: string) => readonly KeyVersion[];
-  /** What the newest drift report has about a resource. */
+  /** Findings on a resource in the newest drift report. */
   readonly reported: (resource: string) => readonly Finding[];
   readonly rules: Rules;
 }
 
 /**
- * Since when (ISO 8601): as exactly as the versions of the key show, else since a check first
- * found the same, if the newest one found it with the same cause. Undefined: it is not known.
+ * Start time of a finding (ISO 8601), from the versions of the key if they show it. Otherwise the time when a check
+ * first found it, if the newest check found it with the same cause. Undefined if unknown.
  */
 export function findingSince(
   { id, resource, reason, cause }: Omit<Finding, 'since'>,
@@ -48,7 +48,7 @@ export function findingSince(
   return reported(resource).find((before) => before.id === id && before.cause.id === cause.id)?.since;
 }
 
-/** What the last check found, by what it is about. */
+/** Findings of the last check, by resource. */
 export class ReportedFindings {
   readonly #findings: ReadonlyMap<string, readonly Finding[]>;
 
@@ -56,12 +56,12 @@ export class ReportedFindings {
     this.#findings = Map.groupBy(findings, ({ resource }) => splitScope(resource).account.toLowerCase());
   }
 
-  /** About a resource, whatever the case of its id; an account and its scopes are one. */
+  /** Findings on a resource, regardless of letter case. Findings on an account include its scopes. */
   of(resource: string): readonly Finding[] {
     return this.#findings.get(splitScope(resource).account.toLowerCase()) ?? [];
   }
 
-  /** Of what could not be read of a vault, only what leaves open whether its keys may be used. */
+  /** Findings on a vault. Of its failed reads, only those that hide whether its keys are usable. */
   ofVault(vault: string): Finding[] {
     const open = new Set(Object.values(VAULT_ACCESS).map((one) => findingId('Unreadable', vault, one)));
     return this.of(vault).filter(({ id, reason }) =>
@@ -69,7 +69,7 @@ export class ReportedFindings {
     );
   }
 
-  /** Of an identity, that it could not be read: it may be gone. */
+  /** Failed reads of an identity, which may have been deleted. */
   ofIdentity(identity: string | undefined): Finding[] {
     return unreadOfIdentity(identity).flatMap(({ resource, what }) => {
       const open = findingId('Unreadable', resource, what);

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { DAY_MS } from '../time/spans.ts';
 
 /**
- * Which accounts used a managed key, and when that was seen last: one that does not any more has left it. Accounts are named by
- * their names, which are unique in all Azure; those of one key and time are together, so that ten thousand take some 300 KB.
+ * Accounts that used a managed key, and the time of the last read that showed it. Shows which accounts no longer use
+ * one. Accounts are stored by name, which is unique in Azure. Grouping by key and time limits ten thousand accounts to
+ * about 300 KB.
  */
 export const MANAGED_MEMORY = z.record(
   z.string(),
@@ -11,7 +12,7 @@ export const MANAGED_MEMORY = z.record(
     z.strictObject({
       /** Key identifier without a version. */
       key: z.string(),
-      /** That they were pinned to; absent: they follow by themselves. */
+      /** The pinned version; absent: the account is automatic. */
       version: z.string().optional(),
       lastSeen: z.iso.datetime(),
       accounts: z.array(z.string()),
@@ -19,18 +20,18 @@ export const MANAGED_MEMORY = z.record(
   ),
 );
 export type ManagedMemory = z.output<typeof MANAGED_MEMORY>;
-/** Name of the one entry: earlier versions had an entry for each subscription. */
+/** Name of the only entry. Earlier versions had one entry per subscription. */
 const ALL = 'all';
 
-/** What an account used, and when it was seen last to use it. */
+/** The last managed key of an account, and when a check last read it. */
 interface FormerUse {
   readonly key: string;
-  /** That it was pinned to. */
+  /** The pinned version. */
   readonly version?: string | undefined;
   readonly lastSeen: Date;
 }
 
-/** The key that each account used last, by the name of the account in lower case. */
+/** The last key of each account, by lower-case account name. */
 export function formerUses(memory: ManagedMemory): Map<string, FormerUse> {
   const uses = new Map<string, FormerUse>();
   for (const { key, version, lastSeen, accounts } of Object.values(memory).flat()) {
@@ -43,31 +44,31 @@ export function formerUses(memory: ManagedMemory): Map<string, FormerUse> {
   return uses;
 }
 
-/** An account that no list shows is forgotten after so long, as it may be in a subscription that cannot be read. Milliseconds. */
+/** Time after which an unlisted account is forgotten. Until then its subscription may be unreadable. Milliseconds. */
 const GONE_MS = 90 * DAY_MS;
 
-/** What is remembered of the accounts, brought up to date account by account. */
+/** The stored uses of accounts, updated account by account. */
 export class AccountMemory {
   readonly #before: ReadonlyMap<string, FormerUse>;
-  /** Of the accounts that were listed. */
+  /** Uses of the listed accounts. */
   readonly #now = new Map<string, FormerUse | undefined>();
 
   constructor(before: ManagedMemory) {
     this.#before = formerUses(before);
   }
 
-  /** What an account was seen to use by an earlier check. */
+  /** The use that an earlier check read for an account. */
   of(account: string): FormerUse | undefined {
     return this.#before.get(account.toLowerCase());
   }
 
-  /** @param use undefined: it is forgotten */
+  /** @param use undefined deletes the account's entry */
   remember(account: string, use: FormerUse | undefined): void {
-    // A copy: a name that was cut out of an ARM id keeps all of the id in memory, five times as much.
+    // A copy, because a substring keeps the whole ARM id in memory, which is five times as long.
     this.#now.set(Buffer.from(account.toLowerCase()).toString(), use);
   }
 
-  /** @param isWhole every account was listed: one that was not does not exist any more */
+  /** @param isWhole whether every account was listed; an unlisted account then no longer exists */
   next(isWhole: boolean, now: Date): ManagedMemory {
     const groups = new Map<string, ManagedMemory[string][number]>();
     const isKept = ({ lastSeen }: FormerUse) => !isWhole && now.getTime() - lastSeen.getTime() <= GONE_MS;

@@ -10,14 +10,14 @@ export interface PutWorkPorts {
   readonly fleetQueue: FleetQueue;
 }
 
-/** A work item without its time and cause. */
+/** A work item without time and cause. */
 export type WantedWork = Pick<NewWorkItem, 'subscription' | 'kind' | 'about' | 'fresh'>;
 
 /**
- * Puts work items and sends messages. An item of an event or operator is not replaced: an item of the drift check would not
- * move what is exempt.
+ * Puts work items and sends messages. Does not replace items of events or operators: a drift item would not move exempt
+ * accounts.
  *
- * @throws the SDK's error when the items cannot be put
+ * @throws the SDK's error if putting the items fails
  */
 export async function putWork(
   wanted: readonly WantedWork[],
@@ -29,7 +29,7 @@ export async function putWork(
   if (items.size === 0) return;
   await workItems.putNew([...items.values()]);
   const subscriptions = new Set([...items.values()].map(({ subscription }) => subscription));
-  // The items are the truth: without a message, the sweep finds them.
+  // Work does not depend on the message: without it, the sweep finds the items.
   const send = (work: Parameters<FleetQueue['send']>[0]) => fleetQueue.send(work).catch(() => {});
   await pMap(fleetWorks([...subscriptions], cause), send, { concurrency: 8 });
 }

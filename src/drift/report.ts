@@ -6,11 +6,11 @@ export const SEVERITIES = ['error', 'warning', 'advice'] as const;
 const severity = z
   .enum(SEVERITIES)
   .describe(
-    '`error`: data cannot be reached, or cannot soon, or is not protected as it has to be. `warning`: will become one, or takes away a safety net. `advice`: in order, and could be better.',
+    '`error`: data is unavailable, will soon be, or lacks required protection. `warning`: will become an error, or removes a safeguard. `advice`: correct, but can be improved.',
   );
 const count = z.int().nonnegative();
 
-/** How the app fixes a finding: by the same functions as every other trigger. */
+/** How the app fixes a finding, with the same functions as every other trigger. */
 const action = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('account'), account: z.string(), location: z.string(), key: z.string() }),
   z.object({ kind: z.literal('events'), vault: z.string(), functionName: z.string() }),
@@ -20,70 +20,68 @@ const action = z.discriminatedUnion('kind', [
 ]);
 
 export const FINDING = z.object({
-  id: z.string().describe('Stays the same from check to check, as long as the finding stands.'),
+  id: z.string().describe('Stable across checks while the finding exists.'),
   reason: z.string().describe('Reason code.'),
   severity,
   resource: z.string().describe('ARM id, key identifier, or name of a queue.'),
-  is: z.string().describe('What is.'),
-  shouldBe: z.string().describe('What should be.'),
-  fix: z.string().describe('What a person does about it.'),
+  is: z.string().describe('The observed state.'),
+  shouldBe: z.string().describe('The desired state.'),
+  fix: z.string().describe('What an operator must do.'),
   command: z
     .string()
     .optional()
-    .describe('The command that repairs it, to be copied into a shell; absent where it takes a decision first.'),
+    .describe('The shell command that repairs it; absent if an operator must decide first.'),
   cause: z
     .object({
       id: z.string().describe('Id of the cause.'),
       reason: z.string().describe('Reason code of the cause.'),
-      about: z.array(z.string()).describe('What is to be repaired; findings with the same are of one cause.'),
+      about: z.array(z.string()).describe('The resources to repair; findings of one cause have the same.'),
     })
-    .describe('What one act would repair, along with other findings.'),
-  canFix: z.boolean().describe('Whether the app can fix it, if CMK_AUTOFIX has its reason code.'),
+    .describe('The cause, whose repair resolves all of its findings.'),
+  canFix: z.boolean().describe('Whether the app can fix it, if CMK_AUTOFIX contains its reason code.'),
   action: action.optional().describe('What the app does to fix it.'),
   since: z.iso.datetime().describe('When a check first found it.'),
-  changedBy: CHANGED_BY.optional().describe('Who made the change that it comes from, if an event reported it.'),
+  changedBy: CHANGED_BY.optional().describe('Author of the change that caused it, if an event reported it.'),
   exemption: z
     .object({
       reason: z.string().describe('Why it is exempt.'),
-      until: z.string().describe('Last day on which that holds (UTC).'),
+      until: z.string().describe('Last day of the exemption (UTC).'),
     })
     .optional()
-    .describe('Exempt: shown, and neither counted nor fixed.'),
+    .describe('Exempt: shown, but neither counted nor fixed.'),
 });
 
 const NAMED_FINDING = z.object({ id: z.string(), reason: z.string(), resource: z.string() });
 
-/** A change that an event reported, and the findings that it made or ended. */
+/** A change from an event, with the findings that it caused or resolved. */
 const CHANGE = CHANGED_BY.extend({
-  id: z.string().describe('Of the event.'),
-  foundOn: z.iso.datetime().describe('When the checks had run on what it concerns.'),
-  found: z.array(NAMED_FINDING).describe('Findings that it made, the first of them.'),
-  gone: z.array(NAMED_FINDING).describe('Findings that it ended, the first of them.'),
+  id: z.string().describe('Id of the event.'),
+  foundOn: z.iso.datetime().describe('When the checks of its subjects were done.'),
+  found: z.array(NAMED_FINDING).describe('The first findings that it caused.'),
+  gone: z.array(NAMED_FINDING).describe('The first findings that it resolved.'),
   fixed: z.boolean().describe('Whether the app began to repair it.'),
 });
 
 const CAUSE = z.object({
-  id: z.string().describe('Stays the same from check to check, as long as it has findings.'),
-  reason: z.string().describe('Reason code of what is behind its findings, which may have others.'),
-  severity: severity.describe('The worst of its findings.'),
-  about: z
-    .array(z.string())
-    .describe('ARM ids and key identifiers of what is to be repaired; empty: of several things.'),
-  affected: count.describe('Resources that have a finding of it.'),
-  accounts: count.default(0).describe('Storage accounts among them; one with scopes counts once.'),
-  sample: z.array(z.string()).describe('The first of these resources.'),
-  findings: count.describe('Its findings; of many, `findings` has the first. `cmk drift --expand` has all.'),
-  is: z.string().describe('What is, of the first of them.'),
-  shouldBe: z.string().describe('What should be.'),
-  fix: z.string().describe('What a person does about it.'),
+  id: z.string().describe('Stable across checks while it has findings.'),
+  reason: z.string().describe('Reason code of the cause; its findings may have other codes.'),
+  severity: severity.describe('The worst severity of its findings.'),
+  about: z.array(z.string()).describe('ARM ids and key identifiers to repair; empty: several resources.'),
+  affected: count.describe('Number of affected resources.'),
+  accounts: count.default(0).describe('Affected storage accounts; an account with its scopes counts once.'),
+  sample: z.array(z.string()).describe('The first affected resources.'),
+  findings: count.describe('Number of findings. `findings` lists the first; `cmk drift --expand` lists all.'),
+  is: z.string().describe('The observed state of the first finding.'),
+  shouldBe: z.string().describe('The desired state.'),
+  fix: z.string().describe('What an operator must do.'),
   commands: z
     .array(z.string())
-    .describe('What repairs it, to be copied into a shell: the first of the different commands of its findings.'),
-  moreCommands: count.describe('Commands that are not in `commands`; each finding has its own.'),
-  canFix: count.describe('Findings that the app can fix.'),
-  since: z.iso.datetime().describe('When a check first found one of them.'),
-  exempt: z.boolean().describe('Its findings are exempt: shown, and neither counted nor fixed.'),
-  changedBy: CHANGED_BY.optional().describe('Who made the last change that one of them comes from.'),
+    .describe('Shell commands that repair it: the first different commands of its findings.'),
+  moreCommands: count.describe('Number of commands not in `commands`; each finding has its own command.'),
+  canFix: count.describe('Number of findings that the app can fix.'),
+  since: z.iso.datetime().describe('When a check first found one of its findings.'),
+  exempt: z.boolean().describe('Its findings are exempt: shown, but neither counted nor fixed.'),
+  changedBy: CHANGED_BY.optional().describe('Author of the last change that caused one of its findings.'),
 });
 
 export const UNSEEN = z.object({
@@ -99,69 +97,65 @@ export const FIX = z.object({
   outcome: z
     .enum(['enqueued', 'done', 'waiting', 'failed'])
     .describe(
-      '`enqueued`: a worker decides, from what is there then. `waiting`: the key is paused, or the log does not prove yet that the version is unused.',
+      '`enqueued`: a worker reads the state again and decides. `waiting`: the key is paused, or the log does not yet prove the version unused.',
     ),
-  detail: z.string().describe('What was done, or why it failed.'),
+  detail: z.string().describe('The change, or why it failed.'),
 });
 
-/** What the check read: what is not in here was not read. */
+/** The scope of the check. Absent resources were not read. */
 const coverage = z.object({
   vaults: count,
   keys: count,
   accounts: count,
-  dependents: count.describe('Accounts that use a key of a managed vault, by themselves or by a scope.'),
+  dependents: count.describe('Accounts that use a key of a managed vault, directly or through a scope.'),
   subscriptions: z.array(
     z.object({
       id: z.string(),
       accounts: count,
-      scopesLookedAt: count.describe('Accounts whose encryption scopes were listed; the others take their turn.'),
-      complete: z.boolean().describe('False when something of it could not be read.'),
+      scopesLookedAt: count.describe('Accounts whose encryption scopes were listed; later checks list the others.'),
+      complete: z.boolean().describe('False if a read failed.'),
     }),
   ),
-  round: count.describe('Counts the checks; decides whose encryption scopes have their turn.'),
+  round: count.describe('Number of the check; selects the accounts whose encryption scopes it lists.'),
 });
 
 export const DRIFT_REPORT = z
   .object({
-    version: z.literal(2).describe('Of this format.'),
-    id: z.string().describe('Finds the check in the log and in the audit trail.'),
+    version: z.literal(2).describe('Version of this format.'),
+    id: z.string().describe('Correlation id of the check in the log and the audit trail.'),
     startedOn: z.iso.datetime(),
     finishedOn: z.iso.datetime(),
     by: z.enum(['timer', 'operator']),
     caller: z.string().optional().describe('Object id of the operator.'),
-    complete: z.boolean().describe('False when something is Unreadable: there may be more than was found.'),
+    complete: z.boolean().describe('False if something is Unreadable: findings may be missing.'),
     counts: z.object({
       error: count,
       warning: count,
       advice: count,
-      exempt: count.describe('Exempt, and not counted above.'),
-      new: count.describe('Findings that the check before did not have.'),
-      gone: count.describe('Findings of the check before that are no more; those that are `unseen` are not counted.'),
+      exempt: count.describe('Exempt findings, not counted above.'),
+      new: count.describe('Findings that the previous check did not have.'),
+      gone: count.describe('Resolved findings of the previous check, without `unseen` findings.'),
       unseen: count
         .default(0)
-        .describe('Findings of earlier checks that this one could not look for, as not everything could be read.'),
+        .describe('Findings of earlier checks that this check could not verify, because some reads failed.'),
     }),
     coverage,
     trailEnd: z
       .object({ file: z.string(), seq: z.int().positive(), hash: z.string() })
       .optional()
       .describe(
-        'Where the audit trail ended when a check verified it last, and from where the next one goes on; absent: none has.',
+        'End of the audit trail at its last verification, where the next check continues; absent: never verified.',
       ),
-    causes: z
-      .array(CAUSE)
-      .describe('What one act each would repair; worst first, and of these the one with the most findings.'),
+    causes: z.array(CAUSE).describe('Causes, each with one repair. Sorted by severity, then by number of findings.'),
     findings: z
       .array(FINDING)
-      .describe(
-        'Worst first, exempt ones last. Of a cause with many only a sample: `findings` of the cause says how many.',
-      ),
-    fixes: z.array(FIX).describe('Of the findings that are listed, and those that failed.'),
+      .describe('Worst first, exempt findings last. A large cause lists only a sample; its `findings` is the total.'),
+    fixes: z.array(FIX).describe('Fixes of the listed findings, and failed fixes.'),
     changes: z.array(CHANGE).default([]).describe('The last changes that events reported, newest first.'),
     changeSeconds: z
       .object({ p50: z.number(), p95: z.number(), changes: count })
       .optional()
-      .describe('From a change to its findings, of `changes`.'),
+      .describe('Seconds from a change to its findings, for `changes`.'),
   })
   .meta({ title: 'Drift report of cmk-autopilot' });
 
@@ -173,7 +167,7 @@ export type DriftCause = z.output<typeof CAUSE>;
 export type Unseen = z.output<typeof UNSEEN>;
 export type Fix = z.output<typeof FIX>;
 
-/** What a report leaves out, whole; kept beside it. */
+/** The complete lists that a report shortens. The store keeps them beside the report. */
 export const DRIFT_DETAILS = z.object({
   findings: z.array(FINDING),
   fixes: z.array(FIX),
@@ -181,10 +175,10 @@ export const DRIFT_DETAILS = z.object({
 });
 export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
 
-/** A report with every finding, whatever their number: what a check makes. */
+/** A report with every finding, as a check creates it. */
 export type WholeReport = DriftReport & DriftDetails;
 
-/** What the next check goes by, for as long as it runs: of ten thousand findings no more than by what they are known again. */
+/** The fields of the last report that the next check needs. Reduced, to save memory with ten thousand findings. */
 export type ReportBefore = Pick<
   WholeReport,
   'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'changes' | 'changeSeconds'
@@ -192,7 +186,7 @@ export type ReportBefore = Pick<
   readonly findings: readonly Pick<Finding, 'id' | 'reason' | 'resource' | 'since' | 'changedBy'>[];
 };
 
-/** One line of the history. */
+/** An entry of the history. */
 export const DRIFT_SUMMARY = z.object({
   id: z.string(),
   startedOn: z.iso.datetime(),
@@ -201,10 +195,10 @@ export const DRIFT_SUMMARY = z.object({
 });
 export type DriftSummary = z.output<typeof DRIFT_SUMMARY>;
 
-/** The JSON Schema that is published as docs/reference/drift-report.schema.json. */
+/** The JSON Schema of docs/reference/drift-report.schema.json. */
 export function driftReportSchema(): Record<string, unknown> {
   return z.toJSONSchema(DRIFT_REPORT, {
-    // A reader must not refuse a report for a field that a later version of the app adds.
+    // A reader must accept a report with additional fields of a later app version.
     override: ({ zodSchema, jsonSchema }) => {
       if (zodSchema._zod.def.type === 'object') Reflect.deleteProperty(jsonSchema, 'additionalProperties');
     },

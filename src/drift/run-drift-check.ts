@@ -18,13 +18,16 @@ import { publishReport } from './store/publish-report.ts';
 import { toReport } from './to-report.ts';
 import { keepTrend } from './trend.ts';
 
-/** What is known of a check that was lost is kept so long, for callers that ask for its report. Milliseconds. */
+/** How long the state of a lost check is kept for callers that request its report. Milliseconds. */
 const LOST_MS = DAY_MS;
 
-/** Resource Graph may be so far behind: what an event showed of another service's resource is read again. Milliseconds. */
+/**
+ * Maximum delay of Resource Graph. The app reads resources of other services again for changes in this time.
+ * Milliseconds.
+ */
 const GRAPH_LAG_MS = 10 * 60_000;
 
-/** Both halves name what they need; the report and what is known of the run are kept beside. */
+/** The services of gathering, fixing and recovery, and the stores for reports and running checks. */
 export type DriftServices = GatherServices &
   FixServices &
   RecoverServices & {
@@ -35,10 +38,10 @@ export type DriftServices = GatherServices &
   };
 
 /**
- * Compares what is with what should be: gathers, evaluates, fixes what it may, writes the report. Nothing that cannot be
- * read stops it, and everything in it may be done twice, so that it can be killed and run again, or run beside another.
+ * Compares the observed state with the desired state: gathers, evaluates, fixes findings, and writes the report. Failed
+ * reads do not stop it. Every step is idempotent, so a check may be killed, repeated, or run twice at once.
  *
- * @throws only what was not foreseen
+ * @throws only unexpected errors
  */
 export async function runDriftCheck(run: DriftRun, services: DriftServices, log: Log): Promise<WholeReport> {
   const startedOn = services.now();
@@ -46,7 +49,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   const { driftStorage } = services;
   const check: RunningCheck = { id, by, startedOn: startedOn.toISOString(), ...(caller ? { caller } : {}) };
   await begin(check, driftStorage);
-  let failure: string | undefined = 'It ended with an error that was not foreseen; the log has it.';
+  let failure: string | undefined = 'It ended with an unexpected error. The log contains it.';
   try {
     const { contests } = await services.orderStore.recent();
     const rules = rulesOf(services.settings, startedOn, contests);
@@ -69,8 +72,8 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
 }
 
 /**
- * Has changes checked again that came during the check: the report may have read their subjects before. Confirms changes that
- * the activity log did not have when their events were checked. Never throws.
+ * Repeats the check of changes that arrived during this check, because their subjects may have been read before.
+ * Confirms changes that the activity log did not contain earlier. Never throws.
  */
 async function checkLateChanges(report: WholeReport, services: DriftServices, log: Log): Promise<void> {
   try {
@@ -79,14 +82,14 @@ async function checkLateChanges(report: WholeReport, services: DriftServices, lo
     const cause = { by: 'drift', ref: report.id, since: report.startedOn };
     if (again > 0) await requestChanges(services, cause, 0);
   } catch (error) {
-    const message = `Changes during the drift check could not be checked again. ${errorText(error)}`;
+    const message = `The app could not check again the changes that arrived during the drift check. ${errorText(error)}`;
     log({ level: 'warning', reason: 'DriftFixFailed', message, report: report.id });
   }
   const named = report.findings.flatMap(({ changedBy }) => changedBy ?? []);
   await confirmChanges(named, services, log);
 }
 
-/** The managed keys whose versions could be read. */
+/** The managed keys with readable versions. */
 function readKeys({ keys }: Gathered) {
   return keys.flatMap(({ key, versions }) => ('value' in versions ? [{ key, versions: versions.value }] : []));
 }
@@ -104,7 +107,7 @@ function logTrail({ trail }: Gathered, report: string, log: Log): void {
   }
 }
 
-/** Has workers list their accounts, compare the index, and repair it. Never throws. */
+/** Puts work that lists accounts, compares them with the index, and repairs it. Never throws. */
 async function putIndexWork(
   { subscriptions }: Gathered,
   cause: Cause,
@@ -120,12 +123,12 @@ async function putIndexWork(
     const lists = subscriptions.map(({ id }) => ({ subscription: id.toLowerCase(), kind: 'list', about: '' }) as const);
     await putWork(lists, cause, services);
   } catch (error) {
-    const message = `${REASONS.DriftFixFailed} The index is not put right: ${describe(describeFailure(error))}`;
+    const message = `${REASONS.DriftFixFailed} The app could not queue the repair of the index: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report: cause.ref });
   }
 }
 
-/** What cannot be kept in mind is said; the next check keeps it. */
+/** Stores the managed accounts. Logs a failure, and the next check retries. */
 async function remember(
   { managedAccounts }: Gathered,
   store: Pick<DriftStorage, 'rememberAccounts'>,
@@ -136,12 +139,12 @@ async function remember(
   try {
     await store.rememberAccounts(managedAccounts);
   } catch (error) {
-    const message = `Which accounts use a managed key could not be written down: one that leaves it now may not be missed. ${describe(describeFailure(error))}`;
+    const message = `The app could not store which accounts use a managed key, and may miss an account that stops using it now. ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftReportNotWritten', message, report });
   }
 }
 
-/** The same read-only: nothing is fixed, put aside or published. @param orderStore undefined: the standing orders are not at hand */
+/** Runs the check without fixes or a published report. @param orderStore undefined if re-key orders are unavailable */
 export async function findDrift(
   run: DriftRun,
   services: GatherServices & { readonly orderStore: OrdersStore | undefined },
@@ -152,21 +155,21 @@ export async function findDrift(
   return { ...toReport(run, rules, gathered), fixes: [], finishedOn: services.now().toISOString() };
 }
 
-/** Says to every instance that a check has begun. A check that cannot be written down is made all the same. */
+/** Records the start of a check for all instances. The check runs even if that fails. */
 async function begin(check: RunningCheck, running: RunningChecks): Promise<void> {
   try {
     await running.begin(check);
     await running.forget(new Date(Date.parse(check.startedOn) - LOST_MS));
   } catch {
-    // Until the report is there, the API answers that there is none.
+    // Until the report exists, the API answers that it is missing.
   }
 }
 
-/** The report is written, or it is certain that it will not be. */
+/** Records the end of a check: the report exists, or it will never exist. */
 async function end(check: RunningCheck, failure: string | undefined, running: RunningChecks): Promise<void> {
   try {
     await (failure === undefined ? running.end(check.id) : running.begin({ ...check, failure }));
   } catch {
-    // It counts as lost once it cannot be under way any more.
+    // The check counts as lost after its maximum duration.
   }
 }

@@ -10,7 +10,7 @@ import type { Gathered } from './gather/gather.ts';
 import { nextRound } from './gather/scopes-due.ts';
 import type { Finding, WholeReport } from './report.ts';
 
-/** Runs every check over what was gathered. What is fixed, and when the check ended, is not known yet. */
+/** Runs every check on the gathered state. Fixes and end time are added later. */
 export function toReport(
   { id, by, caller }: DriftRun,
   rules: Rules,
@@ -33,7 +33,7 @@ export function toReport(
       }),
       round: nextRound(previous),
     },
-    // While something is wrong with the trail, each check reports what is wrong since the last one that found it right.
+    // While the trail is broken, each check reports the errors since its last successful verification.
     trailEnd: trail?.findings.length === 0 ? trail.last : previous?.trailEnd,
     ...{ causes: causesOf(findings), findings, unseen },
     changes: previous?.changes ?? [],
@@ -41,7 +41,7 @@ export function toReport(
   };
 }
 
-/** The checks of accounts were run while they were listed. */
+/** The checks of accounts ran while the accounts were listed. */
 function foundIn({ vaults, keys, subscriptions, app }: Gathered, rules: Rules): Omit<Finding, 'since'>[] {
   const isUsed = new Set(keys.filter(({ usage }) => usage.used).map(({ key }) => key.vault));
   return [
@@ -56,7 +56,7 @@ function foundIn({ vaults, keys, subscriptions, app }: Gathered, rules: Rules): 
   ];
 }
 
-/** @param isUsed whether anything was seen to use a key of the vault */
+/** @param isUsed whether a check found a user of a key in the vault */
 export function evaluateVaults(
   vaults: readonly VaultSubject[],
   isUsed: (vault: ManagedVault) => boolean,

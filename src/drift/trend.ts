@@ -9,16 +9,16 @@ import { dayOf } from '../time/duration.ts';
 import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 import type { WholeReport } from './report.ts';
 
-// The last 30 days: each drift check keeps the sums of a day, and what has happened today is read from the audit trail.
+// The last 30 days. Each drift check stores the totals of a day. Today's events come from the audit trail.
 
-/** Days that the trend shows, today included. */
+/** Number of days in the trend, including today. */
 const TREND_DAYS = 30;
-/** How long after its end a day may still get a record: clocks differ, and entries wait for an outage to end. */
+/** Time after the end of a day in which it may still get records: clocks differ, and outages delay entries. */
 const SETTLED_MS = HOUR_MS;
-/** Limits of a check, of the trail of one day and of all of them; then of a call that reads what happened today. */
+/** Limits for one day of the trail and for a whole check, then for a call that reads today's events. */
 const [DAY_BYTES, KEEP_MS] = [256 * 1024 * 1024, 30_000];
 const [TODAY_BYTES, TODAY_MS, TODAY_TTL_MS] = [8 * 1024 * 1024, 5_000, 30_000];
-/** Reasons of the findings that an account or a scope is behind. */
+/** Reasons for an account or a scope on an old version. */
 const BEHIND: ReadonlySet<string> = new Set(['StaleKeyVersion', 'LaggingAutomaticVersion', 'ScopeStaleKeyVersion']);
 
 const count = z.int().nonnegative();
@@ -28,36 +28,32 @@ const FINDINGS = z.object({
   errors: count,
   warnings: count,
   advice: count,
-  behind: count
-    .optional()
-    .describe(
-      'Accounts and scopes that were not on the version that they should be on; absent: not known of that day.',
-    ),
+  behind: count.optional().describe('Accounts and scopes that were not on their target version; absent: unknown.'),
 });
 const TREND_DAY = z.object({
-  day: z.iso.date().describe('In UTC.'),
-  findings: FINDINGS.optional().describe('What the last drift check of the day found; absent: there was none.'),
-  events: TRAIL_EVENTS.optional().describe('Absent: not summed up.'),
+  day: z.iso.date().describe('The day in UTC.'),
+  findings: FINDINGS.optional().describe("Findings of the day's last drift check; absent: no check ran."),
+  events: TRAIL_EVENTS.optional().describe("Totals of the day's events; absent: not counted."),
 });
 export const TREND = z.object({ value: z.array(TREND_DAY) });
-/** A day as it is kept: `summedOn` shows whether it was over by then. */
+/** A stored day. `summedOn` shows whether the day had ended. */
 export const KEPT_DAY = TREND_DAY.extend({ summedOn: z.iso.datetime().optional() });
 export type TrendDay = z.output<typeof TREND_DAY>;
 export type KeptDay = z.output<typeof KEPT_DAY>;
 
-/** What is kept of each day. Errors are the SDK's. */
+/** The stored days. Throws the SDK's errors. */
 export interface TrendStore {
-  /** Of the months that the days are in, by day: one request a month. */
+  /** Days of the given months, by day. One request per month. */
   trendDays(days: readonly string[]): Promise<ReadonlyMap<string, KeptDay>>;
   keepTrendDay(day: KeptDay): Promise<void>;
 }
 
-/** The months of the days, as `2026-11`, each once. */
+/** The months of the days without duplicates, as `2026-11`. */
 export function monthsOf(days: readonly string[]): string[] {
   return [...new Set(days.map((day) => day.slice(0, 7)))];
 }
 
-/** The last days in UTC, the oldest first, today at the end. */
+/** The last days in UTC, oldest first, including today. */
 export function lastDays(now: Date, days = TREND_DAYS): string[] {
   return Array.from({ length: days }, (_, n) => dayOf(new Date(now.getTime() - (days - 1 - n) * DAY_MS)));
 }
@@ -78,12 +74,12 @@ export interface KeepTrendPorts {
   readonly now: () => Date;
 }
 
-/** Keeps what is shown of today and yesterday. Never throws; what is not kept now is kept by the next check. */
+/** Stores the totals of today and yesterday. Never throws. The next check retries. */
 export async function keepTrend(report: WholeReport, ports: KeepTrendPorts, log: Log): Promise<void> {
   try {
     await abortAfter((signal) => keepDays(report, ports, signal), KEEP_MS);
   } catch (error) {
-    const message = `What is kept of each day could not be written. ${errorText(error)}`;
+    const message = `The app could not write the totals of the day. ${errorText(error)}`;
     log({ level: 'warning', reason: 'DriftReportNotWritten', message, report: report.id });
   }
 }
@@ -93,19 +89,19 @@ async function keepDays(report: WholeReport, ports: KeepTrendPorts, signal: Abor
   const days = lastDays(now());
   const kept = await driftStorage.trendDays(days);
   const checked = dayOf(new Date(report.startedOn));
-  // Exempt ones are behind all the same.
+  // Exempt findings count too.
   const behind = report.findings.filter(({ reason }) => BEHIND.has(reason)).map(({ resource }) => resource);
   const { startedOn: checkedOn, complete, counts } = report;
   const { error: errors, warning: warnings, advice } = counts;
   const findings = { checkedOn, complete, errors, warnings, advice, behind: new Set(behind).size };
   await keepDay({ ...(kept.get(checked) ?? { day: checked }), findings }, ports, signal);
-  // Yesterday too, until its totals are final.
+  // Also updates yesterday until its totals are final.
   const yesterday = days.at(-2) ?? checked;
   const before = kept.get(yesterday);
   if (before && yesterday !== checked && !isSettled(before)) await keepDay(before, ports, signal);
 }
 
-/** What was found is kept also where the trail cannot be read. @throws what the trail answers */
+/** Stores the findings even if the trail cannot be read. @throws the error of the trail */
 async function keepDay(
   day: KeptDay,
   { driftStorage, auditWatch, now }: KeepTrendPorts,
@@ -115,7 +111,7 @@ async function keepDay(
   const summed = auditWatch && sumEvents(auditWatch.files, { ...spanOf(day.day), mostBytes: DAY_BYTES, signal });
   const [sum] = await Promise.allSettled([summed]);
   const events = sum.status === 'fulfilled' ? sum.value : undefined;
-  // One that was broken off is left to the next check.
+  // The next check counts an interrupted day again.
   const isWhole = events !== undefined && (events.complete || !signal.aborted);
   await driftStorage.keepTrendDay({ ...day, ...(isWhole ? { events, summedOn } : {}) });
   if (sum.status === 'rejected') throw sum.reason;
@@ -127,14 +123,14 @@ interface ReadTrendPorts {
   readonly now: () => Date;
 }
 
-/** Reads the last 30 days. One for each instance: what has happened today is read once in a while, however many ask. */
+/** Reads the last 30 days. Each instance has one reader, so all callers share one cached read of today's events. */
 export class TrendReader {
   readonly #today = new ReadCache<TrailEvents>(TODAY_TTL_MS);
 
   /**
-   * The last days as they are kept, the oldest first, and what has happened today since.
+   * The stored days, oldest first, with today's events since.
    *
-   * @throws the SDK's error when what is kept cannot be read
+   * @throws the SDK's error if the stored days cannot be read
    */
   async read({ driftStorage, auditWatch, now }: ReadTrendPorts): Promise<TrendDay[]> {
     const days = lastDays(now());
@@ -143,7 +139,7 @@ export class TrendReader {
     const sum = () => abortAfter((signal) => sumEvents(auditWatch.files, { ...options, signal }), TODAY_MS);
     const [kept, events] = await Promise.all([
       driftStorage.trendDays(days),
-      // Without the trail there is what was kept of today.
+      // Without the trail, today shows its stored events.
       this.#today.read(today, sum).then(
         ({ value }) => value,
         () => undefined,

@@ -21,40 +21,40 @@ import {
   type WantedSubscription,
 } from './subscription.ts';
 
-/** Between the id of a source and the name of its event subscription. */
+/** Path between the id of a source and the name of its event subscription. */
 const OF_SOURCE = '/providers/Microsoft.EventGrid/eventSubscriptions';
 
-/** What raises events: a vault, or a subscription. */
+/** A source of events: a vault or a subscription. */
 export interface EventSource {
   /** ARM id. */
   readonly id: string;
   readonly subscriptionId: string;
-  /** Absent: a subscription. */
+  /** Absent for a subscription. */
   readonly resourceGroup?: string;
   readonly name?: string;
 }
 
-/** The system topic of a source, where there is one. */
+/** The system topic of a source. */
 interface SourceTopic {
   readonly subscriptionId: string;
   readonly resourceGroup: string;
   readonly name: string;
-  /** What it may write dead letters as: its own identity, user-assigned ones by their ARM ids, or none. */
+  /** Identity that writes dead letters: system-assigned, user-assigned (by ARM id), or none. */
   readonly identity: { readonly userAssigned: readonly string[] } | 'system' | undefined;
 }
 
 export interface SourceSubscriptions {
   readonly topic: SourceTopic | undefined;
-  /** Why it is not known whether there is a system topic: a refusal is not an absence. */
+  /** The error that hides whether a system topic exists. Azure's rejection does not prove its absence. */
   readonly topicUnreadable: unknown;
   readonly subscriptions: readonly EventSubscriptionState[];
 }
 
-/** Event subscriptions of vaults and of subscriptions. Errors are the SDK's: read them with `describeFailure`. */
+/** Event subscriptions of vaults and of subscriptions. Throws the SDK's errors: read them with `describeFailure`. */
 export interface EventGrid {
-  /** Those on the source itself, and those on its system topic. */
+  /** Event subscriptions of the source and of its system topic. */
   read(source: EventSource, signal?: AbortSignal): Promise<SourceSubscriptions>;
-  /** Makes one, or puts one right; the same once more changes nothing. Returns when it is provisioned. */
+  /** Creates or updates an event subscription, idempotently. Returns once it is provisioned. */
   put(
     source: EventSource,
     place: { readonly topic: SourceTopic | undefined; readonly name: string },
@@ -62,10 +62,10 @@ export interface EventGrid {
   ): Promise<void>;
 }
 
-/** Longest wait for a subscription to be provisioned. Milliseconds. */
+/** Maximum time to provision an event subscription. Milliseconds. */
 const PROVISIONING_MS = 3 * 60_000;
 
-/** @param topics system topics that are known by their ARM ids, by the id of their vault */
+/** @param topics ARM ids of known system topics, by the id of their vault */
 export function createEventGrid(
   credential: TokenCredential,
   cloud: Cloud,
@@ -85,7 +85,7 @@ export function createEventGrid(
         resourceGroup && name
           ? eventSubscriptions.listByResource(resourceGroup, 'Microsoft.KeyVault', 'vaults', name, options)
           : eventSubscriptions.listGlobalBySubscription(options);
-      // The list of a subscription has those of everything in it.
+      // The list of a subscription also contains the event subscriptions of its resources.
       const own = `${source.id}${OF_SOURCE}/`.toLowerCase();
       for await (const one of listed) {
         if (name || one.id?.toLowerCase().startsWith(own)) subscriptions.push(toState(one, 'source'));
@@ -123,10 +123,10 @@ export function createEventGrid(
 }
 
 /**
- * A source has one system topic at most. It may be in another resource group or subscription, and have another name: the
- * deployment hands over where it is, and a topic that has moved since is looked for in the subscription of the source.
+ * Finds the only system topic of a source. Its resource group, subscription and name may differ from the source's. The
+ * deployment passes its id. If the topic has moved, the app searches the subscription of the source.
  *
- * @throws what Azure refused, where that leaves it open whether there is one
+ * @throws Azure's rejection if it hides whether a topic exists
  */
 async function findTopic(
   clientOf: (subscriptionId: string) => EventGridManagementClient,
@@ -142,7 +142,7 @@ async function findTopic(
   let refused: unknown;
   try {
     const { subscriptionId, resourceGroup, name } = source;
-    // Without one handed over: the name that the deployment gives the topic of a vault.
+    // Without a passed id, try the deployment's name for the topic of a vault.
     const usual = resourceGroup && name ? { subscriptionId, resourceGroup, name: `evgt-${name}` } : undefined;
     const place = known ?? usual;
     const topic = place && (await get(place));
@@ -155,7 +155,7 @@ async function findTopic(
   for await (const topic of clientOf(source.subscriptionId).systemTopics.listBySubscription(options)) {
     if (topic.source && sameResource(topic.source, source.id)) return toTopic(topic);
   }
-  // In another subscription it may be there still, out of sight.
+  // The topic may still exist in a subscription that the app cannot read.
   if (refused !== undefined && known && known.subscriptionId !== source.subscriptionId) throw refused;
   return undefined;
 }
@@ -164,7 +164,7 @@ function toTopic({ id = '', name = '', identity }: SystemTopic): SourceTopic {
   const userAssigned = Object.keys(identity?.userAssignedIdentities ?? {});
   const { subscriptionId = '', resourceGroup = '' } = parseResourceId(id) ?? {};
   const others = userAssigned.length > 0 ? { userAssigned } : undefined;
-  // Its own first: no other passes the firewall of a storage account.
+  // The system-assigned identity has priority: only it passes the firewall of a storage account.
   return {
     subscriptionId,
     resourceGroup,
@@ -178,7 +178,7 @@ function toEventSubscription(wanted: WantedSubscription, topic: SourceTopic | un
     destination: {
       endpointType: 'AzureFunction',
       resourceId: wanted.functionId,
-      // One event a call: with more, one that fails makes Event Grid send all of them again.
+      // One event per call: if one event of a batch fails, Event Grid sends the whole batch again.
       maxEventsPerBatch: 1,
       preferredBatchSizeInKilobytes: 64,
     },
@@ -201,7 +201,7 @@ function toEventSubscription(wanted: WantedSubscription, topic: SourceTopic | un
   };
 }
 
-/** Of several identities the app's own, which is deployed beside it: another one has no role on the app's storage. */
+/** Prefers the app's own identity, in its resource group. Other identities have no role on the app's storage. */
 function writerOf(identity: SourceTopic['identity'], functionId: string): string | 'system' | undefined {
   if (identity === undefined || identity === 'system') return identity;
   const groupOf = (id: string): string => id.toLowerCase().split('/providers/')[0] ?? '';
@@ -256,7 +256,7 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
   };
 }
 
-/** A field of one member of the SDK's open unions, which their discriminator does not narrow. */
+/** Reads a field of the SDK's open union types. Their discriminator does not narrow the type. */
 function text(object: object, field: string): string | undefined {
   const value: unknown = (object as Record<string, unknown>)[field];
   return typeof value === 'string' ? value : undefined;

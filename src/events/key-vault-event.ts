@@ -6,32 +6,32 @@ import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Cause } from '../work/messages.ts';
 
-/** The Key Vault events about keys; there are no others (Event Grid, "Azure Key Vault as Event Grid source"). */
+/** Every Key Vault event about keys (Event Grid, "Azure Key Vault as Event Grid source"). */
 export type KeyEventType =
   | 'Microsoft.KeyVault.KeyNewVersionCreated'
   | 'Microsoft.KeyVault.KeyNearExpiry'
   | 'Microsoft.KeyVault.KeyExpired';
 
-/** An event that passed every check: it is about a key of a managed vault. */
+/** A validated event about a key of a managed vault. */
 export interface KeyEvent {
   readonly id: string;
   readonly type: KeyEventType;
-  /** When Key Vault raised it, as the event says. */
+  /** When Key Vault raised the event, according to the event. */
   readonly time: string;
   readonly key: ManagedKey;
-  /** The version it is about: 32 characters, lower case. */
+  /** The event's key version: 32 characters, lower case. */
   readonly version: string;
 }
 
 interface RefusedEvent {
   readonly refused: Reason;
-  /** What is wrong, without quoting more than a line of what was sent. */
+  /** The error, with at most one line of the event's content. */
   readonly detail: string;
 }
 
 /**
- * Checks an event in the Event Grid schema or as CloudEvents 1.0. Names are matched without letter case and trimmed, since
- * the documentation, its sample and the specification disagree about both; `data.Id` is the truth about the key.
+ * Validates an event in the Event Grid schema or in CloudEvents 1.0. Ignores letter case and spaces in names, because
+ * Azure's documentation, sample and specification differ. Only `data.Id` determines the key.
  */
 export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: ManagedVaults): KeyEvent | RefusedEvent {
   const fields = lowerCaseFields(event);
@@ -68,14 +68,14 @@ export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: Ma
   };
 }
 
-/** An event that was checked, and the cause of what comes of it. */
+/** A validated event with the cause for its work. */
 export interface AcceptedEvent extends KeyEvent {
   readonly cause: Cause;
 }
 
 /**
- * Checks an event, and records why one is refused. A refused event counts as delivered: Event Grid would send the same one
- * again for a day, and it would be refused each time.
+ * Validates an event, and logs the reason of a rejection. A rejected event counts as delivered. Otherwise Event Grid
+ * would send it again for a day, and the app would reject it each time.
  */
 export function acceptEvent(
   event: unknown,
@@ -89,7 +89,7 @@ export function acceptEvent(
     return undefined;
   }
   const { key, version, type } = parsed;
-  // `KeyNewVersionCreated` of `Microsoft.KeyVault.KeyNewVersionCreated`.
+  // Shortens `Microsoft.KeyVault.KeyNewVersionCreated` to `KeyNewVersionCreated`.
   const by = type.slice(type.lastIndexOf('.') + 1);
   const cause = { by, ref: parsed.id, since: parsed.time || now().toISOString() };
   log({ level: 'info', reason: 'EventAccepted', message: `${by} of ${key.id}.`, key: key.id, version, cause });
@@ -115,7 +115,7 @@ function text(value: unknown): string | undefined {
   return trimmed === '' ? undefined : trimmed;
 }
 
-/** The time is only shown and measured with, never decided on: one that cannot be read is left out. */
+/** The time is for display and measurement only, so an invalid time is omitted. */
 function validTime(time: string | undefined): string {
   const parsed = Date.parse(time ?? '');
   return Number.isNaN(parsed) ? '' : new Date(parsed).toISOString();

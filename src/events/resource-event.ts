@@ -4,15 +4,16 @@ import { apiVersionOf, KEY_USER_TYPES } from '../keys/key-user-types.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 
 /**
- * What a change may concern: an account, the users of an identity, all in a resource group, vaults at or below a scope, the
- * network of the vaults alone, or a resource of another service.
+ * Scope of a change: an account, the users of an identity, a resource group, vaults at or below a scope, the network of
+ * the vaults, or a resource of another service.
  */
 export const CONCERNS = ['account', 'identity', 'group', 'vault', 'perimeter', 'keyUser'] as const;
 type Concern = (typeof CONCERNS)[number];
 
 /**
- * The operations of Azure Resource Manager that the app subscribes to, each with what it concerns: for a child or extension
- * resource, its parent. Each list is an event subscription, which may have 25 filter values, one of them the app's client id.
+ * Operations of Azure Resource Manager that the app subscribes to, with their scopes. For child and extension resources
+ * the scope is the parent. Each list is an event subscription with at most 25 filter values, including the app's client
+ * id.
  */
 const LISTS: readonly Readonly<Record<string, Concern>>[] = [
   {
@@ -50,7 +51,7 @@ const LISTS: readonly Readonly<Record<string, Concern>>[] = [
   },
 ];
 
-/** Of each event subscription. */
+/** The operations of each event subscription. */
 export const WATCHED_OPERATIONS: readonly (readonly string[])[] = LISTS.map((list) => Object.keys(list));
 export const WATCHED_EVENT_TYPES = [
   'Microsoft.Resources.ResourceWriteSuccess',
@@ -61,25 +62,31 @@ const BY_LOWER_CASE = new Map(
   LISTS.flatMap((list) => Object.entries(list)).map(([name, concern]) => [name.toLowerCase(), { name, concern }]),
 );
 
-/** Who changed a resource, as the event says; nothing else of its claims is kept. */
+/** Author of a change according to the event. The app stores no other claims. */
 export const CHANGED_BY = z.object({
-  objectId: z.string().max(100).optional().describe('Object id of the person or application, if the event has it.'),
-  name: z.string().max(200).optional().describe('Name of the person.'),
+  objectId: z.string().max(100).optional().describe('Object id of the user or application, if the event contains it.'),
+  name: z.string().max(200).optional().describe('Name of the user.'),
   client: z.string().max(100).optional().describe('Client id of the application that made the call.'),
-  on: z.iso.datetime().describe('When.'),
-  operation: z.string().max(200).describe('What was done: `Microsoft.Storage/storageAccounts/write`.'),
-  resource: z.string().max(1_000).describe('ARM id of what was written or deleted.'),
-  correlationId: z.string().max(100).optional().describe('Finds the call in the activity log.'),
-  confirmed: z.boolean().describe('False: reported by the event. True: the activity log says the same.'),
+  on: z.iso.datetime().describe('Time of the change.'),
+  operation: z.string().max(200).describe('The operation: `Microsoft.Storage/storageAccounts/write`.'),
+  resource: z.string().max(1_000).describe('ARM id of the written or deleted resource.'),
+  correlationId: z.string().max(100).optional().describe('Correlation id of the call in the activity log.'),
+  confirmed: z.boolean().describe('False: only the event reports it. True: the activity log confirms it.'),
 });
 export type ChangedBy = z.output<typeof CHANGED_BY>;
 
-/** A change that an event reports, or of a key that the app revoked or restored. It decides what is read, and nothing else. */
+/**
+ * A change reported by an event, or a revocation or restore of a key by the app. It only determines which resources the
+ * app reads.
+ */
 export interface ResourceChange {
-  /** Of the event: the same for each delivery of it. */
+  /** Id of the event. Each delivery of the event has the same id. */
   readonly id: string;
   readonly concern: Concern | 'key';
-  /** ARM id of the account, identity, group or key user; or of a vault, a part of it, or a scope that contains it. Of a key, its identifier. */
+  /**
+   * ARM id of the account, identity, group or key user. For `vault`: a vault, a part of it or a parent scope. For
+   * `key`: its identifier.
+   */
   readonly at: string;
   readonly changedBy: ChangedBy;
 }
@@ -100,14 +107,14 @@ const EVENT = z.object({
         name: text(200).optional().catch(undefined),
         [OBJECT_ID]: z.guid().optional().catch(undefined),
       })
-      // An event may have none, and its schema of 2018 had them as text.
+      // An event may lack claims. The 2018 schema contains them as text.
       .catch({}),
   }),
 });
 
 interface ResourceEventRules {
   readonly vaults: ManagedVaults;
-  /** Watched subscriptions; undefined: all. */
+  /** Watched subscriptions; undefined: every subscription. */
   readonly subscriptions: readonly string[] | undefined;
   /** Client id of the app's own identity, whose writes are ignored. */
   readonly clientId: string | undefined;
@@ -115,12 +122,12 @@ interface ResourceEventRules {
 }
 
 /**
- * Parses an event of a subscription, as CloudEvents 1.0 or in the Event Grid schema. Undefined: it is malformed, or concerns
- * nothing that the app looks after. Reads nothing from Azure.
+ * Parses an event of a subscription, in CloudEvents 1.0 or in the Event Grid schema. Undefined if it is malformed or
+ * concerns no managed resource. Does not call Azure.
  */
 export function parseResourceEvent(event: unknown, rules: ResourceEventRules): ResourceChange | undefined {
   const fields = typeof event === 'object' && event !== null ? (event as Record<string, unknown>) : {};
-  // The cheapest test first: most events of a subscription end here.
+  // Cheapest test first, because it rejects most events.
   const named = (fields.data as { operationName?: unknown } | undefined)?.operationName;
   const operation = typeof named === 'string' ? BY_LOWER_CASE.get(named.trim().toLowerCase()) : undefined;
   if (operation === undefined) return undefined;
@@ -134,7 +141,7 @@ export function parseResourceEvent(event: unknown, rules: ResourceEventRules): R
   const at = placeOf(subject, concern);
   if (!at) return undefined;
   const subscription = subscriptionOf(at) ?? '';
-  // Vaults may be in a subscription whose accounts are not watched.
+  // The subscription of a vault may not be watched for accounts.
   const isWatched =
     concern === 'vault' || concern === 'perimeter'
       ? rules.vaults.all.some((vault) => isConcerned(vault.id, at))
@@ -154,18 +161,18 @@ export function parseResourceEvent(event: unknown, rules: ResourceEventRules): R
   return { id, concern, at, changedBy };
 }
 
-/** Whether a change at a place concerns a resource: it is the place, is below it, or the place is below it. */
+/** Whether a change at a scope affects a resource: either contains the other, or both are equal. */
 export function isConcerned(resource: string, at: string): boolean {
   const [one, other] = [`${resource}/`.toLowerCase(), `${at}/`.toLowerCase()];
   return one.startsWith(other) || other.startsWith(one);
 }
 
-/** Undefined: the subject is no ARM id of that kind. */
+/** Undefined if the subject is not an ARM id of that kind. */
 function placeOf(subject: string, concern: Concern): string | undefined {
   const [, group, name = ''] = /^(\/subscriptions\/[^/]+\/resourceGroups\/([^/]+))/i.exec(subject) ?? [];
   if (group !== undefined && !RESOURCE_GROUP.test(name)) return undefined;
   const subscription = /^\/subscriptions\/[^/]+/i.exec(subject)?.[0];
-  // A system topic may be in another resource group than its vault.
+  // A system topic and its vault may be in different resource groups.
   if (/\/Microsoft\.EventGrid\/systemTopics\//i.test(subject)) return subscription;
   switch (concern) {
     case 'group':
@@ -183,7 +190,7 @@ function placeOf(subject: string, concern: Concern): string | undefined {
       return group === undefined ? undefined : '/subscriptions';
     case 'vault': {
       const extended = /^(.*)\/providers\/Microsoft\.(?:Authorization|Insights|EventGrid)\//i.exec(subject)?.[1];
-      // Of a child, an access policy say, the vault.
+      // For a child such as an access policy, the vault.
       return (
         extended ??
         topLevel(subject, 'Microsoft.KeyVault/vaults') ??
@@ -193,18 +200,18 @@ function placeOf(subject: string, concern: Concern): string | undefined {
   }
 }
 
-/** The resource of a type at the beginning of an ARM id. */
+/** The resource of the given type in an ARM id. */
 function topLevel(id: string, type: string): string | undefined {
   const own = ownerOf(id);
   return own?.type.toLowerCase() === type.toLowerCase() ? own.id : undefined;
 }
 
-/** The top-level resource that an ARM id is of, or below. */
+/** The top-level resource of an ARM id. */
 function ownerOf(id: string): ResourceId | undefined {
   return parseResourceId(id.split('/').slice(0, 9).join('/'));
 }
 
-/** The key of a SQL server is set at a child of it. */
+/** A child resource of the SQL server sets its key. */
 function withProtector(type: string): string {
   return type.startsWith('Microsoft.Sql/') ? `${type}/encryptionProtector` : type;
 }

@@ -2,7 +2,7 @@ import { parseResourceId, sameResource } from '../azure/resource-id.ts';
 import type { KeyEventType } from './key-vault-event.ts';
 import { WATCHED_EVENT_TYPES, WATCHED_OPERATIONS } from './resource-event.ts';
 
-/** Which event of Key Vault goes to which function of this app. */
+/** Functions of this app by Key Vault event. */
 export const EVENT_FUNCTIONS = [
   { functionName: 'keyNewVersionCreated', eventType: 'Microsoft.KeyVault.KeyNewVersionCreated' },
   { functionName: 'keyNearExpiry', eventType: 'Microsoft.KeyVault.KeyNearExpiry' },
@@ -12,32 +12,32 @@ export const EVENT_FUNCTIONS = [
 /** The function that receives Resource Manager's events of the watched subscriptions. */
 const CHANGE_FUNCTION = 'resourceChanged';
 
-/** Container of the app's own storage for what Event Grid could not deliver. */
+/** Container in the app's own storage for dead letters of Event Grid. */
 export const DEAD_LETTER_CONTAINER = 'cmk-deadletter';
 
-/** The longest that Event Grid offers: a day, thirty tries (Event Grid, "delivery and retry"). */
+/** Event Grid's maximum: one day and thirty attempts (Event Grid, "delivery and retry"). */
 export const MAX_DELIVERY_ATTEMPTS = 30;
 export const TIME_TO_LIVE_MINUTES = 1440;
 export const DELIVERY_SCHEMA = 'CloudEventSchemaV1_0';
 
-/** One advanced filter: any of its values fits, or with `StringNotIn` none. */
+/** An advanced filter. It matches any of its values, or with `StringNotIn` none of them. */
 interface EventFilter {
   readonly operatorType: string;
   readonly key: string;
   readonly values: readonly string[];
 }
 
-/** An event subscription that a vault, or a watched subscription, needs. */
+/** An event subscription that a vault or a watched subscription needs. */
 export interface WantedSubscription {
-  /** How its name ends: a function may need several. */
+  /** Suffix of its name, because a function may need several event subscriptions. */
   readonly ending: string;
   readonly functionName: string;
   readonly eventTypes: readonly string[];
-  /** All of them have to fit. */
+  /** Combined with AND. */
   readonly filters: readonly EventFilter[];
   /** ARM id of the function. */
   readonly functionId: string;
-  /** Where dead letters go; undefined: not asked for, since the app's own storage is not known by its ARM id. */
+  /** Destination of dead letters; undefined if the ARM id of the app's own storage is unknown. */
   readonly deadLetter: DeadLetterPlace | undefined;
 }
 
@@ -47,16 +47,16 @@ export interface DeadLetterPlace {
   readonly container: string;
 }
 
-/** An event subscription as Event Grid has it, on the resource itself or on its system topic. */
+/** An event subscription in Event Grid, on the source or on its system topic. */
 export interface EventSubscriptionState {
   readonly id: string;
   readonly name: string;
   readonly place: 'source' | 'systemTopic';
   readonly endpointType: string;
-  /** ARM id of the function that it aims at, if it aims at one. */
+  /** ARM id of the destination function; undefined for other destinations. */
   readonly functionId: string | undefined;
   readonly eventTypes: readonly string[];
-  /** Whether its filter lets only some subjects pass. */
+  /** Whether its filter excludes some subjects. */
   readonly narrowed: boolean;
   readonly filters: readonly EventFilter[];
   readonly schema: string;
@@ -72,7 +72,7 @@ export interface WantedDestination {
   readonly storageAccountId: string | undefined;
 }
 
-/** Of a vault: one for each event function. */
+/** The event subscriptions of a vault: one for each event function. */
 export function wantedSubscriptions(destination: WantedDestination): WantedSubscription[] {
   return EVENT_FUNCTIONS.map(({ functionName, eventType }) =>
     wantedFor(functionName, functionName, { eventTypes: [eventType], filters: [] }, destination),
@@ -80,10 +80,12 @@ export function wantedSubscriptions(destination: WantedDestination): WantedSubsc
 }
 
 const OPERATION = 'data.operationName';
-/** Field of an event by which the app's own writes are left out. */
+/** Event field that identifies the app's own writes. */
 const OWN_WRITES = 'data.claims.appid';
 
-/** Of a watched subscription. @param clientId of the app's own identity, whose writes are left out */
+/**
+ * The event subscriptions of a watched subscription. @param clientId of the app's identity, whose writes are excluded
+ */
 export function wantedWatches(
   { functionAppId }: Pick<WantedDestination, 'functionAppId'>,
   clientId: string | undefined,
@@ -91,14 +93,14 @@ export function wantedWatches(
   return WATCHED_OPERATIONS.map((values, n) => {
     const filters = [
       { operatorType: 'StringIn', key: OPERATION, values },
-      // Unlike `StringNotContains` it lets events without a caller through ("Event filtering").
+      // Unlike `StringNotContains`, it passes events without a caller ("Event filtering").
       ...(clientId ? [{ operatorType: 'StringNotIn', key: OWN_WRITES, values: [clientId] }] : []),
     ];
     return wantedFor(
       CHANGE_FUNCTION,
       n === 0 ? CHANGE_FUNCTION : `${CHANGE_FUNCTION}${n + 1}`,
       { eventTypes: WATCHED_EVENT_TYPES, filters },
-      // Dead letters would hold the names and addresses of callers; the hourly check makes up for them.
+      // Dead letters would contain names and addresses of callers. The hourly check detects lost events.
       { functionAppId, storageAccountId: undefined },
     );
   });
@@ -118,7 +120,7 @@ function wantedFor(
   };
 }
 
-/** What a vault has for one function: the right one, a wrong one, or none. */
+/** The event subscription for one function: correct, wrong or missing. */
 type SubscriptionVerdict =
   | { readonly is: 'right'; readonly wanted: WantedSubscription }
   | { readonly is: 'missing'; readonly wanted: WantedSubscription }
@@ -126,13 +128,16 @@ type SubscriptionVerdict =
       readonly is: 'misaimed';
       readonly wanted: WantedSubscription;
       readonly found: EventSubscriptionState;
-      /** One sentence for each thing that is wrong. */
+      /** One sentence per difference. */
       readonly differences: readonly string[];
-      /** Whether it is this app's, to be repaired. A subscription with another destination may belong to another app. */
+      /** Whether it belongs to this app, which then repairs it. Other destinations may belong to another app. */
       readonly ours: boolean;
     };
 
-/** Compares what there is with what is needed. One right subscription is enough, wherever it hangs. */
+/**
+ * Compares required and existing event subscriptions. One correct subscription is enough, on the source or on its
+ * topic.
+ */
 export function judgeSubscriptions(
   wanted: readonly WantedSubscription[],
   found: readonly EventSubscriptionState[],
@@ -147,7 +152,7 @@ export function judgeSubscriptions(
     if (right.has(one)) return { is: 'right', wanted: one };
     const judged = wrong
       .filter((state) => isOurs(state, one))
-      // One that is named for another list of the same function is not taken from it.
+      // Excludes a subscription whose name belongs to another list of the same function.
       .filter((state) => !wanted.some((other) => other !== one && isNamedFor(state, other.ending)))
       .map((state) => ({ state, differences: differencesOf(one, state) }));
     const [nearest] = judged.sort((a, b) => a.differences.length - b.differences.length);
@@ -161,18 +166,18 @@ export function judgeSubscriptions(
   });
 }
 
-/** `cmk-keyExpired`, `cmk-prod-keyExpired`: what this app and its deployment call theirs. */
+/** Whether this app or its deployment named it: `cmk-keyExpired`, `cmk-prod-keyExpired`. */
 function isNamedFor({ name }: EventSubscriptionState, ending: string): boolean {
   const lower = name.toLowerCase();
   return lower.startsWith('cmk-') && lower.endsWith(`-${ending.toLowerCase()}`);
 }
 
-/** Where the subscription that a verdict asks for is put: one of this app is written again, and else a new one is made. */
+/** Where to write the missing event subscription. Updates the app's own, or else creates one. */
 export function placementOf<T>(
   verdict: Exclude<SubscriptionVerdict, { is: 'right' }>,
   topic: T | undefined,
 ): { readonly topic: T | undefined; readonly name: string; readonly isNew: boolean } {
-  // One that aims elsewhere may belong to another app: a new one is put beside it.
+  // A subscription with another destination may belong to another app, so the app creates its own.
   const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
   return {
     topic: existing?.place === 'source' ? undefined : topic,
@@ -181,7 +186,7 @@ export function placementOf<T>(
   };
 }
 
-/** The name for a new one. It carries the app's name, so that two installations on one vault do not take each other's. */
+/** Name for a new subscription. It contains the app's name, so two installations on one vault do not conflict. */
 export function subscriptionName(wanted: WantedSubscription): string {
   const app = parseResourceId(wanted.functionId.slice(0, wanted.functionId.lastIndexOf('/functions/')))?.name ?? 'app';
   const room = 64 - 'cmk--'.length - wanted.ending.length;
@@ -192,19 +197,19 @@ function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState
   const differences: string[] = [];
   if (!sameTexts(wanted.eventTypes, found.eventTypes)) {
     differences.push(
-      `It delivers ${found.eventTypes.join(', ') || 'every event type'}, not ${wanted.eventTypes.join(', ')} alone.`,
+      `It delivers ${found.eventTypes.join(', ') || 'every event type'}, not only ${wanted.eventTypes.join(', ')}.`,
     );
   }
   const isOfKeys = wanted.filters.length === 0;
-  // An operator's own check does not know the app's client id.
+  // An operator's CLI does not know the app's client id.
   const filters = wanted.filters.some(isOfOwnWrites)
     ? found.filters
     : found.filters.filter((one) => !isOfOwnWrites(one));
   if (found.narrowed || !sameTexts(wanted.filters.map(textOfFilter), filters.map(textOfFilter))) {
     differences.push(
       isOfKeys
-        ? 'Its filter lets only some keys pass.'
-        : "Its filter lets other operations pass than the app watches, or the app's own.",
+        ? 'Its filter excludes some keys.'
+        : "Its filter passes operations other than the watched ones, or the app's own writes.",
     );
   }
   if (found.schema.toLowerCase() !== DELIVERY_SCHEMA.toLowerCase()) {
@@ -213,11 +218,11 @@ function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState
   if (wanted.deadLetter && !samePlace(wanted.deadLetter, found.deadLetter)) {
     const { storageAccountId, container } = wanted.deadLetter;
     const is = found.deadLetter ? `to ${found.deadLetter.storageAccountId}/${found.deadLetter.container}` : 'nowhere';
-    differences.push(`What cannot be delivered goes ${is}, not to ${storageAccountId}/${container}.`);
+    differences.push(`Its dead letters go ${is}, not to ${storageAccountId}/${container}.`);
   }
   if (found.maxDeliveryAttempts < MAX_DELIVERY_ATTEMPTS || found.timeToLiveMinutes < TIME_TO_LIVE_MINUTES) {
     differences.push(
-      `It gives up after ${found.maxDeliveryAttempts} tries or ${found.timeToLiveMinutes} minutes, not after ${MAX_DELIVERY_ATTEMPTS} or ${TIME_TO_LIVE_MINUTES}.`,
+      `It stops after ${found.maxDeliveryAttempts} attempts or ${found.timeToLiveMinutes} minutes, not after ${MAX_DELIVERY_ATTEMPTS} or ${TIME_TO_LIVE_MINUTES}.`,
     );
   }
   if (found.expiresOn) differences.push(`It expires on ${found.expiresOn.toISOString()}.`);
@@ -231,7 +236,7 @@ function isOfOwnWrites({ key }: EventFilter): boolean {
   return key === OWN_WRITES;
 }
 
-/** In any order, whatever the letter case. */
+/** Compares texts regardless of order and letter case. */
 function sameTexts(some: readonly string[], others: readonly string[]): boolean {
   const sorted = (texts: readonly string[]) => JSON.stringify(texts.map((text) => text.toLowerCase()).sort());
   return sorted(some) === sorted(others);

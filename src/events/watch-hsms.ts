@@ -12,8 +12,8 @@ import { HOUR_MS } from '../time/spans.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 
 /**
- * Where it is not known what was seen last, what is younger than this counts as new: the drift check, which looks every
- * hour, puts right the rest. Milliseconds.
+ * Without a stored state, versions younger than this count as new. The hourly drift check detects the others.
+ * Milliseconds.
  */
 const RECENT_MS = HOUR_MS;
 
@@ -21,7 +21,7 @@ export interface WatchPorts {
   readonly settings: { readonly vaults: ManagedVaults };
   readonly keyCatalog: Pick<KeyCatalog, 'names'>;
   readonly keys: Pick<Keys, 'listVersions'>;
-  /** What each key was like at the last look, by its identifier in lower case. */
+  /** State of each key at the previous pass, by identifier in lower case. */
   readonly seenKeys: {
     all(): Promise<ReadonlyMap<string, string>>;
     put(key: string, state: string): Promise<void>;
@@ -31,26 +31,25 @@ export interface WatchPorts {
 }
 
 /**
- * Looks at the keys of the managed HSMs, which raise no events ("Managed HSM does not support Event Grid Notifications"),
- * and puts to work what has changed since the last look, with the message that an event would have led to. What that
- * message leads to is decided from what is read then. It costs a list of the keys of each HSM, and one of the versions of
- * each key.
+ * Polls the keys of the Managed HSMs, which raise no events ("Managed HSM does not support Event Grid Notifications").
+ * For each changed key it enqueues the same message as an event would. The worker reads the key again. Each pass lists
+ * the keys of each HSM and the versions of each key.
  *
- * It never throws: what cannot be read is logged, and read the next time.
+ * Never throws: logs a failed read, and the next pass repeats it.
  *
- * @param ref correlation id of this look
+ * @param ref correlation id of this pass
  */
 export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal: AbortSignal): Promise<void> {
   const hsms = ports.settings.vaults.all.filter(({ kind }) => kind === 'managedHsm');
   if (hsms.length === 0) return;
   const look = { ref, seen: await readSeen(ports, log), ports, log };
-  // In parallel: an HSM that does not answer must not delay the keys of another.
+  // In parallel, because an unresponsive HSM must not delay the keys of another HSM.
   await Promise.all(hsms.map((hsm) => watchHsm(hsm, look, signal)));
 }
 
 interface Look {
   readonly ref: string;
-  /** Undefined: not known. */
+  /** Undefined if unknown. */
   readonly seen: ReadonlyMap<string, string> | undefined;
   readonly ports: WatchPorts;
   readonly log: Log;
@@ -61,7 +60,7 @@ async function watchHsm(hsm: ManagedVault, look: Look, signal: AbortSignal): Pro
   const left = await pMap(keys, (key) => (signal.aborted ? key : watchKey(key, look)), { concurrency: CONCURRENCY });
   const missed = left.filter((key) => key !== undefined).length;
   if (missed === 0) return;
-  const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not looked at in time.`;
+  const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not read in time.`;
   look.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
 }
 
@@ -94,10 +93,10 @@ async function watchKey(key: ManagedKey, look: Look): Promise<undefined> {
     const { newest } = state;
     const isRecent = newest !== undefined && now.getTime() - newest.createdOn.getTime() < RECENT_MS;
     if (seen ? state.text !== before : isRecent) await requestChanged(key, state, before, now, look);
-    // Last, so that a look which is killed is made again.
+    // Written last, so that an interrupted pass is repeated.
     if (state.text !== before) await ports.seenKeys.put(key.id, state.text);
   } catch (error) {
-    const message = `${key.id} was not looked at: ${describe(describeFailure(error))}`;
+    const message = `${key.id} could not be read: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'HsmUnwatched', message, key: key.id });
   }
 }
@@ -109,25 +108,25 @@ async function requestChanged(
   now: Date,
   { ref, ports, log }: Look,
 ): Promise<void> {
-  // Of a version that was not there before it is known when it began; of all else, that it is noticed now.
+  // Only for a new version is the start time known. Other changes start now.
   const isNew = newest !== undefined && before !== undefined && !before.startsWith(newest.version);
   const cause = { by: 'hsmWatch', ref, since: (isNew ? newest.createdOn : now).toISOString() };
   await ports.requestKey(key.id, cause);
   const about = { key: key.id, version: newest?.version, cause };
   log({ level: 'info', reason: 'HsmKeyChanged', message: `${REASONS.HsmKeyChanged} It is reconciled.`, ...about });
   if (phase !== 'expired') return;
-  const detail = 'Accounts that use it go on working, but Storage refuses it for anything new.';
+  const detail = 'Accounts that use it keep working, but Storage rejects it for new accounts.';
   log({ level: 'error', reason: 'KeyExpired', message: `${REASONS.KeyExpired} ${detail}`, ...about });
 }
 
 interface WatchedState {
   readonly newest: KeyVersion | undefined;
   readonly phase: 'fresh' | 'nearExpiry' | 'expired';
-  /** Changes with whatever a key vault would raise an event about, and when a version becomes usable, or no longer is. */
+  /** Changes with every event that a key vault would raise, and when a version becomes usable or unusable. */
   readonly text: string;
 }
 
-/** What of a key is worth a look when it changes. Expiry is near 30 days before it: its rotation policy is not asked for. */
+/** The watched state of a key. Near expiry means 30 days, because the rotation policy is not read. */
 function watchedState(versions: readonly KeyVersion[], now: Date): WatchedState {
   const newest = newestVersion(versions);
   const phase = phaseOf(newest, now);

@@ -40,7 +40,7 @@ onKeyEvent('keyNearExpiry', 'Microsoft.KeyVault.KeyNearExpiry', ({ key, cause },
 );
 
 onKeyEvent('keyExpired', 'Microsoft.KeyVault.KeyExpired', ({ key, cause, version }, { controller }, log) => {
-  const message = `${REASONS.KeyExpired} Accounts that use the key continue to work, but Storage rejects the key for new accounts and scopes.`;
+  const message = `${REASONS.KeyExpired} Accounts that use it keep working, but Storage rejects it for new accounts.`;
   log({ level: 'error', reason: 'KeyExpired', message, key: key.id, version });
   // Dependents of the expired version move to a newer version, if the key has a newer version.
   return controller.handleEvent(key, cause, log);

@@ -8,20 +8,17 @@ import { lastName } from '../azure/resource-id.ts';
 import { aborting, armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { RoleGrant } from './role-grant.ts';
 
-/** Role assignments with what their roles allow. Errors are the SDK's: read them with `describeFailure`. */
+/** Role assignments with the rights of their roles. Errors are the SDK's: read them with `describeFailure`. */
 export interface Authorization {
   /**
-   * Every assignment at a scope, above and below it.
+   * Lists every assignment at a scope, above and below it.
    *
    * @param scope ARM id
    */
   grantsAt(scope: string, signal?: AbortSignal): Promise<RoleGrant[]>;
-  /**
-   * What a principal is assigned at a scope, above or below it, by itself or as a member of a group: each grant names the
-   * principal, whichever way it comes.
-   */
+  /** Lists the assignments of a principal and of its groups at a scope and above. Each grant names the principal. */
   grantsTo(principalId: string, scope: string, signal?: AbortSignal): Promise<RoleGrant[]>;
-  /** When assignments at a scope and above it end that were made for a time: by the assignment's ARM id, lower case. */
+  /** End of each time-bound assignment at a scope and above, by the ARM id of the assignment in lower case. */
   endsAt(scope: string, signal?: AbortSignal): Promise<ReadonlyMap<string, Date>>;
 }
 
@@ -30,14 +27,14 @@ interface RoleRights {
   readonly notDataActions: readonly string[];
 }
 
-/** Roles change rarely: what a role allows is asked again after this long. Milliseconds. */
+/** Time to live of a cached role, in milliseconds: roles change rarely. */
 const ROLE_AGE_MS = 10 * 60_000;
 
 export function createAuthorization(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): Authorization {
   const client = authorizationManagement(credential, cloud, limits);
   const roles = new ReadCache<RoleRights>(ROLE_AGE_MS);
 
-  /** Read at the scope itself, where a caller that may read its assignments may read its roles too. */
+  /** Reads the role at the scope itself: a caller that may read its assignments may read its roles too. */
   const rightsOf = async (scope: string, roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> =>
     (await roles.read(roleId.toLowerCase(), () => readRights(client, scope, roleId, signal))).value;
 
@@ -71,7 +68,7 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
           if (id && endDateTime) ends.set(id.toLowerCase(), endDateTime);
         }
       } catch (error) {
-        // A tenant without Privileged Identity Management has none.
+        // A tenant without Privileged Identity Management has no time-bound assignments.
         if (!/^AadPremiumLicenseRequired$/i.test(describeFailure(error).code)) throw error;
       }
       return ends;

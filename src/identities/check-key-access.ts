@@ -24,15 +24,14 @@ export interface KeyAccessServices extends LocalAccessServices {
   readonly identities: Identities;
 }
 
-const NOT_READ: VaultAccess = { model: 'unknown', why: 'It was not read in time.' };
-/** A vault that is known by its name alone has no ARM id. */
+const NOT_READ: VaultAccess = { model: 'unknown', why: 'Azure did not answer in time.' };
+/** A vault that the operator named without its ARM id has none here. */
 const NOT_FOUND: VaultAccess = { model: 'unknown', why: 'Your sign-in does not see the vault.' };
-const NOT_SEEN: IdentityState = { is: 'unknown', why: 'Whether the identity exists was not read in time.' };
+const NOT_SEEN: IdentityState = { is: 'unknown', why: 'Azure did not answer in time whether the identity exists.' };
 
 /**
- * Whether each account's identity exists and may use the key, read afresh: the vault once, each user-assigned identity
- * once, and the roles of each principal once, memberships of groups included. It never throws; what cannot be read, or not
- * before the signal aborts, is `unknown`.
+ * Checks whether each account's identity exists and may use the key. Reads the vault, each identity and each
+ * principal's roles once, group memberships included. Never throws: after an error or an abort the result is `unknown`.
  */
 export async function checkKeyAccess(
   accounts: readonly Account[],
@@ -61,7 +60,7 @@ export async function checkKeyAccess(
   });
 }
 
-/** Reads each name once, and none any more when the signal has aborted. */
+/** Reads each name once. Starts no read after the signal has aborted. */
 async function eachOnce(
   names: readonly (string | undefined)[],
   read: (name: string) => Promise<unknown>,
@@ -71,10 +70,10 @@ async function eachOnce(
   await pMap(distinct, async (name) => signal?.aborted || read(name), { concurrency: CONCURRENCY });
 }
 
-/** Reads what a principal may do with one key of a vault, or with all of them. */
+/** Reads the rights of a principal on one key of a vault, or on all keys. */
 type ReadAccess = (principalId: string, key: string | undefined) => Promise<VaultAccess>;
 
-/** It never throws, and reads the local roles of a Managed HSM once for all principals. */
+/** The reader never throws. It reads the local roles of a Managed HSM once for all principals. */
 export function accessReader(
   vault: ManagedVault,
   { accessModel: model, policies }: Pick<VaultProperties, 'accessModel' | 'policies'>,
@@ -104,7 +103,7 @@ async function readerOf({ vault }: ManagedKey, services: KeyAccessServices, sign
   }
 }
 
-/** Whether a user-assigned identity exists, read afresh. It never throws. */
+/** Reads whether a user-assigned identity exists. Never throws. */
 export async function identityState(
   id: string,
   { identities }: Pick<KeyAccessServices, 'identities'>,

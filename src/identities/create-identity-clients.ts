@@ -10,7 +10,7 @@ export interface IdentityClients {
   readonly authorization: Authorization;
   readonly localRoles: LocalRoles;
   readonly principals: Principals;
-  /** The user-assigned identities that accounts reach their keys with. */
+  /** User-assigned identities: accounts use their keys with them. */
   readonly identities: Identities;
 }
 

@@ -4,15 +4,18 @@ import { addStoragePolicy, grantLocalRole } from '../vaults/vault-commands.ts';
 import type { KeyAccess } from './key-access.ts';
 import { ENCRYPTION_USER, type KeyRole } from './key-roles.ts';
 
-/** A role that is not what Storage needs on a whole vault. */
+/** A role other than the one that Storage needs on a whole vault. */
 interface OtherGrant {
   readonly role?: KeyRole;
-  /** The one key. */
+  /** Name of the key to which the role is limited. */
   readonly key?: string | undefined;
   readonly principalType?: 'User' | 'ServicePrincipal';
 }
 
-/** Gives a principal what Storage needs, or another role: a command to be copied into a shell. The app never does it. */
+/**
+ * Returns the shell command that grants a principal the role that Storage needs, or another role. The app never runs
+ * it.
+ */
 export function grantAccess(
   principalId: string | undefined,
   vault: ManagedVault,

@@ -12,7 +12,7 @@ export interface ManagedIdentity {
   readonly id: string;
   readonly name: string;
   readonly location: string;
-  /** Object id in Entra ID: what role assignments name. */
+  /** Object id in Entra ID: role assignments name this id. */
   readonly principalId: string;
   readonly clientId: string;
 }
@@ -20,11 +20,11 @@ export interface ManagedIdentity {
 /** User-assigned identities. Errors are the SDK's: read them with `describeFailure`. */
 export interface Identities {
   /**
-   * Undefined when there is no such identity, as a 404 of it or of its resource group says. A subscription that is not
-   * found is an error: it may be one that the sign-in does not see.
+   * Undefined if Azure answers 404 for the identity or its resource group. A 404 for the subscription is an error: the
+   * sign-in may lack access to it.
    */
   get(id: ResourceId, signal?: AbortSignal): Promise<ManagedIdentity | undefined>;
-  /** Every identity of a subscription, page by page. */
+  /** Lists every identity of a subscription, page by page. */
   list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<ManagedIdentity>;
   create(id: ResourceId, location: string): Promise<ManagedIdentity>;
 }
@@ -58,7 +58,7 @@ export function createIdentities(credential: TokenCredential, cloud: Cloud, limi
   };
 }
 
-/** @throws TypeError for an answer without a principal: that is no sign that the identity is gone */
+/** @throws TypeError for an answer without a principal: it does not prove that the identity was deleted */
 function identityOf(answer: Identity): ManagedIdentity {
   const read = toIdentity(answer);
   if (!read) throw new TypeError(`Azure answered with an identity without a principal: ${answer.id}.`);

@@ -11,10 +11,10 @@ import { keyIdentity } from './key-access.ts';
 const LISTING_MS = 20_000;
 
 /**
- * The other accounts with the same identity, whichever keys they and their encryption scopes use: what is removed from it is
- * removed from them too. A system-assigned identity is of one account, and nothing is read.
+ * Lists the other accounts with the same identity: a role removed from the identity is removed from them too. For a
+ * system-assigned identity it reads nothing, because only one account has it.
  *
- * @throws {@link CmkError} `SubscriptionUnreadable` when it is not known
+ * @throws {@link CmkError} `SubscriptionUnreadable` if a subscription cannot be read
  */
 export async function othersWithIdentity(
   account: Account,
@@ -30,15 +30,15 @@ export async function othersWithIdentity(
     }
   };
   try {
-    await withDeadline(LISTING_MS, 'They were not listed', async (signal) =>
+    await withDeadline(LISTING_MS, 'The accounts were not listed', async (signal) =>
       pMap(await subscriptions(), (one) => list(one, signal), { concurrency: CONCURRENCY }),
     );
     return others.sort();
   } catch (error) {
     throw new CmkError(
       'SubscriptionUnreadable',
-      `Whether other accounts have the identity of ${account.name} cannot be told: ${describe(describeFailure(error))} Nothing was changed.`,
-      'Repeat it; if it stays, disable an encryption scope of the account, or revoke the key.',
+      `The other accounts with the identity of ${account.name} cannot be listed: ${describe(describeFailure(error))} Nothing was changed.`,
+      'Run it again; if it fails again, disable an encryption scope of the account, or revoke the key.',
       { cause: error },
     );
   }

@@ -8,7 +8,7 @@ export type VaultAccess =
   | { readonly model: 'rbac'; readonly grants: readonly RoleGrant[] }
   | { readonly model: 'accessPolicies'; readonly policies: readonly KeyPolicy[] }
   | LocalAccess
-  /** It could not be read. */
+  /** The access could not be read. */
   | { readonly model: 'unknown'; readonly why: string };
 
 export interface KeyAccess {
@@ -17,15 +17,15 @@ export interface KeyAccess {
   readonly ready: boolean | 'unknown';
   readonly reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole' | undefined;
   readonly principalId: string | undefined;
-  /** How the vault gives access, where the identity has none. */
+  /** Access model of the vault, if the identity lacks access. */
   readonly by?: 'rbac' | 'accessPolicies' | 'local' | undefined;
-  /** When it ends, where no role that stays allows it. */
+  /** End of the access, if only time-bound roles allow it. */
   readonly until?: Date;
-  /** What is missing, or why that is not known; one sentence each, for users. */
+  /** Missing rights, or why they are unknown; one sentence each, for users. */
   readonly missing: readonly string[];
 }
 
-/** What Azure says of a user-assigned identity that an account names. */
+/** State of a user-assigned identity in Azure. */
 export type IdentityState =
   | { readonly is: 'there'; readonly principalId: string }
   | { readonly is: 'deleted' }
@@ -33,18 +33,18 @@ export type IdentityState =
 
 type WithIdentity = Pick<Account, 'encryption' | 'systemPrincipalId' | 'principalIds' | 'userAssignedIdentities'>;
 
-/** The principal that Storage signs in to Key Vault as. */
+/** The principal with which Storage signs in to Key Vault. */
 type KeyIdentity =
   | { readonly principalId: string }
-  /** No identity, and why. */
+  /** Reason why the account has no usable identity. */
   | { readonly missing: string; readonly reason: 'IdentityMissing' | 'IdentityDeleted' }
-  /** Of another tenant, whose roles this app does not see. */
+  /** The identity is for a key in another tenant, where this app cannot read roles. */
   | { readonly unknown: string };
 
 /**
- * The identity that an account's encryption settings name. Without one it is the system-assigned identity.
+ * Returns the identity that an account's encryption settings name, or else the system-assigned identity.
  *
- * @param state of the account's user-assigned identity; undefined where it was not read, or the account has none
+ * @param state of the account's user-assigned identity; undefined if it was not read, or does not exist
  */
 export function keyIdentity(account: WithIdentity, state?: IdentityState): KeyIdentity {
   const { encryptionUserAssignedIdentity: chosen, encryptionFederatedIdentityClientId: federated } =
@@ -60,24 +60,24 @@ export function keyIdentity(account: WithIdentity, state?: IdentityState): KeyId
   const principalId = account.principalIds[chosen.toLowerCase()];
   const deleted = deletion(chosen, principalId, state);
   if (deleted) return { missing: deleted, reason: 'IdentityDeleted' };
-  if (federated) return { unknown: 'The key is in another tenant: its access has to be checked there.' };
+  if (federated) return { unknown: 'The key is in another tenant: check its access there.' };
   if (principalId) return { principalId };
-  return missing(`The account shows no principal of its identity ${chosen}: it has to be attached anew.`);
+  return missing(`The account shows no principal of its identity ${chosen}: attach the identity again.`);
 }
 
-/** Why a user-assigned identity is not, or not any more, the one that was attached to the account. */
+/** Explains why the attached identity no longer exists; undefined if it does. */
 function deletion(id: string, attached: string | undefined, state: IdentityState | undefined): string | undefined {
   if (state?.is === 'deleted') return `The identity ${id} was deleted: Storage cannot sign in to Key Vault with it.`;
   if (state?.is !== 'there' || !attached || attached.toLowerCase() === state.principalId.toLowerCase()) {
     return undefined;
   }
-  return `The identity ${id} was deleted and made again under its name: the account has the principal ${attached}, which is gone, and not ${state.principalId}.`;
+  return `The identity ${id} was deleted and created again under the same name: the account still has the deleted principal ${attached}, not ${state.principalId}.`;
 }
 
 /**
- * ARM id of the user-assigned identity that an account reaches its key with; undefined when it has none attached. That it
- * is there does not mean that it exists: an identity that is deleted stays named on the resources it was attached to (Entra
- * ID, "manage user-assigned managed identities").
+ * ARM id of the user-assigned identity with which an account uses its key; undefined if none is attached. The identity
+ * may no longer exist: Azure keeps the ids of deleted identities on resources (Entra ID, "manage user-assigned managed
+ * identities").
  */
 export function userAssignedIdentity(account: WithIdentity): string | undefined {
   const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
@@ -86,11 +86,11 @@ export function userAssignedIdentity(account: WithIdentity): string | undefined 
 }
 
 /**
- * Whether the account's identity may do with the key what Storage does with it: read, wrap and unwrap. `unknown` if what was read
- * does not decide it.
+ * Checks whether the account's identity may read, wrap and unwrap with the key. `unknown` if the data read does not
+ * decide it.
  *
  * @param key ARM id of the vault and the key's name; a role may be assigned at the key alone
- * @param state of the account's user-assigned identity; undefined where it was not read, or the account has none
+ * @param state of the account's user-assigned identity; undefined if it was not read, or does not exist
  */
 export function keyAccess(
   account: WithIdentity & Pick<Account, 'id'>,
@@ -118,7 +118,7 @@ export function keyAccess(
 }
 
 /**
- * When an identity that may use a key loses that by itself, as its roles were given for a time; undefined: it does not.
+ * When an identity loses its access to a key because time-bound roles end; undefined: never.
  *
  * @param ends by the ARM id of the assignment, lower case
  */
@@ -142,12 +142,12 @@ export function accessEnds(
 export interface MissingRights {
   /** One sentence each. */
   readonly lacking: readonly string[];
-  /** Why it may be able to all the same. */
+  /** Why the principal may have access despite the missing rights. */
   readonly untold?: string | undefined;
 }
 
 /**
- * What of a role a principal lacks on a key of a vault, or on all of them.
+ * Lists the rights of a role that a principal lacks on a key of a vault, or on all keys.
  *
  * @param key without a name: all keys of the vault
  */
@@ -167,7 +167,7 @@ export function missingRights(
   const scope = name === undefined ? vault || '/keys' : `${vault}/keys/${name}`;
   const lacking = lackingActions((isLocal ? role.local : role).dataActions, principalId, scope, access.grants);
   if (lacking.length === 0) return { lacking: [] };
-  // With the conditional ones as well.
+  // This check includes the roles with a condition.
   const certain = access.grants.map((grant) => ({ ...grant, conditional: false }));
   const mayAllow = lackingActions(lacking, principalId, scope, certain).length === 0;
   const untold = isLocal && name !== undefined ? whyUntold(lacking, name, access) : mayAllow ? UNEVALUATED : undefined;
@@ -177,7 +177,7 @@ export function missingRights(
 
 const UNEVALUATED = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';
 
-/** Key permissions that Storage needs and a principal's access policies do not give. */
+/** Lists key permissions that Storage needs and the principal's access policies lack. */
 function missingPermissions(principalId: string, policies: readonly KeyPolicy[]): string[] {
   const allowed = policies
     .filter(({ objectId }) => objectId.toLowerCase() === principalId.toLowerCase())
@@ -185,7 +185,7 @@ function missingPermissions(principalId: string, policies: readonly KeyPolicy[])
   return allowed.includes('all') ? [] : STORAGE_PERMISSIONS.filter((one) => !allowed.includes(one.toLowerCase()));
 }
 
-/** Whether a role allows anything of what Storage does with a key, under a condition or without. */
+/** Whether a role allows any key operation of Storage, with or without a condition. */
 export function letsUseKeys(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>): boolean {
   return ENCRYPTION_USER.dataActions.some((action) => allows(role, action));
 }

@@ -24,7 +24,10 @@ const ROLE_GRANT = z.object({
 });
 type RoleKeyGrant = z.output<typeof ROLE_GRANT>;
 
-/** An assignment of the local role of Storage's identities in a Managed HSM. Only version 2 removed these. */
+/**
+ * An assignment of the local role "Managed HSM Crypto Service Encryption User". Only version 2 removed such
+ * assignments.
+ */
 const LOCAL_ROLE_GRANT = z.object({
   kind: z.literal('localRole'),
   name: z.guid(),
@@ -34,14 +37,14 @@ const LOCAL_ROLE_GRANT = z.object({
   principalId: z.guid(),
 });
 
-/** A grant by which an identity may use keys of a vault, with all that is needed to grant it again. */
+/** A grant that lets an identity use keys of a vault, with all fields needed to restore it. */
 export const KEY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT]);
 export type KeyGrant = z.output<typeof KEY_GRANT>;
 
 /**
- * Reads every role assignment by which a principal may use a key of a vault.
+ * Reads every role assignment that lets a principal use a key of a vault.
  *
- * @throws {@link CmkError} `AccountNotRevocable` when one of them cannot be removed and granted again alone
+ * @throws {@link CmkError} `AccountNotRevocable` if a single assignment cannot be removed and restored on its own
  */
 export async function readKeyGrants(
   principalId: string,
@@ -52,7 +55,7 @@ export async function readKeyGrants(
   const keyId = `${key.vault.id}/keys/${key.name}`;
   const [grants, ends] = await Promise.all([
     authorization.grantsTo(principalId, keyId),
-    // An operator who may not read the ends of roles must still be able to revoke.
+    // An operator without the right to read when roles end must still be able to revoke.
     authorization.endsAt(keyId).catch(() => new Map<string, Date>()),
   ]);
   return grants
@@ -73,7 +76,7 @@ function toKeyGrant(
   if (!sameResource(vaultOfRole(scope), key.vault.id)) {
     throw notRevocable(key, `by a role that is assigned above the vault, at ${scope}`);
   }
-  if (roleId !== ENCRYPTION_USER.id) throw notRevocable(key, `by another role than "${ENCRYPTION_USER.name}" (${id})`);
+  if (roleId !== ENCRYPTION_USER.id) throw notRevocable(key, `by a role other than "${ENCRYPTION_USER.name}" (${id})`);
   if (end) throw notRevocable(key, `by a role that ends on ${end.toISOString()} (${id})`);
   return { kind: 'role', scope, principalId, ...role };
 }
@@ -82,7 +85,7 @@ function notRevocable({ vault, name }: ManagedKey, why: string): CmkError {
   return new CmkError(
     'AccountNotRevocable',
     `The identity reaches the key ${why}. Nothing was changed.`,
-    `Revoke the key ${vault.name}/${name}, or disable an encryption scope of the account; or remove the access by hand.`,
+    `Revoke the key ${vault.name}/${name}, disable an encryption scope of the account, or remove the access manually.`,
   );
 }
 
@@ -91,7 +94,7 @@ interface RestoreGrantServices {
   readonly localRoles: Pick<LocalRoles, 'give'>;
 }
 
-/** Grants exactly the same again, under its former name. Idempotent. */
+/** Creates the removed assignment again, under the same name. Idempotent. */
 export async function restoreKeyGrant(grant: KeyGrant, { roles, localRoles }: RestoreGrantServices): Promise<void> {
   if (grant.kind === 'role') {
     const { kind: _, ...role } = grant;

@@ -1,18 +1,18 @@
 import { LOCAL_KEYS } from '../keys/key-rights.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
-/** A built-in role that the procedures hand out. */
+/** A built-in role that the commands assign. */
 export interface KeyRole {
   readonly name: string;
   /** Azure, "Azure built-in roles for Security". */
   readonly id: string;
-  /** The data actions that the role grants. Any other role that grants them all is equivalent. */
+  /** Data actions of the role. Another role with all of them is equivalent. */
   readonly dataActions: readonly string[];
-  /** Its counterpart among the local roles of a Managed HSM ("Local RBAC built-in roles"). */
+  /** The equivalent local role of a Managed HSM ("Local RBAC built-in roles"). */
   readonly local: Pick<KeyRole, 'name' | 'id' | 'dataActions'>;
 }
 
-/** Creates and manages keys: for people. */
+/** Role of operators: creates and manages keys. */
 export const CRYPTO_OFFICER: KeyRole = {
   name: 'Key Vault Crypto Officer',
   id: '14b46e9e-c2b7-41b4-b07b-48a6ebf60603',
@@ -24,7 +24,7 @@ export const CRYPTO_OFFICER: KeyRole = {
     'Microsoft.KeyVault/vaults/keys/rotate/action',
     'Microsoft.KeyVault/vaults/keyrotationpolicies/write',
   ],
-  // The Managed HSM Crypto Officer manages roles, and makes no keys.
+  // The Managed HSM Crypto Officer manages roles, but cannot create keys.
   local: {
     name: 'Managed HSM Crypto User',
     id: '21dbd100-6940-42c2-9190-5d6cb909625b',
@@ -34,7 +34,7 @@ export const CRYPTO_OFFICER: KeyRole = {
   },
 };
 
-/** What Storage does with a key as the identity of an account: it reads, wraps and unwraps ("Customer-managed keys overview"). */
+/** Lets Storage read, wrap and unwrap with a key ("Customer-managed keys overview"). */
 export const ENCRYPTION_USER: KeyRole = {
   name: 'Key Vault Crypto Service Encryption User',
   id: 'e147488a-f6f5-4113-8e2d-b22465e65bf6',
@@ -50,10 +50,10 @@ export const ENCRYPTION_USER: KeyRole = {
   },
 };
 
-/** The same as key permissions of an access policy. */
+/** The equivalent key permissions of an access policy. */
 export const STORAGE_PERMISSIONS: readonly string[] = ['get', 'wrapKey', 'unwrapKey'];
 
-/** What a role is called where a vault, or a Managed HSM, goes by it. */
+/** Name of a role in a vault or a Managed HSM. */
 export function roleNameIn(role: KeyRole, { kind }: Pick<ManagedVault, 'kind'>): string {
   return kind === 'managedHsm' ? role.local.name : role.name;
 }

@@ -2,21 +2,21 @@ import { z } from 'zod';
 import { parseJson } from '../text.ts';
 import { KEY_GRANT, type KeyGrant } from './key-grants.ts';
 
-/** A revocation that version 2 recorded in tags of a storage account and that was not restored. */
+/** An unrestored revocation that version 2 recorded in tags of a storage account. */
 export interface LegacyRevocation {
   readonly id: string;
   readonly revokedOn: Date;
   /** Object id of the caller. */
   readonly revokedBy: string;
-  /** Name of the encryption scope that was disabled; undefined: the account's identity lost `removed`. */
+  /** Name of the disabled encryption scope; undefined: the revocation removed grants of the account's identity. */
   readonly scope: string | undefined;
   readonly removed: readonly KeyGrant[];
-  /** Names of the tags that hold the record. */
+  /** Names of the tags with the record. */
   readonly tags: readonly string[];
 }
 
-// A record is JSON, cut into pieces of at most 256 characters: `cmk-revoked-<id>`, `cmk-revoked-<id>.2` and so on, each with
-// its number: `1/2 {"on":…`.
+// A record is JSON in pieces of at most 256 characters, each with its number: `1/2 {"on":…`. The tags are
+// `cmk-revoked-<id>`, `cmk-revoked-<id>.2` and so on.
 const TAG = /^cmk-revoked-([0-9a-z-]{4,64}?)(?:\.(\d{1,2}))?$/i;
 const PIECE = /^(\d{1,2})\/(\d{1,2}) (.*)$/s;
 const RECORD = z.object({
@@ -26,7 +26,7 @@ const RECORD = z.object({
   took: z.array(z.union([KEY_GRANT, z.object({ kind: z.literal('scope') })])),
 });
 
-/** Reads the revocations that version 2 left open, newest first. A record that is incomplete or unreadable is ignored. */
+/** Reads the open revocations of version 2, newest first. Ignores an incomplete or unreadable record. */
 export function readLegacyRevocations(tags: Readonly<Record<string, string>>): readonly LegacyRevocation[] {
   const names = Map.groupBy(Object.keys(tags), (name) => TAG.exec(name)?.[1]?.toLowerCase());
   return [...names]

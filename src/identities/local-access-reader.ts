@@ -14,8 +14,8 @@ type Look = () => Promise<LocalAccess>;
 type Grants = { readonly value: readonly RoleGrant[] } | { readonly unread: unknown; readonly scope: LocalScope };
 
 /**
- * Who may use the keys of one Managed HSM, read once for all that ask. Lists are asked for one after the other: the HSM
- * answers few of them a second. It never throws; what cannot be read is said.
+ * Reads which principals may use the keys of one Managed HSM, each list once. Requests are sequential: the HSM answers
+ * only a few per second. Never throws: the result names the parts that cannot be read.
  */
 export class LocalAccessReader {
   readonly #hsm: ManagedVault;
@@ -35,27 +35,27 @@ export class LocalAccessReader {
     this.#signal = signal;
   }
 
-  /** What the first list that could not be read was answered with. */
+  /** The error of the first list that could not be read. */
   get refusal(): unknown {
     return this.#refusal;
   }
 
-  /** What Azure answered where it did not say who is no group. */
+  /** The error of the query for principals that are not groups. */
   get groupsRefusal(): unknown {
     return this.#groupsRefusal;
   }
 
   /**
-   * What is known of a key, from what costs least to all there is to know: by roles for all keys, which are enough for most;
-   * by those on the key too; with who is no group, which matters only to a principal without a sufficient role.
+   * Reads the access to a key in three steps, cheapest first. Roles for all keys suffice for most principals. Then
+   * follow the roles on the key. The query for groups matters only to a principal without a sufficient role.
    */
   looks(name: string): readonly [Look, ...Look[]] {
     return [() => this.ofAllKeys(), () => this.#ofKeyAlone(name), () => this.ofKey(name)];
   }
 
-  /** What it does not show may still be there. */
+  /** Does not read roles on single keys. */
   async ofAllKeys(): Promise<LocalAccess> {
-    const unread = 'Roles on single keys were not looked at.';
+    const unread = 'Roles on single keys were not read.';
     return { ...(await this.#read(['/', '/keys'])), unread, noGroups: new Set() };
   }
 
@@ -91,7 +91,7 @@ export class LocalAccessReader {
         return { value: await this.#services.localRoles.grantsAt(this.#hsm, scope, this.#signal) };
       } catch (error) {
         this.#refusal ??= error;
-        // One scope may be refused and the next one not; from an HSM that does not answer nothing more is expected.
+        // After a refused scope the next may succeed. After an HSM does not answer, the reader sends no more requests.
         const { kind } = describeFailure(error);
         if (kind === 'unavailable' || kind === 'throttled') this.#silence = error;
         return { unread: error, scope };
@@ -102,7 +102,7 @@ export class LocalAccessReader {
     return reading;
   }
 
-  /** Each principal is asked about once, and nothing any more without an answer: any of them may be one. */
+  /** Queries each principal once. After an error it sends no more queries: any principal may then be a group. */
   async #readNoGroups(grants: readonly RoleGrant[]): Promise<ReadonlySet<string>> {
     const who = grants.map(({ principalId }) => principalId.toLowerCase());
     const fresh = new Set(who.filter((one) => !this.#askedAbout.has(one)));

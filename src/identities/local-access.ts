@@ -1,26 +1,26 @@
 import { nameFirst } from '../text.ts';
 import { allows, covers, type RoleGrant } from './role-grant.ts';
 
-/** Who may use the keys of a Managed HSM, by its own access control: it has no conditions, and Azure RBAC counts for nothing. */
+/** Access to the keys of a Managed HSM by local RBAC, which has no conditions. Azure RBAC does not apply to them. */
 export interface LocalAccess {
   readonly model: 'local';
-  /** Role assignments at `/`, at `/keys` or at the key, as far as they could be read. */
+  /** Readable role assignments at `/`, at `/keys` or at the key. */
   readonly grants: readonly RoleGrant[];
-  /** Why these are not all; undefined: they are. */
+  /** Why the list is incomplete; undefined: it is complete. */
   readonly unread: string | undefined;
-  /** Principals that are known to be no groups, lower case. The HSM itself does not say who is one. */
+  /** Principals that are not groups, lower case. The HSM itself does not return the type of a principal. */
   readonly noGroups: ReadonlySet<string>;
-  /** Why others may be none either. */
+  /** Why the list of principals that are not groups may be incomplete. */
   readonly groupsUnread?: string | undefined;
 }
 
 const NAMED = 3;
 
 /**
- * Why a principal without a sufficient role of its own may be able to use a key all the same; undefined: it certainly may
- * not. What was read says that it may, and never alone that it may not.
+ * Why a principal without a sufficient direct role may have access through a group; undefined: it has no access. Data
+ * read can prove access, but an incomplete list cannot disprove it.
  *
- * @param lacking data actions that no role of its own allows
+ * @param lacking data actions that no direct role allows
  */
 export function whyUntold(lacking: readonly string[], keyName: string, access: LocalAccess): string | undefined {
   if (access.unread !== undefined) return access.unread;
@@ -35,6 +35,6 @@ export function whyUntold(lacking: readonly string[], keyName: string, access: L
       .map(({ principalId }) => principalId.toLowerCase()),
   );
   const who = nameFirst([...others], NAMED);
-  const unread = access.groupsUnread === undefined ? '' : ` Who of them is none cannot be read: ${access.groupsUnread}`;
-  return `It has no sufficient local role of its own. Others have one (${who}), and the Managed HSM does not say whether one of them is a group that it is in.${unread}`;
+  const unread = access.groupsUnread === undefined ? '' : ` Their types cannot be read: ${access.groupsUnread}`;
+  return `The principal has no sufficient local role. Other principals have one (${who}), and the Managed HSM does not show whether any of them is a group that contains the principal.${unread}`;
 }

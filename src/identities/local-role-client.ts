@@ -12,25 +12,25 @@ import type { RoleGrant } from './role-grant.ts';
 
 type Hsm = Pick<ManagedVault, 'uri'>;
 
-/** A whole Managed HSM, all its keys, or one key. */
+/** Scope: the whole Managed HSM, all its keys, or one key. */
 export type LocalScope = '/' | '/keys' | `/keys/${string}`;
 
-/** The role-based access control of Managed HSMs, which Azure Resource Manager does not know of. */
+/** Local RBAC of Managed HSMs, which Azure Resource Manager does not show. */
 export interface LocalRoles {
   /**
-   * What a list at a scope shows, each with what its role allows. What is assigned at single keys is in the lists of these
-   * alone ("Managed HSM role management"). It takes `roleAssignments/read/action` there and `roleDefinitions/read/action` at
-   * `/`, which the built-in Managed HSM Crypto Auditor has.
+   * Lists the assignments at a scope with the rights of their roles. Only a list at a single key shows its assignments
+   * ("Managed HSM role management"). Needs `roleAssignments/read/action` there and `roleDefinitions/read/action` at
+   * `/`: the built-in Managed HSM Crypto Auditor has both.
    *
    * @throws an error that `describeFailure` reads
    */
   grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]>;
   /**
-   * Gives a built-in role; without effect when it was given before. It takes `roleAssignments/write/action` at the scope.
+   * Assigns a built-in role. Idempotent. Needs `roleAssignments/write/action` at the scope.
    *
    * @param roleId GUID of its definition
-   * @param name of the assignment, a GUID; the same for the same without it
-   * @throws likewise
+   * @param name GUID of the assignment; by default derived from scope, principal and role
+   * @throws an error that `describeFailure` reads
    */
   give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, name?: string): Promise<void>;
 }
@@ -50,7 +50,7 @@ const DEFINITION = z.object({
 
 type Rights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 
-/** Without its definition, which was deleted, an assignment gives nothing ("Managed HSM role management"). */
+/** An assignment whose role definition was deleted grants nothing ("Managed HSM role management"). */
 const NOTHING: Rights = { dataActions: [], notDataActions: [] };
 
 export function createLocalRoles(credential: TokenCredential, cloud: Cloud): LocalRoles {
@@ -65,11 +65,13 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud): Loc
       // A key that does not exist yet has no role assignments.
       const found = scope.startsWith('/keys/') ? await unlessMissing(() => read) : await read;
       if (!found || found.length === 0) return [];
-      // Read afterwards: the role of each assignment is among them.
+      // This read comes second, so that it includes the role of each assignment.
       const path = '//providers/Microsoft.Authorization/roleDefinitions';
       const definitions = await listAll(send, hsm, path, DEFINITION, signal);
       if (definitions.length === 0) {
-        throw new TypeError('The list of role definitions is empty, and every HSM has built-in ones.');
+        throw new TypeError(
+          'The HSM returned an empty list of role definitions, although every HSM has built-in roles.',
+        );
       }
       const rights = new Map(definitions.map((one) => [one.name.toLowerCase(), rightsOf(one)]));
       return found.map(({ name: id, properties }) => {
@@ -84,8 +86,8 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud): Loc
         await send({ method: 'PUT', url, query: VERSION, body: { properties: { roleDefinitionId, principalId } } });
       } catch (error) {
         if (describeFailure(error).kind !== 'conflict') throw error;
-        // Another caller may have assigned it in the meantime; which other conflicts there are is not documented.
-        // A caller that may not list assignments gets the conflict.
+        // Another caller may have assigned the role in the meantime; other conflicts are not documented. A caller that
+        // may not list assignments gets the conflict.
         const there = await assignmentsAt(hsm, scope).catch(() => []);
         const isIt = ({ properties }: (typeof there)[number]) =>
           properties.principalId.toLowerCase() === principalId.toLowerCase() && definitionOf(properties) === roleId;
@@ -109,15 +111,18 @@ function rightsOf({ properties: { permissions } }: z.infer<typeof DEFINITION>): 
 
 type Send = ReturnType<typeof createJsonSender>;
 
-/** Of the data plane, as the REST reference of these operations has it. */
+/** API version of the data plane in the REST reference. */
 const VERSION = { 'api-version': '7.4' };
-/** More than an HSM may have: 50 assignments at the HSM and 10 at a key, 50 custom definitions (Managed HSM, service limits). */
+/**
+ * More pages than an HSM can fill: 50 assignments at the HSM and 10 at a key, 50 custom definitions (Managed HSM,
+ * service limits).
+ */
 const MOST_PAGES = 20;
 
 /**
  * Reads a whole list, page by page.
  *
- * @throws TypeError for what is not as documented
+ * @throws TypeError for an answer that differs from the documentation
  */
 async function listAll<T>(
   send: Send,
@@ -133,20 +138,20 @@ async function listAll<T>(
   for (let pages = 1; ; pages += 1) {
     const answer = await send({ method: 'GET', url, query: VERSION, ...(signal ? { signal } : {}) });
     const { data: page } = type.safeParse(answer);
-    if (!page) throw new TypeError(`The list of ${path} is not as documented.`);
+    if (!page) throw new TypeError(`The list of ${path} differs from the documentation.`);
     found.push(...page.value);
     if (!page.nextLink) return found;
-    // The token goes where the first page came from, and nowhere else.
+    // The reader sends the token only to the origin of the first page.
     if (new URL(page.nextLink, url).origin !== new URL(uri).origin || pages >= MOST_PAGES) {
-      throw new TypeError(`The list of ${path} goes on at ${page.nextLink}, which leads nowhere.`);
+      throw new TypeError(`The list of ${path} continues at ${page.nextLink}: another host, or too many pages.`);
     }
     url = new URL(page.nextLink, url).href;
   }
 }
 
 /**
- * Interval between calls about roles: a Managed HSM answers five a second for all callers together (service limits).
- * Milliseconds.
+ * Interval between role calls, in milliseconds: a Managed HSM answers five per second for all callers together (service
+ * limits).
  */
 const APART_MS = 250;
 

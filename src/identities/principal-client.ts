@@ -5,11 +5,11 @@ import type { Cloud } from '../azure/cloud.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { aborting, armOptions, armScope, authorizationManagement } from '../azure/resource-manager.ts';
 
-/** What is known of principals without asking Microsoft Graph, which takes a consent that the app does without. */
+/** Types of principals, without Microsoft Graph: the app has no consent for it. */
 export interface Principals {
   /**
-   * Those of some principals that are certainly no groups, lower case: managed identities in sight, and whom a role
-   * assignment in Azure at or above a scope has as a person or an application.
+   * Returns the principals that are not groups, in lower case. These are readable managed identities, and users or
+   * applications with an Azure role at the scope or above.
    *
    * @param scope ARM id
    * @throws the SDK's errors
@@ -17,7 +17,7 @@ export interface Principals {
   noGroups(principalIds: ReadonlySet<string>, scope: string, signal?: AbortSignal): Promise<ReadonlySet<string>>;
 }
 
-/** A managed identity by itself, and one that is a part of another resource. */
+/** Queries for user-assigned identities and for system-assigned identities of other resources. */
 const WHERE = [
   (ids: string) =>
     `where type =~ 'microsoft.managedidentity/userassignedidentities' | where tostring(properties.principalId) in~ (${ids}) | project id, properties.principalId`,
@@ -36,7 +36,7 @@ export function createPrincipals(credential: TokenCredential, cloud: Cloud, limi
   return {
     async noGroups(principalIds, scope, signal) {
       const found = new Set<string>();
-      // It goes into a query, and comes from an answer.
+      // The ids come from an HSM's answer, so they are checked before they go into a query.
       const ids = [...principalIds].filter((id) => /^[0-9a-f-]{36}$/i.test(id));
       if (ids.length === 0) return found;
       for (const where of WHERE) {

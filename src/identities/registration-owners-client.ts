@@ -24,8 +24,8 @@ const PLACES = [
 ] as const;
 
 /**
- * Lists the owners of an app registration on an operator's sign-in, as the app has no right in Microsoft Graph: the first
- * hundred of the registration, and of its service principal.
+ * Lists the owners of an app registration and of its service principal, at most 100 of each. Uses the operator's
+ * sign-in: the app has no right in Microsoft Graph.
  *
  * @param clientId a GUID
  * @throws an error that `describeFailure` reads

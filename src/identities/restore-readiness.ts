@@ -9,7 +9,7 @@ import type { AccountReadiness } from '../revocation/restore.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import { checkKeyAccess, type KeyAccessServices } from './check-key-access.ts';
 
-/** Time for finding the accounts, and for finding them and checking their access together. Milliseconds. */
+/** Deadlines for finding the accounts, and for finding them and checking their access, in milliseconds. */
 const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
@@ -20,8 +20,8 @@ export interface ReadinessServices extends KeyAccessServices {
 }
 
 /**
- * Whether every account that depends on the key could use it: does its identity exist, is it attached, does its role stand? Enabling a
- * key brings no access back where these are gone. Never throws; what could not be read in time is in the warnings.
+ * Checks whether every dependent account could use the key: its identity exists, is attached, and has its role.
+ * Enabling a key restores none of these. Never throws: warnings name each part that could not be read in time.
  */
 export async function restoreReadiness(
   key: ManagedKey,
@@ -57,7 +57,7 @@ async function findAccounts(
     for (const { id, failure } of inventory.unreadableScopes) unread.push(`${id}: ${describe(failure)}`);
   };
   try {
-    await withDeadline(FINDING_MS, 'They were not found', find, outer);
+    await withDeadline(FINDING_MS, 'The accounts were not found', find, outer);
   } catch (error) {
     unread.push(describe(describeFailure(error)));
   }

@@ -6,16 +6,16 @@ import type { CallLimits } from '../azure/limits.ts';
 import { armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { KeyRole } from './key-roles.ts';
 
-/** A role assignment as it is to be. */
+/** A role assignment to create. */
 interface WantedRole {
   readonly role: KeyRole;
-  /** ARM id of what it is given on: a vault, or a key (`…/vaults/{vault}/keys/{key}`). */
+  /** ARM id of the vault or key (`…/vaults/{vault}/keys/{key}`). */
   readonly scope: string;
-  /** Object id of who is given it. */
+  /** Object id of the assignee. */
   readonly principalId: string;
-  /** Said by the caller: a principal made a moment ago cannot be looked up everywhere yet. */
+  /** The caller states the type, because Entra ID may not yet find a principal created a moment ago. */
   readonly principalType: 'User' | 'ServicePrincipal';
-  /** GUID of the assignment; undefined: the same for the same role. */
+  /** GUID of the assignment; undefined: derived from scope, principal and role. */
   readonly name?: string;
   readonly description?: string | undefined;
   readonly condition?: string | undefined;
@@ -23,13 +23,13 @@ interface WantedRole {
 }
 
 /**
- * Role assignments. Errors are the SDK's: read them with `describeFailure`. They take
+ * Role assignments. Errors are the SDK's: read them with `describeFailure`. They need
  * `Microsoft.Authorization/roleAssignments/write` and `/delete`.
  */
 export interface RoleAssignments {
-  /** Gives the role; without effect when it was given before. */
+  /** Assigns the role. Idempotent. */
   create(wanted: WantedRole): Promise<void>;
-  /** Without effect when it is gone. */
+  /** Removes the assignment. Idempotent. */
   remove(scope: string, name: string): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export function createRoleAssignments(credential: TokenCredential, cloud: Cloud,
           ...(conditionVersion === undefined ? {} : { conditionVersion }),
         });
       } catch (error) {
-        // Another caller has assigned the role under another name in the meantime.
+        // Another caller has assigned the role under a different name in the meantime.
         if (describeFailure(error).code !== 'RoleAssignmentExists') throw error;
       }
     },
@@ -58,7 +58,7 @@ export function createRoleAssignments(credential: TokenCredential, cloud: Cloud,
   };
 }
 
-/** The same GUID for the same assignment, so that giving a role twice gives it once. */
+/** Derives the GUID of an assignment, so that a repeated call creates only one. */
 export function assignmentName(scope: string, principalId: string, roleId: string): string {
   const hash = createHash('sha256').update(`${scope.toLowerCase()}\n${principalId}\n${roleId}`).digest('hex');
   return hash.slice(0, 32).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-8$3-a$4-$5');

@@ -1,52 +1,54 @@
 import { globMatches } from '../settings/glob.ts';
 
-/** A role assignment together with what its role allows. */
+/** A role assignment with the rights of its role. */
 export interface RoleGrant {
   /** ARM id of the assignment. */
   readonly id?: string;
   readonly principalId: string;
-  /** ARM id that it is made at, or a scope of a Managed HSM (`/keys`); it holds for everything below. */
+  /** Scope of the assignment: an ARM id, or a Managed HSM scope (`/keys`). Lower scopes inherit it. */
   readonly scope: string;
   readonly dataActions: readonly string[];
   readonly notDataActions: readonly string[];
-  /** It holds under a condition, which is not evaluated here. */
+  /** The assignment has a condition, which is not evaluated here. */
   readonly conditional: boolean;
-  /** Of an assignment in Azure. */
+  /** Details of an assignment in Azure RBAC. */
   readonly assignment?: AssignedRole;
 }
 
-/** What makes an assignment, so that it can be made again. */
+/** All fields needed to create an assignment again. */
 interface AssignedRole {
   /** GUID of the assignment. */
   readonly name: string;
   /** GUID of the role. */
   readonly roleId: string;
-  /** Who it names: the principal, or a group that it is in. */
+  /** Object id in the assignment: the principal, or a group that contains it. */
   readonly assignee: string;
   readonly description?: string;
   readonly condition?: string;
   readonly conditionVersion?: string;
 }
 
-/** Role assignments are inherited: one at a subscription, a group or the vault holds for the key too. */
+/** Role assignments are inherited: an assignment at a subscription, a group or the vault also applies to the key. */
 export function covers(assignedAt: string, scope: string): boolean {
   const parent = assignedAt.toLowerCase().replace(/\/+$/, '');
   const child = scope.toLowerCase();
   return parent === '' || child === parent || child.startsWith(`${parent}/`);
 }
 
-/** The vault that a role is assigned at, or at one key of (`…/vaults/{vault}/keys/{key}`). */
+/** The vault of a role assignment at a vault or at a key (`…/vaults/{vault}/keys/{key}`). */
 export function vaultOfRole(scope: string): string {
   return scope.replace(/\/keys\/[0-9a-z-]+$/i, '');
 }
 
-/** One role at a time: what a role excludes, another one may still allow (Azure RBAC, "NotDataActions"). */
+/** Checks one role alone: another role may allow an action that this role excludes (Azure RBAC, "NotDataActions"). */
 export function allows(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, dataAction: string): boolean {
   const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => globMatches(pattern, dataAction));
   return among(role.dataActions) && !among(role.notDataActions);
 }
 
-/** What a principal's own roles at a scope and above do not allow. A role with a condition does not count. */
+/**
+ * Lists the actions that a principal's direct roles at a scope and above do not allow. Ignores roles with a condition.
+ */
 export function lackingActions(
   actions: readonly string[],
   principalId: string,

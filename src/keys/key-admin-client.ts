@@ -6,19 +6,19 @@ import { type CallLimits, callOptions } from '../azure/limits.ts';
 import type { RotationPolicy } from './key-client.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
 
-/** Type and size of a version, and what may be done with it. */
+/** Type, size and permitted operations of a key version. */
 export interface KeyKind {
   /** `RSA`, `RSA-HSM`, `EC` … */
   readonly type: string;
   /** Bits of an RSA key. */
   readonly size: number | undefined;
-  /** `wrapKey`, `unwrapKey` …; undefined where it is not known. */
+  /** `wrapKey`, `unwrapKey` …; undefined if Key Vault does not return them. */
   readonly operations?: readonly string[] | undefined;
 }
 
 export interface KeyDescription extends KeyKind {
   readonly version: string;
-  /** RSA modulus, base64url: shows whether two keys are the same. */
+  /** RSA modulus, base64url: equal keys have equal moduli. */
   readonly modulus: string | undefined;
 }
 
@@ -28,26 +28,28 @@ interface NewKey {
   readonly expiresOn: Date | undefined;
 }
 
-/** An RSA private key, as RFC 7518 writes it. */
+/** An RSA private key in the format of RFC 7518. */
 export type RsaJwk = Readonly<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp' | 'dq' | 'qi', string>>;
 
-/** What a vault holds. Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
+/** The keys of a vault. Throws the errors of `@azure/keyvault-keys`: read them with `describeFailure`. */
 export interface KeyCatalog {
-  /** The names of its keys, without those that belong to a certificate. */
+  /** Names of the vault's keys. Keys that belong to a certificate are omitted. */
   names(vault: ManagedVault): Promise<string[]>;
-  /** Of a version, or of the newest. Undefined where Key Vault does not show it, as it may not for a disabled version. */
+  /**
+   * Describes the given version, or the newest. Undefined if Key Vault does not return it, as for a disabled version.
+   */
   material(key: ManagedKey, version?: string): Promise<KeyKind | undefined>;
   /**
-   * Whether a key of that name is soft-deleted, and so keeps the name taken.
+   * Whether a soft-deleted key reserves the name.
    *
-   * @throws Key Vault's 403 where the caller may not check: neither answer would be certain
+   * @throws Key Vault's 403 if the caller may not check
    */
   isDeleted(key: ManagedKey): Promise<boolean>;
 }
 
-/** Makes and describes keys, with the same errors. */
+/** Creates and describes keys. Throws the same errors. */
 interface KeyAdmin extends KeyCatalog {
-  /** Undefined when there is no such key. */
+  /** Undefined if the key does not exist. */
   describe(key: ManagedKey): Promise<KeyDescription | undefined>;
   create(key: ManagedKey, wanted: NewKey): Promise<KeyDescription>;
   importKey(
@@ -74,7 +76,7 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
         return toDescription(await clientOf(key.vault).getKey(key.name, version === undefined ? {} : { version }));
       } catch (error) {
         const failure = describeFailure(error);
-        // Documentation and practice differ on whether a disabled key may be read; its state is known from the list.
+        // Azure's documentation contradicts its behavior on reading disabled keys. The list shows their state.
         if (failure.kind === 'notFound' || /disabled/i.test(`${failure.code} ${failure.message}`)) return undefined;
         throw error;
       }
@@ -116,7 +118,7 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
 
 function toDescription({ keyType, key, keyOperations, properties }: KeyVaultKey): KeyDescription {
   const written = key?.n && Buffer.from(key.n);
-  // Some write a modulus with a leading zero.
+  // Some tools write the modulus with a leading zero.
   const modulus = written?.subarray(written[0] === 0 ? 1 : 0);
   return {
     version: (properties.version ?? '').toLowerCase(),

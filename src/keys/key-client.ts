@@ -7,50 +7,50 @@ import { type CallLimits, callOptions } from '../azure/limits.ts';
 import { compareAge, type KeyVersion } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
 
-/** A rotation policy: Key Vault takes one Rotate and one Notify action ("Configure key auto-rotation"). */
+/** A rotation policy. Key Vault accepts one Rotate and one Notify action ("Configure key auto-rotation"). */
 export interface RotationPolicy {
   readonly rotates: boolean;
-  /** So long after a version was made: an ISO 8601 duration. */
+  /** Time between creation and rotation of a version: an ISO 8601 duration. */
   readonly afterCreate?: string;
-  /** So long before a version expires: an ISO 8601 duration. */
+  /** Time between rotation and expiry of a version: an ISO 8601 duration. */
   readonly beforeExpiry?: string;
-  /** So long before a version expires Key Vault raises its near-expiry event: an ISO 8601 duration. */
+  /** Time between Key Vault's near-expiry event and the expiry: an ISO 8601 duration. */
   readonly notifyBeforeExpiry?: string;
-  /** Lifetime of versions that a rotation makes: an ISO 8601 duration; absent: they never expire. */
+  /** Lifetime of a rotated version: an ISO 8601 duration. Absent: the version never expires. */
   readonly expiresIn?: string;
 }
 
-/** What may be changed about a version. Fields left out stay as they are; `tags` replaces them all. */
+/** Changes to a version. Omitted fields keep their values; `tags` replaces all tags. */
 export interface KeyVersionChange {
   readonly enabled?: boolean;
   readonly expiresOn?: Date;
   readonly tags?: Record<string, string>;
 }
 
-/** The keys of the managed vaults. It takes {@link ManagedKey}s alone, so no other host can be reached through it. */
+/** The keys of the managed vaults. {@link ManagedKey} as parameter prevents calls to any other host. */
 export interface Keys {
-  /** Every version, oldest first, disabled and expired ones too; empty when the key does not exist. */
+  /** Every version, oldest first, disabled and expired versions included. Empty if the key does not exist. */
   listVersions(key: ManagedKey): Promise<KeyVersion[]>;
   /**
-   * Every version, page by page as the list arrives, in no order; nothing when the key does not exist. A page that hung or
-   * failed in a way that may pass is asked for once more by itself.
+   * Streams every version, page by page and unsorted. Yields nothing if the key does not exist. The client retries a
+   * page once after a timeout or a transient error.
    */
   versionPages(key: ManagedKey): AsyncIterable<readonly KeyVersion[]>;
-  /** Undefined when there is no such key, or no such version of it. */
+  /** Undefined if the key or the version does not exist. */
   getVersion(key: ManagedKey, version: string): Promise<KeyVersion | undefined>;
-  /** The same by the pages of the list alone: the order of versions made in one second is not settled. */
+  /** Like `listVersions`, but does not determine the order of versions created in the same second. */
   listVersionsUnsettled(key: ManagedKey): Promise<KeyVersion[]>;
-  /** The newest version of a key that is soft-deleted; undefined when there is no deleted key of that name. */
+  /** Newest version of a soft-deleted key; undefined if no deleted key has the name. */
   deletedVersion(key: ManagedKey): Promise<KeyVersion | undefined>;
-  /** Brings a soft-deleted key back, with its versions as they were; false when there is no deleted key of that name. */
+  /** Recovers a soft-deleted key with its versions; false if no deleted key has the name. */
   recover(key: ManagedKey): Promise<boolean>;
-  /** Makes a new version with new key material. Asked for once, never retried: each request that arrives makes one. */
+  /** Creates a version with new key material. Never retried: Key Vault creates a version for each request. */
   rotate(key: ManagedKey): Promise<KeyVersion>;
   updateVersion(key: ManagedKey, version: string, change: KeyVersionChange): Promise<KeyVersion>;
   rotationPolicy(key: ManagedKey): Promise<RotationPolicy>;
 }
 
-/** A recovery is a poll of many requests: so many times the limit of one. */
+/** Maximum number of requests per recovery, because the client polls until it is done. */
 const RECOVERY_REQUESTS = 5;
 
 /** Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
@@ -60,7 +60,7 @@ export function createKeys(credential: TokenCredential, limits: CallLimits): Key
 
   async function* pages(key: ManagedKey): AsyncGenerator<readonly KeyVersion[]> {
     for await (const page of clientOf(key.vault).listPropertiesOfKeyVersions(key.name).byPage()) {
-      // Of a key that does not exist, Key Vault may send an empty page.
+      // Key Vault may return an empty page for a key that does not exist.
       if (page.length > 0) yield page.map((version) => toKeyVersion(version, false));
     }
   }
@@ -92,7 +92,7 @@ export function createKeys(credential: TokenCredential, limits: CallLimits): Key
       const versions = await listVersionsUnsettled(key);
       const [newest, second] = [versions.at(-1), versions.at(-2)];
       if (!newest || newest.createdOn.getTime() !== second?.createdOn.getTime()) return versions;
-      // Creation times are whole seconds: of two in the same second only Key Vault knows which one is the latest.
+      // Creation times are whole seconds: only Key Vault can order two versions of the same second.
       const { properties: latest } = await clientOf(key.vault).getKey(key.name);
       return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
     },
@@ -142,7 +142,7 @@ function toKeyVersion(properties: KeyProperties, latest: boolean): KeyVersion {
   return {
     id: properties.id ?? '',
     version: (properties.version ?? '').toLowerCase(),
-    // Absent counts as disabled: what is not known to be usable is not used.
+    // An absent value counts as disabled: the app uses a version only if Key Vault reports it enabled.
     enabled: properties.enabled ?? false,
     createdOn: properties.createdOn ?? new Date(0),
     updatedOn: properties.updatedOn,

@@ -1,14 +1,14 @@
 import { CLOUDS } from '../azure/cloud.ts';
 
-/** A key, or one version of it, as its identifier names it. */
+/** A key or a key version, parsed from its identifier. */
 export interface KeyIdentifier {
   readonly kind: 'vault' | 'managedHsm';
-  /** Lower case: host names have none. */
+  /** Lower case, because host names are case-insensitive. */
   readonly vaultName: string;
   /** `https://{name}.{suffix}`, lower case, without a port or a trailing slash. */
   readonly vaultUri: string;
   readonly keyName: string;
-  /** 32 characters, lower case; undefined in an identifier without a version. */
+  /** 32 characters, lower case; undefined if the identifier names no version. */
   readonly version: string | undefined;
 }
 
@@ -18,9 +18,9 @@ const KEY_PATH = /^\/keys\/([0-9A-Za-z-]{1,127})(?:\/([0-9A-Za-z]{32}))?\/?$/;
 const VAULT_NAME = /^[a-z][a-z0-9-]{1,22}[a-z0-9]$/;
 
 /**
- * Reads a key identifier of any cloud, Managed HSM included. Letter case of the host, the default port and a trailing
- * slash do not matter; everything that is not exactly `/keys/{name}` or `/keys/{name}/{version}` on a Key Vault host is
- * undefined, so that nothing a caller supplies becomes a host name or a path by accident.
+ * Parses a key identifier of any cloud, Managed HSM included. The letter case of the host, the default port and a
+ * trailing slash do not matter. Returns undefined for any other path or host, so that caller input never reaches
+ * another host.
  */
 export function parseKeyIdentifier(text: string): KeyIdentifier | undefined {
   const vault = parseVaultUri(text, true);
@@ -32,18 +32,18 @@ export function parseKeyIdentifier(text: string): KeyIdentifier | undefined {
   return { ...rest, keyName, version: match[2]?.toLowerCase() };
 }
 
-/** The vault (or Managed HSM) of a vault URI such as `https://kv-files.vault.azure.net/`. */
+/** Parses a vault URI such as `https://kv-files.vault.azure.net/`, of a vault or a Managed HSM. */
 export function parseVault(uri: string): Pick<KeyIdentifier, 'kind' | 'vaultName' | 'vaultUri'> | undefined {
   const vault = parseVaultUri(uri, false);
   return vault && { kind: vault.kind, vaultName: vault.vaultName, vaultUri: vault.vaultUri };
 }
 
-/** Whether two key names are the same key of one vault: Key Vault compares them without letter case. */
+/** Whether two key names name the same key of one vault. Key Vault ignores letter case. */
 export function sameKeyName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
-/** Whether a text has ASCII's letters, digits and signs alone. */
+/** Whether a text contains only printable ASCII characters. */
 export function isPlain(text: string): boolean {
   return /^[\x21-\x7e]*$/.test(text);
 }
@@ -53,7 +53,9 @@ export function formatKeyIdentifier(key: Pick<KeyIdentifier, 'vaultUri' | 'keyNa
   return `${key.vaultUri}/keys/${key.keyName}${version ? `/${version}` : ''}`;
 }
 
-/** `kv-files/files-key` of an identifier, with the version behind it where it has one; undefined: it is none. */
+/**
+ * Formats an identifier as `kv-files/files-key`, with the version if present. Undefined if the identifier is invalid.
+ */
 export function nameOfIdentifier(identifier: string): string | undefined {
   const key = parseKeyIdentifier(identifier);
   return key && [key.vaultName, key.keyName, key.version ?? []].flat().join('/');
@@ -63,7 +65,8 @@ function parseVaultUri(
   text: string,
   withPath: boolean,
 ): (Pick<KeyIdentifier, 'kind' | 'vaultName' | 'vaultUri'> & { path: string }) | undefined {
-  // URL() is lenient (it trims, folds backslashes, resolves `..`, decodes hosts, folds letters), so only what survives it unchanged counts.
+  // URL() is lenient: it trims, folds backslashes, resolves `..` and decodes hosts. Reject any text that it would
+  // change.
   if (!isPlain(text) || /[\\%@?#]|\/\.{1,2}(?:\/|$)/.test(text)) return undefined;
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);

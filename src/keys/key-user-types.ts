@@ -1,7 +1,7 @@
 /**
- * Types of other services that show which version of a key they name, with the API version of Resource Manager that shows it.
- * Absent are types that name no version (Cosmos DB, Synapse, NetApp), child resources, which Resource Graph does not list, and
- * HDInsight, whose key changes by an action.
+ * Resource types of other services that report the key version in use, with the API version that reports it. Excluded
+ * are types without a version (Cosmos DB, Synapse, NetApp) and child resources, which Resource Graph does not list.
+ * HDInsight is excluded too: its key changes through an action.
  */
 export const KEY_USER_TYPES = {
   'Microsoft.AppConfiguration/configurationStores': '2024-06-01',
@@ -31,7 +31,7 @@ const API_VERSIONS = new Map<string, string>(
   Object.entries(KEY_USER_TYPES).map(([type, version]) => [type.toLowerCase(), version]),
 );
 
-/** Undefined: the type is not among {@link KEY_USER_TYPES}. */
+/** Undefined if the type is not among {@link KEY_USER_TYPES}. */
 export function apiVersionOf(type: string): string | undefined {
   return API_VERSIONS.get(type.toLowerCase());
 }

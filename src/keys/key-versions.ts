@@ -1,4 +1,4 @@
-/** What Key Vault says of one version of a key (its attributes and tags, never key material). */
+/** Attributes and tags of one key version, as Key Vault returns them. Never contains key material. */
 export interface KeyVersion {
   /** Identifier with the version. */
   readonly id: string;
@@ -9,13 +9,13 @@ export interface KeyVersion {
   readonly notBefore: Date | undefined;
   readonly expiresOn: Date | undefined;
   readonly tags: Readonly<Record<string, string>>;
-  /** Key Vault's own answer to "the latest version". It only decides between versions of the same second. */
+  /** Whether Key Vault returns it as the latest version. Only orders versions of the same second. */
   readonly latest: boolean;
 }
 
 export type Usability = 'Usable' | 'Disabled' | 'NotYetActive' | 'Expired';
 
-/** Whether Storage can wrap with this version now. Disabled wins over the dates: it is the one that cuts off access. */
+/** Whether Storage can wrap with this version now. `Disabled` precedes the dates, because it cuts off access. */
 export function usability(version: KeyVersion, now: Date): Usability {
   if (!version.enabled) return 'Disabled';
   if (version.expiresOn && version.expiresOn <= now) return 'Expired';
@@ -23,14 +23,14 @@ export function usability(version: KeyVersion, now: Date): Usability {
   return 'Usable';
 }
 
-/** From when on a version can be used, as far as its dates say. */
+/** Time from which the dates of a version permit its use. */
 export function activeFrom({ createdOn, notBefore }: Pick<KeyVersion, 'createdOn' | 'notBefore'>): Date {
   return notBefore && notBefore > createdOn ? notBefore : createdOn;
 }
 
 /**
- * Orders by age, oldest first. Key Vault gives creation times in whole seconds; of two versions made in the same second,
- * the one that it calls the latest is the younger.
+ * Orders by age, oldest first. Key Vault returns creation times in whole seconds. For versions of the same second, Key
+ * Vault's latest version is the younger.
  */
 export function compareAge(a: KeyVersion, b: KeyVersion): number {
   return (
@@ -40,7 +40,7 @@ export function compareAge(a: KeyVersion, b: KeyVersion): number {
   );
 }
 
-/** Whether `a` was made before `b`. False of two versions of the same second, unless Key Vault calls `b` the latest. */
+/** Whether `a` was created before `b`. False in the same second, unless Key Vault returns `b` as the latest version. */
 export function isKnownOlder(a: KeyVersion, b: KeyVersion): boolean {
   return (a.createdOn.getTime() - b.createdOn.getTime() || Number(a.latest) - Number(b.latest)) < 0;
 }
@@ -53,12 +53,12 @@ export function newestVersion(versions: readonly KeyVersion[]): KeyVersion | und
   );
 }
 
-/** The youngest version that is enabled, active and not expired: the one every dependent should use. */
+/** The youngest version that is enabled, active and not expired. Every dependent should use it. */
 export function newestUsableVersion(versions: readonly KeyVersion[], now: Date): KeyVersion | undefined {
   return newestVersion(versions.filter((version) => usability(version, now) === 'Usable'));
 }
 
-/** When the next version becomes active that is younger than the newest usable one; undefined if there is none. */
+/** When the next version younger than the newest usable one becomes active; undefined if no such version exists. */
 export function nextActivation(versions: readonly KeyVersion[], now: Date): Date | undefined {
   const usable = newestUsableVersion(versions, now);
   const times = versions
@@ -72,10 +72,10 @@ export function findVersion(versions: readonly KeyVersion[], version: string): K
   return versions.find((candidate) => candidate.version === version.toLowerCase());
 }
 
-/** Sizes of RSA keys that Storage takes (Azure Storage, "Customer-managed keys overview"). */
+/** RSA key sizes that Storage supports (Azure Storage, "Customer-managed keys overview"). */
 const STORAGE_KEY_SIZES: readonly number[] = [2048, 3072, 4096];
 
-/** Whether Storage takes keys of this kind; undefined: the size, on which it depends, is not known. */
+/** Whether Storage supports this type and size; undefined if the result depends on an unknown size. */
 export function isStorageKind({ type, size }: { readonly type: string; readonly size: number | undefined }) {
   if (!/^RSA(-HSM)?$/i.test(type)) return false;
   return size === undefined ? undefined : STORAGE_KEY_SIZES.includes(size);

@@ -9,7 +9,7 @@ import {
   sameKeyName,
 } from './key-identifier.ts';
 
-/** A key vault (or Managed HSM) that this app looks after: one of `CMK_VAULTS`. */
+/** A key vault or Managed HSM that the app manages: an entry of `CMK_VAULTS`. */
 export interface ManagedVault {
   /** ARM id, as configured. */
   readonly id: string;
@@ -22,7 +22,7 @@ export interface ManagedVault {
   readonly uri: string;
 }
 
-/** A key in a managed vault: the only kind of key the app asks Key Vault about. */
+/** A key in a managed vault. The app calls Key Vault for no other keys. */
 export interface ManagedKey {
   readonly vault: ManagedVault;
   readonly name: string;
@@ -30,7 +30,7 @@ export interface ManagedKey {
   readonly id: string;
 }
 
-/** The managed vaults. Whatever an event or a caller supplies is matched against them before it is used. */
+/** The managed vaults. The app matches all input of events and callers against them before it calls Azure. */
 export class ManagedVaults {
   readonly all: readonly ManagedVault[];
 
@@ -43,7 +43,7 @@ export class ManagedVaults {
   }
 
   byName(name: string): ManagedVault | undefined {
-    // A sign outside of ASCII may become a letter in lower case: the kelvin sign does.
+    // A character outside ASCII may become a letter in lower case, as the kelvin sign does.
     return isPlain(name) ? this.all.find((vault) => vault.name === name.toLowerCase()) : undefined;
   }
 
@@ -52,14 +52,14 @@ export class ManagedVaults {
     return parsed && this.all.find((vault) => vault.uri === parsed.vaultUri);
   }
 
-  /** The managed key that a key identifier (with or without a version) names; undefined in an unmanaged vault. */
+  /** The managed key of a key identifier, with or without a version. Undefined in an unmanaged vault. */
   key(identifier: string): ManagedKey | undefined {
     const parsed = parseKeyIdentifier(identifier);
     const vault = parsed && this.all.find((candidate) => candidate.uri === parsed.vaultUri);
     return vault && managedKey(vault, parsed.keyName);
   }
 
-  /** Likewise of the key that an account or an encryption scope uses. */
+  /** The managed key that an account or an encryption scope uses. */
   keyOf(use: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>): ManagedKey | undefined {
     return this.key(formatKeyIdentifier(use));
   }
@@ -70,15 +70,15 @@ export function managedKey(vault: ManagedVault, name: string): ManagedKey {
 }
 
 /**
- * The key as Key Vault spells it: names ignore letter case, and people and logs should see one spelling. Unchanged when no
- * version is known.
+ * Returns the key with Key Vault's spelling. Key names ignore letter case, but operators and logs should use one
+ * spelling. Unchanged if `versions` is empty.
  */
 export function asSpelled(key: ManagedKey, versions: readonly { readonly id: string }[]): ManagedKey {
   const spelled = parseKeyIdentifier(versions[0]?.id ?? '')?.keyName;
   return spelled !== undefined && sameKeyName(spelled, key.name) ? managedKey(key.vault, spelled) : key;
 }
 
-/** The vault of an ARM id of `Microsoft.KeyVault/vaults` or `…/managedHSMs`; undefined for any other id. */
+/** The vault of an ARM id of `Microsoft.KeyVault/vaults` or `…/managedHSMs`. Undefined for any other id. */
 export function managedVault(armId: string, cloud: Cloud): ManagedVault | undefined {
   const parsed = parseResourceId(armId);
   const type = parsed?.type.toLowerCase();

@@ -3,15 +3,15 @@ import { CLOCKS_MS } from '../time/spans.ts';
 import type { RotationPolicy } from './key-client.ts';
 import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
 
-/** A version has to have a successor after two years at the latest (`KeyTooOld`). Days. */
+/** Age at which a version must have a successor (`KeyTooOld`). Days. */
 export const MAX_AGE_DAYS = 730;
 
-/** Key Vault gives notice so long before a version expires, unless the rotation policy says otherwise ("Configure key auto-rotation"). */
+/** Key Vault's default time between the near-expiry event and the expiry ("Configure key auto-rotation"). */
 const NOTICE = 'P30D';
 
 /**
- * Whether a version is so near its expiry that a new one is due: 30 days, or as early as the policy gives notice. One that
- * has expired is near, too.
+ * Whether a version expires so soon that its rotation is due: within 30 days, or earlier if the policy notifies
+ * earlier. True for expired versions.
  */
 export function nearsExpiry(
   version: Pick<KeyVersion, 'expiresOn'>,
@@ -22,7 +22,7 @@ export function nearsExpiry(
   return from !== undefined && from.getTime() <= now.getTime() + CLOCKS_MS;
 }
 
-/** From when on a version is near its expiry; undefined: it never expires. */
+/** Time from which a version is near its expiry; undefined if it never expires. */
 export function nearExpiryOn(
   { expiresOn }: Pick<KeyVersion, 'expiresOn'>,
   { notifyBeforeExpiry = NOTICE }: Pick<RotationPolicy, 'notifyBeforeExpiry'>,
@@ -32,15 +32,15 @@ export function nearExpiryOn(
   return new Date(Math.min(...notices));
 }
 
-/** Whether the rotation worker has to check a key: it is near its expiry, or a rotation of it may have been interrupted. */
+/** Whether the rotation worker must check a key: it nears its expiry, or its rotation may have been interrupted. */
 export function mayNeedRotation(versions: readonly KeyVersion[], now: Date): boolean {
   const newest = newestVersion(versions);
   return (newest !== undefined && nearsExpiry(newest, {}, now)) || withoutExpiryOfBefore(versions) !== undefined;
 }
 
 /**
- * The two newest versions when the newer one never expires, and the one before does: a rotation that was broken off looks
- * like that, and so does a version that a person made.
+ * Returns the two newest versions if only the older one expires. An interrupted rotation leaves such a pair, and so may
+ * a version that an operator created.
  */
 export function withoutExpiryOfBefore(
   versions: readonly KeyVersion[],

@@ -7,46 +7,46 @@ import { callOptions, LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedKey } from './managed-vaults.ts';
 
-/** What a client requested of a version; a refused request counts, since the client still uses the version. */
+/** A client's operation on a version. Rejected requests count, because the client still uses the version. */
 type KeyOperation = 'wrap' | 'unwrap' | 'other';
 
 /** The last request of one kind for one version. */
 export interface LoggedUse {
-  /** Lower case; undefined: the request named none, so that it may have been for any. */
+  /** Lower case; undefined if the request named no version and so may have used any. */
   readonly version: string | undefined;
   readonly operation: KeyOperation;
   readonly lastOn: Date;
-  /** Who made it; undefined where the log does not say. */
+  /** Object id of the client; undefined if the log does not contain it. */
   readonly objectId: string | undefined;
   readonly appId: string | undefined;
 }
 
-/** Nothing was logged of the whole vault in between: no client used it, or its log was off. */
+/** A time without log entries for the whole vault: no client used it, or its log was off. */
 interface Silence {
   readonly from: Date;
   readonly to: Date;
 }
 
-/** What Key Vault's own log says of a key. */
+/** Use of a key according to Key Vault's audit log. */
 export interface UsageLog {
   readonly uses: readonly LoggedUse[];
-  /** The earliest entry of the vault; undefined: there is none. */
+  /** The vault's earliest entry; undefined if the vault has no entry. */
   readonly trackedSince: Date | undefined;
-  /** The latest entry of the vault. */
+  /** The vault's latest entry. */
   readonly trackedUntil: Date | undefined;
-  /** Of {@link SILENT_HOURS} or more, to the hour; the latest ones. */
+  /** The latest gaps of at least {@link SILENT_HOURS} hours, rounded to the hour. */
   readonly silences: readonly Silence[];
 }
 
-/** The app asks each vault something every hour, unless it is told to look more seldom. */
+/** By default the app calls each vault at least once per hour, which creates log entries. */
 const SILENT_HOURS = 3;
 
-/** As far back as a workspace keeps what can be queried (Azure Monitor, "data retention"). */
+/** The maximum time that a workspace retains data for queries (Azure Monitor, "data retention"). */
 const BACK = 'P730D';
-/** How long the service itself may work on a query, less than we wait. Seconds. */
+/** Deadline of the query in the service. It must be below the client's deadline. Seconds. */
 const SERVER_SECONDS = 50;
 
-const NEXT_STEP = 'See whether the workspace takes the audit log of the vault, and run the query by hand.';
+const NEXT_STEP = 'Check that the workspace receives the audit log of the vault, and run the query manually.';
 const text = z
   .string()
   .nullish()
@@ -64,15 +64,15 @@ const ROW = z.object({
 
 export interface KeyUsageLog {
   /**
-   * What the log has of a key.
+   * Reads the logged use of a key.
    *
-   * @throws the SDK's error; a {@link CmkError} `UsageLogUnreadable` when the answer is not whole, or nothing is to be had, as of
-   *   a Managed HSM: Microsoft does not document how its log names a wrap or an unwrap
+   * @throws the SDK's error; a {@link CmkError} `UsageLogUnreadable` if the result is incomplete or unavailable. It is
+   * unavailable for a Managed HSM: Microsoft does not document how its log names wrap and unwrap.
    */
   read(key: ManagedKey, signal?: AbortSignal): Promise<UsageLog>;
 }
 
-/** @param workspace customer id of the Log Analytics workspace; undefined: there is none, and every read says so */
+/** @param workspace customer id of the Log Analytics workspace; undefined: every read throws */
 export function createKeyUsageLog(
   credential: TokenCredential,
   cloud: Cloud,
@@ -87,22 +87,23 @@ export function createKeyUsageLog(
     async read(key, signal) {
       if (key.vault.kind === 'managedHsm') {
         const why = 'Microsoft does not document how the log of a Managed HSM names a use of a key.';
-        throw new CmkError('UsageLogUnreadable', why, 'Find out by other means who uses it.');
+        throw new CmkError('UsageLogUnreadable', why, 'Determine by other means which clients use the key.');
       }
       if (workspace === undefined) {
-        const nextStep = 'Send the audit log of the vaults to a Log Analytics workspace, and name it.';
+        const nextStep =
+          'Send the audit log of the vaults to a Log Analytics workspace, and set CMK_USAGE_WORKSPACE to the workspace.';
         throw new CmkError('UsageLogUnreadable', 'CMK_USAGE_WORKSPACE is not set.', nextStep);
       }
       const options = { serverTimeoutInSeconds: SERVER_SECONDS };
       const asking = logs.queryWorkspace(workspace, usageQuery(key), { duration: BACK }, options);
-      // The SDK drops a signal that it is given; the request ends by its own deadline.
+      // The SDK ignores the signal. The request ends at its own deadline.
       if (!(await untilAborted(asking, signal))) {
-        throw new CmkError('UsageLogUnreadable', 'The log did not answer in time.', NEXT_STEP);
+        throw new CmkError('UsageLogUnreadable', 'The log did not respond in time.', NEXT_STEP);
       }
       const answer = await asking;
       if (answer.status !== LogsQueryResultStatus.Success) {
         const { code } = answer.partialError;
-        throw new CmkError('UsageLogUnreadable', `The answer of the log was cut short (${code}).`, NEXT_STEP);
+        throw new CmkError('UsageLogUnreadable', `The log returned a partial result (${code}).`, NEXT_STEP);
       }
       return toUsage(answer.tables[0]);
     },
@@ -114,7 +115,8 @@ function toUsage(table: LogsTable | undefined): UsageLog {
   const read = z
     .array(ROW)
     .safeParse(table?.rows.map((row) => Object.fromEntries(row.map((cell, index) => [names[index] ?? '', cell]))));
-  if (!read.success) throw new CmkError('UsageLogUnreadable', 'The answer of the log is not as expected.', NEXT_STEP);
+  if (!read.success)
+    throw new CmkError('UsageLogUnreadable', 'The log returned a result in an unknown format.', NEXT_STEP);
   const of = (kind: string) => read.data.filter(({ Kind }) => Kind === kind);
   const [log] = of('log');
   return {
@@ -137,24 +139,24 @@ function operationNamed(name: string | undefined): KeyOperation {
   return name === 'KeyWrap' ? 'wrap' : name === 'KeyUnwrap' ? 'unwrap' : 'other';
 }
 
-/** Key Vault's names of what is done with key material (Key Vault, "logging", operation names). */
+/** Key Vault's operation names for the use of key material (Key Vault, "logging"). */
 const OPERATIONS = ['KeyWrap', 'KeyUnwrap', 'KeyEncrypt', 'KeyDecrypt', 'KeySign', 'KeyVerify'];
-/** Most gaps of the log that are named. */
+/** Maximum number of log gaps that the query returns. */
 const MOST_SILENCES = 100;
-/** What a vault's and a key's name are made of, as Key Vault has it: nothing that means something in a query. */
+/** Characters that Key Vault permits in names of vaults and keys. None has a meaning in a query. */
 const NAME = /^[0-9A-Za-z-]{1,127}$/;
 
-/** A vault's entry names the operation, and the key and its version in the identifier or in the address. */
+/** A log entry contains the key and its version in the identifier or in the request URI. */
 const IDENTIFIER = '@"/keys/([^/?]+)(?:/([0-9a-f]{32}))?"';
 
 /**
- * The query for one key. The log comes in two forms: `AzureDiagnostics`, whose columns are there only once something was
- * written to them, and `AZKVAuditLogs`. A table that is not there counts as empty.
+ * The query for one key. Azure logs to one of two tables: `AzureDiagnostics` or `AZKVAuditLogs`. Columns of
+ * `AzureDiagnostics` exist only after the first write to them. A missing table counts as empty.
  *
- * @throws TypeError for a name that Key Vault would not take
+ * @throws TypeError for a name that Key Vault does not permit
  */
 export function usageQuery({ vault, name }: ManagedKey): string {
-  if (!NAME.test(vault.name) || !NAME.test(name)) throw new TypeError('This is no name of a vault or a key.');
+  if (!NAME.test(vault.name) || !NAME.test(name)) throw new TypeError('The name of the vault or the key is invalid.');
   return `let vault = "/providers/microsoft.keyvault/vaults/${vault.name.toLowerCase()}";
 let key = "${name.toLowerCase()}";
 let entries = union isfuzzy=true

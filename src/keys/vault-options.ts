@@ -1,10 +1,10 @@
 import type { ManagedVault } from './managed-vaults.ts';
 
-// The options that name a vault: a vault and a Managed HSM may have the same name.
+// Options that name a vault. A vault and a Managed HSM may have the same name.
 
 type Named = Pick<ManagedVault, 'kind' | 'name'>;
 
-/** Of this one: `--vault kv-files`, `--hsm hsm-local`. */
+/** Option of this app's CLI: `--vault kv-files`, `--hsm hsm-local`. */
 export function vaultOption({ kind, name }: Named): string {
   return `${kind === 'vault' ? '--vault' : '--hsm'} ${name}`;
 }

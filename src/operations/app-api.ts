@@ -8,23 +8,23 @@ import { parseJson } from '../text.ts';
 
 export interface AppApi {
   /**
-   * @param path below the address of the API, `/rotations` say
-   * @param shape what the answer is checked against; what it has beside that is kept
-   * @throws {@link CmkError} with what the app says: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else `ServiceUnavailable`,
-   * also for an answer of another shape
+   * @param path below the address of the API, for example `/rotations`
+   * @param shape schema of the answer; the result keeps fields beyond it
+   * @throws {@link CmkError} with the app's message: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else
+   *   `ServiceUnavailable`, also for an answer of another shape
    */
   get<T>(path: string, shape: z.ZodType<T>): Promise<T>;
 }
 
-/** The app by its API. */
+/** Client of the app's API. */
 export interface App extends AppApi {
-  /** The same with a body. */
+  /** Like `get`, with a request body. */
   post<T>(path: string, body: object, shape: z.ZodType<T>): Promise<T>;
 }
 
 const REASON_OF: Readonly<Record<number, Reason>> = { 401: 'SignInNeeded', 403: 'MissingPermission' };
 
-/** What is read of an error: a field of another type is ignored. */
+/** Fields of an error answer; a field of another type is ignored. */
 const REFUSAL = z.looseObject({
   reason: z.string().optional().catch(undefined),
   detail: z.string().optional().catch(undefined),
@@ -32,9 +32,9 @@ const REFUSAL = z.looseObject({
 });
 
 /**
- * @param address with `/api` behind it
- * @param audience of its tokens, as the app's own setting has it: `api://<client id>`, the client id, or both
- * @throws {@link CmkError} `ArgumentInvalid` where a token may not be sent
+ * @param address ends in `/api`
+ * @param audience of its tokens, as in the app's setting: `api://<client id>`, the client id, or both
+ * @throws {@link CmkError} `ArgumentInvalid` for an address that must not receive a token
  */
 export function appApi(address: string, audience: string, credential: TokenCredential): App {
   requireSafeAddress(address);
@@ -57,7 +57,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
     if (!refusal.success) {
       throw new CmkError(
         'ServiceUnavailable',
-        `${address} answers ${status}, and not as the API of the app does.`,
+        `${address} answers ${status}, but not in the format of the app's API.`,
         LOOK,
       );
     }
@@ -69,7 +69,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
   }
 }
 
-/** The pages of a list, from the first to the last. @throws {@link CmkError} with what the app says */
+/** Reads every page of a list. @throws {@link CmkError} with the app's message */
 export async function* pagesOf<T extends { readonly nextLink?: string | undefined }>(
   app: AppApi,
   first: string,
@@ -82,41 +82,44 @@ export async function* pagesOf<T extends { readonly nextLink?: string | undefine
   }
 }
 
-/** Keeps a token from being sent in clear text. @throws {@link CmkError} `ArgumentInvalid` */
+/** Ensures that no token is sent in clear text. @throws {@link CmkError} `ArgumentInvalid` */
 function requireSafeAddress(address: string): void {
   const { protocol, hostname } = URL.canParse(address) ? new URL(address) : { protocol: '', hostname: '' };
   const isLoopback = /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])$/.test(hostname);
   if (protocol === 'https:' || (protocol === 'http:' && isLoopback)) return;
   throw new CmkError(
     'ArgumentInvalid',
-    `CMK_API is '${address}': a token is sent over https alone, or to this machine. It was not sent.`,
+    `CMK_API is '${address}': cmk sends a token only over https, or to this machine. It was not sent.`,
     'Set CMK_API to the address of the API of the app: https://<app>.azurewebsites.net/api.',
   );
 }
 
-/** @param path may come from an answer of the app, and must not lead to another host @throws {@link CmkError} `ServiceUnavailable` */
+/**
+ * @param path may come from an answer of the app; must not lead to another host @throws {@link CmkError}
+ *   `ServiceUnavailable`
+ */
 function urlOf(address: string, path: string): string {
   if (/^\/(?!\/)/.test(path)) return `${address.replace(/\/$/, '')}${path}`;
-  throw new CmkError('ServiceUnavailable', `${address} names a next page that is none of its own: ${path}.`, LOOK);
+  throw new CmkError('ServiceUnavailable', `${address} links to a next page at another address: ${path}.`, LOOK);
 }
 
 /** @throws {@link CmkError} `ServiceUnavailable` for an answer of another shape */
 export function checkAnswer<T>(body: unknown, shape: z.ZodType<T>, url: string): T {
   const result = shape.safeParse(body);
-  // Not the parsed copy: fields that this version does not know belong to `--output json` too.
+  // Returns the original, not the parsed copy: `--output json` also prints fields that this version does not know.
   if (result.success) return body as T;
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.') || 'all of it';
   throw new CmkError(
     'ServiceUnavailable',
-    `${url} answers in another form than this version of cmk reads (${where}: ${issue?.message}).`,
-    'Use a cmk of the version of the app; `cmk --version` says which this is. Check CMK_API too.',
+    `${url} answers in a format that this version of cmk cannot read (${where}: ${issue?.message}).`,
+    'Use the cmk version of the app (`cmk --version` prints yours), and check CMK_API.',
   );
 }
 
-const LOOK = 'Check CMK_API: it is the address of the app, with /api behind it.';
+const LOOK = 'Check CMK_API: it is the address of the app, ending in /api.';
 
-/** Of several it is the URI, which Entra ID gives a token for by that name. */
+/** Prefers the URI among several audiences: Entra ID issues tokens for that name. */
 function resourceOf(audience: string): string {
   const names = audience.split(/[\s,]+/).filter(Boolean);
   return names.find((name) => name.includes('://')) ?? names[0] ?? '';

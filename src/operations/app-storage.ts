@@ -13,20 +13,22 @@ import { createWorkQueue, type WorkQueue } from '../work/work-queue-client.ts';
 import type { Change } from './journal.ts';
 import type { Operation, Operator } from './operator-azure.ts';
 
-// The app's own storage, on the operator's sign-in.
+// The app's own storage, accessed with the operator's sign-in.
 
-/** What break-glass writes there. */
+/** Parts of the storage that break-glass writes. */
 export interface AppRecord {
   readonly audit: RecordAudit;
   readonly queue: Pick<WorkQueue, 'send'>;
 }
 
-/** The records of what is done are the app's; on a terminal the journal says it. */
+/** Discards log records: on a terminal the journal shows the same information. */
 export const NO_LOG: Log = () => {};
 
-const UNKNOWN = 'the storage of the app is not known: set AzureWebJobsStorage__accountName';
+const UNKNOWN = 'no setting names the storage of the app: set AzureWebJobsStorage__accountName';
 
-/** The app's own storage, as the environment names it; without it every answer says so. */
+/**
+ * Opens the app's own storage by the environment's settings. Without them every result reports that they are missing.
+ */
 export function appRecord(environment: Environment, credential: () => TokenCredential): AppRecord {
   let settings: ReturnType<typeof readStorageSettings>;
   try {
@@ -45,26 +47,26 @@ export function appRecord(environment: Environment, credential: () => TokenCrede
   };
 }
 
-/** `written`, or why not. */
+/** Returns `written`, or why the audit trail could not be written. */
 async function inTrail(outcome: Promise<AuditOutcome>): Promise<string> {
   const recorded = await outcome;
   return 'failed' in recorded ? recorded.failed : 'written';
 }
 
-/** An operator as the audit trail names callers. */
+/** Converts an operator to a caller of the audit trail. */
 function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditEntry['caller']> {
   return { objectId, appId: 'cmk', kind: kind === 'User' ? 'person' : 'application', name };
 }
 
-/** A call of an operator's own, as the audit trail has calls. */
+/** Caller and a new correlation id, for records of a command. */
 export function callBy(operator: Operator): Pick<RevocationCall, 'caller' | 'correlationId'> {
   return { caller: callerOf(operator), correlationId: randomUUID() };
 }
 
 /**
- * Appends what an operator did to the audit trail, and notes where that failed.
+ * Appends an operator action to the audit trail, and notes a failure.
  *
- * @returns `written`, or why not
+ * @returns `written`, or why the audit trail could not be written
  */
 export async function recordDone(
   entry: AuditEntry,
@@ -77,7 +79,7 @@ export async function recordDone(
   return audited;
 }
 
-/** What an operator says about all that a command changes. */
+/** Details that apply to every change of a command. */
 interface Occasion {
   /** `account onboard`. */
   readonly command: string;
@@ -85,10 +87,10 @@ interface Occasion {
   readonly ticket?: string | undefined;
 }
 
-/** Writes what a command changes into the app's audit trail, while the command goes on. */
+/** Writes each change of a command to the app's audit trail, while the command continues. */
 export interface ChangeRecorder {
   readonly record: (change: Change) => void;
-  /** When all of it is written; what could not be, in words. */
+  /** Waits until every change is written. Returns the failures. */
   readonly end: () => Promise<readonly string[]>;
 }
 

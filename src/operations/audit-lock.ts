@@ -6,14 +6,14 @@ import { findAccount, type Where } from './resolve.ts';
 interface LockOptions extends Where {
   /** Name or ARM id of the app's own storage account. */
   readonly account: string;
-  /** Asks twice; throws where the answer is not the one that is wanted. */
+  /** Asks the operator twice. Throws if an answer differs. */
   readonly confirm: (account: string, days: number) => Promise<void>;
 }
 
 /**
- * Locks the immutability policy of the audit trail. It cannot be undone.
+ * Locks the immutability policy of the audit trail. Azure cannot undo it.
  *
- * @throws {@link CmkError} when there is no such policy, or it does not let the trail grow
+ * @throws {@link CmkError} if the policy does not exist, or does not allow appends
  */
 export async function lockAudit(
   { account: named, confirm, ...where }: LockOptions,
@@ -24,16 +24,16 @@ export async function lockAudit(
   if (!policy) {
     throw new CmkError(
       'NotFound',
-      `The container ${AUDIT_CONTAINER} of ${account.name} has no immutability policy, or is not there.`,
-      "Is it the app's storage account? A deployment makes the policy (`azd provision`).",
+      `The container ${AUDIT_CONTAINER} of ${account.name} has no immutability policy, or does not exist.`,
+      "Check that it is the app's storage account. A deployment creates the policy (`azd provision`).",
     );
   }
   const { days, isLocked, allowsAppends, etag } = policy;
   if (!allowsAppends) {
     throw new CmkError(
       'Refused',
-      `The policy of ${AUDIT_CONTAINER} does not allow appends. If it were locked, the app could never append to the audit trail again.`,
-      'Deploy the app once more (`azd provision`), which sets the policy right.',
+      `The policy of ${AUDIT_CONTAINER} does not allow appends. After a lock the app could never append to the audit trail again.`,
+      'Deploy the app again (`azd provision`): this repairs the policy.',
     );
   }
   const what = `the immutability policy of ${account.name}/${AUDIT_CONTAINER} is locked (${days} days)`;
@@ -46,7 +46,9 @@ export async function lockAudit(
     azure.auditPolicies.lock(account, etag),
   );
   if (locked) {
-    journal.note('Tell later deployments to leave the locked policy alone: parameter auditPolicyLocked.');
+    journal.note(
+      'Set the parameter auditPolicyLocked in later deployments: they then do not change the locked policy.',
+    );
   }
   return { account: account.id, locked: locked?.isLocked ?? false, days };
 }

@@ -8,14 +8,14 @@ import type { Operation } from './operator-azure.ts';
 import { findVault, keyIn } from './resolve.ts';
 import { signInTrouble } from './sign-in.ts';
 
-/** A name that no key has: reading it shows whether keys may be read, and nothing else. */
+/** Name that no key has: reading it shows only whether the sign-in may read keys. */
 const NO_KEY = 'cmk-doctor-asks';
 
 /**
- * Whether the command line can work: sign-in, subscriptions, what the vaults let it do, who owns the app registration, and the
- * app's settings where the environment names them. Changes nothing.
+ * Checks whether the command line can work: sign-in, subscriptions, rights on the vaults, owners of the app
+ * registration, and settings of the app in the environment. Changes nothing.
  *
- * @param vaults names, ARM ids or URIs; none: those of CMK_VAULTS
+ * @param vaults names, ARM ids or URIs; empty: the vaults of CMK_VAULTS
  */
 export async function examine(
   vaults: readonly string[],
@@ -28,15 +28,19 @@ export async function examine(
     return `${name} (${kind}, ${objectId}) of tenant ${tenantId}`;
   });
   if (signIn.state === 'failed') return [signIn, ...settings(environment)];
-  const subscriptions = await check('subscriptions', 'Ask for Reader on the subscriptions to look after.', async () => {
-    const seen = await azure.subscriptions.list();
-    if (seen.length === 0) throw new CmkError('NotFound', 'The sign-in sees none.', '');
-    return seen.join(', ');
-  });
+  const subscriptions = await check(
+    'subscriptions',
+    'Ask for Reader on the subscriptions of your accounts.',
+    async () => {
+      const seen = await azure.subscriptions.list();
+      if (seen.length === 0) throw new CmkError('NotFound', 'The sign-in can read no subscription.', '');
+      return seen.join(', ');
+    },
+  );
   const named = vaults.length > 0 ? vaults : (environment.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((id) => id !== '');
   const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, operation)));
   const fix = 'cmk doctor --vault <vault>';
-  const none: ChecklistLine = { check: 'vaults', state: 'unknown', detail: 'None was named.', fix };
+  const none: ChecklistLine = { check: 'vaults', state: 'unknown', detail: 'No vault is named.', fix };
   const owners = await registrationOwners(environment, operation);
   const vaultLines = named.length > 0 ? ofVaults.flat() : [none];
   return [signIn, subscriptions, ...vaultLines, ...owners, ...settings(environment)];
@@ -44,20 +48,20 @@ export async function examine(
 
 const CLIENT_ID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/i;
 
-/** Who owns the app registration of the API, where the environment names it: an owner can grant all four roles. */
+/** Lists owners of the API's app registration, if the environment names it. An owner can grant all four roles. */
 async function registrationOwners(environment: Environment, { azure }: Operation): Promise<ChecklistLine[]> {
   const clientId = CLIENT_ID.exec(`${environment.CMK_API_CLIENT_ID ?? ''} ${environment.CMK_API_AUDIENCE ?? ''}`)?.[0];
   if (clientId === undefined) return [];
   const check = 'owners of the app registration';
   try {
     const owners = await azure.registrationOwners(clientId.toLowerCase());
-    if (owners.length === 0) return [{ check, state: 'ok', detail: `${clientId} has none` }];
+    if (owners.length === 0) return [{ check, state: 'ok', detail: `${clientId} has no owners` }];
     const names = owners.map(({ name, objectId, of }) => `${name} (${objectId}) owns the ${of}`).join(', ');
     const detail = `${names}: each can grant CmkKey.Revoke, CmkKey.Restore and the other roles to themselves.`;
     return [{ check, state: 'advice', detail, fix: `CMK_API_CLIENT_ID=${clientId} sh infra/entra.sh --drop-owner` }];
   } catch (error) {
-    const fix = 'Ask with a sign-in that may read app registrations in Microsoft Graph.';
-    return [{ check, state: 'unknown', detail: `They cannot be read: ${errorText(error)}`, fix }];
+    const fix = 'Run it with a sign-in that may read app registrations in Microsoft Graph.';
+    return [{ check, state: 'unknown', detail: `The owners cannot be read: ${errorText(error)}`, fix }];
   }
 }
 
@@ -68,7 +72,7 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
     return `${vault.id}${vault.purgeProtection ? '' : ', WITHOUT purge protection'}`;
   });
   if (seen.state === 'failed') return [seen];
-  const fix = `cmk admin grant-role --assignee me --vault ${name}; if it is the firewall, run this from a network that is let in`;
+  const fix = `cmk admin grant-role --assignee me --vault ${name}; if the firewall blocks you, run this from an allowed network`;
   const keys = await check(`keys of ${name}`, fix, async () => {
     const vault = await findVault(text, azure);
     await azure.keys.listVersions(keyIn(vault, NO_KEY, azure.cloud));
@@ -88,12 +92,12 @@ function settings(environment: Environment): ChecklistLine[] {
     const missing = error.problems.filter((problem) => /^\S+ is missing\./.test(problem));
     const wrong = error.problems.filter((problem) => !missing.includes(problem));
     if (wrong.length > 0) {
-      const fix = 'Correct them: docs/reference/settings.md lists them all.';
+      const fix = 'Correct these settings: docs/reference/settings.md lists all of them.';
       return [{ check: 'settings', state: 'failed', detail: wrong.join(' '), fix }];
     }
     const names = missing.map((problem) => problem.split(' ')[0]).join(', ');
-    const detail = `Of the app's, ${names} ${missing.length === 1 ? 'is' : 'are'} missing.`;
-    const fix = 'Only lists and `cmk now` need them, where the app does not answer.';
+    const detail = `Missing settings of the app: ${names}.`;
+    const fix = 'Only lists and `cmk now` need them, if the app does not answer.';
     return [{ check: 'settings', state: 'unknown', detail, fix }];
   }
 }

@@ -9,18 +9,18 @@ import type { Operation } from './operator-azure.ts';
 import { findVault } from './resolve.ts';
 
 interface DriftOptions {
-  /** Names, ARM ids or URIs; none: those of CMK_VAULTS. */
+  /** Names, ARM ids or URIs; empty: the vaults of CMK_VAULTS. */
   readonly vaults: readonly string[];
   readonly environment: Environment;
-  /** The app's services with other settings, and with the operator's sign-in. */
+  /** Creates the app's services with these settings and the operator's sign-in. */
   readonly services: (environment: Environment) => DriftServices;
 }
 
 /**
- * The app's drift check on the operator's own sign-in. It needs nothing of the app, and changes nothing anywhere.
+ * Runs the app's drift check with the operator's sign-in. Needs no deployed app, and changes nothing.
  *
- * @throws {@link CmkError} `ArgumentInvalid` when no vaults are named
- * @throws {@link SettingsError} when a setting in the environment is wrong
+ * @throws {@link CmkError} `ArgumentInvalid` if no vault is named
+ * @throws {@link SettingsError} if a setting in the environment is wrong
  */
 export async function checkDrift(
   { vaults: named, environment, services: servicesOf }: DriftOptions,
@@ -30,7 +30,7 @@ export async function checkDrift(
     throw new CmkError(
       'ArgumentInvalid',
       'No vault is named.',
-      'Add --vault <vault>, or set CMK_VAULTS to their ARM ids.',
+      'Add --vault <vault>, or set CMK_VAULTS to the ARM ids of the vaults.',
     );
   }
   const { AzureWebJobsStorage } = environment;
@@ -42,12 +42,12 @@ export async function checkDrift(
     ...environment,
     AZURE_CLOUD: azure.cloud.name,
     ...(vaults.length > 0 ? { CMK_VAULTS: vaults.join(' ') } : {}),
-    // The client id of the operator's own sign-in, in the environment, is not the app's.
+    // AZURE_CLIENT_ID in this environment belongs to the operator's sign-in, not to the app.
     AZURE_CLIENT_ID: undefined,
-    // Where the app's storage is not known, the emulator's stands in its place, unasked.
+    // Without the app's storage, the emulator's takes its place; the check does not access it.
     ...(hasStorage ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
   };
-  // What the app remembers of its own subscriptions is not what the operator sees.
+  // Lists the subscriptions that the operator can read; the app's cached list may differ.
   const services = { ...servicesOf(settings), subscriptions: azure.subscriptions };
   const { objectId } = await azure.operator();
   journal.waiting('reading vaults, keys and accounts');
@@ -55,7 +55,7 @@ export async function checkDrift(
   return findDrift(run, hasStorage ? services : { ...services, ...NO_STORAGE });
 }
 
-/** The app's own storage is not known: there is neither a report before nor anything of its queues to be seen. */
+/** Results without the app's own storage: no earlier report, and no state of its queues. */
 const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> & { readonly orderStore: undefined } = {
   orderStore: undefined,
   driftStorage: {

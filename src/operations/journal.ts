@@ -1,25 +1,25 @@
-/** One change, for people and for scripts. */
+/** One change: a text for people, and fields for scripts. */
 export interface Change {
-  /** What it is once it is done: `key files-key created (RSA 2048)`. */
+  /** The completed change: `key files-key created (RSA 2048)`. */
   readonly text: string;
   /** `<subject>.<verb>`, as in the audit trail. */
   readonly action: string;
   /** ARM id, or the identifier of a key or version. */
   readonly resource: string;
-  /** As it was, and as it is to be, where that is one thing: a key, an expiry. */
+  /** Old and new value, if the change has a single value, such as a key or an expiry. */
   readonly from?: string | undefined;
   readonly to?: string | undefined;
 }
 
-/** One line of what an operation found and did. */
+/** One line of an operation's output. */
 export interface Entry extends Partial<Omit<Change, 'text'>> {
   /**
-   * `found`: as it was. `done`: changed. `planned`: would be changed, in a dry run. `waiting`: for something that takes
-   * time. `note`: what to know or to do next.
+   * `found`: existing state. `done`: changed. `planned`: would be changed, in a dry run. `waiting`: work in progress.
+   * `note`: a warning or next step.
    */
   readonly kind: 'found' | 'done' | 'planned' | 'waiting' | 'note';
   readonly text: string;
-  /** Of `waiting`: how far it is, where that can be counted. */
+  /** Progress of `waiting`, if the work can be counted. */
   readonly progress?: Progress | undefined;
 }
 
@@ -28,11 +28,11 @@ export interface Progress {
   readonly total: number;
 }
 
-/** What an operation leaves behind: every entry but those of waiting, which are for the moment. */
+/** Report of an operation: every entry except `waiting`, which is shown only while it lasts. */
 export interface Report<R> {
   readonly operation: string;
   readonly dryRun: boolean;
-  /** Whether anything was changed (or, in a dry run, would be). */
+  /** Whether the operation changed anything (or would, in a dry run). */
   readonly changed: boolean;
   readonly entries: readonly Entry[];
   readonly result: R;
@@ -44,17 +44,17 @@ interface JournalOptions {
   readonly record: (change: Change) => void;
 }
 
-/** Keeps what an operation found and did, and stands between it and every change: a dry run makes none. */
+/** Collects the entries of an operation and runs each change. In a dry run it only plans changes. */
 export class Journal {
   readonly dryRun: boolean;
   readonly entries: Entry[] = [];
-  /** Called with each change made through {@link change}, at once: the process may be killed after it. */
+  /** Called immediately after each change of {@link change}, because the process may be killed later. */
   readonly record: (change: Change) => void;
-  /** The change that is being made. */
+  /** Text of the change in progress. */
   underWay: string | undefined;
   readonly #show: (entry: Entry) => void;
 
-  /** @param options.show called with each entry as it happens */
+  /** @param options.show called immediately with each entry */
   constructor({ dryRun = false, show = () => {}, record = () => {} }: Partial<JournalOptions> = {}) {
     this.dryRun = dryRun;
     this.record = record;
@@ -73,12 +73,12 @@ export class Journal {
     this.#show({ kind: 'waiting', text, progress });
   }
 
-  /** Something that a use-case has changed by itself. */
+  /** Adds a change that a use case has already made. */
   done(change: Change): void {
     this.#add({ kind: 'done', ...change });
   }
 
-  /** Something that would be changed were this no dry run. */
+  /** Adds a change that only a real run would make. */
   planned(change: Change): void {
     this.#add({ kind: 'planned', ...change });
   }
@@ -86,7 +86,7 @@ export class Journal {
   /**
    * Makes a change, unless this is a dry run.
    *
-   * @param outcome what only the answer says of it
+   * @param outcome details of the change that only the answer contains
    * @returns undefined in a dry run
    */
   async change<T>(
@@ -109,7 +109,7 @@ export class Journal {
     return result;
   }
 
-  /** What one of several parts has found and changed, which was shown already or need not be. */
+  /** Adds the entries of a part that has shown its own. */
   take({ entries }: Journal): void {
     this.entries.push(...entries);
   }

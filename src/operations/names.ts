@@ -39,9 +39,9 @@ const RULES = {
 } as const satisfies Record<string, NameRule>;
 
 /**
- * Checks a name before anything is asked of Azure.
+ * Checks a name before the first call to Azure.
  *
- * @throws {@link CmkError} `ArgumentInvalid` saying the rule
+ * @throws {@link CmkError} `ArgumentInvalid` with the rule
  */
 export function checkName(kind: keyof typeof RULES, name: string): void {
   const { what, pattern, says } = RULES[kind];

@@ -12,13 +12,13 @@ interface NotifyTestServices {
 }
 
 /**
- * Sends one notification to one target of `CMK_NOTIFY`, from where the operator sits: whether the document is right and the
- * receiver takes it, before the app has it.
+ * Sends a test notification to one target of `CMK_NOTIFY` from the operator's machine. It shows, before a deployment,
+ * whether the document is valid and the receiver accepts it.
  *
- * @returns among the rest the beginning of the answer's body
- * @throws {@link SettingsError} when the document is wrong
- * @throws {@link CmkError} `ArgumentInvalid` for a target that there is none of; `NotificationNotTaken` when the receiver
- * did not take it, with what it said
+ * @returns result with the beginning of the answer's body
+ * @throws {@link SettingsError} if the document is wrong
+ * @throws {@link CmkError} `ArgumentInvalid` for an unknown target; `NotificationNotTaken`, with the answer, if the
+ *   receiver did not accept it
  */
 export async function notifyTest(
   name: string,
@@ -28,7 +28,7 @@ export async function notifyTest(
   const { problems, targets } = readNotify(environment);
   if (problems.length > 0) throw new SettingsError(problems);
   if (targets.length === 0) {
-    const nextStep = 'Set it to the document (docs/how-to/notifications.md).';
+    const nextStep = 'Set it to the JSON document with the targets (docs/how-to/notifications.md).';
     throw new CmkError('ArgumentInvalid', 'CMK_NOTIFY is not set: it names the targets.', nextStep);
   }
   const target = targets.find((one) => one.name === name);
@@ -49,8 +49,8 @@ export async function notifyTest(
   const { headers, body } = render(notification, target, environment.CMK_FUNCTION_APP_ID || 'urn:cmk-autopilot', now());
   const answer = await postWebhook(target.address, headers, body);
   if (!isTaken(answer)) {
-    const text = answer.text ? ` It said: ${answer.text}` : '';
-    const next = 'Check the address of the target, and what its receiver expects.';
+    const text = answer.text ? ` Its answer: ${answer.text}` : '';
+    const next = 'Check the address of the target, and the format that its receiver expects.';
     throw new CmkError('NotificationNotTaken', `${name} ${saidOf(answer)}.${text}`, next);
   }
   const { status, text = '' } = answer;

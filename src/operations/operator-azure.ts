@@ -22,20 +22,20 @@ import { createKeyUsageLog } from '../keys/usage-log-client.ts';
 import { createVaults } from '../vaults/vault-client.ts';
 import type { Journal } from './journal.ts';
 
-/** Azure, as the operator's sign-in reaches it. */
+/** Clients of Azure with the operator's sign-in. */
 export type Azure = Readonly<ReturnType<typeof createAzure>>;
 
 export interface Operation {
   readonly azure: Azure;
   readonly journal: Journal;
-  /** The app's settings, where they are known: what they say is compared with what is done. */
+  /** The app's settings, if the environment has them, to compare with a command's arguments. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * No call is made yet, and no token is fetched.
+ * Creates the clients, without a call or a token.
  *
- * @param limits of calls of Azure Resource Manager; break-glass on a key keeps its own
+ * @param limits for calls of Azure Resource Manager; break-glass on a key has its own
  */
 export function createAzure(
   signIn: TokenCredential,
@@ -46,9 +46,9 @@ export function createAzure(
   const credential = withTokenDeadline(signIn, OPERATOR_TOKEN_MS);
   return {
     cloud,
-    /** Where resources are created by default. */
+    /** Subscription in which commands create resources by default. */
     defaultSubscription,
-    /** Who is signed in, as a token for Key Vault says: break-glass depends on no other service. */
+    /** Reads the operator from a token for Key Vault: break-glass depends on no other service. */
     operator: () => readOperator(credential, `https://${cloud.keyVaultSuffix}/.default`),
     subscriptions: createSubscriptions(credential, cloud, limits),
     ...createIdentityClients(credential, cloud, limits),
@@ -57,13 +57,13 @@ export function createAzure(
     auditPolicies: createAuditPolicies(credential, cloud, limits),
     shares: createFileShares(credential, cloud, limits),
     deletedAccounts: createDeletedAccounts(credential, cloud, limits),
-    /** Who used a key, by the log in a workspace; undefined: it is not known where the log is. */
+    /** Reads the uses of a key from the log in a workspace; undefined: the workspace is unknown. */
     usageLog: (workspace: string | undefined) => createKeyUsageLog(credential, cloud, workspace),
     fileService: createFileService(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud, limits),
     vaults: createVaults(credential, cloud, limits),
     keys: createKeys(credential, LIMITS.operator),
-    /** The same for break-glass: short deadlines, and no retries by the SDK. */
+    /** Client for break-glass: short deadlines, and no retries by the SDK. */
     urgentKeys: createKeys(credential, LIMITS.breakGlass),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),
     roles: createRoleAssignments(credential, cloud, limits),
@@ -76,18 +76,18 @@ export function createAzure(
 
 /** The signed-in person or service principal. */
 export interface Operator {
-  /** `oid`: the person or service principal, for good. It goes into the record of a revocation. */
+  /** `oid`: permanent id of the person or service principal, stored in the record of a revocation. */
   readonly objectId: string;
   readonly tenantId: string;
   readonly kind: 'User' | 'ServicePrincipal';
-  /** To be shown to people. */
+  /** For display. */
   readonly name: string;
 }
 
 /**
- * Reads who is signed in from an access token. It is read, not checked: the service that it is for checks it.
+ * Reads the operator from an access token. It does not validate the token: the receiving service does.
  *
- * @throws the credential's error when there is no sign-in
+ * @throws the credential's error without a sign-in
  */
 async function readOperator(credential: TokenCredential, scope: string): Promise<Operator> {
   const token = await credential.getToken(scope);
@@ -101,7 +101,7 @@ async function readOperator(credential: TokenCredential, scope: string): Promise
   if (!objectId || !tenantId) {
     throw new CmkError(
       'SignInNeeded',
-      'The sign-in names neither person nor service principal.',
+      'The token identifies neither a person nor a service principal.',
       'Sign in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
     );
   }

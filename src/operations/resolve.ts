@@ -11,7 +11,7 @@ import type { Vault } from '../vaults/vault-client.ts';
 import { checkName } from './names.ts';
 import type { Azure } from './operator-azure.ts';
 
-/** Where to look; with neither, in everything that the sign-in sees. */
+/** Where to search; if both are undefined, in every readable subscription. */
 export interface Where {
   readonly subscription?: string | undefined;
   readonly resourceGroup?: string | undefined;
@@ -19,16 +19,19 @@ export interface Where {
 
 export const VAULT_TYPE = 'Microsoft.KeyVault/vaults';
 const HSM_TYPE = 'Microsoft.KeyVault/managedHSMs';
-/** A Managed HSM by its name alone, as `--hsm` hands it on: a vault may have the same one. */
+/** A Managed HSM by name, as `--hsm` passes it: a vault may have the same name. */
 const HSM_NAMED = /^managedHSMs\//i;
 export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
 
-/** The vault or Managed HSM of that name, ARM id or URI; undefined when the sign-in sees none. A vault's name comes first. */
+/**
+ * Finds the vault or Managed HSM with that name, ARM id or URI; undefined if the sign-in can read none. Prefers a vault
+ * to a Managed HSM of the same name.
+ */
 export async function lookForVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
   const name = text.replace(HSM_NAMED, '');
   const uri = parseVault(text);
   const isHsm = name !== text || uri?.kind === 'managedHsm' || new RegExp(`/${HSM_TYPE}/`, 'i').test(text);
-  // What names a vault names no Managed HSM.
+  // A vault URI or an ARM id without managedHSMs can only name a vault.
   const types = isHsm ? [HSM_TYPE] : uri || text.startsWith('/') ? [VAULT_TYPE] : [VAULT_TYPE, HSM_TYPE];
   for (const type of types) {
     const id = idOf(name, type, where) ?? (await findOne(type, nameOfVault(name), azure, where));
@@ -47,7 +50,7 @@ export async function findVault(text: string, azure: Azure, where: Where = {}): 
   return vault ?? notSeen('VaultNotFound', `${what} ${text.replace(HSM_NAMED, '')}`, where, nextStep);
 }
 
-/** The account of that name or ARM id; undefined when the sign-in sees none. */
+/** Finds the account with that name or ARM id; undefined if the sign-in can read none. */
 export async function lookForAccount(text: string, azure: Azure, where: Where = {}): Promise<Account | undefined> {
   const id = await lookFor('account', ACCOUNT_TYPE, text, azure, where);
   return id && azure.accounts.find(id);
@@ -59,7 +62,7 @@ export async function findAccount(text: string, azure: Azure, where: Where = {})
     throw new CmkError(
       'Refused',
       `${text} is a file share of the provider Microsoft.FileShares, which belongs to no storage account.`,
-      'Its encryption is set up on the share itself, in the portal: neither this command line nor the app changes it.',
+      'Set up its encryption on the share itself, in the portal: neither cmk nor the app changes it.',
     );
   }
   const nextStep =
@@ -68,7 +71,7 @@ export async function findAccount(text: string, azure: Azure, where: Where = {})
   return account ?? notSeen('AccountNotFound', `storage account ${text}`, where, nextStep);
 }
 
-/** The identity of that name or ARM id; undefined when the sign-in sees none. */
+/** Finds the identity with that name or ARM id; undefined if the sign-in can read none. */
 export async function lookForIdentity(
   text: string,
   azure: Azure,
@@ -97,7 +100,7 @@ export async function findIdentity(text: string, azure: Azure, where: Where = {}
   return identity ?? notSeen('NotFound', `user-assigned identity ${text}`, where, nextStep);
 }
 
-/** Says where it was looked for. */
+/** Throws an error that names the place of the search. */
 function notSeen(reason: Reason, what: string, { subscription, resourceGroup }: Where, nextStep: string): never {
   const places = [resourceGroup && `resource group ${resourceGroup}`, subscription && `subscription ${subscription}`];
   const known = places.filter(Boolean).join(' of ');
@@ -117,8 +120,8 @@ export function managed(vault: Vault, cloud: Cloud): ManagedVault {
 }
 
 /**
- * The key of a vault named by its name, ARM id or URI, without asking ARM: break-glass and the versions of a key need Key
- * Vault alone. `key` may be a whole key identifier, and then needs no vault.
+ * Resolves a key of a vault by name, ARM id or URI, without Azure Resource Manager: break-glass and versions need only
+ * Key Vault. `key` may be a full key identifier, which needs no vault.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
@@ -129,8 +132,8 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
   if (!vault) {
     throw new CmkError(
       'ArgumentInvalid',
-      `Which vault is the key ${key} in?`,
-      `Write <vault>/${key}, as \`cmk key list\` has it; or add --vault <name>, or --hsm <name> for a Managed HSM.`,
+      `No vault is named for the key ${key}.`,
+      `Write <vault>/${key}, as \`cmk key list\` prints it; or add --vault <name>, or --hsm <name> for a Managed HSM.`,
     );
   }
   const byId = managedVault(vault, cloud);
@@ -140,10 +143,10 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
   const byUri = parseVault(vault) ?? parseVault(`https://${nameOfVault(name)}.${suffix}`);
   if (byUri) return managedKey(unseen(byUri), key);
   checkName('vault', vault);
-  throw new CmkError('ArgumentInvalid', `"${vault}" is not a vault.`, 'Give its name, ARM id or URI.');
+  throw new CmkError('ArgumentInvalid', `"${vault}" is not a vault.`, 'Pass the name, ARM id or URI of a vault.');
 }
 
-/** A vault whose ARM id was not read. */
+/** A vault without its ARM id, which was not read. */
 function unseen({ kind, vaultName: name, vaultUri: uri }: NonNullable<ReturnType<typeof parseVault>>): ManagedVault {
   return { id: '', subscriptionId: '', resourceGroup: '', name, kind, uri };
 }
@@ -183,9 +186,9 @@ export function resourceId(subscription: string, resourceGroup: string, type: st
 }
 
 /**
- * Where something is to be created.
+ * Determines the ARM id and region of a new resource.
  *
- * @throws {@link CmkError} `ArgumentInvalid` when group or region is not named, or the subscription is not clear
+ * @throws {@link CmkError} `ArgumentInvalid` if the group or region is missing, or the subscription is ambiguous
  */
 export async function placeToCreate(
   kind: 'vault' | 'identity' | 'account',
@@ -203,8 +206,8 @@ export async function placeToCreate(
     : ['resource group', '--resource-group <group>'];
   throw new CmkError(
     'ArgumentInvalid',
-    `Your sign-in sees no ${kind} ${name}, and to create it a ${lacks} is needed.`,
-    `Add ${option}; or, if it is there, ask for Reader on it.`,
+    `Your sign-in sees no ${kind} ${name}, and creating it needs a ${lacks}.`,
+    `Add ${option}; or, if it exists, ask for Reader on it.`,
   );
 }
 
@@ -217,7 +220,7 @@ async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<s
   throw new CmkError(
     'ArgumentInvalid',
     seen.length === 0 ? 'Your sign-in sees no subscription.' : `Your sign-in sees ${seen.length} subscriptions.`,
-    'Say which one: --subscription <id>, or set AZURE_SUBSCRIPTION_ID.',
+    'Name one with --subscription <id>, or set AZURE_SUBSCRIPTION_ID.',
   );
 }
 
@@ -237,6 +240,6 @@ async function findOne(
   throw new CmkError(
     'NotUnique',
     `There are ${found.length} resources of the type ${type} named ${name}.`,
-    `Give the ARM id of the one you mean: ${found.map(({ id }) => id).join(' or ')}`,
+    `Use the ARM id of one of them: ${found.map(({ id }) => id).join(' or ')}`,
   );
 }

@@ -6,7 +6,7 @@ interface SignInTrouble {
 }
 
 const NAMES = /^(CredentialUnavailable|AggregateAuthentication|AuthenticationRequired|Authentication)Error$/;
-/** What Entra ID says, without the ids of its trace (Microsoft Entra, "Authentication and authorization error codes"). */
+/** Entra ID's message, without its trace ids (Microsoft Entra, "Authentication and authorization error codes"). */
 const SAID = /AADSTS\d+: .+?(?= (?:- )?(?:Trace ID|Correlation ID|Timestamp)|$)/m;
 
 /** Reads an error of a credential of @azure/identity; undefined for every other error. */
@@ -18,7 +18,7 @@ export function signInTrouble(error: unknown): SignInTrouble | undefined {
   if (said) {
     return {
       kind: 'refused',
-      message: `Entra ID refused the sign-in${ofEnvironment ? ' of the environment' : ''}: ${said}`,
+      message: `Entra ID rejected the sign-in${ofEnvironment ? ' of the environment' : ''}: ${said}`,
       nextStep: ofEnvironment
         ? 'Correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or unset them to use the sign-in of `az login`.'
         : 'Run `az login` again, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
@@ -28,7 +28,7 @@ export function signInTrouble(error: unknown): SignInTrouble | undefined {
     return {
       kind: 'unreachable',
       message: 'Entra ID could not be reached for a token.',
-      nextStep: 'Check the network and its proxy (HTTPS_PROXY), and run it again.',
+      nextStep: 'Check the network and its proxy (HTTPS_PROXY), and run the command again.',
     };
   }
   return {

@@ -6,21 +6,21 @@ import type { Operation } from './operator-azure.ts';
 const PAUSES = [2, 4, 8, 15];
 
 interface Patience {
-  /** What is waited for: `the role … to reach Key Vault`. */
+  /** Reason for the wait: `the role … to reach Key Vault`. */
   readonly waitingFor: string;
-  /** How long at most, in seconds. Zero tries once. */
+  /** Longest wait, in seconds. Zero tries once. */
   readonly seconds: number;
-  /** Which failures may pass by waiting. */
+  /** Whether a failure may be temporary. */
   readonly mayPass: (failure: Failure) => boolean;
-  /** What to say when time is up. */
+  /** Next step in the error after the deadline. */
   readonly nextStep: string;
 }
 
 /**
- * Tries again and again, says so each time, and gives up when time is up: a role that was just given takes minutes to
- * count (Azure RBAC, "Troubleshoot": up to ten).
+ * Retries until the deadline, and shows each wait: a new role assignment takes minutes to take effect (Azure RBAC,
+ * "Troubleshoot": up to ten).
  *
- * @throws {@link CmkError} `NotPropagated` when time is up; every failure that waiting cannot cure as it is
+ * @throws {@link CmkError} `NotPropagated` after the deadline; every permanent failure unchanged
  */
 export async function patiently<T>(
   { azure: { now, sleep }, journal }: Operation,

@@ -13,31 +13,31 @@ export type ConfirmRetirementServices = {
   readonly sleep: (ms: number) => Promise<void>;
 };
 
-/** A version that was disabled. */
+/** A version that the retirement disabled. */
 interface Disabled {
-  /** As it was before. */
+  /** The version before it was disabled. */
   readonly version: KeyVersion;
   readonly successor: KeyVersion;
-  /** The last revocation of the key that was restored before. */
+  /** Id of the key's last restored revocation at that time. */
   readonly restored: string | undefined;
-  /** Read after it was disabled. */
+  /** Users of the key, read after the version was disabled. */
   readonly users: VersionUsers;
-  /** What else speaks against it by now. */
+  /** Further reasons to enable the version again. */
   readonly against?: readonly string[];
 }
 
-/** What came of a version that was disabled; it is given as it was before. */
+/** Outcome for a disabled version. `version` is its state before that. */
 export type RetirementResult =
   | {
       readonly outcome: 'retired';
       readonly version: KeyVersion;
       readonly successor: KeyVersion;
-      /** Who uses the key in sight, and which version each of them showed after this one was disabled. */
+      /** Every visible user of the key, with its version after this version was disabled. */
       readonly uses: readonly VersionUse[];
     }
-  /** It was disabled, and enabled again. */
+  /** The version is enabled again. */
   | { readonly outcome: 'undone'; readonly version: KeyVersion; readonly reasons: readonly string[] }
-  /** It is, or may be, disabled and used, and a person has to enable it. */
+  /** The version may be disabled although a client uses it. An operator must enable it. */
   | {
       readonly outcome: 'notUndone';
       readonly version: KeyVersion;
@@ -45,14 +45,14 @@ export type RetirementResult =
       readonly nextStep: string;
     };
 
-/** Leaves a version disabled if it may be, and enables it again if not. */
+/** Keeps a version disabled if it is unused, and enables it otherwise. */
 export async function confirmRetirement(
   key: ManagedKey,
   disabled: Disabled,
   services: ConfirmRetirementServices,
 ): Promise<RetirementResult> {
   const result = await confirmOnce(key, disabled, services);
-  // Its last write may have come after a whole revocation and restore, over what was written there.
+  // The last write may have overwritten the tags of a revocation and restore. The second pass detects it.
   return result.outcome === 'retired' ? confirmOnce(key, disabled, services) : result;
 }
 
@@ -71,34 +71,38 @@ async function confirmOnce(
   try {
     listed = await retryOnce(() => keys.listVersions(key), sleep);
   } catch (error) {
-    // The key may have been revoked since, and a revoked key is not opened on the chance that it was not.
+    // The key may have been revoked in the meantime. Enabling a version would then reopen a revoked key.
     const unread = `The versions of the key cannot be read again: ${describe(describeFailure(error))}`;
     return notUndone([...ofUse, unread], BY_HAND);
   }
-  // The write below replaces all tags: read again, so as to keep an unretire or a revocation since the list.
+  // The write below replaces all tags. A fresh read preserves the tags of an unretire or a revocation.
   const read = await keys.getVersion(key, version.version).catch(() => undefined);
   const fresh = read ?? findVersion(listed, version.version) ?? version;
   if (fresh.enabled) {
-    return { outcome: 'undone', version, reasons: ['A person or another tool enabled it again meanwhile.'] };
+    return {
+      outcome: 'undone',
+      version,
+      reasons: ['An operator or another tool enabled the version in the meantime.'],
+    };
   }
   const versions = listed.map((one) => (one.version === fresh.version ? fresh : one));
   const { open, restored: since } = readRevocation(versions, now());
   if (open) {
-    // Its tags are the revocation's own now. What is not written here, a look after the restore writes.
+    // The tags now belong to the revocation. The sweep completes the retirement after the restore.
     if (ofUse.length === 0) return retired;
-    return notUndone([...ofUse, 'The key was revoked meanwhile.'], 'Once the key is restored, enable it');
+    return notUndone([...ofUse, 'The key was revoked in the meantime.'], 'Once the key is restored, enable it');
   }
-  // A write that was held up may come after a restore, and disable what that has enabled.
+  // A delayed write may arrive after a restore and disable a restored version.
   const ofRestore = since && since.id !== restored ? [RESTORED] : [];
   const reasons = [...reasonsOfKey(version, versions, now()), ...ofRestore, ...ofUse];
   if (isShutByHand(versions, successor, now())) {
     return notUndone(
-      [...reasons, 'Its successor was disabled meanwhile.'],
-      'Unless the key was shut on purpose, enable it',
+      [...reasons, 'Its successor was disabled in the meantime.'],
+      'Unless an operator disabled the key intentionally, enable it',
     );
   }
   if (reasons.length === 0) {
-    // What is not written now, the sweep writes.
+    // If the write fails, the sweep repeats it.
     if (retiredRecord(fresh)?.isConfirmed === false) {
       await keys.updateVersion(key, fresh.version, { tags: settledTags(fresh.tags) }).catch(() => {});
     }
@@ -109,15 +113,15 @@ async function confirmOnce(
     await retryOnce(() => keys.updateVersion(key, fresh.version, change), sleep);
     return { outcome: 'undone', version, reasons };
   } catch (error) {
-    const failed = `It could not be enabled again: ${describe(describeFailure(error))}`;
+    const failed = `The app could not enable it again: ${describe(describeFailure(error))}`;
     return notUndone([...reasons, failed], BY_HAND);
   }
 }
 
-const RESTORED = 'The key was revoked and restored meanwhile. Versions that the restore enabled stay enabled.';
-const BY_HAND = 'Enable it at once, unless the key is revoked';
+const RESTORED = 'The key was revoked and restored in the meantime. Versions that the restore enabled stay enabled.';
+const BY_HAND = 'Enable it immediately, unless the key is revoked';
 
-/** A person who disables a key by hand does it version by version: the app then enables none. */
+/** An operator disables a key version by version. The app must not enable any version in between. */
 function isShutByHand(versions: readonly KeyVersion[], successor: KeyVersion, now: Date): boolean {
   return findVersion(versions, successor.version)?.enabled === false && !newestUsableVersion(versions, now);
 }

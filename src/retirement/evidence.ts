@@ -3,24 +3,24 @@ import type { LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import { LEAST_RETIRE_HOURS } from './retirement.ts';
 
-/** What Key Vault's own log says of a key, or why that is not known. */
+/** The use of a key according to Key Vault's audit log, or the reason why the log is unavailable. */
 export type Evidence = { readonly log: UsageLog } | { readonly missing: string };
 
-/** Nothing of it is logged for so long before it proves anything: Storage looks at a key that it uses every hour. Hours. */
+/** Time without use that proves a version unused. Storage accesses a key in use every hour. Hours. */
 const QUIET_HOURS = 24;
 /**
- * How far the log may be behind. Azure Monitor brings resource logs within minutes as a rule, and promises nothing ("log data
- * ingestion time"). Hours.
+ * Maximum delay of the log. Azure Monitor usually delivers resource logs within minutes, but guarantees no time ("log
+ * data ingestion time"). Hours.
  */
 const BEHIND_HOURS = 2;
 
 /**
- * Why the log does not prove that a version is out of use, one sentence each; none: it does. It has to reach back to when its
- * successor had taken over, a day after that became active, with no gap in it and none at its end, and show no
- * request for the version since the next one after it took over.
+ * Reasons why the log does not prove that a version is unused; empty if the log proves it. The log must begin at the
+ * takeover: one day after the successor became active. It must have no gap and a recent end. It must show no request
+ * for the version after its next version took over.
  *
- * @param used whether storage accounts in sight use the key: then the log has to show requests for it. One that shows none
- *   leaves them out (a transformation of the workspace may), and would prove any version unused
+ * @param used whether visible storage accounts use the key. The log must then show requests for the key: a workspace
+ * transformation may drop them, and any version would seem unused
  */
 export function reasonsOfLog(
   version: KeyVersion,
@@ -42,8 +42,7 @@ export function reasonsOfLog(
 }
 
 /**
- * When the next younger version had taken over. One that is off by now may never have been in force: counting from it asks
- * more of the log, never less.
+ * When the next younger version took over. If that version was never used, the log must merely cover more time.
  */
 function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[], lastTookOver: Date): Date {
   const younger = versions.filter((other) => compareAge(other, version) > 0);
@@ -53,10 +52,10 @@ function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[], last
 function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
   if (uses.some(({ lastOn }) => lastOn > tookOver)) return [];
   const from = tookOver.toISOString();
-  return [`The log shows no request for the key since ${from}, although it is used: it leaves some out.`];
+  return [`The log shows no request for the key since ${from}, although it is used: the log is incomplete.`];
 }
 
-/** When the newest usable version had taken over: users that follow new versions by themselves use it by then. */
+/** When the newest usable version took over. By then, automatic users use it. */
 export function takenOver(versions: readonly KeyVersion[], now: Date): Date | undefined {
   const successor = newestUsableVersion(versions, now);
   return successor && tookOverOn(successor);
@@ -66,16 +65,16 @@ function tookOverOn(version: KeyVersion): Date {
   return new Date(activeFrom(version).getTime() + LEAST_RETIRE_HOURS * HOUR_MS);
 }
 
-/** Who has asked for a version since: those who named it, and those who named none. */
+/** Requests for a version after the given time. A request without a version may have used it. */
 export function usesSince({ version }: KeyVersion, { uses }: UsageLog, since: Date): LoggedUse[] {
   return uses.filter((use) => (use.version === undefined || use.version === version) && use.lastOn > since);
 }
 
-/** `It was asked to unwrap on …, by …`, as a sentence. */
+/** Describes a request: `A client used it to unwrap on …, by …`. */
 export function sentenceOf({ version, operation, lastOn, objectId, appId }: LoggedUse): string {
   const what = operation === 'other' ? 'encrypt, decrypt or sign' : operation;
   const who = objectId ?? appId ?? 'a client that the log does not name';
-  const which = version === undefined ? 'A request without a version asked the key' : 'It was asked';
+  const which = version === undefined ? 'A client used the key without a version' : 'A client used it';
   return `${which} to ${what} on ${lastOn.toISOString()}, by ${who}.`;
 }
 
@@ -84,10 +83,10 @@ function reasonsOfReach({ trackedSince, trackedUntil, silences }: UsageLog, took
   const reasons: string[] = [];
   const from = tookOver.toISOString();
   if (now.getTime() - tookOver.getTime() < QUIET_HOURS * HOUR_MS) {
-    reasons.push(`Its successor took over on ${from}, and ${QUIET_HOURS} hours have to go by without a use.`);
+    reasons.push(`Its successor took over on ${from}. It must be unused for ${QUIET_HOURS} hours.`);
   }
   if (trackedSince > tookOver) {
-    reasons.push(`The log begins on ${trackedSince.toISOString()}, and its successor took over on ${from}.`);
+    reasons.push(`The log begins on ${trackedSince.toISOString()}, after its successor took over on ${from}.`);
   }
   if (now.getTime() - trackedUntil.getTime() > BEHIND_HOURS * HOUR_MS) {
     reasons.push(`The log is behind: it ends on ${trackedUntil.toISOString()}.`);
@@ -95,7 +94,7 @@ function reasonsOfReach({ trackedSince, trackedUntil, silences }: UsageLog, took
   const silent = silences.find(({ to }) => to > tookOver);
   if (silent) {
     const between = `from ${silent.from.toISOString()} to ${silent.to.toISOString()}`;
-    reasons.push(`The vault has no entries in the log ${between}: it may have been off.`);
+    reasons.push(`The vault has no entries in the log ${between}: the log may have been off.`);
   }
   return reasons;
 }

@@ -12,10 +12,10 @@ import { sentenceOf, usesSince } from './evidence.ts';
 import { type Retirement, type RetireServices, readUsageEvidence, retirementEntry } from './retire-versions.ts';
 import { retiredRecord } from './retirement.ts';
 
-/** The worker that disabled a version verifies it within ten minutes: after this time it has died. */
+/** A worker verifies a disabled version within ten minutes. After this time, the worker has died. */
 const ABANDONED_MS = 15 * 60_000;
 
-/** Versions that were disabled for a retirement whose second look never came. */
+/** Versions that a retirement disabled, but did not verify. */
 export function halfRetired(versions: readonly KeyVersion[], now: Date): string[] {
   return versions
     .filter((version) => {
@@ -27,10 +27,10 @@ export function halfRetired(versions: readonly KeyVersion[], now: Date): string[
 }
 
 /**
- * Gives each version that a process left disabled in the middle of its retirement the second look: it stays, or is
- * enabled again. Who asked for it in the meantime, by the log, counts too.
+ * Verifies each version whose retirement was interrupted: it stays disabled or is enabled again. Requests in the log
+ * since then count as use.
  *
- * @throws the SDK's error when the versions cannot be listed
+ * @throws the SDK's error if listing the versions fails
  */
 export async function* finishRetirements(
   key: ManagedKey,
@@ -39,7 +39,7 @@ export async function* finishRetirements(
 ): AsyncGenerator<RetirementResult, void, undefined> {
   const { keys, now } = services;
   const all = await keys.listVersions(key);
-  // Until an operator restores the key, its versions are neither touched nor reported again.
+  // While a revocation is open, the app neither changes nor reports the key's versions.
   if (openRevocation(all, now())) return;
   const successor = newestUsableVersion(all, now());
   for (const name of halfRetired(all, now())) {
@@ -53,7 +53,7 @@ export async function* finishRetirements(
   }
 }
 
-/** Records and logs what became of retiring a version that the vault's log proved unused. */
+/** Records and logs the retirement of a version that the vault's log proved unused. */
 export async function recordRetirement(
   key: ManagedKey,
   retirement: Retirement,

@@ -14,31 +14,30 @@ import { reasonsOfKey, reasonsOfPerson, reasonsToKeep, retiredTags } from './ret
 export type RetireServices = VersionUsersServices & ConfirmRetirementServices & { readonly usageLog: KeyUsageLog };
 
 export interface RetireOptions {
-  /** This version alone; undefined: every one that is enabled. */
+  /** Retires only this version; undefined: every enabled version. */
   readonly version?: string | undefined;
   readonly readMs: number;
-  /** Without it versions are only planned to be disabled. */
+  /** False: the run only plans the retirement. */
   readonly disable: boolean;
-  /** What proves that no unseen client uses it: Key Vault's log, or a person who answers for it. */
+  /** Proof that no invisible client uses the version: Key Vault's log, or the decision of an operator. */
   readonly proof: 'log' | 'person';
 }
 
-/** What came of one version; it is given as it was before. */
+/** Outcome for one version. `version` is its state before the run. */
 export type Retirement =
   | { readonly outcome: 'kept'; readonly version: KeyVersion; readonly reasons: readonly string[] }
-  /** Nothing in sight uses it, and the log does not prove that nothing else does. */
+  /** No visible resource uses the version, but the log does not exclude other clients. */
   | { readonly outcome: 'unproven'; readonly version: KeyVersion; readonly reasons: readonly string[] }
-  /** It would be disabled. */
+  /** The version would be disabled. */
   | { readonly outcome: 'planned'; readonly version: KeyVersion }
   | RetirementResult;
 
 /**
- * Disables the versions of a key that nothing in sight uses, where the log proves that nothing else does, or a person
- * answers for it (`NOT_KNOWN`). For each, what uses the key and the key itself are read
- * afresh before and after. When afterwards a use of the version was found, or something could not be read, it is enabled
- * again; should that fail, nothing further is done. Each version's outcome is given as soon as it stands.
+ * Disables the versions of a key that no visible resource uses. The log or an operator must exclude other clients
+ * (`NOT_KNOWN`). Reads the key and its users before and after each change. Enables a version again if it is used or a
+ * read fails. Stops if that fails. Yields each outcome immediately.
  *
- * @throws the SDK's error when the versions cannot be listed, or one cannot be disabled: that one is as it was
+ * @throws the SDK's error if listing the versions or disabling one fails; that version is unchanged
  */
 export async function* retireUnused(
   key: ManagedKey,
@@ -63,7 +62,7 @@ export async function* retireUnused(
   const evidence = options.proof === 'log' ? await readUsageEvidence(key, services, readMs) : undefined;
   let users = await readUsers();
   for (const name of superseded) {
-    // The read may have taken minutes, and a revocation or tag written meanwhile must not be overwritten.
+    // The read may take minutes. The write must not replace a revocation or a tag from that time.
     const versions = await keys.listVersions(key);
     const verdict = judge(findVersion(versions, name), versions, users, evidence, now());
     if (!verdict) continue;
@@ -76,7 +75,7 @@ export async function* retireUnused(
       yield { outcome: 'planned', version };
       continue;
     }
-    // Should its answer be lost, the sweep confirms what it did.
+    // If the response is lost, the sweep verifies the version.
     await keys.updateVersion(key, version.version, { enabled: false, tags });
     users = await readUsers();
     const retirement = await confirmRetirement(key, { version, successor, restored, users }, services);
@@ -88,15 +87,15 @@ export async function* retireUnused(
 interface Retirable {
   readonly version: KeyVersion;
   readonly successor: KeyVersion;
-  /** The last revocation of the key that was restored. */
+  /** Id of the key's last restored revocation. */
   readonly restored: string | undefined;
   readonly tags: Record<string, string>;
 }
 
 /**
- * Why a version stays, or what it takes to retire it; undefined: there is nothing to retire.
+ * Reasons to keep a version, or the data to retire it. Undefined if the version is not enabled.
  *
- * @param evidence undefined: a person answers
+ * @param evidence undefined if an operator decides
  */
 function judge(
   version: KeyVersion | undefined,
@@ -111,7 +110,9 @@ function judge(
   const restored = readRevocation(versions, now).restored?.id;
   const tags = successor && retiredTags(version, successor, now, restored);
   if (successor && !tags)
-    reasons.push('It has no room for one more tag, without which the retirement could not be finished or undone.');
+    reasons.push(
+      'The version has the maximum number of tags, and the retirement needs one more to be finished or undone.',
+    );
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons };
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
   const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];
@@ -119,7 +120,7 @@ function judge(
   return { version, successor, restored, tags };
 }
 
-/** What the log says, or why it does not. It never throws. */
+/** The log's content, or the reason why it is unavailable. Never throws. */
 export async function readUsageEvidence(
   key: ManagedKey,
   { usageLog }: Pick<RetireServices, 'usageLog'>,
@@ -132,7 +133,7 @@ export async function readUsageEvidence(
   }
 }
 
-/** What of a retirement goes into the audit trail: everything that was changed; undefined for the rest. */
+/** The audit entry of a retirement; undefined if it changed nothing. */
 export function retirementEntry(key: ManagedKey, retirement: Retirement): RetirementEntry | undefined {
   const { outcome } = retirement;
   if (outcome === 'kept' || outcome === 'unproven' || outcome === 'planned') return undefined;

@@ -8,28 +8,27 @@ import { count, nameFirst } from '../text.ts';
 import { HOUR_MS } from '../time/spans.ts';
 
 /**
- * Tag on a version that was retired: when, the version that has taken its place, and until it was looked at again `unsettled`
- * and the last revocation that was restored by then.
+ * Tag of a retired version: time and successor. Until its verification also `unsettled` and the last restored
+ * revocation.
  */
 const RETIRED_TAG = 'cmk-retired';
-/** Stored in tags, so that the word stays. */
+/** Stored in tags, so this value must not change. */
 const UNCONFIRMED = 'unsettled';
-/** Tag on a version that a person took back: when, and who. The app does not retire it any more. */
+/** Tag of a version that an operator restored: time and operator. The app does not retire such a version again. */
 const KEPT_TAG = 'cmk-kept';
-/** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
+/** Storage checks for a new version once a day. Until then an account may use the old version. Hours. */
 export const LEAST_RETIRE_HOURS = 24;
 
-/** What no read of the users of a key can show. */
+/** Uses that no read of a key's users can show. */
 export const NOT_KNOWN =
-  'Not known is what uses it out of sight: in subscriptions and tenants that cannot be seen, through types that do not tell their version, in backups, and in deleted accounts that can be recovered.';
+  'Unknown uses may exist: in subscriptions and tenants that the app cannot read, in types that do not report their version, in backups, and in deleted accounts that can be recovered.';
 
-/** How many users, or gaps, a reason names. */
+/** Maximum number of users or gaps in a reason. */
 const NAMED = 3;
 
 /**
- * Why a version has to stay, one sentence each; none: it may go. It may go when the newest usable version is younger and
- * has been that for a day, no revocation is open, everything is known, and everybody who uses the key shows another
- * version.
+ * Reasons to keep a version; empty if it is retirable. It is retirable if a younger version has been usable for a day
+ * and no revocation is open. All users must be known and use other versions.
  */
 export function reasonsToKeep(
   version: KeyVersion,
@@ -40,19 +39,21 @@ export function reasonsToKeep(
   return [...reasonsOfKey(version, versions, now), ...reasonsOfUse(version, users)];
 }
 
-/** The part of {@link reasonsToKeep} that the key alone decides: without one, it is worth to look at who uses it. */
+/** The reasons of {@link reasonsToKeep} that need only the key. If empty, read the users. */
 export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[], now: Date): string[] {
-  if (openRevocation(versions, now)) return ['A revocation of the key is open: everything stays as it is.'];
+  if (openRevocation(versions, now)) return ['A revocation of the key is open: its versions must not change.'];
   const successor = newestUsableVersion(versions, now);
   if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
-  // Its clock may be ahead of ours.
+  // Key Vault's clock may be ahead of the app's.
   const age = Math.max(0, (now.getTime() - activeFrom(successor).getTime()) / HOUR_MS);
   if (age >= LEAST_RETIRE_HOURS) return [];
   const whole = Math.floor(age);
-  return [`Its successor ${successor.version} is ${count(whole, 'hour')} old, and has to be ${LEAST_RETIRE_HOURS}.`];
+  return [
+    `Its successor ${successor.version} is ${count(whole, 'hour')} old, and has to be at least ${LEAST_RETIRE_HOURS}.`,
+  ];
 }
 
-/** The part of {@link reasonsToKeep} that those who use the key decide. */
+/** The reasons of {@link reasonsToKeep} that depend on the key's users. */
 export function reasonsOfUse({ version }: KeyVersion, { uses, gaps }: VersionUsers): string[] {
   const using = uses.filter(({ versions }) => versions.includes(version)).map(({ who }) => accountNameOf(who));
   return [
@@ -66,16 +67,16 @@ export function retirable(versions: readonly KeyVersion[], now: Date): KeyVersio
   return versions.filter((version) => version.enabled && reasonsOfKey(version, versions, now).length === 0);
 }
 
-/** What stands on a version that was retired. */
+/** Content of a retired version's tag. */
 interface RetiredRecord {
   readonly on: Date;
-  /** Whether what uses the key was read once more after it was disabled. */
+  /** Whether the app read the key's users again after it disabled the version. */
   readonly isConfirmed: boolean;
-  /** While it is not confirmed: the last revocation that was restored before. */
+  /** Id of the last restored revocation; only before the verification. */
   readonly restored?: string | undefined;
 }
 
-/** Undefined: it was not retired, or is enabled again. */
+/** Undefined if the version was not retired or is enabled. */
 export function retiredRecord({ enabled, tags }: KeyVersion): RetiredRecord | undefined {
   return enabled ? undefined : recordIn(tags);
 }
@@ -87,9 +88,9 @@ function recordIn(tags: KeyVersion['tags']): RetiredRecord | undefined {
 }
 
 /**
- * The tags of a version that is being retired; undefined when it has none to spare.
+ * Tags of a version being retired; undefined if it already has the maximum number of tags.
  *
- * @param restored the last revocation of the key that was restored
+ * @param restored id of the key's last restored revocation
  */
 export function retiredTags(
   { tags }: KeyVersion,
@@ -103,7 +104,7 @@ export function retiredTags(
   return { ...others, [RETIRED_TAG]: words.join(' ') };
 }
 
-/** The tags of one that has been looked at again, and stays disabled. */
+/** Tags of a verified version that stays disabled. */
 export function settledTags(tags: KeyVersion['tags']): Record<string, string> {
   const record = tags[RETIRED_TAG];
   return record === undefined ? tags : { ...tags, [RETIRED_TAG]: record.split(' ').slice(0, 2).join(' ') };
@@ -113,39 +114,39 @@ export function withoutRetiredTag({ [RETIRED_TAG]: _, ...others }: KeyVersion['t
   return others;
 }
 
-/** The tags of one that a person takes back. */
+/** Tags of a version that an operator restores. */
 export function keptTags({ tags }: KeyVersion, who: string, now: Date): Record<string, string> {
   return { ...withoutRetiredTag(tags), [KEPT_TAG]: `${now.toISOString()} ${who}` };
 }
 
 /**
- * Why the app leaves a version to people; none: it does not. Whatever of the app enables one again takes its tag away in the
- * same write: an enabled version with the tag was enabled by another tool.
+ * Reasons why only an operator may retire a version. The app removes its tag when it enables a version. An enabled
+ * version with the tag was therefore enabled by another tool.
  */
 export function reasonsOfPerson({ enabled, tags }: KeyVersion): string[] {
   const kept = tags[KEPT_TAG];
-  if (kept !== undefined) return [`It was taken back (${kept}), and the app does not retire it again.`];
+  if (kept !== undefined) return [`An operator restored it (${kept}), so the app does not retire it again.`];
   const retired = enabled ? recordIn(tags) : undefined;
   if (!retired) return [];
-  return [`It was retired on ${retired.on.toISOString()} and enabled again, and the app does not retire it again.`];
+  return [`It was retired on ${retired.on.toISOString()} and enabled again, so the app does not retire it again.`];
 }
 
-/** What a person types whom a retired version is missing. */
+/** The command that restores a retired version. */
 export function unretireCommand({ vault, name }: ManagedKey, version: string): string {
   return `cmk key unretire ${name} ${vaultOption(vault)} --version ${version}`;
 }
 
 /**
- * What has a version disabled that the log proves unused.
+ * The command that disables a version if the log proves it unused.
  *
- * @param workspace id of the workspace that has the log; undefined: it is in the environment of the command line
+ * @param workspace id of the workspace with the log; undefined if the environment of the command line names it
  */
 export function retireByLogCommand({ vault, name }: ManagedKey, version: string, workspace?: string): string {
   const log = workspace === undefined ? '' : ` --usage-workspace ${workspace}`;
   return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --with-evidence${log}`;
 }
 
-/** The command for a person who knows that no client uses the version. */
+/** The command for an operator who knows that no client uses the version. */
 export function retireCommand({ vault, name }: ManagedKey, version: string): string {
   return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --without-evidence`;
 }

@@ -1,6 +1,6 @@
 import type { Environment } from './settings.ts';
 
-/** Schedule of an unused timer. Without the function, the host would see another app, so the timer runs once a year. */
+/** Schedule of an unused timer: the function always exists, so it runs as rarely as possible. */
 const ONCE_A_YEAR = '0 0 0 1 1 *';
 /** Each run lists the keys, and the versions of each key. */
 const HSM_WATCH = '0 */5 * * * *';

@@ -3,30 +3,30 @@ import { DAY_MS } from '../time/spans.ts';
 
 export type KeyDemand =
   | { readonly kind: 'expiry' }
-  /** It expires in so many days, or later; one without an expiry is taken. */
+  /** Denies keys that expire within the number of days. Permits keys without an expiry. */
   | { readonly kind: 'remaining'; readonly days: number }
-  /** It expires, so many days after it was made at the latest. */
+  /** Denies keys without an expiry, and keys that live longer than the number of days. */
   | { readonly kind: 'validity'; readonly days: number }
-  /** An RSA key has so many bits at least. */
+  /** Denies RSA keys with fewer bits. */
   | { readonly kind: 'size'; readonly bits: number }
   | { readonly kind: 'types'; readonly allowed: readonly string[] }
-  /** It is protected by hardware. */
+  /** Denies keys without hardware protection. */
   | { readonly kind: 'hardware' };
 
-/** A version as a rotation would make it. */
+/** The version that the next rotation would create. */
 export interface NextVersion {
   readonly createdOn: Date;
   readonly expiresOn: Date | undefined;
 }
 
-/** Whether a version with this expiry is one that the demand denies. False for a demand on the key itself. */
+/** Whether the policy denies a version with this expiry. False if the policy concerns the key itself. */
 export function deniesVersion(demand: KeyDemand, { createdOn, expiresOn }: NextVersion): boolean {
   const after = (days: number): number => createdOn.getTime() + days * DAY_MS;
   switch (demand.kind) {
     case 'expiry':
       return !expiresOn;
     case 'remaining':
-      // Judged a moment after it was made: what expires at that very time is too early by then.
+      // Azure evaluates the policy after the creation. An expiry exactly at the minimum is too early by then.
       return expiresOn !== undefined && expiresOn.getTime() <= after(demand.days);
     case 'validity':
       return !expiresOn || expiresOn.getTime() > after(demand.days);
@@ -35,7 +35,7 @@ export function deniesVersion(demand: KeyDemand, { createdOn, expiresOn }: NextV
   }
 }
 
-/** Whether a key of this type and size is one that the demand denies. False for a demand on the expiry. */
+/** Whether the policy denies a key of this type and size. False if the policy concerns the expiry. */
 export function deniesMaterial(demand: KeyDemand, { type, size }: KeyKind): boolean {
   const isOf = (kind: RegExp): boolean => kind.test(type);
   switch (demand.kind) {
@@ -58,16 +58,17 @@ const types: Read = (value) => ofTypes(value('allowedkeytypes'));
 const hardware: Read = () => ({ kind: 'hardware' });
 const validity: Read = (value) => ofDays('validity', value('maximumvalidityindays'));
 const remaining: Read = (value) => ofDays('remaining', value('minimumdaysbeforeexpiration'));
-// By default 90, where it is left out: what is null there is given, and not known.
+// The default is 90 if the parameter is omitted. Null is an expression with an unknown value.
 const remainingOrDefault: Read = (value) =>
   value('minimumdaysbeforeexpiration') === undefined ? { kind: 'remaining', days: 90 } : remaining(value);
 const size: Read = (value) => ofSize(value('minimumrsakeysize'));
 
 /**
- * The built-in definitions that may deny a version when it is made, by name (github.com/Azure/azure-policy, built-in-policies,
- * "Key Vault", of April 2026). Those about curves concern keys that Storage does not take. "Keys should not be active for longer than the specified number of days" (c26e4b24) denies no
- * version that is new, and the one about rotation policies (d8cf8476) only audits. Parameters that are left out allow what
- * each of these keys is, but for a default that is given here.
+ * Built-in definitions that may deny a new version, by name (github.com/Azure/azure-policy, built-in-policies, "Key
+ * Vault", of April 2026). Definitions about curves are omitted, because Storage supports only RSA keys. "Keys should
+ * not be active for longer than the specified number of days" (c26e4b24) never denies a new version. The definition
+ * about rotation policies (d8cf8476) only audits. Omitted parameters permit every such key, except where a default is
+ * given here.
  */
 const DEFINITIONS = {
   vault: new Map<string, Read>([
@@ -89,10 +90,11 @@ const DEFINITIONS = {
 const BUILT_IN = /^\/providers\/Microsoft\.Authorization\/policyDefinitions\/([^/]+)$/i;
 
 /**
- * What a definition demands of keys, should its effect be `Deny`; undefined for one that is none of the known built-in ones,
- * and for parameters that are not as they have to be.
+ * Returns what a definition with the effect `Deny` demands of keys. Undefined for an unknown definition or invalid
+ * parameters.
  *
- * @param value of a parameter, by its name in lower case; undefined: it is left out; null: it is given, and not known
+ * @param value returns a parameter by its lower-case name; undefined: omitted; null: an expression with an unknown
+ * value
  */
 export function keyDemand(
   definitionId: string,
@@ -112,7 +114,7 @@ function ofSize(bits: unknown): KeyDemand | undefined {
 }
 
 function ofTypes(value: unknown): KeyDemand | undefined {
-  // What begins with a bracket is an expression.
+  // A value with a leading bracket is an expression.
   const isPlain = (one: unknown): boolean => typeof one === 'string' && !one.startsWith('[');
   return Array.isArray(value) && value.every(isPlain) ? { kind: 'types', allowed: value } : undefined;
 }

@@ -1,24 +1,24 @@
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { type KeyDemand, keyDemand } from './key-demands.ts';
 
-// What Azure Policy denies of the keys of a vault, by what its assignments, initiatives and exemptions say. Where it is not
-// certain that an assignment applies, nothing is said of it. An assignment with resource selectors or overrides is not certain.
+// Determines what Azure Policy denies for the keys of a vault from assignments, initiatives and exemptions. Ignores an
+// assignment if it may not apply, as with resource selectors or overrides.
 
-/** Values by the names of parameters, in lower case: Azure Policy compares names without regard to it. */
+/** Parameter values by lower-case name: Azure Policy ignores the letter case of names. */
 export type PolicyValues = Readonly<Record<string, unknown>>;
 
 export interface PolicyAssignment {
   readonly id: string;
-  /** As people read it. */
+  /** Display name. */
   readonly name: string;
-  /** Of a definition or of an initiative. */
+  /** Id of a definition or an initiative. */
   readonly definitionId: string;
-  /** False: it says what it would do, and does nothing. */
+  /** False: the assignment only audits. */
   readonly enforced: boolean;
   readonly parameters: PolicyValues;
-  /** ARM ids that are excluded. */
+  /** ARM ids of excluded scopes. */
   readonly notScopes: readonly string[];
-  /** It has resource selectors or overrides of its effect. */
+  /** Whether the assignment has resource selectors or overrides. */
   readonly narrowed: boolean;
 }
 
@@ -27,24 +27,24 @@ export interface PolicyInitiative {
   readonly members: readonly {
     readonly definitionId: string;
     readonly reference: string;
-    /** Values, or `[parameters('…')]` of the initiative. */
+    /** Values, or `[parameters('…')]` references to the initiative's parameters. */
     readonly parameters: PolicyValues;
   }[];
 }
 
 export interface PolicyExemption {
   readonly assignmentId: string;
-  /** Members of the initiative that it is from; empty: all. */
+  /** Exempted members of the initiative; empty: all members. */
   readonly references: readonly string[];
   readonly expiresOn: Date | undefined;
 }
 
 type PolicedVault = Pick<ManagedVault, 'id' | 'kind'>;
 
-/** Something that Azure Policy denies of each new key, or version of a key, in a vault. */
+/** A demand of Azure Policy that denies new keys or key versions in a vault. */
 export interface KeyDenial {
   readonly assignment: Pick<PolicyAssignment, 'id' | 'name'>;
-  /** Which member of an initiative denies it. */
+  /** The denying member of an initiative. */
   readonly reference: string | undefined;
   readonly demand: KeyDemand;
 }
@@ -53,30 +53,30 @@ const INITIATIVE =
   /^(\/subscriptions\/[^/?#]+|\/providers\/Microsoft\.Management\/managementGroups\/[^/?#]+)?\/providers\/Microsoft\.Authorization\/policySetDefinitions\/([^/?#]+)$/i;
 const MANAGEMENT_GROUP = '/providers/microsoft.management/';
 
-/** Whether an assignment has to be looked into: it is enforced, and applies to the vault for certain. */
+/** Whether an assignment is enforced and certainly applies to the vault. */
 export function appliesTo({ enforced, notScopes, narrowed }: PolicyAssignment, vault: PolicedVault): boolean {
-  // Which management groups a vault is in is not read: one that is left out may be among them.
+  // The app does not read management groups, so an excluded group may contain the vault.
   const leftOut = notScopes.some((one) => isWithin(vault.id, one) || one.toLowerCase().startsWith(MANAGEMENT_GROUP));
   return enforced && !narrowed && !leftOut;
 }
 
-/** Where an initiative is defined, and its name there. */
+/** Scope and name of an initiative. */
 export interface InitiativeName {
-  /** A subscription or a management group; empty: it is built in. */
+  /** A subscription or a management group; empty for a built-in initiative. */
   readonly scope: string;
   readonly name: string;
 }
 
-/** The initiative that is assigned; undefined for a single definition. */
+/** The assigned initiative; undefined if a single definition is assigned. */
 export function initiativeOf({ definitionId }: PolicyAssignment): InitiativeName | undefined {
   const [, scope = '', name] = INITIATIVE.exec(definitionId) ?? [];
   return name === undefined ? undefined : { scope, name };
 }
 
 /**
- * What an assignment that applies denies of keys.
+ * The denials of an assignment that applies.
  *
- * @param initiative absent: a single definition is assigned, or its initiative could not be read
+ * @param initiative absent if the assignment names a single definition, or if the initiative could not be read
  */
 export function denialsOf(
   assignment: PolicyAssignment,
@@ -96,7 +96,7 @@ export function denialsOf(
   });
 }
 
-/** Whether an exemption takes a denial away. One with resource selectors does too: it may be of this vault. */
+/** Whether an exemption covers a denial. Resource selectors count as covering, because they may select this vault. */
 export function isExempt(
   { assignment, reference }: KeyDenial,
   exemptions: readonly PolicyExemption[],
@@ -110,12 +110,12 @@ export function isExempt(
   );
 }
 
-/** Each of the definitions has `Audit` by default. */
+/** The definitions default to `Audit`. */
 function isDeny(effect: unknown): boolean {
   return typeof effect === 'string' && same(effect, 'deny');
 }
 
-/** The value of a member's parameter; null for an expression that is more than one known parameter of the initiative. */
+/** The value of a member's parameter. Null for any expression other than a single known parameter of the initiative. */
 function resolve(value: unknown, values: PolicyValues): unknown {
   if (typeof value !== 'string' || !value.startsWith('[')) return value;
   const [, name] = /^\[parameters\('([^']+)'\)\]$/i.exec(value) ?? [];

@@ -12,13 +12,13 @@ import type {
   PolicyValues,
 } from './key-policies.ts';
 
-/** Azure Policy, as it applies to a vault. Errors are read with `describeFailure`. */
+/** Reads Azure Policy for a vault. Read its errors with `describeFailure`. */
 export interface KeyPolicies {
-  /** Those at the vault and at whatever it is in, management groups included. */
+  /** Assignments at the vault and at its parent scopes, management groups included. */
   assignments(vault: ManagedVault, signal?: AbortSignal): Promise<readonly PolicyAssignment[]>;
-  /** A policy set definition. */
+  /** Reads a policy set definition. */
   initiative(named: InitiativeName, signal?: AbortSignal): Promise<PolicyInitiative>;
-  /** Likewise of the vault and of whatever it is in; those that are over too. */
+  /** Exemptions at the vault and at its parent scopes, expired exemptions included. */
   exemptions(vault: ManagedVault, signal?: AbortSignal): Promise<readonly PolicyExemption[]>;
 }
 

@@ -14,39 +14,39 @@ export interface KeyPolicy {
   readonly keyPermissions: readonly string[];
 }
 
-/** A vault, or a Managed HSM, as Azure Resource Manager shows it. */
+/** Properties of a vault or a Managed HSM in Azure Resource Manager. */
 export interface VaultProperties {
   /** ARM id. */
   readonly id: string;
   readonly location: string;
   readonly purgeProtection: boolean;
   readonly softDelete: boolean;
-  /** `local`: a Managed HSM has its own access control, which ARM does not show. */
+  /** `local`: a Managed HSM has its own access control, which ARM does not return. */
   readonly accessModel: 'rbac' | 'accessPolicies' | 'local';
   readonly policies: readonly KeyPolicy[];
-  /** The Entra tenant whose principals may sign in to it. */
+  /** The Entra tenant of the principals that may sign in to the vault. */
   readonly tenantId: string;
   readonly network: VaultNetwork;
 }
 
-/** Whom the network lets in to a vault. */
+/** Clients that the vault's network rules permit. */
 export interface VaultNetwork {
   readonly publicAccess: 'enabled' | 'disabled' | 'byPerimeter';
-  /** Who is in no rule is let in. */
+  /** Whether the vault permits clients that match no rule. */
   readonly allowsOthers: boolean;
-  /** Azure's trusted services, Storage among them, are let in whatever the rules say. */
+  /** Whether the vault permits Azure's trusted services regardless of its rules. Storage is a trusted service. */
   readonly allowsTrustedServices: boolean;
 }
 
-/** A key vault with what is needed to set one up. */
+/** A key vault with the properties that its setup needs. */
 export interface Vault extends VaultProperties {
   readonly kind: ManagedVault['kind'];
   readonly name: string;
   readonly subscriptionId: string;
   readonly resourceGroup: string;
-  /** As Azure writes it, with its trailing slash: this is what goes into an account's settings. */
+  /** Azure's spelling, with the trailing slash. The encryption settings of accounts use this value. */
   readonly uri: string;
-  /** A Managed HSM counts as premium: its keys are in hardware. */
+  /** `premium` for a Managed HSM, because its keys are in hardware. */
   readonly sku: 'standard' | 'premium';
 }
 
@@ -56,26 +56,26 @@ interface NewVault {
   readonly sku: 'standard' | 'premium';
 }
 
-/** Vaults through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
+/** Reads vaults through Azure Resource Manager. Throws the SDK's errors: read them with `describeFailure`. */
 export interface Vaults {
   get(vault: ManagedVault, signal?: AbortSignal): Promise<VaultProperties>;
 }
 
-/** Sets vaults up, with the same errors. */
+/** Sets up vaults. Throws the same errors. */
 interface VaultSetup extends Vaults {
-  /** Of a vault or a Managed HSM; undefined when there is none of that id. */
+  /** Finds a vault or a Managed HSM; undefined if it does not exist. */
   find(id: ResourceId): Promise<Vault | undefined>;
-  /** Creates a vault with purge protection and role-based access; returns when it can be used. */
+  /** Creates a vault with purge protection and role-based access. Returns once the vault is usable. */
   create(id: ResourceId, wanted: NewVault): Promise<Vault>;
-  /** Turns on purge protection, and soft delete, which it needs. Neither can be turned off again. */
+  /** Turns on purge protection and soft delete, its prerequisite. Azure never turns them off again. */
   protect(id: ResourceId): Promise<Vault>;
   /**
-   * Whether a vault of that name is soft-deleted, and so keeps the name taken.
+   * Whether a soft-deleted vault reserves the name.
    *
-   * @throws Azure's 403 where the caller may not check: neither answer would be certain
+   * @throws Azure's 403 if the caller may not check
    */
   isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean>;
-  /** Adds key permissions to a principal's access policy. Only of use in a vault without role-based access. */
+  /** Adds key permissions to a principal's access policy. Has no effect in a vault with role-based access. */
   addPolicy(id: ResourceId, tenantId: string, principalId: string, permissions: readonly string[]): Promise<void>;
 }
 
@@ -131,7 +131,7 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
   };
 }
 
-/** @throws TypeError when the answer is no vault */
+/** @throws TypeError if the response describes no vault */
 function toVault({ id, location = '', properties }: SdkVault): Vault {
   return {
     ...placeOf(id, properties.vaultUri),
@@ -139,12 +139,12 @@ function toVault({ id, location = '', properties }: SdkVault): Vault {
     sku: properties.sku.name.toLowerCase() === 'premium' ? 'premium' : 'standard',
     location,
     purgeProtection: properties.enablePurgeProtection ?? false,
-    // Absent is on: no vault made since December 2020 can be without it (Key Vault, soft-delete overview). Nothing rests on
-    // it for an older one: what Storage needs is purge protection, which there is none of without soft delete.
+    // Absent counts as on: vaults created since December 2020 always have soft delete (Key Vault, soft-delete
+    // overview). An older vault is no risk: Storage requires purge protection, which requires soft delete.
     softDelete: properties.enableSoftDelete ?? true,
     accessModel: properties.enableRbacAuthorization ? 'rbac' : 'accessPolicies',
     policies: (properties.accessPolicies ?? [])
-      // A policy for an application on behalf of a user grants the principal itself nothing.
+      // A policy for an application on behalf of a user grants the principal itself no access.
       .filter(({ applicationId }) => !applicationId)
       .map(({ objectId, permissions }) => ({ objectId, keyPermissions: permissions.keys ?? [] })),
     tenantId: properties.tenantId,
@@ -152,7 +152,7 @@ function toVault({ id, location = '', properties }: SdkVault): Vault {
   };
 }
 
-/** @throws TypeError likewise */
+/** @throws TypeError if the response describes no Managed HSM */
 function toHsm({ id, location = '', properties }: ManagedHsm): Vault {
   return {
     ...placeOf(id, properties?.hsmUri),
@@ -160,7 +160,7 @@ function toHsm({ id, location = '', properties }: ManagedHsm): Vault {
     sku: 'premium',
     location,
     purgeProtection: properties?.enablePurgeProtection ?? false,
-    // A Managed HSM always has it (Managed HSM, soft-delete overview).
+    // A Managed HSM always has soft delete (Managed HSM, soft-delete overview).
     softDelete: properties?.enableSoftDelete ?? true,
     accessModel: 'local',
     policies: [],
@@ -171,12 +171,12 @@ function toHsm({ id, location = '', properties }: ManagedHsm): Vault {
 
 function placeOf(armId: string | undefined, uri: string | undefined) {
   const parsed = parseResourceId(armId ?? '');
-  if (!parsed || !uri) throw new TypeError('Azure answered with a vault without an id or URI.');
+  if (!parsed || !uri) throw new TypeError('Azure returned a vault without an id or URI.');
   const { id, name, subscriptionId, resourceGroup } = parsed;
   return { id, name, subscriptionId, resourceGroup, uri };
 }
 
-/** What is not said is open: `bypass` is `AzureServices` unless it is set (Key Vault, REST, "NetworkRuleSet"). */
+/** Absent settings count as open: `bypass` defaults to `AzureServices` (Key Vault, REST, "NetworkRuleSet"). */
 function networkOf(
   publicAccess: string | undefined,
   rules: { readonly bypass?: string; readonly defaultAction?: string } | undefined,
@@ -190,24 +190,24 @@ function networkOf(
 }
 
 /**
- * What of a vault's network keeps Storage from its keys: it reads them as one of the trusted services, which network rules may
- * let by (Azure Storage, "Customer-managed keys overview").
+ * A network setting that blocks Storage. Storage reads keys as a trusted service, which the `bypass` setting permits
+ * (Azure Storage, "Customer-managed keys overview").
  */
 interface NetworkHindrance {
   readonly is: string;
-  /** False: whether it keeps an account out is not seen in the vault. */
+  /** False: the vault's settings alone do not show whether the perimeter blocks an account. */
   readonly certain: boolean;
 }
 
-/** Undefined: Storage reaches the keys. */
+/** Undefined if Storage reaches the keys. */
 export function storageHindrance(network: VaultNetwork): NetworkHindrance | undefined {
   if (network.publicAccess === 'byPerimeter') {
     const is =
-      'A network security perimeter guards it, which lets in no trusted service by itself: only accounts in the same perimeter reach its keys, and whether they are is not seen here.';
+      'A network security perimeter guards it and blocks trusted services. Only accounts in the same perimeter reach its keys, and the app cannot read whether they are.';
     return { is, certain: false };
   }
   if (network.allowsTrustedServices || (network.allowsOthers && network.publicAccess === 'enabled')) return undefined;
   const closed =
-    network.publicAccess === 'disabled' ? 'Its public network access is off' : 'Its network rules deny others';
-  return { is: `${closed}, and trusted services are not let by: Storage does not reach its keys.`, certain: true };
+    network.publicAccess === 'disabled' ? 'Its public network access is off' : 'Its network rules deny other clients';
+  return { is: `${closed}, and it blocks trusted services. Storage cannot reach its keys.`, certain: true };
 }

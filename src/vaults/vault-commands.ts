@@ -1,7 +1,7 @@
 import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
-// What repairs a vault or a Managed HSM, filled in, to be copied into a shell.
+// Commands that repair a vault or a Managed HSM, complete for a shell.
 
 type Placed = Pick<ManagedVault, 'kind' | 'name' | 'resourceGroup' | 'subscriptionId'>;
 
@@ -12,7 +12,7 @@ const ofVault = ({ kind, name, resourceGroup, subscriptionId }: Placed) =>
     ['--subscription', subscriptionId],
   ] as const;
 
-/** `az keyvault update`, with what it is to set. */
+/** `az keyvault update` with the option to set. */
 function update(vault: Placed, what: string): ShellCommand {
   return shellCommand(`az keyvault ${vault.kind === 'vault' ? 'update' : 'update-hsm'} ${what}`, ofVault(vault));
 }
@@ -29,7 +29,7 @@ export function letStorageIn(vault: Placed): ShellCommand {
   return update(vault, '--bypass AzureServices');
 }
 
-/** Lets an identity do what Storage does with the keys of a vault that goes by access policies. */
+/** Permits an identity the key operations of Storage, in a vault with access policies. */
 export function addStoragePolicy(principalId: string, vault: Placed): ShellCommand {
   return shellCommand('az keyvault set-policy --key-permissions get wrapKey unwrapKey', [
     ['--object-id', principalId],
@@ -37,7 +37,7 @@ export function addStoragePolicy(principalId: string, vault: Placed): ShellComma
   ]);
 }
 
-/** Gives an application or an identity a local role in a Managed HSM; `key`: on one key alone. */
+/** Assigns a local role of a Managed HSM to a principal, on one key if `key` is given. */
 export function grantLocalRole(
   role: string,
   principalId: string,

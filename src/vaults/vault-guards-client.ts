@@ -5,15 +5,15 @@ import type { Cloud } from '../azure/cloud.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
-/** What stands around a vault in Azure Resource Manager. Errors are read with `describeFailure`. */
+/** Guards of a vault in Azure Resource Manager: its audit log and its locks. Read its errors with `describeFailure`. */
 export interface VaultGuards {
-  /** Whether a diagnostic setting sends the vault's audit log somewhere. */
+  /** Whether a diagnostic setting exports the vault's audit log. */
   sendsAuditLog(vault: ManagedVault, signal?: AbortSignal): Promise<boolean>;
-  /** Whether a lock on the vault, or on what it is in, keeps it from being deleted. */
+  /** Whether a lock on the vault or on a parent scope prevents its deletion. */
   isLocked(vault: ManagedVault, signal?: AbortSignal): Promise<boolean>;
 }
 
-/** Azure Monitor, "Diagnostic Settings - List": a log is asked for by its category, or by a group of them. */
+/** Azure Monitor, "Diagnostic Settings - List": a setting selects logs by category or by category group. */
 const SETTINGS = z.array(
   z.object({
     properties: z.object({
@@ -23,7 +23,9 @@ const SETTINGS = z.array(
     }),
   }),
 );
-/** Key Vault's log of what was done with keys, and the groups that it is in (Azure Monitor, "Supported logs"). */
+/**
+ * Key Vault's category for key operations, and the category groups that contain it (Azure Monitor, "Supported logs").
+ */
 const AUDIT = ['auditevent', 'audit', 'alllogs'];
 
 /** Azure Resource Manager, "Management Locks - List By Scope". */
@@ -45,7 +47,7 @@ export function createVaultGuards(
     async isLocked({ id }, signal) {
       const path = `${id}/providers/Microsoft.Authorization/locks`;
       const locks = LOCKS.parse(await list(path, { 'api-version': '2020-05-01' }, signal));
-      // Those of what is below the vault are listed too. A lock against writing is one against deleting as well.
+      // Azure also lists locks of child resources. A read-only lock prevents deletion as well.
       return locks.some((lock) => {
         const at = lock.id.slice(0, lock.id.toLowerCase().indexOf('/providers/microsoft.authorization/locks/'));
         return `${id}/`.toLowerCase().startsWith(`${at}/`.toLowerCase()) && lock.properties.level !== 'NotSpecified';

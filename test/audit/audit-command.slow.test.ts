@@ -43,7 +43,7 @@ describe('npm run audit', () => {
       out: [
         'ok: 4 records in 2 files, nothing found.',
         `Last record: ${last}`,
-        'Keep it elsewhere: given as --receipt, it lets the next check notice a cut-off end.',
+        'Keep it elsewhere: as --receipt it lets the next check detect missing records at the end.',
         '',
       ].join('\n'),
     });
@@ -81,7 +81,7 @@ describe('npm run audit', () => {
   });
 
   it.each<[string, number, string[], Record<string, string> | undefined, RegExp]>([
-    ['there is no trail', 3, ['verify', '--container', 'nothing-here'], undefined, /There is no trail in http/],
+    ['there is no trail', 3, ['verify', '--container', 'nothing-here'], undefined, /http.* has no audit trail/],
     ['no storage is set', 2, ['verify'], {}, /AzureWebJobsStorage__accountName is missing/],
     [
       'the storage does not answer',

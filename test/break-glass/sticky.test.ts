@@ -43,7 +43,7 @@ describe('while a key is revoked', () => {
     const about = { key: key.id(), version: full.version, revocation: revocation?.id };
     const said = wire.records.filter(({ reason }) => reason === 'KeptRevokedUnrecorded');
     expect(said).toMatchObject([{ level: 'error', ...about }]);
-    expect(said[0]?.message).toMatch(/restore leaves it off/);
+    expect(said[0]?.message).toMatch(/A restore does not enable it/);
     expect(reasons().filter((reason) => reason === 'KeptRevoked')).toHaveLength(2);
     const recorded = audited.map(({ reason, details }) => [reason, details?.version, details?.recorded]);
     expect(recorded).toHaveLength(2);

@@ -88,8 +88,8 @@ describe('what the command line changes', () => {
 
   it.each([
     [['audit', 'list', '--since', 'yesterday'], /neither a date nor a duration/],
-    [['audit', 'list', '--limit', '0'], /It has to be 1 to 1000000/],
-    [['audit', 'show', '99999999'], /There is no (?:record|trail)/],
+    [['audit', 'list', '--limit', '0'], /The value must be 1 to 1000000/],
+    [['audit', 'show', '99999999'], /has no (?:record|audit trail)/],
   ])('%j: refused', async (args, message) => {
     expect((await cmk(args)).err).toMatch(message);
   });

@@ -18,10 +18,10 @@ describe('CSV', () => {
 
   it.each([
     ['', /It is empty/],
-    ['account,account\nst1,st2', /two columns "account"/],
+    ['account,account\nst1,st2', /two columns are named "account"/],
     ['account,vault\nst1\nst2,kv,more', /line 2: 1 cells[\s\S]*line 3: 3 cells/],
     ['account\n"st1', /line 2: a quote is not closed/],
-    ['account\n"st1"x', /line 2: a quote is not closed, or something follows it/],
+    ['account\n"st1"x', /line 2: a quote is not closed, or text follows it/],
     ['account;vault\nst1;kv', /This CSV uses semicolons/],
     // As Excel saves it in most of Europe, a byte order mark included.
     ['\ufeffaccount;vault;key\r\nst1;kv;k\r\n', /This CSV uses semicolons/],
@@ -74,14 +74,14 @@ describe('the rows of a bulk command', () => {
     const read = () => readBulkRows(text, command('--from', 'x'), ['vault']);
     expect(read).toThrow(/line 2: option '--kty <type>' argument 'EC' is invalid\. Allowed choices are RSA, RSA-HSM/);
     expect(read).toThrow(/line 3: no account/);
-    expect(read).toThrow(/line 4: premium "perhaps": It has to be yes or no/);
-    expect(read).toThrow(/line 4: neither the row nor the command line says vault/);
+    expect(read).toThrow(/line 4: premium "perhaps": The value must be yes or no/);
+    expect(read).toThrow(/line 4: neither the row nor the command line has vault/);
     expect(read).toThrow(/line 5: ST1 is in line 2 already/);
   });
 
   it('have columns that there are, and no option of the run as a whole', () => {
     const read = () => readBulkRows('name,valt,yes,json\nst1,kv,y,y', command('--from', 'x'), []);
-    for (const column of ['name', 'valt', 'yes', 'json']) expect(read).toThrow(`there is no column "${column}"`);
-    expect(read).toThrow('there is no column "account"');
+    for (const column of ['name', 'valt', 'yes', 'json']) expect(read).toThrow(`unknown column "${column}"`);
+    expect(read).toThrow('the column "account" is missing');
   });
 });

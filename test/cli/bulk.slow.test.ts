@@ -122,7 +122,7 @@ describe('account onboard --from', () => {
     await writeFile(file, `account,vault\n${accounts[0]?.name},${vault}\nstnowhere,${vault}\nstneither,${vault}\n`);
     const { code, out, err } = await cmk([...args, '--max-failures', '2']);
     expect({ code, asked: err.includes('Add --yes.') }).toEqual({ code: 1, asked: false });
-    expect(out).toContain('Nothing was started: 2 would be refused, and --max-failures is 2.');
+    expect(out).toContain('Nothing was started: 2 would fail, and --max-failures is 2.');
     expect(encrypted(accounts)).toEqual([false, false, false]);
   });
 
@@ -147,7 +147,8 @@ describe('a list of accounts', () => {
       expect(encryption.keyvaultproperties?.keyversion).toBe(site.version.version);
     }
     const verified = await cmk(['account', 'verify', '--from', file]);
-    expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('2 accounts: 2 with nothing to do.') });
+    expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('2 accounts: 2 ok.') });
+    expect(verified.out).toContain(`${accounts[0]?.name}\tok\tok\n`);
   });
 
   it('is encrypted with a key, and the role that its accounts share is granted once', async () => {

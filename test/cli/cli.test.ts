@@ -147,7 +147,7 @@ describe('exit codes', () => {
   it('says in words why a key file cannot be read', async () => {
     const { err } = await cmk([...IMPORT, 'nowhere.pem']);
     expect(err).toMatch(
-      /^error: ArgumentInvalid: nowhere\.pem cannot be read: .*no such file.*\nhint: Check path and rights\.\n$/,
+      /^error: ArgumentInvalid: nowhere\.pem cannot be read: .*no such file.*\nhint: Check the path and its permissions\.\n$/,
     );
   });
 
@@ -257,7 +257,7 @@ describe('doctor', () => {
   it('says in the words of Entra ID why the sign-in is refused', async () => {
     const { code, out } = await cmk(['doctor'], { as: { ...procedures.stranger(), secret: 'wrong' } });
     expect(code).toBe(1);
-    expect(out).toMatch(/^failed\tsign-in\tEntra ID refused the sign-in: AADSTS7000215: .*\t.*AZURE_CLIENT_SECRET/);
+    expect(out).toMatch(/^failed\tsign-in\tEntra ID rejected the sign-in: AADSTS7000215: .*\t.*AZURE_CLIENT_SECRET/);
   });
 });
 

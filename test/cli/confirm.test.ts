@@ -29,7 +29,7 @@ describe('a question on the terminal', () => {
 
 it('says that nobody is there to be asked', async () => {
   await expect(confirmName('revoke', 'kv/key', false, undefined)).rejects.toMatchObject({
-    message: 'This would revoke kv/key, and there is no terminal to confirm it; nothing was changed.',
+    message: 'This would revoke kv/key, but no terminal is available to confirm it; nothing was changed.',
     nextStep: 'Add --yes.',
   });
 });

@@ -46,7 +46,7 @@ describe('cmk drift', () => {
     expect(wordsOf(shown)).toHaveLength(3);
     const csv = (await cmk([...args, '-o', 'csv'], { env: settings() })).out.split('\n');
     expect(csv[0]).toMatch(/,fix,command$/);
-    expect(csv[1]).toMatch(/first of 2 commands: --expand shows each.*,cmk account pin \S+$/);
+    expect(csv[1]).toMatch(/first of 2 commands: --expand shows all.*,cmk account pin \S+$/);
   });
 
   it('names those alone that are asked for, and exits by them', async () => {

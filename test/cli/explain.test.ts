@@ -136,7 +136,7 @@ describe('explain', () => {
       /az login/,
       4,
     ],
-    ['a change at the same time', azure(409, 'Conflict'), 'Refused', /run it again/, 3],
+    ['a change at the same time', azure(409, 'Conflict'), 'Refused', /run the command again/, 3],
     [
       'a denial of Azure Policy',
       azure(403, POLICY_DENIAL.body.error.code, POLICY_DENIAL.body.error.message),

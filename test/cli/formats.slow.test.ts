@@ -138,7 +138,7 @@ describe('cmk explain', () => {
   it('says what a reason means, whatever its case, and what to do about it', async () => {
     const { code, out } = await cmk(['explain', 'stalekeyversion']);
     expect(code).toBe(0);
-    expect(out).toMatch(/^StaleKeyVersion: Pinned to an older version/);
+    expect(out).toMatch(/^StaleKeyVersion: The account is pinned to an older version/);
     expect(out).toMatch(/What to do: /);
     expect(await cmk(['explain', 'Throttled'])).toMatchObject({ code: 0 });
   });

@@ -92,7 +92,7 @@ describe('cmk account show', () => {
 describe('cmk rekey list', () => {
   it('says that there was none', async () => {
     const { env } = await known();
-    expect(await cmk(['rekey', 'list'], { env })).toMatchObject({ code: 0, out: 'There was no re-key yet.\n' });
+    expect(await cmk(['rekey', 'list'], { env })).toMatchObject({ code: 0, out: 'No re-key has been started.\n' });
   });
 });
 

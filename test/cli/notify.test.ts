@@ -20,7 +20,7 @@ it('says what the receiver said when it does not take it', async () => {
   local.azure.faults.add([{ match: { host: RECEIVER_HOST }, times: 1, answer }]);
   const { code, err } = await cmk('chat');
   expect(code).toBe(3);
-  expect(err).toContain('chat answered 400. It said: invalid_payload');
+  expect(err).toContain('chat answered 400. Its answer: invalid_payload');
   expect(err).not.toContain('s3cret');
 });
 

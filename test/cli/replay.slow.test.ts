@@ -51,7 +51,7 @@ describe('cmk admin replay', () => {
     expect(code).toBe(1);
     expect(out.split('\n')).toEqual([
       '1 message of fleet-work-poison requeued to fleet-work.',
-      'note\tNot a message of this app, left in fleet-work-poison: "rubbish"',
+      'note\tNot a message of this app, still in fleet-work-poison: "rubbish"',
       '',
     ]);
     expect(await count('fleet-work-poison')).toBe(1);
@@ -75,7 +75,7 @@ describe('cmk admin replay', () => {
     const { code, err } = await cmk(['admin', 'replay', 'key-work']);
     expect(code).toBe(3);
     expect(err).toMatch(
-      /^error: NotFound: There is no queue key-work-poison in http:.*\nhint: Is it the app's storage account\?/,
+      /^error: NotFound: The queue key-work-poison does not exist in http:.*\nhint: Check that it is the app's storage account:/,
     );
   });
 

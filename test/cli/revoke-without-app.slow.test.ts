@@ -73,5 +73,5 @@ it('a key is revoked with Azure Resource Manager and the storage of the app out 
   expect(code).toBe(0);
   expect(key.first.enabled).toBe(false);
   expect(output).toMatch(/note\tNot in the audit trail: /);
-  expect(output).toMatch(/note\tThere may be more: /);
+  expect(output).toMatch(/note\tThe list may be incomplete: /);
 });

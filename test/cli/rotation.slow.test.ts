@@ -72,6 +72,7 @@ describe('cmk rotation', () => {
     expect(result.paused).toMatchObject({ reason: 'a change window', until: expect.any(String) });
     const resumed = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
     expect(resumed).toMatchObject({ code: 0, out: expect.stringContaining('Nothing is paused.') });
+    expect(resumed.out).toContain(`The app retries failed accounts of ${site.vault.name}/files-key now.`);
     expect((await cmk(['key', 'show', ...of])).out).not.toMatch(/paused/i);
     const trail = await cmk(['audit', 'verify']);
     expect(trail).toMatchObject({ code: 0, out: expect.stringContaining('2') });
@@ -82,6 +83,9 @@ describe('cmk rotation', () => {
     const key = await noted(site, site.version.version);
     await cmk(['rotation', 'pause', site.key, '--vault', site.vault.name, '--reason', 'a change window']);
     await cmk(['rotation', 'pause', '--reason', 'the whole fleet rests']);
+    const still = await cmk(['rotation', 'resume', site.key, '--vault', site.vault.name, '--reason', 'it is over']);
+    expect(still.out).not.toContain('retries');
+    await cmk(['rotation', 'pause', site.key, '--vault', site.vault.name, '--reason', 'a change window']);
     const { out } = await cmk(['rotation', 'list']);
     expect(out).toContain(`${site.vault.name}/files-key\tfinished`);
     expect(out).toMatch(new RegExp(`^Paused: ${key} since .*: a change window$`, 'm'));

@@ -17,7 +17,7 @@ describe('a command line that is not right', () => {
     ],
     [
       ['key', 'ensure', 'k', '--size', '-5'],
-      "Option '--size <bits>' argument '-5' is invalid. It has to be a whole number.",
+      "Option '--size <bits>' argument '-5' is invalid. The value must be a whole number.",
       'cmk key ensure --help',
     ],
     [
@@ -26,7 +26,7 @@ describe('a command line that is not right', () => {
       'cmk admin replay --help',
     ],
   ])('%j: a sentence, where to look, and exit code 2', async (args, message, help) => {
-    const nextStep = `${help} shows what there is.`;
+    const nextStep = `${help} lists the arguments and options.`;
     expect(await cmk(...args)).toEqual({
       code: 2,
       out: '',
@@ -43,15 +43,21 @@ describe('a command line that is not right', () => {
     expect(err).toMatch(args.length === 0 ? /^ {2}account /m : /^Commands:/m);
     const json = await cmk(...args, '--json');
     expect(JSON.parse(json.out)).toMatchObject({
-      error: { reason: 'ArgumentInvalid', message: 'No command was given.' },
+      error: { reason: 'ArgumentInvalid', message: 'The command line names no command.' },
     });
   });
 });
 
+it('a restore without the id of a revocation names the command that lists these', async () => {
+  const { code, err } = await cmk('key', 'restore', 'k', '--vault', 'kv-files', '--reason', 'Found');
+  expect(code).toBe(2);
+  expect(err).toMatch(/'--revocation <id>' not specified\.\nhint: List the open revocations: cmk revocation list\n$/);
+});
+
 it.each([
-  [['key', 'revoke', 'k'], 'Which vault is the key k in?'],
-  [['key', 'revoke', 'k', '--reason', 'Stolen'], 'Which vault is the key k in?'],
-  [['key', 'revoke', 'k', '--dry-run'], 'Which vault is the key k in?'],
+  [['key', 'revoke', 'k'], 'No vault is named for the key k.'],
+  [['key', 'revoke', 'k', '--reason', 'Stolen'], 'No vault is named for the key k.'],
+  [['key', 'revoke', 'k', '--dry-run'], 'No vault is named for the key k.'],
   [['key', 'revoke', 'https://kv-files.vault.azure.net/keys/files-key'], 'Missing: --reason <text>.'],
 ])('%j: says what a revocation is missing, before it calls Azure', async (args, message) => {
   const { code, err } = await cmk(...args);
@@ -72,9 +78,9 @@ describe('dates, durations and numbers', () => {
     [['account', 'change-key', 'st1', '--vault', 'kv', '--key', 'k', '--pin', '--automatic'], /cannot be used with/],
     [
       ['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', 'x'.repeat(501)],
-      /--reason takes 3 to 500 .* given 501/,
+      /--reason takes 3 to 500 .* has 501/,
     ],
-    [['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', ' no '], /--reason takes 3 to 500 .* given 2/],
+    [['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', ' no '], /--reason takes 3 to 500 .* has 2/],
     // What the app refuses to write into the trail, the command line does not write there either.
     [
       ['key', 'restore', 'k', '--vault', 'kv', '--yes', '--revocation', 'r', '--reason', '<why>'],

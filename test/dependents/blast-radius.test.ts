@@ -113,7 +113,7 @@ describe('the blast radius of a key', () => {
     const listed = await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: 'listed' });
     expect(listed).toMatchObject({ complete: true, unread: [] });
     expect(listed.outOfSight).toMatch(
-      /^Resources of types .* are out of its sight: deploy with otherDependents=reader/,
+      /^The app may not read resources of some types.* deploy with otherDependents=reader/,
     );
     for (const sees of ['all', 'none']) {
       expect(await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: sees })).not.toHaveProperty('outOfSight');

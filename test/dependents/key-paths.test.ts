@@ -22,10 +22,10 @@ function row(type: string, properties: unknown) {
 
 describe('what becomes of a resource whose key is revoked', () => {
   it.each([
-    ['microsoft.dbformysql/flexibleservers', /refuses connections within ten minutes/],
-    ['microsoft.operationalinsights/clusters', /new data is dropped and lost for good/],
-    ['microsoft.compute/diskencryptionsets', /Virtual machines with a disk on it shut down/],
-    ['microsoft.kusto/clusters', /is not documented/],
+    ['microsoft.dbformysql/flexibleservers', /rejects connections within ten minutes/],
+    ['microsoft.operationalinsights/clusters', /new data is dropped permanently/],
+    ['microsoft.compute/diskencryptionsets', /Virtual machines with such a disk shut down/],
+    ['microsoft.kusto/clusters', /does not document/],
   ])('is told of %s', (type, sentence) => {
     expect(whenRevoked(type)).toMatch(sentence);
   });

@@ -144,6 +144,6 @@ describe('who uses which version of a key', () => {
     expect(uses).toEqual([]);
     const ofAccounts = gaps.filter((gap) => gap.startsWith('/subscriptions/'));
     expect(ofAccounts).toHaveLength(accounts.length);
-    for (const { id } of accounts) expect(gaps.join('\n')).toContain(`${id}: Not read within the time there was`);
+    for (const { id } of accounts) expect(gaps.join('\n')).toContain(`${id}: The read exceeded its deadline`);
   });
 });

@@ -73,7 +73,7 @@ describe('an identity that was deleted', () => {
     const again = await userAssignedIdentities.createOrUpdate('rg-files', identity.name, { location: 'westeurope' });
     allowStorage(world(), key.vault, again.principalId ?? '');
     expect(deletedOf(await check(), account)).toMatchObject([
-      { is: expect.stringContaining('made again under its name') },
+      { is: expect.stringContaining('created again under the same name') },
     ]);
     // As the finding says: another identity, and the deleted one taken off.
     const other = addIdentity(world(), group(world()), `${identity.name}-2`);

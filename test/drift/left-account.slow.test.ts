@@ -74,14 +74,16 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
       ...services,
       driftStorage: { ...services.driftStorage, managedAccounts: down },
     }));
-    expect(without.findings.map(({ is }) => is).join()).toContain('which accounts used a managed key before');
+    expect(without.findings.map(({ is }) => is).join()).toContain('the accounts that used a managed key before');
     expect(left(await check())).toContain(account.name);
     const unwritten = await check((services) => ({
       ...services,
       driftStorage: { ...services.driftStorage, rememberAccounts: down },
     }));
     expect(left(unwritten)).toContain(account.name);
-    expect(wire.records.map(({ message }) => message).join()).toContain('could not be written down');
+    expect(wire.records.map(({ message }) => message).join()).toContain(
+      'could not store which accounts use a managed key',
+    );
   });
 });
 

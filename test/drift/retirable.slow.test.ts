@@ -17,7 +17,7 @@ it('a version that nobody in sight uses is advice with the command to type, and 
   expect(report.findings.find(({ resource }) => resource === version)).toMatchObject({
     reason: 'RetirableVersion',
     severity: 'advice',
-    is: expect.stringMatching(/no account that was looked at uses it\. Not known is what uses it out of sight/),
+    is: expect.stringMatching(/no account that the app read uses it\. Unknown uses may exist/),
     fix: expect.stringMatching(
       `: cmk key retire ${key.name} --vault kv-files --version ${key.first.version} --without-evidence$`,
     ),

@@ -146,7 +146,7 @@ describe('a vault that is gone', () => {
       ...records.map(({ id }) => ['KeyDeleted', id]),
       ['VaultNotFound', vaults.byName('kv-records')?.id],
     ]);
-    expect(report.findings[0]?.is).toContain('The vault kv-records is gone, and its key records-key with it');
+    expect(report.findings[0]?.is).toContain('The vault kv-records with its key records-key no longer exists');
     expect(report.complete).toBe(true);
   });
 });

@@ -109,7 +109,7 @@ describe('keyAccess', () => {
   it.each<[string, object, IdentityState, RegExp]>([
     ['is deleted', {}, { is: 'deleted' }, /id1 was deleted/],
     ['is deleted, and the account shows no principal', { principalIds: {} }, { is: 'deleted' }, /id1 was deleted/],
-    ['was made again under its name', {}, another, /made again under its name/],
+    ['was made again under its name', {}, another, /created again under the same name/],
   ])('knows that the identity %s, whatever its roles say', (_, change, state, missing) => {
     for (const access of [rbac(grant()), rbac(), { model: 'unknown', why: 'x' } as const]) {
       const found = keyAccess({ ...account, ...change }, KEY, access, state);

@@ -63,8 +63,8 @@ describe('account enable', () => {
     const site = procedures.site();
     const report = await procedures.run(enable(site, { identity: undefined, grant: true }));
     expect(texts(report, 'done')).toEqual([
-      `system-assigned identity of ${site.account.name} turned on`,
-      `Key Vault Crypto Service Encryption User given to the system-assigned identity of ${site.account.name} on vault ${site.vault.name}`,
+      `system-assigned identity of ${site.account.name} enabled`,
+      `Key Vault Crypto Service Encryption User assigned to the system-assigned identity of ${site.account.name} on vault ${site.vault.name}`,
       `${site.account.name} encrypted with ${site.vault.name}/files-key, automatic`,
     ]);
     expect(site.account.identity?.type).toBe('SystemAssigned');
@@ -105,7 +105,7 @@ describe('account enable', () => {
   });
 
   it.each([
-    ['a key that is not there', { key: 'nowhere' }, 'KeyNotFound', /no key/],
+    ['a key that is not there', { key: 'nowhere' }, 'KeyNotFound', /key .* does not exist/],
     ['a vault that is not there', { vault: 'kv-nowhere' }, 'VaultNotFound', /no key vault/],
     ['a version that is not there', { pin: 'f'.repeat(32) }, 'UnknownVersion', /no version/],
     ['a version that is none', { pin: 'v1' }, 'ArgumentInvalid', /"v1" is not a name of a key version/],
@@ -171,7 +171,7 @@ describe('account create', () => {
 
   it.each([
     ['StorageV2', 'Standard_ZRS', ['blob', 'file', 'queue', 'table'], undefined],
-    ['Storage', 'Standard_LRS', ['blob', 'file'], /^Its queues and tables are not under this key/],
+    ['Storage', 'Standard_LRS', ['blob', 'file'], /^This key does not encrypt its queues and tables/],
     ['FileStorage', 'Premium_LRS', ['blob', 'file'], /^a FileStorage account has no queues and no tables/],
     ['StorageV2', 'Premium_LRS', ['blob', 'file'], /^a StorageV2 account has no queues and no tables/],
   ])('puts queues and tables under the key where a %s account on %s has them', async (kind, sku, services, said) => {

@@ -68,7 +68,7 @@ describe('account revoke and account restore', () => {
     const revoked = await procedures.run(revoking(account), { as });
     expect(revoked.result).toMatchObject({ complete: true, audit: 'written', removed: [{ kind: 'role' }] });
     expect(texts(revoked, 'done')).toEqual([`${role} removed`]);
-    expect(texts(revoked, 'note').join()).toMatch(/Not sticky.*cmk account restore/);
+    expect(texts(revoked, 'note').join()).toMatch(/Not permanent.*cmk account restore/);
     expect(rolesOf(site)).toEqual([]);
     const again = await procedures.run(revoking(account), { as });
     expect([again.changed, again.result.complete]).toEqual([false, true]);
@@ -119,7 +119,9 @@ describe('account revoke and account restore', () => {
     expect([refused.reason, refused.message]).toEqual(['IdentityShared', expect.stringContaining(other.name)]);
     const revoked = await procedures.run(revoking(account, { shared: true }), { as });
     expect(revoked.result).toMatchObject({ complete: true, others: [other.id] });
-    expect(texts(revoked, 'note').join()).toContain(`Also cut off, as they have the same identity: ${other.name}`);
+    expect(texts(revoked, 'note').join()).toContain(
+      `Other accounts with the same identity lose access too: ${other.name}`,
+    );
   });
 
   it('refuse where accounts cannot be listed, so that a shared identity would go unseen', async () => {
@@ -150,7 +152,10 @@ describe('account revoke and account restore', () => {
     const officer = BUILT_IN_ROLES['Key Vault Crypto Officer'];
     addRoleAssignment(procedures.world, { scope: site.vault.id, principalId, role: officer, settled: true });
     const other = await procedures.refusal(revoking(account), { as });
-    expect([other.reason, other.message]).toEqual(['AccountNotRevocable', expect.stringContaining('another role')]);
+    expect([other.reason, other.message]).toEqual([
+      'AccountNotRevocable',
+      expect.stringContaining('a role other than'),
+    ]);
     expect((await procedures.refusal(revoking(site.account), { as })).reason).toBe('AccountNotManaged');
     expect(rolesOf(site)).toHaveLength(1);
   });

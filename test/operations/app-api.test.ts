@@ -45,7 +45,7 @@ describe('the API of the app, as an operator calls it', () => {
     [503, '{"detail":"Later."}', 'ServiceUnavailable', /answers 503: Later\./],
     [404, '{"reason":"NoDriftReport","detail":"None yet."}', 'NoDriftReport', /None yet\./],
     [502, '<html>Bad Gateway</html>', 'ServiceUnavailable', /answers 502/],
-    [200, '<html>Sign in here</html>', 'ServiceUnavailable', /answers 200, and not as the API of the app does/],
+    [200, '<html>Sign in here</html>', 'ServiceUnavailable', /answers 200, but not in the format of the app's API/],
   ])('%i %s: %s', async (status, body, reason, message) => {
     answer = { status, body };
     await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ reason, message: expect.stringMatching(message) });
@@ -69,7 +69,7 @@ describe('the API of the app, as an operator calls it', () => {
   ])('sends no token to %j, and says why', (at) => {
     const asked = scopes.length;
     expect(() => api('api://app', at)).toThrow(
-      expect.objectContaining({ reason: 'ArgumentInvalid', message: expect.stringContaining('over https alone') }),
+      expect.objectContaining({ reason: 'ArgumentInvalid', message: expect.stringContaining('only over https') }),
     );
     expect(scopes).toHaveLength(asked);
   });

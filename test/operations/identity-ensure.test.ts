@@ -28,7 +28,7 @@ describe('identity ensure', () => {
 
     expect(texts(first, 'done')).toEqual([
       `identity ${name} created in ${site.group.name} (westeurope)`,
-      `Key Vault Crypto Service Encryption User given to ${name} on vault ${site.vault.name}`,
+      `Key Vault Crypto Service Encryption User assigned to ${name} on vault ${site.vault.name}`,
     ]);
     const assigned = [...procedures.world.roleAssignments.values()].filter(
       ({ principalId }) => principalId === first.result.principalId,
@@ -117,7 +117,7 @@ describe("the operator's own role", () => {
     const first = await procedures.run(officer, { as: admin });
     const second = await procedures.run(officer, { as: admin });
 
-    expect(texts(first, 'done')).toEqual([expect.stringContaining(`Key Vault Crypto Officer given to`)]);
+    expect(texts(first, 'done')).toEqual([expect.stringContaining(`Key Vault Crypto Officer assigned to`)]);
     const waits = first.shown.filter(({ kind, text }) => kind === 'waiting' && text.startsWith('for '));
     expect(waits.length).toBeGreaterThan(3);
     expect(waits.at(-1)?.text).toMatch(/for the role of .* to reach kv-.*: \d+ of at most 600 s/);

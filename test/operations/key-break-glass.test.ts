@@ -47,10 +47,10 @@ describe('key revoke and key restore', () => {
     const { id } = revoked.result.revocation ?? { id: '' };
     expect(id).not.toBe('');
     const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id} --reason '<why>'`;
-    expect(texts(revoked, 'note')).toContain(`To give access back, a second person runs: ${restoreIt}`);
+    expect(texts(revoked, 'note')).toContain(`To restore access, a second person runs: ${restoreIt}`);
 
     const other = await procedures.refusal(restoring(site, { revocation: 'cafe' }), { as: second });
-    expect(other).toMatchObject({ reason: 'OtherRevocation', nextStep: `If that is the one you mean: ${restoreIt}` });
+    expect(other).toMatchObject({ reason: 'OtherRevocation', nextStep: `To restore that revocation: ${restoreIt}` });
 
     const same = await procedures.refusal(restoring(site), { as: first });
     expect(same).toMatchObject({
@@ -117,7 +117,7 @@ describe('key revoke and key restore', () => {
     const report = await procedures.run((operation) => restoreAsOperator(key, options, operation));
     expect(report.result.accounts).toMatchObject([{ ready: 'unknown' }]);
     const notes = texts(report, 'note').join('\n');
-    const unknown = `It is not known whether ${account.name} can use the key again`;
+    const unknown = `It is unknown whether ${account.name} can use the key again`;
     expect(notes).toContain(`${unknown}: Your sign-in does not see the vault.`);
   });
 
@@ -148,7 +148,7 @@ describe('key revoke and key restore', () => {
         ),
       ]);
       expect(texts(report, 'note')).toEqual([
-        'Azure leaves out, without a word, other resources that this sign-in may not read.',
+        'The list may be incomplete: Azure silently omits resources that this sign-in may not read.',
       ]);
       expect(report.result.dependents?.accounts.map(({ name }) => name)).toEqual([account.name]);
     });

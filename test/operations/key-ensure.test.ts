@@ -85,8 +85,8 @@ describe('key ensure', () => {
   it.each([
     ['a key of a wrong size', { size: 1024 }, 'KeyUnsupported', /no key of type RSA of 1024 bits/],
     ['another size than the key has', { size: 4096 }, 'KeyUnsupported', /is RSA of 2048 bits, not RSA of 4096/],
-    ['another type than the key has', { kty: 'RSA-HSM' as const }, 'KeyUnsupported', /that cannot be changed/],
-    ['an expiry that is past', { expiresOn: new Date('2020-01-01') }, 'ArgumentInvalid', /is past/],
+    ['another type than the key has', { kty: 'RSA-HSM' as const }, 'KeyUnsupported', /Key Vault cannot change this/],
+    ['an expiry that is past', { expiresOn: new Date('2020-01-01') }, 'ArgumentInvalid', /is in the past/],
   ])('refuses %s', async (_, wanted, reason, message) => {
     const site = procedures.site();
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), wanted, operation));

@@ -107,7 +107,7 @@ describe('readPrivateKey', () => {
       'an elliptic-curve key',
       () => pem(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
       undefined,
-      /RSA keys only/,
+      /only RSA keys/,
     ],
   ])('refuses %s', (_, file, password, message) => {
     expect(() => readPrivateKey(file(), password)).toThrow(message);

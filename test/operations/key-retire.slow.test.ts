@@ -59,7 +59,7 @@ describe('key retire', () => {
     const refusal = await procedures.refusal(retire(site, { proof: 'log' }));
     expect(refusal).toMatchObject({
       reason: 'RetirementUnproven',
-      message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Not known is what uses it`)),
+      message: expect.stringMatching(new RegExp(`^No readable resource uses ${old.version} .*Unknown uses may exist`)),
       nextStep: expect.stringContaining(`--version ${old.version} --without-evidence`),
     });
     expect(old.enabled).toBe(true);
@@ -124,11 +124,11 @@ describe('the trail of key retire', () => {
     });
   });
 
-  it('is said not to be written where the storage of the app is not known', async () => {
+  it('is said not to be written where no setting names the storage of the app', async () => {
     const { site } = movedOn();
     const report = await procedures.run(retire(site));
-    expect(texts(report, 'note').join()).toMatch(/Not in the audit trail: the storage of the app is not known/);
-    expect(report.result.audit).toMatch(/not known/);
+    expect(texts(report, 'note').join()).toMatch(/Not in the audit trail: no setting names the storage of the app/);
+    expect(report.result.audit).toMatch(/no setting names/);
   });
 });
 
@@ -163,7 +163,7 @@ describe('key unretire', () => {
     const dry = await procedures.run(takeBack(site, old.version), { dryRun: true });
     expect([texts(dry, 'planned'), old.enabled]).toEqual([[`version ${old.version} enabled`], false]);
     const report = await procedures.run(takeBack(site, old.version));
-    expect(report.result).toMatchObject({ enabled: true, audit: expect.stringContaining('is not known') });
+    expect(report.result).toMatchObject({ enabled: true, audit: expect.stringContaining('no setting names') });
     const { objectId } = await procedures.azure().operator();
     expect(old).toMatchObject({ enabled: true, tags: { 'cmk-kept': expect.stringContaining(objectId) } });
     expect(old.tags).not.toHaveProperty('cmk-retired');

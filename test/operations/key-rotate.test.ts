@@ -52,7 +52,7 @@ describe('key rotate', () => {
     expect(versions).toMatchObject([{}, { tags: { owner: 'files' } }]);
     expect((versions[1]?.exp ?? 0) - (versions[1]?.created ?? 0)).toBe((site.version.exp ?? 0) - site.version.created);
     expect(texts(again, 'done')).toEqual([
-      expect.stringContaining('given the tags and the lifetime of the one before'),
+      expect.stringContaining('updated with the tags and the lifetime of the previous version'),
     ]);
     expect((await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation))).changed).toBe(false);
   });

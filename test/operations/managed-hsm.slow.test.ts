@@ -72,7 +72,7 @@ describe('a Managed HSM', () => {
   it('is checked for purge protection, which is turned on by az', async () => {
     const site = hsmSite();
     const kept = await procedures.run((operation) => ensureVault({ name: site.vault.name }, operation));
-    expect(texts(kept, 'found')).toContain('it is a Managed HSM; purge protection and soft delete are on');
+    expect(texts(kept, 'found')).toContain('the Managed HSM has purge protection and soft delete');
     site.vault.properties.enablePurgeProtection = false;
     const refusal = await procedures.refusal((operation) => ensureVault({ name: site.vault.name }, operation));
     expect(refusal.reason).toBe('PurgeProtectionOff');
@@ -95,7 +95,7 @@ describe('a Managed HSM', () => {
       ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation);
     const planned = await procedures.run(ensure('vault-key'), { dryRun: true });
     expect(texts(planned, 'planned')).toEqual([
-      `Managed HSM Crypto Service Encryption User given to id on key ${site.vault.name}/vault-key`,
+      `Managed HSM Crypto Service Encryption User assigned to id on key ${site.vault.name}/vault-key`,
     ]);
     expect(rolesOf(site, principalId)).toEqual([]);
     const given = await procedures.run(ensure('vault-key'));
@@ -158,7 +158,7 @@ describe('a Managed HSM', () => {
       if (role === LOCAL_ROLES.cryptoUser.name) site.vault.local.roleAssignments.delete(name);
     }
     const given = await procedures.run(ensure, { as });
-    expect(texts(given, 'done')).toEqual([expect.stringMatching(/^Managed HSM Crypto User given to /)]);
+    expect(texts(given, 'done')).toEqual([expect.stringMatching(/^Managed HSM Crypto User assigned to /)]);
     expect(rolesOf(site, as.objectId)).toEqual(['/', '/keys']);
     expect(texts(await procedures.run(ensure, { as }), 'done')).toEqual([]);
   });
@@ -169,7 +169,7 @@ describe('a Managed HSM', () => {
     const options = { account: site.account.name, ...names };
     const onboard = (operation: Operation) => onboardAccount(options, operation);
     const planned = await procedures.run(onboard, { dryRun: true });
-    expect(texts(planned, 'planned').join('\n')).toContain('Managed HSM Crypto Service Encryption User given to');
+    expect(texts(planned, 'planned').join('\n')).toContain('Managed HSM Crypto Service Encryption User assigned to');
     expect(site.vault.keys.has('onboarded')).toBe(false);
     const report = await procedures.run(onboard);
     expect(report.result.verification?.ok).toBe(true);
@@ -209,7 +209,7 @@ describe('cmk', () => {
       ['admin', 'ensure-identity', other.name, '--hsm', site.vault.name, '--key', site.key],
       ['admin', 'grant-role', '--assignee', other.principalId, '--hsm', site.vault.name],
     ]) {
-      expect((await runCmk(procedures, order)).out).toContain('Managed HSM Crypto Service Encryption User given to');
+      expect((await runCmk(procedures, order)).out).toContain('Managed HSM Crypto Service Encryption User assigned to');
     }
     expect(rolesOf(site, other.principalId)).toEqual([`/keys/${site.key}`, '/keys']);
     for (const both of [

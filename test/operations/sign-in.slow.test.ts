@@ -41,7 +41,7 @@ describe('a sign-in that gives no token', () => {
   it('because its secret is wrong is told in the words of Entra ID', async () => {
     expect(signInTrouble(await chain(wrong()))).toEqual({
       kind: 'refused',
-      message: 'Entra ID refused the sign-in of the environment: AADSTS7000215: Invalid client secret provided.',
+      message: 'Entra ID rejected the sign-in of the environment: AADSTS7000215: Invalid client secret provided.',
       nextStep: expect.stringContaining('Correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET'),
     });
   });

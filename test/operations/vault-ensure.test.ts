@@ -14,7 +14,7 @@ describe('vault ensure', () => {
     const second = await procedures.run((operation) => ensureVault(wanted, operation));
 
     expect(texts(first, 'done')).toEqual([
-      `vault ${wanted.name} created in ${group.name} (northeurope), with purge protection and role-based access`,
+      `vault ${wanted.name} created in ${group.name} (northeurope), with purge protection and Azure RBAC`,
     ]);
     expect(procedures.world.vaults.get(wanted.name)).toMatchObject({
       location: 'northeurope',
@@ -36,7 +36,7 @@ describe('vault ensure', () => {
     const wanted = { name: vault.name, sku: 'premium' } as const;
     const report = await procedures.run((operation) => ensureVault(wanted, operation));
     expect(texts(report, 'note')).toEqual([
-      `${vault.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
+      `${vault.name} stays a standard vault: for keys in hardware create a premium vault under another name.`,
     ]);
     expect(report.changed).toBe(false);
   });
@@ -47,8 +47,8 @@ describe('vault ensure', () => {
       as: procedures.stranger(),
     });
     expect(refusal).toMatchObject({
-      message: `Your sign-in sees no vault ${vault.name}, and to create it a resource group is needed.`,
-      nextStep: 'Add --resource-group <group>; or, if it is there, ask for Reader on it.',
+      message: `Your sign-in sees no vault ${vault.name}, and creating it needs a resource group.`,
+      nextStep: 'Add --resource-group <group>; or, if it exists, ask for Reader on it.',
     });
   });
 
@@ -81,8 +81,8 @@ describe('vault ensure', () => {
   it.each([
     ['a name with an underscore', { name: 'kv_files' }, /"kv_files" is not a name of a key vault/],
     ['two hyphens in a row', { name: 'kv--files' }, /is not a name/],
-    ['no resource group', { name: 'kv-nowhere', location: 'westeurope' }, /to create it a resource group is needed/],
-    ['no region', { name: 'kv-nowhere', resourceGroup: 'rg' }, /to create it a region is needed/],
+    ['no resource group', { name: 'kv-nowhere', location: 'westeurope' }, /creating it needs a resource group/],
+    ['no region', { name: 'kv-nowhere', resourceGroup: 'rg' }, /creating it needs a region/],
   ])('refuses %s', async (_, wanted, message) => {
     const refusal = await procedures.refusal((operation) => ensureVault(wanted, operation));
     expect(refusal).toMatchObject({ reason: 'ArgumentInvalid', message: expect.stringMatching(message) });

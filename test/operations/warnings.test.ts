@@ -32,7 +32,7 @@ describe('before anything is changed', () => {
   });
 
   it.each([
-    [{ networkAcls: { defaultAction: 'Deny', bypass: 'None' } }, /network rules deny others/],
+    [{ networkAcls: { defaultAction: 'Deny', bypass: 'None' } }, /network rules deny other clients/],
     [{ publicNetworkAccess: 'Disabled', networkAcls: { bypass: 'None' } }, /public network access is off/],
     [{ publicNetworkAccess: 'SecuredByPerimeter' }, /network security perimeter guards/],
     [{ networkAcls: { defaultAction: 'Deny', bypass: 'AzureServices' } }, undefined],

@@ -39,11 +39,11 @@ describe('what the log proves', () => {
       { missing: 'CMK_USAGE_WORKSPACE is not set.' },
       /proves nothing: CMK_USAGE_WORKSPACE is not/,
     ],
-    ['it was asked to unwrap', log({ uses: [use({})] }), /asked to unwrap on 2026-01-12T.*, by oid-1\./],
-    ['it was asked to wrap', log({ uses: [use({ operation: 'wrap' })] }), /asked to wrap/],
+    ['a client unwrapped with it', log({ uses: [use({})] }), /used it to unwrap on 2026-01-12T.*, by oid-1\./],
+    ['it was asked to wrap', log({ uses: [use({ operation: 'wrap' })] }), /used it to wrap/],
     ['it was asked to decrypt', log({ uses: [use({ operation: 'other' })] }), /encrypt, decrypt or sign/],
     ['nobody says who asked', log({ uses: [use({ objectId: undefined })] }), /that the log does not name/],
-    ['a request named no version', log({ uses: [use({ version: undefined })] }), /request without a version/],
+    ['a request named no version', log({ uses: [use({ version: undefined })] }), /without a version/],
     ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /no entries in the log/],
     ['it was tracked too short', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],
     ['it is behind', log({ trackedUntil: hoursAgo(2.1) }), /is behind: it ends on/],
@@ -56,9 +56,9 @@ describe('what the log proves', () => {
     // Whoever comes once a week held on to the first version long after the second was there.
     const later = keyVersion(17);
     const weekly = log({ uses: [use({ lastOn: day(16) })] });
-    expect(reasonsOfLog(OLD, [OLD, NEW, later], weekly, NOW)).toEqual([expect.stringMatching(/asked to unwrap/)]);
+    expect(reasonsOfLog(OLD, [OLD, NEW, later], weekly, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
     const retired = { ...NEW, enabled: false };
-    expect(reasonsOfLog(OLD, [OLD, retired, later], weekly, NOW)).toEqual([expect.stringMatching(/asked to unwrap/)]);
+    expect(reasonsOfLog(OLD, [OLD, retired, later], weekly, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
     // What it has to reach back to is the takeover of the version that is in force.
     expect(reasonsOfLog(OLD, [OLD, NEW, later], log({ trackedSince: day(15) }), NOW)).toEqual([]);
   });
@@ -75,7 +75,7 @@ describe('what the log proves', () => {
   it('nothing before a day has gone by without a use, and nothing without a successor', () => {
     const young = keyVersion(18, { createdOn: hoursAgo(47) });
     const reasons = reasonsOfLog(OLD, [OLD, young], log(), NOW);
-    expect(reasons).toEqual([expect.stringMatching(/24 hours have to go by without a use/)]);
+    expect(reasons).toEqual([expect.stringMatching(/unused for 24 hours/)]);
     expect(reasonsOfLog(OLD, [OLD, keyVersion(18, { createdOn: hoursAgo(48) })], log(), NOW)).toEqual([]);
     expect(reasonsOfLog(OLD, [OLD], log(), NOW)).toEqual(['No newer version is usable.']);
   });

@@ -54,7 +54,7 @@ describe('retirement by the log', () => {
     wire.azure.clock.advance(72 * HOUR_MS);
     const accounts = hide(hidden);
     const [came] = await retire(key, {}, accounts);
-    expect(came).toMatchObject({ outcome: 'unproven', reasons: expect.stringContaining('asked to unwrap') });
+    expect(came).toMatchObject({ outcome: 'unproven', reasons: expect.stringContaining('used it to unwrap') });
     expect(firstOf(key)?.enabled).toBe(true);
     world().storageAccounts.delete(hidden.name);
   });
@@ -69,9 +69,9 @@ describe('retirement by the log', () => {
     [
       'is truncated',
       () => fault({ answer: { status: 200, body: { tables: [], error: { code: 'PartialError', message: 'x' } } } }),
-      /cut short \(PartialError\)/,
+      /partial result \(PartialError\)/,
     ],
-    ['is an answer of another form', () => fault({ answer: { status: 200, body: { tables: [] } } }), /not as expected/],
+    ['is an answer of another form', () => fault({ answer: { status: 200, body: { tables: [] } } }), /unknown format/],
   ])('gives advice while the log %s', async (_, spoil, why) => {
     const { key } = movedOn();
     spoil(key);
@@ -97,7 +97,7 @@ describe('retirement by the log', () => {
     const [unsaid] = await retire(key, { CMK_OTHER_DEPENDENTS: '' });
     expect(unsaid).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('CMK_OTHER_DEPENDENTS') });
     const [none] = await retire(key, { CMK_OTHER_DEPENDENTS: 'none' });
-    expect(none).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('may see none') });
+    expect(none).toMatchObject({ outcome: 'kept', reasons: expect.stringContaining('has no permission to read') });
     expect(firstOf(key)?.enabled).toBe(true);
   });
 
@@ -201,7 +201,7 @@ describe('retirement by the log', () => {
     const before = await check({});
     expect(found(before)).toMatchObject({
       reason: 'RetirableVersion',
-      is: expect.stringContaining('The log of the vault shows no use of it either'),
+      is: expect.stringContaining('The log of the vault also shows no use'),
       fix: expect.stringMatching(new RegExp(` --with-evidence --usage-workspace ${WORKSPACE_ID}$`)),
     });
     expect(firstOf(key)?.enabled).toBe(true);

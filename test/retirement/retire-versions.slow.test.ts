@@ -160,7 +160,7 @@ describe('retirement', () => {
   it('leaves everything as it is once the time to look is up', async () => {
     const { key } = movedOn();
     const { outcome } = await retire(key, () => ({}), 1);
-    expect(outcome).toMatchObject([{ outcome: 'kept', detail: expect.stringContaining('within the time') }]);
+    expect(outcome).toMatchObject([{ outcome: 'kept', detail: expect.stringContaining('exceeded its deadline') }]);
     expect(stateOf(key)).toEqual([true, true]);
   });
 });

@@ -58,7 +58,7 @@ describe('whether an old version may go', () => {
       'the successor is too young',
       [OLD, keyVersion(19, { createdOn: new Date(NOW.getTime() - 23.9 * 3_600_000) })],
       NOBODY,
-      new RegExp(`^Its successor ${versionName(19)} is 23 hours old, and has to be 24\\.$`),
+      new RegExp(`^Its successor ${versionName(19)} is 23 hours old, and has to be at least 24\\.$`),
     ],
     [
       'the successor became active too lately',

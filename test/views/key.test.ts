@@ -100,7 +100,7 @@ it('The users of a key are unknown while encryption scopes of accounts were neve
     {
       what: 'who uses the key',
       reason: 'ScopesNotListed',
-      detail: expect.stringMatching(/^Not known yet: the encryption scopes /),
+      detail: expect.stringMatching(/^The app has not listed the encryption scopes /),
     },
   ]);
 });

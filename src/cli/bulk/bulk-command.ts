@@ -14,16 +14,16 @@ import type { BulkLimits, BulkResult, BulkWork } from './run-bulk.ts';
 
 const AFTER = `
 Many accounts at once: --from reads them from CSV whose first line names the
-columns: \`account\`, and every option of this command by its long name; what a
-row leaves empty, the command line says. First comes a plan, and a question
-(none with --yes); then several accounts are changed at a time. Run the same
-command again to do what is left: it keeps what is done.`;
+columns: \`account\`, and every option of this command by its long name. An empty
+cell takes the option of the command line. The command shows a plan, asks for
+confirmation (not with --yes), and changes several accounts at a time. After a
+failure run the same command again: completed accounts stay done.`;
 
-/** What a command that takes one account does, and many. */
+/** A command for one account that also accepts many. */
 export interface BulkCommand<A = Readonly<Record<string, unknown>>, R = unknown> extends BulkWork<A, R> {
-  /** Options that it needs, by the name of their value: `vault`. */
+  /** Required options, by the name of their value: `vault`. */
   readonly required: readonly string[];
-  /** It only reads: there is no plan, and nothing to confirm. */
+  /** The command only reads: it has no plan and no confirmation. */
   readonly reads?: boolean;
   /** Shows the result for one account. */
   readonly show?: (result: R, output: Output) => ExitCode | undefined;
@@ -36,26 +36,26 @@ interface BulkArguments extends BulkLimits {
   readonly quiet?: boolean;
 }
 
-/** What a bulk command ends with. */
+/** Result of a bulk command. */
 interface BulkSummary {
   readonly counts: Readonly<Record<BulkResult['outcome'], number>>;
   readonly accounts: readonly BulkResult[];
-  /** Why nothing was started. */
+  /** Why the command started no account. */
   readonly stopped?: string | undefined;
 }
 
-/** Options of a command that takes many accounts too. */
+/** Adds the options for many accounts to a command. */
 export function manyAccounts(command: Command): Command {
   return command
     .option('--from <file>', 'many accounts, from CSV (-: from standard input)')
     .option('--concurrency <number>', 'accounts at the same time, 1 to 32', oneTo(32), 4)
-    .option('--max-failures <number>', 'start nothing more after so many failures', oneTo(1_000_000), 5)
-    .option('--yes', 'do not ask before many accounts are changed')
+    .option('--max-failures <number>', 'start no more accounts after this many failures', oneTo(1_000_000), 5)
+    .option('--yes', 'skip the confirmation before many accounts are changed')
     .addHelpText('after', AFTER);
 }
 
 /**
- * Whether many accounts are asked for. For one account, everything that is missing is reported at once.
+ * Whether the command line names many accounts. For one account, the error lists all missing options at once.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
@@ -63,7 +63,7 @@ export function isBulk(account: string | undefined, command: Command, required: 
   const options = command.optsWithGlobals<Record<string, unknown>>();
   if (options.from !== undefined) {
     if (account === undefined) return true;
-    throw new CmkError('ArgumentInvalid', 'An account and --from exclude each other.', 'Give one of them.');
+    throw new CmkError('ArgumentInvalid', 'An account and --from exclude each other.', 'Use only one of them.');
   }
   const flags = required
     .filter((name) => options[name] === undefined)
@@ -73,11 +73,11 @@ export function isBulk(account: string | undefined, command: Command, required: 
   throw new CmkError(
     'ArgumentInvalid',
     `Missing: ${missing.join(', ')}.`,
-    `cmk account ${command.name()} --help shows what there is.`,
+    `cmk account ${command.name()} --help lists the arguments and options.`,
   );
 }
 
-/** Does something with many accounts: plan, question, work, summary. */
+/** Runs a command for many accounts: plan, question, work, summary. */
 export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Promise<void> {
   const options = command.optsWithGlobals<BulkArguments>();
   const { readBulkRows } = await import('./bulk-rows.ts');
@@ -85,7 +85,7 @@ export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Pr
   await cli.run(
     command,
     (operation) => changeAll(rows, bulk, { ...options, name: command.name() }, cli, operation),
-    (result, output) => showSummary(result, output, options.dryRun ?? false),
+    (result, output) => showSummary(result, output, { dryRun: options.dryRun ?? false, reads: bulk.reads ?? false }),
   );
 }
 
@@ -108,9 +108,9 @@ async function changeAll(
   const run = (going: readonly BulkRow[], maxFailures: number) =>
     runBulk(going, bulk, { ...options, maxFailures }, operation, (result) => {
       shown += 1;
-      // In a terminal the progress bar shows the others.
+      // In a terminal the progress bar shows the other results.
       if (options.quiet || (err.isTTY && result.outcome !== 'failed')) return;
-      talk.text(`[${shown}/${going.length}] ${result.account}: ${wordsOf(result)}`);
+      talk.text(`[${shown}/${going.length}] ${result.account}: ${wordsOf(result, bulk.reads ?? false)}`);
     });
   if (bulk.reads) return summary(await run(rows, options.maxFailures));
   const plan = await planBulk(rows, bulk, options, operation);
@@ -120,11 +120,11 @@ async function changeAll(
   }
   const refused = plan.filter(({ outcome }) => outcome === 'refused');
   const going = rows.filter((_, at) => plan[at]?.outcome !== 'refused');
-  talk.list<BulkResult>([ACCOUNT, ['PLAN', wordsOf]], plan);
+  talk.list<BulkResult>([ACCOUNT, ['PLAN', (result) => wordsOf(result, false)]], plan);
   for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.note(note);
   const left = options.maxFailures - refused.length;
   if (left <= 0 && going.length > 0) {
-    const stopped = `Nothing was started: ${refused.length} would be refused, and --max-failures is ${options.maxFailures}.`;
+    const stopped = `Nothing was started: ${refused.length} would fail, and --max-failures is ${options.maxFailures}.`;
     return summary([...(await run(going, 0)), ...refused], stopped);
   }
   const changing = plan.filter(({ outcome }) => outcome === 'done');
@@ -137,7 +137,7 @@ async function changeAll(
 async function confirmMany(what: string, { context }: Cli): Promise<void> {
   const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to continue: `);
   if (/^y(?:es)?$/i.test(typed)) return;
-  throw new CmkError('ConfirmationWrong', 'That is not yes; nothing was changed.', 'Type yes, or add --yes.');
+  throw new CmkError('ConfirmationWrong', 'The answer is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }
 
 const ACCOUNT = ['ACCOUNT', ({ account }: BulkResult) => lastName(account)] as const;
@@ -150,10 +150,12 @@ const WORDS: Readonly<Record<BulkResult['outcome'], string>> = {
   notStarted: 'not started',
 };
 
-function wordsOf({ outcome, changes, error }: BulkResult): string {
+/** @param reads a command that only reads has checked an unchanged account */
+function wordsOf({ outcome, changes, error }: BulkResult, reads: boolean): string {
   if (error) return `${outcome.toUpperCase()}: ${error.reason}: ${error.message} ${error.nextStep}`;
   if (outcome === 'done') return changes.map(({ text }) => text).join('; ');
-  return outcome === 'unchanged' ? 'nothing to do' : WORDS[outcome];
+  if (outcome === 'unchanged') return reads ? 'ok' : 'nothing to do';
+  return WORDS[outcome];
 }
 
 function summary(accounts: readonly BulkResult[], stopped?: string): BulkSummary {
@@ -162,17 +164,25 @@ function summary(accounts: readonly BulkResult[], stopped?: string): BulkSummary
   return { counts, accounts, ...(stopped === undefined ? {} : { stopped }) };
 }
 
-function showSummary({ counts, accounts, stopped }: BulkSummary, output: Output, dryRun: boolean): ExitCode {
-  const planned = (outcome: BulkResult['outcome']): boolean => dryRun && outcome === 'done';
+function showSummary(
+  { counts, accounts, stopped }: BulkSummary,
+  output: Output,
+  { dryRun, reads }: { readonly dryRun: boolean; readonly reads: boolean },
+): ExitCode {
+  const words = { ...WORDS, ...(dryRun ? { done: 'to be done' } : {}), ...(reads ? { unchanged: 'ok' } : {}) };
+  const cells: Partial<Record<BulkResult['outcome'], string>> = {
+    ...(dryRun ? { done: 'planned' } : {}),
+    ...(reads ? { unchanged: 'ok' } : {}),
+  };
   output.list<BulkResult>(
-    [ACCOUNT, ['OUTCOME', ({ outcome }) => (planned(outcome) ? 'planned' : outcome)], ['DETAIL', wordsOf]],
+    [ACCOUNT, ['OUTCOME', ({ outcome }) => cells[outcome] ?? outcome], ['DETAIL', (result) => wordsOf(result, reads)]],
     accounts,
   );
   const outcomes = (Object.keys(WORDS) as BulkResult['outcome'][]).filter((outcome) => counts[outcome] > 0);
-  const parts = outcomes.map((outcome) => `${counts[outcome]} ${planned(outcome) ? 'to be done' : WORDS[outcome]}`);
+  const parts = outcomes.map((outcome) => `${counts[outcome]} ${words[outcome]}`);
   output.text(`${count(accounts.length, 'account')}: ${parts.join(', ')}.`);
   if (stopped !== undefined) output.text(stopped);
   if (counts.failed + counts.refused + counts.notStarted === 0) return EXIT.ok;
-  if (!dryRun) output.text('Run the same command again to do what is left.');
+  if (!dryRun) output.text('Run the same command again to complete the other accounts.');
   return EXIT.incomplete;
 }

@@ -2,29 +2,29 @@ import { Command, CommanderError, type Option } from 'commander';
 import { CsvError, parse } from 'csv-parse/sync';
 import { CmkError } from '../../errors.ts';
 
-/** One account of a bulk command. Options that its row leaves empty are those of the command line. */
+/** One account of a bulk command. An empty cell takes the option of the command line. */
 export interface BulkRow {
   readonly account: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** Options of the whole run, which are no columns. */
+/** Options of the whole run: the file cannot have columns for them. */
 const OF_THE_RUN = ['from', 'yes', 'concurrency', 'maxFailures', 'dryRun'];
 
 /**
  * Reads the accounts of a bulk command from CSV.
  *
- * @param required options without which an account cannot be changed
- * @throws {@link CmkError} `ArgumentInvalid` with everything that is wrong, line by line
+ * @param required options that each account needs
+ * @throws {@link CmkError} `ArgumentInvalid` with every problem, line by line
  */
 export function readBulkRows(text: string, command: Command, required: readonly string[]): BulkRow[] {
   const { titles, rows } = parseCsv(text);
   const columns = columnsOf(command);
   const unknown = titles.filter((title) => title !== 'account' && !columns.has(title));
   const problems = unknown.map(
-    (title) => `there is no column "${title}"; there are account, ${[...columns.keys()].join(', ')}`,
+    (title) => `unknown column "${title}"; the columns are account, ${[...columns.keys()].join(', ')}`,
   );
-  if (!titles.includes('account')) problems.push('there is no column "account"');
+  if (!titles.includes('account')) problems.push('the column "account" is missing');
   if (problems.length > 0) throw invalid(problems);
   const shared = command.optsWithGlobals();
   const lines = new Map<string, number>();
@@ -37,21 +37,21 @@ export function readBulkRows(text: string, command: Command, required: readonly 
     else if (first !== undefined) problem(`${account} is in line ${first} already`);
     else lines.set(account.toLowerCase(), line);
     const missing = required.filter((name) => options[name] === undefined);
-    if (missing.length > 0) problem(`neither the row nor the command line says ${missing.join(', ')}`);
+    if (missing.length > 0) problem(`neither the row nor the command line has ${missing.join(', ')}`);
     return { account, options };
   });
   if (problems.length > 0) throw invalid(problems);
   return read;
 }
 
-/** Options of one account by their long names, with `subscription`, which every command has. */
+/** Returns the options of one account by their long names, and `subscription`, which every command has. */
 function columnsOf(command: Command): Map<string, Option> {
   const globals = (command.parent?.parent ?? command).options.filter((option) => option.long === '--subscription');
   const own = command.options.filter((option) => !OF_THE_RUN.includes(option.attributeName()));
   return new Map([...own, ...globals].map((option) => [option.long?.replace(/^--/, '') ?? '', option]));
 }
 
-/** The options that a row has, read as those of a command line are. */
+/** Parses the options of a row like options of a command line. */
 function readOptions(
   cells: ReadonlyMap<string, string>,
   columns: ReadonlyMap<string, Option>,
@@ -68,7 +68,7 @@ function readOptions(
     if (isYes && !option.required) args.push(`--${title}`);
     else if (!option.isBoolean()) args.push(`--${title}=${cell}`);
     else if (/^(?:false|no|n|0)$/i.test(cell)) options[option.attributeName()] = option.negate;
-    else problem(`${title} "${cell}": It has to be yes or no.`);
+    else problem(`${title} "${cell}": The value must be yes or no.`);
   }
   try {
     parser.parse(args, { from: 'user' });
@@ -82,20 +82,21 @@ function readOptions(
   return options;
 }
 
-/** A row of a table in a file by the titles of its columns, and its line. */
+/** A CSV row: its line, and its cells by column title. */
 interface CsvRow {
   readonly line: number;
   readonly cells: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads CSV (RFC 4180) whose first row has the titles. Space around a cell and empty lines are ignored.
+ * Reads CSV (RFC 4180) with column titles in the first row. Ignores white space around cells, and empty lines.
  *
- * @throws {@link CmkError} `ArgumentInvalid` with every line that is wrong
+ * @throws {@link CmkError} `ArgumentInvalid` with every wrong line
  */
 export function parseCsv(text: string): { readonly titles: readonly string[]; readonly rows: readonly CsvRow[] } {
   const [head, ...body] = split(text);
-  if (!head) throw invalid(['It is empty: the first line names the columns, `account,vault,key,identity`, say.']);
+  if (!head)
+    throw invalid(['It is empty: the first line must name the columns, for example `account,vault,key,identity`.']);
   if (head.record.length === 1 && head.record[0]?.includes(';')) {
     throw new CmkError('ArgumentInvalid', 'This CSV uses semicolons.', 'Save it with commas, and run it again.');
   }
@@ -103,7 +104,7 @@ export function parseCsv(text: string): { readonly titles: readonly string[]; re
   const twice = titles.filter((title, at) => titles.indexOf(title) !== at);
   const uneven = body.filter(({ record }) => record.length !== titles.length);
   const problems = [
-    ...twice.map((title) => `line ${head.info.lines}: there are two columns "${title}"`),
+    ...twice.map((title) => `line ${head.info.lines}: two columns are named "${title}"`),
     ...uneven.map(
       ({ record, info }) =>
         `line ${info.lines}: ${record.length} cells, and the first line names ${titles.length} columns`,
@@ -119,13 +120,13 @@ export function parseCsv(text: string): { readonly titles: readonly string[]; re
   };
 }
 
-/** What is wrong with a file, all of it at once. */
+/** Returns one error with all problems of a file. */
 function invalid(problems: readonly string[]): CmkError {
   const list = problems.length === 1 ? ` ${problems[0]}` : `\n  ${problems.join('\n  ')}`;
   return new CmkError(
     'ArgumentInvalid',
-    `The file is not right:${list}`,
-    'Correct it, and run it again; nothing was changed.',
+    `The file is invalid:${list}`,
+    'Correct the file, and run the command again; nothing was changed.',
   );
 }
 
@@ -139,7 +140,7 @@ const OPTIONS = {
   trim: true,
 };
 
-/** What the parser returns with `info`, which its types do not say. */
+/** Record of the parser with the option `info`, which its types lack. */
 interface ParsedRecord {
   readonly record: readonly string[];
   readonly info: { readonly lines: number };
@@ -152,6 +153,6 @@ function split(text: string): readonly ParsedRecord[] {
     return read as readonly ParsedRecord[];
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw invalid([`line ${error.lines}: a quote is not closed, or something follows it`]);
+    throw invalid([`line ${error.lines}: a quote is not closed, or text follows it`]);
   }
 }

@@ -5,22 +5,22 @@ import type { Operation } from '../../operations/operator-azure.ts';
 import { type Explanation, explain } from '../explain.ts';
 import type { BulkRow } from './bulk-rows.ts';
 
-/** What a bulk command does with each of its accounts. */
+/** Work of a bulk command for each account. */
 export interface BulkWork<A = Readonly<Record<string, unknown>>, R = unknown> {
   readonly run: (account: string, options: A, operation: Operation) => Promise<R>;
-  /** Why a result counts as a failure. */
+  /** Returns why a result counts as a failure; undefined: it succeeded. */
   readonly trouble?: (result: R) => string | undefined;
-  /** What several rows create together (a vault, an identity): the first of them goes alone. */
+  /** Resources that several rows share (a vault, an identity): the first row creates them alone. */
   readonly shares?: (options: A) => readonly string[];
 }
 
 /**
- * `done`: changed; in a plan: to be changed. `unchanged`: nothing to do. `refused`: it would fail, and was not tried.
- * `notStarted`: too many had failed.
+ * `done`: changed; in a plan: would be changed. `unchanged`: already as requested. `refused`: the plan failed, so the
+ * account was not started. `notStarted`: too many accounts had failed.
  */
 type BulkOutcome = 'done' | 'unchanged' | 'failed' | 'refused' | 'notStarted';
 
-/** What became of one account. */
+/** Result for one account. */
 export interface BulkResult {
   readonly account: string;
   readonly outcome: BulkOutcome;
@@ -33,11 +33,11 @@ export interface BulkResult {
 export interface BulkLimits {
   /** Accounts at the same time. */
   readonly concurrency: number;
-  /** With so many failures nothing more is started. */
+  /** Number of failures after which no account is started. */
   readonly maxFailures: number;
 }
 
-/** A dry run of each account. */
+/** Runs each account as a dry run. */
 export async function planBulk(
   rows: readonly BulkRow[],
   work: BulkWork,
@@ -58,10 +58,10 @@ export async function planBulk(
 }
 
 /**
- * Does it with each account. Rows that share something go one after the other until one has created it, the others
+ * Runs the work for each account. Rows that share a missing resource run one after another until it exists, the others
  * `concurrency` at a time.
  *
- * @param ended called for each account as soon as it is done or has failed
+ * @param ended called with each result immediately
  */
 export async function runBulk(
   rows: readonly BulkRow[],

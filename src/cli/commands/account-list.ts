@@ -16,9 +16,9 @@ interface FleetRow extends Omit<FleetRowAnswer, 'health'> {
   /** ARM id. */
   readonly account: string;
   readonly health: HealthState;
-  /** Why, unless it serves. */
+  /** Cause, unless the account serves. */
   readonly cause?: FleetRowAnswer['health']['cause'];
-  /** Since when, as far as that is known (ISO 8601). */
+  /** Start of this health state, if known (ISO 8601). */
   readonly since?: string | undefined;
 }
 
@@ -26,27 +26,27 @@ interface Fleet {
   readonly summary: FleetListAnswer['summary'];
   readonly freshness: FleetListAnswer['freshness'];
   readonly rows: readonly FleetRow[];
-  /** What could not be read, one sentence each. */
+  /** Failed reads, one sentence each. */
   readonly unread: readonly string[];
 }
 
-/** `account list` and `account show`, of the fleet as the app knows it. */
+/** Adds `account list` and `account show`, which read the app's fleet index. */
 export function addAccountViews(account: Command, cli: Cli): void {
   const list = account
     .command('list')
-    .description('every account that the app knows: its key, mode and version, and its health')
-    .option('--all', 'include accounts on Microsoft-managed keys that no check expects a key of')
-    .option('--key <key...>', 'those that use this key: <key>, <vault>/<key> or an identifier')
-    .option('--vault <vault...>', 'those that use a key of this vault')
-    .option('-g, --resource-group <group...>', 'those in this resource group')
-    .option('--tag <name=value...>', 'those with this tag; a name alone: with any value')
-    .addOption(choice('--health <state...>', 'those in this state', HEALTH_STATES))
-    .option('--cause <cause...>', 'those with this cause: a reason code, or its text in the table');
+    .description('accounts in the fleet index of the app, with key, mode, version and health')
+    .option('--all', 'include accounts on Microsoft-managed keys that need no customer-managed key')
+    .option('--key <key...>', 'only accounts that use this key: <key>, <vault>/<key> or an identifier')
+    .option('--vault <vault...>', 'only accounts that use a key of this vault')
+    .option('-g, --resource-group <group...>', 'only accounts in this resource group')
+    .option('--tag <name=value...>', 'only accounts with this tag; a name alone matches any value')
+    .addOption(choice('--health <state...>', 'only accounts in this state', HEALTH_STATES))
+    .option('--cause <cause...>', 'only accounts with this cause: a reason code, or its text in the table');
   reading(list, cli, (app) => readFleet(list, app), showFleet);
   const show = account
     .command('show')
     .argument('<account>', 'name or ARM id of the storage account')
-    .description('one account as the app knows it: key, identity, scopes and findings');
+    .description('one account in the fleet index: key, identity, scopes and findings');
   const readOne = async (app: AppApi): Promise<FleetAccountAnswer> => {
     const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
     return app.get(`/fleet/${encodeURIComponent(lastName(show.args[0] ?? ''))}`, FLEET_ACCOUNT);
@@ -54,7 +54,7 @@ export function addAccountViews(account: Command, cli: Cli): void {
   reading(show, cli, readOne, showAccount);
 }
 
-/** The worst come first. @throws {@link CmkError} with what the app says */
+/** Reads the fleet, worst health first. @throws {@link CmkError} with the app's message */
 async function readFleet(command: Command, app: AppApi): Promise<Fleet> {
   const query = new URLSearchParams({ top: '1000', all: 'false' });
   const { watch: _, ...filters } = command.opts();
@@ -77,7 +77,7 @@ async function readFleet(command: Command, app: AppApi): Promise<Fleet> {
   return { ...(about as Omit<Fleet, 'rows'>), rows: rows.sort((a, b) => rank(a) - rank(b)) };
 }
 
-/** What the health of accounts goes by. */
+/** Names the sources of the accounts' health. */
 export function byIndexAnd(check: { readonly startedOn: string } | undefined): string {
   return `By the fleet index${check ? ` and the drift check of ${check.startedOn}` : '; no drift check has run yet'}.`;
 }

@@ -14,10 +14,10 @@ import type { Output } from '../output.ts';
 import { addAccountViews } from './account-list.ts';
 import { addAccountBreakGlass } from './break-glass.ts';
 
-/** Loaded when a command runs, as every operation: `--help` needs none. */
+/** Loaded when a command runs: `--help` needs no operation. */
 const changes = () => import('../../operations/account/account-change.ts');
 
-/** What encrypts an account with a key. */
+/** Arguments of commands that encrypt an account with a key. */
 interface EncryptArguments extends Where, KeyChoice {
   waitSeconds: number;
   identity?: string;
@@ -34,8 +34,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
   addAccountViews(account, cli);
   const named = (name: string, argument = '<account>'): Command =>
     account.command(name).argument(argument, 'name or ARM id of the storage account');
-  const inPlace = (command: Command): Command =>
-    command.option('-g, --resource-group <group>', 'resource group it is in');
+  const inPlace = (command: Command): Command => command.option('-g, --resource-group <group>', 'its resource group');
   const there = (name: string): Command => inPlace(named(name));
   const many = (name: string): Command => inPlace(named(name, '[account]'));
   addOnboard(many('onboard'), cli);
@@ -50,14 +49,14 @@ export function addAccountCommands(program: Command, cli: Cli): void {
 }
 
 const COVERED = `
-The key is for the whole account: for all of its file shares, SMB and NFS alike.
-A share has no key of its own. Shares of Microsoft.FileShares belong to no
-account, and are not set up by this command.`;
+The key encrypts the whole account with all file shares, SMB and NFS. A share
+cannot have a separate key. This command does not set up shares of
+Microsoft.FileShares, which belong to no account.`;
 
 function addOnboard(command: Command, cli: Cli): void {
   replacing(withKeyOptions(command))
     .description(
-      'ALL IN ONE: vault, key, identity, role, account; keeps what exists, continues where it was interrupted',
+      'ALL IN ONE: vault, key, identity, role, account; keeps existing resources, continues after an interruption',
     )
     .option('--identity <identity>', 'user-assigned identity, created if it does not exist')
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
@@ -78,7 +77,7 @@ function addOnboard(command: Command, cli: Cli): void {
 }
 
 function addVerify(command: Command, cli: Cli): void {
-  command.description('check everything that an account needs to be encrypted with its key');
+  command.description("check every requirement of an account's encryption with its key");
   oneOrMany<Where, Verification>(command, cli, {
     required: [],
     reads: true,
@@ -102,8 +101,8 @@ function addChangeKey(command: Command, cli: Cli): void {
 
 function addPin(command: Command, cli: Cli): void {
   changing(command)
-    .description('hold an account at the newest version of its key, or move a pinned one there')
-    .option('--version <version>', 'this version; never an older one than it is at');
+    .description('pin an account to the newest version of its key')
+    .option('--version <version>', "this version; never older than the account's current one");
   oneOrMany<Where & { version?: string }>(command, cli, {
     required: [],
     run: async (account, options, operation) => (await changes()).pinAccount({ ...options, account }, operation),
@@ -111,7 +110,7 @@ function addPin(command: Command, cli: Cli): void {
 }
 
 function addUnpin(command: Command, cli: Cli): void {
-  changing(command).description('have an account follow new versions automatically');
+  changing(command).description('make an account follow new versions automatically');
   oneOrMany<Where>(command, cli, {
     required: [],
     run: async (account, options, operation) => (await changes()).unpinAccount({ ...options, account }, operation),
@@ -121,10 +120,10 @@ function addUnpin(command: Command, cli: Cli): void {
 function addEnable(command: Command, cli: Cli): void {
   granting(replacing(withKeyOptions(command)))
     .description('encrypt an existing account with an existing key')
-    .option('--identity <identity>', 'user-assigned identity, or system (default: the one that the account has)');
+    .option('--identity <identity>', "user-assigned identity, or system (default: the account's current one)");
   oneOrMany<EncryptArguments & { replaceIdentity?: boolean }>(command, cli, {
     required: ['vault', 'key'],
-    // The first one grants the role, the others find it.
+    // The first row grants the role, the others find it.
     shares: ({ vault, identity, grant }) =>
       grant && identity ? [`role ${identity.toLowerCase()} ${vault.toLowerCase()}`] : [],
     run: async (account, options, operation) =>
@@ -140,7 +139,7 @@ type CreateArguments = EncryptArguments & { location: string | undefined; sku: s
 function addCreate(command: Command, cli: Cli): void {
   granting(withKeyOptions(command, true))
     .description('create an account that is encrypted with a key from the start')
-    .option('--identity <identity>', 'user-assigned identity: a new account has no other yet')
+    .option('--identity <identity>', 'user-assigned identity; required: a new account has no system-assigned one')
     .option('--sku <sku>', 'redundancy', 'Standard_LRS')
     .option('--kind <kind>', 'kind of account', 'StorageV2')
     .action(async (account: string) => {
@@ -154,19 +153,19 @@ function addCreate(command: Command, cli: Cli): void {
 function addDisable(command: Command, cli: Cli): void {
   changing(command)
     .description('return an account to Microsoft-managed keys, and tag it as intended')
-    .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
+    .option('--yes', 'skip the confirmation; needed for an account with the tag cmk-key')
     .action(async (account: string) => {
       const options = command.optsWithGlobals<Where & { reason?: string; yes?: boolean }>();
       const confirm = (name: string): Promise<void> =>
-        confirmName('give back to Microsoft-managed keys', name, false, cli.context.ask);
+        confirmName('return to Microsoft-managed keys', name, false, cli.context.ask);
       const asked = { yes: false, ...options, account, confirm };
       await cli.run(command, async (operation) => (await changes()).disableAccount(asked, operation));
     });
 }
 
-/** A command that takes one account, or many from a file. */
+/** Adds the action of a command for one account, or for many from a file. */
 function oneOrMany<A, R = unknown>(command: Command, cli: Cli, typed: BulkCommand<A, R>): void {
-  // Commander knows no types of options.
+  // Commander's options have no types.
   const bulk = typed as unknown as BulkCommand;
   manyAccounts(command).action(async (account: string | undefined) => {
     if (isBulk(account, command, bulk.required) || account === undefined) return runMany(bulk, command, cli);
@@ -176,7 +175,7 @@ function oneOrMany<A, R = unknown>(command: Command, cli: Cli, typed: BulkComman
   });
 }
 
-/** What keeps an account from being as it should, in one line. */
+/** Returns the failed checks of an account in one line. */
 function troubleOf(verification: Verification | undefined): string | undefined {
   if (!verification || verification.ok) return undefined;
   const failed = verification.checks.filter(({ state }) => state !== 'ok');
@@ -189,12 +188,12 @@ function showChecks({ ok, checks }: Verification, output: Output): ExitCode {
   return ok ? EXIT.ok : EXIT.incomplete;
 }
 
-/** Options of what encrypts an account with a key. */
+/** Adds the options of commands that encrypt an account with a key. */
 function withKeyOptions(command: Command, mandatory = false): Command {
   return inVault(waiting(changing(command)), 'the vault, of any region or subscription', mandatory)
     .addOption(new Option('--key <key>', 'name of the key').makeOptionMandatory(mandatory))
     .addOption(
-      new Option('--pin [version]', 'hold it at a version instead of following new versions automatically').preset(
+      new Option('--pin [version]', 'pin it to a version instead of following new versions automatically').preset(
         'newest',
       ),
     );

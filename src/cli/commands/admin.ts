@@ -14,7 +14,6 @@ import { changing, inGroup, inVault, NamedOption, parsed, waiting } from '../opt
 import { visible } from '../visible.ts';
 import { STORAGE } from './audit.ts';
 
-/** Rare tasks. */
 export function addAdminCommands(program: Command, cli: Cli): void {
   const admin = program
     .command('admin')
@@ -30,7 +29,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
 }
 
 function addEnsureIdentity(command: Command, cli: Cli): void {
-  inVault(inGroup(changing(command), 'to create it in'), 'the vault whose keys it may use', true)
+  inVault(inGroup(changing(command), 'to create it in'), 'the vault with the keys', true)
     .argument('<identity>', 'name or ARM id')
     .description(
       `create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name}; with --hsm ${ENCRYPTION_USER.local.name})`,
@@ -51,7 +50,7 @@ function addEnsureIdentity(command: Command, cli: Cli): void {
 }
 
 function addGrantRole(command: Command, cli: Cli): void {
-  inVault(waiting(changing(command)), 'the vault that it is granted on', true)
+  inVault(waiting(changing(command)), 'the vault of the role assignment', true)
     .description(
       `grant "${CRYPTO_OFFICER.name}" to yourself (--assignee me), or "${ENCRYPTION_USER.name}" to an identity; with --hsm "${CRYPTO_OFFICER.local.name}" and "${ENCRYPTION_USER.local.name}"`,
     )
@@ -63,7 +62,7 @@ function addGrantRole(command: Command, cli: Cli): void {
       await cli.run(command, async (operation) => {
         const vault = await findVault(options.vault, operation.azure);
         if (options.assignee === 'me') {
-          // A key that does not exist also shows whether the operator may read keys.
+          // Reading a missing key also shows whether the operator may read keys.
           const key = keyIn(vault, options.key ?? 'any', operation.azure.cloud);
           await ensureOfficer(vault, key, options.waitSeconds, operation);
           return { role: roleNameIn(CRYPTO_OFFICER, vault), scope: vault.id };
@@ -85,7 +84,7 @@ async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
 
 function addEnsureEvents(command: Command, cli: Cli): void {
   toApp(command, cli)
-    .description('have Event Grid send the key events of a vault to the app')
+    .description('make Event Grid send the key events of a vault to the app')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
     .action(async (options: DestinationArguments & { vault: string }) => {
       const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
@@ -96,7 +95,7 @@ function addEnsureEvents(command: Command, cli: Cli): void {
 
 function addWatchChanges(command: Command, cli: Cli): void {
   toApp(command, cli)
-    .description('have Event Grid send the changes of accounts, roles, vaults and identities to the app')
+    .description('make Event Grid send the changes of accounts, roles, vaults and identities to the app')
     .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
     .option('--client-id <id>', "client id of the app's identity, whose writes are ignored")
     .action(async (subscription: string, options: DestinationArguments & { clientId?: string }) => {
@@ -136,13 +135,13 @@ function subscriptionId(text: string): string {
   );
 }
 
-/** Not imported: the module that has them loads the parser of messages, which `--help` does not need. */
+/** Not imported: their module loads the message parser, which `--help` does not need. */
 const QUEUES = ['key-work', 'fleet-work', 'notify-work'] satisfies readonly WorkQueueName[];
 
 function addReplay(command: Command, cli: Cli): void {
   command
     .description("requeue the messages of one of the app's poison queues")
-    .addArgument(new Argument('<queue>', 'the queue that they came from').choices(QUEUES))
+    .addArgument(new Argument('<queue>', 'the original queue').choices(QUEUES))
     .addHelpText('after', `${STORAGE}\nIt needs the role Storage Queue Data Contributor.`)
     .action(async (queue: WorkQueueName) => {
       const { workQueues } = await import('../../azure/app-storage.ts');
@@ -157,9 +156,9 @@ function addReplay(command: Command, cli: Cli): void {
       };
       await cli.read(command, requeue, ({ replayed, left, hidden = 0 }, output) => {
         if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
-        else if (left.length + hidden === 0) output.text(`There is nothing in ${from}.`);
+        else if (left.length + hidden === 0) output.text(`${from} is empty.`);
         for (const text of left) {
-          output.note(`Not a message of this app, left in ${from}: ${JSON.stringify(text.slice(0, 200))}`);
+          output.note(`Not a message of this app, still in ${from}: ${JSON.stringify(text.slice(0, 200))}`);
         }
         if (hidden > 0) {
           const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
@@ -173,13 +172,13 @@ function addReplay(command: Command, cli: Cli): void {
 
 function addTestNotification(command: Command, cli: Cli): void {
   command
-    .description('send a test to one target of CMK_NOTIFY, and show its answer')
-    .argument('<target>', 'its name')
+    .description('send a test notification to one target of CMK_NOTIFY, and show its answer')
+    .argument('<target>', 'name of the target')
     .addHelpText(
       'after',
       `
 CMK_NOTIFY holds the same document as the app's setting. The test is sent from
-this machine, over its network:
+this machine:
 
   CMK_NOTIFY="$(cat notify.json)" cmk admin test-notification ops`,
     )
@@ -204,31 +203,34 @@ function addLock(command: Command, cli: Cli): void {
   const known = cli.environment?.CMK_STORAGE_ACCOUNT_ID || cli.environment?.AzureWebJobsStorage__accountName;
   const account = new Option('--account <account>', "the app's storage account: name or ARM id");
   changing(command)
-    .description('lock the immutability policy of the audit trail, for good')
+    .description('lock the immutability policy of the audit trail permanently')
     .addOption(account.default(known, 'CMK_STORAGE_ACCOUNT_ID, AzureWebJobsStorage__accountName'))
-    .option('--yes', 'do not ask for the name to be typed')
-    .option('--irrevocable', 'do not ask for the number of days either; without a terminal both options are needed')
+    .option('--yes', 'skip the typed confirmation')
+    .option('--irrevocable', 'skip the second confirmation too; without a terminal both options are needed')
     .addHelpText(
       'after',
       `
-A lock cannot be undone. No record is deleted before its days are over, the
-policy can only be made longer, and the storage account cannot be deleted while
-a record is kept. It needs a role that may lock such
-policies, for instance Storage Account Contributor.`,
+Azure cannot undo a lock. During the retention period no principal can delete a
+record or the storage account, and the period can only be extended. The command
+needs a role with the right to lock, for example Storage Account Contributor.`,
     )
     .action(async () => {
       const options = command.optsWithGlobals<Where & { account?: string; yes?: boolean; irrevocable?: boolean }>();
       const { account, yes = false, irrevocable = false } = options;
       const { ask } = cli.context;
       if (!account) {
-        throw new CmkError('ArgumentInvalid', 'No storage account is named.', "Name the app's own with --account.");
+        throw new CmkError(
+          'ArgumentInvalid',
+          'No storage account is named.',
+          "Name the app's storage account with --account.",
+        );
       }
       const { lockAudit } = await import('../../operations/audit-lock.ts');
       const confirm = async (name: string, days: number): Promise<void> => {
-        const mind = `No record of the audit trail in ${name} can be deleted within ${days} days, by any principal, nor can ${name} itself.`;
-        await confirmName('lock for good the audit trail in', name, yes, ask, () => mind);
+        const mind = `For ${days} days no principal can delete a record of the audit trail in ${name}, or ${name} itself.`;
+        await confirmName('permanently lock the audit trail in', name, yes, ask, () => mind);
         if (irrevocable) return;
-        const answer = await ask?.(`This cannot be undone. Type the number of days (${days}) to lock it: `);
+        const answer = await ask?.(`Azure cannot undo this. Type the number of days (${days}) to lock it: `);
         if (answer?.trim() === String(days)) return;
         throw new CmkError(
           'ConfirmationWrong',

@@ -12,7 +12,7 @@ import type { Output } from '../output.ts';
 
 export const STORAGE = `
 Settings of the app name its storage: AzureWebJobsStorage__accountName with your
-own sign-in, or AzureWebJobsStorage, a connection string. Queues and index:
+sign-in, or AzureWebJobsStorage, a connection string. Queues and fleet index:
 CMK_WORK__queueServiceUri.`;
 
 type Receipt = ReturnType<typeof readReceipt>;
@@ -35,7 +35,7 @@ interface ListArguments {
   limit: number;
 }
 
-/** The trail that the environment names, once a command runs. */
+/** Opens the trail that the environment names, when a command runs. */
 type OpenTrail = (container?: string) => Promise<Trail>;
 
 export function addAuditCommands(program: Command, cli: Cli): void {
@@ -44,7 +44,7 @@ export function addAuditCommands(program: Command, cli: Cli): void {
     .description("the app's audit trail")
     .summary('the audit trail: list, show, verify');
   const add = (name: string, addTo: (command: Command, cli: Cli, trail: OpenTrail) => void): void => {
-    const command = audit.command(name).addHelpText('after', `${STORAGE}\nIt takes the role Storage Blob Data Reader.`);
+    const command = audit.command(name).addHelpText('after', `${STORAGE}\nIt needs the role Storage Blob Data Reader.`);
     addTo(command, cli, async (container) => {
       const { Trail } = await import('../audit-report.ts');
       return new Trail(cli.environment, () => cli.credential(command), container);
@@ -58,11 +58,11 @@ export function addAuditCommands(program: Command, cli: Cli): void {
 function addVerify(command: Command, cli: Cli, trail: OpenTrail): void {
   command
     .description('check that no record was changed, removed, moved or inserted')
-    .option('--container <name>', 'of a copy of the trail')
-    .option('--from <day>', 'start with that day (UTC), when older files were deleted on purpose', parsed(readDay))
+    .option('--container <name>', 'container with a copy of the trail')
+    .option('--from <day>', 'start with this day (UTC), if older files were deleted on purpose', parsed(readDay))
     .option(
       '--receipt <seq:hash...>',
-      'a record that must exist, as an earlier check or the log has it',
+      'a record that must exist, as printed by an earlier check or the log',
       (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
     )
     .option('--log <file>', 'an export of the log, whose receipts must match the trail')
@@ -85,15 +85,15 @@ function addVerify(command: Command, cli: Cli, trail: OpenTrail): void {
 
 function addList(command: Command, cli: Cli, trail: OpenTrail): void {
   watching(command)
-    .description('changes of keys and accounts, by whom and why; the newest last')
+    .description('changes of keys and accounts with caller and reason, newest last')
     .option('--key <key>', 'about this key: <key>, <vault>/<key> or an identifier')
     .option('--vault <vault>', 'about keys of this vault: its name')
     .option('--account <account>', 'about this storage account: name or ARM id')
-    .option('--by <who>', 'by this person or application: object id or name; app: by the app itself')
-    .option('--action <action>', 'what was done: key.revoke, or all of one kind: key')
-    .option('--since <when>', 'since then: a date (2026-11-24) or a duration (P7D)')
-    .option('--until <when>', 'until then, likewise; a date includes the whole day')
-    .option('--limit <number>', 'only this many, the newest', oneTo(1_000_000), 1_000)
+    .option('--by <who>', 'by this person or application: object id or name; app: by the app')
+    .option('--action <action>', 'this action: key.revoke, or all actions of one kind: key')
+    .option('--since <when>', 'start: a date (2026-11-24) or a duration before now (P7D)')
+    .option('--until <when>', 'end, likewise; a date includes the whole day')
+    .option('--limit <number>', 'show at most this many, the newest', oneTo(1_000_000), 1_000)
     .action(async ({ since, until, limit, ...about }: ListArguments) => {
       const work = async () => {
         const filter = {
@@ -154,24 +154,24 @@ export function showRecords(records: readonly RecordedEntry[], output: Output): 
   return EXIT.ok;
 }
 
-/** `<number>:<hash>` of a record that must be there. */
+/** Parses `<number>:<hash>` of a record that must exist. */
 function readReceipt(text: string): { seq: number; hash: string } {
   const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
   if (seq && hash) return { seq: Number(seq), hash };
   throw new CmkError(
     'ArgumentInvalid',
     `--receipt "${text}" is not <number>:<64 hexadecimal digits>.`,
-    'Give it as the log or an earlier check printed it.',
+    'Copy it from the log or from an earlier check.',
   );
 }
 
-/** A day to start with. */
+/** Parses the first day of a check. */
 function readDay(text: string): string {
   if (isDay(text)) return text;
   throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
 }
 
-/** The moment of a date, or so long ago; as an end a date is meant whole. */
+/** Parses a date, or a duration before now. As an end, a date includes its whole day. */
 function readMoment(option: string, text: string, edge: 'first' | 'after'): Date {
   const date = momentAgo(text, new Date(), edge);
   if (date) return date;

@@ -9,7 +9,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, confirmed, inVault, text } from '../options.ts';
 import { visibleLines } from '../visible.ts';
 
-/** What revoking and restoring take, of a key and of one account. */
+/** Options of revoking and restoring a key or an account. */
 interface BreakGlassArguments extends Where {
   reason?: string;
   ticket?: string;
@@ -20,13 +20,13 @@ interface BreakGlassArguments extends Where {
 }
 
 const AFTER = `
-Needs Key Vault and a token for it, and neither the app nor, with the key's
-identifier, Azure Resource Manager. AzureWebJobsStorage__accountName names the
-app's storage, to have it written into the audit trail. The revoker cannot
+Needs only Key Vault and a token for it: not the app, and with the key's
+identifier not Azure Resource Manager. AzureWebJobsStorage__accountName names
+the app's storage, where the audit trail records the command. The revoker cannot
 restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with --yes
-the command neither asks nor checks first.`;
+the command skips the confirmation and the list of dependents.`;
 
-/** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
+/** Adds `key revoke` and `key restore`: the same code as in the app's API, without the app. */
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
   const { environment } = cli;
   const breakGlass = (name: string): Command =>
@@ -35,7 +35,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       .addHelpText('after', AFTER);
 
   breakGlass('revoke')
-    .description('BREAK GLASS: disable every version of a key, which cuts off every account that uses it')
+    .description('BREAK GLASS: disable every version of a key; every account that uses it loses access')
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
       const { ticket } = options;
@@ -56,10 +56,10 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
   breakGlass('restore')
     .requiredOption(
       '--revocation <id>',
-      'its id, as `cmk key revoke` and `cmk key show` print it',
+      'id of the revocation, as `cmk revocation list` prints it',
       text('--revocation', TEXT_LENGTHS.revocation),
     )
-    .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
+    .description('enable exactly the versions that a revocation disabled; the revoker cannot run it')
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
       const { readDualControl } = await import('../../settings/settings.ts');
@@ -74,19 +74,19 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
 }
 
 const ABOUT_ACCOUNTS = `
-For an incident of one account, on your own sign-in. It takes the right to
-assign roles on the vault, and is not sticky: any principal with that right can
-grant access again. Not in a Managed HSM, nor in a vault with access policies.
-The audit trail of the app (AzureWebJobsStorage__accountName) records what is
-removed, and a restore grants exactly that. Repeat either if it fails.`;
+For an incident of one account, with your own sign-in. It needs the right to
+assign roles on the vault, and is not permanent: any principal with that right
+can grant access again. It does not support Managed HSMs or vaults with access
+policies. The audit trail of the app (AzureWebJobsStorage__accountName) records
+the removed roles, and a restore grants exactly these. Both can be repeated.`;
 
-/** `account revoke` and `account restore`. */
+/** Adds `account revoke` and `account restore`. */
 export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {
   const breakGlass = (name: string): Command => confirmed(changing(named(name))).addHelpText('after', ABOUT_ACCOUNTS);
 
   breakGlass('revoke')
-    .description("BREAK GLASS: remove the role of one account's identity on its key, and leave the key")
-    .option('--shared', 'also where other accounts have the same identity, which are cut off too')
+    .description("BREAK GLASS: remove the role of one account's identity on its key; the key does not change")
+    .option('--shared', 'also revoke the access of other accounts with the same identity')
     .action(async (account: string, _: unknown, command: Command) => {
       const { revokeAccount } = await import('../../operations/account/account-revoke.ts');
       const options = command.optsWithGlobals<BreakGlassArguments>();
@@ -96,7 +96,7 @@ export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli)
       await cli.run(command, (operation) => revokeAccount(asked, operation), exitOf(options));
     });
   breakGlass('restore')
-    .description('grant what `account revoke` removed since the last restore, and nothing else')
+    .description('grant exactly the roles that `account revoke` removed since the last restore')
     .action(async (account: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<BreakGlassArguments>();
       const reason = await confirmedReason('restore', account, options, cli);
@@ -111,15 +111,15 @@ export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli)
     });
 }
 
-/** Whether all of it was done, or would be. */
+/** Exit code: `incomplete` if a part failed outside a dry run. */
 function exitOf({ dryRun }: BreakGlassArguments): (result: { readonly complete: boolean }) => ExitCode {
   return ({ complete }) => (complete || dryRun ? EXIT.ok : EXIT.incomplete);
 }
 
 /**
- * The reason, and the name typed as confirmation; a dry run needs neither.
+ * Reads the reason, and confirms the name; a dry run needs neither.
  *
- * @param mind what to show with the question
+ * @param mind text to show with the question
  */
 async function confirmedReason(
   what: string,
@@ -134,19 +134,19 @@ async function confirmedReason(
   return reason;
 }
 
-/** The reason, which cannot be found out afterwards. A missing one is asked for, as a failed command would lose time. */
+/** Returns the reason. Asks for a missing one: a failed command would lose time. */
 export async function reasonOf({ reason }: { readonly reason?: string | undefined }, ask: Ask): Promise<string> {
   if (reason !== undefined) return reason;
-  const answer = ask && (await ask('Why? It goes into the audit trail: '));
+  const answer = ask && (await ask('Reason (for the audit trail): '));
   const check = text('--reason', TEXT_LENGTHS.reason);
   if (answer) return check(answer);
-  throw new CmkError('ArgumentInvalid', 'Missing: --reason <text>.', 'Say why: --reason <text>');
+  throw new CmkError('ArgumentInvalid', 'Missing: --reason <text>.', 'Add the reason: --reason <text>');
 }
 
 /** Longest wait for the blast radius before the confirmation, in milliseconds. */
 const TOLD_WITHIN_MS = 10_000;
 
-/** What a revocation would cut off, shown with the confirmation. Failing to read it stops nothing. */
+/** Reads the blast radius for the confirmation. A failed read does not stop the revocation. */
 async function radiusOf(key: ManagedKey, cli: Cli, command: Command): Promise<string> {
   const { blastRadiusOf, describeRadius } = await import('../../operations/key/blast-radius-of.ts');
   const { Journal } = await import('../../operations/journal.ts');

@@ -21,18 +21,18 @@ interface DriftArguments {
   cause?: string[];
 }
 
-/** `cmk drift`. */
+/** Adds `cmk drift`. */
 export function addDriftCommand(program: Command, cli: Cli): void {
   const { environment } = cli;
   const drift = program
     .command('drift')
     .summary('observed state compared with desired state')
-    .description('check accounts, keys, vaults and the app; it changes nothing, and needs no app')
+    .description('check accounts, keys, vaults and the app; changes nothing, and needs no deployed app')
     .addOption(vaults())
-    .option('--key <key...>', 'findings about this key: <key>, <vault>/<key> or an identifier')
-    .option('-g, --resource-group <group...>', 'findings about what is in this resource group')
-    .addOption(choice('--health <state...>', 'findings that put accounts into this state', HEALTH_STATES))
-    .option('--cause <cause...>', 'findings of this reason code or cause')
+    .option('--key <key...>', 'only findings about this key: <key>, <vault>/<key> or an identifier')
+    .option('-g, --resource-group <group...>', 'only findings about resources in this resource group')
+    .addOption(choice('--health <state...>', 'only findings that put accounts into this state', HEALTH_STATES))
+    .option('--cause <cause...>', 'only findings with this reason code or cause')
     .option('--expand', 'list each finding instead of each cause')
     .action(async (options: DriftArguments, command: Command) => {
       const { checkDrift } = await import('../../operations/drift-check.ts');
@@ -67,8 +67,8 @@ const RELEASED = z.object({ account: z.string(), audit: z.string() });
 
 function addRelease(command: Command, cli: Cli): void {
   explained(command)
-    .summary('have the app repair a contested account again')
-    .description('have the app (CMK_API) repair an account again after others had undone its repairs')
+    .summary('make the app repair a contested account again')
+    .description('make the app (CMK_API) repair an account again after other writers undid its repairs')
     .argument('<account>', 'name or ARM id')
     .action(async (name: string, said: { reason: string; ticket?: string }) => {
       const { findAccount } = await import('../../operations/resolve.ts');
@@ -92,7 +92,7 @@ function addRelease(command: Command, cli: Cli): void {
 type Cause = DriftReport['causes'][number];
 type Found = DriftReport['findings'][number];
 
-/** What one act each would repair. */
+/** Shows the causes; a single fix repairs each cause. */
 function showCauses({ causes }: DriftReport, output: Output): void {
   const columns: readonly Column<Cause>[] = [
     'severity',
@@ -130,7 +130,7 @@ interface Fix {
   readonly command: string | undefined;
 }
 
-/** A terminal has what to do below the table: a command that is cut cannot be copied. */
+/** A terminal shows fixes below the table: a truncated command cannot be copied. */
 function showFixable<T extends { readonly reason: string }>(
   columns: readonly Column<T>[],
   rows: readonly T[],
@@ -152,7 +152,7 @@ function showFixable<T extends { readonly reason: string }>(
 }
 
 function oneOf(commands: number): string {
-  return commands > 1 ? ` What follows is the first of ${count(commands, 'command')}: --expand shows each.` : '';
+  return commands > 1 ? ` This is the first of ${count(commands, 'command')}: --expand shows all.` : '';
 }
 
 function showCounts({ counts, coverage, complete }: DriftReport, output: Output): void {
@@ -160,5 +160,5 @@ function showCounts({ counts, coverage, complete }: DriftReport, output: Output)
   output.text(`${found.join(', ')}; ${counts.exempt} exempt.`);
   const [vaults, keys, accounts] = [coverage.vaults, coverage.keys, coverage.accounts];
   const checked = `${count(vaults, 'vault')}, ${count(keys, 'key')} and ${count(accounts, 'account')}`;
-  output.text(`Checked ${checked}${complete ? '' : ', NOT all of it readable'}.`);
+  output.text(`Checked ${checked}${complete ? '' : ', but NOT all could be read'}.`);
 }

@@ -6,11 +6,11 @@ import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 
-/** A reason code in words. */
+/** Explanation of a reason code. */
 interface ExplainedReason {
   readonly reason: Reason;
   readonly message: string;
-  /** Of a drift check that gives it. */
+  /** Severity of the drift check with this reason. */
   readonly severity?: string;
   readonly ensures?: string;
   readonly fix?: string;
@@ -19,9 +19,9 @@ interface ExplainedReason {
 export function addExplainCommand(program: Command, cli: Cli): void {
   program
     .command('explain')
-    .argument('[reason]', 'a reason code, as logs, reports and answers give it; none: all of them')
-    .description('what a reason code means, and what to do about it')
-    .summary('what a reason code means; without one, all of them')
+    .argument('[reason]', 'a reason code of a log, report or answer; without one: all codes')
+    .description('meaning and fix of a reason code')
+    .summary('meaning of a reason code; without one, of all')
     .action(async (text: string | undefined, _options: unknown, command: Command) => {
       if (text === undefined) {
         const all = Object.entries(REASONS).map(([reason, message]) => ({ reason, message }));
@@ -50,8 +50,8 @@ async function explainReason(text: string): Promise<ExplainedReason> {
     const near = Object.keys(REASONS).filter((one) => one.toLowerCase().includes(text.toLowerCase()));
     throw new CmkError(
       'NotFound',
-      `There is no reason "${text}".`,
-      near.length > 0 ? `Did you mean ${near.slice(0, 5).join(', ')}?` : 'See all of them: cmk explain',
+      `The reason "${text}" does not exist.`,
+      near.length > 0 ? `Did you mean ${near.slice(0, 5).join(', ')}?` : 'List all reasons: cmk explain',
     );
   }
   const { ALL_CHECKS } = await import('../../drift/checks/checks.ts');

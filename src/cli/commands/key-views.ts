@@ -12,16 +12,16 @@ import { sinceOf } from './rotation.ts';
 
 const STATES = ['usable', 'revoked', 'disabled', 'notYetActive', 'expired', 'missing', 'unknown'] as const;
 
-/** What a list of keys is narrowed by. */
+/** Option that limits a list of keys to vaults. */
 export const OF_VAULTS = (): Option =>
-  new Option('--vault <vault...>', 'those of this vault').default([], 'all vaults');
+  new Option('--vault <vault...>', 'only keys of this vault').default([], 'all vaults');
 
 export function addKeyList(key: Command, cli: Cli): void {
   const list = key
     .command('list')
-    .description('every key of the vaults: state, newest version, expiry, next rotation, and how many use it')
+    .description('every key of the vaults: state, newest version, expiry, next rotation and number of users')
     .addOption(OF_VAULTS())
-    .addOption(choice('--state <state...>', 'those in this state', STATES));
+    .addOption(choice('--state <state...>', 'only keys in this state', STATES));
   const read = async (app: AppApi): Promise<ReadKeys> => {
     const { readKeys } = await import('../read-keys.ts');
     const { vault, state } = list.opts<{ vault: string[]; state?: string[] }>();
@@ -62,11 +62,11 @@ const BY_APP = `
 It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
 does not answer, it reads the app's storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader; without
-it, Key Vault alone.`;
+the storage, only Key Vault.`;
 
 export function addKeyShow(command: Command, cli: Cli): void {
   command
-    .description('its versions, who uses which, an open revocation and a pause')
+    .description('its versions with their users, an open revocation and a pause')
     .addHelpText('after', BY_APP)
     .action(async (name: string) => {
       const { keyStatusOf } = await import('../read-keys.ts');
@@ -78,7 +78,7 @@ export function addKeyShow(command: Command, cli: Cli): void {
 
 type ShownVersion = UsedKeyStatus['versions'][number];
 
-/** A key's status as a table. */
+/** Shows a key's status as a table. */
 function showStatus(status: UsedKeyStatus, output: Output): ExitCode {
   const { key, versions, revocation, paused, dependents, usage, warnings } = status;
   output.text(key);
@@ -102,16 +102,16 @@ function showStatus(status: UsedKeyStatus, output: Output): ExitCode {
   );
   if (usage) output.note(reachOf(usage));
   const unnamed = usage && lastAsked(usage, undefined);
-  if (unnamed) output.note(`Without naming a version: ${unnamed}.`);
+  if (unnamed) output.note(`Last request without a version: ${unnamed}.`);
   for (const { what, detail } of dependents.unread) {
-    output.note(`There may be more: ${what} could not be read. ${detail}`);
+    output.note(`The list may be incomplete: ${what} could not be read. ${detail}`);
   }
   return dependents.unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
 
 type Usage = NonNullable<UsedKeyStatus['usage']>;
 
-/** The last request by the log: `unwrap 2026-… by <object id>`; undefined: none. */
+/** Last request in the log: `unwrap 2026-… by <object id>`; undefined: none. */
 function lastAsked({ versions }: Usage, version: string | undefined): string | undefined {
   const { wrapped, unwrapped, other } = versions.find((one) => one.version === version) ?? {};
   const asked = Object.entries({ wrap: wrapped, unwrap: unwrapped, other }).flatMap(([what, last]) =>
@@ -121,11 +121,11 @@ function lastAsked({ versions }: Usage, version: string | undefined): string | u
   return latest && `${latest.what} ${latest.on} by ${latest.objectId ?? latest.appId ?? 'unknown'}`;
 }
 
-/** How far the log reaches, without which "none" means nothing. */
+/** Period of the log: without it an empty column proves nothing. */
 function reachOf({ trackedSince, trackedUntil, gaps = [], unread }: Usage): string {
-  if (unread !== undefined) return `Who asked for it last is not known: ${unread}`;
-  if (!trackedSince) return 'The vault has no entries in the log: who used the key is not known.';
+  if (unread !== undefined) return `The last user of the key is unknown: ${unread}`;
+  if (!trackedSince) return 'The log has no entries of the vault: the users of the key are unknown.';
   const [gap] = gaps;
   const without = gap ? `, without ${count(gaps.length, 'time')}, the last from ${gap.from} to ${gap.to}` : '';
-  return `By the log of the vault, from ${trackedSince} to ${trackedUntil}${without}.`;
+  return `According to the log of the vault, from ${trackedSince} to ${trackedUntil}${without}.`;
 }

@@ -45,22 +45,17 @@ export function addKeyCommands(program: Command, cli: Cli): void {
 
 function addEnsure(command: Command, cli: Cli): void {
   expiry(changing(command))
-    .description('create an RSA key that Storage can use, or check an existing one')
+    .description('create an RSA key that Storage can use, or check an existing key')
     .addOption(new Option('--kty <type>', 'kind of a new key').choices(['RSA', 'RSA-HSM']))
     .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number))
-    .option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it')
-    .option(
-      '--version-lifetime <duration>',
-      'rotation policy: lifetime of versions that a rotation makes (P2Y)',
-      parsed(duration),
-    )
-    .option(
-      '--rotate-after <duration>',
-      'rotation policy: rotate so long after a version was made (P18M)',
-      parsed(duration),
-    )
+    .option('--no-rotation-policy', 'create a new key without a rotation policy')
+    .option('--version-lifetime <duration>', 'rotation policy: lifetime of new versions (P2Y)', parsed(duration))
+    .option('--rotate-after <duration>', 'rotation policy: age at which a version is rotated (P18M)', parsed(duration))
     .addOption(
-      new Option('--rotate-before-expiry <duration>', 'rotation policy: or so long before it expires (P30D)')
+      new Option(
+        '--rotate-before-expiry <duration>',
+        'rotation policy: time before expiry at which it is rotated (P30D)',
+      )
         .argParser(parsed(duration))
         .conflicts('rotateAfter'),
     )
@@ -77,10 +72,10 @@ function addEnsure(command: Command, cli: Cli): void {
 
 function addImport(command: Command, cli: Cli): void {
   expiry(changing(command))
-    .description('import key material of your own, from PEM or PFX; a second file creates a new version')
+    .description('import your own key material from PEM or PFX; a second file creates a new version')
     .requiredOption('--file <path>', 'PEM or PFX file with one RSA private key')
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
-    .option('--hsm', 'into hardware, in a premium vault')
+    .option('--hsm', 'import into hardware, in a premium vault')
     .action(async (name: string, { file, passwordFile, hsm: hardware = false, expires }: ImportArguments) => {
       const { importKey } = await import('../../operations/key/key-import.ts');
       const { readPrivateKey } = await import('../../operations/key/private-key.ts');

@@ -11,7 +11,7 @@ import type { Output } from '../output.ts';
 import { byIndexAnd } from './account-list.ts';
 import { sinceOf } from './rotation.ts';
 
-/** What takes long is asked for again so often, and for so long. Milliseconds. */
+/** Interval and limit of repeated reads while the app still reads a slow part, in milliseconds. */
 const AGAIN_MS = 1_000;
 const LONGEST_MS = 60_000;
 
@@ -20,8 +20,8 @@ type WholeNow = NowAnswer & NowParts;
 export function addNowCommand(program: Command, cli: Cli): void {
   const command = program
     .command('now')
-    .description('health of the fleet, and what is wrong')
-    .addHelpText('after', '\nExit code 0: the fleet is healthy; 1: it is not, or it is not known.');
+    .description('health of the fleet, and its problems')
+    .addHelpText('after', '\nExit code 0: the fleet is healthy; 1: it is not, or its health is unknown.');
   const read = async (app: AppApi, { azure }: Operation): Promise<WholeNow> => {
     const { NOW } = await import('../../views/now-schemas.ts');
     const endMs = azure.now().getTime() + LONGEST_MS;
@@ -47,7 +47,7 @@ function showNow(now: WholeNow, output: Output): ExitCode {
     if (now.fleet.value) output.text(`${now.fleet.value.text}.`);
     if (now.fleet.value) output.text(byIndexAnd(now.drift.value?.report));
   }
-  // The document is one line of JSON lines.
+  // As `jsonl` the document itself is the only line.
   if (rows.length > 0 && output.format !== 'jsonl') output.list<Row>(['part', 'about', 'state', 'detail'], rows);
   for (const [part, { problem }] of Object.entries(partsOf(now))) {
     if (problem) output.note(`${part}: ${problem.detail} ${problem.nextStep}`);
@@ -66,7 +66,7 @@ interface Row {
   readonly detail: string;
 }
 
-/** What is not as usual, a line for each. */
+/** Returns a row for each problem or pause. */
 function rowsOf({ keys, pauses, rotations, drift }: WholeNow): Row[] {
   const underWay = [...(rotations.value?.underWay ?? []), ...(keys.value?.notBegun ?? [])];
   const causes = (drift.value?.report?.causes ?? []).filter(({ severity }) => severity !== 'advice');

@@ -29,7 +29,7 @@ interface ChangeArguments {
 export function addRekeyCommands(program: Command, cli: Cli): void {
   const rekey = program
     .command('rekey')
-    .description('move everything that uses one key to another')
+    .description('move all accounts and scopes from one key to another')
     .summary('moves to another key: list, show, start, pause, resume, cancel');
   addStart(rekey, cli);
   const list = rekey.command('list').description('every re-key and its progress, newest first');
@@ -42,14 +42,14 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
   reading(list, cli, readAll, showAll);
   const one = rekey
     .command('show')
-    .argument('<id>', 'its id, as `cmk rekey list` has it')
-    .description('one re-key: progress, failures and reasons, and what is left to do');
+    .argument('<id>', 'its id, as `cmk rekey list` prints it')
+    .description('one re-key: progress, failures with reasons, and remaining steps');
   reading(one, cli, (app) => readOne(one.args[0] ?? '', app), show);
-  addChange(rekey, cli, 'pause', 'move nothing until it is resumed');
-  addChange(rekey, cli, 'resume', 'continue, and retry what failed');
-  addChange(rekey, cli, 'cancel', 'roll back: move everything back to the old key').option(
+  addChange(rekey, cli, 'pause', 'stop moves until it is resumed');
+  addChange(rekey, cli, 'resume', 'continue, and retry failed accounts');
+  addChange(rekey, cli, 'cancel', 'roll back: move all accounts and scopes back to the old key').option(
     '--keep',
-    'end it without moving anything back',
+    'end it without moving accounts back',
   );
 }
 
@@ -64,11 +64,11 @@ function pathOf(id: string): string {
 
 function addStart(rekey: Command, cli: Cli): void {
   changing(rekey.command('start'))
-    .description('check, and start to move everything from one key to another')
-    .argument('<from>', 'the key that everything moves off: <vault>/<key>')
-    .argument('<to>', 'the key that everything moves to: <vault>/<key>')
+    .description('check, and start to move all accounts and scopes from one key to another')
+    .argument('<from>', 'the source key: <vault>/<key>')
+    .argument('<to>', 'the target key: <vault>/<key>')
     .option('--max-failures <number>', 'stop after this many failed accounts', oneTo(1_000), 3)
-    .option('--grant', 'grant identities that lack it their role on the new key')
+    .option('--grant', 'grant identities their missing role on the target key')
     .addHelpText('after', IN_STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
       const { REKEY_STARTED } = await import('../../api/rekeys.ts');
@@ -97,7 +97,7 @@ function addStart(rekey: Command, cli: Cli): void {
             return { check, order: undefined };
           }
           const { order } = await app.send('POST', '/rekeys', request, REKEY_STARTED);
-          // The app has written it into the audit trail.
+          // The app has already recorded it in the audit trail.
           journal.done({ ...change, resource: order.from, from: order.from, to: order.to });
           return { check, order };
         },
@@ -109,7 +109,7 @@ function addStart(rekey: Command, cli: Cli): void {
     });
 }
 
-/** Roles are given here, where a person asks for it, and never by the app. */
+/** The command assigns roles at the operator's request; the app never does. */
 async function grantRoles(principals: readonly string[], to: string, operation: Operation): Promise<void> {
   const { ensureRole } = await import('../../operations/identity/role-ensure.ts');
   const { findVault } = await import('../../operations/resolve.ts');
@@ -125,7 +125,7 @@ async function grantRoles(principals: readonly string[], to: string, operation: 
 function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel', description: string): Command {
   return changing(rekey.command(act))
     .description(description)
-    .argument('<id>', 'id of the re-key, as `cmk rekey list` has it')
+    .argument('<id>', 'id of the re-key, as `cmk rekey list` prints it')
     .addHelpText('after', IN_STORAGE)
     .action(async (id: string, options: ChangeArguments, command: Command) => {
       const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
@@ -146,7 +146,7 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
             act === 'cancel'
               ? await app.send('DELETE', `${pathOf(id)}?${query}`, undefined, REKEY_STATUS)
               : await app.send('POST', `${pathOf(id)}/${act}`, { reason }, REKEY_STATUS);
-          // The app has written it into the audit trail.
+          // The app has already recorded it in the audit trail.
           journal.done(change);
           return after;
         },
@@ -161,7 +161,7 @@ function addChange(rekey: Command, cli: Cli, act: 'pause' | 'resume' | 'cancel',
 const DONE = { pause: 'paused', resume: 'resumed', cancel: 'rolled back' } as const;
 
 function showAll(all: readonly RekeyStatus[], output: Output): ExitCode {
-  if (all.length === 0) output.text('There was no re-key yet.');
+  if (all.length === 0) output.text('No re-key has been started.');
   output.list<RekeyStatus>(
     [
       ['ID', ({ order }) => order.id],
@@ -176,7 +176,7 @@ function showAll(all: readonly RekeyStatus[], output: Output): ExitCode {
     all,
   );
   for (const { order, progress } of all) {
-    if (progress.toDo.length > 0) output.note(`There is something left to do: cmk rekey show ${order.id}`);
+    if (progress.toDo.length > 0) output.note(`Some steps remain: cmk rekey show ${order.id}`);
   }
   return all.some(({ progress }) => progress.failed > 0) ? EXIT.incomplete : EXIT.ok;
 }
@@ -185,8 +185,8 @@ function show({ order, progress }: RekeyStatus, output: Output): ExitCode {
   const { id, from, to, state, paused } = order;
   output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
   const { moved, waiting, failed, left, incomplete } = progress;
-  output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, moved on by others or deleted ${left}`);
-  if (incomplete) output.note('The fleet index cannot be read: more may be waiting.');
+  output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, moved by other writers or deleted ${left}`);
+  if (incomplete) output.note('The fleet index cannot be read: more accounts may be waiting.');
   output.list<RekeyStatus['progress']['failures'][number]>(
     [['ACCOUNT', ({ account }) => lastName(account)], 'scope', 'reason', 'detail'],
     progress.failures,

@@ -17,9 +17,9 @@ interface RetireArguments {
 
 export function addRetire(command: Command, cli: Cli): void {
   confirmed(changing(command))
-    .description('disable versions that nothing known uses any more; without evidence and your word it is a dry run')
+    .description('disable versions without a known use; without an evidence option it is a dry run')
     .option('--version <version>', 'this version only (default: every version that can be retired)')
-    .option('--with-evidence', "disable those that the vaults' log proves unused")
+    .option('--with-evidence', "disable versions that the vault's log proves unused")
     .addOption(
       new Option('--usage-workspace <id>', 'id of the Log Analytics workspace with that log').default(
         cli.environment?.CMK_USAGE_WORKSPACE,
@@ -27,7 +27,7 @@ export function addRetire(command: Command, cli: Cli): void {
       ),
     )
     .addOption(
-      new Option('--without-evidence', 'disable them, on your responsibility for uses that are not known').conflicts(
+      new Option('--without-evidence', 'disable them, and accept responsibility for unknown uses').conflicts(
         'withEvidence',
       ),
     )

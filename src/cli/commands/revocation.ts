@@ -11,18 +11,18 @@ import { OF_VAULTS } from './key-views.ts';
 
 type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revocation']> };
 
-/** Open revocations of keys; `key revoke` and `key restore` make and end them. */
+/** Adds commands for open revocations of keys; `key revoke` and `key restore` start and end them. */
 export function addRevocationCommands(program: Command, cli: Cli): void {
   const revocation = program.command('revocation').description('open revocations of keys: list, show');
   const list = revocation
     .command('list')
-    .description('which keys are revoked, since when, by whom, and how many accounts that cuts off')
+    .description('revoked keys, with time, revoker and number of accounts without access')
     .addOption(OF_VAULTS());
   reading(list, cli, (app) => readAll(list, app), showAll);
   const show = revocation
     .command('show')
-    .argument('<revocation>', 'its id, or the key that is revoked: <key>, <vault>/<key> or an identifier')
-    .description('one open revocation: who revoked, when, what it cuts off, and how to end it')
+    .argument('<revocation>', 'its id, or the revoked key: <key>, <vault>/<key> or an identifier')
+    .description('one open revocation: revoker, time, accounts without access, and how to end it')
     .addOption(OF_VAULTS());
   const readOne = async (app: AppApi) => {
     const { keyByName } = await import('../../operations/resolve.ts');
@@ -52,8 +52,8 @@ function find(which: string, { revocations }: Revocations): Revoked {
   );
   if (found.length === 1 && found[0]) return found[0];
   const message =
-    found.length === 0 ? `There is no open revocation ${which}.` : `${found.length} revoked keys are called ${which}.`;
-  throw new CmkError('NotFound', message, 'See which there are: cmk revocation list');
+    found.length === 0 ? `No revocation ${which} is open.` : `${found.length} revoked keys have the name ${which}.`;
+  throw new CmkError('NotFound', message, 'List the open revocations: cmk revocation list');
 }
 
 function showAll({ revocations, unread }: Revocations, output: Output): ExitCode {
@@ -89,7 +89,7 @@ function showOne(revoked: Revoked & { readonly restore: string }, output: Output
     revoked,
   );
   output.text(`Why: cmk audit list --key ${vault}/${name} --action key.revoke`);
-  output.text(`What it cuts off: cmk key show ${key}`);
+  output.text(`Accounts without access: cmk key show ${key}`);
   output.text(`To end it: ${restore}`);
   return EXIT.ok;
 }

@@ -37,7 +37,7 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     return code;
   });
   const show = inVault(rotation.command('show <key>'), 'the vault of the key').description(
-    'one rotation: progress by region, failures and reasons; --watch ends with it',
+    'one rotation: progress by region, and failures with reasons; --watch ends when it does',
   );
   const readOne = async (app: AppApi, { journal }: Operation): Promise<readonly [Rotation]> => {
     const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
@@ -70,7 +70,7 @@ function showOne([rotation]: readonly [Rotation], output: Output): ExitCode {
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
   if (unlisted) {
-    output.note(`Finished as far as is known: ${accountsNotListed(unlisted)}, and may use the key too.`);
+    output.note(`Finished according to the fleet index: ${accountsNotListed(unlisted)}, and may use the key too.`);
   }
   if (!output.isRows) {
     output.list<Rotation['places'][number]>(
@@ -94,7 +94,7 @@ interface Said {
   readonly until?: string;
 }
 
-/** `rotation pause` and `rotation resume`. */
+/** Adds `rotation pause` and `rotation resume`. */
 function addControlCommands(rotation: Command, cli: Cli): void {
   const order = (act: 'pause' | 'resume'): Command =>
     explained(inVault(rotation.command(`${act} [key]`), 'the vault of the key'))
@@ -108,17 +108,21 @@ function addControlCommands(rotation: Command, cli: Cli): void {
           const body = { reason, ticket, key: key && `${key.vault.name}/${key.name}`, until: end };
           return app.send('POST', `/${act}`, body, CONTROL_RESPONSE);
         };
-        await cli.read(command, work, show);
+        const resumed = act === 'resume' && key ? `${key.vault.name}/${key.name}` : undefined;
+        await cli.read(command, work, (ordered, output) => show(ordered, output, resumed));
       });
   order('pause')
-    .description('pause moves and rotations, of a key or of all keys; break-glass is not paused')
-    .option('--until <time>', 'end it then (2026-12-01T06:00Z), or after this long (PT4H)');
-  order('resume').description('end a pause; with a key, continue its rotation also after a failed stage');
+    .description('pause moves and rotations of a key or of all keys; break-glass is not paused')
+    .option('--until <time>', 'end of the pause: a time (2026-12-01T06:00Z), or a duration from now (PT4H)');
+  order('resume').description('end a pause; with a key, also retry failed accounts and continue after a failed stage');
 }
 
-function show({ pauses, ended, audit, warnings }: Ordered, output: Output): ExitCode {
+/** @param resumed the key of a resume, as `<vault>/<key>` */
+function show({ pauses, ended, audit, warnings }: Ordered, output: Output, resumed?: string): ExitCode {
   for (const { key = 'all keys', reason } of ended)
     output.entry({ kind: 'done', text: `The pause of ${key} has ended: ${reason}` });
+  const isPaused = pauses.some(({ key }) => key === undefined || nameOfIdentifier(key) === resumed?.toLowerCase());
+  if (resumed && !isPaused && warnings.length === 0) output.text(`The app retries failed accounts of ${resumed} now.`);
   if (pauses.length === 0) output.text('Nothing is paused.');
   showPauses(pauses, output);
   if (audit !== 'written') output.note(`Not in the audit trail: ${audit}`);
@@ -130,7 +134,7 @@ function showPauses(pauses: Ordered['pauses'], output: Output): void {
   for (const { key = 'all keys', ...pause } of pauses) output.text(`Paused: ${key} ${sinceOf(pause)}`);
 }
 
-/** `since … until …: a change freeze`. */
+/** Formats a pause as `since … until …: a change freeze`. */
 export function sinceOf({
   since,
   until,

@@ -4,14 +4,14 @@ import type { Cli } from '../cli.ts';
 import { confirmName } from '../confirm.ts';
 import { changing, confirmed } from '../options.ts';
 
-/** `scope disable` and `scope enable`: a state that Azure itself keeps. */
+/** Adds `scope disable` and `scope enable`. Azure itself stores the state. */
 export function addScopeCommands(program: Command, cli: Cli): void {
   const scope = program.command('scope').description('encryption scopes: enable, disable');
   const named = (name: string): Command =>
     changing(scope.command(name))
       .argument('<account>', 'name or ARM id of the storage account')
       .argument('<scope>', 'name of the encryption scope')
-      .option('-g, --resource-group <group>', 'resource group the account is in');
+      .option('-g, --resource-group <group>', 'resource group of the account');
   const run = (state: 'Enabled' | 'Disabled') => {
     return async (account: string, scope: string, _: unknown, command: Command): Promise<void> => {
       const { setScopeState } = await import('../../operations/account/scope-state.ts');
@@ -22,7 +22,9 @@ export function addScopeCommands(program: Command, cli: Cli): void {
     };
   };
   confirmed(named('disable'))
-    .description('block every request for data of an encryption scope, until it is enabled')
+    .description('block every request for data of an encryption scope until it is enabled again')
     .action(run('Disabled'));
-  named('enable').description('enable an encryption scope, also one that version 2 revoked').action(run('Enabled'));
+  named('enable')
+    .description('enable an encryption scope, also after a revocation by version 2')
+    .action(run('Enabled'));
 }

@@ -14,14 +14,18 @@ interface VaultArguments extends Where {
 export function addVaultCommands(program: Command, cli: Cli): void {
   const vault = program.command('vault').description('key vaults: list, show, ensure');
   watching(vault.command('list'))
-    .description('the vaults of CMK_VAULTS, as Azure Resource Manager shows them on your sign-in')
+    .description('the vaults of CMK_VAULTS, read from Azure Resource Manager with your sign-in')
     .addOption(vaults())
     .action(async ({ vault: named }: { vault: string[] }, command: Command) => {
       const { findVault } = await import('../../operations/resolve.ts');
       const { CMK_VAULTS = '' } = cli.environment;
       const all = named.length > 0 ? named : CMK_VAULTS.split(/[\s,;]+/).filter((one) => one !== '');
       if (all.length === 0) {
-        throw new CmkError('ArgumentInvalid', 'Which vaults?', 'Name them with --vault <vault>, or set CMK_VAULTS.');
+        throw new CmkError(
+          'ArgumentInvalid',
+          'No vault is named.',
+          'Name vaults with --vault <vault>, or set CMK_VAULTS.',
+        );
       }
       await cli.read(
         command,
@@ -34,7 +38,7 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     });
   watching(vault.command('show'))
     .argument('<vault>', 'name, ARM id or URI')
-    .description('one vault, as Azure Resource Manager shows it on your sign-in')
+    .description('one vault, read from Azure Resource Manager with your sign-in')
     .action(async (name: string, _options: unknown, command: Command) => {
       const { findVault } = await import('../../operations/resolve.ts');
       await cli.read(
@@ -50,7 +54,7 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     });
   inGroup(changing(vault.command('ensure')), 'to create it in')
     .argument('<vault>', 'name, ARM id or URI')
-    .description('create a key vault with purge protection, or turn it on for one that is there (for good)')
+    .description('create a key vault with purge protection, or enable it permanently on an existing vault')
     .addOption(new Option('--sku <sku>', 'premium vaults hold keys in hardware').choices(['standard', 'premium']))
     .action(async (name: string, _options: unknown, command: Command) => {
       const { ensureVault } = await import('../../operations/vault/vault-ensure.ts');

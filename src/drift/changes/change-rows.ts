@@ -7,32 +7,32 @@ import { HOUR_MS } from '../../time/spans.ts';
 import { type Cause, KEY_WORK } from '../../work/messages.ts';
 import type { WorkQueue } from '../../work/work-queue-client.ts';
 
-/** A change that an event reported, with the state of its check. */
+/** A change from an event, with the state of its check. */
 export interface ChangeRow extends ResourceChange {
-  /** When the event came (ISO 8601). */
+  /** When the event arrived (ISO 8601). */
   readonly notedOn: string;
-  /** When to check it. */
+  /** Time of its next check. */
   readonly due: Date;
-  /** How often it was checked. */
+  /** Number of completed checks. */
   readonly attempts: number;
-  /** Uses that the app was to repair when it was checked, with Azure's own time stamp of their version. */
+  /** Uses that the check found to repair, with Azure's time stamp of their version. */
   readonly broken?: readonly { readonly use: string; readonly stamp: string }[];
 }
 
 /**
- * Changes that events reported, in the control zone. Each event has a row of its own, so that a second delivery adds none.
- * Errors are the SDK's.
+ * Changes from events, in the control zone. Each event has its own row, so a second delivery adds none. Throws the
+ * SDK's errors.
  */
 export interface ChangeRows {
-  /** Changes to check, due or not. */
+  /** Unchecked changes, due or not. */
   pending(): Promise<readonly ChangeRow[]>;
-  /** Those of the last hour and some older ones, checked or not. */
+  /** Changes of the last hour, checked or not. May include some older changes. */
   recent(): Promise<readonly ChangeRow[]>;
   /** Inserts or replaces. */
   put(rows: readonly ChangeRow[]): Promise<void>;
-  /** Keeps checked changes for an hour: a whole check that read a subject before it changed has it checked again. */
+  /** Keeps checked changes for an hour. A full check that read a subject before its change checks it again. */
   finish(rows: readonly ChangeRow[]): Promise<void>;
-  /** Has the checked changes that came since a time checked again. @returns how many */
+  /** Marks changes since a time as unchecked. @returns their number */
   checkAgain(since: Date, now: Date): Promise<number>;
 }
 
@@ -104,12 +104,12 @@ interface RequestPorts {
   readonly queue: Pick<WorkQueue, 'send'>;
 }
 
-/** Sends the message that has pending changes checked, visible after so many seconds. */
+/** Sends the message that triggers the check of pending changes, delayed by the given seconds. */
 export function requestChanges({ queue }: RequestPorts, cause: Cause, seconds: number): Promise<void> {
   return queue.send(KEY_WORK, { kind: 'changes', cause, attempt: 0 }, seconds);
 }
 
-/** Has the findings on a key checked that the app has revoked or restored, which no event reports. @throws the SDK's error */
+/** Checks the findings on a key that the app revoked or restored. No event reports this. @throws the SDK's error */
 export async function checkKeyAgain(
   key: string,
   cause: Cause,
@@ -124,7 +124,7 @@ export async function checkKeyAgain(
   await requestChanges(services, cause, 0);
 }
 
-/** Has changes checked whose message was lost, or whose process died. */
+/** Triggers the check of changes whose message was lost or whose process died. */
 export async function sweepChanges(
   services: RequestPorts & { readonly changes: Pick<ChangeRows, 'pending'>; readonly now: () => Date },
 ): Promise<void> {

@@ -18,9 +18,9 @@ import { checkFocus, type FocusResult } from './gather-focus.ts';
 import { type Merged, mergeResult, secondsTo } from './merge.ts';
 import { newContests, withBroken } from './new-contests.ts';
 
-/** Held by the instance that checks changes, since one writer at a time merges into the report. */
+/** The instance that checks changes holds this lease, so only one writer merges into the report. */
 const LEASE = 'drift/changes';
-/** Delay and limit of further checks after a repair, or after a read that failed. */
+/** Delay and maximum number of checks after a repair or a failed read. */
 const [AGAIN_MS, MOST_ATTEMPTS] = [4_000, 8];
 
 export type ChangeServices = DriftServices &
@@ -30,9 +30,9 @@ export type ChangeServices = DriftServices &
   };
 
 /**
- * Runs the drift checks on the subjects of pending changes alone, merges the findings into the newest report, and repairs what
- * CMK_AUTOFIX names. Idempotent. Does nothing while another instance holds the lease: that instance reads the rows again
- * before and after it releases it.
+ * Runs the drift checks only on the subjects of pending changes. Merges the findings into the newest report, and
+ * repairs the reasons in CMK_AUTOFIX. Idempotent. Returns if another instance holds the lease: that instance reads the
+ * rows again before and after it releases the lease.
  */
 export async function checkChanges(cause: Cause, services: ChangeServices, log: Log): Promise<void> {
   const due = async (): Promise<ChangeRow[]> =>
@@ -52,14 +52,14 @@ export async function checkChanges(cause: Cause, services: ChangeServices, log: 
   await requestChanges(services, cause, Math.max(0, Math.ceil(next / 1_000)));
 }
 
-/** Checks the subjects of some rows: contests, report, work, repairs, confirmations. */
+/** Checks the subjects of some rows: contests, report, work items, repairs and confirmations. */
 async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, log: Log): Promise<void> {
   const check = await evaluateRows(taken, services);
-  // Checked again by the stored contests, before anything is enqueued.
+  // Repeats the checks with the stored contests before it enqueues work.
   if (await declareContests(check, services)) return checkRows(check.rows, services, log);
   const { id, rows } = check;
   const merged = await mergeIntoReport(check, services);
-  // Also without a report, which the first whole check will make: the index has to know the accounts.
+  // Runs without a report too, because the index must contain the accounts. The first full check creates the report.
   await putWork(accountWork(rows), { by: 'drift', ref: id, since: services.now().toISOString() }, services);
   if (!merged) return services.changes.finish(rows);
   logMerged(merged, log);
@@ -70,7 +70,7 @@ async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, 
   await confirmChanges(merged.changes, services, log);
 }
 
-/** What the checks found on the subjects of some rows. */
+/** Findings on the subjects of some rows. */
 interface Check {
   readonly id: string;
   readonly rows: readonly ChangeRow[];
@@ -91,7 +91,7 @@ async function evaluateRows(taken: readonly ChangeRow[], services: ChangeService
   return { id: services.newId(), rows: withBroken(taken, broken, result.stamps), focus, rules, result, broken };
 }
 
-/** Stores a contest for each account that was broken again after two repairs. @returns whether there were any */
+/** Stores a contest for each account that was changed again after two repairs. @returns whether it stored any */
 async function declareContests({ rows, broken }: Check, services: ChangeServices): Promise<boolean> {
   if (broken.length === 0) return false;
   const recent = [...rows, ...(await services.changes.recent())];
@@ -102,13 +102,13 @@ async function declareContests({ rows, broken }: Check, services: ChangeServices
   return true;
 }
 
-/** @returns undefined: there is no report yet */
+/** @returns undefined if no report exists yet */
 async function mergeIntoReport(
   { focus, result, rows: changes, rules }: Check,
   { driftStorage, settings, now }: ChangeServices,
 ): Promise<Merged | undefined> {
   let merged: Merged | undefined;
-  // The time is read again, after the checks: the report says how long a change took to become a finding.
+  // Reads the time again after the checks. The report measures the time from a change to its finding.
   const input = { focus, result, changes, rules: { ...rules, now: now() }, autofix: settings.drift.autofix };
   await driftStorage.merge((whole) => {
     merged = mergeResult(whole, input);
@@ -117,7 +117,7 @@ async function mergeIntoReport(
   return merged;
 }
 
-/** Repairs what it may. @returns rows to check again, since a repair is under way or something could not be read */
+/** Repairs findings. @returns rows to check again, because of a repair in progress or a failed read */
 async function repair(
   { id, rows, focus, result }: Check,
   { findings }: DriftReport,
@@ -138,7 +138,7 @@ function isInFocus({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }
   return accounts.has(resourceOf(resource)) || vaults.has(resourceOf(resource));
 }
 
-/** Work items for changed accounts: a pass reads each, updates the index, and moves it if it may. */
+/** Work items for changed accounts. A pass reads each account, updates the index, and moves the account if allowed. */
 function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
   return rows.flatMap(({ concern, at, attempts }): WantedWork[] => {
     const account = concern === 'account' && attempts === 0 ? parseStorageAccountId(at) : undefined;

@@ -6,12 +6,14 @@ import type { Log } from '../../log.ts';
 import type { ReportStore } from '../store/drift-storage-client.ts';
 import { withConfirmed } from './merge.ts';
 
-/** Changes that one call confirms at most. */
+/** Maximum number of changes per call. */
 const MOST_CONFIRMED = 20;
-/** The activity log may date a call a little earlier than its event does. Milliseconds. */
+/** The activity log may date a call slightly earlier than its event. Milliseconds. */
 const BEFORE_MS = 5 * 60_000;
 
-/** Marks changes that the activity log confirms. The log may be minutes behind: the hourly check asks again. Never throws. */
+/**
+ * Marks changes that the activity log confirms. The log may be minutes late, so the hourly check retries. Never throws.
+ */
 export async function confirmChanges(
   changes: readonly ChangedBy[],
   {
@@ -34,7 +36,7 @@ export async function confirmChanges(
       await driftStorage.merge((report) => withConfirmed(report, (change) => confirmed.has(keyOf(change))));
     }
   } catch (error) {
-    const message = `The activity log could not be read, so who made a change is not confirmed. ${errorText(error)}`;
+    const message = `The app could not read the activity log, so the author of a change is not confirmed. ${errorText(error)}`;
     log({ level: 'info', reason: 'DriftFoundByEvent', message });
   }
 }

@@ -7,23 +7,23 @@ import { sameKeyName } from '../../keys/key-identifier.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 
-/** Keys of one vault whose users are looked up. */
+/** Maximum number of keys per vault whose users are read. */
 const MOST_KEYS = 1_000;
 const CONCURRENCY = 8;
 
-/** What some changes concern. Resources are compared by {@link resourceOf}. */
+/** The subjects of some changes. {@link resourceOf} makes resources comparable. */
 export interface Focus {
-  /** ARM ids of accounts by resource; `changed`: the account itself has changed, so that its scopes are listed. */
+  /** ARM ids of accounts by resource. `changed`: the account itself changed, so its scopes are listed. */
   readonly accounts: ReadonlyMap<string, { readonly id: string; readonly changed: boolean }>;
-  /** Vaults whose own checks run, by resource. */
+  /** Vaults to check, by resource. */
   readonly vaults: ReadonlyMap<string, ManagedVault>;
   /** Keys that the app revoked or restored, by resource. */
   readonly keys: ReadonlySet<string>;
   /** Resources of other services, by resource. */
   readonly keyUsers: ReadonlyMap<string, ResourceId>;
-  /** URIs of vaults with keys that the index says these accounts use. */
+  /** URIs of vaults with keys that these accounts use, according to the index. */
   readonly vaultUris: ReadonlySet<string>;
-  /** Resources that each change concerns, by the id of its event. */
+  /** Subjects of each change, by the id of its event. */
   readonly resourcesOf: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -33,13 +33,15 @@ export interface FocusPorts {
   readonly useRows: Pick<UseRows, 'of'>;
 }
 
-/** The account, vault, identity or key that an id names or is below: `…/storageAccounts/a` of an encryption scope. */
+/** The account, vault, identity or key that contains an id: `…/storageAccounts/a` for an encryption scope. */
 export function resourceOf(id: string): string {
   const most = id.startsWith('https:') ? 5 : 9;
   return comparableId(id).split('/').slice(0, most).join('/');
 }
 
-/** Finds what changes concern; the index says which accounts use a vault or an identity. Errors are the SDK's. */
+/**
+ * Finds the subjects of changes. The index contains the accounts of a vault or an identity. Throws the SDK's errors.
+ */
 export async function focusOf(changes: readonly ResourceChange[], ports: FocusPorts): Promise<Focus> {
   const { otherDependents, vaults: managed } = ports.settings;
   const { all } = managed;
@@ -72,7 +74,7 @@ export async function focusOf(changes: readonly ResourceChange[], ports: FocusPo
       for (const { key, account, identity } of await rowsOf(vault)) {
         if (!own.includes(vault) && !isAt(identity) && !isAt(account) && !sameKeyName(key, at)) continue;
         vaultUris.add(vault.uri);
-        // No check of an account goes by the perimeter.
+        // No check of an account depends on the perimeter.
         if (concern === 'perimeter') continue;
         const resource = resourceOf(account);
         accounts.set(resource, accounts.get(resource) ?? { id: account, changed: false });

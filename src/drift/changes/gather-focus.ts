@@ -17,22 +17,22 @@ import type { Finding } from '../report.ts';
 import { evaluateVaults } from '../to-report.ts';
 import { collect, type Focus, resourceOf } from './focus.ts';
 
-/** More accounts of a subscription than that are not read one by one, but listed. */
+/** Maximum number of accounts to read separately. Above it, the app lists the subscription. */
 const MOST_READS = 20;
 const CONCURRENCY = 8;
 
-/** What the checks found on the subjects of a focus. */
+/** Findings of the checks on the subjects of a focus. */
 export interface FocusResult {
   readonly found: readonly Omit<Finding, 'since'>[];
-  /** What could not be read: findings on it may be missing. */
+  /** Failed reads, which may hide findings. */
   readonly unread: readonly UnreadPart[];
-  /** Azure's own time stamp of each use of a changed account, by comparable id: it differs after each change of the key. */
+  /** Azure's time stamp of each use of a changed account, by comparable id. Every change of the key changes it. */
   readonly stamps: ReadonlyMap<string, string>;
 }
 
 /**
- * Runs the checks of the whole drift check on a few subjects: reads these, and the keys, vaults and identities that they use.
- * Never throws for what cannot be read.
+ * Runs the drift checks on a few subjects. Reads these and their keys, vaults and identities. Never throws for a failed
+ * read.
  */
 export async function checkFocus(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusResult> {
   const stamps = new Map<string, string>();
@@ -99,7 +99,10 @@ function isChanged(account: string, { accounts }: Focus): boolean {
   return accounts.get(resourceOf(account))?.changed === true;
 }
 
-/** Ports that list the given accounts alone, without deleted ones. @param stamps gets those of the changed accounts */
+/**
+ * Ports that list only the given accounts, without deleted accounts. @param stamps receives the stamps of changed
+ * accounts
+ */
 function listOnly(
   wanted: readonly ResourceId[],
   focus: Focus,
@@ -130,7 +133,7 @@ function listOnly(
       const found = read.filter((account) => account !== undefined);
       for (const account of found.filter(({ id }) => isChanged(id, focus))) {
         const reading = limit(() => readChanged(account));
-        // It is awaited below; until then a rejection must not be unhandled.
+        // Awaited below. Until then, prevent an unhandled rejection.
         reading.catch(() => {});
         scopes.set(resourceOf(account.id), reading);
       }

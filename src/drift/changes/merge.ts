@@ -10,9 +10,9 @@ import type { DriftChange, Finding, WholeReport } from '../report.ts';
 import { type Focus, resourceOf } from './focus.ts';
 import type { FocusResult } from './gather-focus.ts';
 
-/** Changes that a report lists. */
+/** Maximum number of changes in a report. */
 const LISTED = 50;
-/** Findings that a change lists of each kind. */
+/** Maximum number of new and of resolved findings per change. */
 const NAMED = 20;
 
 const reasonsOf = (checks: readonly { readonly reason: string }[]): ReadonlySet<string> =>
@@ -27,23 +27,22 @@ interface MergeInput {
   readonly result: Pick<FocusResult, 'found' | 'unread'>;
   readonly changes: readonly ResourceChange[];
   readonly rules: Rules;
-  /** Reason codes that the app repairs by itself. */
+  /** Reason codes that the app repairs automatically. */
   readonly autofix: readonly string[];
 }
 
 export interface Merged {
   readonly report: WholeReport;
-  /** Changes that made or removed a finding, newest first. */
+  /** Changes that caused or resolved a finding, newest first. */
   readonly changes: readonly DriftChange[];
   readonly added: readonly Finding[];
 }
 
 /**
- * Replaces the findings that a report has on a few subjects. If something could not be read, findings that were not made again
- * stay. Idempotent.
+ * Replaces a report's findings on a few subjects. After a failed read, existing findings stay. Idempotent.
  */
 export function mergeResult(report: WholeReport, { focus, result, changes: all, rules, autofix }: MergeInput): Merged {
-  // Findings on a revoked key say themselves who revoked it.
+  // Findings on a revoked key already name the author.
   const changes = all.filter(({ concern }) => concern !== 'key');
   const now = rules.now.toISOString();
   const isAbout = ({ reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean =>
@@ -98,8 +97,8 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
 }
 
 /**
- * The change that caused or removed a finding: first a change of the resource itself, then the change that concerns the fewest
- * resources, then the latest.
+ * The change that caused or resolved a finding. Prefers a change of the resource itself, then the change with the
+ * fewest subjects, then the latest.
  */
 function changeOf(
   { resource }: Pick<Finding, 'resource'>,
@@ -134,7 +133,7 @@ function toChange(
   };
 }
 
-/** A change that is checked again, since the app repairs it, is listed once. */
+/** Lists a change only once, even if it is checked again after a repair. */
 function withChanges(listed: readonly DriftChange[], effective: readonly DriftChange[]): DriftChange[] {
   const byId = new Map(effective.map((change) => [change.id, change]));
   const known = listed.map((one) => {
@@ -161,7 +160,7 @@ export function secondsTo({ on, foundOn }: Pick<DriftChange, 'on' | 'foundOn'>):
   return Math.max(0, Date.parse(foundOn) - Date.parse(on)) / 1_000;
 }
 
-/** Marks the findings and changes whose caller the activity log confirms. */
+/** Marks findings and changes whose author the activity log confirms. */
 export function withConfirmed(report: WholeReport, isConfirmed: (changedBy: ChangedBy) => boolean): WholeReport {
   const confirm = <T extends ChangedBy>(one: T): T => (isConfirmed(one) ? { ...one, confirmed: true } : one);
   return {

@@ -6,12 +6,12 @@ import type { ChangeRow } from './change-rows.ts';
 import { resourceOf } from './focus.ts';
 import { RELEASE } from './release-change.ts';
 
-/** Repairs of one use within an hour, after which another change of its account is left to an operator. */
+/** Maximum number of repairs of one use per hour. After a further change, an operator must release the account. */
 const MOST_REPAIRS = 2;
-/** Uses that a row lists: a property of a table holds 64 KiB. */
+/** Maximum number of uses per row. A table property holds 64 KiB. */
 const MOST_NOTED = 100;
 
-/** Adds to the rows of accounts what the app is about to repair there. @param stamps Azure's time stamps, by comparable id */
+/** Adds pending repairs to the rows of accounts. @param stamps Azure's time stamps, by comparable id */
 export function withBroken(
   rows: readonly ChangeRow[],
   repairable: readonly Pick<Finding, 'resource'>[],
@@ -32,8 +32,8 @@ export function withBroken(
 }
 
 /**
- * A contest for each account of which the app is about to repair a use that it has repaired twice within the hour: each time
- * that the use was broken has its own time stamp. A release begins the count anew.
+ * Returns a contest for each account whose use needs a third repair within an hour. Each change of a use has a different
+ * time stamp. A release resets the count.
  *
  * @param recent rows of the last hour
  */

@@ -8,7 +8,7 @@ import { REASONS } from '../../reasons.ts';
 import { type PutWorkPorts, putWork } from '../put-work.ts';
 import { type ChangeRows, requestChanges } from './change-rows.ts';
 
-/** Operation of the row that a release writes. */
+/** Operation in the row of a release. */
 export const RELEASE = 'drift.release';
 
 type ReleasePorts = OrderPorts &
@@ -20,10 +20,11 @@ type ReleasePorts = OrderPorts &
   };
 
 /**
- * Has the app repair a contested account again: one that another party kept changing back. Safe to repeat.
+ * Resumes repairs of a contested account, which another party kept changing. Idempotent.
  *
- * @returns undefined: the account is not contested. `audit`: `written`, or why the audit trail could not be written
- * @throws the SDK's error when it cannot be stored: nothing is released
+ * @returns undefined if the account is not contested; `audit`: `written`, or why the app could not write the audit
+ * trail
+ * @throws the SDK's error if the release cannot be stored; then nothing is released
  */
 export async function releaseChange(
   { account, ...order }: ControlOrder & { readonly account: string },
@@ -67,7 +68,7 @@ export async function releaseChange(
   return { account, audit: await audit };
 }
 
-/** Work that waits for the end of a contest is due now; a new item would not replace it. */
+/** Makes work due that was postponed for a contest. A new item would not replace it. */
 async function resumePostponed(subscription: string, due: Date, { workItems }: ReleasePorts): Promise<void> {
   const postponed = (await workItems.of(subscription)).filter(({ reason }) => reason === 'ContestedChange');
   await workItems.put(postponed.map(({ etag: _, attempts: __, reason: ___, ...item }) => ({ ...item, due })));

@@ -7,11 +7,11 @@ import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 export function identityMissing(subject: AccountSubject): readonly Found[] {
   const { account, key } = subject;
   const identity = chosenIdentity(subject);
-  // An account holds one user-assigned identity, and only an operator can decide to detach another one.
+  // An account has one user-assigned identity, and only an operator may decide to detach another one.
   const isFree = account.userAssignedIdentities.length === 0;
   return withoutIdentity(subject, 'IdentityMissing').map((is) => ({
     is,
-    shouldBe: 'The identity of the encryption settings is on the account.',
+    shouldBe: 'The identity of the encryption settings is attached to the account.',
     ...(key && identity !== undefined && isFree ? { command: encryptAccount(account, key.key, identity) } : {}),
     cause: ofIdentity(subject, key),
   }));
@@ -25,13 +25,13 @@ export function identityDeleted(subject: AccountSubject): readonly Found[] {
   }));
 }
 
-/** One finding for the account and all of its scopes, since they share the identity. */
+/** One finding for the account and all of its scopes, because they share the identity. */
 function withoutIdentity({ access, scopes }: AccountSubject, reason: string): readonly string[] {
   const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
   return found ? [found.missing.join(' ')] : [];
 }
 
-/** A role that ends is warned of so long before, and is an error when it is about to end. Days. */
+/** Days before the end of a role at which the finding begins, and at which it becomes an error. */
 const ENDS_DAYS = { warning: 30, error: 3 };
 
 export function roleExpires(subject: AccountSubject, { now }: Rules): readonly Found[] {
@@ -43,8 +43,8 @@ export function roleExpires(subject: AccountSubject, { now }: Rules): readonly F
       {
         resource,
         severity: days <= ENDS_DAYS.error ? 'error' : 'warning',
-        is: `The role of its identity ${access.principalId} on the key ends on ${until.toISOString()}.`,
-        shouldBe: 'The identity of an account has its role for good.',
+        is: `The role of its identity ${access.principalId} on the key expires on ${until.toISOString()}.`,
+        shouldBe: "The role of the account's identity does not expire.",
         cause: ofIdentity(subject, key),
       },
     ];
@@ -57,7 +57,7 @@ export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
       ? {
           resource,
           is: of.missing.join(' '),
-          shouldBe: 'The identity may read, wrap and unwrap with the key.',
+          shouldBe: 'The identity may get, wrap and unwrap with the key.',
           command: grantAccess(of.principalId, used.key.vault, of.by),
           cause: ofIdentity(subject, used),
         }
@@ -65,7 +65,7 @@ export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
   );
 }
 
-/** The account's own use of a key, and those of its scopes. */
+/** The uses of keys by the account itself and by its scopes. */
 function usesOf({ account, access, key, scopes }: AccountSubject) {
   return [
     { resource: account.id, access, key },
@@ -73,7 +73,7 @@ function usesOf({ account, access, key, scopes }: AccountSubject) {
   ];
 }
 
-/** A subscription that moves to another tenant takes its vaults along, which go on trusting the tenant before. */
+/** A subscription that moves to another tenant moves its vaults too, but they keep the old tenant. */
 export function tenantMismatch({ account, tenantId, key, scopes }: AccountSubject): readonly Found[] {
   if (!tenantId || account.encryption.encryptionIdentity?.encryptionFederatedIdentityClientId) return [];
   const strange = [key, ...scopes.map((scope) => scope.key)].flatMap((one) =>
@@ -83,22 +83,22 @@ export function tenantMismatch({ account, tenantId, key, scopes }: AccountSubjec
   );
   return [...new Map(strange.map((one) => [one.vault.id, one])).values()].map(({ vault, trusts }) => ({
     part: vault.id,
-    is: `The vault ${vault.name} trusts the tenant ${trusts}, and the account is in the tenant ${tenantId}: its identity cannot sign in.`,
-    shouldBe: 'Both are of one tenant.',
+    is: `The vault ${vault.name} trusts the tenant ${trusts}, but the account is in the tenant ${tenantId}, so its identity cannot sign in.`,
+    shouldBe: 'Both belong to the same tenant.',
     cause: { about: [vault.id] },
   }));
 }
 
 /**
- * One act repairs it for every account that has the identity. System-assigned identities are one for each account: those of a
- * subscription are one cause, each with its own command.
+ * One repair fixes every account with the identity. Each account has its own system-assigned identity. A subscription's
+ * accounts with such identities share one cause, with one command each.
  */
 function ofIdentity(subject: AccountSubject, key: KeySubject | undefined): FoundCause {
   const identity = chosenIdentity(subject) ?? `/subscriptions/${subject.account.subscriptionId}`;
   return { about: key ? [identity, key.key.vault.id] : [identity] };
 }
 
-// "" is what Storage shows once an account has gone back to its system-assigned identity.
+// Storage returns "" after an account has returned to its system-assigned identity.
 function chosenIdentity({ account }: AccountSubject): string | undefined {
   return account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity || undefined;
 }

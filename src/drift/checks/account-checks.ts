@@ -19,12 +19,12 @@ import { afterExpiry } from './key-checks.ts';
 import { KEY_TAG, pinnedBack } from './left-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
-/** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
+/** Storage checks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
 const STORAGE_CHECKS_MS = DAY_MS;
 
 /**
- * An account has so long to follow a new version: it takes seconds, and longer only where the accounts of one region use up
- * the 1,200 writes an hour that the Storage resource provider takes there.
+ * Time for an account to change to a new version. Usually seconds, but longer when a region's accounts use up the
+ * Storage resource provider's 1,200 writes per hour.
  */
 const MOVE_MS = HOUR_MS;
 
@@ -40,7 +40,7 @@ export function staleKeyVersion(subject: AccountSubject, rules: Rules): readonly
       command: moveAccount(account),
       cause: pinnedBack(subject) ?? { about: [key.key.id] },
       ...(blocked ? whatBlocks(account, use, blocked) : {}),
-      // A person has to act first.
+      // An operator must act first.
       ...(blocked || contest
         ? {}
         : { action: { kind: 'account', account: account.id, location: account.location, key: key.key.id } as const }),
@@ -65,12 +65,14 @@ function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: Ke
 
 const UNBLOCK = {
   ScopeLocked:
-    'Remove the lock on the account, its resource group or its subscription (`az lock list` shows it). The app retries by itself.',
+    'Remove the lock on the account, its resource group or its subscription (`az lock list` shows it). The app retries automatically.',
   DeniedByPolicy:
-    'Exempt the account from the policy that denies the change, or change the policy. The app retries by itself.',
+    'Exempt the account from the policy that denies the change, or change the policy. The app retries automatically.',
 } as const;
 
-/** The app tried, and only an administrator can take away what it met: that is the cause, and no time is given. */
+/**
+ * Only an administrator can remove what blocked the last move. The blocker is therefore the cause, without a deadline.
+ */
 function whatBlocks(account: Account, use: KeyUse, blocked: keyof typeof UNBLOCK): Partial<Found> {
   return {
     severity: 'error',
@@ -81,13 +83,13 @@ function whatBlocks(account: Account, use: KeyUse, blocked: keyof typeof UNBLOCK
   };
 }
 
-/** A version that became usable a moment ago is on its way to the accounts: that is no error yet. */
+/** A version that has just become usable is not an error yet, because the accounts are still being moved. */
 function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' | 'severity'> {
   const ms = now.getTime() - activeFrom(target).getTime();
   if (ms > MOVE_MS) return { is: `${what}.` };
   const minutes = Math.max(0, Math.round(ms / 60_000));
   return {
-    is: `${what}; the newer version became usable ${count(minutes, 'minute')} ago, and is given an hour.`,
+    is: `${what}; the newer version became usable ${count(minutes, 'minute')} ago. The app may take an hour.`,
     severity: 'advice',
   };
 }
@@ -98,10 +100,10 @@ export function notCustomerManaged({ account, own, use }: AccountSubject, { drif
   const requirement = requirementOf(account, drift.require);
   if (tag === undefined && !requirement) return [];
   const required = own
-    ? "It uses a customer-managed key, as CMK_REQUIRE asks: as the app's own storage, one of a vault that the app does not manage."
-    : 'It uses a customer-managed key, as CMK_REQUIRE asks.';
+    ? "It uses a customer-managed key, as CMK_REQUIRE requires. The app's own storage needs a key of a vault that the app does not manage."
+    : 'It uses a customer-managed key, as CMK_REQUIRE requires.';
   const shouldBe = tag === undefined ? required : `It uses the key of its tag: ${tag}.`;
-  // What is asked of a subscription's accounts is one matter, whether by tags or by the setting.
+  // One cause per subscription, for tags and for the setting.
   const cause = { about: [`/subscriptions/${account.subscriptionId}`] };
   return [{ is: 'It uses Microsoft-managed keys.', shouldBe, cause }];
 }
@@ -121,9 +123,9 @@ export function unexpectedKey({ account, use }: AccountSubject): readonly Found[
 }
 
 export function unmanagedVault({ own, use, key, scopes, account }: AccountSubject): readonly Found[] {
-  // The app's own storage is meant to be on a key that the app cannot revoke.
+  // The app's own storage should use a key that the app cannot revoke.
   if (own) return [];
-  const shouldBe = 'Its key is in one of the vaults of CMK_VAULTS.';
+  const shouldBe = 'Its key is in a vault of CMK_VAULTS.';
   return [
     ...(use && !key
       ? [{ is: `It uses ${formatKeyIdentifier(use)}.`, shouldBe, cause: { about: [use.vaultUri] } }]
@@ -156,7 +158,7 @@ export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Fou
         is: `The version in use, ${held.version}, is disabled${why}: its data cannot be read.`,
         shouldBe: 'The version in use is enabled.',
         ...(revocation
-          ? // A revocation is meant to do this, and is a finding of its own.
+          ? // A revocation disables it intentionally, and has its own finding.
             {
               severity: 'warning' as const,
               command: restoreCommand(key.key, revocation),
@@ -185,13 +187,13 @@ export function keyExpired(subject: AccountSubject, rules: Rules): readonly Foun
 
 export function keyDeleted(subject: AccountSubject): readonly Found[] {
   return eachUse(subject, (use, key, resource, lost) => {
-    const shouldBe = 'The key is there.';
-    const none = `There is no key ${use.keyName} in the vault`;
+    const shouldBe = 'The key exists.';
+    const none = `The vault has no key ${use.keyName}`;
     const cause = { about: [key.key.id] };
     switch (key.state) {
       case 'present': {
-        const is = `The key ${use.keyName} has no version ${versionInUse(use)}, which its data is wrapped with: it was deleted for good, and made anew under its name.`;
-        return lost ? [{ resource, is, shouldBe: 'The version in use is there.', cause }] : [];
+        const is = `The key ${use.keyName} has no version ${versionInUse(use)}, which wraps the account's data: the key was purged and created again under its name.`;
+        return lost ? [{ resource, is, shouldBe: 'The version in use exists.', cause }] : [];
       }
       case 'deleted': {
         const command = recoverKey(key.key);
@@ -199,14 +201,16 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
       }
       case 'vaultGone': {
         const { vault } = key.key;
-        const is = `The vault ${vault.name} is gone, and its key ${use.keyName} with it; it may be soft-deleted.`;
+        const is = `The vault ${vault.name} with its key ${use.keyName} no longer exists. It may be soft-deleted.`;
         const ofVault = { reason: 'VaultNotFound', about: [vault.id] } as const;
         return [{ resource, is, shouldBe, command: recoverVault(vault), cause: ofVault }];
       }
       case 'absent':
-        return [{ resource, is: `${none}, not even soft-deleted.`, shouldBe, cause }];
+        return [{ resource, is: `${none}, not even a soft-deleted one.`, shouldBe, cause }];
       case 'gone':
-        return [{ resource, is: `${none}, and whether it is soft-deleted could not be read.`, shouldBe, cause }];
+        return [
+          { resource, is: `${none}, and the app could not read whether a soft-deleted one exists.`, shouldBe, cause },
+        ];
     }
   });
 }
@@ -236,7 +240,7 @@ function isUsed({ pinned, current }: KeyUse): string {
   return `It is pinned to ${pinned}${used}`;
 }
 
-/** The version that a pinned use should be moved to, by the same plan that moves it. */
+/** The version to which the mover's plan would move a pinned use. */
 function stalePin(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
   const plan = use.pinned === undefined ? undefined : planOf(use, key, now);
   return plan?.write ? plan.target : undefined;
@@ -253,13 +257,15 @@ function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
   return versions && planKeyUse(use, versions, now);
 }
 
-/** The version whose state decides whether data can be read; for an automatic use whose version Azure does not show, the newest. */
+/**
+ * The version that must be usable to read data. The newest, if Azure does not return the version of an automatic use.
+ */
 function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion | undefined {
   const version = versionInUse(use);
   return version === undefined ? newestVersion(versions) : findVersion(versions, version);
 }
 
-/** Runs over the account's own use of a managed key and over those of its scopes. */
+/** Applies a check to the account's use of a managed key and to those of its scopes. */
 function eachUse(
   { account, use, key, lost = false, scopes }: AccountSubject,
   find: (use: KeyUse, key: KeySubject, resource: string, lost: boolean) => readonly Found[],

@@ -8,7 +8,7 @@ function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
   return lockedOutBy.map(({ account, key }) => ({
     resource: account,
     part: key,
-    is: `The app's own storage uses ${key}: revoking that key stops the app.`,
+    is: `The app's own storage uses ${key}. Revoking that key stops the app.`,
     shouldBe: "The app's own storage uses Microsoft-managed keys, or a key of a vault that the app does not manage.",
   }));
 }
@@ -19,7 +19,7 @@ function storageZonesShared({ sharedZones }: AppSubject): readonly Found[] {
     {
       resource: sharedZones,
       is: "The app's queues, index and leases are in the account of its package, orders and audit trail.",
-      shouldBe: 'They are in an account of their own: a right on the one is none on the other.',
+      shouldBe: 'They are in a separate account, so a role on one account grants nothing on the other.',
     },
   ];
 }
@@ -29,12 +29,12 @@ function poisonMessages({ poison }: AppSubject): readonly Found[] {
     .filter(({ messages }) => messages > 0)
     .map(({ queue, messages }) => ({
       resource: queue,
-      is: `It holds ${messages === 1 ? 'a message' : `about ${messages} messages`}.`,
+      is: `It contains ${messages === 1 ? 'a message' : `about ${messages} messages`}.`,
       shouldBe: 'It is empty.',
     }));
 }
 
-/** One finding for each file, with the first that is wrong: one that was rewritten is wrong in every line. */
+/** One finding per file, with its first error, because a rewritten file is wrong in every line. */
 function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
   const files = [...new Set(trail.map(({ file }) => file))];
   return files.map((file) => {
@@ -44,7 +44,7 @@ function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
     return {
       resource: `cmk-audit/${file}`,
       is: `${file}${line}: ${first?.reason}. ${first?.message}${rest}`,
-      shouldBe: 'The trail goes on from where it ended at the check before, record by record.',
+      shouldBe: 'The trail continues from its end at the previous check, record by record.',
     };
   });
 }
@@ -52,16 +52,16 @@ function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
 function legacyOrder({ legacyOrders = [] }: AppSubject): readonly Found[] {
   return legacyOrders.map(({ id, from, to, state }) => ({
     resource: `cmkrekeys/${id}`,
-    is: `Version 2 ${state === 'moving' ? `was moving everything from ${from} to ${to}` : `was taking back what it had moved from ${from} to ${to}`}. Nothing carries that out any more.`,
-    shouldBe: 'The re-key is started again, or not needed any more.',
+    is: `Version 2 ${state === 'moving' ? `was moving everything from ${from} to ${to}` : `was moving accounts back from ${to} to ${from}`}. This version does not continue it.`,
+    shouldBe: 'An operator starts the re-key again, or no longer needs it.',
   }));
 }
 
 function legacyApproval({ legacyApprovals = [] }: AppSubject): readonly Found[] {
   return legacyApprovals.map(({ id, action, vault, key, askedBy }) => ({
     resource: `cmk-approvals/${id}`,
-    is: `${askedBy.objectId} asked version 2 to approve: ${action} ${key === undefined ? 'of all keys' : `${vault}/${key}`}. Nothing carries it out any more.`,
-    shouldBe: 'No request for approval waits in the app.',
+    is: `${askedBy.objectId} asked version 2 to approve: ${action} ${key === undefined ? 'of all keys' : `${vault}/${key}`}. This version does not process it.`,
+    shouldBe: 'No approval request is open.',
   }));
 }
 
@@ -78,7 +78,7 @@ function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rule
       {
         resource: `/subscriptions/${subscription}`,
         is: is.join(' '),
-        shouldBe: 'Azure Resource Manager tells the app of changes in it within seconds.',
+        shouldBe: 'Azure Resource Manager notifies the app of its changes within seconds.',
         command: watchChanges(subscription, first.wanted),
         action: { kind: 'watch', subscription },
       },
@@ -86,10 +86,10 @@ function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rule
   });
 }
 
-/** How Key Vault says that the network keeps a caller out. */
+/** Key Vault's messages for a caller that its network rules block. */
 const NETWORK = /Client address is not authorized|Public network access is disabled/i;
 
-/** One finding for each action at each resource, however many parts lacked it. */
+/** One finding per action and resource, regardless of the number of parts that need it. */
 function missingPermission({ unread }: AppSubject): readonly Found[] {
   const refused = unread.filter(({ kind }) => kind === 'forbidden');
   const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
@@ -99,12 +99,12 @@ function missingPermission({ unread }: AppSubject): readonly Found[] {
     is: `The app may not read ${what}. ${detail}`,
     cause: { about: [placeOf(resource)] },
     ...(beside ? { severity: 'advice' as const } : {}),
-    // A firewall answers 403 as well, and no role helps against it.
-    shouldBe: NETWORK.test(detail) ? 'The network rules let the app in.' : `The app's identity has ${action}.`,
+    // A firewall also answers 403, and no role helps then.
+    shouldBe: NETWORK.test(detail) ? 'The network rules permit the app.' : `The app's identity has ${action}.`,
   }));
 }
 
-/** Accounts that cannot be read are one finding of their subscription. */
+/** Unreadable accounts are one finding on their subscription. */
 function placeOf(resource: string): string {
   return /^\/subscriptions\/[^/]+(?=\/.*\/storageAccounts\/)/i.exec(resource)?.[0] ?? resource;
 }
@@ -113,11 +113,11 @@ function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found
   return settingsProblems.map((problem) => ({
     resource: `${name}/${problem.split(' ')[0]}`,
     is: problem,
-    shouldBe: 'Every setting is right. Until those of the drift check are, nothing is fixed.',
+    shouldBe: 'Every setting is valid. The app fixes nothing while a setting of the drift check is invalid.',
   }));
 }
 
-/** What the next check may well read: it is an error when that cannot either (`withHistory`). */
+/** Transient failures. They become an error if the next check fails too (`withHistory`). */
 const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
 
 function unreadFindings({ unread }: AppSubject): readonly Found[] {
@@ -125,83 +125,83 @@ function unreadFindings({ unread }: AppSubject): readonly Found[] {
     resource,
     part: what,
     is: `Not read: ${what}. ${detail}`,
-    shouldBe: 'Everything can be read.',
-    // That it may not be read is a finding of its own.
+    shouldBe: 'The app can read everything.',
+    // The missing permission has its own finding.
     cause: { ...(kind === 'forbidden' ? { reason: 'MissingPermission' as const } : {}), about: [placeOf(resource)] },
     ...(beside ? { severity: 'advice' as const } : PASSING.has(kind) ? { severity: 'warning' as const } : {}),
   }));
 }
 
-/** What is made sure of for the app itself. */
+/** Checks of the app itself. */
 export const APP_CHECKS: readonly Check<AppSubject>[] = [
   {
     reason: 'SelfLockout',
     severity: 'error',
-    ensures: "The app's own storage does not depend on a key that the app may revoke.",
-    fix: 'Put the storage of the app on Microsoft-managed keys, or on a key of a vault that the app does not manage.',
+    ensures: "The app's own storage uses no key that the app may revoke.",
+    fix: "Configure the app's storage to use Microsoft-managed keys, or a key of a vault that the app does not manage.",
     find: selfLockout,
   },
   {
     reason: 'StorageZonesShared',
     severity: 'advice',
-    ensures: 'What causes work (queues, index, leases) is in another storage account than what decides.',
-    fix: 'Deploy again with the templates of this version, which make the second account; or set `CMK_WORK__queueServiceUri` and its like (docs/explanation/trust.md).',
+    ensures: "The queues, the index and the leases are not in the storage account of the app's decisions.",
+    fix: 'Deploy again with the templates of this version, which create the second account, or set `CMK_WORK__queueServiceUri` and the related settings (docs/explanation/trust.md).',
     find: storageZonesShared,
   },
   {
     reason: 'PoisonMessages',
     severity: 'error',
-    ensures: 'No work waits in a poison queue.',
-    fix: 'Look in the log for Poisoned, or for why the host ended the function, and fix that; then put the messages back with `cmk admin replay`, or delete them.',
+    ensures: 'No poison queue contains messages.',
+    fix: 'Search the log for Poisoned, or for the reason why the host ended the function, and fix the reason. Then replay the messages with `cmk admin replay`, or delete them.',
     find: poisonMessages,
   },
   {
     reason: 'AuditTrailBroken',
     severity: 'error',
-    ensures: 'No record of the audit trail is changed, removed, moved or put in.',
-    fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten): find out who wrote to the container cmk-audit. The trail goes on meanwhile; exempt the finding once it is explained.',
+    ensures: 'No record of the audit trail is changed, removed, moved or inserted.',
+    fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten). Determine which client wrote to the container cmk-audit. The app keeps writing the trail. Exempt the finding once it is explained.',
     find: auditTrailBroken,
   },
   {
     reason: 'LegacyOrder',
     severity: 'warning',
-    ensures: 'No re-key of version 2 waits to be carried out.',
-    fix: 'Place it anew (`cmk rekey start`): what has moved stays where it is. Then delete the table cmkrekeys.',
+    ensures: 'No re-key of version 2 is unfinished.',
+    fix: 'Start it again (`cmk rekey start`): moved accounts keep their new key. Then delete the table cmkrekeys.',
     find: legacyOrder,
   },
   {
     reason: 'LegacyApproval',
     severity: 'warning',
-    ensures: 'No request for approval of version 2 waits: it expires after eight hours.',
-    fix: 'Make the call itself, with a role that Entra Privileged Identity Management has had approved (docs/how-to/access.md).',
+    ensures: 'No approval request of version 2 is open. Requests expire after eight hours.',
+    fix: 'Call the operation directly, with a role approved through Entra Privileged Identity Management (docs/how-to/access.md).',
     find: legacyApproval,
   },
   {
     reason: 'ChangesNotWatched',
     severity: 'advice',
-    ensures: 'A change that drift comes from is noticed when it is made, not an hour later.',
-    fix: 'Deploy with `watchChanges`, or run `cmk admin watch-changes`; where it is not wanted, set CMK_WATCH_CHANGES to off.',
+    ensures: 'The app detects a change that causes drift immediately, not an hour later.',
+    fix: 'Deploy with `watchChanges`, or run `cmk admin watch-changes`. If you do not want it, set CMK_WATCH_CHANGES to off.',
     find: changesNotWatched,
   },
   {
     reason: 'MissingPermission',
     severity: 'error',
-    ensures: 'The app may read everything that it looks after.',
-    fix: 'Give the identity of the app a role with the action that is named (infra/ does it; what begins with Microsoft.KeyVault/managedHsm/ is of a local role of the Managed HSM, docs/how-to/managed-hsm.md); where the answer names the network, let the app through.',
+    ensures: 'The app may read everything that it manages.',
+    fix: "Assign the app's identity a role with the named action (infra/ does this). Actions that begin with Microsoft.KeyVault/managedHsm/ need a local role of the Managed HSM (docs/how-to/managed-hsm.md). If the error names the network, permit the app in the network rules.",
     find: missingPermission,
   },
   {
     reason: 'SettingsInvalid',
     severity: 'error',
-    ensures: 'The settings of the drift check are valid, and no `CMK_…` has a name that the app does not know.',
-    fix: 'Correct the app setting that is named; docs/reference/settings.md lists them all.',
+    ensures: 'The settings of the drift check are valid, and the app knows the name of every `CMK_…` setting.',
+    fix: 'Correct the named app setting; docs/reference/settings.md lists all settings.',
     find: settingsInvalid,
   },
   {
     reason: 'Unreadable',
     severity: 'error',
-    ensures: 'Nothing is passed over in silence: what could not be read is a finding.',
-    fix: 'See to what the answer says; the next check reads it again.',
+    ensures: 'The app can read everything that it checks. Each failed read is a finding.',
+    fix: 'Fix the error in the response. The next check reads again.',
     find: unreadFindings,
   },
 ];

@@ -3,42 +3,42 @@ import type { Reason } from '../../reasons.ts';
 import type { Finding, FixAction } from '../report.ts';
 import type { Rules } from './subjects.ts';
 
-/** What a check found on one subject. */
+/** A check's finding on one subject. */
 export interface Found {
-  /** ARM id or key identifier; absent: the subject's own. */
+  /** ARM id or key identifier; absent: the id of the subject. */
   readonly resource?: string;
-  /** Tells several findings of one check on one resource apart. */
+  /** Distinguishes several findings of one check on one resource. */
   readonly part?: string;
   readonly is: string;
   readonly shouldBe: string;
-  /** What an operator does about it; absent: what the check says. */
+  /** What an operator must do; absent: the check's `fix`. */
   readonly fix?: string;
-  /** The shell command that repairs it; absent: an operator has to decide first. */
+  /** The shell command that repairs it; absent if an operator must decide first. */
   readonly command?: ShellCommand | undefined;
-  /** The cause that it shares with other findings; absent: it is its own cause. */
+  /** The shared cause of several findings; absent: the finding is its own cause. */
   readonly cause?: FoundCause | undefined;
-  /** Another severity than the check's. */
+  /** Overrides the check's severity. */
   readonly severity?: Finding['severity'];
   /** How the app would fix it. */
   readonly action?: FixAction;
 }
 
-/** One act repairs all findings of a cause: granting a role again, enabling a version, restoring a key. */
+/** One repair resolves every finding of a cause: granting a role, enabling a version, restoring a key. */
 export interface FoundCause {
   /** Reason of the cause; absent: the check's. */
   readonly reason?: Reason;
-  /** ARM ids and key identifiers of what has to be repaired. Findings with the same reason and `about` share a cause. */
+  /** ARM ids and key identifiers to repair. Findings with the same reason and `about` share a cause. */
   readonly about: readonly string[];
 }
 
-/** One line of the specification in `checks.ts`. */
+/** An entry of the specification in `checks.ts`. */
 export interface Check<S> {
   readonly reason: Reason;
   readonly severity: Finding['severity'];
-  /** The promise that it checks. */
+  /** The promise that the check verifies. */
   readonly ensures: string;
-  /** What an operator does about a finding. */
+  /** What an operator must do about a finding. */
   readonly fix: string;
-  /** Pure. For what could not be read, only the check `Unreadable` returns a finding. */
+  /** Pure. Returns no finding for a failed read, which only the check `Unreadable` reports. */
   readonly find: (subject: S, rules: Rules) => readonly Found[];
 }

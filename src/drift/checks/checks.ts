@@ -12,28 +12,28 @@ import * as retirement from './retirement-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
 import { VAULT_CHECKS } from './vault-checks.ts';
 
-// The specification of the drift check: each entry is one promise, with what repairs it and the function that checks it.
+// The specification of the drift check. Each entry has a promise, its repair, and the function that checks it.
 
 /** Promises about each storage account and its encryption scopes. */
 export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'StaleKeyVersion',
     severity: 'error',
-    ensures: 'A pinned account is at the newest usable version of its key within an hour of its becoming usable.',
+    ensures: 'A pinned account uses the newest usable version of its key within an hour.',
     fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account pin`.',
     find: accounts.staleKeyVersion,
   },
   {
     reason: 'LaggingAutomaticVersion',
     severity: 'warning',
-    ensures: 'An automatic account takes a new version within 24 hours.',
-    fix: 'Let the app have Storage check again (CMK_AUTOFIX). If the finding stays, check the identity and its role with `cmk account verify`.',
+    ensures: 'An automatic account uses a new version within 24 hours.',
+    fix: 'Let the app make Storage check again (CMK_AUTOFIX). If the finding remains, check the identity and its role with `cmk account verify`.',
     find: accounts.laggingAutomaticVersion,
   },
   {
     reason: 'ScopeStaleKeyVersion',
     severity: 'error',
-    ensures: 'An encryption scope uses the newest usable version of its key, as soon as an account would.',
+    ensures: 'An encryption scope uses the newest usable version of its key as soon as an account.',
     fix: 'Let the app move it (CMK_AUTOFIX), or point it at that version (`az storage account encryption-scope update`).',
     find: accounts.scopeStaleKeyVersion,
   },
@@ -48,22 +48,21 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'VersionReverted',
     severity: 'warning',
     ensures: 'A pinned account is never moved back to an older version of its key.',
-    fix: 'Find out who moved it and why: a template or a script that names a version does so each time it runs.',
+    fix: 'Determine who moved it and why. A template or script that names a version moves it at each run.',
     find: left.versionReverted,
   },
   {
     reason: 'ContestedChange',
     severity: 'error',
-    ensures: 'The app and another party do not undo the work of each other.',
-    fix: 'Stop the other party (for instance, remove the key version from a template that pins it), then release the account: the app moves it again.',
+    ensures: "The app and another party do not undo each other's changes.",
+    fix: 'Stop the other party (for instance, remove the key version from its template). Then release the account, and the app moves it again.',
     find: left.contestedChange,
   },
   {
     reason: 'NoLongerCustomerManaged',
     severity: 'error',
-    ensures:
-      'An account that used a key of a managed vault still uses a customer-managed key, unless it left on purpose.',
-    fix: 'Configure the key again (`cmk account enable`). Where it is meant: tag the account `cmk-opt-out` with the date and the reason, as `cmk account disable` does, or exempt it in CMK_EXEMPTIONS.',
+    ensures: 'An account that used a key of a managed vault still uses a customer-managed key, unless it opted out.',
+    fix: 'Configure the key again (`cmk account enable`). If this is intended, tag the account `cmk-opt-out` with the date and the reason, as `cmk account disable` does, or exempt it in CMK_EXEMPTIONS.',
     find: left.noLongerCustomerManaged,
   },
   {
@@ -76,7 +75,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'UnmanagedVault',
     severity: 'advice',
-    ensures: 'The key of an account is in a vault that this app looks after.',
+    ensures: 'The key of an account is in a vault that the app manages.',
     fix: 'Add the vault to CMK_VAULTS, or use a key of a managed vault.',
     find: accounts.unmanagedVault,
   },
@@ -84,67 +83,66 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'KeyDisabled',
     severity: 'error',
     ensures: 'The key version that an account uses is enabled.',
-    fix: 'Enable the version, or restore the key if it was revoked, and only then move the account.',
+    fix: 'Enable the version, or restore the key if it was revoked. Then move the account.',
     find: accounts.keyDisabled,
   },
   {
     reason: 'KeyExpired',
     severity: 'warning',
     ensures:
-      'The key version that an account uses has not expired (data stays readable, new accounts are refused; where it stops another user, an error).',
-    fix: 'Rotate the key: the app moves its accounts. A PostgreSQL server that is inaccessible needs the expiry extended first; rotate once it is Ready.',
+      'The key version that an account uses has not expired (data stays readable, but Storage rejects new accounts; an error if it stops another user).',
+    fix: 'Rotate the key: the app moves its accounts. For an inaccessible PostgreSQL server, first extend the expiry, and rotate once the server is Ready.',
     find: accounts.keyExpired,
   },
   {
     reason: 'KeyDeleted',
     severity: 'error',
     ensures: 'The key that an account uses exists.',
-    fix: 'Recover the key (`az keyvault key recover`), or its vault (`az keyvault recover`), before its retention ends; one that was purged comes back from a backup alone (`az keyvault key restore`). Without the key the data is lost.',
+    fix: 'Recover the key (`az keyvault key recover`), or its vault (`az keyvault recover`), before its retention ends. Only a backup can restore a purged key (`az keyvault key restore`). Without the key the data is lost.',
     find: accounts.keyDeleted,
   },
   {
     reason: 'IdentityMissing',
     severity: 'error',
-    ensures: 'The identity that the encryption settings of an account name is attached to it.',
-    fix: 'Attach the identity again, or choose another one that has its role on the key.',
+    ensures: 'The identity in the encryption settings of an account is attached to it.',
+    fix: 'Attach the identity again, or choose another identity with the role on the key.',
     find: access.identityMissing,
   },
   {
     reason: 'IdentityDeleted',
     severity: 'error',
-    ensures: 'The identity that is attached to an account, and that its encryption settings name, exists.',
-    fix: 'Give the account another identity that has its role on the key (`cmk account enable --replace-identity`); one made again under the same name is another one.',
+    ensures: 'The attached identity in the encryption settings of an account exists.',
+    fix: 'Give the account another identity with the role on the key (`cmk account enable --replace-identity`). An identity created again under the same name does not replace the deleted one.',
     find: access.identityDeleted,
   },
   {
     reason: 'IdentityWithoutRole',
     severity: 'error',
-    ensures: "The account's identity may read, wrap and unwrap with the key.",
-    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key. In a Managed HSM it is "Managed HSM Crypto Service Encryption User" (`cmk admin grant-role`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
+    ensures: "The account's identity may get, wrap and unwrap with the key.",
+    fix: 'Assign the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key. In a Managed HSM, assign "Managed HSM Crypto Service Encryption User" (`cmk admin grant-role`). In a vault with access policies, add the key permissions get, wrapKey and unwrapKey.',
     find: access.identityWithoutRole,
   },
   {
     reason: 'RoleExpires',
     severity: 'warning',
-    ensures:
-      "The role that the account's identity has on its key is for good, or for 30 days more (below 3: an error).",
-    fix: 'Make the assignment permanent in Privileged Identity Management, or give the role anew, without an end.',
+    ensures: "The role of the account's identity on its key does not expire within 30 days (below 3: an error).",
+    fix: 'Make the assignment permanent in Privileged Identity Management, or assign the role again without an expiry.',
     find: access.roleExpires,
   },
   {
     reason: 'TenantMismatch',
     severity: 'error',
     ensures:
-      'An account and the vault of its key are of one tenant, unless the account signs in by an application of both.',
-    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `az storage account update --key-vault-federated-client-id`.',
+      'An account and the vault of its key belong to one tenant, unless the account signs in with a multitenant application.',
+    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and assign its roles again. For an intended key of another tenant, run `az storage account update --key-vault-federated-client-id`.',
     find: access.tenantMismatch,
   },
   ...PROTECTION_CHECKS,
   {
     reason: 'LegacyRevocation',
     severity: 'error',
-    ensures: 'Nothing that version 2 revoked below its key is taken for revoked.',
-    fix: 'Restore it with `cmk account restore`, a scope as docs/how-to/upgrade.md says; or delete its tags `cmk-revoked-…`, where access is to stay removed. What has to stay revoked is a key.',
+    ensures: 'No account or scope has a revocation of version 2, which no longer takes effect.',
+    fix: 'Restore it with `cmk account restore`, or a scope as in docs/how-to/upgrade.md. To keep access removed, delete its tags `cmk-revoked-…`. To keep data revoked, revoke the key.',
     find: left.legacyRevocation,
   },
 ];
@@ -155,50 +153,50 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'KeyTooOld',
     severity: 'warning',
     ensures: 'The newest version of a key is at most two years old.',
-    fix: 'Rotate the key (`cmk key rotate`), and give it a rotation policy.',
+    fix: 'Rotate the key (`cmk key rotate`), and set a rotation policy.',
     find: keys.keyTooOld,
   },
   {
     reason: 'NearExpiry',
     severity: 'warning',
     ensures:
-      'The newest version of a key is valid for 30 days (below 10, or where its expiry stops virtual machines, PostgreSQL or App Configuration: an error), or its policy rotates it in time.',
-    fix: 'Rotate the key, or import a new version of imported key material, and move what an expired key stops before that. A PostgreSQL server that is inaccessible needs the expiry extended first; rotate once it is Ready.',
+      'The newest version of a key is valid for 30 days, or its policy rotates it in time. An error below 10 days, or if its expiry stops virtual machines, PostgreSQL or App Configuration.',
+    fix: 'Rotate the key, or import a new version of imported key material, and first move the resources that an expired key stops. For an inaccessible PostgreSQL server, first extend the expiry, and rotate once the server is Ready.',
     find: keys.nearExpiry,
   },
   {
     reason: 'RotationIncomplete',
     severity: 'warning',
-    ensures: 'A new version of a key has the expiry and the tags of the one before within a day.',
-    fix: 'Complete it (`cmk key rotate`), or give the version an expiry.',
+    ensures: 'A new version of a key gets an expiry and the tags of the previous version within a day.',
+    fix: 'Complete it (`cmk key rotate`), or set an expiry on the version.',
     find: keys.rotationIncomplete,
   },
   {
     reason: 'RotationStuck',
     severity: 'error',
-    ensures: 'A rotation goes on until everything that uses the key is on the new version.',
-    fix: 'Remove the causes that `cmk rotation list` names; what Azure refused is tried again. Resume a rotation that is held with `cmk rotation resume`.',
+    ensures: 'A rotation continues until every user of the key is on the new version.',
+    fix: 'Remove the causes that `cmk rotation list` names; the app retries rejected moves. Resume a blocked rotation with `cmk rotation resume`.',
     find: keys.rotationStuck,
   },
   {
     reason: 'NoExpiry',
     severity: 'advice',
     ensures:
-      'A key version expires, so that Key Vault asks in time for a new one (silent for a key of MySQL, whose pages contradict each other on expiry).',
+      'A key version expires, so that Key Vault raises an event before. Not checked for MySQL, whose documentation contradicts itself on expiry.',
     fix: 'Set an expiry time in the rotation policy of the key, then rotate it.',
     find: keys.noExpiry,
   },
   {
     reason: 'NoRotationPolicy',
     severity: 'advice',
-    ensures: 'A key is rotated by a policy, unless it is tagged to be rotated by hand.',
+    ensures: 'A policy rotates a key, unless its tag requires manual rotation.',
     fix: 'Set a rotation policy, or the tag `cmk-rotation: manual` on its newest version.',
     find: keys.noRotationPolicy,
   },
   {
     reason: 'PolicyBlocksRotation',
     severity: 'warning',
-    ensures: 'Azure Policy denies no version that the next rotation of a key would make.',
+    ensures: 'Azure Policy denies no version that the next rotation of a key would create.',
     fix: 'Give versions a lifetime that the policy allows (`cmk key ensure --version-lifetime`). For type or size: move to a key that it allows (`cmk rekey`), or ask the owner of the policy to exempt the vault (`az policy exemption create`).',
     find: policyBlocksRotation,
   },
@@ -206,53 +204,53 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'RevocationOpen',
     severity: 'warning',
-    ensures: 'No key stays revoked unnoticed.',
-    fix: 'Restore it by a second person once the incident is over.',
+    ensures: 'Each revoked key is a finding until an operator restores it.',
+    fix: 'Let a second person restore it once the incident is over.',
     find: keys.revocationOpen,
   },
   {
     reason: 'RevokedVersionEnabled',
     severity: 'error',
     ensures: 'Every version of a revoked key is disabled.',
-    fix: 'Revoke the key again, or restore it; do not enable its versions by hand.',
+    fix: 'Revoke the key again, or restore it. Do not enable its versions manually.',
     find: keys.revokedVersionEnabled,
   },
   {
     reason: 'RetirableVersion',
     severity: 'advice',
     ensures: 'Unused versions are disabled.',
-    fix: 'Where the log of the vault proves it: `cmk key retire … --with-evidence`; or find out whether something out of sight uses it, and where nothing does: `cmk key retire … --without-evidence`.',
+    fix: 'If the log of the vault proves it unused, run `cmk key retire … --with-evidence`. Otherwise determine whether another client uses it. If none does, run `cmk key retire … --without-evidence`.',
     find: retirement.retirableVersion,
   },
   {
     reason: 'OldVersionInUse',
     severity: 'warning',
     ensures: "The vault's log shows no unknown client on an old version.",
-    fix: 'Find out who it is, by the object id; move it to the newest version, or take a retired one back: `cmk key unretire`.',
+    fix: 'Identify the client by its object id. Move it to the newest version, or enable a retired version again: `cmk key unretire`.',
     find: retirement.oldVersionInUse,
   },
   {
     reason: 'OtherResourceStale',
     severity: 'warning',
-    ensures: 'A resource of another service that names a version of a key names the newest usable one within a day.',
-    fix: 'Point it at that version, or have it follow the key by itself, as its service describes; the app moves storage accounts alone.',
+    ensures: 'A resource of another service that names a key version names the newest usable version within a day.',
+    fix: 'Point it at that version, or make it follow the key automatically, as its service describes. The app moves only storage accounts.',
     find: otherResourceStale,
   },
   {
     reason: 'PinnedVersion',
     severity: 'advice',
-    ensures: 'Accounts follow the newest version by themselves, even if this app stops.',
-    fix: 'Change them to automatic unless they need a pinned version; the app moves pinned accounts all the same.',
+    ensures: 'Accounts follow the newest version automatically, even if this app stops.',
+    fix: 'Change them to automatic unless they need a pinned version. The app moves pinned accounts too.',
     find: keys.pinnedVersion,
   },
 ];
 
-/** Of a key that the app revokes or restores. */
+/** Checks of a key that the app revokes or restores. */
 export const REVOCATION_CHECKS = KEY_CHECKS.filter(
   ({ find }) => find === keys.revocationOpen || find === keys.revokedVersionEnabled,
 );
 
-/** Of a resource of another service that uses a key. */
+/** Checks of a resource of another service that uses a key. */
 export const KEY_USER_CHECKS = KEY_CHECKS.filter(({ find }) => find === otherResourceStale);
 
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

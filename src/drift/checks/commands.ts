@@ -8,20 +8,21 @@ import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import { azVaultOption } from '../../keys/vault-options.ts';
 import type { KeySubject } from './subjects.ts';
 
-/** What `cmk` gives a new key. */
+/** Default lifetime that `cmk` sets for a new key. */
 export const USUAL_LIFETIME_DAYS = 730;
 
-// Commands that repair a finding, filled in, to copy into a shell. They contain no tag values: otherwise a writer of tags
-// would choose what an operator runs.
+// Complete shell commands that repair a finding. They contain no tag values. Otherwise a writer of tags could choose
+// what an operator runs.
 
 export function enableVersion({ id }: KeyVersion): ShellCommand {
   return shellCommand('az keyvault key set-attributes --enabled true', [['--id', id]]);
 }
 
 /**
- * Sets a rotation policy first where a Managed HSM has none, since it rotates no key without ("Configure key autorotation").
+ * Sets a rotation policy first if a Managed HSM key has none, because a rotation requires one ("Configure key
+ * autorotation").
  *
- * @param isYoung the newest version is so young that the command would make no other without `--if-older-than PT0S`
+ * @param isYoung whether the newest version is so young that the command needs `--if-older-than PT0S`
  */
 export function rotate({ key, policy }: Pick<KeySubject, 'key' | 'policy'>, isYoung = false): ShellCommand {
   const command = shellCommand('cmk key rotate', [
@@ -48,7 +49,7 @@ export function lockVault({ id, name }: ManagedVault): ShellCommand {
   ]);
 }
 
-/** Adds to what a version may do; what it may do already stays. */
+/** Adds permitted operations to a version, and keeps the existing operations. */
 export function allowOperations({ id }: KeyVersion, operations: readonly string[]): ShellCommand {
   return shellCommand('az keyvault key set-attributes', [
     ['--id', id],
@@ -56,7 +57,7 @@ export function allowOperations({ id }: KeyVersion, operations: readonly string[
   ]);
 }
 
-/** Has rotations make versions that live so long; what rotates the key, and when, stays. */
+/** Sets the lifetime of rotated versions, and keeps the rotation schedule. */
 export function setLifetime({ id }: ManagedKey, days: number): ShellCommand {
   return shellCommand('cmk key ensure', [
     ['', id],
@@ -64,7 +65,7 @@ export function setLifetime({ id }: ManagedKey, days: number): ShellCommand {
   ]);
 }
 
-/** For the owner of the policy. Names of exemptions have 64 characters at most. */
+/** For the owner of the policy. Names of exemptions have at most 64 characters. */
 export function exemptVault({ id }: ManagedVault, assignmentId: string, reference: string | undefined): ShellCommand {
   const assignment = lastName(assignmentId);
   return shellCommand('az policy exemption create --exemption-category Waiver', [
@@ -75,12 +76,15 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
   ]);
 }
 
-/** Names the app and its storage, since the operator who runs it does not have the app's settings. */
+/** Names the app and its storage, because the operator's shell lacks the app's settings. */
 export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): ShellCommand {
   return shellCommand('cmk admin ensure-events', [['--vault', id], ...destinationOf({ functionId, deadLetter })]);
 }
 
-/** Subscribes the app to Resource Manager's events of a subscription. @param wanted one of them: they differ in operations alone */
+/**
+ * Subscribes the app to Resource Manager's events of a subscription. @param wanted any of them: they differ only in
+ * operations
+ */
 export function watchChanges(subscription: string, wanted: WantedSubscription): ShellCommand {
   const [own] = wanted.filters.find(({ operatorType }) => operatorType === 'StringNotIn')?.values ?? [];
   return shellCommand('cmk admin watch-changes', [
@@ -102,15 +106,15 @@ export function moveAccount({ id }: Account): ShellCommand {
   return shellCommand('cmk account pin', [['', id]]);
 }
 
-/** Has the app repair an account again. */
+/** Releases a contested account, so that the app repairs it again. */
 export function releaseContested({ id }: Account): ShellCommand {
   return shellCommand('cmk drift release', [
     ['', id],
-    ['--reason', 'The other side has stopped'],
+    ['--reason', 'The other party has stopped'],
   ]);
 }
 
-/** Has an account use a key with the identity that its encryption settings name; in the mode that it was in. */
+/** Configures an account to use a key with its current identity, in its previous mode. */
 export function encryptAccount(
   { id }: Account,
   { name, vault }: ManagedKey,

@@ -7,12 +7,12 @@ import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Uns
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
 
-/** A finding that was not seen for so long is forgotten, though not everything could be read since. Milliseconds. */
+/** Time after which an unverified finding is forgotten, even if not every read succeeded since. Milliseconds. */
 const UNSEEN_MS = 7 * DAY_MS;
-/** Findings about reading itself. */
+/** Findings about failed reads. */
 const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
 
-/** Runs a table of checks over one subject. */
+/** Runs a list of checks on one subject. */
 export function evaluate<S>(
   checks: readonly Check<S>[],
   subject: S,
@@ -46,19 +46,19 @@ function repairing(fix: string, command: ShellCommand | undefined): Pick<Finding
   return { fix, ...(command ? { command } : {}) };
 }
 
-/** Of what one act would repair. */
+/** The id of a cause, from the resources that one repair changes. */
 export function causeIdOf(reason: string, about: readonly string[]): string {
   return findingId(reason, about.join('\n'));
 }
 
-/** Stays the same from check to check. */
+/** Stable across checks. */
 export function findingId(reason: string, resource: string, part = ''): string {
   return createHash('sha256').update(`${reason}\n${resource.toLowerCase()}\n${part}`).digest('hex').slice(0, 16);
 }
 
 /**
- * Each with the time when a check first found it, worst first. What a service could not answer for a moment is a warning;
- * when the check before could not read it either, it is an error.
+ * Adds to each finding the time when a check first found it. Sorted worst first. A transient read failure is a warning.
+ * It becomes an error if the previous check failed on it too.
  */
 export function withHistory(
   findings: readonly Omit<Finding, 'since'>[],
@@ -80,14 +80,14 @@ export function withHistory(
     .sort(compareFindings);
 }
 
-/** Worst first, exempt ones last. */
+/** Worst first, exempt findings last. */
 export function compareFindings(a: Finding, b: Finding): number {
   return rank(a) - rank(b) || compareText(a.reason, b.reason) || compareText(a.resource, b.resource);
 }
 
 /**
- * Findings of earlier checks that this one neither has nor can call gone, since it could not read everything: without them,
- * what a subscription that throttles hides for an hour would be gone, and new again in the next check.
+ * Findings of earlier checks that this check neither found nor disproved, because some reads failed. Without them,
+ * findings that a throttled subscription hides would count as resolved, and as new in the next check.
  */
 export function unseenFindings(
   findings: readonly Finding[],
@@ -97,7 +97,7 @@ export function unseenFindings(
 ): Unseen[] {
   if (complete || !previous) return [];
   const found = new Set(findings.map(({ id }) => id));
-  // That something can be read by now is certain.
+  // Findings about failed reads are not carried over.
   const seen = previous.findings
     .filter(({ reason }) => !READS.has(reason))
     .map(({ id, since }) => ({ id, since, lastSeen: previous.startedOn }));
@@ -121,7 +121,7 @@ export function countFindings(
   };
 }
 
-/** Findings by severity; exempt ones by themselves. */
+/** Numbers of findings by severity, with separate numbers for exempt findings. */
 export function countSeverities(
   findings: readonly Finding[],
 ): Pick<DriftReport['counts'], Finding['severity'] | 'exempt'> {

@@ -5,23 +5,23 @@ import { nameFirst } from '../../text.ts';
 import type { KeySubject } from './subjects.ts';
 
 /**
- * What an expired key stops, by the pages of each service on customer-managed keys: virtual machines shut down, servers become
- * inaccessible, stores cannot decrypt. Storage goes on with an expired key.
+ * Resources that an expired key stops, according to each service's page on customer-managed keys. Virtual machines shut
+ * down, servers become inaccessible, stores cannot decrypt. Storage keeps working with an expired key.
  */
 const STOPPED: Readonly<Record<string, string>> = {
   'microsoft.compute/diskencryptionsets': 'the virtual machines on the disk encryption set',
   'microsoft.dbforpostgresql/flexibleservers': 'the PostgreSQL server',
   'microsoft.appconfiguration/configurationstores': 'the App Configuration store',
 };
-/** Property in which a disk encryption set names the versions that it is moving away from. */
+/** Property of a disk encryption set with the versions that it is moving away from. */
 export const PREVIOUS_KEYS = /^previousKeys\b/i;
 const MYSQL = /^microsoft\.dbformysql\//i;
 const MOST_NAMED = 5;
 
 /**
- * Names the users that stop when a version has expired; undefined: none is known.
+ * Names the users that stop when a version expires; undefined if none is known.
  *
- * @param isNewest whether it is the newest version, which users that name none follow
+ * @param isNewest whether it is the newest version, which users without a named version follow
  */
 export function stoppedByExpiry(
   { others = [] }: KeySubject,
@@ -40,7 +40,9 @@ export function stoppedByExpiry(
   return stopped.length > 0 ? nameFirst(stopped, MOST_NAMED) : undefined;
 }
 
-/** The pages of MySQL contradict each other on what an expiry does to a server: one of them asks for keys without any. */
+/**
+ * The pages of MySQL contradict each other on the effect of an expiry on a server. One recommends keys without expiry.
+ */
 export function isUsedByMySql({ others = [] }: KeySubject): boolean {
   return others.some(({ type }) => MYSQL.test(type));
 }

@@ -22,12 +22,12 @@ import { moveAccount, rotate } from './commands.ts';
 import { isUsedByMySql, stoppedByExpiry } from './expiry.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
-/** Key Vault raises its near-expiry event 30 days before, unless the rotation policy says otherwise. */
+/** Key Vault raises its near-expiry event 30 days before the expiry, unless the rotation policy overrides it. */
 const WARN_DAYS = 30;
 const ERROR_DAYS = 10;
-/** What a rotation policy does is given so long to be done. */
+/** Time that a rotation policy gets to rotate the key. */
 const ROTATION_SLACK_MS = DAY_MS;
-/** `cmk key rotate` makes no version if the newest one is younger (the default of `--if-older-than`). Milliseconds. */
+/** `cmk key rotate` creates no version if the newest one is younger (default of `--if-older-than`). Milliseconds. */
 const ROTATED_MS = HOUR_MS;
 
 export function keyTooOld(subject: KeySubject, { now }: Rules): readonly Found[] {
@@ -45,7 +45,7 @@ export function nearExpiry(subject: KeySubject, rules: Rules): readonly Found[] 
   return [...newestNearExpiry(subject, rules), ...heldNearExpiry(subject, rules)];
 }
 
-/** Older versions that expire soon, while a user that their expiry stops is held at them. */
+/** Older versions that expire soon and are pinned by a user that stops then. */
 function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
   const all = listed(subject.versions);
   const newest = newestVersion(all);
@@ -59,8 +59,8 @@ function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
         {
           resource: id,
           severity: 'error',
-          is: `It ${expiresOn < now ? 'expired' : 'expires'} on ${expiresOn.toISOString()}, which stops what is held at it: ${stopped}.`,
-          shouldBe: 'What an expired key stops is on a version that does not expire soon.',
+          is: `It ${expiresOn < now ? 'expired' : 'expires'} on ${expiresOn.toISOString()}, which stops its users: ${stopped}.`,
+          shouldBe: 'Users that an expired key stops are on a version that does not expire soon.',
           cause: expiryCause(subject, expiresOn < now),
         },
       ];
@@ -76,20 +76,20 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
   if (days > WARN_DAYS) return [];
   const when = newest.expiresOn.toISOString();
   const rotation = known(policy);
-  // Key Vault cannot make a new version of imported key material.
+  // Key Vault cannot rotate imported key material.
   const due = rotation && !imported(newest) ? rotationDue(newest, rotation) : undefined;
   const itself = due && due < newest.expiresOn ? due : undefined;
-  // Its own policy rotates it in time: that it nears its expiry until then is how it is meant to be.
+  // The key's policy rotates it in time, so its near expiry is intended.
   if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
   const decision = rotation && decideRotation(all, rotation, now);
-  // The worker looks through the fleet before it rotates: it is not asked to for a key that nothing was seen to use.
+  // The worker reads the fleet before it rotates, so it is not called for a key without a known user.
   const meant = isRotatedByTag(newest) || usage.used || usage.incomplete;
   const stopped = stoppedByExpiry(subject, newest, true);
   return [
     {
       severity: stopped || days <= ERROR_DAYS ? 'error' : 'warning',
-      is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.${stopped ? ` That stops ${stopped}.` : ''}`,
-      shouldBe: 'There is a version that does not expire soon.',
+      is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy should have rotated it on ${itself.toISOString()}` : ''}.${stopped ? ` That stops ${stopped}.` : ''}`,
+      shouldBe: 'The newest version does not expire soon.',
       command: imported(newest) ? undefined : rotate(subject, now.getTime() - newest.createdOn.getTime() < ROTATED_MS),
       cause: expiryCause(subject, days < 0),
       ...(decision?.rotate && meant
@@ -99,7 +99,7 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
   ];
 }
 
-/** Once the version has expired, the key and the accounts that use it have one cause. */
+/** After the expiry, the key and its accounts share one cause. */
 function expiryCause({ key }: KeySubject, hasExpired: boolean): FoundCause {
   return { ...(hasExpired ? { reason: 'KeyExpired' } : {}), about: [key.id] };
 }
@@ -113,8 +113,8 @@ export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonl
   const meant = !byHand && (isRotatedByTag(from) || usage.used || usage.incomplete);
   return [
     {
-      is: `Its newest version ${to.version} never expires, and the one before expires on ${from.expiresOn?.toISOString()}.`,
-      shouldBe: 'A new version lives as long as the one before.',
+      is: `Its newest version ${to.version} never expires, and the previous version expires on ${from.expiresOn?.toISOString()}.`,
+      shouldBe: 'A new version has the lifetime of the previous version.',
       command: imported(to) ? undefined : rotate(subject),
       ...(meant ? { action: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
     },
@@ -131,10 +131,10 @@ export function noRotationPolicy({ versions, policy }: KeySubject, { now }: Rule
   const newest = inForce(versions, now);
   const rotation = known(policy);
   if (!newest || !rotation || rotation.rotates) return [];
-  // Rotated by hand on purpose, or because there is no other way.
+  // Rotated manually by choice, or because Key Vault cannot rotate it.
   if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return [];
   if (imported(newest)) return [];
-  return [{ is: 'Nothing rotates it by itself.', shouldBe: 'A rotation policy makes a new version in time.' }];
+  return [{ is: 'No rotation policy rotates it.', shouldBe: 'A rotation policy creates a new version in time.' }];
 }
 
 export function imported({ tags }: KeyVersion): boolean {
@@ -145,7 +145,7 @@ export function revocationOpen({ key, versions }: KeySubject, { now }: Rules): r
   const open = openRevocation(listed(versions), now);
   if (!open) return [];
   const is = `It was revoked on ${open.revokedOn.toISOString()} by ${open.revokedBy}.`;
-  const shouldBe = 'It is restored, or no account depends on it any more.';
+  const shouldBe = 'The key is restored, or no account depends on it any more.';
   return [{ is, shouldBe, command: restoreCommand(key, open) }];
 }
 
@@ -158,7 +158,7 @@ export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Ru
     .map((version) => ({
       resource: version.id,
       is: revocationOf(version, now)
-        ? 'The open revocation disabled it, and a person or another tool enabled it again.'
+        ? 'The open revocation disabled the version, and an operator or another tool enabled it again.'
         : 'It is enabled although the key is revoked.',
       shouldBe: 'Every version of a revoked key is disabled.',
       cause: { about: [key.id] },
@@ -166,9 +166,10 @@ export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Ru
 }
 
 /**
- * The command for a use of an expired version: it moves the use if a newer version is usable, and rotates the key if none is.
+ * The command for a use of an expired version: moves the use if a newer version is usable, and rotates the key
+ * otherwise.
  *
- * @param pinned the account, if its own use is pinned; undefined: no single command moves the use
+ * @param pinned the account if its own use is pinned; undefined if no single command moves the use
  */
 export function afterExpiry(
   key: KeySubject,
@@ -182,7 +183,7 @@ export function afterExpiry(
   return newest && !imported(newest) ? rotate(key) : undefined;
 }
 
-/** The newest version, unless the key is revoked or switched off: then its age and expiry do not matter. */
+/** The newest version, unless the key is revoked or disabled: then its age and expiry do not matter. */
 export function inForce(versions: KeySubject['versions'], now: Date): KeyVersion | undefined {
   const read = listed(versions);
   const newest = newestVersion(read);
@@ -201,12 +202,12 @@ export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {
     {
       resource: key.id,
       is: `${pinned === 1 ? 'One account or scope is' : `${pinned} accounts and scopes are`} pinned to a version: ${examples.join(', ')}${more}.`,
-      shouldBe: 'Accounts follow the newest version by themselves, and this app makes it faster.',
+      shouldBe: 'Accounts follow the newest version automatically, and the app accelerates it.',
     },
   ];
 }
 
-/** Of a rollout that something else goes on with, nothing. */
+/** No finding if another target replaced the rollout's target. */
 export function rotationStuck({ rollout, versions }: KeySubject, { now }: Rules): readonly Found[] {
   const target = newestUsableVersion(known(versions) ?? [], now);
   if (!rollout || !target || rollout.target !== target.id) return [];
@@ -215,8 +216,8 @@ export function rotationStuck({ rollout, versions }: KeySubject, { now }: Rules)
   const why = lastNews === 'RotationStuck' ? '' : ` ${REASONS[lastNews]}${unwell ? ` ${unwell}` : ''}`;
   return [
     {
-      is: `${count(unfinished, 'use')} of the key, by accounts and scopes, not on version ${target.version}; ${failed} failed. The last move was seen on ${progressOn}.${why}`,
-      shouldBe: 'Everything that uses the key is on its newest usable version.',
+      is: `${count(unfinished, 'use')} of the key, by accounts and scopes, not on version ${target.version}; ${failed} failed. The last move was on ${progressOn}.${why}`,
+      shouldBe: 'Every user of the key is on its newest usable version.',
     },
   ];
 }

@@ -1,16 +1,16 @@
 import type { KeyUse } from '../../fleet/key-use.ts';
 
-/** How many examples a finding names. */
+/** Maximum number of examples in a finding. */
 const EXAMPLES = 3;
 
-/** Who was seen to use a key, as numbers: its size does not grow with the fleet. */
+/** The known users of a key as numbers, so that its size does not grow with the fleet. */
 export class KeyUsage {
   readonly #versions = new Set<string>();
   pinned = 0;
   readonly pinnedExamples: string[] = [];
-  /** Users whose version Azure does not show. */
+  /** Number of users whose version Azure does not return. */
   unknown = 0;
-  /** Not every account or scope could be read: one that was not may use the key. */
+  /** Whether an account or scope was not read. It may use the key. */
   incomplete = false;
 
   /** @param name the account, or the account and the scope */
@@ -22,7 +22,7 @@ export class KeyUsage {
     if (this.pinnedExamples.length < EXAMPLES) this.pinnedExamples.push(name);
   }
 
-  /** Adds what was counted elsewhere. */
+  /** Adds the numbers of another count. */
   merge(other: KeyUsage): void {
     for (const version of other.#versions) this.#versions.add(version);
     this.pinnedExamples.push(...other.pinnedExamples.slice(0, EXAMPLES - this.pinnedExamples.length));
@@ -34,7 +34,7 @@ export class KeyUsage {
     return this.#versions.has(version);
   }
 
-  /** Whether anything was seen to use the key. */
+  /** Whether any read showed a user of the key. */
   get used(): boolean {
     return this.#versions.size > 0 || this.unknown > 0;
   }

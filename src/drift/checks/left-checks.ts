@@ -9,48 +9,48 @@ import type { Found, FoundCause } from './check.ts';
 import { encryptAccount, moveAccount, releaseContested } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
-/** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
+/** Account tag with the key that the account should use: `vault/key` or a key identifier. */
 export const KEY_TAG = 'cmk-key';
 
-/** The app moves no account back: an operator or a template has. */
+/** The app never moves an account back, so an operator or a template did. */
 export function versionReverted(subject: AccountSubject): readonly Found[] {
   const { account, use, key, before } = subject;
   if (!before || !isReverted(use, key, before)) return [];
   return [
     {
       is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before}.`,
-      shouldBe: 'It stays on the newer version; to leave a version, rotate the key.',
+      shouldBe: 'It stays on the newer version. To replace a version, rotate the key.',
       command: moveAccount(account),
       cause: pinnedBack(subject),
     },
   ];
 }
 
-/** The cause of what an operator's or a tool's pin to an older version leads to; undefined: there is none. */
+/** The cause of findings after a pin to an older version by an operator or a tool; undefined if none. */
 export function pinnedBack({ account, use, key, before, contest }: AccountSubject): FoundCause | undefined {
   if (contest) return { reason: 'ContestedChange', about: [account.id] };
   return before && isReverted(use, key, before) ? { reason: 'VersionReverted', about: [account.id] } : undefined;
 }
 
-/** The app repaired it twice within an hour, and it was changed again. */
+/** The app repaired the account twice within an hour, and it was changed again. */
 export function contestedChange({ account, use, contest }: AccountSubject): readonly Found[] {
   if (!contest) return [];
   const { by, since, until } = contest;
-  const who = by.name ?? by.objectId ?? 'A caller that the event did not name';
+  const who = by.name ?? by.objectId ?? 'An unnamed caller';
   const client = by.client === undefined ? '' : ` with the client ${by.client}`;
   const is = use
     ? `uses ${use.pinned ?? 'the version that Storage chooses'} of ${use.keyName}`
     : 'uses no key of Key Vault';
   return [
     {
-      is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app leaves it alone until ${until}.`,
-      shouldBe: 'One side decides: the app keeps it on the newest version of its key, or it is exempt.',
+      is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app does not change it until ${until}.`,
+      shouldBe: 'Only one party changes it: the app keeps it on the newest version of its key, or it is exempt.',
       command: releaseContested(account),
     },
   ];
 }
 
-/** Whether an account is pinned to an older version than it was. */
+/** Whether an account is pinned to an older version than before. */
 export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined, before: string): boolean {
   const versions = known(key?.versions) ?? [];
   const [is, was] = [use?.pinned, before].map((version) => version && findVersion(versions, version));
@@ -59,27 +59,27 @@ export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined,
 
 export function noLongerCustomerManaged({ account, use, left }: AccountSubject, { drift }: Rules): readonly Found[] {
   if (use || !left || isOptedOut(account.tags, left.lastSeen)) return [];
-  // An account that has to use a key is a finding of NotCustomerManaged, and no tag excuses it.
+  // NotCustomerManaged reports an account that must use a key, regardless of the opt-out tag.
   if (tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require)) return [];
   const { key } = left.key;
   const [identity, another] = account.userAssignedIdentities;
   return [
     {
       is: `It uses Microsoft-managed keys, and used ${key.id} until ${left.lastSeen.toISOString()} or later.`,
-      shouldBe: 'It uses the key that it used, or an operator has recorded that it is not meant to.',
-      // Which of several identities it used is not known.
+      shouldBe: 'It uses its previous key, or an operator has recorded that it opted out.',
+      // With several identities, it is unknown which one the account used.
       command: another === undefined ? encryptAccount(account, key, identity, left.pinned) : undefined,
       cause: { about: [key.id] },
     },
   ];
 }
 
-/** What version 2 left behind, and nothing carries on any more. */
+/** Revocations of version 2, which this version does not maintain. */
 export function legacyRevocation({ account }: AccountSubject): readonly Found[] {
   return readLegacyRevocations(account.tags).map(({ id, revokedOn, revokedBy, scope }) => ({
     ...(scope === undefined ? {} : { resource: scopeResource(account.id, scope) }),
     part: id,
-    is: `${revokedBy} revoked it below its key on ${revokedOn.toISOString()} (${id}), by version 2. Nothing keeps it revoked any more.`,
+    is: `${revokedBy} revoked it below its key on ${revokedOn.toISOString()} (${id}), with version 2. This version does not keep it revoked.`,
     shouldBe: 'It is restored, or its key is revoked.',
   }));
 }

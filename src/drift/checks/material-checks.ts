@@ -8,17 +8,20 @@ function unsupportedKey({ material }: KeySubject): readonly Found[] {
   const read = known(material);
   if (!read) return [];
   const { type, size } = read;
-  // An unknown size is no finding.
+  // An unknown size causes no finding.
   if (isStorageKind(read) !== false) return [];
   return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
 }
 
-/** Storage wraps and unwraps (Azure Storage, "customer-managed keys overview"); Key Vault does nothing that a key does not allow. */
+/**
+ * Storage wraps and unwraps (Azure Storage, "customer-managed keys overview"). Key Vault rejects operations that a key
+ * does not permit.
+ */
 const STORAGE_OPERATIONS = ['wrapKey', 'unwrapKey'];
 
 function keyOperationsMissing({ versions, material }: KeySubject): readonly Found[] {
   const read = known(material);
-  // What no key of its type may do is not for its operations to allow: UnsupportedKey says so.
+  // UnsupportedKey reports key types that cannot have these operations.
   if (!read || isStorageKind(read) === false) return [];
   const { operations } = read;
   const newest = newestVersion(known(versions) ?? []);
@@ -47,34 +50,34 @@ function keyNotInHsm({ key, material }: KeySubject, { drift }: Rules): readonly 
   return [{ is: `It is ${type}, in software.`, shouldBe: 'It is in hardware (RSA-HSM).' }];
 }
 
-/** Checks of the material of a key: its type, size and operations. */
+/** Checks of a key's type, size and operations. */
 export const MATERIAL_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'UnsupportedKey',
     severity: 'warning',
-    ensures: 'A key is of a type and size that Storage takes.',
-    fix: 'Make a key of RSA 2048, 3072 or 4096 bits; keep others in a vault of their own.',
+    ensures: 'A key has a type and size that Storage supports.',
+    fix: 'Create an RSA key of 2048, 3072 or 4096 bits. Keep other keys in a separate vault.',
     find: unsupportedKey,
   },
   {
     reason: 'KeyOperationsMissing',
     severity: 'error',
-    ensures: 'The newest version of a key allows what Storage does with it: wrap and unwrap.',
-    fix: 'Allow both (`az keyvault key set-attributes --ops`); a rotation may hand on what the version before allows.',
+    ensures: 'The newest version of a key allows the operations of Storage: wrap and unwrap.',
+    fix: 'Allow both (`az keyvault key set-attributes --ops`). A rotation may copy the operations of the previous version.',
     find: keyOperationsMissing,
   },
   {
     reason: 'KeyTooSmall',
     severity: 'error',
-    ensures: 'An RSA key has as many bits as CMK_KEY_MINIMUM asks for.',
-    fix: 'Make a larger key and move everything to it (`cmk rekey start`): a rotation keeps the size.',
+    ensures: 'An RSA key has at least the bits that CMK_KEY_MINIMUM requires.',
+    fix: 'Create a larger key and move all users to it (`cmk rekey start`): a rotation keeps the size.',
     find: keyTooSmall,
   },
   {
     reason: 'KeyNotInHsm',
     severity: 'error',
-    ensures: 'A key is in hardware, where CMK_KEY_MINIMUM asks for it.',
-    fix: 'Make an RSA-HSM key, in a premium vault or a Managed HSM, and move everything to it (`cmk rekey start`): a rotation keeps the type.',
+    ensures: 'A key is in hardware if CMK_KEY_MINIMUM requires it.',
+    fix: 'Create an RSA-HSM key, in a premium vault or a Managed HSM, and move all users to it (`cmk rekey start`): a rotation keeps the type.',
     find: keyNotInHsm,
   },
 ];

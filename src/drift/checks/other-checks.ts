@@ -13,12 +13,12 @@ import { PREVIOUS_KEYS } from './expiry.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /**
- * Services that follow a key by themselves look once an hour or once a day, and name the version that they have come to:
- * what is behind for longer is held at its version, or stuck. Milliseconds.
+ * Services with automatic versions check the key once an hour or once a day, and then name its newest version. A
+ * resource that is behind for longer is pinned or stuck. Milliseconds.
  */
 const FOLLOW_MS = DAY_MS;
 
-/** A resource of another service that names an older version. The app moves storage accounts alone. */
+/** A resource of another service that names an older version. The app moves only storage accounts. */
 export function otherResourceStale({ key, versions, others }: KeySubject, { now }: Rules): readonly Found[] {
   const read = known(versions) ?? [];
   const target = newestUsableVersion(read, now);
@@ -30,8 +30,8 @@ export function otherResourceStale({ key, versions, others }: KeySubject, { now 
     return [
       {
         resource: other.id,
-        is: `It names version ${behind.version} of ${key.id} (${behind.path}), more than 24 hours after a newer one became usable.`,
-        shouldBe: `It is on the newest usable version ${target.version}: the older one can be neither retired nor let expire.`,
+        is: `It names version ${behind.version} of ${key.id} (${behind.path}), more than 24 hours after a newer version became usable.`,
+        shouldBe: `It uses the newest usable version ${target.version}. Until then the older version must not be retired or expire.`,
       },
     ];
   });

@@ -11,31 +11,33 @@ import { exemptVault, setLifetime, USUAL_LIFETIME_DAYS } from './commands.ts';
 import { imported, inForce } from './key-checks.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
-/** Key Vault takes no shorter lifetime, and nothing that happens closer to a version's making or expiry (its rotation policies). */
+/**
+ * Key Vault's minimum lifetime, and the minimum time between an action and the creation or expiry of a version. Days.
+ */
 const LEAST = { lifetime: 28, apart: 7 };
-/** Where not each way of counting is denied, and on each day. */
-const DOUBT = 'Whether it is denied hangs on the day, and on how Key Vault counts years and months.';
+/** For a denial that depends on the day or on Key Vault's way of counting. */
+const DOUBT = 'Whether Azure Policy denies it depends on the day, and on how Key Vault counts years and months.';
 
 /**
- * How Key Vault answers a rotation that Azure Policy denies is not documented: so it is told ahead, by the policies that apply
- * to its vault. A rotation copies type and size, and gives the new version the lifetime of the rotation policy.
+ * Predicts a denied rotation from the policies of the vault, because Microsoft does not document Key Vault's response
+ * to one. A rotation copies type and size. The rotation policy sets the lifetime of the new version.
  */
 export function policyBlocksRotation(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { key, versions, policy, material, denials = [] } = subject;
   const newest = inForce(versions, now);
-  // Key Vault makes no version of imported key material.
+  // Key Vault cannot rotate imported key material.
   if (!newest || imported(newest)) return [];
   const kind = known(material);
   const rotation = known(policy);
   return denials.flatMap((denial): Found[] => {
     const { assignment, reference, demand } = denial;
     const part = [assignment.id, reference, demand.kind].join(' ').toLowerCase();
-    const shouldBe = 'The next version is one that Azure Policy allows.';
+    const shouldBe = 'Azure Policy allows the next version.';
     const cause = { about: [assignment.id, key.vault.id] };
     const exempt = exemptVault(key.vault, assignment.id, reference);
     if (kind && deniesMaterial(demand, kind)) {
       const like = `${kind.type}${kind.size ? ` of ${kind.size} bits` : ''}`;
-      const is = `${denies(denial)}, and the next version would be ${like}, as this one is.`;
+      const is = `${denies(denial)}, and the next version would be ${like}, like this version.`;
       return [{ part, is, shouldBe, command: exempt, cause }];
     }
     if (!rotation) return [];
@@ -54,8 +56,9 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
 }
 
 /**
- * The versions that a rotation would make, now and when the key is due. Microsoft does not document whether Key Vault counts
- * years and months by the calendar or as 365 and 30 days, so both are returned. Empty if the lifetime cannot be determined.
+ * The versions that a rotation would create, now and when the key is due. Returns two results per time, because Microsoft
+ * does not document how Key Vault counts years and months: by the calendar, or as 365 and 30 days. Empty if the lifetime
+ * is unknown.
  */
 function nextVersions(newest: KeyVersion, rotation: RotationPolicy, now: Date): readonly NextVersion[] {
   const { expiresIn } = rotation;
@@ -69,7 +72,10 @@ function nextVersions(newest: KeyVersion, rotation: RotationPolicy, now: Date): 
   });
 }
 
-/** Days that versions may live by all that is denied in the vault, and by when the rotation policy acts; undefined: no such. */
+/**
+ * A lifetime in days that satisfies all denials of the vault and the schedule of the rotation policy; undefined if none
+ * does.
+ */
 function allowedLifetime(denials: readonly KeyDenial[], rotation: RotationPolicy): number | undefined {
   const { afterCreate, beforeExpiry, notifyBeforeExpiry } = rotation;
   const demands = denials.map(({ demand }) => demand);
@@ -93,16 +99,16 @@ function denies({ assignment, demand }: KeyDenial): string {
     case 'validity':
       return `${by} keys that are valid for more than ${demand.days} days (maximumValidityInDays)`;
     case 'size':
-      return `${by} RSA keys of less than ${demand.bits} bits (minimumRSAKeySize)`;
+      return `${by} RSA keys of fewer than ${demand.bits} bits (minimumRSAKeySize)`;
     case 'types':
-      return `${by} keys of other types than ${demand.allowed.join(', ')} (allowedKeyTypes)`;
+      return `${by} keys of types other than ${demand.allowed.join(', ')} (allowedKeyTypes)`;
     case 'hardware':
-      return `${by} keys outside of hardware`;
+      return `${by} keys without hardware protection`;
   }
 }
 
 function fate({ createdOn, expiresOn }: NextVersion, { expiresIn }: RotationPolicy): string {
-  if (!expiresOn) return 'never expire: the rotation policy of the key gives it no lifetime';
+  if (!expiresOn) return 'never expire: the rotation policy of the key sets no lifetime';
   const days = Math.round((expiresOn.getTime() - createdOn.getTime()) / DAY_MS);
   return `expire after ${days} days (${expiresIn} in the rotation policy of the key)`;
 }

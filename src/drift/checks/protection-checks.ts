@@ -6,27 +6,27 @@ import type { Check, Found } from './check.ts';
 import { KEY_TAG } from './left-checks.ts';
 import type { AccountSubject, Rules } from './subjects.ts';
 
-/** Whether an account has to use a customer-managed key, by its tag or by CMK_REQUIRE. */
+/** Whether an account must use a customer-managed key, because of its tag or CMK_REQUIRE. */
 function hasToUseKey({ account }: AccountSubject, { drift }: Rules): boolean {
   return tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require) !== undefined;
 }
 
-/** None for an account without a customer-managed key, which NotCustomerManaged reports. */
+/** No finding for an account without a customer-managed key, which NotCustomerManaged reports. */
 function onServiceKey(service: OwnKeyService, subject: AccountSubject, rules: Rules): readonly Found[] {
   const { account, use } = subject;
   if (!use || !ownKeyServices(account).includes(service)) return [];
   return [
     {
       severity: hasToUseKey(subject, rules) ? 'error' : 'advice',
-      is: `Its ${service}s are encrypted with a key of Microsoft: a revocation of its own key leaves them readable.`,
-      shouldBe: `Its ${service}s are under the key of the account, which is fixed when an account is created.`,
-      // One cause for a subscription: its accounts are created by the same templates.
+      is: `Its ${service}s are encrypted with a Microsoft-managed key, so a revocation of the account's key leaves them readable.`,
+      shouldBe: `Its ${service}s use the key of the account. Azure permits this choice only when an account is created.`,
+      // One cause per subscription, because the same templates create its accounts.
       cause: { about: [`/subscriptions/${account.subscriptionId}`] },
     },
   ];
 }
 
-/** A disabled scope counts as removed: its data cannot be read, and Azure deletes no scope. */
+/** A disabled scope counts as removed: Azure denies reads of its data, and cannot delete scopes. */
 function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonly Found[] {
   const { account, platformScopes = [] } = subject;
   if (!hasToUseKey(subject, rules)) return [];
@@ -34,35 +34,35 @@ function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonl
     .filter(({ enabled }) => enabled)
     .map(({ name }) => ({
       resource: scopeResource(account.id, name),
-      is: `The encryption scope ${name} is on a key of Microsoft: no revocation reaches what is in it.`,
-      shouldBe: 'The encryption scopes of an account that has to use a customer-managed key use one too.',
+      is: `The encryption scope ${name} uses a Microsoft-managed key, so no revocation blocks its data.`,
+      shouldBe: 'The encryption scopes of an account that requires a customer-managed key use one too.',
       cause: { about: [account.id] },
     }));
 }
 
 const MOVE_DATA =
-  'Create another account (`cmk account create` puts both under its key) and move the data there: it cannot be changed on this one. Where there is none to protect, exempt it in CMK_EXEMPTIONS.';
+  'Create another account (`cmk account create` encrypts both with its key) and move the data there. Azure cannot change this on an existing account. If it has no data to protect, exempt it in CMK_EXEMPTIONS.';
 
 /** Checks of data that the key of an account may not protect. */
 export const PROTECTION_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'QueueOnServiceKey',
     severity: 'error',
-    ensures: 'The queues of an account are under its customer-managed key (where none is required: advice).',
+    ensures: 'The queues of an account use its customer-managed key (advice if none is required).',
     fix: MOVE_DATA,
     find: (subject, rules) => onServiceKey('queue', subject, rules),
   },
   {
     reason: 'TableOnServiceKey',
     severity: 'error',
-    ensures: 'The tables of an account are under its customer-managed key (where none is required: advice).',
+    ensures: 'The tables of an account use its customer-managed key (advice if none is required).',
     fix: MOVE_DATA,
     find: (subject, rules) => onServiceKey('table', subject, rules),
   },
   {
     reason: 'ScopeNotCustomerManaged',
     severity: 'error',
-    ensures: 'An encryption scope of an account that has to use a customer-managed key uses one.',
+    ensures: 'An encryption scope of an account that requires a customer-managed key uses one.',
     fix: 'Point it at a key (`az storage account encryption-scope update --key-source Microsoft.KeyVault --key-uri`), or disable it (`--state Disabled`).',
     find: scopeNotCustomerManaged,
   },

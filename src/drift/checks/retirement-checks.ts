@@ -15,12 +15,11 @@ import { HOUR_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
-/** What was asked within so many hours goes on: Storage reads a key that it uses every hour. */
+/** A request within this time counts as current use, because Storage reads a key in use every hour. */
 const RECENT_HOURS = 6;
 
 /**
- * Versions that could be disabled, by the accounts that were read. That is no proof: where the log is not
- * one, a person decides.
+ * Versions that no read account uses. That proves nothing, so the log or an operator must decide.
  */
 export function retirableVersion(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
   const { key, versions, usage, evidence } = subject;
@@ -30,27 +29,27 @@ export function retirableVersion(subject: KeySubject, { now, drift }: Rules): re
     .filter(({ version }) => !usage.uses(version))
     .map((version): Found => {
       const { id, version: name } = version;
-      const seen = `It is enabled, has had a successor for ${LEAST_RETIRE_HOURS} hours at least, and no account that was looked at uses it.`;
+      const seen = `It is enabled, has had a successor for ${LEAST_RETIRE_HOURS} hours at least, and no account that the app read uses it.`;
       const ofLog = evidence ? reasonsOfLog(version, all, evidence, now, { used: usage.used }) : [];
       const open = [...reasonsOfPerson(version), ...ofLog];
       const about = { resource: id, shouldBe: 'Unused versions are disabled.', cause: { about: [key.id] } };
       if (evidence && open.length === 0) {
         return {
           ...about,
-          is: `${seen} The log of the vault shows no use of it either since its successor took over.`,
-          fix: `Have it disabled: ${retireByLogCommand(key, name, drift.usageWorkspace)}`,
+          is: `${seen} The log of the vault also shows no use since its successor took over.`,
+          fix: `Disable it: ${retireByLogCommand(key, name, drift.usageWorkspace)}`,
           action: { kind: 'retire', key: key.id, version: name },
         };
       }
       return {
         ...about,
         is: [seen, NOT_KNOWN, ...open].join(' '),
-        fix: `Find out whether something out of sight uses it; where nothing does: ${retireCommand(key, name)}`,
+        fix: `Determine whether another client uses it. If none does, run: ${retireCommand(key, name)}`,
       };
     });
 }
 
-/** Versions that a client still asks for, although everything in sight is on another one. */
+/** Versions that a client still uses, although every known resource uses another version. */
 export function oldVersionInUse(
   { key, versions, usage, evidence, others = [] }: KeySubject,
   { now }: Rules,

@@ -18,15 +18,15 @@ import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
 import type { KeyUsage } from './key-usage.ts';
 
-/** What the checks go by beside what was read. */
+/** Rules of the checks, apart from the read state. */
 export interface Rules {
   readonly now: Date;
   readonly drift: DriftSettings;
-  /** Accounts that are changed each time the app has repaired them. */
+  /** Accounts that another party keeps changing after the app repairs them. */
   readonly contests: readonly Contest[];
-  /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
+  /** Undefined if CMK_FUNCTION_APP_ID is not set: event subscriptions are then not checked. */
   readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
-  /** Of each watched subscription; empty: `CMK_WATCH_CHANGES` is off. */
+  /** Event subscriptions of each watched subscription; empty if `CMK_WATCH_CHANGES` is off. */
   readonly wantedWatches: readonly WantedSubscription[];
 }
 
@@ -34,56 +34,56 @@ export interface Rules {
 export interface KeySubject {
   readonly key: ManagedKey;
   /**
-   * `deleted`: soft-deleted, can be recovered. `absent`: there is no such key. `gone`: it is not there, and whether it is
-   * soft-deleted could not be read. `vaultGone`: there is no such vault.
+   * `deleted`: soft-deleted, can be recovered. `absent`: the key does not exist. `gone`: the key does not exist, and
+   * the app could not read whether it is soft-deleted. `vaultGone`: the vault does not exist.
    */
   readonly state: 'present' | 'deleted' | 'absent' | 'gone' | 'vaultGone';
   readonly versions: Part<readonly KeyVersion[]>;
   readonly policy: Part<RotationPolicy>;
-  /** Of the newest version; undefined where Key Vault does not show it. */
+  /** Material of the newest version; undefined if Key Vault does not return it. */
   readonly material: Part<KeyKind | undefined>;
-  /** Its users, once every account has been read. */
+  /** Users of the key, complete after every account has been read. */
   readonly usage: KeyUsage;
-  /** Who asked for which version, by its vault's log; absent: not asked. */
+  /** Use of each version according to the vault's log; absent if not read. */
   evidence?: Evidence;
-  /** How far its uses are moved, as reconcileKey has decided it; absent: not known. */
+  /** Progress of its rotation, as stored by reconcileKey; absent if unknown. */
   rollout?: RolloutRow;
-  /** Resources of other services that name it, as Resource Graph shows them; absent: not known. */
+  /** Resources of other services that name it, from Resource Graph; absent if unknown. */
   others?: readonly OtherDependent[];
-  /** Of its vault; undefined where the vault could not be read. */
+  /** Tenant of its vault; undefined if the vault could not be read. */
   readonly tenantId?: string | undefined;
-  /** What Azure Policy denies of new versions in its vault, as far as that could be read; absent: not asked. */
+  /** Azure Policy denials of new versions in its vault, as far as readable; absent if not read. */
   readonly denials?: readonly KeyDenial[];
 }
 
 /** A storage account with the key that it uses. */
 export interface AccountSubject {
   readonly account: Account;
-  /** It is the app's own storage. */
+  /** Whether it is the app's own storage. */
   readonly own: boolean;
-  /** Undefined: Microsoft-managed keys. */
+  /** Undefined for Microsoft-managed keys. */
   readonly use: KeyUse | undefined;
-  /** The key in a managed vault; undefined where the vault is not managed. */
+  /** The key in a managed vault; undefined if the vault is not managed. */
   readonly key: KeySubject | undefined;
-  /** Undefined: it uses no key of a managed vault. */
+  /** Undefined if it uses no key of a managed vault. */
   readonly access: KeyAccess | undefined;
-  /** The key has not, or not any more, the version in use: it was looked for after the account had been read. */
+  /** Whether the key lacks the version in use, according to a list after the account was read. */
   readonly lost?: boolean;
   readonly scopes: readonly ScopeSubject[];
-  /** Its encryption scopes on keys of Microsoft, as far as its scopes were read. */
+  /** Its encryption scopes on Microsoft-managed keys, as far as its scopes were read. */
   readonly platformScopes?: readonly PlatformScope[];
   readonly contest?: Contest | undefined;
-  /** What the last move met: only an administrator can take it away. */
+  /** What blocked the last move: only an administrator can remove it. */
   readonly blocked?: 'ScopeLocked' | 'DeniedByPolicy' | undefined;
-  /** Of its subscription; undefined where that could not be read. */
+  /** Tenant of its subscription; undefined if it could not be read. */
   readonly tenantId?: string | undefined;
-  /** The version of the same key that it was pinned to in an earlier check. */
+  /** The version of the same key to which it was pinned in an earlier check. */
   readonly before?: string | undefined;
-  /** The managed key that it was on in an earlier check; undefined: it is on one, or never was. */
+  /** The managed key that it used in an earlier check; undefined if it uses one now, or never did. */
   readonly left?: { readonly key: KeySubject; readonly lastSeen: Date; readonly pinned?: boolean } | undefined;
 }
 
-/** An encryption scope as it was listed, or as the index has it, which does not know whether it is enabled. */
+/** An encryption scope from a list, or from the index, which does not store whether it is enabled. */
 export type SeenScope = Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'> & Partial<Pick<Scope, 'enabled'>>;
 
 /** An encryption scope of an account with the key that it uses. */
@@ -91,40 +91,43 @@ export interface ScopeSubject {
   readonly scope: SeenScope;
   readonly use: KeyUse | undefined;
   readonly key: KeySubject | undefined;
-  /** Of the account's identity, which a scope uses too. Undefined: the key is not managed, or is the account's own. */
+  /**
+   * Access of the account's identity, which a scope uses too. Undefined if the key is not managed, or is the account's
+   * own.
+   */
   readonly access: KeyAccess | undefined;
-  /** As of an account. */
+  /** Whether the key lacks the version in use. */
   readonly lost?: boolean;
 }
 
 export interface VaultSubject {
   readonly vault: ManagedVault;
-  /** Undefined inside: there is no such vault. */
+  /** The inner value is undefined if the vault does not exist. */
   readonly properties: Part<VaultProperties | undefined>;
-  /** Undefined: not checked, since a Managed HSM raises no events or the function app is not known. */
+  /** Undefined if not checked: a Managed HSM raises no events, or the function app is unknown. */
   readonly events: Part<SourceSubscriptions> | undefined;
-  /** Events of this vault that could not be delivered of late. */
+  /** Recent undelivered events of this vault. */
   readonly deadLetters: Part<readonly DeadLetter[]>;
-  /** Whether its audit log is sent somewhere. Undefined: not asked. */
+  /** Whether a diagnostic setting exports its audit log. Undefined if not read. */
   readonly auditLog?: Part<boolean> | undefined;
-  /** Whether a lock keeps it from being deleted. Undefined: not asked. */
+  /** Whether a lock prevents its deletion. Undefined if not read. */
   readonly locked?: Part<boolean> | undefined;
-  /** Whether anything was seen to use one of its keys. */
+  /** Whether a read showed a user of one of its keys. */
   readonly used?: boolean;
 }
 
-/** An event that Event Grid gave up on. */
+/** An event that Event Grid stopped delivering. */
 export interface DeadLetter {
-  /** ARM id of what raised it. */
+  /** ARM id of the event's source. */
   readonly source: string;
   readonly type: string;
-  /** Why, in Event Grid's words. */
+  /** Event Grid's reason. */
   readonly reason: string;
   readonly lastOutcome: string;
   readonly writtenOn: Date;
 }
 
-/** A re-key that version 2 had under way. */
+/** An unfinished re-key of version 2. */
 export interface LegacyOrder {
   readonly id: string;
   /** Key identifiers without a version. */
@@ -133,30 +136,30 @@ export interface LegacyOrder {
   readonly state: 'moving' | 'takingBack';
 }
 
-/** An open request for approval in the storage of version 2. */
+/** An open approval request in the storage of version 2. */
 export interface LegacyApproval {
   readonly id: string;
   readonly action: string;
-  /** Absent: of all keys. */
+  /** Absent for all keys. */
   readonly vault?: string | undefined;
   readonly key?: string | undefined;
   readonly askedBy: { readonly objectId: string };
 }
 
 export interface AppSubject {
-  /** Name of the app's function app or `cmk-autopilot`: what a finding about the app names. */
+  /** Name of the function app, or `cmk-autopilot`. Findings about the app use it. */
   readonly name: string;
-  /** The app's own storage with the managed key that it uses, by itself or by a scope. */
+  /** The app's own storage accounts with the managed key that they or their scopes use. */
   readonly lockedOutBy: readonly { readonly account: string; readonly key: string }[];
-  /** Name of the storage account that holds both zones; absent: each has its own. */
+  /** Name of the storage account that contains both zones; absent if the zones are separate. */
   readonly sharedZones?: string | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
-  /** What is wrong with the audit trail since the last check; absent: it was not read. */
+  /** Errors of the audit trail since the last check; absent if it was not read. */
   readonly trail?: readonly ChainFinding[];
-  /** Absent: they could not be read. */
+  /** Absent if they could not be read. */
   readonly legacyOrders?: readonly LegacyOrder[] | undefined;
   readonly legacyApprovals?: readonly LegacyApproval[] | undefined;
-  /** Event subscriptions of the watched subscriptions, as far as they were read. */
+  /** Event subscriptions of the watched subscriptions, as far as readable. */
   readonly watches?: readonly { readonly subscription: string; readonly events: SourceSubscriptions }[];
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];

@@ -8,14 +8,14 @@ import type { Rules, VaultSubject } from './subjects.ts';
 
 function vaultNotFound({ vault, properties }: VaultSubject): readonly Found[] {
   if (!('value' in properties) || properties.value) return [];
-  const shouldBe = 'Every vault of CMK_VAULTS is there.';
-  return [{ is: 'There is no such vault; it may be soft-deleted.', shouldBe, command: recoverVault(vault) }];
+  const shouldBe = 'Every vault of CMK_VAULTS exists.';
+  return [{ is: 'The vault does not exist. It may be soft-deleted.', shouldBe, command: recoverVault(vault) }];
 }
 
 function purgeProtectionOff({ vault, properties }: VaultSubject): readonly Found[] {
   const read = known(properties);
   if (!read || read.purgeProtection) return [];
-  const shouldBe = 'It has purge protection, without which Storage takes no key.';
+  const shouldBe = 'It has purge protection, which Storage requires.';
   return [{ is: 'It has no purge protection.', shouldBe, command: protectVault(vault) }];
 }
 
@@ -32,23 +32,27 @@ function vaultUnreachable({ vault, properties }: VaultSubject): readonly Found[]
   const { is, certain } = hindrance;
   if (!certain) {
     return [
-      { severity: 'warning', is, shouldBe: 'Its accounts are in the same perimeter, or it is guarded by rules.' },
+      {
+        severity: 'warning',
+        is,
+        shouldBe: 'Its accounts are in the same perimeter, or it uses network rules instead.',
+      },
     ];
   }
-  const shouldBe = 'The network lets in Storage, as one of the trusted services of Azure.';
+  const shouldBe = 'The network permits Storage as a trusted service of Azure.';
   return [{ is, shouldBe, command: letStorageIn(vault) }];
 }
 
 function auditLogOff({ auditLog }: VaultSubject): readonly Found[] {
   if (known(auditLog) !== false) return [];
-  const is = 'No diagnostic setting sends its audit log anywhere: who used or changed a key is on no record.';
+  const is = 'No diagnostic setting exports its audit log, so uses and changes of its keys are not recorded.';
   return [{ is, shouldBe: 'A diagnostic setting sends AuditEvent to a workspace, a storage account or an event hub.' }];
 }
 
 function vaultNotLocked({ vault, locked, used }: VaultSubject): readonly Found[] {
   if (!used || known(locked) !== false) return [];
-  const is = 'No lock on it or on its resource group keeps it from being deleted, and accounts use its keys.';
-  return [{ is, shouldBe: 'A lock (CanNotDelete) keeps it from being deleted by mistake.', command: lockVault(vault) }];
+  const is = 'Accounts use its keys, but no lock on it or its resource group prevents its deletion.';
+  return [{ is, shouldBe: 'A lock (CanNotDelete) prevents its accidental deletion.', command: lockVault(vault) }];
 }
 
 function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly Found[] {
@@ -57,7 +61,7 @@ function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly
       ? {
           part: verdict.wanted.functionName,
           is: `No event subscription delivers ${verdict.wanted.eventTypes.join(', ')} to ${verdict.wanted.functionId}.`,
-          shouldBe: 'Each of its key events reaches its function of this app.',
+          shouldBe: 'Event Grid delivers each of its key events to this app.',
           command: deliverEvents(subject.vault, verdict.wanted),
           action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
         }
@@ -73,7 +77,7 @@ function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonl
           is: verdict.differences.join(' '),
           command: deliverEvents(subject.vault, verdict.wanted),
           cause: { about: [subject.vault.id] },
-          shouldBe: `${verdict.wanted.eventTypes.join(', ')}, and nothing else, is delivered to ${verdict.wanted.functionId}.`,
+          shouldBe: `${verdict.wanted.eventTypes.join(', ')}, and no other event, is delivered to ${verdict.wanted.functionId}.`,
           action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
         }
       : [],
@@ -86,8 +90,8 @@ function eventDeliveryFailing({ deadLetters }: VaultSubject): readonly Found[] {
   if (!newest) return [];
   return [
     {
-      is: `${read.length === 1 ? 'An event' : `${read.length} events`} of the last 24 hours could not be delivered, the newest a ${newest.type} (${newest.reason}, last outcome ${newest.lastOutcome}).`,
-      shouldBe: 'Every event is delivered.',
+      is: `${read.length === 1 ? 'An event' : `${read.length} events`} of the last 24 hours could not be delivered. The newest is a ${newest.type} (${newest.reason}, last outcome ${newest.lastOutcome}).`,
+      shouldBe: 'Event Grid delivers every event.',
     },
   ];
 }
@@ -97,69 +101,70 @@ function verdicts({ events }: VaultSubject, { wantedSubscriptions }: Rules) {
   return read && wantedSubscriptions ? judgeSubscriptions(wantedSubscriptions, read.subscriptions) : [];
 }
 
-/** What is made sure of for each managed vault. */
+/** Checks of each managed vault. */
 export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
   {
     reason: 'VaultNotFound',
     severity: 'error',
     ensures: 'Every vault of CMK_VAULTS exists.',
-    fix: 'Recover the vault (`az keyvault recover`); correct its ARM id in CMK_VAULTS if it was moved; take it out once no account needs its keys.',
+    fix: 'Recover the vault (`az keyvault recover`). If it was moved, correct its ARM id in CMK_VAULTS. Remove it from CMK_VAULTS once no account needs its keys.',
     find: vaultNotFound,
   },
   {
     reason: 'PurgeProtectionOff',
     severity: 'error',
     ensures: 'A vault has purge protection.',
-    fix: 'Switch it on: `az keyvault update --enable-purge-protection true`. It cannot be switched off again.',
+    fix: 'Turn it on: `az keyvault update --enable-purge-protection true`. Azure cannot turn it off again.',
     find: purgeProtectionOff,
   },
   {
     reason: 'SoftDeleteOff',
     severity: 'error',
     ensures: 'A vault has soft delete.',
-    fix: 'Switch it on: `az keyvault update --enable-soft-delete true`.',
+    fix: 'Turn it on: `az keyvault update --enable-soft-delete true`.',
     find: softDeleteOff,
   },
   {
     reason: 'VaultUnreachable',
     severity: 'error',
-    ensures: 'The network of a vault lets in Storage, which unwraps the keys of its accounts.',
-    fix: 'Let trusted services by (`az keyvault update --bypass AzureServices`); with a network security perimeter, put the accounts into it too.',
+    ensures: 'The network of a vault permits Storage, which unwraps the keys of its accounts.',
+    fix: 'Permit trusted services (`az keyvault update --bypass AzureServices`). With a network security perimeter, add the accounts to it too.',
     find: vaultUnreachable,
   },
   {
     reason: 'AuditLogOff',
     severity: 'warning',
-    ensures: 'The audit log of a vault is sent somewhere: it is the only trace of who used, disabled or deleted a key.',
-    fix: 'Make a diagnostic setting for AuditEvent (`az monitor diagnostic-settings create`); infra/ makes one for each managed vault.',
+    ensures:
+      'A diagnostic setting exports the audit log of a vault, the only record of who used, disabled or deleted a key.',
+    fix: 'Create a diagnostic setting for AuditEvent (`az monitor diagnostic-settings create`). infra/ creates one for each managed vault.',
     find: auditLogOff,
   },
   {
     reason: 'VaultNotLocked',
     severity: 'advice',
-    ensures: 'A vault whose keys are in use is locked against being deleted.',
-    fix: 'Put a lock on it (`az lock create --lock-type CanNotDelete`).',
+    ensures: 'A lock prevents the deletion of a vault whose keys are in use.',
+    fix: 'Create a lock on it (`az lock create --lock-type CanNotDelete`).',
     find: vaultNotLocked,
   },
   {
     reason: 'EventSubscriptionMissing',
     severity: 'error',
-    ensures: 'Each key event of a vault reaches its function of this app.',
-    fix: 'Make the event subscription again (`cmk admin ensure-events`), or let the app make it (CMK_AUTOFIX).',
+    ensures: 'Event Grid delivers each key event of a vault to this app.',
+    fix: 'Create the event subscription again (`cmk admin ensure-events`), or let the app create it (CMK_AUTOFIX).',
     find: eventSubscriptionMissing,
   },
   {
     reason: 'EventSubscriptionMisaimed',
     severity: 'error',
-    ensures: 'An event subscription has the types, destination, schema, retries and dead-letter place that it needs.',
+    ensures: 'An event subscription has the required types, destination, schema, retries and dead-letter destination.',
     fix: 'Let the app fix it (CMK_AUTOFIX), or deploy the event subscriptions again.',
     find: eventSubscriptionMisaimed,
   },
   {
     reason: 'EventDeliveryFailing',
     severity: 'warning',
-    ensures: 'No event of the last 24 hours ended up undelivered.',
-    fix: "Find out from the dead letters, in the container cmk-deadletter of the app's own storage, why the app did not take them; their accounts are reached by this check.",
+    ensures: 'Event Grid delivered every event of the last 24 hours.',
+    fix: "Read the dead letters in the container cmk-deadletter of the app's own storage to determine why the app did not accept them. This check covers their accounts.",
     find: eventDeliveryFailing,
   },
 ];

@@ -6,22 +6,22 @@ import type { KeyAccess } from '../../identities/key-access.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { AccountSubject, KeySubject, ScopeSubject, SeenScope } from '../checks/subjects.ts';
 
-/** How what an account uses is read: for one account, or for a whole subscription. */
+/** How to read what an account uses, for one account or for a subscription. */
 interface AccountReads {
-  /** The same object for the same key; undefined: of a vault that is not looked after. */
+  /** The same object for the same key; undefined if the vault is not managed. */
   readonly key: (use: KeyUse) => Promise<KeySubject | undefined>;
   readonly access: (account: Account, key: KeySubject) => Promise<KeyAccess | undefined>;
   readonly scopes: (
     account: Account,
     ownKey: KeySubject | undefined,
   ) => Promise<readonly (SeenScope | PlatformScope)[]>;
-  /** Whether a key has a version by now that it did not list. Absent: its list is younger than the account. */
+  /** Whether a key has a version that its list lacked. Absent if the list is newer than the account. */
   readonly hasVersion?: (key: KeySubject, version: string) => Promise<boolean>;
   /** Whether it is the app's own storage. */
   readonly isOwn: (account: Account) => boolean;
 }
 
-/** An account with everything that the checks need. */
+/** Reads an account with everything that the checks need. */
 export async function gatherAccount(account: Account, reads: AccountReads): Promise<AccountSubject> {
   const use = accountKeyUse(account.encryption);
   const key = use && (await reads.key(use));
@@ -40,12 +40,12 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
   return { account, own: reads.isOwn(account), use, key, access, lost, scopes, platformScopes };
 }
 
-/** Whether a scope is on a key of Key Vault. */
+/** Whether a scope uses a key of Key Vault. */
 function usesVault(scope: SeenScope | PlatformScope): scope is SeenScope {
   return scope.keyUri !== undefined;
 }
 
-/** Key Vault lists every version that a key has, and deletes none alone. */
+/** Key Vault lists every version of a key, and never deletes a single version. */
 async function isLost(use: KeyUse | undefined, key: KeySubject | undefined, reads: AccountReads): Promise<boolean> {
   const version = use && versionInUse(use);
   const versions = known(key?.versions) ?? [];

@@ -3,17 +3,17 @@ import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
 
-/** Identities of one subscription that are read one by one at most, where the list lacks them. */
+/** Maximum number of identities per subscription to read separately if the list lacks them. */
 const MAX_LOOKUPS = 200;
 const ACTION = 'Microsoft.ManagedIdentity/userAssignedIdentities/read';
 
-/** Principal ids by the ARM id of the identity, lower case. */
+/** Principal ids by lower-case ARM id of the identity. */
 type Principals = ReadonlyMap<string, string>;
 
 /**
- * The user-assigned identities that accounts name. Those of a subscription are listed once, when the first of them is asked
- * for; one that is not in the list is asked for itself, since nothing but its own 404 says that it was deleted. Where the
- * list is refused, a right on one resource group may still show the identity itself.
+ * The user-assigned identities of accounts. Lists the identities of a subscription once. Reads an identity separately
+ * if the list lacks it, because only its own 404 proves its deletion. It also does so if Azure rejects the list: the
+ * app may have a role on one resource group.
  */
 export class GatheredIdentities {
   readonly #identities: Identities;
@@ -27,7 +27,7 @@ export class GatheredIdentities {
     this.#signal = signal;
   }
 
-  /** Read once for each identity, however many accounts name it. */
+  /** Reads each identity once, regardless of the number of its accounts. */
   async stateOf(id: string): Promise<Part<IdentityState>> {
     const parsed = parseResourceId(id);
     if (!parsed) {
@@ -41,7 +41,7 @@ export class GatheredIdentities {
     }
     if (list.unread.kind !== 'forbidden') return list;
     const alone = await this.#lookUp(parsed);
-    // Refused one by one as well: that is said once for the subscription.
+    // Azure rejects the single reads too, so report only the subscription.
     return 'unread' in alone && ['forbidden', 'refused'].includes(alone.unread.kind) ? list : alone;
   }
 
@@ -64,7 +64,7 @@ export class GatheredIdentities {
     if (known) return known;
     const lookups = (this.#counts.get(id.subscriptionId) ?? 0) + 1;
     if (lookups > MAX_LOOKUPS) {
-      const detail = `More than ${MAX_LOOKUPS} identities that accounts name are not in its list. The others were not asked for.`;
+      const detail = `The list lacks more than ${MAX_LOOKUPS} identities of accounts. The app did not read the others.`;
       return Promise.resolve({ unread: { ...listOf(id.subscriptionId), kind: 'refused', detail } });
     }
     this.#counts.set(id.subscriptionId, lookups);
@@ -78,7 +78,7 @@ export class GatheredIdentities {
   }
 }
 
-/** What it is called that could not be read, where whether an identity is there is not known. */
+/** Failed reads that hide whether an identity exists. */
 export function unreadOfIdentity(id: string | undefined): readonly What[] {
   const parsed = id === undefined ? undefined : parseResourceId(id);
   return parsed ? [identityItself(parsed.id), listOf(parsed.subscriptionId)] : [];

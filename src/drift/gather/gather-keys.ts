@@ -12,7 +12,7 @@ type KeyServices = { readonly keys: Keys; readonly keyCatalog: KeyCatalog };
 
 const NOTHING = { policy: { value: { rotates: false } }, material: { value: undefined } } as const;
 
-/** The keys of the managed vaults, each read once, and only when it is asked for. */
+/** The keys of the managed vaults. Reads each key once, on first use. */
 export class GatheredKeys {
   readonly #vaults: GatheredVaults;
   readonly #services: KeyServices;
@@ -24,7 +24,7 @@ export class GatheredKeys {
     this.#services = services;
   }
 
-  /** Undefined for a key of a vault that is not managed. */
+  /** Undefined if the vault is not managed. */
   async get(vaultUri: string, name: string): Promise<KeySubject | undefined> {
     const vault = await this.#vaults.get(vaultUri);
     if (!vault) return undefined;
@@ -40,27 +40,27 @@ export class GatheredKeys {
     return withVault;
   }
 
-  /** Whether a key has a version that was not in its list: an account that is read later may be on a newer one. */
+  /** Whether a key has a version that its list lacked. An account read later may use a newer version. */
   hasVersion({ key }: KeySubject, version: string): Promise<boolean> {
     const id = `${key.id}/${version}`.toLowerCase();
     const looking =
       this.#looks.get(id) ??
       this.#services.keys.listVersions(key).then(
         (versions) => findVersion(versions, version) !== undefined,
-        // What cannot be read now is not said to be gone.
+        // A failed read does not prove that the version is missing.
         () => true,
       );
     this.#looks.set(id, looking);
     return looking;
   }
 
-  /** Every key that was asked for so far. */
+  /** Every key read so far. */
   async all(): Promise<KeySubject[]> {
     return Promise.all(this.#keys.values());
   }
 }
 
-/** The vault is closed off, or gone, and that is said once: no use in finding it out for each of its keys. */
+/** The vault is unreadable or missing. One finding reports this, so the keys are not read. */
 async function closedOff(key: ManagedKey, unread: Part<never>, gone: boolean): Promise<KeySubject> {
   const usage = new KeyUsage();
   return gone
@@ -68,7 +68,7 @@ async function closedOff(key: ManagedKey, unread: Part<never>, gone: boolean): P
     : { key, state: 'present', versions: unread, policy: unread, material: unread, usage };
 }
 
-/** What there is to know of a key. It never throws. */
+/** Reads a key completely. Never throws. */
 export async function readKey(named: ManagedKey, services: KeyServices): Promise<KeySubject> {
   let key = named;
   const usage = new KeyUsage();
@@ -99,7 +99,7 @@ export async function readKey(named: ManagedKey, services: KeyServices): Promise
   return { key, state: 'present', versions, policy, material, usage };
 }
 
-/** Where a key without versions is. */
+/** State of a key without versions. */
 async function whereabouts(key: ManagedKey, { keyCatalog }: KeyServices): Promise<KeySubject['state']> {
   try {
     return (await keyCatalog.isDeleted(key)) ? 'deleted' : 'absent';
@@ -108,7 +108,7 @@ async function whereabouts(key: ManagedKey, { keyCatalog }: KeyServices): Promis
   }
 }
 
-/** What could not be read of the keys. */
+/** Failed reads of the keys. */
 export function unreadOfKeys(keys: readonly KeySubject[]): UnreadPart[] {
   return unreadOf(keys.flatMap(({ versions, policy, material }) => [versions, policy, material]));
 }

@@ -6,15 +6,15 @@ import { usesOfVault, vaultUseQuery } from '../../dependents/resource-graph-quer
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 
-/** Resource Graph takes 15 queries in five seconds of everything that asks ("Guidance for throttled requests"). */
+/** Resource Graph permits 15 queries per five seconds for all clients together ("Guidance for throttled requests"). */
 const CONCURRENCY = 2;
 const STORAGE = 'microsoft.storage/storageaccounts';
 
 /**
- * Tells each key which resources of other services name it, by one query a vault. Storage accounts of subscriptions that
- * are looked after are read from their provider, whose answer is newer.
+ * Adds to each key the resources of other services that name it, with one query per vault. Ignores storage accounts of
+ * managed subscriptions, because their provider returns newer data.
  *
- * @returns what could not be read
+ * @returns the failed reads
  */
 export async function gatherOthers(
   keys: readonly KeySubject[],
@@ -44,7 +44,7 @@ export async function gatherOthers(
   return unread.flat();
 }
 
-/** @param isWanted the others are let go as they are read: a fleet of accounts would fill the memory */
+/** @param isWanted rejects other rows immediately, because a fleet of accounts would fill the memory */
 async function readUsers(
   vault: ManagedVault,
   isWanted: (row: GraphResource) => boolean,

@@ -12,9 +12,9 @@ import {
 } from '../../vaults/key-policies.ts';
 import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
 
-/** Initiatives of one vault that are read at the same time. */
+/** Maximum number of concurrent reads of initiatives per vault. */
 const CONCURRENCY = 4;
-/** After so many reads that had no answer, or were throttled, a check asks no more: each takes seconds, for what is advice. */
+/** Maximum number of failed or throttled reads per check. Each takes seconds, and the findings are only advice. */
 const MOST_UNANSWERED = 3;
 
 interface Policed {
@@ -22,7 +22,7 @@ interface Policed {
   readonly unread: readonly UnreadPart[];
 }
 
-/** What Azure Policy denies of keys, vault by vault. Most vaults are under the same initiatives: each is read once in a check. */
+/** Azure Policy denials of keys by vault. Reads each initiative once per check, because most vaults share them. */
 export class GatheredPolicies {
   readonly #policies: KeyPolicies;
   readonly #now: Date;
@@ -57,7 +57,7 @@ export class GatheredPolicies {
     const exemptions = await this.#read('policyExemptions', vault.id, 'the policy exemptions of the vault', () =>
       this.#policies.exemptions(vault, this.#signal),
     );
-    // Where they are not known, any of the denials may be exempted.
+    // Without the exemptions, each denial may be exempt.
     if ('unread' in exemptions) return { denials: [], unread: [...unread, exemptions.unread] };
     return { denials: denials.filter((one) => !isExempt(one, exemptions.value, this.#now)), unread };
   }
@@ -66,8 +66,8 @@ export class GatheredPolicies {
     const id = `${named.scope}/${named.name}`.toLowerCase();
     const reading =
       this.#initiatives.get(id) ??
-      // Named by where they are defined: a right on that place is what is missing for all of them.
-      this.#read('policySetDefinitions', named.scope || '/', 'the policy initiatives that are defined there', () =>
+      // Identified by their scope: the app lacks one permission for all initiatives there.
+      this.#read('policySetDefinitions', named.scope || '/', 'the policy initiatives defined in this scope', () =>
         this.#policies.initiative(named, this.#signal),
       );
     this.#initiatives.set(id, reading);
@@ -77,7 +77,7 @@ export class GatheredPolicies {
   async #read<T>(type: string, resource: string, what: string, read: () => Promise<T>): Promise<Part<T>> {
     const about = { resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true };
     if (this.#unanswered >= MOST_UNANSWERED) {
-      const detail = `Not asked for: Azure Policy did not answer ${MOST_UNANSWERED} times in this check.`;
+      const detail = `Not read: Azure Policy did not respond ${MOST_UNANSWERED} times in this check.`;
       return { unread: { ...about, kind: 'unavailable', detail } };
     }
     const part = await readPart(about, read);

@@ -33,39 +33,39 @@ export interface SubscriptionContext {
   readonly vaults: GatheredVaults;
   readonly keys: GatheredKeys;
   readonly identities: GatheredIdentities;
-  /** Name of the app's own storage account. */
+  /** Names of the app's own storage accounts. */
   readonly ownStorage: readonly string[];
-  /** Whether an account's encryption scopes have their turn in this check. */
+  /** Whether this check lists an account's encryption scopes. */
   readonly areScopesDue: (account: Account) => boolean;
-  /** What the index has; undefined: there is none to compare with. */
+  /** The fleet index; undefined if unavailable. */
   readonly rows: Pick<UseRows, 'of'> | undefined;
-  /** The tenant of each subscription, by its id in lower case. */
+  /** The tenant of each subscription, by lower-case id. */
   readonly tenants: Part<ReadonlyMap<string, string>>;
   readonly memory: AccountMemory;
   readonly signal: AbortSignal | undefined;
 }
 
-/** What was found in one subscription. */
+/** Result for one subscription. */
 export interface SubscriptionResult {
   readonly id: string;
   readonly accounts: number;
   readonly dependents: number;
   readonly scopesLookedAt: number;
-  /** Everything could be read. */
+  /** Whether every read succeeded. */
   readonly complete: boolean;
   readonly findings: readonly Omit<Finding, 'since'>[];
-  /** By key identifier, lower case. */
+  /** By lower-case key identifier. */
   readonly usage: ReadonlyMap<string, KeyUsage>;
   readonly unread: readonly UnreadPart[];
-  /** Why what the index has of it could not be read. */
+  /** Why its part of the index could not be read. */
   readonly indexUnread?: string | undefined;
-  /** The app's own storage, where it uses a managed key. */
+  /** The app's own storage accounts that use a managed key. */
   readonly lockedOutBy: AppSubject['lockedOutBy'];
 }
 
 /**
- * Looks at every account of one subscription, page by page: what is kept are findings and numbers, so that memory does
- * not grow with the fleet. It never throws; when the list breaks off, what was seen so far counts.
+ * Checks every account of one subscription, page by page. Keeps only findings and numbers, so memory does not grow with
+ * the fleet. Never throws: if the list fails, the accounts so far count.
  */
 export async function gatherSubscription(id: string, context: SubscriptionContext): Promise<SubscriptionResult> {
   const scan = new SubscriptionScan(id, context);
@@ -146,7 +146,7 @@ class SubscriptionScan {
     };
   }
 
-  /** Keeps in mind which managed key an account uses. Returns what it has left: the key, or a newer version. */
+  /** Stores which managed key an account uses. Returns a key or a newer version that it used before. */
   async #remember({ account, use, key }: AccountSubject): Promise<Pick<AccountSubject, 'before' | 'left'>> {
     const { memory } = this.#context;
     const former = memory.of(account.name);
@@ -157,12 +157,12 @@ class SubscriptionScan {
         memory.remember(account.name, { key: key.key.id, version: use.pinned, lastSeen });
         return {};
       }
-      // What it was on stays in mind as long as it is behind that.
+      // The newer version stays stored while the account is on an older one.
       memory.remember(account.name, former);
       return { before };
     }
     if (!former) return {};
-    // One that left on purpose is forgotten: should it come back and leave once more, that is another matter.
+    // An account that opted out is deleted from memory. If it returns and leaves again, that is a new finding.
     const isMeant = !use && isOptedOut(account.tags, former.lastSeen);
     memory.remember(account.name, isMeant ? undefined : former);
     const parsed = use ? undefined : parseKeyIdentifier(former.key);
@@ -171,12 +171,12 @@ class SubscriptionScan {
   }
 
   unread(part: UnreadPart): void {
-    // What many accounts need is said once.
+    // Report a failed read once, even if many accounts need it.
     if (this.#unread.some(({ resource, what }) => resource === part.resource && what === part.what)) return;
     this.#unread.push(this.#context.signal?.aborted ? { ...part, kind: 'timeUp' } : part);
   }
 
-  /** Whether the account's identity may use the key, with what could not be read for it. */
+  /** Whether the account's identity may use the key. Records failed reads. */
   async #access(account: Account, { key }: KeySubject): Promise<KeyAccess | undefined> {
     const { vaults, identities } = this.#context;
     const id = userAssignedIdentity(account);
@@ -190,7 +190,7 @@ class SubscriptionScan {
     return answer?.access;
   }
 
-  /** Undefined: they were not asked for, or could not be listed. */
+  /** Undefined if the scopes were not listed. */
   async #listScopes(account: Account): Promise<readonly (SeenScope | PlatformScope)[] | undefined> {
     const { services, areScopesDue, signal } = this.#context;
     if (this.#scopesStopped || !(areScopesDue(account) || this.#isOwn(account))) return undefined;
@@ -200,7 +200,7 @@ class SubscriptionScan {
       this.#scopesLookedAt += 1;
     } catch (error) {
       const { kind, code } = describeFailure(error);
-      // The account was deleted meanwhile, or is of a kind that has no encryption scopes.
+      // The account was deleted, or its kind has no encryption scopes.
       if (kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code)) return [];
       this.#scopesFailed(account, error);
       return undefined;
@@ -210,7 +210,7 @@ class SubscriptionScan {
 
   #scopesFailed(account: Account, error: unknown): void {
     const { kind } = describeFailure(error);
-    // The next account would be refused too: it is said once.
+    // The list of the next account would fail too, so report it once.
     this.#scopesStopped = kind === 'throttled' || kind === 'forbidden';
     const which = this.#scopesStopped
       ? { resource: `/subscriptions/${this.#id}`, what: 'the encryption scopes of its accounts' }

@@ -16,15 +16,15 @@ import type { AppState } from '../store/app-state-client.ts';
 import { GatheredPolicies } from './gather-policies.ts';
 import { VAULT_ACCESS, VaultRoles, type VaultRolesServices } from './vault-roles.ts';
 
-/** A managed vault with everything that was read of it. */
+/** A managed vault with everything that the app read. */
 export interface GatheredVault {
   readonly subject: VaultSubject;
-  /** There is no such vault. */
+  /** Whether the vault does not exist. */
   readonly gone: boolean;
   readonly roles: VaultRoles;
-  /** Names of its keys. */
+  /** Names of the vault's keys. */
   readonly keys: Part<readonly string[]>;
-  /** What Azure Policy denies of new versions of its keys. */
+  /** Azure Policy denials of new versions of its keys. */
   readonly denials: readonly KeyDenial[];
   readonly unread: readonly UnreadPart[];
 }
@@ -39,7 +39,7 @@ export type VaultServices = VaultRolesServices & {
   readonly driftStorage: Pick<AppState, 'deadLetters'>;
 };
 
-/** The managed vaults, each read once, and only when it is asked for. */
+/** The managed vaults. Reads each vault once, on first use. */
 export class GatheredVaults {
   readonly #services: VaultServices;
   readonly #rules: Rules;
@@ -55,7 +55,7 @@ export class GatheredVaults {
     this.#policies = new GatheredPolicies(services.keyPolicies, rules.now, signal);
   }
 
-  /** Undefined for one that is not managed. */
+  /** Undefined if the vault is not managed. */
   get(uri: string): Promise<GatheredVault> | undefined {
     const vault = this.#services.settings.vaults.all.find((one) => one.uri === uri);
     if (!vault) return undefined;
@@ -64,12 +64,12 @@ export class GatheredVaults {
     return reading;
   }
 
-  /** Those that were asked for so far. */
+  /** Every vault read so far. */
   all(): Promise<GatheredVault[]> {
     return Promise.all(this.#vaults.values());
   }
 
-  /** Events that could not be delivered in the last day. */
+  /** Undelivered events of the last day. */
   deadLetters(): Promise<Part<readonly DeadLetter[]>> {
     const what = {
       resource: 'cmk-deadletter',
@@ -142,7 +142,7 @@ async function gatherVault(
     roles,
     keys,
     denials: policed.denials,
-    // That a vault is gone is one finding, not one for each part of it.
+    // A missing vault is one finding, without a finding for each of its parts.
     unread: gone ? [] : [...unreadOf([properties, events, keys, auditLog, locked]), ...roles.unread, ...policed.unread],
   };
 }
@@ -161,7 +161,7 @@ async function readEvents(
   const read = await readPart(what, () => eventGrid.read(vault, signal));
   if ('unread' in read || read.value.topicUnreadable === undefined) return read;
   if (judgeSubscriptions(wanted, read.value.subscriptions).every(({ is }) => is === 'right')) return read;
-  // What the vault itself shows is not enough: the topic may have the rest.
+  // The event subscriptions of the vault itself are not enough, and the unreadable topic may have the others.
   const onTopic = { ...what, what: 'the system topic of the vault', action: 'Microsoft.EventGrid/systemTopics/read' };
   return { unread: unreadPart(onTopic, read.value.topicUnreadable) };
 }

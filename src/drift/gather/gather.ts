@@ -34,19 +34,22 @@ import {
 import { type GatheredVault, GatheredVaults, type VaultServices } from './gather-vaults.ts';
 import { scopesDue } from './scopes-due.ts';
 
-/** Queries of logs at the same time: a workspace takes five of one user (Azure Monitor, "service limits", user query throttling). */
+/**
+ * Maximum number of concurrent log queries. A workspace permits five per user (Azure Monitor, "service limits", user
+ * query throttling).
+ */
 const QUERIES = 4;
-/** For one of them. Milliseconds. */
+/** Deadline of one log query. Milliseconds. */
 const QUERY_MS = 30_000;
-/** For what was written to the audit trail since the check before. Milliseconds. */
+/** Deadline for reading the audit trail since the previous check. Milliseconds. */
 const TRAIL_MS = 120_000;
 
-/** Vaults at the same time. */
+/** Maximum number of vaults read concurrently. */
 const VAULTS = 4;
 
 const ENTITIES = 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read';
 
-/** What is read, and nothing that writes. */
+/** The services for reading. None of them writes. */
 export type GatherServices = VaultServices & {
   readonly keys: Keys;
   readonly accounts: StorageAccounts & AccountScopes;
@@ -56,31 +59,33 @@ export type GatherServices = VaultServices & {
   readonly keyUsers: KeyUserResources;
   readonly identities: Identities;
   readonly usageLog: KeyUsageLog;
-  /** How far the uses of each key are moved; undefined: not to be read. */
+  /** Progress of each key's rotation; undefined if this check does not read it. */
   readonly rollouts?: Pick<RolloutStore, 'all'> | undefined;
-  /** What the index has; undefined: there is none to compare with. */
+  /** The fleet index; undefined if unavailable. */
   readonly useRows?: Pick<UseRows, 'of'> | undefined;
   readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
-  /** The audit trail, to be verified; undefined: not by this check. */
+  /** The audit trail to verify; undefined if this check does not verify it. */
   readonly auditWatch?: Pick<AuditWatch, 'files'> | undefined;
   readonly now: () => Date;
 };
 
-/** Everything that was read, as far as it could be. */
+/** The state as far as the app could read it. */
 export interface Gathered {
-  /** The report before. */
+  /** The previous report. */
   readonly previous: ReportBefore | undefined;
   readonly vaults: readonly GatheredVault[];
   readonly keys: readonly KeySubject[];
   readonly subscriptions: readonly SubscriptionResult[];
-  /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
+  /**
+   * The uses of accounts to store. Undefined if the stored uses could not be read, so that they are not overwritten.
+   */
   readonly managedAccounts: ManagedMemory | undefined;
   readonly app: AppSubject;
-  /** Undefined: it was not verified, or could not be read. */
+  /** Undefined if it was not verified or could not be read. */
   readonly trail: TrailReport | undefined;
 }
 
-/** Reads what is: the app's own state, vaults, their keys, and every account. It never throws for what cannot be read. */
+/** Reads the app's own state, the vaults, their keys, and every account. Never throws for a failed read. */
 export async function gather({ signal }: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
   const own = await gatherApp(services.driftStorage, rules.now);
   const previous = known(own.previous);
@@ -98,8 +103,8 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
     (known(names) ?? []).map((name) => ({ uri: subject.vault.uri, name })),
   );
   await pMap(named, ({ uri, name }) => keys.get(uri, name), { concurrency: CONCURRENCY });
-  // Before the accounts, whose finding of an expired key names the other users that it stops. Keys that only accounts name, as
-  // no vault lists them, get none.
+  // Reads other resources before the accounts. An account's finding of an expired key names the other users that the
+  // expiry stops. A key that only accounts name, because no vault lists it, has no other users.
   const unreadOthers = await gatherOthers(await keys.all(), listed, { ...services, signal });
   const subscriptions = await pMap(listed, (id) => gatherSubscription(id, context), { concurrency: CONCURRENCY });
 
@@ -110,7 +115,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
   const unread: UnreadPart[] = [
     ...unreadOf([...Object.values(own), trail, rollouts, ids, await context.vaults.deadLetters()]),
-    // Tenants come with the same list: that it cannot be read is said once.
+    // The tenants come from the same list, so report its failure once.
     ...('unread' in ids ? [] : unreadOf([tenants])),
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
@@ -143,7 +148,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   };
 }
 
-/** The tenant of each subscription, by its id in lower case. */
+/** The tenant of each subscription, by lower-case id. */
 function gatherTenants({ tenants }: Pick<GatherServices, 'tenants'>): Promise<Part<ReadonlyMap<string, string>>> {
   return readPart(
     {
@@ -155,16 +160,16 @@ function gatherTenants({ tenants }: Pick<GatherServices, 'tenants'>): Promise<Pa
   );
 }
 
-/** What the app's own storage has. */
+/** State in the app's own storage. */
 async function gatherApp(storage: GatherServices['driftStorage'], now: Date) {
   const blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
   const queues = 'Microsoft.Storage/storageAccounts/queueServices/queues/read';
   const part = <T>(resource: string, what: string, action: string, read: () => Promise<T>, beside = false) =>
     readPart({ resource, what, action, ...(beside ? { beside } : {}) }, read);
   return {
-    previous: await part(DRIFT_CONTAINER, 'the report before', blobs, () => storage.before()),
+    previous: await part(DRIFT_CONTAINER, 'the previous report', blobs, () => storage.before()),
     poison: await part('poison queues', 'the poison queues', queues, () => storage.poisonMessages()),
-    managedAccounts: await part(DRIFT_CONTAINER, 'which accounts used a managed key before', blobs, () =>
+    managedAccounts: await part(DRIFT_CONTAINER, 'the accounts that used a managed key before', blobs, () =>
       storage.managedAccounts(),
     ),
     legacyOrders: await part('cmkrekeys', 'the re-keys of version 2', ENTITIES, () => storage.legacyOrders(), true),
@@ -174,7 +179,10 @@ async function gatherApp(storage: GatherServices['driftStorage'], now: Date) {
   };
 }
 
-/** Whether the app gets Resource Manager's events of changes. Without it the hourly check finds them, so that it is read beside the rest. */
+/**
+ * Reads the event subscriptions that deliver Resource Manager's changes. A failed read is advice, because the hourly
+ * check detects changes too.
+ */
 async function gatherWatches(
   subscriptions: readonly string[],
   { wantedWatches }: Rules,
@@ -206,7 +214,7 @@ async function gatherTrail(
   );
 }
 
-/** Who asked for which version of each key that has more than one, by the log of its vault. It never throws. */
+/** Reads from the vault's log which clients used each version of a key. Skips keys with one version. Never throws. */
 async function gatherEvidence(keys: readonly KeySubject[], services: Pick<GatherServices, 'usageLog'>): Promise<void> {
   await pMap(
     keys.filter(({ versions }) => (known(versions) ?? []).length > 1),
@@ -217,7 +225,7 @@ async function gatherEvidence(keys: readonly KeySubject[], services: Pick<Gather
   );
 }
 
-/** Tells each key how far its uses are moved. */
+/** Adds to each key the progress of its rotation. */
 async function gatherRollouts(
   keys: readonly KeySubject[],
   rollouts: GatherServices['rollouts'],
@@ -225,7 +233,7 @@ async function gatherRollouts(
   if (!rollouts) return undefined;
   const byKey = new Map(keys.map((subject) => [subject.key.id.toLowerCase(), subject]));
   return readPart(
-    { resource: 'cmkcontrol', what: 'how far rotations are', action: ENTITIES, beside: true },
+    { resource: 'cmkcontrol', what: 'the progress of rotations', action: ENTITIES, beside: true },
     async () => {
       for await (const { name, row } of rollouts.all()) {
         const subject = byKey.get(name.toLowerCase());
@@ -235,7 +243,7 @@ async function gatherRollouts(
   );
 }
 
-/** What reading the subscriptions takes: vaults, keys and identities that their accounts name are read when the first does. */
+/** The context for reading subscriptions. Reads vaults, keys and identities when the first account names them. */
 export async function contextOf({
   signal,
   rules,
@@ -249,7 +257,7 @@ export async function contextOf({
   readonly services: GatherServices;
   readonly previous: ReportBefore | undefined;
   readonly memory: ManagedMemory | undefined;
-  /** Absent: they take their turns. */
+  /** Absent: each check lists a rotating share. */
   readonly areScopesDue?: SubscriptionContext['areScopesDue'];
 }): Promise<SubscriptionContext> {
   const vaults = new GatheredVaults(services, rules, signal);
@@ -265,12 +273,12 @@ export async function contextOf({
   };
 }
 
-/** Whether all of its accounts were listed. */
+/** Whether every account of the subscription was listed. */
 function isWhole({ unread }: SubscriptionResult): boolean {
   return unread.every(({ action }) => action !== LIST_ACCOUNTS);
 }
 
-/** Tells each key what was seen to use it, and whether everything was seen. */
+/** Adds the users of each key, and whether every user was read. */
 function countUsers(
   keys: readonly KeySubject[],
   subscriptions: readonly SubscriptionResult[],
@@ -286,7 +294,7 @@ function countUsers(
   }
 }
 
-/** Whether the users of a key are known: an identity that could not be read does not matter. */
+/** Whether every user of a key was read. Unreadable identities do not matter. */
 function sawEveryUser({ unread }: SubscriptionResult): boolean {
   return unread.every(({ action }) => !action.startsWith('Microsoft.Storage/'));
 }

@@ -6,7 +6,7 @@ import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifi
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { AccountSubject, SeenScope } from '../checks/subjects.ts';
 
-/** The rows of one account: its own use, and those of its encryption scopes. */
+/** The rows of one account: its own use, and the uses of its encryption scopes. */
 interface AccountRows {
   own?: UseRow;
   readonly scopes: UseRow[];
@@ -15,7 +15,7 @@ interface AccountRows {
 /** By {@link accountRow} of the account. */
 type KeyRows = ReadonlyMap<string, AccountRows>;
 
-/** The use rows of one subscription. A key's rows are read when the first account uses the key. */
+/** The use rows of one subscription. Reads the rows of a key when the first account uses it. */
 export class IndexRows {
   readonly #subscription: string;
   readonly #rows: Pick<UseRows, 'of'>;
@@ -27,19 +27,19 @@ export class IndexRows {
     this.#rows = rows;
   }
 
-  /** The block that the last move of an account met, which uses the key itself. */
+  /** The block of an account's last move, if the account itself uses the key. */
   async blockOf(account: Account, key: ManagedKey): Promise<AccountSubject['blocked']> {
     const { state, reason } = (await this.#ofAccount(account, key))?.own ?? {};
     return state === 'failed' && (reason === 'ScopeLocked' || reason === 'DeniedByPolicy') ? reason : undefined;
   }
 
-  /** Scopes of an account on its own key, as the index has them. */
+  /** Scopes of an account on its own key, according to the index. */
   async scopesOf(account: Account, key: ManagedKey): Promise<readonly SeenScope[]> {
     const rows = await this.#ofAccount(account, key);
     return rows?.scopes.flatMap((row) => scopeOf(row) ?? []) ?? [];
   }
 
-  /** Why it cannot be read; undefined: it could be. */
+  /** Why the index cannot be read; undefined if it can. */
   get failure(): string | undefined {
     return this.#failure;
   }

@@ -4,15 +4,15 @@ import type { Account } from '../../fleet/account.ts';
 import type { ReportBefore } from '../report.ts';
 
 /**
- * Accounts of one subscription whose encryption scopes are listed in one check. Each is a call of its own, and the Storage
- * resource provider takes 100 lists in five minutes for each subscription and region, which those who move accounts need
+ * Maximum number of accounts per subscription whose encryption scopes one check lists. Each account needs a separate
+ * call. The Storage resource provider permits 100 lists per five minutes, subscription and region, and moves need them
  * too.
  */
 export const SCOPE_LISTS = 40;
 
 /**
- * Selects the accounts whose encryption scopes this check lists: all in a small subscription, a rotating share in a large
- * one. Accounts whose scopes had a finding are always listed.
+ * Selects the accounts whose encryption scopes this check lists: all accounts of a small subscription, and a rotating
+ * share of a large subscription. Accounts with a finding on a scope are always listed.
  */
 export function scopesDue(previous: ReportBefore | undefined): (account: Account) => boolean {
   const round = nextRound(previous);
@@ -32,7 +32,7 @@ export function scopesDue(previous: ReportBefore | undefined): (account: Account
   return ({ id, subscriptionId }) => {
     const share = shares.get(subscriptionId);
     const lists = listed.get(subscriptionId) ?? 0;
-    // The size of the subscription is not known yet: its first accounts are listed.
+    // The size of a new subscription is unknown, so its first accounts are listed.
     const isDue = share === undefined ? lists < SCOPE_LISTS : slot(id, share) === round % share;
     if (!isDue && !withFindings.has(id.toLowerCase())) return false;
     listed.set(subscriptionId, lists + 1);

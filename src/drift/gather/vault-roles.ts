@@ -21,11 +21,11 @@ import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
 
-/** Principals whose groups are asked about in one check: each is a call. */
+/** Maximum number of principals per check whose groups are read. Each needs a call. */
 const MAX_GROUP_LOOKUPS = 200;
-const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no role of their own on the vault. Azure says only one by one whether a group gives it to them, and was not asked for the others: give the role to the identities themselves, or exempt this in CMK_EXEMPTIONS.`;
+const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no direct role on the vault. Their groups may have one, which Azure returns only for one identity at a time. The app did not read the others. Assign the role directly to the identities, or exempt this finding in CMK_EXEMPTIONS.`;
 
-/** Without one of these it is not known whether an identity may use a key of the vault. */
+/** Reads without which it is unknown whether an identity may use a key of the vault. */
 export const VAULT_ACCESS = {
   vault: 'the vault',
   roles: 'the role assignments of the vault',
@@ -34,17 +34,17 @@ export const VAULT_ACCESS = {
 } as const;
 
 const LOCAL_GROUPS =
-  'A Managed HSM does not say who is in a group. Of identities that have no sufficient local role of their own, while others have one that may be groups, it is not known whether they may use the key: give the role to the identities themselves.';
+  'A Managed HSM does not return the members of a group. Some identities have no sufficient direct role, but may have one through a group. Assign the role directly to the identities.';
 
 interface VaultRolesAnswer {
   readonly access: KeyAccess;
-  /** What could not be read for it, so that the answer is `unknown`. */
+  /** The failed read that caused the access `unknown`. */
   readonly unread?: UnreadPart;
 }
 
 /**
- * Who may use the keys of one vault. Its role assignments are listed once, whatever the number of accounts; only for a
- * principal that has no role by itself it is asked whether it has one through a group.
+ * Determines which identities may use the keys of one vault. Lists its role assignments once, regardless of the number
+ * of accounts. Reads group roles only for principals without a direct role.
  */
 export type VaultRolesServices = LocalAccessServices & { readonly authorization: Authorization };
 
@@ -79,7 +79,7 @@ export class VaultRoles {
       const all = await authorization.grantsAt(vault.id, signal);
       return Map.groupBy(all, ({ principalId }) => principalId.toLowerCase());
     });
-    const what = 'which role assignments of the vault are for a time';
+    const what = 'the end dates of role assignments of the vault';
     const ofSchedules = 'Microsoft.Authorization/roleAssignmentScheduleInstances/read';
     roles.#ends = await readPart({ resource, what, action: ofSchedules, beside: true }, () =>
       authorization.endsAt(vault.id, signal),
@@ -87,7 +87,7 @@ export class VaultRoles {
     return roles;
   }
 
-  /** What could not be read. */
+  /** The failed reads. */
   get unread(): UnreadPart[] {
     return unreadOf([this.#grants, this.#ends]);
   }
@@ -95,7 +95,7 @@ export class VaultRoles {
   /**
    * Whether an account may use a key of the vault.
    *
-   * @param identity state of the account's user-assigned identity; undefined: it has none
+   * @param identity state of the account's user-assigned identity; undefined if it has none
    */
   async accessOf(account: Account, keyName: string, identity: IdentityState | undefined): Promise<VaultRolesAnswer> {
     if (this.#properties?.accessModel === 'local') return this.#accessLocally(account, keyName, identity);
@@ -129,7 +129,7 @@ export class VaultRoles {
     return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
   }
 
-  /** By the Managed HSM's own roles; those on the key alone are asked for only where those on all keys do not suffice. */
+  /** Uses the Managed HSM's local roles. Reads the roles on the key only if the roles on all keys do not suffice. */
   async #accessLocally(
     account: Account,
     keyName: string,
@@ -151,7 +151,7 @@ export class VaultRoles {
       action: 'Microsoft.KeyVault/managedHsm/roleAssignments/read/action',
     };
     if (found.unread !== undefined) return { access, unread: unreadPart(what, this.#local.refusal) };
-    // Which is said of the identity.
+    // A finding on the identity reports this.
     if (identity?.is === 'unknown') return { access };
     if (found.groupsUnread !== undefined)
       return { access, unread: unreadPart(this.#groups(), this.#local.groupsRefusal) };
@@ -168,7 +168,7 @@ export class VaultRoles {
 
   #direct(account: Account): VaultAccess {
     const properties = this.#properties;
-    if (!properties) return { model: 'unknown', why: 'The vault could not be read.' };
+    if (!properties) return { model: 'unknown', why: 'The app could not read the vault.' };
     if (properties.accessModel === 'accessPolicies') return { model: 'accessPolicies', policies: properties.policies };
     if ('unread' in this.#grants) return { model: 'unknown', why: this.#grants.unread.detail };
     const principals = [account.systemPrincipalId, ...Object.values(account.principalIds)];

@@ -9,9 +9,9 @@ import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
 import type { DeadLetter, LegacyApproval, LegacyOrder } from '../checks/subjects.ts';
 
-/** Dead letters that are looked into at most: a vault in trouble makes them by the thousand. */
+/** Maximum number of dead letters to read. A failing vault creates thousands. */
 const MAX_DEAD_LETTERS = 100;
-/** For all the requests of a call, and what they send. Milliseconds. */
+/** Deadline for all requests of one call, including downloads. Milliseconds. */
 const TIMEOUT_MS = 30_000;
 
 const LEGACY_ORDER = z.object({
@@ -33,13 +33,13 @@ const LEGACY_APPROVAL = z.object({
 
 interface AppStateStores {
   readonly deadLetters: ContainerClient;
-  /** Of version 2. */
+  /** Storage of version 2. */
   readonly approvals: ContainerClient;
-  /** Of version 2; opened only when it is read: a connection string may lead to no table. */
+  /** Storage of version 2, opened only on use: a connection string may have no table endpoint. */
   readonly rekeys: () => TableClient;
 }
 
-/** How the app itself is doing. */
+/** State of the app itself. */
 export type AppState = ReturnType<typeof appState>;
 
 export function appState({ deadLetters, approvals, rekeys }: AppStateStores, queues: QueueServiceClient) {
@@ -55,7 +55,7 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
     }
   };
   return {
-    /** How many messages wait in each poison queue. */
+    /** Number of messages in each poison queue. */
     poisonMessages: (): Promise<{ queue: string; messages: number }[]> =>
       Promise.all(
         WORK_QUEUES.map((name) => `${name}-poison`).map(async (queue) => ({ queue, messages: await waiting(queue) })),
@@ -71,7 +71,7 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
       );
       return read.flat();
     },
-    /** Re-keys that version 2 had under way. */
+    /** Unfinished re-keys of version 2. */
     async legacyOrders(): Promise<LegacyOrder[]> {
       const orders: LegacyOrder[] = [];
       try {
@@ -84,7 +84,7 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
       }
       return orders;
     },
-    /** Requests for approval that version 2 left open. They expire after eight hours. */
+    /** Open approval requests of version 2. They expire after eight hours. */
     async legacyApprovals(now: Date): Promise<LegacyApproval[]> {
       const open = (await listBlobs(approvals, '', { includeMetadata: true })).filter(
         ({ metadata = {} }) => metadata.state === 'waiting' && Date.parse(metadata.expireson ?? '') > now.getTime(),
@@ -100,7 +100,7 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
 
 const text = z.string().catch('unknown');
 
-/** The fields that Event Grid adds; CloudEvents have them in lower case (Event Grid, "dead letter and retry"). */
+/** Fields that Event Grid adds, in lower case for CloudEvents (Event Grid, "dead letter and retry"). */
 const DEAD_LETTER = z
   .looseObject({})
   .transform((event) => new Map(Object.entries(event).map(([name, value]) => [name.toLowerCase(), value])))
@@ -111,7 +111,7 @@ const DEAD_LETTER = z
     lastOutcome: text.parse(fields.get('lastdeliveryoutcome')),
   }));
 
-/** The events of one blob that Event Grid wrote. Other content is skipped: another writer may put a blob there. */
+/** The events in one blob of Event Grid. Skips other content, because another writer may add a blob. */
 export function parseDeadLetters(content: string | undefined, writtenOn: Date): DeadLetter[] {
   const parsed = parseJson(content ?? '');
   if (parsed === undefined) return [];

@@ -26,24 +26,24 @@ import { KEPT_DAY, type KeptDay, monthsOf, type TrendStore } from '../trend.ts';
 import { type AppState, appState, LEGACY_APPROVALS } from './app-state-client.ts';
 
 const REPORTS = 'reports/';
-/** What the report of the same name leaves out. */
+/** Folder of the details that a report omits, under the report's name. */
 const DETAILS = 'findings/';
-/** A merge that meets conflicts is tried so often. */
+/** Maximum number of attempts of a conflicting merge. */
 const MOST_MERGES = 5;
 const RUNNING = 'running/';
 const MANAGED_ACCOUNTS = 'managed-accounts.json';
 /** Table of version 2. */
 const LEGACY_REKEYS = 'cmkrekeys';
-/** Reports that a history shows at most. */
+/** Maximum number of reports in the history. */
 const HISTORY = 200;
 
-// What the drift check keeps in the app's own storage, and what it reads there. Errors are the SDK's.
+// The drift check's data in the app's own storage. Throws the SDK's errors.
 
 /** The reports. */
 export type ReportStore = ReturnType<typeof reportStore>;
-/** The checks in progress, of all instances. */
+/** The checks in progress on all instances. */
 export type RunningChecks = ReturnType<typeof runningChecks>;
-/** Which accounts used a managed key in earlier checks. */
+/** The accounts that used a managed key in earlier checks. */
 export type AccountMemoryStore = ReturnType<typeof accountMemory>;
 export type DriftStorage = ReportStore & RunningChecks & AccountMemoryStore & TrendStore & AppState;
 
@@ -76,7 +76,7 @@ function reportStore(container: ContainerClient) {
   };
   const restOf = async (report: WholeReport): Promise<DriftDetails> =>
     parseDetails(await downloadText(container, detailsName(nameOf(report))), report);
-  /** Newest first: names begin with the time. */
+  /** Newest first, because names begin with the time. */
   const list = async (day = '') => {
     const found = await listBlobs(container, REPORTS + day, { includeMetadata: true });
     return found
@@ -90,17 +90,20 @@ function reportStore(container: ContainerClient) {
     async get(id: string) {
       return short(await read((await list()).find(({ name }) => name.endsWith(`_${id}.json`))?.name));
     },
-    /** The newest of those that began on one of these days (`2026-11-25`): one list a day, however many there are. */
+    /**
+     * The newest report of the given days (`2026-11-25`). One list request per day, regardless of the number of
+     * reports.
+     */
     async newestOn(days: readonly string[]) {
       const names = (await Promise.all(days.map(list))).flat().map(({ name }) => name);
       return short(await read(names.sort().at(-1)));
     },
-    /** What a report leaves out; undefined when it is not there any more. */
+    /** The details that a report omits; undefined if the report no longer exists. */
     async details(of: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined> {
       const report = await read(nameOf(of));
       return report && restOf(report);
     },
-    /** Of the newest report, what the next check goes by. */
+    /** The fields of the newest report that the next check needs. */
     async before(): Promise<ReportBefore | undefined> {
       const report = await newest();
       if (!report) return undefined;
@@ -117,8 +120,8 @@ function reportStore(container: ContainerClient) {
     },
     write: (whole: WholeReport) => writeReport(container, whole),
     /**
-     * Changes the newest report, each of its parts under its ETag: after a conflict `change` is called again. Undefined: there
-     * is no report yet.
+     * Changes the newest report under the ETags of its parts. Calls `change` again after a conflict. Undefined if no
+     * report exists.
      */
     merge: (change: (report: WholeReport) => WholeReport) =>
       mergeInto(container, async () => (await list())[0]?.name, change),
@@ -131,7 +134,7 @@ function accountMemory(container: ContainerClient) {
       const text = await downloadText(container, MANAGED_ACCOUNTS);
       return text === undefined ? {} : MANAGED_MEMORY.parse(JSON.parse(text));
     },
-    /** Of two checks at once the last one counts: what each writes was true a moment ago. */
+    /** The last of two concurrent checks wins, because both wrote recent data. */
     rememberAccounts: (memory: ManagedMemory) => uploadText(container, MANAGED_ACCOUNTS, JSON.stringify(memory)),
   };
 }
@@ -161,7 +164,7 @@ async function mergeInto(
   }
 }
 
-/** First what the report leaves out: a report that is there can be read whole. @param etags of the parts that it replaces */
+/** Writes the details first, so that an existing report is always complete. @param etags of the replaced parts */
 async function writeReport(
   container: ContainerClient,
   whole: WholeReport,
@@ -170,7 +173,7 @@ async function writeReport(
   const { id, startedOn, complete, counts } = whole;
   const name = nameOf(whole);
   await uploadText(container, detailsName(name), await packDetails(detailsOf(whole)), {}, etags.details);
-  // Enough for the history without opening each report.
+  // The history reads this summary without downloading each report.
   const summary = JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary);
   await uploadText(container, REPORTS + name, JSON.stringify(shorten(whole)), { summary }, etags.report);
 }
@@ -179,7 +182,7 @@ function nameOf({ id, startedOn }: Pick<DriftReport, 'id' | 'startedOn'>): strin
   return `${startedOn.replaceAll(':', '-')}_${id}.json`;
 }
 
-/** Many findings have the same texts: ten thousand of one cause are some hundred kilobytes. */
+/** Compressed, because findings repeat texts: ten thousand findings of one cause need some hundred kilobytes. */
 function detailsName(name: string): string {
   return `${DETAILS}${name}.gz`;
 }
@@ -190,14 +193,14 @@ function runningChecks(container: ContainerClient) {
     /** Stores that a check has begun, or why it has no report. */
     begin: (check: RunningCheck) =>
       uploadText(container, nameOf(check.id), JSON.stringify(check), { startedon: check.startedOn }),
-    /** A check that has begun and has no report yet; undefined when there is no such check, or its report is written. */
+    /** A check without a report yet; undefined if no such check exists or its report is written. */
     async begun(id: string): Promise<RunningCheck | undefined> {
       const text = await downloadText(container, nameOf(id));
       return text === undefined ? undefined : RUNNING_CHECK.safeParse(JSON.parse(text)).data;
     },
-    /** The check's report is written. */
+    /** Deletes the entry after the report is written. */
     end: (id: string) => removeBlob(container, nameOf(id)),
-    /** Forgets the checks that began before and never came to an end. */
+    /** Deletes unfinished checks that began earlier. */
     async forget(before: Date): Promise<void> {
       for (const { name, metadata } of await listBlobs(container, RUNNING, { includeMetadata: true })) {
         if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await removeBlob(container, name);
@@ -206,7 +209,7 @@ function runningChecks(container: ContainerClient) {
   };
 }
 
-/** A small blob for each day. What it says stands in its metadata as well, so that a list has all of them. */
+/** Stores a small blob per day. Its metadata repeats the content, so one list returns all days. */
 function trendStore(container: ContainerClient): TrendStore {
   return {
     async trendDays(days) {
@@ -230,19 +233,19 @@ function summaryOf(metadata: Record<string, string>): DriftSummary | undefined {
   return DRIFT_SUMMARY.safeParse(parseJson(metadata.summary ?? '')).data;
 }
 
-/** Undefined: one of the first version of the format. */
+/** Undefined for the first version of the format. */
 function parseReport(text: string): WholeReport | undefined {
   const document: unknown = JSON.parse(text);
   if (z.object({ version: z.literal(1) }).safeParse(document).success) return undefined;
   return { ...DRIFT_REPORT.parse(document), unseen: [] };
 }
 
-/** Compressed, in Base64. */
+/** Compressed and encoded in Base64. */
 async function packDetails(details: DriftDetails): Promise<string> {
   return (await promisify(gzip)(JSON.stringify(details))).toString('base64');
 }
 
-/** @param kept undefined: nothing is kept beside the report, as with one of an earlier version */
+/** @param kept undefined if the report has no separate details, as in earlier versions */
 async function parseDetails(kept: string | undefined, report: WholeReport): Promise<DriftDetails> {
   if (kept === undefined) return report;
   const text = (await promisify(gunzip)(Buffer.from(kept, 'base64'))).toString();

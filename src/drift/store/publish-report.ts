@@ -4,7 +4,7 @@ import { REASONS, type Reason } from '../../reasons.ts';
 import type { DriftCause, WholeReport } from '../report.ts';
 import type { DriftStorage } from './drift-storage-client.ts';
 
-/** Causes that are logged at most; the report has them all. */
+/** Maximum number of causes to log. The report contains every cause. */
 const MAX_RECORDS = 500;
 
 const LEVEL: Readonly<Record<DriftCause['severity'], LogLevel>> = {
@@ -14,10 +14,10 @@ const LEVEL: Readonly<Record<DriftCause['severity'], LogLevel>> = {
 };
 
 /**
- * Writes the report, one record for each cause (alert rules go by its reason code), and one that sums up: its numbers are
- * the check's metrics. When the report cannot be written, the log says so, and the check counts all the same.
+ * Writes the report, one log record per cause, and a summary record with the metrics of the check. Alert rules use the
+ * reason code of each cause. Logs a failure to write the report, and the check still counts.
  *
- * @returns why the report could not be written; undefined when it was
+ * @returns why the report could not be written; undefined on success
  */
 export async function publishReport(
   report: WholeReport,
@@ -52,12 +52,12 @@ export async function publishReport(
   return failure;
 }
 
-/** Alert rules go by the reason of a cause. @param report its id */
+/** Alert rules use the reason of a cause. @param report id of the report */
 export function logCauses(causes: readonly DriftCause[], report: string, log: Log): void {
   for (const cause of causes.filter(({ exempt }) => !exempt).slice(0, MAX_RECORDS)) log(recordOf(cause, report));
 }
 
-/** How many findings there are of each code, exempt ones left out. */
+/** Number of findings by reason code, without exempt findings. */
 function byReason({ findings }: WholeReport): Record<string, number> {
   const numbers: Record<string, number> = {};
   for (const { reason, exemption } of findings) if (!exemption) numbers[reason] = (numbers[reason] ?? 0) + 1;
@@ -66,7 +66,7 @@ function byReason({ findings }: WholeReport): Record<string, number> {
 
 function recordOf(cause: DriftCause, report: string): LogRecord {
   const { id, reason, severity, about, affected, findings, sample, is, shouldBe, commands, since } = cause;
-  const others = findings === 1 ? '' : ` So it is, or alike, with ${affected} resources.`;
+  const others = findings === 1 ? '' : ` The same cause affects ${affected} resources.`;
   return {
     level: LEVEL[severity],
     reason: reason as Reason,
@@ -81,7 +81,7 @@ function recordOf(cause: DriftCause, report: string): LogRecord {
   };
 }
 
-/** The field by which records about the same thing are found: `key`, `account` or `vault`, of the first that has one. */
+/** The field for queries of related records: `key`, `account` or `vault`, from the first such resource. */
 function fieldOf(resources: readonly string[]): Record<string, string> {
   for (const resource of resources) {
     if (/^https:/i.test(resource)) return { key: resource.split('/').slice(0, 5).join('/') };

@@ -17,9 +17,9 @@ import { findAccount, keyByName, type Where } from '../resolve.ts';
 import { type AccountPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
 import { type AccountResult, applyPlan } from './account-write.ts';
 
-// What changes the key of an account that has one, or its version.
+// Commands that change the key or key version of an account with a customer-managed key.
 
-/** The account, and how it uses its key by now. */
+/** Finds the account and reads its current key use. */
 async function findUse(options: Where & { readonly account: string }, { azure, journal }: Operation) {
   const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
@@ -33,9 +33,9 @@ async function findUse(options: Where & { readonly account: string }, { azure, j
 
 interface ChangeKeyOptions extends Where {
   readonly account: string;
-  /** `pin` undefined: the account stays in the mode it is in. */
+  /** `pin` undefined: the account keeps its mode. */
   readonly key: KeyChoice;
-  /** Whether the account is to follow the newest version from now on. */
+  /** Makes the account follow the newest version from now on. */
   readonly automatic: boolean;
   readonly waitSeconds?: number | undefined;
 }
@@ -47,7 +47,8 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
     { ...options.key, pin: options.key.pin ?? (isPinned ? 'newest' : undefined) },
     operation,
   );
-  // Pinned to the newest version of another key; of the same key, unless a version is asked for, nothing moves.
+  // A pinned account moves to the newest version of another key. With the same key it keeps its version, unless the
+  // operator names one.
   const stays = isPinned && options.key.pin === undefined && use && isKey(use, source);
   const plan = planChangeKey(account, stays ? { ...source, pin: use.pinned } : source);
   if (plan.write) {
@@ -58,7 +59,7 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
   return applyPlan(account, plan, text, operation, options.waitSeconds);
 }
 
-/** @throws {@link CmkError} `IdentityHasNoAccess` when the account's identity certainly may not use the key */
+/** @throws {@link CmkError} `IdentityHasNoAccess` if the account's identity may not use the key */
 async function checkIdentity(account: Account, source: KeySource, operation: Operation): Promise<void> {
   const id = userAssignedIdentity(account);
   const identity = keyIdentity(account, id ? await identityState(id, operation.azure) : undefined);
@@ -66,7 +67,7 @@ async function checkIdentity(account: Account, source: KeySource, operation: Ope
     await checkRole(identity.principalId, id ? lastName(id) : 'the system-assigned identity', source, operation);
   } else if ('unknown' in identity) operation.journal.note(identity.unknown);
   else {
-    const nextStep = `Give it another identity first: cmk account enable ${account.name} … --identity <identity> --replace-identity`;
+    const nextStep = `Attach another identity first: cmk account enable ${account.name} … --identity <identity> --replace-identity`;
     throw new CmkError('IdentityHasNoAccess', identity.missing, nextStep);
   }
 }
@@ -74,14 +75,15 @@ async function checkIdentity(account: Account, source: KeySource, operation: Ope
 interface DisableOptions extends Where {
   readonly account: string;
   readonly reason?: string | undefined;
-  /** The operator confirmed beforehand, for a tagged account too. */
+  /** Skips the confirmation, also for a tagged account. */
   readonly yes: boolean;
-  /** Has the name of the account typed, and throws where that is not done. */
+  /** Asks the operator to type the account's name. Throws if the answer differs. */
   readonly confirm: (name: string) => Promise<void>;
 }
 
 /**
- * Gives an account back to Microsoft-managed keys, and records on it that this is meant: the drift check would miss it.
+ * Returns an account to Microsoft-managed keys. A tag records the intent, so that the drift check does not report the
+ * account.
  *
  * @throws {@link CmkError} `ConfirmationWrong` for an account that is tagged to use a key, unless `yes`
  */
@@ -95,19 +97,20 @@ export async function disableAccount(options: DisableOptions, operation: Operati
     if (tag !== undefined && !options.yes) {
       throw new CmkError(
         'ConfirmationWrong',
-        `${account.name} has the tag ${KEY_TAG}: it is meant to use ${tag}. Nothing was changed.`,
-        'Take the tag away first, or add --yes: the drift check then reports NotCustomerManaged until the tag is gone.',
+        `${account.name} has the tag ${KEY_TAG}: it requires the key ${tag}. Nothing was changed.`,
+        'Remove the tag first, or add --yes: the drift check then reports NotCustomerManaged until you remove the tag.',
       );
     }
     if (!options.yes && !journal.dryRun) await options.confirm(account.name);
   }
   const recorded = plan.write ? { ...plan, tags: await optOutTags(account, options.reason, operation) } : plan;
   const result = await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation);
-  if (plan.write) journal.note('Its identity and the role on the vault stay: remove them if nothing else needs them.');
+  if (plan.write)
+    journal.note('The account keeps its identity and the role on the vault: remove them if nothing else needs them.');
   return result;
 }
 
-/** ARM writes all the tags or none. */
+/** Returns all tags: a PATCH of ARM replaces every tag. */
 async function optOutTags(account: Account, reason: string | undefined, { azure }: Operation) {
   const { objectId } = await azure.operator();
   const others = Object.entries(account.tags).filter(([name]) => name.toLowerCase() !== OPT_OUT_TAG);
@@ -116,14 +119,14 @@ async function optOutTags(account: Account, reason: string | undefined, { azure 
 }
 
 /**
- * Nothing moves off a key while it is revoked: that would open what the revocation cut off. A key that cannot be read may be
- * gone with its vault, and then leaving it is the way out.
+ * Throws while the key is revoked: moving the account off it would undo the revocation. An unreadable key may be
+ * deleted with its vault, so an account may leave it.
  */
 async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: Operation): Promise<void> {
   if (!use) return;
   const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
   const versions = await azure.keys.listVersions(key).catch(() => {
-    journal.note(`The versions of ${key.id}, which the account leaves, cannot be read.`);
+    journal.note(`The versions of the account's old key ${key.id} cannot be read.`);
     return [];
   });
   refuseRevoked(key, versions, 'the app moves no account off it', azure.now());
@@ -131,11 +134,11 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: O
 
 interface PinOptions extends Where {
   readonly account: string;
-  /** Undefined: the newest usable one. */
+  /** Undefined: the newest usable version. */
   readonly version?: string | undefined;
 }
 
-/** Holds an account at a version of the key it uses: the newest usable one, or a newer one than it is at. */
+/** Pins an account to a version of its key: the newest usable version, or a version newer than its current one. */
 export async function pinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
   const { account, use, key } = await findOwnUse(options, operation);
@@ -146,23 +149,25 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
   if (held && held.version !== target.version && !isKnownOlder(held, target)) {
     throw new CmkError(
       'NeverBackwards',
-      `${account.name} is at version ${held.version}, which is not older than ${target.version}. Accounts are never moved back.`,
-      'If the newer version must not be used, make a newer one still: cmk key rotate',
+      `${account.name} is at version ${held.version}, which is not older than ${target.version}. cmk never moves an account back.`,
+      'If the account must not use its version, create a newer one: cmk key rotate',
     );
   }
-  // Azure may still use another version than the one that the account names: then the same is written again.
+  // Storage may still use another version than the account names: then the command writes the same version again.
   const isHeld = use.pinned === target.version && (use.current === undefined || use.current === target.version);
   const plan: AccountPlan = isHeld
     ? { write: false, why: `${account.name} is pinned to this version already` }
     : { write: true, encryption: withKeyVersion(account.encryption, target.version) };
   const result = await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation);
   if (newest && newest.version !== target.version) {
-    journal.note(`There is a newer version, ${newest.version}: the app moves the account to it when it looks next.`);
+    journal.note(
+      `A newer version exists, ${newest.version}: the app moves the account to it at its next reconcile pass.`,
+    );
   }
   return result;
 }
 
-/** Lets an account follow the newest version of its key by itself. */
+/** Makes an account follow the newest version of its key automatically. */
 export async function unpinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure } = operation;
   const { account, use, key } = await findOwnUse(options, operation);
@@ -179,7 +184,7 @@ async function findOwnUse(options: PinOptions, operation: Operation) {
   if (use) return { account, use, key: keyByName(formatKeyIdentifier(use), undefined, operation.azure.cloud) };
   throw new CmkError(
     'NotCustomerManaged',
-    `${account.name} uses Microsoft-managed keys: there is no version to choose.`,
+    `${account.name} uses Microsoft-managed keys, which have no version to choose.`,
     `Enable customer-managed keys first: cmk account enable ${account.name} --vault <vault> --key <key>`,
   );
 }

@@ -20,7 +20,7 @@ interface CreateOptions extends EnableOptions {
   readonly kind: string;
 }
 
-/** Creates an account that is encrypted with a key of Key Vault from its first byte on. */
+/** Creates an account that is encrypted with a customer-managed key from the start. */
 export async function createAccount(options: CreateOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
   const { account: name, sku, kind } = options;
@@ -28,7 +28,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
   if (options.identity === undefined || options.identity === SYSTEM_ASSIGNED) {
     throw new CmkError(
       'SystemAssignedAtCreation',
-      'A system-assigned identity exists only once its account does, so a new account cannot use one for its key.',
+      'Azure creates a system-assigned identity with its account, so a new account cannot use it for its key.',
       'Use a user-assigned identity (cmk admin ensure-identity), or create the account first and then run: cmk account enable',
     );
   }
@@ -72,14 +72,14 @@ export async function createAccount(options: CreateOptions, operation: Operation
 function nameTaken({ account, key, identity }: CreateOptions): CmkError {
   return new CmkError(
     'NameTaken',
-    `There is an account ${account} already, and it does not use this key.`,
+    `The account ${account} already exists, and does not use this key.`,
     `Enable the key on it: cmk account enable ${account} --vault ${key.vault} --key ${key.key} --identity ${identity}`,
   );
 }
 
 /**
- * Queues and tables are under the account's key only where that is asked for at creation, and only of standard general-purpose
- * v2 accounts ("Create an account that supports customer-managed keys for tables and queues").
+ * Queues and tables use the account's key only if the creation requests it. Only standard general-purpose v2 accounts
+ * support this ("Create an account that supports customer-managed keys for tables and queues").
  */
 function servicesOf({ kind, sku }: Pick<CreateOptions, 'kind' | 'sku'>): NonNullable<AccountEncryption['services']> {
   const coversAll = /^StorageV2$/i.test(kind) && !/^Premium/i.test(sku);
@@ -87,13 +87,13 @@ function servicesOf({ kind, sku }: Pick<CreateOptions, 'kind' | 'sku'>): NonNull
   return coversAll ? { blob: {}, queue: under, table: under } : { blob: {} };
 }
 
-/** Says what the key of an account that was just made does not protect. */
+/** Notes the data of a new account that its key does not protect. */
 function noteUnprotected(account: Account, kind: string, journal: Journal): void {
   const services = ownKeyServices(account);
   if (services.length > 0) {
     const data = services.map((service) => `${service}s`).join(' and ');
     journal.note(
-      `Its ${data} are not under this key, and a revocation leaves them readable: only a standard account of the kind StorageV2 can have them under it.`,
+      `This key does not encrypt its ${data}, which stay readable after a revocation: only a standard account of kind StorageV2 can encrypt them with it.`,
     );
   } else if (!account.endpoints?.includes('queue')) {
     journal.found(`a ${kind} account has no queues and no tables`);

@@ -26,7 +26,7 @@ import { type AccountResult, accountResult } from './account-write.ts';
 export interface OnboardOptions extends Where {
   readonly account: string;
   readonly vault: string;
-  /** Resource group of a vault or identity that is to be created; undefined: the account's. */
+  /** Resource group for a new vault or identity; undefined: the account's. */
   readonly keyGroup?: string | undefined;
   readonly key: string;
   readonly identity: string;
@@ -38,7 +38,7 @@ export interface OnboardOptions extends Where {
 
 /** Source: "Configure customer-managed keys for Azure Files". */
 const COVERED =
-  'the key is for the whole account: for all of its file shares, SMB and NFS alike; a share has no key of its own';
+  'the key encrypts the whole account with all file shares, SMB and NFS; a share cannot have a separate key';
 
 export interface Onboarding extends AccountResult {
   /** Undefined in a dry run. */
@@ -46,9 +46,8 @@ export interface Onboarding extends AccountResult {
 }
 
 /**
- * Everything that an account needs to be encrypted with a key of Key Vault, in one go: vault, right to manage keys, key,
- * identity, its role, and the account itself. Each step looks first and keeps what is there, so that after an
- * interruption, at whatever point, the same call goes on where the last one ended.
+ * Sets up the vault, the right to manage keys, the key, the identity, its role, and the account's encryption. Each step
+ * keeps existing resources, so an interrupted call can be repeated.
  */
 export async function onboardAccount(options: OnboardOptions, operation: Operation): Promise<Onboarding> {
   const { azure, journal } = operation;
@@ -63,14 +62,14 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   const { subscriptionId: subscription, location } = account;
   await checkOnboarding(account, version, options, operation);
 
-  // A name is looked for everywhere before anything of that name is created.
+  // Each step searches every readable subscription for the name before it creates a resource.
   const create = { subscription, resourceGroup: keyGroup ?? account.resourceGroup };
   const vault = await ensureVault({ name: options.vault, location, create }, operation);
   const key = keyIn(vault, options.key, azure.cloud);
   const keyName = `${vault.name}/${key.name}`;
   let hasKey = false;
   if (vault.planned) {
-    const text = `Key Vault Crypto Officer given to you on vault ${vault.name}`;
+    const text = `Key Vault Crypto Officer assigned to you on vault ${vault.name}`;
     journal.planned({ text, action: 'role.assign', resource: vault.id });
     journal.planned({ text: `key ${keyName} created`, action: 'key.create', resource: key.id });
     journal.planned({ text: `rotation policy of ${keyName} set`, action: 'key.setPolicy', resource: key.id });
@@ -85,7 +84,7 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   const grantee = vault.planned ? { id: identity.id, name: identity.name } : identity;
   await ensureIdentityRole(grantee, vault, undefined, operation);
 
-  // In a dry run key and role may still be missing, and they are planned by now.
+  // In a dry run the key and the role may be planned but not exist yet.
   if (!hasKey || !identity.principalId || (journal.dryRun && journal.changed)) {
     const text = `${account.name} encrypted with ${keyName}`;
     journal.planned({ text, action: 'account.setKey', resource: account.id, to: key.id });
@@ -100,10 +99,10 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
 }
 
 /**
- * What Azure would refuse in the end, once vault, key, identity and role are made for nothing. What is not there yet is
- * taken as it would be made.
+ * Checks early for errors that Azure would report only after vault, key, identity and role exist. Assumes the planned
+ * values for missing resources.
  *
- * @throws {@link CmkError}
+ * @throws {@link CmkError} for the first conflict
  */
 async function checkOnboarding(
   account: Account,
@@ -118,8 +117,8 @@ async function checkOnboarding(
   if (!vault && version !== undefined) {
     throw new CmkError(
       'UnknownVersion',
-      `There is no vault ${vaultName} yet, so that its key ${keyName} has no version ${version}.`,
-      'Pin it to the version that is made: --pin alone.',
+      `The vault ${vaultName} does not exist yet, so its key ${keyName} has no version ${version}.`,
+      'Pin the account to the new version: --pin without a value.',
     );
   }
   const unmadeUri = `https://${vaultName.toLowerCase()}.${azure.cloud.keyVaultSuffix}`;

@@ -6,31 +6,31 @@ import type { AccountIdentity } from '../../fleet/storage-client.ts';
 import { formatKeyIdentifier, parseVault, sameKeyName } from '../../keys/key-identifier.ts';
 
 interface WantedKeyUse {
-  /** As Azure writes it. */
+  /** As Azure returns it. */
   readonly vaultUri: string;
   readonly keyName: string;
-  /** Version to be held at; undefined: automatic. */
+  /** Pinned version; undefined: automatic. */
   readonly pin: string | undefined;
 }
 
-/** What to write, if anything. */
+/** Changes to write to an account, or why no change is needed. */
 export type AccountPlan =
   | { readonly write: false; readonly why: string }
   | {
       readonly write: true;
       readonly identity?: AccountIdentity | undefined;
       readonly encryption: AccountEncryption;
-      /** All the tags from then on; undefined: they stay. */
+      /** All tags after the change; undefined: the tags do not change. */
       readonly tags?: Record<string, string>;
     };
 
 /**
- * What makes an account use a key. An account that uses the key already stays in the mode it is in, unless a version is
- * asked for.
+ * Plans how an account starts to use a key. An account that already uses the key keeps its mode, unless the operator
+ * names a version.
  *
- * @param identity ARM id of the user-assigned identity; undefined: the system-assigned one
- * @param replaceIdentity whether another user-assigned identity may be taken off the account, which holds only one
- * @throws {@link CmkError} for an account that uses another key, or holds another identity
+ * @param identity ARM id of the user-assigned identity; undefined: the system-assigned identity
+ * @param replaceIdentity allows removing another user-assigned identity: an account can have only one
+ * @throws {@link CmkError} for an account that uses another key or another identity
  */
 export function planEnable(
   account: Account,
@@ -44,7 +44,7 @@ export function planEnable(
     throw new CmkError(
       'OtherKeyInUse',
       `${name} is encrypted with another key: ${formatKeyIdentifier(use)}.`,
-      `Changing the key is a step of its own: cmk account change-key ${name} --vault <vault> --key ${key.keyName}`,
+      `Changing the key needs another command: cmk account change-key ${name} --vault <vault> --key ${key.keyName}`,
     );
   }
   const identityNow = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
@@ -59,8 +59,8 @@ export function planEnable(
 }
 
 /**
- * Another key for an account that has one. It keeps its mode, unless one is asked for: a pinned version is a version of
- * the old key and has to go with it, or Azure looks for it in the new one (azure-cli#27644).
+ * Plans the change to another key. The account keeps its mode, unless the operator names one. The plan replaces a
+ * pinned version, because Azure would look for it in the new key (azure-cli#27644).
  */
 export function planChangeKey({ name, encryption }: Account, key: WantedKeyUse): AccountPlan {
   const use = accountKeyUse(encryption);
@@ -75,7 +75,7 @@ export function planChangeKey({ name, encryption }: Account, key: WantedKeyUse):
   return { write: true, encryption: { ...encryption, keyVaultProperties: keyProperties(encryption, key) } };
 }
 
-/** Back to Microsoft-managed keys; the identity of the encryption settings stays, as with `az`. */
+/** Plans the return to Microsoft-managed keys. As with `az`, the encryption settings keep the identity. */
 export function planDisable(account: Account): AccountPlan {
   if (account.encryption.keySource?.toLowerCase() !== 'microsoft.keyvault') {
     return { write: false, why: `${account.name} uses Microsoft-managed keys already` };
@@ -84,13 +84,13 @@ export function planDisable(account: Account): AccountPlan {
   return { write: true, encryption: { ...encryption, keySource: 'Microsoft.Storage' } };
 }
 
-/** The settings of an account that is to use a key, the rest of them as they are. */
+/** Adds a key to encryption settings, and keeps all other settings. */
 export function withKey(
   { encryptionIdentity: before, ...rest }: AccountEncryption,
   key: WantedKeyUse,
   identity: string | undefined,
 ): AccountEncryption {
-  // "" takes one away that is there.
+  // "" removes an existing identity.
   const chosen = identity ?? (before?.encryptionUserAssignedIdentity ? '' : undefined);
   return {
     ...rest,
@@ -104,12 +104,12 @@ function keyProperties(
   { keyVaultProperties: before }: AccountEncryption,
   { vaultUri, keyName, pin }: WantedKeyUse,
 ): AccountEncryption['keyVaultProperties'] {
-  // Without a version there is nothing to clear on an account that never had one.
+  // An account without a version needs no empty value to clear it.
   const clear = before?.keyVersion === undefined ? {} : { keyVersion: '' };
   return { keyVaultUri: vaultUri, keyName, ...(pin === undefined ? clear : { keyVersion: pin }) };
 }
 
-/** What to write to the identities of an account; undefined when nothing has to be. */
+/** Changes to write to the identities of an account; undefined if none is needed. */
 export function attachIdentity(
   { name, userAssignedIdentities: attached, systemPrincipalId }: Account,
   identity: string | undefined,
@@ -127,14 +127,14 @@ export function attachIdentity(
   if (attached.length > 0 && !replace) {
     throw new CmkError(
       'ArgumentInvalid',
-      `${name} has another user-assigned identity, and a storage account holds only one: ${attached.join(', ')}`,
-      'Use that one (--identity), or let it be taken off: --replace-identity',
+      `${name} has another user-assigned identity, and a storage account can have only one: ${attached.join(', ')}`,
+      'Use that identity (--identity), or allow its removal: --replace-identity',
     );
   }
   const taken = attached.map((id) => [id, null] as const);
   return {
     type: systemPrincipalId ? 'SystemAssigned,UserAssigned' : 'UserAssigned',
-    // `null` takes an identity off; the SDK's type does not say so.
+    // `null` removes an identity, although the SDK's type does not include it.
     userAssignedIdentities: { ...Object.fromEntries(taken), [identity]: {} } as NonNullable<
       AccountIdentity['userAssignedIdentities']
     >,

@@ -15,25 +15,26 @@ import { findAccount } from '../resolve.ts';
 import { type AccountBreakGlass, grantChange } from './account-revoke.ts';
 
 interface AccountRestoreOptions extends AccountBreakGlass {
-  /** The audit trail, which says what was removed. */
+  /** The audit trail, which records the removed grants. */
   readonly trail: AuditFiles;
 }
 
-/** Common to the actions `account.revoke` and `account.restore`, as a record has them in its JSON. */
+/** Text in the JSON of every record of `account.revoke` and `account.restore`. */
 const ABOUT = '"action":"account.re';
 const ENTRY = z.object({
   action: z.enum(['account.revoke', 'account.restore']),
   reason: z.string(),
   resource: z.string(),
-  // Records of version 2 have none: what it removed is in tags of the account.
+  // Records of version 2 lack this field: tags of the account record the removed grants.
   details: z.object({ removes: z.array(KEY_GRANT).default([]) }),
 });
 
 /**
- * Grants an account's identity exactly what revocations removed since the last restore, by the audit trail and by what
- * version 2 recorded in tags. Repeated after it failed half-way, it grants what is missing.
+ * Restores the grants that revocations removed since the last restore. The audit trail and tags of version 2 record
+ * these grants. A repeated call after a failure restores the missing grants.
  *
- * @throws {@link CmkError} `AccountNotFound`, `Refused`; the SDK's error when the trail cannot be read: nothing was changed
+ * @throws {@link CmkError} `AccountNotFound`, `Refused`; the SDK's error if the trail cannot be read: nothing was
+ *   changed
  */
 export async function restoreAccount(
   { account: named, reason: why, ticket, audit, trail, ...where }: AccountRestoreOptions,
@@ -44,7 +45,7 @@ export async function restoreAccount(
   const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];
   const restored = [...new Map(removed.map((grant) => [JSON.stringify(grant).toLowerCase(), grant])).values()];
   if (restored.length === 0 && legacy.length === 0) {
-    journal.found(`no revocation of ${account.name} is on record that was not restored`);
+    journal.found(`no open revocation of ${account.name} is recorded`);
   }
   for (const grant of restored) {
     await journal.change(grantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
@@ -54,7 +55,7 @@ export async function restoreAccount(
   const details = { why, ticket, restored, legacy: legacy.map(({ id }) => id) };
   const entry = { action: 'account.restore', reason: 'AccountRestored', resource: account.id, details };
   const audited = await recordDone(entry, audit, { azure, journal });
-  journal.note('A role that is granted counts within ten minutes; Storage tries again by itself.');
+  journal.note('A new role assignment takes effect within ten minutes; Storage retries automatically.');
   return { account: account.id, restored, audit: audited };
 }
 
@@ -70,8 +71,8 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
 }
 
 /**
- * Grants by the records in tags. Principals who may not assign roles can write tags, so that a grant counts only for the
- * account's own identity in the vault of its key.
+ * Reads grants from tags. Principals who may not assign roles may write tags. So a grant counts only for the account's
+ * own identity in the vault of its key.
  */
 function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): readonly KeyGrant[] {
   const identity = keyIdentity(account);
@@ -85,12 +86,12 @@ function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): re
   if (grants.every(isOwn)) return grants;
   throw new CmkError(
     'Refused',
-    `The tags cmk-revoked-… of ${account.name} name a role that its identity cannot have had in the vault of its key. Nothing was changed.`,
-    'If account or key have another identity or vault since, grant by hand what is missing (cmk admin grant-role) and remove the tags; else find out who wrote them.',
+    `The tags cmk-revoked-… of ${account.name} name a role that does not match its identity and the vault of its key. Nothing was changed.`,
+    "If the account's identity or vault has changed since, grant the missing roles manually (cmk admin grant-role) and remove the tags; otherwise investigate which principal wrote them.",
   );
 }
 
-/** Removes the tags in which version 2 recorded revocations, after they were restored. The other tags stay. */
+/** Removes the tags with restored revocations of version 2. Keeps all other tags. */
 export async function removeLegacyRecords(
   account: Account,
   legacy: readonly LegacyRevocation[],
@@ -100,7 +101,7 @@ export async function removeLegacyRecords(
   const names = new Set(legacy.flatMap(({ tags }) => tags));
   const text = `record of the revocation ${legacy.map(({ id }) => id).join(', ')} removed`;
   await journal.change({ text, action: 'account.tag', resource: account.id }, async () => {
-    // A PATCH replaces all tags, so they are read again right before it.
+    // A PATCH replaces all tags, so this reads them again right before it.
     const { tags } = await azure.accounts.get(account);
     const kept = Object.entries(tags).filter(([name]) => !names.has(name));
     await azure.accounts.update(account, { tags: Object.fromEntries(kept) });

@@ -16,7 +16,7 @@ import type { Change } from '../journal.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
 
-/** What revoking and restoring take. */
+/** Options of both account revoke and restore. */
 export interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
   readonly account: string;
@@ -26,7 +26,7 @@ export interface AccountBreakGlass extends Where {
 }
 
 interface AccountRevokeOptions extends AccountBreakGlass {
-  /** Whether to go on where other accounts have the same identity. */
+  /** Whether to continue if other accounts have the same identity. */
   readonly shared: boolean;
 }
 
@@ -34,7 +34,7 @@ interface AccountRevokeResult {
   /** ARM id. */
   readonly account: string;
   readonly key: string;
-  /** Whether a fresh read shows no access of the identity to the key. */
+  /** Whether a second read shows no access of the identity to the key. */
   readonly complete: boolean;
   readonly removed: readonly KeyGrant[];
   /** ARM ids of other accounts that lose access too. */
@@ -44,8 +44,8 @@ interface AccountRevokeResult {
 }
 
 /**
- * Removes the access of an account's identity to its key, once. The record comes first, so that a restore finds it although
- * the process died; without an audit trail the revocation continues, and shows what to grant by hand.
+ * Removes the access of an account's identity to its key once. Writes the audit record first, so that a restore finds
+ * it after a crash. Without an audit trail the revocation continues, and prints the grants to restore manually.
  *
  * @throws {@link CmkError} `AccountNotFound`, `AccountNotManaged`, `AccountNotRevocable`, `IdentityShared`,
  *   `SubscriptionUnreadable`: nothing was changed
@@ -63,20 +63,20 @@ export async function revokeAccount(
     throw new CmkError(
       'IdentityShared',
       `${REASONS.IdentityShared} The identity of ${account.name} is also that of ${names}.`,
-      'Add --shared to cut these off too; or disable an encryption scope of the account (cmk scope disable).',
+      'Add --shared to revoke their access too, or disable an encryption scope of the account (cmk scope disable).',
     );
   }
-  if (others.length > 0) journal.note(`Also cut off, as they have the same identity: ${names}`);
+  if (others.length > 0) journal.note(`Other accounts with the same identity lose access too: ${names}`);
   const result = { account: account.id, key: key.id, removed, others };
   if (removed.length === 0) {
     journal.found(`the identity of ${account.name} has no access to ${key.vault.name}/${key.name}`);
     return { ...result, complete: true, ...NOT_AUDITED };
   }
   journal.note(
-    'A removed role counts for up to ten minutes more; how long Storage uses a key that it has unwrapped is not documented.',
+    'A removed role stays effective for up to ten minutes; Azure does not document how long Storage keeps using an unwrapped key.',
   );
   journal.note(
-    `Not sticky: the access is back as soon as it is granted again. To restore it: cmk account restore ${account.name} --reason '<why>'`,
+    `Not permanent: any new grant gives the identity access again. To restore it: cmk account restore ${account.name} --reason '<why>'`,
   );
   if (journal.dryRun) {
     for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
@@ -90,33 +90,37 @@ export async function revokeAccount(
     return recordDone(entry, audit, { azure, journal }, BREAK_GLASS_AUDIT_WAIT_MS);
   };
   if ((await record('AccountRevocationBegun')) !== 'written') {
-    journal.note(`A restore will find no record. To grant by hand what this removes: ${JSON.stringify(removed)}`);
+    journal.note(`A restore will find no record. Grants to restore manually: ${JSON.stringify(removed)}`);
   }
   for (const grant of removed) {
     await journal.change(grantChange(grant, 'remove'), () => azure.roles.remove(grant.scope, grant.name));
   }
   const left = await readKeyGrants(principalId, key, azure);
-  for (const grant of left) journal.note(`${grantChange(grant, 'remove').text}: NOT done; run the same command again.`);
+  for (const grant of left) journal.note(`${grantChange(grant, 'remove').text}: NOT done. Run the same command again.`);
   const audited = await record(left.length === 0 ? 'AccountRevoked' : 'AccountRevocationIncomplete');
   return { ...result, complete: left.length === 0, audit: audited };
 }
 
-/** The key of an account, and the principal that Storage reads it as. */
+/** Reads the key of an account and the principal that Storage uses for it. */
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
   const use = accountKeyUse(account.encryption);
   if (!use) {
     const message = `${account.name}: ${REASONS.AccountNotManaged}`;
-    throw new CmkError('AccountNotManaged', message, 'On keys of Microsoft there is no access that could be removed.');
+    throw new CmkError(
+      'AccountNotManaged',
+      message,
+      'An account on Microsoft-managed keys has no key access to remove.',
+    );
   }
   const refuse = (why: string): CmkError => {
-    const nextStep = 'Revoke the key, disable an encryption scope of the account, or remove the access by hand.';
+    const nextStep = 'Revoke the key, disable an encryption scope of the account, or remove the access manually.';
     return new CmkError('AccountNotRevocable', `${why} Nothing was changed.`, nextStep);
   };
   const identity = keyIdentity(account);
   if ('missing' in identity) throw refuse(identity.missing);
   if ('unknown' in identity) throw refuse(identity.unknown);
   if (parseVault(use.vaultUri)?.kind === 'managedHsm') {
-    throw refuse(`The key of ${account.name} is in a Managed HSM, where this command revokes no account.`);
+    throw refuse(`The key of ${account.name} is in a Managed HSM, which this command does not support.`);
   }
   const vault = await findVault(use.vaultUri, azure);
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };

@@ -22,14 +22,14 @@ import { type ChecklistLine, checklist, type FileServiceAnswer } from './checkli
 export interface Verification {
   /** ARM id. */
   readonly account: string;
-  /** Every check that could be made holds, and every one that matters could be made. */
+  /** Every check that ran has passed, and every required check could run. */
   readonly ok: boolean;
   readonly checks: readonly ChecklistLine[];
 }
 
 /**
- * Looks at everything that an account needs to be encrypted with its key, and to stay so: with the checks of the drift
- * check, and a real request to its file service. Changes nothing.
+ * Checks every requirement of an account's encryption with its key. Runs the drift check's checks, and sends a request
+ * to the file service. Changes nothing.
  */
 export async function verifyAccount(
   options: Where & { readonly account: string },
@@ -55,7 +55,7 @@ export async function verifyAccount(
   ]);
   const { use, key } = subject;
   const vault = use && (await vaults(use.vaultUri));
-  // What is required of this account, and exempted, is not asked: this checks an account, not a fleet.
+  // Ignores required keys and exemptions: this command checks one account, not the fleet.
   const drift = readDrift({}, azure.cloud);
   const rules: Rules = {
     ...{ now: azure.now(), drift, contests: [] },
@@ -97,7 +97,7 @@ async function askFileService(account: Account, { shares, fileService }: Azure):
   }
 }
 
-/** The same answer for the same question, asked once. */
+/** Reads each argument once and returns the cached answer afterwards. */
 function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T> {
   const answers = new Map<string, Promise<T>>();
   return (of) => {
@@ -107,7 +107,7 @@ function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T>
   };
 }
 
-/** A vault that the sign-in does not see has no ARM id. */
+/** Reads a vault. A vault that the sign-in cannot read has no ARM id here. */
 async function readVault(vaultUri: string, azure: Azure): Promise<VaultSubject> {
   const what = { resource: vaultUri, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' };
   const properties = await readPart(what, () => lookForVault(vaultUri, azure));
@@ -125,7 +125,7 @@ async function readKeyIn(
   const { vault, properties } = await vaults(named.uri);
   const key = await readKey(managedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
   const unseen = 'value' in properties && properties.value === undefined;
-  // One that the sign-in does not see may well serve its keys, and one that refuses is there.
+  // A vault that ARM does not show may still serve its keys. A `forbidden` answer proves that it exists.
   const answers = 'unread' in key.versions ? key.versions.unread.kind === 'forbidden' : key.versions.value.length > 0;
   if (!unseen || answers) return key;
   return { ...key, state: 'vaultGone' };

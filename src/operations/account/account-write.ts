@@ -14,7 +14,7 @@ export interface AccountResult {
   /** Key identifier without a version; undefined with Microsoft-managed keys. */
   readonly key: string | undefined;
   readonly mode: 'pinned' | 'automatic' | undefined;
-  /** The version that data is wrapped with, as Storage reports it. */
+  /** The version that wraps the data, as Storage reports it. */
   readonly version: string | undefined;
 }
 
@@ -30,11 +30,11 @@ export function accountResult({ id, encryption }: Account): AccountResult {
 }
 
 /**
- * Carries out a plan. Storage reads the key while it answers, with the account's identity: a role that was given a
- * moment ago may not count yet, and that is waited for.
+ * Applies a plan, and waits until a new role assignment takes effect: Storage reads the key with the account's identity
+ * before it answers.
  *
- * @param text what it is once it is done
- * @param waitSeconds how long to wait at most
+ * @param text the completed change, for the journal
+ * @param waitSeconds longest wait, in seconds
  */
 export async function applyPlan(
   account: Account,
@@ -55,26 +55,26 @@ export async function applyPlan(
     untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, change)),
   );
   if (!updated) return accountResult(account);
-  // The answer is the proof: it has to show what was written.
+  // The answer must show the change: it is the proof of success.
   const shown = keyIn(updated.encryption);
   if (shown.toLowerCase() !== to.toLowerCase()) {
-    const nextStep = `Look at it again: cmk account verify ${updated.name}`;
-    throw new CmkError('NotProven', `Azure took the change, but its answer shows: ${shown}`, nextStep);
+    const nextStep = `Check the account: cmk account verify ${updated.name}`;
+    throw new CmkError('NotProven', `Azure accepted the change, but its answer shows: ${shown}`, nextStep);
   }
   const version = accountKeyUse(updated.encryption)?.current;
   if (version) journal.found(`${account.name} now uses version ${version}`);
   return accountResult(updated);
 }
 
-/** The key of these settings, with the version that they pin; `Microsoft.Storage` for Microsoft's own. */
+/** The key of these settings, with the pinned version; `Microsoft.Storage` for Microsoft-managed keys. */
 function keyIn(encryption: Account['encryption']): string {
   const use = accountKeyUse(encryption);
   return use ? formatKeyIdentifier(use, use.pinned) : 'Microsoft.Storage';
 }
 
 /**
- * Retries until Storage can use the key with the account's identity, or is no longer throttled. A write that may have taken
- * effect is not repeated: another writer may have changed the account by then.
+ * Retries until Storage can use the key with the account's identity, or is no longer throttled. Does not repeat a write
+ * that may have taken effect: another writer may have changed the account since.
  */
 export function untilStorageHasAccess<T>(seconds: number, operation: Operation, attempt: () => Promise<T>): Promise<T> {
   return patiently(
@@ -84,7 +84,7 @@ export function untilStorageHasAccess<T>(seconds: number, operation: Operation, 
       seconds,
       mayPass: ({ status, code }) => status === 429 || code === 'KeyVaultAuthenticationFailure',
       nextStep:
-        'Run the same command again: what is done stays done. If it stays, look at the role of the identity and at the firewall of the vault.',
+        'Run the same command again: completed steps stay done. If it fails again, check the role of the identity and the firewall of the vault.',
     },
     attempt,
   );

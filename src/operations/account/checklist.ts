@@ -8,29 +8,29 @@ import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { Reason } from '../../reasons.ts';
 
-/** One thing that has to hold, for a person to read. */
+/** Result of one check, for people. */
 export interface ChecklistLine {
   readonly check: string;
-  /** `advice`: in order, and there is something to know about it. */
+  /** `advice`: passed, with a recommendation. */
   readonly state: 'ok' | 'advice' | 'failed' | 'unknown';
   readonly detail: string;
   readonly fix?: string;
 }
 
-/** The share that is served, none where the account has no share, or why it could not be asked. */
+/** The readable share, undefined if the account has no share, or why the file service could not be read. */
 export type FileServiceAnswer = { readonly served: string | undefined } | { readonly failure: Failure };
 
 interface Verified {
   readonly subject: AccountSubject;
   readonly vault: VaultSubject | undefined;
-  /** Of the account's user-assigned identity; undefined: it has none. */
+  /** State of the account's user-assigned identity; undefined: the account has none. */
   readonly identity: IdentityState | undefined;
   readonly scopes: Part<unknown>;
   readonly findings: readonly Omit<Finding, 'since'>[];
   readonly fileService: FileServiceAnswer;
 }
 
-/** Findings in a few lines, each with what to do about it for this very account. */
+/** Groups findings into a few lines, each with the fix for this account. */
 export function checklist({ subject, vault, identity, scopes, findings, fileService }: Verified): ChecklistLine[] {
   const { use, key, account, access } = subject;
   const served = fileServiceLine(fileService, account.name);
@@ -46,14 +46,15 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
     return { check, state, detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, subject) };
   };
   const held = use.current ?? use.pinned;
-  const unheld = held === undefined ? 'Storage does not say which version it uses.' : undefined;
-  const noVersion = key.state === 'present' ? (unreadOf(key.versions) ?? unheld) : 'There is no key to check.';
+  const unheld = held === undefined ? 'Storage does not report which version it uses.' : undefined;
+  const noVersion =
+    key.state === 'present' ? (unreadOf(key.versions) ?? unheld) : 'The account has no usable key to check.';
   const material = known(key.material);
   const bits = material?.size === undefined ? '' : ` ${material.size}`;
   const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   const noIdentity = access?.reason === 'IdentityMissing' || access?.reason === 'IdentityDeleted';
   const untold = access?.ready === 'unknown' ? access.missing.join(' ') : undefined;
-  const unseen = vault && !known(vault.properties) ? 'Your sign-in does not see the vault.' : undefined;
+  const unseen = vault && !known(vault.properties) ? 'Your sign-in cannot read the vault.' : undefined;
   const onServiceKey = 'under the key of the account';
   const hasScopeLine = 'unread' in scopes || findings.some(({ reason }) => reason === 'ScopeNotCustomerManaged');
   return [
@@ -81,7 +82,7 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
       'role on the key',
       ['IdentityWithoutRole'],
       'may read, wrap and unwrap',
-      !access || noIdentity ? 'There is no identity to check.' : untold,
+      !access || noIdentity ? 'The account has no identity to check.' : untold,
     ),
     line(
       'purge protection',
@@ -96,7 +97,7 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
   ];
 }
 
-/** What repairs it: the finding's own command or words, but where this account shows more. */
+/** The fix for a finding: its own command or text, unless this account needs a more specific one. */
 function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use, key }: AccountSubject): string {
   if (reason === 'LaggingAutomaticVersion') {
     return `cmk account pin ${account.name} moves it now, and cmk account unpin makes it automatic again`;
@@ -108,22 +109,22 @@ function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use,
 }
 
 function unreadOf(part: Part<unknown>): string | undefined {
-  return 'unread' in part ? `It cannot be read: ${part.unread.detail}` : undefined;
+  return 'unread' in part ? `It could not be read: ${part.unread.detail}` : undefined;
 }
 
 function fileServiceLine(answer: FileServiceAnswer, account: string): ChecklistLine {
   const check = 'file service';
   if ('served' in answer) {
     return answer.served === undefined
-      ? { check, state: 'unknown', detail: 'The account has no file share to ask about.' }
+      ? { check, state: 'unknown', detail: 'The account has no file share to read.' }
       : { check, state: 'ok', detail: `share ${answer.served} is served` };
   }
   const { failure } = answer;
   if (failure.status === 403 && /^KeyVault/.test(failure.code)) {
-    const fix = 'see the checks of key, version and role';
+    const fix = 'see the checks of the key, its version and the role';
     return { check, state: 'failed', detail: `refused: ${failure.code}`, fix };
   }
   const fix = `ask for Storage File Data Privileged Reader on ${account}`;
-  const detail = `The share cannot be asked: ${describe(failure)}`;
+  const detail = `The share cannot be read: ${describe(failure)}`;
   return { check, state: 'unknown', detail, ...(failure.kind === 'forbidden' ? { fix } : {}) };
 }

@@ -15,7 +15,7 @@ interface ScopeState {
 }
 
 /**
- * Disables or enables an encryption scope. To enable it also restores what version 2 had revoked of the scope.
+ * Disables or enables an encryption scope. Enabling a scope also removes the records of its revocations by version 2.
  *
  * @throws {@link CmkError} `AccountNotFound`, `NotFound`
  */
@@ -23,12 +23,12 @@ export async function setScopeState(
   { account: named, scope, state, ...where }: ScopeState & Where,
   { azure, journal }: Operation,
 ): Promise<ScopeState> {
-  // The name becomes part of a path.
+  // The name becomes part of a path, so it is checked.
   checkName('scope', scope);
   const account = await findAccount(named, azure, where);
   const from = await unlessMissing(() => azure.scopeStates.get(account, scope));
   if (from === undefined) {
-    throw new CmkError('NotFound', `${account.name} has no encryption scope ${scope}.`, 'Check its name.');
+    throw new CmkError('NotFound', `${account.name} has no encryption scope ${scope}.`, 'Check the name of the scope.');
   }
   const isOn = state === 'Enabled';
   const text = `encryption scope ${scope} ${state.toLowerCase()}`;
@@ -41,9 +41,9 @@ export async function setScopeState(
     await removeLegacyRecords(account, legacy, { azure, journal });
   } else {
     journal.note(
-      `Requests for blobs of the scope are refused (403). File shares have no scopes, and are not affected.`,
+      `Storage rejects requests for blobs of the scope (403). File shares have no scopes and stay readable.`,
     );
-    journal.note(`Not sticky. To enable it: cmk scope enable ${account.name} ${scope}`);
+    journal.note(`Not permanent. To enable it: cmk scope enable ${account.name} ${scope}`);
   }
   return { account: account.id, scope, state };
 }

@@ -8,13 +8,13 @@ import { changeOf, ensureRole } from './role-ensure.ts';
 interface IdentityOptions extends Where {
   /** Name or ARM id. */
   readonly name: string;
-  /** Only needed to create it. */
+  /** Needed only to create the identity. */
   readonly location?: string | undefined;
-  /** Where to create it, when that is elsewhere than where it is looked for. */
+  /** Where to create the identity; undefined: where it is searched. */
   readonly create?: Where | undefined;
 }
 
-/** An identity; in a dry run one that is not there yet has no principal. */
+/** An identity; in a dry run a planned identity has no principal. */
 type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & { readonly principalId?: string | undefined };
 
 export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Operation): Promise<EnsuredIdentity> {
@@ -34,9 +34,9 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
 }
 
 /**
- * Lets an identity use the keys of a vault, or one of them, as Storage does.
+ * Assigns an identity the role that Storage needs, on a vault or on one key.
  *
- * @param key the one key, for a vault that holds other keys too
+ * @param key limits the role to one key, for a vault that also has other keys
  */
 export async function ensureIdentityRole(
   { id, name, principalId }: EnsuredIdentity,
@@ -46,7 +46,7 @@ export async function ensureIdentityRole(
 ): Promise<void> {
   const grantee = { principalId: principalId ?? id, principalType: 'ServicePrincipal', name } as const;
   const wanted = { role: ENCRYPTION_USER, grantee, vault, key };
-  // Only a dry run leaves an identity unmade.
+  // Only in a dry run does an identity have no principal.
   if (!principalId) operation.journal.planned(changeOf(wanted));
   else await ensureRole(wanted, operation);
 }

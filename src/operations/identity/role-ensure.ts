@@ -22,11 +22,11 @@ import { patiently } from '../wait-for-propagation.ts';
 /** Longest wait for a role to take effect, in seconds (Azure RBAC: up to ten minutes). */
 export const PROPAGATION_SECONDS = 600;
 
-/** Who is given a role. */
+/** The principal that receives a role. */
 export interface Grantee {
   readonly principalId: string;
   readonly principalType: 'User' | 'ServicePrincipal';
-  /** To be shown to people. */
+  /** For display. */
   readonly name: string;
 }
 
@@ -35,22 +35,22 @@ interface WantedRole {
   readonly role: KeyRole;
   readonly grantee: Grantee;
   readonly vault: Vault;
-  /** Name of the key that the role is to be confined to. */
+  /** Name of the key to which the role is limited; undefined: all keys. */
   readonly key: string | undefined;
 }
 
 /**
- * Assigns a role, unless the principal has a role as good. One that may come from a group of a Managed HSM is assigned all the
- * same, so as to be certain.
+ * Assigns a role, unless the principal has an equivalent role. In a Managed HSM a group may grant the role unseen, so
+ * it is assigned anyway.
  */
 export async function ensureRole(wanted: WantedRole, operation: Operation): Promise<void> {
   const { role, grantee, vault, key } = wanted;
   const { journal } = operation;
-  // It becomes a part of a path: `..` would be another place.
+  // The name becomes part of a path, where `..` would lead to another resource.
   if (key !== undefined) checkName('key', key);
   if (vault.accessModel === 'accessPolicies' && role !== ENCRYPTION_USER) {
     journal.note(
-      `${vault.name} has access policies: give yourself key permissions with \`az keyvault set-policy --name ${vault.name} --object-id ${grantee.principalId} --key-permissions all\`, if you lack them.`,
+      `${vault.name} has access policies: grant yourself key permissions with \`az keyvault set-policy --name ${vault.name} --object-id ${grantee.principalId} --key-permissions all\`, if you lack them.`,
     );
     return;
   }
@@ -74,7 +74,7 @@ function foundText(wanted: WantedRole): string {
     : `${grantee.name} has what ${roleNameIn(role, vault)} allows on ${placeOf(wanted)}`;
 }
 
-/** ARM id of what the role is assigned on. */
+/** ARM id of the vault or key in the role assignment. */
 const scopeOf = ({ vault: { id }, key }: WantedRole): string => (key === undefined ? id : `${id}/keys/${key}`);
 
 export function changeOf(wanted: WantedRole): Change {
@@ -83,11 +83,11 @@ export function changeOf(wanted: WantedRole): Change {
   if (vault.accessModel === 'accessPolicies') {
     return { text: policyText(wanted), action: 'policy.add', resource: vault.id, to };
   }
-  const text = `${roleNameIn(role, vault)} given to ${name} on ${placeOf(wanted)}`;
+  const text = `${roleNameIn(role, vault)} assigned to ${name} on ${placeOf(wanted)}`;
   return { text, action: 'role.assign', resource: scopeOf(wanted), to };
 }
 
-/** Where rights cannot be read, granting them shows whether the caller may. */
+/** Reads the missing rights. If they cannot be read, the assignment itself shows whether the caller may create it. */
 async function lackingRights(
   { role, grantee: { principalId }, vault, key }: WantedRole,
   { azure, journal }: Operation,
@@ -108,12 +108,12 @@ async function give(wanted: WantedRole, { azure, journal }: Operation): Promise<
     const own = managed(vault, azure.cloud);
     const command = grantAccess(principalId, own, vault.accessModel, { role, key, principalType });
     const who = isLocal ? 'a Managed HSM Policy Administrator' : 'an Owner or User Access Administrator';
-    const otherwise = `give ${principalId} the role ${roleNameIn(role, vault)}`;
+    const otherwise = `assign ${principalId} the role ${roleNameIn(role, vault)}`;
     throw new CmkError(
       'MissingPermission',
       isLocal
-        ? `Your sign-in may not give local roles on ${placeOf(wanted)}; roles in Azure count for nothing there.`
-        : `Your sign-in may not give access to ${placeOf(wanted)}.`,
+        ? `Your sign-in may not assign local roles on ${placeOf(wanted)}; Azure RBAC roles do not apply there.`
+        : `Your sign-in may not grant access to ${placeOf(wanted)}.`,
       `Ask ${who} of ${vault.name}: ${command === undefined ? otherwise : commandOr(command, otherwise)}`,
       { cause: error },
     );
@@ -133,11 +133,11 @@ async function write(wanted: WantedRole, { vaults, roles, localRoles, cloud }: A
 }
 
 /**
- * Makes sure that the operator may manage keys: assigns Key Vault Crypto Officer, or Managed HSM Crypto User, and waits until
- * the role has propagated. Where a group of a Managed HSM may grant it, no role is assigned: the HSM rejects what the operator
- * may not do.
+ * Ensures that the operator may manage keys: assigns Key Vault Crypto Officer or Managed HSM Crypto User, and waits
+ * until the role takes effect. Assigns no role if a group of a Managed HSM may grant it: the HSM then rejects an
+ * unauthorized operator.
  *
- * @param waitSeconds how long to wait at most
+ * @param waitSeconds longest wait, in seconds
  */
 export async function ensureOfficer(
   vault: Vault,
@@ -154,7 +154,7 @@ export async function ensureOfficer(
   const inHsm = vault.accessModel === 'local' && (await lackingRights(ofKey, operation));
   if (inHsm && inHsm.lacking.length === 0) journal.found(foundText(ofKey));
   else if (inHsm && inHsm.untold !== undefined) {
-    journal.note(`Whether ${name} may manage keys of ${vault.name} is not known. ${inHsm.untold}`);
+    journal.note(`It is unknown whether ${name} may manage keys of ${vault.name}. ${inHsm.untold}`);
   } else await ensureRole(wanted, operation);
   const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
   if (journal.dryRun) return;
@@ -162,10 +162,10 @@ export async function ensureOfficer(
     operation,
     {
       waitingFor: `the role of ${name} to reach ${vault.name}`,
-      // Without a role just given, a refusal is final.
+      // Without a new role assignment a longer wait does not help.
       seconds: given ? waitSeconds : Math.min(waitSeconds, 60),
       mayPass: ({ kind }) => kind === 'forbidden',
-      nextStep: `Run the same command again in some minutes. If it stays, look at the role assignments and the firewall of ${vault.name}.`,
+      nextStep: `Run the same command again in a few minutes. If it fails again, check the role assignments and the firewall of ${vault.name}.`,
     },
     () => azure.keys.listVersions(key),
   );

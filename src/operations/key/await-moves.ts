@@ -6,22 +6,22 @@ import { nameFirst } from '../../text.ts';
 import type { Operation } from '../operator-azure.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
 
-/** Before the second read of everything that uses the key, in milliseconds: a handful of accounts moves in about a second. */
+/** Pause before the second read of all uses of the key, in milliseconds. A few accounts move in about a second. */
 const FIRST_PAUSE_MS = 1_000;
-/** The pause doubles up to this one: lists of accounts are what Azure budgets most. */
+/** Longest pause, in milliseconds; it doubles up to this. Azure throttles lists of accounts most strictly. */
 const LONGEST_PAUSE_MS = 15_000;
 const READ_MS = 60_000;
 
-/** Who uses the version by now, as far as the sign-in sees. */
+/** Progress of moves to a version, for readable accounts and scopes. */
 interface Moves {
   readonly moved: readonly string[];
-  /** Accounts, and scopes as `account/scope`, that use another version still. */
+  /** Accounts, and scopes as `account/scope`, that still use another version. */
   readonly waiting: readonly string[];
-  /** Something could not be read: there may be more. */
+  /** False if a read failed: other accounts or scopes may use the key. */
   readonly complete: boolean;
 }
 
-/** Waits until every account and encryption scope in sight uses a version, or the time is up. */
+/** Waits until every readable account and encryption scope uses a version, or until the deadline. */
 export async function awaitMoves(
   key: ManagedKey,
   version: string,
@@ -42,8 +42,8 @@ export async function awaitMoves(
     }
     journal.found(`${moved.length} of ${total} accounts and scopes use ${version}`);
     const show = `cmk rotation show ${key.name} ${vaultOption(key.vault)}`;
-    if (waiting.length > 0) journal.note(`Not yet: ${nameFirst(waiting, 5)}. \`${show}\` says why.`);
-    if (!complete) journal.note('There may be more: not everything could be read.');
+    if (waiting.length > 0) journal.note(`Not yet: ${nameFirst(waiting, 5)}. \`${show}\` shows why.`);
+    if (!complete) journal.note('Other accounts or scopes may use the key: some reads failed.');
     return moves;
   }
 }

@@ -7,8 +7,8 @@ import type { Journal } from '../journal.ts';
 import type { Azure } from '../operator-azure.ts';
 
 /**
- * What depends on a key, as the operator's sign-in sees it. Without the app's settings in the environment it is not
- * known whether the app's own storage is among it.
+ * Reads the dependents of a key with the operator's sign-in. Without the app's settings it cannot determine whether the
+ * app's own storage is a dependent.
  *
  * @param ms deadline of the read
  */
@@ -26,12 +26,12 @@ export function lookSettings({ cloud }: Azure, environment: Environment): Search
   return readSearchSettings({ ...environment, AZURE_CLOUD: cloud.name });
 }
 
-/** Accounts and other resources that are shown by name; a document has them all. */
+/** Number of dependents shown by name; a JSON document has all of them. */
 const SHOWN = 20;
 
 export function describeRadius(dependents: BlastRadius | undefined, journal: Journal): void {
   if (!dependents) {
-    journal.note('What depends on the key could not be read.');
+    journal.note('The accounts and resources that depend on the key could not be read.');
     return;
   }
   const { accounts, otherResources, selfLockout, unread } = dependents;
@@ -49,21 +49,22 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
     }),
     ...otherResources.map(
       ({ name, type, whenRevoked }) =>
-        `${name}: ${type}${whenRevoked === undefined ? ', which names the key; what it uses the key for is unknown' : `. ${whenRevoked}`}`,
+        `${name}: ${type}${whenRevoked === undefined ? ', which names the key for an unknown purpose' : `. ${whenRevoked}`}`,
     ),
   ];
   for (const text of names.slice(0, SHOWN)) journal.found(text);
-  if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more, which --json shows`);
+  if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more: --json shows all`);
   const open = accounts.filter(({ notCutOff }) => notCutOff.length > 0);
   if (open.length > 0) {
     journal.note(
-      `Queues or tables of ${listed('storage account', open)} stay readable: they are under keys of Microsoft (QueueOnServiceKey, TableOnServiceKey).`,
+      `Queues or tables of ${listed('storage account', open)} stay readable: Microsoft-managed keys encrypt them (QueueOnServiceKey, TableOnServiceKey).`,
     );
   }
   if (selfLockout === true) {
-    journal.note("The app's own storage is encrypted with this key: while it is revoked the app stands still.");
+    journal.note("The app's own storage is encrypted with this key: while it is revoked the app cannot work.");
   }
-  for (const { what, detail } of unread) journal.note(`There may be more: ${what} could not be read. ${detail}`);
+  for (const { what, detail } of unread)
+    journal.note(`The list may be incomplete: ${what} could not be read. ${detail}`);
 }
 
 function listed(noun: string, all: readonly { readonly name: string }[]): string {

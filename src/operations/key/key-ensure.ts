@@ -9,21 +9,21 @@ import type { Azure, Operation } from '../operator-azure.ts';
 import { checkExpiry, checkSupported, nameOf, refuseDeleted, usableVersion } from './usable-key.ts';
 
 export interface WantedKey {
-  /** Undefined: RSA for a new key (RSA-HSM in a Managed HSM), and whatever it is for one that is there. */
+  /** Undefined: RSA for a new key (RSA-HSM in a Managed HSM), and any type for an existing key. */
   readonly kty?: 'RSA' | 'RSA-HSM' | undefined;
   /** Bits; undefined: 2048 for a new key. */
   readonly size?: number | undefined;
-  /** When a version that is made expires; undefined: in two years. */
+  /** Expiry of a new version; undefined: in two years. */
   readonly expiresOn?: Date | 'never' | undefined;
-  /** Undefined: for a new key, that it is rotated before it expires. */
+  /** Undefined: a new key gets the default policy, which rotates it before it expires. */
   readonly policy?: WantedPolicy | 'none' | undefined;
 }
 
 /** Default lifetime of a version. */
 const LIFETIME = 'P2Y';
-/** Rotated before anything warns that it nears its expiry, which Key Vault and the app do 30 days before. */
+/** Key Vault and the app warn 30 days before expiry; rotation comes earlier. */
 const ROTATE_BEFORE = 'P60D';
-/** A key without a policy that is younger was made by this command, which was interrupted before it set one. Milliseconds. */
+/** Age below which a key without a policy counts as an interrupted creation by this command, in milliseconds. */
 const JUST_MADE_MS = HOUR_MS;
 
 export interface EnsuredKey {
@@ -31,11 +31,11 @@ export interface EnsuredKey {
   readonly id: string;
   readonly kty: string;
   readonly size: number | undefined;
-  /** The newest version; undefined for a key that a dry run would create. */
+  /** The newest version; undefined if a dry run would create the key. */
   readonly version: string | undefined;
 }
 
-/** Makes sure of a key that Storage can use: creates it, or checks the one that is there, which cannot be changed. */
+/** Creates a key that Storage can use, or checks an existing one, which cannot be changed. */
 export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: Operation): Promise<EnsuredKey> {
   const { azure, journal } = operation;
   if (wanted.size !== undefined) checkSupported(key, { type: 'RSA', size: wanted.size });
@@ -44,7 +44,7 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   const asked = wanted.policy === 'none' ? undefined : wanted.policy;
   const isDefault = wanted.policy === undefined && wanted.expiresOn !== 'never';
   const lacksPolicy = isDefault && (!found || (await isUnfinished(key, azure)));
-  // Planned before anything is made, as it may be refused.
+  // Planned before the first change, because the plan may be rejected.
   const policy = asked
     ? planPolicy(found ? await azure.keys.rotationPolicy(key) : NO_POLICY, found ? asked : lasting(asked, wanted))
     : lacksPolicy && planPolicy(NO_POLICY, { expiresIn: LIFETIME, rotateBeforeExpiry: ROTATE_BEFORE });
@@ -57,17 +57,17 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
         azure.keyAdmin.setPolicy(key, policy),
       );
     } catch (error) {
-      // A default that the operator may not set is no failure.
+      // An operator without the right to set the default policy can still create a key.
       if (!lacksPolicy || describeFailure(error).kind !== 'forbidden') throw error;
-      journal.note(`Your sign-in may not set the rotation policy of ${nameOf(key)}: nothing but the app rotates it.`);
+      journal.note(`Your sign-in may not set the rotation policy of ${nameOf(key)}: only the app rotates it.`);
     }
-  } else if (asked) journal.found(`rotation policy of ${nameOf(key)} is as asked for`);
+  } else if (asked) journal.found(`rotation policy of ${nameOf(key)} already matches`);
   return ensured;
 }
 
 const NO_POLICY = { rotates: false } as const;
 
-/** A policy for a new key, whose versions expire unless it is said that they do not. */
+/** Adds the default lifetime to a policy for a new key, unless its versions never expire. */
 function lasting(policy: WantedPolicy, { expiresOn }: WantedKey): WantedPolicy {
   return expiresOn === 'never' ? policy : { ...policy, expiresIn: policy.expiresIn ?? LIFETIME };
 }
@@ -78,8 +78,8 @@ function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefi
 }
 
 /**
- * Whether this command has made the key a moment ago, and was interrupted before it set a policy: its only version is young
- * and expires just when one that it makes does.
+ * Whether an interrupted run of this command created the key without setting a policy. Such a key has one young version
+ * with the default expiry.
  */
 async function isUnfinished(key: ManagedKey, { keys, now }: Azure): Promise<boolean> {
   const [only, ...others] = await keys.listVersions(key);
@@ -92,7 +92,7 @@ async function isUnfinished(key: ManagedKey, { keys, now }: Azure): Promise<bool
 }
 
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {
-  // A Managed HSM has no other kind.
+  // A Managed HSM supports only RSA-HSM.
   const { kty = key.vault.kind === 'vault' ? 'RSA' : 'RSA-HSM', size = 2048 } = wanted;
   const expiresOn = firstExpiry(wanted, azure.now());
   await refuseDeleted(key, azure);
@@ -101,7 +101,7 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
   const created = await journal.change({ text, action: 'key.create', resource: key.id }, () =>
     azure.keyAdmin.create(key, { kty, size, expiresOn }),
   );
-  if (!expiresOn) journal.note(`${nameOf(key)} never expires, so nothing announces that it should be rotated.`);
+  if (!expiresOn) journal.note(`${nameOf(key)} never expires, so no warning will remind you to rotate it.`);
   return { id: key.id, kty, size, version: created?.version };
 }
 
@@ -116,12 +116,12 @@ async function check(
   if ((kty ?? type) !== type || size !== found.size) {
     throw new CmkError(
       'KeyUnsupported',
-      `The key ${nameOf(key)} is ${type} of ${found.size} bits, not ${kty ?? type} of ${size}; that cannot be changed.`,
-      'Take it as it is, or create a key under another name and move the accounts: cmk account change-key',
+      `The key ${nameOf(key)} is ${type} of ${found.size} bits, not ${kty ?? type} of ${size}; Key Vault cannot change this.`,
+      'Use this key without --kty and --size, or create a key under another name and move the accounts: cmk account change-key',
     );
   }
   const newest = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
   journal.found(`key ${nameOf(key)} (${type} ${size}), version ${newest.version}`);
-  if (newest.expiresOn) journal.found(`it expires ${newest.expiresOn.toISOString()}`);
+  if (newest.expiresOn) journal.found(`the version expires ${newest.expiresOn.toISOString()}`);
   return { id: key.id, kty: type, size, version: newest.version };
 }

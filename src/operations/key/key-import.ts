@@ -7,15 +7,14 @@ import type { PrivateKey } from './private-key.ts';
 import { checkExpiry, checkSupported, nameOf, refuseDeleted, refuseRevoked } from './usable-key.ts';
 
 interface ImportOptions {
-  /** Into a hardware security module: the vault has to be a premium one. */
+  /** Imports into a hardware security module, which needs a premium vault. */
   readonly hardware: boolean;
   readonly expiresOn: Date | undefined;
 }
 
 /**
- * Imports key material of one's own. A key that is there is given a new version, unless its newest one is the same
- * material: that is how imported keys are rotated. The version is tagged as imported, which keeps the app from rotating
- * it to material of Key Vault's own making.
+ * Imports key material from a file. An existing key gets a new version, unless its newest version has the same
+ * material. A tag marks the version as imported, so that the app does not replace it with generated material.
  */
 export async function importKey(
   key: ManagedKey,
@@ -28,7 +27,7 @@ export async function importKey(
   const [found, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
   refuseRevoked(key, versions, 'a version imported now would be disabled too', azure.now());
   if (found?.modulus !== undefined && found.modulus === jwk.n) {
-    journal.found(`the newest version of ${nameOf(key)} is this key material already: ${found.version}`);
+    journal.found(`the newest version of ${nameOf(key)} already has this key material: ${found.version}`);
     return { id: key.id, kty: found.type, size: found.size, version: found.version };
   }
   if (!found) await refuseDeleted(key, azure);

@@ -21,14 +21,14 @@ import { keyIn, lookForVault } from '../resolve.ts';
 import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound, nameOf } from './usable-key.ts';
 
-/** How long the vault of a key is looked for, in milliseconds. */
+/** Longest search for the vault of a key, in milliseconds. */
 const FIND_VAULT_MS = 3_000;
 
 interface RestoreOptions {
   readonly reason: string;
   readonly ticket?: string | undefined;
   readonly revocation: string;
-  /** Whether the restorer must be another person than the revoker. */
+  /** Whether the caller must not be the person who revoked. */
   readonly dualControl: boolean;
   readonly environment: Environment;
   readonly app: AppRecord;
@@ -42,7 +42,7 @@ interface RestoreResult
   readonly revocation: RestoredRevocation | undefined;
 }
 
-/** Enables what the named revocation disabled, and nothing else; the same code and record as the app's API. */
+/** Enables exactly the versions that the named revocation disabled, with the code and the records of the app's API. */
 export async function restoreAsOperator(
   key: ManagedKey,
   options: RestoreOptions,
@@ -78,8 +78,8 @@ export async function restoreAsOperator(
 }
 
 /**
- * Access is read by the ARM id of the vault, which is looked for where the key was named without it. Settings of the app that
- * are wrong must not stand in the way of a restore.
+ * Checks access by the ARM id of the vault, which it searches if the operator gave none. Wrong settings of the app must
+ * not block a restore.
  */
 async function readiness(key: ManagedKey, azure: Azure, environment: Environment) {
   try {
@@ -94,7 +94,7 @@ async function readiness(key: ManagedKey, azure: Azure, environment: Environment
   }
 }
 
-/** @throws {@link CmkError} when nothing was enabled */
+/** @throws {@link CmkError} if no version was enabled */
 function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
   if (end === 'Restored' || end === 'NothingToRestore' || end === 'RestoreIncomplete') return;
   const { sentence, nextStep } = REFUSALS[end];
@@ -102,7 +102,7 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
   if (end === 'SecondPersonNeeded') throw new CmkError(end, sentence, `Ask a second person to run it: ${command}`);
   if (end !== 'OtherRevocation' || !revocation) throw new CmkError(end, sentence, nextStep);
   const which = `It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`;
-  throw new CmkError(end, `${sentence} ${which}`, `If that is the one you mean: ${command}`);
+  throw new CmkError(end, `${sentence} ${which}`, `To restore that revocation: ${command}`);
 }
 
 function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
@@ -117,14 +117,14 @@ function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): v
   if (unproven)
     journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
-  if (end === 'RestoreIncomplete') journal.note('Run the same command again: it finishes what is missing.');
+  if (end === 'RestoreIncomplete') journal.note('Run the same command again: it completes the restore.');
   for (const { account, ready, missing } of accounts) {
     const name = lastName(account);
     if (ready === true) journal.found(`${name} can use the key again`);
     else {
       const what =
-        ready === false ? `${name} cannot use the key yet` : `It is not known whether ${name} can use the key again`;
-      journal.note(`${what}: ${missing.join(' ') || 'what it lacks could not be read'}`);
+        ready === false ? `${name} cannot use the key yet` : `It is unknown whether ${name} can use the key again`;
+      journal.note(`${what}: ${missing.join(' ') || 'the missing rights could not be read'}`);
     }
   }
   for (const warning of [...warnings, ...(changed ? auditWarning({ audit }) : [])]) journal.note(warning);

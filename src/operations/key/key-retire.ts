@@ -19,7 +19,7 @@ import { keyNotFound, nameOf, refuseRevoked, versionNamed } from './usable-key.t
 /** Deadline of one read of all users of the key, in milliseconds. */
 const READ_MS = 10 * 60_000;
 
-/** What the operator says of it, and where that is recorded. */
+/** The operator's reason and ticket, and the audit trail for them. */
 interface Occasion {
   readonly why?: string | undefined;
   readonly ticket?: string | undefined;
@@ -27,11 +27,11 @@ interface Occasion {
 }
 
 export interface KeyRetireOptions extends Occasion {
-  /** One version; undefined: every one that may go. */
+  /** One version; undefined: every version that can be retired. */
   readonly version?: string | undefined;
-  /** `log`: Key Vault's log has to prove a version unused; `person`: a person answers for what cannot be seen. */
+  /** `log`: Key Vault's log must prove a version unused; `person`: the operator accepts the risk of unknown uses. */
   readonly proof: 'log' | 'person';
-  /** Id of the workspace that has the vault's log; undefined: there is no log to go by. */
+  /** Id of the workspace with the vault's log; undefined: no log is available. */
   readonly workspace: string | undefined;
   readonly environment: Environment;
 }
@@ -50,13 +50,14 @@ interface KeyRetirement {
 }
 
 /**
- * Disables versions that nothing in sight uses any more, after fresh reads of everything that uses the key. That is no
- * proof: Key Vault's log has to be, or a person, to whom it names what is not known. A retirement that was broken off is
- * finished first, so that no version stays half retired.
+ * Disables versions that no readable resource uses, after it reads all uses of the key again. That is no proof: either
+ * Key Vault's log must prove it, or the operator accepts the unknown uses. First completes an interrupted retirement,
+ * so that no version stays half retired.
  *
- * @throws {@link CmkError} `RetirementUnproven` when versions could go, the log does not prove it, and no person answers for it
- * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
- *   disabled that may be in use, and could not be enabled again
+ * @throws {@link CmkError} `RetirementUnproven` if the log does not prove versions unused, and the operator does not
+ *   accept the risk
+ * @throws {@link CmkError} `VersionInUse` if the requested version is in use; `RetirementNotUndone` if a version that
+ *   may be in use was disabled and could not be enabled again
  */
 export async function retireVersions(
   key: ManagedKey,
@@ -65,7 +66,7 @@ export async function retireVersions(
 ): Promise<KeyRetirement> {
   const { azure, journal } = operation;
   await checkVersion(key, version, operation);
-  journal.waiting('everything that uses the key is read');
+  journal.waiting('reading everything that uses the key');
   const services = { ...azure, usageLog: azure.usageLog(workspace), settings: lookSettings(azure, environment) };
   const disable = !journal.dryRun;
   const retired: string[] = [];
@@ -94,7 +95,7 @@ export async function retireVersions(
     throw new CmkError(
       'VersionInUse',
       `Version ${version} of ${nameOf(key)} stays. ${kept[0].reasons.join(' ')}`,
-      'Move what uses it (cmk account pin), wait, and run this again.',
+      'Move the accounts and scopes that use it (cmk account pin), wait, and run this again.',
     );
   }
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
@@ -108,8 +109,8 @@ function refuseUnproven(key: ManagedKey, unproven: readonly Stays[]): void {
   const why = [...new Set(unproven.flatMap(({ reasons }) => reasons))].join(' ');
   throw new CmkError(
     'RetirementUnproven',
-    `Nothing in sight uses ${which.join(' or ')} of ${nameOf(key)} any more, and it stays. ${why} ${NOT_KNOWN}`,
-    `Where nothing of that uses it: ${which.map((one) => retireCommand(key, one)).join(' ; ')}`,
+    `No readable resource uses ${which.join(' or ')} of ${nameOf(key)}, but cmk did not disable it. ${why} ${NOT_KNOWN}`,
+    `If none of these uses it: ${which.map((one) => retireCommand(key, one)).join(' ; ')}`,
   );
 }
 
@@ -123,7 +124,7 @@ async function checkVersion(
   const open = openRevocation(versions, azure.now());
   if (open) {
     journal.found(
-      `${nameOf(key)} is revoked, and stays as it is until an operator restores it: ${restoreCommand(key, open)}`,
+      `${nameOf(key)} is revoked, and no version changes until an operator restores it: ${restoreCommand(key, open)}`,
     );
   } else if (!versions.some(({ enabled }) => enabled))
     journal.found(`every version of ${nameOf(key)} is disabled already`);
@@ -132,7 +133,7 @@ async function checkVersion(
     journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
 }
 
-/** Enters into the journal what the use-case has done by now. */
+/** Adds the step of a retirement to the journal. */
 function enterInJournal(key: ManagedKey, retired: Retirement, { journal }: Operation): void {
   const { outcome, version } = retired;
   if (outcome === 'kept' || outcome === 'unproven') return;
@@ -145,13 +146,13 @@ function enterInJournal(key: ManagedKey, retired: Retirement, { journal }: Opera
   journal.done({ text: enabled, action: 'version.enable', resource: version.id });
 }
 
-/** @returns `written`, or why not */
+/** @returns `written`, or why the audit trail could not be written */
 function record(
   { details, ...entry }: AuditEntry,
   { why, ticket, app }: Occasion,
   operation: Operation,
 ): Promise<string> {
-  // One that was undone has its own why.
+  // An undone retirement has its own `why`, which takes precedence.
   return recordDone({ ...entry, details: { by: 'cmk', why, ticket, ...details } }, app.audit, operation);
 }
 
@@ -163,9 +164,9 @@ interface KeyUnretirement {
 }
 
 /**
- * Enables a version again that was retired, and marks it, so that the app leaves it alone. Doing it twice changes nothing.
+ * Enables a retired version again, and tags it so that the app does not retire it. Idempotent.
  *
- * @throws {@link CmkError} `UnknownVersion`, `ArgumentInvalid` when something else disabled it, `RevocationOpen`
+ * @throws {@link CmkError} `UnknownVersion`; `ArgumentInvalid` if no retirement disabled it; `RevocationOpen`
  */
 export async function unretireVersion(
   key: ManagedKey,
@@ -180,9 +181,9 @@ export async function unretireVersion(
     journal.found(`version ${version.version} is enabled already`);
     return { ...result, ...NOT_AUDITED };
   }
-  refuseRevoked(key, versions, 'its versions stay as they are', azure.now());
+  refuseRevoked(key, versions, 'its versions stay disabled until a restore', azure.now());
   if (!retiredRecord(version)) {
-    const nextStep = `See: cmk key show ${key.name} ${vaultOption(key.vault)}`;
+    const nextStep = `Check its state: cmk key show ${key.name} ${vaultOption(key.vault)}`;
     throw new CmkError('ArgumentInvalid', `Version ${version.version} was not disabled by a retirement.`, nextStep);
   }
   const change = { text: `version ${version.version} enabled`, action: 'version.enable', resource: version.id };
@@ -194,7 +195,7 @@ export async function unretireVersion(
   try {
     await azure.keys.updateVersion(key, version.version, { enabled: true, tags });
   } catch (error) {
-    // The answer may be lost of what took effect, and that is recorded too.
+    // The write may take effect although its answer is lost. Then the audit trail records it too.
     const isEnabled = async () => (await azure.keys.getVersion(key, version.version))?.enabled;
     if (!mayHaveTakenEffect(describeFailure(error)) || !(await isEnabled())) throw error;
   }

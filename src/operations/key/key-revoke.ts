@@ -15,7 +15,7 @@ import type { Azure, Operation } from '../operator-azure.ts';
 import { blastRadiusOf, describeRadius } from './blast-radius-of.ts';
 import { keyNotFound } from './usable-key.ts';
 
-/** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
+/** Deadlines for reading dependents, in milliseconds: longer in a dry run than in a revocation. */
 const DRY_RUN_MS = 60_000;
 const DEPENDENTS_MS = 5_000;
 
@@ -26,17 +26,17 @@ interface RevokeOptions {
   readonly app: AppRecord;
 }
 
-/** `dependents` undefined: it could not be read in time. */
+/** `dependents` undefined: they could not be read in time. */
 type RevokeResult = Pick<Revoked<BlastRadius | undefined>, 'versions' | 'elapsedMs' | 'dependents' | 'audit'> & {
   readonly key: string;
-  /** Whether a fresh read proves that no version is enabled. */
+  /** Whether a second read proves that every version is disabled. */
   readonly complete: boolean;
   readonly revocation: RestoredRevocation | undefined;
-  /** Number and hash of its record there: the log has the receipts of the app alone. */
+  /** Number and hash of its audit record: the log contains only receipts of the app. */
   readonly auditReceipt?: string;
 };
 
-/** What a revocation would disable, without disabling it. */
+/** Shows the versions that a revocation would disable, without disabling them. */
 export async function previewRevocation(
   key: ManagedKey,
   environment: Environment,
@@ -50,15 +50,16 @@ export async function previewRevocation(
   const report = reportVersions(versions, [], versions, azure.now());
   for (const version of versions.filter(({ enabled }) => enabled)) journal.planned(disabling(key, version.version));
   describeRadius(dependents, journal);
-  // Whether there are any is not known, and a dry run is believed.
-  if (dependents) journal.note('Azure leaves out, without a word, other resources that this sign-in may not read.');
+  // Always noted: an operator would otherwise expect the list of a dry run to be complete.
+  if (dependents)
+    journal.note('The list may be incomplete: Azure silently omits resources that this sign-in may not read.');
   const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
   return { key: asSpelled(key, versions).id, complete: false, versions: report, dependents, ...nothing };
 }
 
 /**
- * Disables every version of a key, as the app's API does, by the same code and with the same record. It needs Key Vault and
- * a token; Azure Resource Manager and the app's storage are asked beside it and waited for briefly.
+ * Disables every version of a key, with the code and the records of the app's API. It needs only Key Vault and a token.
+ * Waits only briefly for Azure Resource Manager and the app's storage.
  */
 export async function revokeAsOperator(
   key: ManagedKey,
@@ -102,21 +103,21 @@ function report(
   const before = versions.length - disabled.length;
   if (disabled.length === 0 && complete) journal.found('every version is disabled already');
   else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
-  if (restored) journal.note('A restore of this revocation runs already and enables its versions again.');
+  if (restored) journal.note('A restore of this revocation is in progress and enables its versions again.');
   if (unproven)
     journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
   for (const { version, after, error } of versions) {
     if (after !== 'Disabled')
       journal.note(`Version ${version} of ${key.id} is NOT disabled${error ? `: ${error}` : ''}.`);
   }
-  if (!complete) journal.note('Run the same command again: it finishes what is missing.');
+  if (!complete) journal.note('Run the same command again: it completes the revocation.');
   if (unrecorded.length > 0) {
-    journal.note(`A restore will leave these off, for want of a tag to record them: ${unrecorded.join(', ')}`);
+    journal.note(`A restore will not enable these versions, because no tag records them: ${unrecorded.join(', ')}`);
   }
   for (const warning of result.warnings) journal.note(warning);
   describeRadius(result.dependents, journal);
   if (!complete || !revocation) return;
-  const who = readDualControl(environment) ? 'To give access back, a second person runs' : 'To give access back';
+  const who = readDualControl(environment) ? 'To restore access, a second person runs' : 'To restore access';
   journal.note(`${who}: ${restoreCommand(key, revocation)}`);
 }
 
@@ -129,7 +130,7 @@ async function radius(
   try {
     return await blastRadiusOf(key, azure, environment, ms);
   } catch {
-    return undefined; // settings that are wrong, say: nothing that may stand in the way
+    return undefined; // for example wrong settings: they must not block a revocation
   }
 }
 

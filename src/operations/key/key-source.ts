@@ -14,7 +14,7 @@ import { unprotected } from '../vault/vault-ensure.ts';
 import { noteVault } from '../vault/vault-notes.ts';
 import { checkSupported, usableVersion } from './usable-key.ts';
 
-/** Which key, and how: arguments of every operation that points an account at a key. */
+/** Key and mode: arguments of every operation that sets the key of an account. */
 export interface KeyChoice {
   /** Name, ARM id or URI. */
   readonly vault: string;
@@ -23,9 +23,9 @@ export interface KeyChoice {
   readonly pin?: string | undefined;
 }
 
-/** A key that has been checked as far as it can be seen. */
+/** A key after all checks that the sign-in allows. */
 export interface KeySource {
-  /** As Azure writes it. */
+  /** As Azure returns it. */
   readonly vaultUri: string;
   readonly keyName: string;
   readonly pin: string | undefined;
@@ -39,9 +39,9 @@ export function describeSource({ vault, keyName, pin }: KeySource): string {
 }
 
 /**
- * Looks at a key as Storage would, so that every refusal is said in words before Azure says it in codes.
+ * Checks a key as Storage would, so that errors come in plain words before Azure returns codes.
  *
- * @throws {@link CmkError} for a vault without purge protection, or a key that cannot be used
+ * @throws {@link CmkError} for a vault without purge protection, or an unusable key
  */
 export async function readKeySource(choice: KeyChoice, operation: Operation): Promise<KeySource> {
   const { azure, journal } = operation;
@@ -57,11 +57,9 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
     if (description) checkSupported(key, description);
     version = usableVersion(key, versions, wanted, azure.now());
   } catch (error) {
-    // Storage reads the key with the account's identity: the operator need not be able to.
+    // Storage reads the key with the account's identity, so the operator needs no right to read it.
     if (describeFailure(error).kind !== 'forbidden' || choice.pin === 'newest') throw error;
-    journal.note(
-      `Your sign-in may not read ${vault.name}/${choice.key}: whether it can be used is left to Azure to say.`,
-    );
+    journal.note(`Your sign-in may not read ${vault.name}/${choice.key}: Azure checks it when it writes the account.`);
     return { vaultUri: vault.uri, keyName: choice.key, pin: wanted?.toLowerCase(), vault, key };
   }
   journal.found(`key ${vault.name}/${key.name}, version ${version.version}`);
@@ -70,9 +68,9 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
 }
 
 /**
- * Whether an identity may use the key.
+ * Checks whether an identity may use the key.
  *
- * @throws {@link CmkError} `IdentityHasNoAccess` when it certainly may not
+ * @throws {@link CmkError} `IdentityHasNoAccess` if the identity may not use the key
  */
 export async function checkRole(
   principalId: string,
@@ -87,7 +85,7 @@ export async function checkRole(
     return;
   }
   if (untold !== undefined) {
-    journal.note(`Whether ${identityName} may use the key cannot be told: ${untold}`);
+    journal.note(`It is unknown whether ${identityName} may use the key: ${untold}`);
     return;
   }
   const command = /^the system/.test(identityName)
@@ -96,6 +94,6 @@ export async function checkRole(
   throw new CmkError(
     'IdentityHasNoAccess',
     `${identityName} may not use ${vault.name}/${key.name}: ${lacking[0]}`,
-    `Give it ${roleNameIn(ENCRYPTION_USER, vault)}: ${command}`,
+    `Assign it ${roleNameIn(ENCRYPTION_USER, vault)}: ${command}`,
   );
 }

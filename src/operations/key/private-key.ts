@@ -12,7 +12,7 @@ export interface PrivateKey {
 /**
  * Reads an RSA private key from a PEM file (PKCS #8 or PKCS #1, encrypted or not) or a PFX file (PKCS #12).
  *
- * @throws {@link CmkError} `KeyMaterialUnreadable` without a word of what is in the file
+ * @throws {@link CmkError} `KeyMaterialUnreadable`, whose message contains nothing from the file
  */
 export function readPrivateKey(file: Uint8Array, password: string | undefined): PrivateKey {
   const isPem = Buffer.from(file.subarray(0, 4_096)).toString('latin1').includes('-----BEGIN ');
@@ -20,7 +20,7 @@ export function readPrivateKey(file: Uint8Array, password: string | undefined): 
   if (key.asymmetricKeyType !== 'rsa') {
     throw new CmkError(
       'KeyUnsupported',
-      `The file holds a key of type ${key.asymmetricKeyType}. Storage takes RSA keys only.`,
+      `The file contains a key of type ${key.asymmetricKeyType}. Storage accepts only RSA keys.`,
       'Import an RSA key of 2048, 3072 or 4096 bits.',
     );
   }
@@ -35,7 +35,7 @@ function fromPem(file: Buffer, password: string | undefined): KeyObject {
     return createPrivateKey({ key: file, format: 'pem', ...passphrase });
   } catch (error) {
     const isEncrypted = /^(-----BEGIN ENCRYPTED |Proc-Type: 4,ENCRYPTED)/m.test(file.toString());
-    throw isEncrypted ? notOpened(password, error) : unreadable('The PEM file holds no private key.', error);
+    throw isEncrypted ? notOpened(password, error) : unreadable('The PEM file contains no private key.', error);
   }
 }
 
@@ -52,14 +52,14 @@ function fromPfx(file: Uint8Array, password: string | undefined): KeyObject {
     throw isLocked ? notOpened(password, error) : unreadable('The file is neither PEM nor PFX.', error);
   }
   const [bag, second] = bags;
-  if (!bag) throw unreadable('The PFX file holds no private key.');
-  if (second) throw unreadable('The PFX file holds several private keys.');
+  if (!bag) throw unreadable('The PFX file contains no private key.');
+  if (second) throw unreadable('The PFX file contains several private keys.');
   if (!bag.key) throw unreadable('The private key in the PFX file is not an RSA key.');
   return createPrivateKey(forge.pki.privateKeyToPem(bag.key as forge.pki.rsa.PrivateKey));
 }
 
 function unreadable(message: string, cause?: unknown): CmkError {
-  const nextStep = 'Give a PEM or PFX file with one RSA private key of 2048, 3072 or 4096 bits.';
+  const nextStep = 'Use a PEM or PFX file with one RSA private key of 2048, 3072 or 4096 bits.';
   return new CmkError('KeyMaterialUnreadable', message, nextStep, { cause });
 }
 
@@ -71,7 +71,7 @@ function notOpened(password: string | undefined, cause: unknown): CmkError {
   return new CmkError(
     'KeyMaterialUnreadable',
     'The file is encrypted, and no password was given.',
-    'Give it with --password-file <file>, or in the environment as CMK_KEY_PASSWORD.',
+    'Pass the password with --password-file <file>, or in CMK_KEY_PASSWORD.',
     { cause },
   );
 }

@@ -16,13 +16,13 @@ export function nameOf({ vault, name }: ManagedKey): string {
 export function keyNotFound(key: ManagedKey): CmkError {
   return new CmkError(
     'KeyNotFound',
-    `There is no key ${nameOf(key)}; nothing was changed.`,
+    `The key ${nameOf(key)} does not exist; nothing was changed.`,
     `Check the names of vault and key, or create it: cmk key ensure ${key.name} ${vaultOption(key.vault)}`,
   );
 }
 
 /**
- * @param why what it means for the command
+ * @param why consequence for the command
  * @throws {@link CmkError} `RevocationOpen`
  */
 export function refuseRevoked(key: ManagedKey, versions: readonly KeyVersion[], why: string, now: Date): void {
@@ -42,15 +42,15 @@ export function versionNamed(key: ManagedKey, versions: readonly KeyVersion[], v
   throw new CmkError(
     'UnknownVersion',
     `The key ${nameOf(key)} has no version ${version}.`,
-    `See its versions: cmk key show ${key.name} ${vaultOption(key.vault)}`,
+    `List its versions: cmk key show ${key.name} ${vaultOption(key.vault)}`,
   );
 }
 
 /**
- * The version that an account is to use: the one named, else the newest. Storage takes the newest version of a key that
- * is given without one, so an older usable one does not help.
+ * Returns the named version for an account, else the newest. An older usable version is no substitute: without a named
+ * version Storage always uses the newest.
  *
- * @throws {@link CmkError} saying why it cannot be used, and what to do
+ * @throws {@link CmkError} if the version is unusable, with the reason and the next step
  */
 export function usableVersion(
   key: ManagedKey,
@@ -70,13 +70,13 @@ export function usableVersion(
       throw new CmkError(
         'KeyDisabled',
         `${which} is disabled.`,
-        `Enable it (az keyvault key set-attributes ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name} --version ${chosen.version} --enabled true), or make a new one: az keyvault key create with the same name.`,
+        `Enable it (az keyvault key set-attributes ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name} --version ${chosen.version} --enabled true), or create a new version: az keyvault key create with the same name.`,
       );
     case 'Expired':
       throw new CmkError(
         'KeyExpired',
-        `${which} expired on ${chosen.expiresOn?.toISOString()}. Storage takes no expired key, though accounts that use it go on.`,
-        `Make a new version: cmk key rotate ${key.name} ${vaultOption(key.vault)}`,
+        `${which} expired on ${chosen.expiresOn?.toISOString()}. Storage accepts no expired key for a change, but accounts that already use it keep working.`,
+        `Create a new version: cmk key rotate ${key.name} ${vaultOption(key.vault)}`,
       );
     case 'NotYetActive':
       throw new CmkError(
@@ -88,7 +88,7 @@ export function usableVersion(
 }
 
 /**
- * A soft-deleted key keeps its name taken. An operator without the right to check gets Azure's conflict later.
+ * A soft-deleted key blocks its name. An operator without the right to check gets Azure's conflict later.
  *
  * @throws {@link CmkError} `NameTaken`
  */
@@ -96,13 +96,13 @@ export async function refuseDeleted(key: ManagedKey, { keyAdmin }: Azure): Promi
   if (!(await unless('forbidden', () => keyAdmin.isDeleted(key)))) return;
   throw new CmkError(
     'NameTaken',
-    `The key ${nameOf(key)} was deleted and can still be recovered; until it is purged its name is taken.`,
+    `The key ${nameOf(key)} was deleted and can still be recovered: its name is unavailable until the key is purged.`,
     `Recover it with \`az keyvault key recover ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name}\`, or choose another name.`,
   );
 }
 
 /**
- * Whether Storage takes keys of this kind (Azure Storage, "Customer-managed keys overview").
+ * Checks whether Storage supports this kind of key (Azure Storage, "Customer-managed keys overview").
  *
  * @throws {@link CmkError} `KeyUnsupported`
  */
@@ -111,7 +111,7 @@ export function checkSupported(key: ManagedKey, kind: KeyKind): void {
   const size = kind.size === undefined ? '' : ` of ${kind.size} bits`;
   throw new CmkError(
     'KeyUnsupported',
-    `${nameOf(key)}: Storage takes no key of type ${kind.type}${size}, but RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.`,
+    `${nameOf(key)}: Storage supports no key of type ${kind.type}${size}, only RSA and RSA-HSM keys of 2048, 3072 and 4096 bits.`,
     'Create a key under another name: cmk key ensure <name> --size 3072',
   );
 }
@@ -121,7 +121,7 @@ export function checkExpiry(expiresOn: Date | undefined, now: Date): void {
   if (!expiresOn || expiresOn > now) return;
   throw new CmkError(
     'ArgumentInvalid',
-    `${expiresOn.toISOString()} is past: such a key could never be used.`,
-    'Choose an expiry that is to come.',
+    `${expiresOn.toISOString()} is in the past: the key would be unusable.`,
+    'Choose an expiry in the future.',
   );
 }

@@ -15,7 +15,7 @@ import { findVault, managed } from '../resolve.ts';
 interface DestinationOptions {
   /** ARM id of the app. */
   readonly functionAppId: string | undefined;
-  /** ARM id of the app's own storage, for what cannot be delivered. */
+  /** ARM id of the app's own storage, for dead letters. */
   readonly storageAccountId: string | undefined;
 }
 
@@ -26,7 +26,7 @@ type EventsOptions = DestinationOptions & {
 
 type WatchOptions = DestinationOptions & {
   readonly subscription: string;
-  /** Client id of the app's identity, whose own writes are left out. */
+  /** Client id of the app's identity, whose own writes are filtered out. */
   readonly clientId: string | undefined;
 };
 
@@ -35,8 +35,8 @@ interface Ensured {
 }
 
 /**
- * Makes sure that a vault's events reach the app: one event subscription for each event function. A subscription with
- * another destination stays.
+ * Ensures that a vault's events reach the app, with one event subscription for each event function. Does not change
+ * subscriptions with another destination.
  */
 export async function ensureEvents(
   options: EventsOptions,
@@ -48,14 +48,14 @@ export async function ensureEvents(
     throw new CmkError(
       'Refused',
       `${vault.name} is a Managed HSM, which sends no events.`,
-      'There is nothing to set up: the app looks at its keys by itself, every few minutes.',
+      'It needs no setup: the app checks its keys every few minutes.',
     );
   }
   const wanted = wantedSubscriptions(destinationOf(options));
   return { vault: vault.id, ...(await ensureSubscriptions(vault, wanted, eventGrid, journal)) };
 }
 
-/** Makes sure that the app gets Resource Manager's events of a subscription. */
+/** Ensures that the app receives Azure Resource Manager's events of a subscription. */
 export async function ensureWatch(
   options: WatchOptions,
   eventGrid: EventGrid,
@@ -75,7 +75,7 @@ async function ensureSubscriptions(
 ): Promise<Ensured> {
   const { topic, topicUnreadable, subscriptions } = await eventGrid.read(source);
   if (topicUnreadable)
-    journal.note('Whether there is a system topic cannot be read: only subscriptions beside it are checked.');
+    journal.note('The system topic could not be read: only event subscriptions outside it are checked.');
   const ensured: { functionName: string; changed: boolean }[] = [];
   for (const verdict of judgeSubscriptions(wanted, subscriptions)) {
     const { functionName, eventTypes } = verdict.wanted;
@@ -87,7 +87,7 @@ async function ensureSubscriptions(
     if (verdict.is === 'misaimed')
       journal.found(`event subscription ${verdict.found.name}: ${verdict.differences.join(' ')}`);
     const { isNew, ...place } = placementOf(verdict, topic);
-    const what = isNew ? 'made' : 'repaired';
+    const what = isNew ? 'created' : 'repaired';
     const text = `event subscription ${place.name} ${what}: ${eventTypes.join(', ')} to ${functionName}`;
     await journal.change({ text, action: 'events.ensure', resource: `${source.id} ${place.name}` }, () =>
       eventGrid.put(source, place, verdict.wanted),
@@ -102,7 +102,7 @@ function destinationOf({ functionAppId, storageAccountId }: DestinationOptions):
   if (app?.type.toLowerCase() !== 'microsoft.web/sites') {
     const what =
       functionAppId === undefined
-        ? 'Which app are the events to reach?'
+        ? 'No app is named as the destination of the events.'
         : `${functionAppId} is not the ARM id of a function app.`;
     throw notAnId(what, '--function-app', 'CMK_FUNCTION_APP_ID', 'Microsoft.Web/sites/<app>');
   }
@@ -115,5 +115,5 @@ function destinationOf({ functionAppId, storageAccountId }: DestinationOptions):
 
 function notAnId(message: string, option: string, setting: string, type: string): CmkError {
   const id = `/subscriptions/<id>/resourceGroups/<group>/providers/${type}`;
-  return new CmkError('ArgumentInvalid', message, `Give it with ${option}, or set ${setting}: ${id}`);
+  return new CmkError('ArgumentInvalid', message, `Pass it with ${option}, or set ${setting}: ${id}`);
 }

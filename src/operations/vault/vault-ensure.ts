@@ -8,21 +8,21 @@ import { lookForVault, placeToCreate, resourceId, VAULT_TYPE, type Where } from 
 
 interface WantedVault extends Where {
   readonly name: string;
-  /** Only needed to create it. */
+  /** Needed only to create the vault. */
   readonly location?: string | undefined;
   readonly sku?: 'standard' | 'premium' | undefined;
-  /** Where to create it, when that is elsewhere than where it is looked for. */
+  /** Where to create the vault; undefined: where it is searched. */
   readonly create?: Where | undefined;
 }
 
-/** A vault; `planned` when a dry run would create it. */
+/** A vault; `planned` if a dry run would create it. */
 type EnsuredVault = Vault & { readonly planned?: boolean };
 
 /**
- * Makes sure of a key vault that Storage takes keys from: one with soft delete and purge protection. Creates it, or turns
- * them on for one that is there.
+ * Creates a key vault with soft delete and purge protection, which Storage requires, or enables both on an existing
+ * vault.
  *
- * @returns the vault; in a dry run, one that is to be created as it would be
+ * @returns the vault; in a dry run, the planned vault
  */
 export async function ensureVault(wanted: WantedVault, operation: Operation): Promise<EnsuredVault> {
   const { azure, journal } = operation;
@@ -30,19 +30,19 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   if (!found) return createVault(wanted, operation);
   journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
   if (found.kind === 'managedHsm') {
-    // Its administrator sets it up.
+    // Only its administrator may enable purge protection.
     if (!isProtected(found)) throw unprotected(found);
-    journal.found('it is a Managed HSM; purge protection and soft delete are on');
+    journal.found('the Managed HSM has purge protection and soft delete');
     return found;
   }
   if (found.accessModel !== 'rbac') {
     journal.note(
-      `${found.name} has access policies instead of role-based access: who may use its keys is said by policies, not roles.`,
+      `${found.name} uses access policies instead of Azure RBAC: policies, not roles, grant access to its keys.`,
     );
   }
   if (wanted.sku === 'premium' && found.sku !== 'premium') {
     journal.note(
-      `${found.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
+      `${found.name} stays a standard vault: for keys in hardware create a premium vault under another name.`,
     );
   }
   if (isProtected(found)) {
@@ -57,12 +57,12 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
 
 const isProtected = ({ purgeProtection, softDelete }: Vault): boolean => purgeProtection && softDelete;
 
-/** Storage takes no keys from such a vault. */
+/** Returns the error for a vault whose keys Storage does not accept. */
 export function unprotected(vault: Vault): CmkError {
   const isHsm = vault.kind === 'managedHsm';
   return new CmkError(
     'PurgeProtectionOff',
-    `The ${isHsm ? 'Managed HSM' : 'vault'} ${vault.name} has no purge protection, and Storage takes no keys from such a one.`,
+    `The ${isHsm ? 'Managed HSM' : 'vault'} ${vault.name} has no purge protection, which Storage requires.`,
     `Turn it on (it cannot be turned off again): ${isHsm ? commandOr(protectVault(vault), 'az keyvault update-hsm --enable-purge-protection') : `cmk vault ensure ${vault.name}`}`,
   );
 }
@@ -75,12 +75,12 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
   if (await unless('forbidden', () => azure.vaults.isDeleted(id.subscriptionId, name, location))) {
     throw new CmkError(
       'NameTaken',
-      `A vault ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
-      `Recover it with \`az keyvault recover --name ${name}\`, or choose another name. Its role assignments do not come back.`,
+      `A vault ${name} was deleted and can still be recovered: its name is unavailable until the vault is purged.`,
+      `Recover it with \`az keyvault recover --name ${name}\`, or choose another name. Recovery does not restore its role assignments.`,
     );
   }
   const { tenantId } = await azure.operator();
-  const text = `vault ${name} created in ${id.resourceGroup} (${location}), with purge protection and role-based access`;
+  const text = `vault ${name} created in ${id.resourceGroup} (${location}), with purge protection and Azure RBAC`;
   const created = await journal.change({ text, action: 'vault.create', resource: id.id }, () =>
     azure.vaults.create(id, { location, tenantId, sku }),
   );

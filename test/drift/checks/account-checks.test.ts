@@ -259,19 +259,23 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       [
         'never there',
         subject({ key: key({ state: 'absent', versions: { value: [] } }) }),
-        /no key .* not even soft-deleted/,
+        /no key .* not even a soft-deleted one/,
       ],
       [
         'gone, and nobody can tell where',
         subject({ key: key({ state: 'gone', versions: { value: [] } }) }),
-        /no key .* whether it is soft-deleted could not be read/,
+        /no key .* could not read whether a soft-deleted one exists/,
       ],
-      ['with its vault', subject({ key: key({ state: 'vaultGone', versions: { value: [] } }) }), /vault .* is gone/],
+      [
+        'with its vault',
+        subject({ key: key({ state: 'vaultGone', versions: { value: [] } }) }),
+        /vault .* no longer exists/,
+      ],
       ['of a scope', subject({ scopes: [scope(use(), { key: key({ state: 'deleted' }) })] }), /soft-deleted/],
       [
         'purged, and made anew under its name',
         subject({ use: use({ current: 'f'.repeat(32) }), lost: true }),
-        /has no version f{32}, .* made anew/,
+        /has no version f{32}, .* created again/,
       ],
       [
         'of a scope, made anew under its name',
@@ -351,7 +355,7 @@ const reverted = (change: Partial<AccountSubject> = {}): AccountSubject =>
 Object.assign(accounts, {
   RoleExpires: {
     found: [
-      ['in ten days', ends(10), /^The role of its identity p on the key ends on 2026-06-11/],
+      ['in ten days', ends(10), /^The role of its identity p on the key expires on 2026-06-11/],
       ['of a scope', scopeOnly(access({ until: new Date(NOW.getTime() + DAYS) })), /2026-06-02/],
     ],
     right: [
@@ -367,7 +371,7 @@ Object.assign(accounts, {
         subject({ contest: contest({ name: 'Terry', client: 'c1' }) }),
         /^Terry with the client c1 changed it on .* repaired it twice within an hour; it uses .* until /,
       ],
-      ['by an unknown caller', subject({ contest: contest({}) }), /^A caller that the event did not name changed it/],
+      ['by an unknown caller', subject({ contest: contest({}) }), /^An unnamed caller changed it/],
       ['onto no key', subject({ contest: contest({}), use: undefined }), /it uses no key of Key Vault\. The app/],
       ['unpinned', subject({ contest: contest({}), use: use() }), /it uses the version that Storage chooses of/],
     ],
@@ -388,7 +392,7 @@ Object.assign(accounts, {
   LegacyRevocation: {
     found: [
       ['its identity', revokedByVersion2('identity'), /^0b3c2f64\S+ revoked it below its key on 2026-05-01T/],
-      ['an encryption scope', revokedByVersion2('scope:scope1'), /by version 2/],
+      ['an encryption scope', revokedByVersion2('scope:scope1'), /with version 2/],
     ],
     right: [
       ['none', subject()],
@@ -398,7 +402,7 @@ Object.assign(accounts, {
   },
   TenantMismatch: {
     found: [
-      ['its vault', abroad(), /trusts the tenant tenant-2, and the account is in the tenant tenant-1/],
+      ['its vault', abroad(), /trusts the tenant tenant-2, but the account is in the tenant tenant-1/],
       [
         'the vault of a scope',
         abroad({ key: key({ tenantId: 'Tenant-1' }), scopes: [scope(use(), { key: key({ tenantId: 'tenant-2' }) })] }),

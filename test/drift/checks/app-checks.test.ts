@@ -64,7 +64,7 @@ const apps: Record<string, Cases<AppSubject>> = {
         app({ legacyOrders: [legacyOrder('moving')] }),
         /^Version 2 was moving everything from k1 to k2\./,
       ],
-      ['one that is taken back', app({ legacyOrders: [legacyOrder('takingBack')] }), /was taking back/],
+      ['one that is taken back', app({ legacyOrders: [legacyOrder('takingBack')] }), /was moving accounts back/],
     ],
     right: [['none', app({ legacyOrders: [] })]],
     unread: [['the table', app({ unread: [unreadPart] })]],
@@ -102,12 +102,12 @@ const apps: Record<string, Cases<AppSubject>> = {
       [
         'one that lets through less',
         app({ watches: [watched({ ...watch, filters: watch.filters.slice(1) }, second)] }),
-        /Its filter lets other operations pass/,
+        /Its filter passes operations other than/,
       ],
       [
         "one that lets the app's own writes through",
         app({ watches: [watched({ ...watch, filters: watch.filters.slice(0, 1) }, second)] }),
-        /Its filter lets other operations pass/,
+        /Its filter passes operations other than/,
       ],
     ],
     right: [
@@ -154,7 +154,7 @@ describe('app checks', () => {
     const check = APP_CHECKS.filter(({ reason }) => reason === 'MissingPermission');
     const of = (part: typeof unreadPart) => evaluate(check, app({ unread: [part] }), 'a', rules())[0]?.shouldBe;
     expect(of(unreadPart)).toContain('Microsoft.KeyVault/vaults/read');
-    expect(of(closedOff)).toBe('The network rules let the app in.');
+    expect(of(closedOff)).toBe('The network rules permit the app.');
   });
   it.each([
     ['throttled', 'warning'],

@@ -112,7 +112,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['a newest one that PostgreSQL follows', follows(POSTGRES), /That stops the PostgreSQL server sql-files\./],
       ['in 30 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 30 * DAYS) })), /expires on/],
       ['over', inVersions(version(10, { expiresOn: new Date(NOW.getTime() - DAYS) })), /expired on/],
-      ['its policy should have rotated it two days ago', rotating(5, 'P7D'), /was to rotate it on 2026-05-30/],
+      ['its policy should have rotated it two days ago', rotating(5, 'P7D'), /should have rotated it on 2026-05-30/],
       [
         'imported, whatever its policy says',
         rotating(20, 'P7D', undefined, { 'cmk-origin': 'imported' }),
@@ -173,7 +173,7 @@ const keys: Record<string, Cases<KeySubject>> = {
     unread: [['its versions', keyUnread]],
   },
   NoRotationPolicy: {
-    found: [['none', key({ policy: { value: { rotates: false } } }), /Nothing rotates/]],
+    found: [['none', key({ policy: { value: { rotates: false } } }), /No rotation policy rotates/]],
     right: [
       ['rotates', key()],
       [
@@ -256,20 +256,24 @@ const keys: Record<string, Cases<KeySubject>> = {
       [
         'a small key',
         denied([{ kind: 'size', bits: 3072 }], material({})),
-        /less than 3072 bits .*RSA of 2048 bits, as/,
+        /fewer than 3072 bits .*RSA of 2048 bits, like/,
       ],
       [
         'a type',
         denied([{ kind: 'types', allowed: ['RSA-HSM', 'EC-HSM'] }], material({})),
-        /other types than RSA-HSM, EC-HSM \(allowedKeyTypes\)/,
+        /types other than RSA-HSM, EC-HSM \(allowedKeyTypes\)/,
       ],
-      ['keys in software', denied([{ kind: 'hardware' }], material({ size: undefined })), /keys outside of hardware/],
+      [
+        'keys in software',
+        denied([{ kind: 'hardware' }], material({ size: undefined })),
+        /keys without hardware protection/,
+      ],
       ['a type, where its policy could not be read', denied([{ kind: 'hardware' }], { policy: UNREAD }), /hardware/],
       // 29 February 2028 is within these two years.
       [
         'two years by the calendar',
         denied([{ kind: 'validity', days: 730 }], {}, { expiresIn: 'P2Y' }),
-        /would expire after 731 days \(P2Y .* hangs on the day, and on how Key Vault counts/,
+        /would expire after 731 days \(P2Y .* depends on the day, and on how Key Vault counts/,
       ],
     ],
     right: [
@@ -313,7 +317,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       [
         'enabled by hand',
         inVersions(revoked(100), revoked(10, { enabled: true })),
-        /a person or another tool enabled it again/,
+        /an operator or another tool enabled it again/,
       ],
       ['appeared since', inVersions(revoked(100), version(0.5)), /although the key is revoked/],
     ],
@@ -325,18 +329,22 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   RetirableVersion: {
     found: [
-      ['unused since the successor', key({}, [{ pinned: NEW.version }]), /no account that was looked at uses it/],
-      ['unused by the log too', key({ evidence: logged([]) }), /log of the vault shows no use of it either/],
+      ['unused since the successor', key({}, [{ pinned: NEW.version }]), /no account that the app read uses it/],
+      ['unused by the log too', key({ evidence: logged([]) }), /log of the vault also shows no use/],
       [
         'in use, by the log',
         key({ evidence: logged([asked(OLD, 1)]) }),
-        /Not known is.*asked to unwrap on .* by oid-1/,
+        /Unknown uses may exist.*used it to unwrap on .* by oid-1/,
       ],
-      ['the log is out of reach', key({ evidence: { missing: '403' } }), /Not known is.*The log proves nothing: 403/],
+      [
+        'the log is out of reach',
+        key({ evidence: { missing: '403' } }),
+        /Unknown uses may exist.*The log proves nothing: 403/,
+      ],
       [
         'taken back by a person',
         key({ evidence: logged([]), versions: { value: [{ ...OLD, tags: { 'cmk-kept': 'then oid-1' } }, NEW] } }),
-        /Not known is.*taken back/,
+        /Unknown uses may exist.*An operator restored it/,
       ],
     ],
     right: [
@@ -376,7 +384,11 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   OldVersionInUse: {
     found: [
-      ['somebody out of sight', key({ evidence: logged([asked(OLD, 1)]) }), /No known resource uses it\. It was asked/],
+      [
+        'somebody out of sight',
+        key({ evidence: logged([asked(OLD, 1)]) }),
+        /No known resource uses it\. A client used it/,
+      ],
       [
         'whom a retirement cut off',
         key({

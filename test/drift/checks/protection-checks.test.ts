@@ -12,8 +12,8 @@ const holding = (endpoints: readonly string[] | undefined, services: object = {}
   subject({ account: account({ ...(endpoints ? { endpoints } : {}), encryption: { services } }), ...change });
 const own: Cases<AccountSubject> = {
   found: [
-    ['made without asking for it', holding(ALL), /key of Microsoft: a revocation .* readable/],
-    ['made so on purpose', holding(ALL, under('Service')), /key of Microsoft/],
+    ['made without asking for it', holding(ALL), /Microsoft-managed key, so a revocation .* readable/],
+    ['made so on purpose', holding(ALL, under('Service')), /Microsoft-managed key/],
   ],
   right: [
     ['under the key', holding(ALL, under('Account'))],
@@ -34,11 +34,16 @@ describeChecks(
     TableOnServiceKey: own,
     ScopeNotCustomerManaged: {
       found: [
-        ['in an account that has to use a key', scoped(true), /^The encryption scope plain is on a key of M/, REQUIRED],
+        [
+          'in an account that has to use a key',
+          scoped(true),
+          /^The encryption scope plain uses a Microsoft-managed key/,
+          REQUIRED,
+        ],
         [
           'in an account that is tagged with a key',
           { ...scoped(true), account: account({ tags: { 'cmk-key': 'kv-files/files-key' } }) },
-          /no revocation reaches/,
+          /no revocation blocks/,
         ],
       ],
       right: [

@@ -24,7 +24,7 @@ const changed = (change: object) =>
 
 const vaults: Record<string, Cases<VaultSubject>> = {
   VaultNotFound: {
-    found: [['gone', vault({ properties: { value: undefined } }), /no such vault/]],
+    found: [['gone', vault({ properties: { value: undefined } }), /does not exist/]],
     right: [['there', vault()]],
     unread: [['the vault', vaultUnread]],
   },
@@ -66,7 +66,7 @@ const vaults: Record<string, Cases<VaultSubject>> = {
     unread: [['the settings', vault({ auditLog: UNREAD })]],
   },
   VaultNotLocked: {
-    found: [['no lock', vault({ locked: { value: false }, used: true }), /No lock on it/]],
+    found: [['no lock', vault({ locked: { value: false }, used: true }), /no lock on it/]],
     right: [
       ['locked', vault({ locked: { value: true }, used: true })],
       ['nobody uses its keys', vault({ locked: { value: false }, used: false })],
@@ -105,14 +105,14 @@ const vaults: Record<string, Cases<VaultSubject>> = {
       ['another type', changed({ eventTypes: ['Microsoft.KeyVault.SecretExpired'] }), /SecretExpired, not/],
       ['every type', changed({ eventTypes: [] }), /every event type/],
       ['the other schema', changed({ schema: 'EventGridSchema' }), /EventGridSchema/],
-      ['a narrowed filter', changed({ narrowed: true }), /only some keys/],
-      ['no dead letters', changed({ deadLetter: undefined }), /goes nowhere/],
+      ['a narrowed filter', changed({ narrowed: true }), /excludes some keys/],
+      ['no dead letters', changed({ deadLetter: undefined }), /go nowhere/],
       [
         'dead letters elsewhere',
         changed({ deadLetter: { storageAccountId: VAULT.id, container: 'x' } }),
         /kv-files\/x/,
       ],
-      ['few tries', changed({ maxDeliveryAttempts: 3 }), /gives up after 3 tries/],
+      ['few tries', changed({ maxDeliveryAttempts: 3 }), /stops after 3 attempts/],
       ['a short time', changed({ timeToLiveMinutes: 5 }), /5 minutes/],
       ['an end', changed({ expiresOn: tomorrow }), /expires on/],
       ['not provisioned', changed({ provisioningState: 'Failed' }), /Failed/],
