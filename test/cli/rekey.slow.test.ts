@@ -75,6 +75,6 @@ describe('cmk rekey', () => {
 
   it('takes no key that is not written as vault and key, and no id that there is not', async () => {
     expect((await cmk('rekey', 'start', 'files-key', 'kv-files/new-key', '--reason', 'It leaked')).code).not.toBe(0);
-    expect((await cmk('rekey', 'pause', 'nobody', '--reason', 'Lunch')).err).toContain('There is no re-key of that id');
+    expect((await cmk('rekey', 'pause', 'nobody', '--reason', 'Lunch')).err).toContain('No re-key has this id');
   });
 });
