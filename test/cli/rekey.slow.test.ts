@@ -56,7 +56,7 @@ describe('cmk rekey', () => {
     expect((await cmk('rekey', 'cancel', back, '--keep', '--reason', 'Good enough')).out).toContain('ended');
     const refused = await cmk('rekey', 'pause', id, '--reason', 'Lunch');
     expect(refused.code).toBe(3);
-    expect(refused.err).toContain('nothing to pause');
+    expect(refused.err).toContain('so pause is not possible');
     const all = JSON.parse((await cmk('rekey', 'list', '--json')).out);
     expect(all.result).toMatchObject([
       { order: { id: back, only: id, state: 'ended' }, progress: { moved: 0 } },
