@@ -1,16 +1,16 @@
 /**
- * Where a spreadsheet may begin a formula (OWASP, "CSV Injection"): at the start of a cell, and after `;`, a tab or a line
- * break, which start a cell or a row in programs that separate by `;` (as in most of Europe) or ignore quotes. Spaces,
- * invisible characters and quotes may precede the sign, which may have its full-width or small form.
+ * Positions where a spreadsheet may read a formula (OWASP, "CSV Injection"): at the start of a cell, and after `;`, a
+ * tab or a line break. Programs that separate by `;` (as in most of Europe) or ignore quotes start a cell or row there.
+ * Spaces, invisible characters and quotes may precede the sign, which may have its full-width or small form.
  */
 const FORMULA =
   /(?:^|[;\t\r\n])[\s\p{Z}\p{C}"'`\u2018-\u201f]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/gu;
-/** Some programs split a cell that begins with one of these, whatever follows. */
+/** Some programs always split a cell that begins with such a character. */
 const BREAK_FIRST = /^(?=[\t\r\n])/;
 
 /**
- * A line of CSV, without its end (RFC 4180). Names and reasons are written by others: a spreadsheet would carry out what
- * begins as a formula does, so that an apostrophe goes before it.
+ * Formats a line of CSV without its line end (RFC 4180). Other people write names and reasons, so the function puts an
+ * apostrophe before text that a spreadsheet would run as a formula.
  */
 export function csvLine(cells: readonly string[]): string {
   const safe = cells.map((cell) => cell.replaceAll(FORMULA, "$&'").replace(BREAK_FIRST, "'"));

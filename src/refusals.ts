@@ -1,13 +1,13 @@
-/** What a script sees of a refusal or failure: `cmk` turns it into an exit code, see `cli/exit-codes.ts`. */
+/** Kind of a rejection or failure for scripts: `cmk` converts it to an exit code (`cli/exit-codes.ts`). */
 type ExitKind = 'incomplete' | 'usage' | 'refused' | 'rights' | 'later' | 'unexpected' | 'interrupted';
 
-/** How the API and the command line report a refusal or failure. */
+/** Texts with which the API and the command line report a rejection or failure. */
 interface RefusalTexts {
-  /** What the code means; the `title` of the API's answer. */
+  /** Meaning of the code; the `title` of the API's answer. */
   readonly sentence: string;
-  /** What to do; a refusal may override it. */
+  /** Next step; a rejection may override it. */
   readonly nextStep: string;
-  /** HTTP status; absent: the API refuses no call for this reason. */
+  /** HTTP status; absent: the API never uses this code. */
   readonly status?: number;
   /** Absent: `refused`. */
   readonly exit?: ExitKind;
@@ -16,50 +16,50 @@ interface RefusalTexts {
 const NEW_TOKEN = 'Get a new access token for this API from its own tenant.';
 const OWN_SIGN_IN = 'Meanwhile use `cmk key revoke` or `cmk key restore` with your own sign-in.';
 
-/** Every refusal and failure: code, sentence, next step, HTTP status, exit code. This is the only place that words them. */
+/** Every rejection and failure: code, sentence, next step, HTTP status, exit code. Only this table has their texts. */
 export const REFUSALS = {
-  // Who calls
+  // Authentication
   AuthNotConfigured: {
     status: 503,
-    sentence: 'Authentication is not set up; every call of the HTTP API is refused.',
-    nextStep: "Have the app's operator look for AuthNotConfigured in the log.",
+    sentence: 'Authentication is not configured, so the app rejects every call of the HTTP API.',
+    nextStep: "Ask the app's operator to search the log for AuthNotConfigured.",
   },
   SigningKeysUnavailable: {
     status: 503,
-    sentence: 'The signing keys of the tenant cannot be fetched; no token can be checked.',
+    sentence: 'The app could not fetch the signing keys of the tenant, so it cannot validate tokens.',
     nextStep: 'Repeat the call in a few seconds.',
   },
   TokenMissing: {
     status: 401,
-    sentence: 'The call carries no access token.',
+    sentence: 'The call has no access token.',
     nextStep: 'Get a token for this API and send it as "Authorization: Bearer <token>".',
   },
   TokenMalformed: {
     status: 401,
-    sentence: 'The Authorization header is not one signed bearer token of reasonable size.',
-    nextStep: 'Send one header "Authorization: Bearer <token>" with the token as it was issued.',
+    sentence: 'The Authorization header is not a single signed bearer token of normal size.',
+    nextStep: 'Send one header "Authorization: Bearer <token>" with the unchanged token.',
   },
   TokenInvalid: {
     status: 401,
-    sentence: 'The access token is not one that the tenant signed.',
+    sentence: 'The tenant did not sign the access token.',
     nextStep: NEW_TOKEN,
   },
   TokenExpired: { status: 401, sentence: 'The access token has expired.', nextStep: NEW_TOKEN },
   TokenNotYetValid: { status: 401, sentence: 'The access token is not valid yet.', nextStep: NEW_TOKEN },
-  TokenOfOtherTenant: { status: 401, sentence: 'The access token is of another tenant.', nextStep: NEW_TOKEN },
-  TokenForOtherAudience: { status: 401, sentence: 'The access token is meant for another API.', nextStep: NEW_TOKEN },
+  TokenOfOtherTenant: { status: 401, sentence: 'Another tenant issued the access token.', nextStep: NEW_TOKEN },
+  TokenForOtherAudience: { status: 401, sentence: 'The access token is for another API.', nextStep: NEW_TOKEN },
   TokenClaimsMissing: {
     status: 401,
-    sentence: 'The access token lacks what an access token of Entra ID carries.',
+    sentence: 'The access token lacks claims that every access token of Entra ID has.',
     nextStep: NEW_TOKEN,
   },
   TokenKindUnclear: {
     status: 401,
-    sentence: 'The access token does not say whether a person or an application calls.',
+    sentence: 'The access token does not show whether the caller is a person or an application.',
     nextStep: NEW_TOKEN,
   },
 
-  // What the caller may do
+  // Authorization
   RoleMissing: {
     status: 403,
     sentence: 'The caller lacks an app role.',
@@ -68,18 +68,18 @@ export const REFUSALS = {
   ClientNotAllowed: {
     status: 403,
     sentence: 'The access token was issued to a client that CMK_CLIENTS does not list.',
-    nextStep: 'Get a token with a client that CMK_CLIENTS lists, for instance the Azure CLI.',
+    nextStep: 'Get a token with a client in CMK_CLIENTS, for instance the Azure CLI.',
   },
   ScopeMissing: {
     status: 403,
     sentence: 'The access token lacks the delegated scope of this API.',
-    nextStep: 'Ask for a token with the scope of this API, which infra/entra.sh creates.',
+    nextStep: 'Request a token with the scope of this API, which infra/entra.sh creates.',
   },
   PersonNeeded: {
     status: 403,
     sentence: 'Only a person may restore a key, not an application.',
     nextStep:
-      'Have a person with the app role CmkKey.Restore make this call; CMK_RESTORE_APPLICATIONS names the applications that may.',
+      'Ask a person with the app role CmkKey.Restore to make this call, or add the application to CMK_RESTORE_APPLICATIONS.',
   },
   StepUpNeeded: {
     status: 401,
@@ -88,13 +88,13 @@ export const REFUSALS = {
   },
   RoleNarrowed: {
     status: 403,
-    sentence: 'The role of the caller reaches some keys alone.',
-    nextStep: 'Ask for single keys, or have a caller whose role CMK_ROLE_SCOPES does not narrow make this call.',
+    sentence: 'The role of the caller reaches only some keys.',
+    nextStep: 'Name a single key, or ask a caller whose role CMK_ROLE_SCOPES does not limit to make this call.',
   },
   KeyOutOfReach: {
     status: 403,
-    sentence: "The caller's role reaches no such key.",
-    nextStep: 'Check the names of vault and key, and which keys CMK_ROLE_SCOPES lets your role reach.',
+    sentence: "The caller's role does not reach such a key.",
+    nextStep: 'Check the names of vault and key, and the keys of your role in CMK_ROLE_SCOPES.',
   },
   RateExceeded: {
     status: 429,
@@ -102,7 +102,7 @@ export const REFUSALS = {
     nextStep: 'Repeat the call later.',
   },
 
-  // What the call carries
+  // Body and query
   BodyMissing: {
     status: 400,
     sentence: 'The call needs a JSON body.',
@@ -116,173 +116,173 @@ export const REFUSALS = {
   BodyTooLarge: {
     status: 413,
     sentence: 'The body is too large.',
-    nextStep: 'Send only the fields of this call; shorten the longest.',
+    nextStep: 'Send only the fields of this call, and shorten the longest field.',
   },
   BodyNotJson: {
     status: 400,
     sentence: 'The body is not JSON in UTF-8.',
-    nextStep: 'Check quotes, commas and brackets of the body; `jq . body.json` shows where it breaks.',
+    nextStep: 'Check quotes, commas and brackets of the body; `jq . body.json` shows the error.',
   },
   BodyInvalid: {
     status: 400,
-    sentence: 'The body does not have the fields that this call takes.',
-    nextStep: 'Correct the fields named in "issues"; openapi.json describes every one.',
+    sentence: 'The body does not have the fields that this call requires.',
+    nextStep: 'Correct the fields in "issues"; openapi.json describes every field.',
   },
   QueryInvalid: {
     status: 400,
-    sentence: 'A query parameter is not one that this call takes.',
+    sentence: 'A query parameter is unknown, repeated or invalid.',
     nextStep: 'Correct the query; openapi.json describes every parameter.',
   },
   ConfirmationWrong: {
     status: 400,
     exit: 'usage',
-    sentence: 'The confirmation does not name what the call is about.',
-    nextStep: 'Name the key once more, as `<vault>/<key>`.',
+    sentence: 'The confirmation does not name the key of the call.',
+    nextStep: 'Repeat the name of the key, as `<vault>/<key>`.',
   },
   ArgumentInvalid: {
     exit: 'usage',
-    sentence: 'The command cannot be carried out as it is written; nothing was changed.',
+    sentence: 'The command line is invalid; the command changed nothing.',
     nextStep: 'Correct the command line; --help describes it.',
   },
 
-  // What it is about
+  // Resource
   KeyNotManaged: {
     status: 404,
-    sentence: 'There is no such key that this app looks after.',
-    nextStep: 'Check the names of vault and key; the vault has to be one of CMK_VAULTS.',
+    sentence: 'This app manages no such key.',
+    nextStep: 'Check the names of vault and key; CMK_VAULTS must list the vault.',
   },
   VaultNotManaged: {
     status: 404,
     sentence: 'The key is in a vault that is not in CMK_VAULTS.',
-    nextStep: 'Add its vault to CMK_VAULTS again.',
+    nextStep: 'Add the vault to CMK_VAULTS again.',
   },
   KeyNotFound: {
     status: 404,
-    sentence: 'The key has no version: it does not exist, or was deleted.',
+    sentence: 'The key has no version: the key does not exist or was deleted.',
     nextStep: 'Check the names of vault and key.',
   },
   VaultNotFound: {
     status: 404,
-    sentence: 'The key vault is gone, or its name does not resolve.',
+    sentence: 'The key vault does not exist, or its name does not resolve.',
     nextStep: 'Check the name of the vault.',
   },
   NotFound: {
     status: 404,
-    sentence: 'There is no such resource, or the sign-in does not see it.',
+    sentence: 'The resource does not exist, or the sign-in has no read access to it.',
     nextStep: 'Check names and subscription.',
   },
   AuditRecordNotFound: {
     status: 404,
-    sentence: 'There is no such record in the audit trail within reach.',
-    nextStep: 'GET /api/audit has the numbers of the records.',
+    sentence: 'The audit trail has no such record that the caller may read.',
+    nextStep: 'GET /api/audit lists the numbers of the records.',
   },
   RekeyNotFound: {
     status: 404,
-    sentence: 'There is no re-key of that id.',
-    nextStep: '`cmk rekey list` and GET /api/rekeys name those there are.',
+    sentence: 'No re-key has this id.',
+    nextStep: '`cmk rekey list` and GET /api/rekeys list the re-keys.',
   },
   NoDriftReport: {
     status: 404,
-    sentence: 'There is no drift report yet.',
-    nextStep: 'Start a check with POST /api/drift; GET /api/drift/history names the reports there are.',
+    sentence: 'The app has no drift report yet.',
+    nextStep: 'Start a check with POST /api/drift; GET /api/drift/history lists the reports.',
   },
   NotContested: {
     status: 404,
-    sentence: 'The app has not stopped repairing the account: there is nothing to release.',
-    nextStep: 'GET /api/drift names the contested accounts (ContestedChange).',
+    sentence: 'The app has not stopped repairing the account, so the account needs no release.',
+    nextStep: 'GET /api/drift lists the contested accounts (ContestedChange).',
   },
   DriftCheckLost: {
     status: 410,
     sentence: 'A drift check ended without a report.',
-    nextStep: 'Start another check with POST /api/drift; repeating it does no harm.',
+    nextStep: 'Start another check with POST /api/drift; repeating a check is safe.',
   },
 
-  // Revoking and restoring
+  // Revoke and restore
   RevocationIncomplete: {
     status: 502,
     exit: 'incomplete',
-    sentence: 'Not every version is proved to be disabled; the call can be repeated.',
+    sentence: 'The app could not confirm that every version is disabled. You can repeat the call.',
     nextStep:
-      'Repeat the same call: it finishes what is missing. If it stays, disable the versions named with `cmk key revoke` or `az keyvault key set-attributes --enabled false`.',
+      'Repeat the same call: it disables the remaining versions. If it fails again, disable the listed versions with `cmk key revoke` or `az keyvault key set-attributes --enabled false`.',
   },
   SecondPersonNeeded: {
     status: 403,
-    sentence: 'The person who revoked a key cannot restore it: it takes a second person.',
+    sentence: 'The person who revoked a key cannot restore it: dual control requires a second person.',
     nextStep: 'Ask another person with the app role CmkKey.Restore to restore it.',
   },
   RevokersUnread: {
     status: 503,
     sentence:
-      'More people revoked than the tags of the key can name, and the audit trail, which has all of them, cannot be read; nothing was enabled.',
+      'The tags of the key cannot name everyone who revoked it, and the app could not read the complete list in the audit trail. The app enabled nothing.',
     nextStep:
-      'Repeat the call once the audit trail can be read. In an emergency go past the app: `cmk key restore` on your own sign-in does not ask the trail.',
+      'Repeat the call when the audit trail is available. In an emergency, bypass the app: `cmk key restore` with your own sign-in does not read the trail.',
   },
   RevocationUnbelieved: {
     status: 409,
     sentence:
-      'A version has a revocation record that this app cannot have written, so the record is ignored. Find out who wrote it, and remove the tag.',
+      'A version has a revocation record that this app cannot have written, so the app ignores the record. Determine who wrote it, and remove the tag.',
     nextStep:
-      'Check the clock: a record of more than six minutes ahead does not count. If it is right, read the tag cmk-revocation of the versions, and enable by hand each version that has to be enabled.',
+      'Check the clock: the app ignores a record that is more than six minutes in the future. If the clock is right, read the tag cmk-revocation of the versions, and enable the required versions manually.',
   },
   OtherRevocation: {
     status: 409,
-    sentence: 'The open revocation is another one than the call names.',
+    sentence: 'The open revocation differs from the revocation that the call names.',
     nextStep: "Read the key's status. To restore the open revocation, name its id.",
   },
   RestoreOvertaken: {
     status: 409,
-    sentence: 'The key was revoked again while it was being restored: the newer revocation wins.',
-    nextStep: 'Find out who revoked the key and why before you restore it.',
+    sentence: 'The key was revoked again during the restore: the newer revocation wins.',
+    nextStep: 'Ask who revoked the key and why, before you restore it.',
   },
   RestoreIncomplete: {
     status: 502,
     exit: 'incomplete',
-    sentence: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
-    nextStep: 'Repeat the same call: it enables what is missing, and nothing else.',
+    sentence: 'Some versions that the revocation disabled are not enabled again. You can repeat the call.',
+    nextStep: 'Repeat the same call: it enables only the remaining versions.',
   },
 
   // Standing orders
   KeyDisabled: {
     status: 409,
-    sentence: 'The newest version is disabled; a disabled key is not rotated.',
-    nextStep: 'Find out who disabled it; then enable it.',
+    sentence: 'The newest version is disabled, and the app does not rotate a disabled key.',
+    nextStep: 'Ask who disabled the version and why, then enable it.',
   },
   ImportedKey: {
     status: 409,
-    sentence: 'The key is imported key material; a new version has to be imported by hand.',
+    sentence: 'The key is imported key material, so an operator must import a new version.',
     nextStep: 'Import the next version: cmk key import.',
   },
   RotationUnknown: {
     status: 502,
     sentence:
-      'It is not known whether Key Vault made a new version; its versions are listed again before another is requested.',
-    nextStep: 'Repeat it in a minute.',
+      'The app cannot tell whether Key Vault created a new version. It lists the versions again before it requests another version.',
+    nextStep: 'Repeat the rotation in a minute.',
   },
   RotationIncomplete: {
     status: 502,
-    sentence: 'A new version was not given the expiry and the tags of the one before.',
-    nextStep: 'Give the version its expiry and its tags: cmk key rotate completes it.',
+    sentence: 'A new version lacks the expiry and the tags of the previous version.',
+    nextStep: 'Run cmk key rotate, which sets the expiry and the tags of the version.',
   },
   RevocationOpen: {
     status: 409,
-    sentence: 'The key is revoked: nothing is moved onto or off it until it is restored.',
+    sentence: 'The key is revoked: the app moves no account to or from the key until it is restored.',
     nextStep: 'Restore the key first.',
   },
   NoUsableVersion: {
     status: 409,
     sentence: 'No version of the key is enabled, active and unexpired.',
-    nextStep: 'Enable a version of the key, or make a new one.',
+    nextStep: 'Enable a version of the key, or create a new version.',
   },
   NewestVersionUnusable: {
     status: 409,
     sentence:
-      'Automatic: the newest version of its key cannot be used, so Storage cannot move to it; nothing was written.',
-    nextStep: 'Enable the newest version of the key, or make a new one.',
+      'The account uses automatic mode, and the newest version of its key is unusable, so Storage cannot move to that version. The app wrote nothing.',
+    nextStep: 'Enable the newest version of the key, or create a new version.',
   },
   RekeyUnfit: {
     status: 409,
-    sentence: 'The re-key cannot begin yet; nothing was moved.',
-    nextStep: 'Fix what "check" names, and start the re-key again.',
+    sentence: 'The re-key cannot start yet; the app moved nothing.',
+    nextStep: 'Fix the problems in "check", then start the re-key again.',
   },
   RekeyConflict: {
     status: 409,
@@ -291,94 +291,98 @@ export const REFUSALS = {
   },
   RekeyNotPossible: {
     status: 409,
-    sentence: 'A re-key in this state cannot be changed in that way.',
-    nextStep: '`cmk rekey show` and GET /api/rekeys/{id} show how far it is.',
+    sentence: 'The state of the re-key does not allow this change.',
+    nextStep: '`cmk rekey show` and GET /api/rekeys/{id} show its state.',
   },
   TooManyOrders: {
     status: 409,
-    sentence: 'There are already 200 pauses and re-keys, which is the limit.',
+    sentence: 'The app has reached its limit of 200 pauses and re-keys.',
     nextStep: 'End pauses and re-keys that are no longer needed.',
   },
   PauseUnreadable: {
     status: 503,
-    sentence: 'The app cannot read whether moves are paused; after 30 seconds it moves nothing.',
-    nextStep: 'Repeat the call in a minute; if it stays, check the storage account of the app.',
+    sentence: 'The app cannot read whether moves are paused, so after 30 seconds it stops moving accounts.',
+    nextStep: 'Repeat the call in a minute; if it fails again, check the storage account of the app.',
   },
 
-  // Azure, and the app itself
+  // Azure and the app
   SettingsInvalid: {
     status: 503,
     exit: 'usage',
-    sentence: 'A setting is missing or wrong; nothing is done until it is right.',
-    nextStep: "Have the app's operator look for SettingsInvalid in the log.",
+    sentence: 'A setting is missing or invalid; the app does nothing until it is corrected.',
+    nextStep: "Ask the app's operator to search the log for SettingsInvalid.",
   },
   SignInNeeded: { exit: 'rights', sentence: 'You are not signed in to Azure.', nextStep: 'Sign in: az login' },
   MissingPermission: {
     status: 502,
     exit: 'rights',
     sentence: 'The app lacks a permission.',
-    nextStep: 'Grant the identity the permission that is named.',
+    nextStep: 'Grant the named permission to the identity.',
   },
   VaultUnreadable: {
     status: 502,
     exit: 'rights',
-    sentence: 'Key Vault refuses to let the app read the key.',
-    nextStep: `Give the app's identity its role on the vault again (see docs/how-to/deploy-azd.md). ${OWN_SIGN_IN}`,
+    sentence: 'Key Vault denies the app access to the key.',
+    nextStep: `Assign the app's identity its role on the vault again (see docs/how-to/deploy-azd.md). ${OWN_SIGN_IN}`,
   },
   SubscriptionUnreadable: {
     status: 502,
-    sentence: 'The storage accounts of a subscription cannot be listed.',
-    nextStep: "Give the app's identity its role on the subscription.",
+    sentence: 'The app could not list the storage accounts of a subscription.',
+    nextStep: "Assign the app's identity its role on the subscription.",
   },
-  Refused: { status: 502, sentence: 'Azure refused the request.', nextStep: 'Correct what Azure names here.' },
+  Refused: {
+    status: 502,
+    sentence: 'Azure rejected the request.',
+    nextStep: "Correct the problem in Azure's message.",
+  },
   Throttled: {
     status: 503,
     exit: 'later',
-    sentence: 'The service is throttling; tried again after the time it asked for.',
+    sentence: 'The service is throttling; the app retries after its Retry-After.',
     nextStep: 'Repeat the call later.',
   },
   ServiceUnavailable: {
     status: 503,
     exit: 'later',
-    sentence: 'The service could not be reached or failed; tried again.',
-    nextStep: 'Repeat the call in a minute; if it stays, check the storage account of the app.',
+    sentence: 'The service was unreachable or failed; the app retries.',
+    nextStep: 'Repeat the call in a minute; if it fails again, check the storage account of the app.',
   },
   NotPropagated: {
     exit: 'later',
     sentence: 'A new role assignment has not taken effect yet.',
-    nextStep: 'Run it again in some minutes.',
+    nextStep: 'Repeat the call or command in a few minutes.',
   },
   NotProven: {
     exit: 'incomplete',
-    sentence: 'Azure accepted the write, but its answer does not show the new version; tried again.',
-    nextStep: 'Run it again.',
+    sentence: 'Azure accepted the write, but its answer does not show the new version; the app retries.',
+    nextStep: 'Repeat the command.',
   },
   QueryFailed: {
     exit: 'incomplete',
-    sentence: '--query cannot be applied to the document; the command itself was carried out.',
+    sentence: 'The command succeeded, but --query does not fit its output.',
     nextStep: 'Correct --query.',
   },
   RetirementNotUndone: {
     exit: 'incomplete',
-    sentence: 'An old version is disabled although it may be in use: an operator has to enable it at once.',
+    sentence: 'An old version is disabled although accounts may use it: an operator must enable it immediately.',
     nextStep: 'Enable the version.',
   },
   Interrupted: {
     exit: 'interrupted',
-    sentence: 'The command was ended before it was done.',
-    nextStep: 'Run it again: what is done stays done.',
+    sentence: 'The command was interrupted.',
+    nextStep: 'Run the command again: it continues after the completed steps.',
   },
   Unexpected: {
     status: 500,
     exit: 'unexpected',
-    sentence: 'An unexpected error.',
-    nextStep: 'Look in the log for the correlation id; the call can be repeated safely.',
+    sentence: 'An unexpected error occurred.',
+    nextStep: 'Search the log for the correlation id. You can safely repeat the call.',
   },
 } as const satisfies Readonly<Record<string, RefusalTexts>>;
 
 export type Refusal = keyof typeof REFUSALS;
 
-/** How a code is reported; undefined: it refuses nothing. */
+/** Texts of a code; undefined: the code is no rejection. */
 export function refusalOf(code: string): RefusalTexts | undefined {
   return Object.hasOwn(REFUSALS, code) ? REFUSALS[code as Refusal] : undefined;
 }

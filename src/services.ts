@@ -49,13 +49,13 @@ import { createLeases } from './work/lease-client.ts';
 import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
-/** Everything a use-case needs from outside: settings, Azure, the queue and time. */
+/** External dependencies of use cases: settings, Azure, the queue and time. */
 export type Services = ReturnType<typeof createServices>;
 
 /**
- * Composition root. No call is made yet, and no token is fetched.
+ * Composition root. Sends no request and fetches no token.
  *
- * @throws {@link SettingsError} naming every setting that is missing or wrong.
+ * @throws {@link SettingsError} naming every missing or invalid setting.
  */
 export function createServices(
   environment: Environment,
@@ -94,25 +94,25 @@ export function createServices(
     ...stores,
     queue: queue as WorkQueue,
     ...controller,
-    /** Those that the app's identity sees, and those that it saw before. */
+    /** Subscriptions that the app's identity can read now or could read before. */
     subscriptions,
     inSight,
-    /** What Azure takes of writes in one subscription and region. */
+    /** Azure's write budgets per subscription and region. */
     writeBudgets: writesOf(),
-    /** Seconds that the oldest message of each queue has waited. */
+    /** Age of the oldest message of each queue, in seconds. */
     queueAges: () => queueAges(settings, () => identity, now()),
     telemetry,
-    /** The audit trail; it never throws, and answers in time. */
+    /** The audit trail. Never throws, and answers within a time limit. */
     audit,
     keyTrail: keyTrail(files),
-    /** The trail as the drift check looks at it. */
+    /** The trail as the drift check reads it. */
     auditWatch: { files, verifiedTo: async () => (await driftStorage.newest())?.trailEnd, now },
-    /** Finds out who calls the HTTP API. */
+    /** Authenticates callers of the HTTP API. */
     authenticate: authenticator(settings, log),
-    /** Whether anything that the app looks after uses a key. */
+    /** Whether any managed resource uses a key. */
     dependents: (key: ManagedKey): Promise<Dependence> =>
       hasDependents(key, inReach, { accounts, useRows: controller.useRows }),
-    /** Caches of this instance, which several routes share. */
+    /** Caches of this instance, shared by several routes. */
     ...{ fleetSnapshots, keyLister, nowBoard: new NowBoard(fleetSnapshots, keyLister) },
     ...{ newId, now, sleep },
   };
@@ -122,7 +122,7 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
   const listed = createSubscriptions(identity, cloud);
   return {
     keys: createKeys(identity, LIMITS.keyWork),
-    /** The same keys for break-glass: short deadlines, and no retries by the SDK. */
+    /** Key Vault client for break-glass: short deadlines, and no retries by the SDK. */
     urgentKeys: createKeys(identity, LIMITS.breakGlass),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork) as KeyCatalog,
     accounts: tracedAccounts(createStorageAccounts(identity, cloud), telemetry),
@@ -131,7 +131,7 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     ...createDataServices(identity, cloud),
     resourceGraph: createResourceGraph(identity, cloud),
     keyUsers: createKeyUserResources(identity, cloud),
-    /** The managed vaults as ARM shows them. */
+    /** The managed vaults according to Azure Resource Manager. */
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
     keyPolicies: createKeyPolicies(identity, cloud),
@@ -145,7 +145,7 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
   };
 }
 
-/** What the app keeps in its own storage. */
+/** Stores in the app's own storage. */
 function createStores(settings: Settings, identity: TokenCredential, telemetry: Telemetry) {
   const credential = () => identity;
   const table = createFleetTable(settings, credential);
@@ -155,29 +155,29 @@ function createStores(settings: Settings, identity: TokenCredential, telemetry: 
     fleet: createFleetIndex(table),
     knownKeys: createKnownKeys(table),
     seenKeys: createSeenKeys(table),
-    /** What operators have ordered. */
+    /** Standing orders of operators. */
     orderStore: createOrdersStore(settings, credential),
-    /** What the file and blob services of a key's dependents were last seen to do. */
+    /** Last observed behaviour of the file and blob services of a key's dependents. */
     effects: createEffectStore(settings, credential),
-    /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
+    /** Drift reports and other stored data of the drift check. */
     driftStorage: createDriftStorage(settings, credential),
-    /** Notifications that are to be sent. */
+    /** Notifications to send. */
     outbox: createOutbox(settings, credential),
     /** Changes that events reported. */
     changes: createChangeRows(control),
     queue: createWorkQueue(settings, credential, telemetry),
-    /** One holder at a time over all instances, for an account or a key. */
+    /** Leases: a single holder per account or key over all instances. */
     leases: createLeases(settings, credential),
   };
 }
 
-/** Who calls, by the settings as they are: what is wrong with them refuses every call, and is logged. */
+/** Authenticates callers. Invalid settings reject every call, and are logged. */
 function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticate {
   const logged = new AtMostEvery(60_000);
   return createAuthenticator(
     { cloud, ...auth, problems: access.problems },
     {
-      // Each call would say the same.
+      // Logs a problem only once per interval, because every call has the same problem.
       onRefusal: (reason, message) => {
         const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
         if (logged.due(`${known} ${message}`, performance.now())) log({ level: 'error', reason: known, message });

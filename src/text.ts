@@ -1,20 +1,20 @@
-/** `1 account`, `2 accounts`. */
+/** Formats a number with a noun: `1 account`, `2 accounts`. */
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
-/** `a, b and 3 more`. */
+/** Lists the first names: `a, b and 3 more`. */
 export function nameFirst(names: readonly string[], most: number, separator = ', '): string {
   const more = names.length > most ? ` and ${names.length - most} more` : '';
   return `${names.slice(0, most).join(separator)}${more}`;
 }
 
-/** The order of two texts by their characters, whatever the language. */
+/** Compares two texts by character code, independent of any language. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** What a text holds as JSON; undefined: it is not JSON. */
+/** Parses JSON; undefined: the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -12,7 +12,7 @@ function lineOf(record: LogRecord): string {
 const planted = Array.from({ length: 50 }, (_, n) => ({
   file: `${n}${'\u0001'.repeat(1_000)}`,
   reason: 'FileUnknown',
-  message: 'The trail does not give files this name.',
+  message: 'The app does not use this file name for the trail.',
 }));
 
 it('a record that the log would cut off is still one that alert rules can read', () => {

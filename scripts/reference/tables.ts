@@ -56,6 +56,6 @@ function groupsOf(file: string): [title: string, codes: string[]][] {
 /** Every metric. */
 export function metricsReference(): string {
   const rows = Object.entries(METRICS).map(([name, { kind, unit, about }]) => [code(name), kind, code(unit), about]);
-  rows.push([code('cmk.queue.age'), 'gauge', code('s'), 'Seconds that the oldest message has waited, by queue.']);
+  rows.push([code('cmk.queue.age'), 'gauge', code('s'), 'Age of the oldest message, by queue.']);
   return `## Metrics\n\n${table(['metric', 'kind', 'unit', 'what it is'], rows)}\n`;
 }

@@ -17,13 +17,13 @@ import type { Call, Route } from './route.ts';
 /** Azure's load balancer ends a call after 230 s ("Azure Functions scale and hosting", time-out duration). */
 export const CALL_LIMIT_MS = 200_000;
 
-const TIME_UP = 'The call was not answered';
+const TIME_UP = 'The app did not answer the call';
 
-/** Of this instance. */
+/** Limits of this instance. */
 const limits = new CallerLimits();
 export const refusalLog = new RefusalLog(consoleLog);
 
-/** What the registration of the functions gives to the calls. */
+/** Services that the registration of the functions passes to the calls. */
 interface CallHost {
   readonly logOf: (context: InvocationContext) => Log;
   /** @throws {@link SettingsError} */
@@ -31,8 +31,8 @@ interface CallHost {
 }
 
 /**
- * Answers a call of a route: checks the token, then the caller's rate, then the caller's role, and runs the handler only then.
- * Every refusal and every error becomes problem details. All answers are logged with the caller.
+ * Answers a call: checks the token, then the caller's rate, then the caller's role, before it runs the handler.
+ * Converts every rejection and error to problem details. Logs every answer with the caller.
  */
 export function answerCalls(route: Route, host: CallHost): HttpHandler {
   return async (request, context) => {
@@ -55,7 +55,7 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
         record.key ??= nameForLog(key);
       };
       const arrived = { act, request, caller, services, log, noteKey, ...answering };
-      // From its arrival on.
+      // The time limit starts when the call arrives.
       const answer = await withDeadline(CALL_LIMIT_MS, TIME_UP, (signal) =>
         limits.run({ caller: caller.objectId, act }, performance.now(), () => answerCaller(route, arrived, signal)),
       );
@@ -79,13 +79,13 @@ interface ArrivedCall extends Pick<Call, 'caller' | 'services' | 'log' | 'correl
   readonly noteKey: (key: RouteKey) => void;
 }
 
-/** Lets the handler answer, if the caller's role reaches what the call is about. */
+/** Runs the handler if the caller's role reaches the resource of the call. */
 async function answerCaller(
   route: Route,
   { act, request, noteKey, ...call }: ArrivedCall,
   signal: AbortSignal,
 ): Promise<HttpResponseInit> {
-  // Time may be up before the call could begin.
+  // The time limit may have passed while the call waited.
   signal.throwIfAborted();
   const { caller, services } = call;
   const { access } = services.settings;
@@ -96,58 +96,58 @@ async function answerCaller(
   };
   require(reach === 'key' ? keyNamed(request.params) : reach === 'fleet' ? undefined : 'later');
   try {
-    // Not `request.query`: the host joins the values of a parameter that is there twice.
+    // `request.query` is unsafe: the host joins the values of a repeated parameter.
     const query = route.query ? queryOf(new URL(request.url).searchParams, route.query) : {};
     const [schema] = Object.values(route.body ?? {});
     const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
     const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
     const answer = route.handle({ ...call, request, query, body, require, reaches });
-    // Work that goes on frees the lane when time is up.
+    // The permit is released when the time limit passes, even if the handler continues.
     await untilAborted(answer, signal);
     signal.throwIfAborted();
     return await answer;
   } catch (error) {
     throw asNarrowed(error, caller, role, access);
   } finally {
-    // Even if the call failed, no caller is shown cached state from before.
+    // The cached state is invalid even after a failed call, which may have changed the key.
     if (act === 'revoke' || act === 'restore') services.nowBoard.changed(request.params.vault, services);
   }
 }
 
-/** A dry run changes nothing; a misspelled one is refused. */
+/** A dry run counts as a read. A misspelled `dryRun` is rejected. */
 function actOf({ method, act, query }: Route, sent: URLSearchParams): Act {
   if (method === 'GET' || (query?.dryRun && sent.get('dryRun') === 'true')) return 'read';
   return act ?? 'change';
 }
 
-/** It is not known whether what the call has begun takes effect. */
+/** Problem of a call that exceeded its time limit: its result is indeterminate. */
 function timedOut(error: DeadlineError): HttpProblem {
   return new HttpProblem('ServiceUnavailable', {
-    detail: `${error.message} What was begun may still take effect.`,
-    nextStep: 'Ask for the status of the key, and repeat the call if it is not as it should be.',
+    detail: `${error.message} Changes that it started may still take effect.`,
+    nextStep: 'Read the status of the key, and repeat the call if the key is not in the expected state.',
     cause: error,
   });
 }
 
-/** Wrong settings refuse every call. Only the log says which settings are wrong. */
+/** Invalid settings reject every call. Only the log names these settings, because callers may be strangers. */
 function servicesOfCall(host: CallHost, log: Log): Services {
   try {
     return host.services(log);
   } catch (error) {
     if (!(error instanceof CmkError)) throw error;
-    const detail = 'The app is not set up correctly; every call is refused.';
+    const detail = 'A setting of the app is invalid, so the app rejects every call.';
     throw new HttpProblem('SettingsInvalid', { detail, cause: error });
   }
 }
 
-/** What the log says of a request; the caller may have made up any of it. */
+/** Log fields of a request. The caller may have forged any of them. */
 interface CallRecord {
   /** Name of the function. */
   readonly call: string;
   readonly method: string;
-  /** As the request names it; it need not exist. */
+  /** Key as the request names it; it may not exist. */
   key: string | undefined;
-  /** Of a re-key or an audit record, as the request names it; it need not exist. */
+  /** Id of a re-key or an audit record, as the request names it; it may not exist. */
   readonly id: string | undefined;
   readonly address: string | undefined;
   readonly correlationId: string;
@@ -165,26 +165,26 @@ function recordOf({ headers, method, params }: HttpRequest, context: InvocationC
   };
 }
 
-/** Longest address that is logged, in characters: IPv6 in brackets with its port fits. */
+/** Longest address in the log, in characters: enough for IPv6 in brackets with a port. */
 const MAX_ADDRESS_LENGTH = 64;
 
 /**
- * Address that a call comes from: the last entry of `X-Forwarded-For`, which Azure adds. The caller may have made up the entries
- * before it. It helps to find a caller, and proves nothing.
+ * Returns the caller's address: the last entry of `X-Forwarded-For`, which Azure appends. The caller can forge earlier
+ * entries. The address helps to find a caller but is no proof.
  */
 function addressOf(headers: HeaderReader): string | undefined {
   const last = headers.get('x-forwarded-for')?.split(',').at(-1)?.trim();
   return last && last.length <= MAX_ADDRESS_LENGTH && /^[0-9a-f.:[\]]+$/i.test(last) ? last : undefined;
 }
 
-/** The key that a path names. Undefined for a route about no single key. */
+/** Key that a path names; undefined for a route without a single key. */
 function keyNamed({ vault, key }: Readonly<Record<string, string>>): RouteKey | undefined {
   return vault === undefined || key === undefined ? undefined : { vault, key };
 }
 
-/** Name of a key for the log; a text that cannot be such a name is not logged. */
+/** Name of a key for the log. Replaces a text that is no valid key name. */
 function nameForLog(named: RouteKey | undefined): string | undefined {
   if (!named) return undefined;
   const name = `${named.vault}/${named.key}`;
-  return /^[\w-]{1,64}\/[\w-]{1,127}$/.test(name) ? name : 'no name of a key';
+  return /^[\w-]{1,64}\/[\w-]{1,127}$/.test(name) ? name : 'invalid key name';
 }

@@ -16,14 +16,14 @@ const filter = (description: string) =>
   ({ description, schema: z.string().min(1, 'is empty').max(1_000).optional() }) as const;
 
 const AUDIT_QUERY = {
-  key: filter('About this key: `<key>`, `<vault>/<key>` or an identifier.'),
-  vault: filter('About keys of this vault: its name.'),
-  account: filter('About this storage account: name or ARM id.'),
-  by: filter('By this person or application: object id or name; `app`: by the app itself.'),
-  action: filter('What was done, `key.revoke`, or all of one kind, `key`.'),
-  since: filter('Since then: a date, a time (ISO 8601, UTC) or a duration ago (`P7D`).'),
-  until: filter('Before then; a date means the end of that day.'),
-  after: filter('Where the page begins, as `nextLink` has it.'),
+  key: filter('Records about this key: `<key>`, `<vault>/<key>` or an identifier.'),
+  vault: filter('Records about keys of this vault (name).'),
+  account: filter('Records about this storage account (name or ARM id).'),
+  by: filter('Records of this person or application (object id or name); `app` for the app itself.'),
+  action: filter('An action (`key.revoke`), or every action of a subject (`key`).'),
+  since: filter('Earliest time of a record: a date, a time (ISO 8601, UTC) or a duration ago (`P7D`).'),
+  until: filter('Records before this time; a date means the end of that day.'),
+  after: filter('Start of the page, copied from `nextLink`.'),
 } as const;
 
 /** The audit trail. */
@@ -32,13 +32,13 @@ export const AUDIT_ROUTES: readonly Route[] = [
     id: 'audit',
     method: 'GET',
     path: '/audit',
-    summary: 'What was done to keys and accounts, by whom and why; the newest first.',
+    summary: 'List the audit records of keys and accounts, newest first.',
     description:
-      'A caller whose role is narrowed sees the records that are about keys in its reach alone. Every condition that is given has to hold.',
+      'A caller with a scoped role sees only records about keys in its scope. A record must match every given filter.',
     role: 'CmkKey.Read',
     reach: 'handler',
     query: AUDIT_QUERY,
-    answers: { 200: { description: 'At most 100 of them.', schema: { AuditList: AUDIT_LIST } } },
+    answers: { 200: { description: 'At most 100 records.', schema: { AuditList: AUDIT_LIST } } },
     conditional: true,
     refusals: ['ServiceUnavailable'],
     handle: showTrail,
@@ -47,12 +47,12 @@ export const AUDIT_ROUTES: readonly Route[] = [
     id: 'auditRecord',
     method: 'GET',
     path: '/audit/{id}',
-    summary: 'One record, whole.',
+    summary: 'Get one complete record.',
     role: 'CmkKey.Read',
     reach: 'handler',
     params: {
       id: {
-        description: 'Number (`seq`) of the record. Its `id` does too, as long as it is not older than 30 days.',
+        description: 'Number (`seq`) of the record, or its `id` if the record is at most 30 days old.',
         schema: z.string().min(1).max(100),
       },
     },
@@ -62,13 +62,13 @@ export const AUDIT_ROUTES: readonly Route[] = [
   }),
 ];
 
-/** Records on a page. */
+/** Records per page. */
 const PAGE = 100;
-/** A call reads no more of the trail than this, in bytes, and begins to read no later than this, in milliseconds. */
+/** Most bytes of the trail that a call reads, and the time after which it starts no further read, in milliseconds. */
 const MOST_BYTES = 16 * 1024 * 1024;
 const SEARCH_MS = 10_000;
 
-/** A page of the records that the caller may see. */
+/** Returns a page of the records that the caller may see. */
 async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpResponseInit> {
   const { query, request, services } = call;
   const { filter: wanted, before } = trailQuery(query, services.now());
@@ -84,7 +84,7 @@ async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpR
   return conditional(request.headers, jsonResponse(200, page), page);
 }
 
-/** One record whole. @throws {@link HttpProblem} 404, also for one that the caller may not see */
+/** Returns one complete record. @throws {@link HttpProblem} 404, also for a record that the caller may not see */
 async function showRecord(call: Call): Promise<HttpResponseInit> {
   const id = call.request.params.id ?? '';
   const found = await fromTrail(() =>
@@ -100,7 +100,7 @@ async function showRecord(call: Call): Promise<HttpResponseInit> {
   return jsonResponse(200, whole);
 }
 
-/** A caller whose role is narrowed sees what is about keys in its reach, and about nothing beside them. */
+/** A caller with a scoped role sees only records whose keys are all in its scope. */
 function sightOf({ reaches }: Call): (record: Pick<RecordedEntry, 'entry'>) => boolean {
   if (reaches(undefined)) return () => true;
   return ({ entry }) => {
@@ -110,13 +110,16 @@ function sightOf({ reaches }: Call): (record: Pick<RecordedEntry, 'entry'>) => b
 }
 
 const fromTrail = <T>(read: () => Promise<T>): Promise<T> =>
-  orUnavailable(read, (why) => `The audit trail cannot be read: ${why}`);
+  orUnavailable(read, (why) => `The app could not read the audit trail: ${why}`);
 
 /** @throws {@link HttpProblem} `QueryInvalid` */
 function trailQuery(
   { since, until, after, ...rest }: QueryOf<typeof AUDIT_QUERY>,
   now: Date,
-): { readonly filter: TrailFilter /** Where the page before ended. */; readonly before: TrailPosition | undefined } {
+): {
+  readonly filter: TrailFilter /** Position at which the previous page ended. */;
+  readonly before: TrailPosition | undefined;
+} {
   return {
     filter: { ...rest, since: moment('since', since, now), until: moment('until', until, now) },
     before: after === undefined ? undefined : position(after),
@@ -125,22 +128,19 @@ function trailQuery(
 
 function moment(name: 'since' | 'until', text: string | undefined, now: Date): Date | undefined {
   if (text === undefined) return undefined;
-  // A day is meant whole.
+  // A date as `until` includes the whole day.
   const found = momentAgo(text, now, name === 'until' ? 'after' : 'first');
   if (found) return found;
-  throw queryInvalid(
-    `${name} is neither a date nor a time nor a duration.`,
-    'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.',
-  );
+  throw queryInvalid(`${name} is not a date, time or duration.`, 'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.');
 }
 
 function position(text: string): TrailPosition {
   const [, file = '', at = ''] = /^([^:]{1,40}):(\d{1,15})$/.exec(text) ?? [];
   if (parseFileName(file)) return { file, position: Number(at) };
-  throw queryInvalid('after is no place in the trail.', 'Follow nextLink.');
+  throw queryInvalid('after is not a position in the trail.', 'Use the nextLink of the page before.');
 }
 
-/** The query of the next page: the same, but for where it begins. */
+/** Query of the next page: the same filters with a new start. */
 function nextQuery({ after: _, ...query }: QueryOf<typeof AUDIT_QUERY>, { file, position: at }: TrailPosition): string {
   const given = Object.entries(query).filter((one): one is [string, string] => one[1] !== undefined);
   return new URLSearchParams([...given, ['after', `${file}:${at}`]]).toString();

@@ -4,7 +4,7 @@ import { TEXT_LENGTHS } from '../http/readable.ts';
 import { RESTORED_REVOCATION, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
 import { BLAST_RADIUS, LOGGED_USAGE } from '../views/key-schemas.ts';
 
-/** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
+/** Bodies and answers of the break-glass calls. The OpenAPI document is generated from these schemas. */
 
 export const REVOKE_REQUEST = z.strictObject({
   reason: REASON,
@@ -12,7 +12,7 @@ export const REVOKE_REQUEST = z.strictObject({
   confirm: z
     .string()
     .max(200)
-    .describe('The key once more, as `<vault>/<key>`: a call that was meant for another key is refused.'),
+    .describe('The key again, as `<vault>/<key>`: the app rejects a call whose path names another key.'),
 });
 
 export const RESTORE_REQUEST = z.strictObject({
@@ -20,13 +20,13 @@ export const RESTORE_REQUEST = z.strictObject({
   ticket: TICKET,
   revocation: z
     .string({
-      error: 'name the revocation that is to be restored: its id is in the answer to it, and in the status of the key',
+      error: 'name the revocation to restore: the status of the key and the answer to the revocation have its id',
     })
     .trim()
     .min(TEXT_LENGTHS.revocation[0])
     .max(TEXT_LENGTHS.revocation[1])
     .describe(
-      'Id of the revocation to restore, as the answer to it and the status of the key say. Another one is not undone.',
+      'Id of the revocation to restore, from its answer or from the status of the key. The call undoes no other revocation.',
     ),
 });
 
@@ -34,12 +34,12 @@ const CHANGED = {
   key: z.string(),
   complete: z.boolean(),
   versions: z.array(VERSION_REPORT),
-  audit: z.string().describe('`written`, or why the audit trail could not be written.'),
+  audit: z.string().describe('`written`, or why the app could not write the audit trail.'),
   auditReceipt: z
     .string()
     .optional()
-    .describe('Number and hash of the audit record: `cmk audit verify --receipt` proves later that it is there.'),
-  warnings: z.array(z.string()).describe('What could not be written or read, and what to do about it.'),
+    .describe('Number and hash of the audit record: `cmk audit verify --receipt` later proves that the trail has it.'),
+  warnings: z.array(z.string()).describe('Failed reads and writes, and the next steps.'),
 };
 
 export const REVOKE_RESPONSE = z.object({
@@ -48,7 +48,7 @@ export const REVOKE_RESPONSE = z.object({
   revocation: SHOWN_REVOCATION.optional(),
   elapsedMs: z
     .number()
-    .describe('From the call to the end of the last writes, in milliseconds; 0 when nothing was written.'),
+    .describe('Milliseconds from the call to the end of the last write; 0 if the call wrote nothing.'),
   dependents: BLAST_RADIUS,
   usage: LOGGED_USAGE.optional(),
 });
@@ -56,13 +56,13 @@ export const REVOKE_RESPONSE = z.object({
 const access = z.object({
   account: z.string(),
   ready: z.union([z.boolean(), z.literal('unknown')]),
-  missing: z.array(z.string()).describe('What has to be put right before the account can use the key again.'),
+  missing: z.array(z.string()).describe('Problems to fix before the account can use the key again.'),
 });
 
 export const RESTORE_RESPONSE = z.object({
   ...CHANGED,
   reason: z.enum(['Restored', 'NothingToRestore']),
-  recovered: z.boolean().describe('The key was soft-deleted and has been recovered first.'),
+  recovered: z.boolean().describe('The key was soft-deleted, and the app recovered it first.'),
   revocation: RESTORED_REVOCATION.optional(),
   accounts: z.array(access),
 });

@@ -17,12 +17,12 @@ import type { Services } from '../services.ts';
 import { fromDriftStorage } from '../views/read-now.ts';
 import { type Route, route } from './route.ts';
 
-/** Of this instance. */
+/** Reader of this instance. */
 const trendReader = new TrendReader();
 
 export const DRIFT_STARTED = z.object({
   id: z.string(),
-  location: z.string().describe('Where the report will be.'),
+  location: z.string().describe('Path of the future report.'),
   state: z.literal('running'),
   startedOn: z.iso.datetime(),
   by: z.enum(['timer', 'operator']),
@@ -40,19 +40,19 @@ const RELEASE_REQUEST = z.strictObject({
 });
 const RELEASED = z.object({
   account: z.string(),
-  audit: z.string().describe('`written`, or why the audit trail could not be written.'),
+  audit: z.string().describe('`written`, or why the app could not write the audit trail.'),
 });
 
 const REPORT = { report: { description: 'Id of the report.', schema: z.string().min(1).max(100) } } as const;
 const REPORT_ANSWER = { description: 'The report.', schema: { DriftReport: DRIFT_REPORT } } as const;
 
-/** Drift, and the last days. */
+/** Routes of drift checks, their reports and the trend. */
 export const DRIFT_ROUTES: readonly Route[] = [
   route({
     id: 'driftReport',
     method: 'GET',
     path: '/drift',
-    summary: 'The newest drift report.',
+    summary: 'Get the newest drift report.',
     role: 'CmkKey.Read',
     reach: 'fleet',
     answers: { 200: REPORT_ANSWER },
@@ -63,14 +63,14 @@ export const DRIFT_ROUTES: readonly Route[] = [
     id: 'runDriftCheck',
     method: 'POST',
     path: '/drift',
-    summary: 'Check for drift now, and fix what CMK_AUTOFIX names.',
-    // Not CmkKey.Read: it also fixes what CMK_AUTOFIX names.
+    summary: 'Check for drift now, and repair the findings that CMK_AUTOFIX names.',
+    // CmkKey.Read is not enough: the check also repairs findings that CMK_AUTOFIX names.
     role: 'Cmk.Operate',
     reach: 'fleet',
     answers: {
       200: REPORT_ANSWER,
       202: {
-        description: 'The check takes longer; its report will be at `location`.',
+        description: 'The check is still running; its report will be at `location`.',
         schema: { DriftStarted: DRIFT_STARTED },
       },
     },
@@ -82,19 +82,19 @@ export const DRIFT_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/drift/release',
     summary:
-      'Have the app repair an account again that it stopped repairing, since another party undid the repairs (ContestedChange).',
+      'Resume the repairs of an account, which the app stopped because another party undid them (ContestedChange).',
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { ReleaseRequest: RELEASE_REQUEST },
-    answers: { 200: { description: 'It is released.', schema: { Released: RELEASED } } },
+    answers: { 200: { description: 'The app repairs the account again.', schema: { Released: RELEASED } } },
     refusals: ['NotContested', 'ServiceUnavailable'],
     async handle({ caller, correlationId, services, log, ...call }) {
       const { account, reason, ticket } = await call.body();
       const order = { caller: auditedCaller(caller), correlationId, reason, ticket, account };
       const released = await orUnavailable(
         () => releaseChange(order, services, log),
-        (why) => `It is not known whether the account is released: ${why}`,
-        'Repeat the call in a minute: NotContested says that it is released.',
+        (why) => `The app cannot tell whether the account was released: ${why}`,
+        'Repeat the call in a minute: NotContested means that the account is released.',
       );
       if (released) return jsonResponse(200, released);
       throw new HttpProblem('NotContested');
@@ -104,7 +104,7 @@ export const DRIFT_ROUTES: readonly Route[] = [
     id: 'driftHistory',
     method: 'GET',
     path: '/drift/history',
-    summary: 'All reports, newest first, with their counts.',
+    summary: 'List all reports with their counts, newest first.',
     role: 'CmkKey.Read',
     reach: 'fleet',
     answers: {
@@ -121,13 +121,13 @@ export const DRIFT_ROUTES: readonly Route[] = [
     id: 'driftReportById',
     method: 'GET',
     path: '/drift/{report}',
-    summary: 'One drift report.',
+    summary: 'Get one drift report.',
     role: 'CmkKey.Read',
     reach: 'fleet',
     params: REPORT,
     answers: {
       200: REPORT_ANSWER,
-      202: { description: 'The check is still under way.', schema: { DriftStarted: DRIFT_STARTED } },
+      202: { description: 'The check is still running.', schema: { DriftStarted: DRIFT_STARTED } },
     },
     refusals: ['NoDriftReport', 'DriftCheckLost', 'ServiceUnavailable'],
     handle: ({ request, services }) => showReport(request.params.report ?? '', services),
@@ -136,9 +136,9 @@ export const DRIFT_ROUTES: readonly Route[] = [
     id: 'trend',
     method: 'GET',
     path: '/trend',
-    summary: 'The last 30 days, one entry a day (UTC), the oldest first.',
+    summary: 'Get the last 30 days, one entry per day (UTC), oldest first.',
     description:
-      'Findings, and accounts behind their key, from the last drift check of the day; rotations, revocations and restores from the audit trail. The drift check stores the sums of a day; what happened since is read from the trail.',
+      'The last drift check of a day supplies the findings and the accounts on an old key version. The audit trail supplies rotations, revocations and restores. The drift check stores daily sums; the app reads later events from the trail.',
     role: 'CmkKey.Read',
     reach: 'fleet',
     answers: {
@@ -149,19 +149,19 @@ export const DRIFT_ROUTES: readonly Route[] = [
     async handle({ request, services }) {
       const value = await orUnavailable(
         () => trendReader.read(services),
-        (why) => `The stored days cannot be read: ${why}`,
+        (why) => `The app could not read the stored days: ${why}`,
       );
       return conditional(request.headers, jsonResponse(200, { value }), value);
     },
   }),
 ];
 
-/** How long a call waits for its check, before a proxy in between would time out. Milliseconds. */
+/** How long a call waits for its check, in milliseconds. A proxy may time out after a longer wait. */
 const WAIT_MS = 20_000;
-/** Deadline of a check that an operator started. Milliseconds. */
+/** Deadline of a check that an operator started, in milliseconds. */
 const DEADLINE_MS = 10 * 60_000;
 
-/** Starts a check; answers with its report, or with where it will be. */
+/** Starts a check; answers with its report, or with the path of the future report. */
 export async function startDriftCheck(
   { id, caller }: { readonly id: string; readonly caller: string },
   services: Services,
@@ -182,25 +182,25 @@ export async function startDriftCheck(
   return stillRunning(check);
 }
 
-/** The report of that id, or the newest one without an id. */
+/** Returns the report with the given id; without an id, the newest report. */
 export async function showReport(
   id: string | undefined,
   { driftStorage, now }: Pick<Services, 'driftStorage' | 'now'>,
 ): Promise<HttpResponseInit> {
   const report = await fromDriftStorage(async (): Promise<DriftReport | RunningCheck | undefined> => {
     if (id === undefined) return driftStorage.newest();
-    // The id becomes part of a name.
+    // The id becomes part of a blob name.
     if (!/^[\w-]{1,100}$/.test(id)) return undefined;
-    // A check is written down before it begins and struck off after its report is written, so that one of the two is there.
+    // A check is stored before it starts, and is deleted after its report is written, so one of the two exists.
     const begun = await driftStorage.begun(id);
     return (await driftStorage.get(id)) ?? begun;
   });
   if (report && 'findings' in report) return jsonResponse(200, report);
   if (report) return stillRunning(report, now());
-  throw new HttpProblem('NoDriftReport', id === undefined ? {} : { detail: 'There is no drift report of that id.' });
+  throw new HttpProblem('NoDriftReport', id === undefined ? {} : { detail: 'No drift report has this id.' });
 }
 
-/** @throws {@link HttpProblem} `DriftCheckLost` for a check whose report will not come any more */
+/** @throws {@link HttpProblem} `DriftCheckLost` for a check that ended without a report */
 function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {
   const { id, startedOn, by, caller } = check;
   const lost = now && lostBecause(check, now);

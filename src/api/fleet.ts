@@ -6,18 +6,18 @@ import { showNow } from '../views/now.ts';
 import { NOW } from '../views/now-schemas.ts';
 import { type Call, type Route, route } from './route.ts';
 
-/** Health, and the fleet. */
+/** Routes of the health and the fleet. */
 export const FLEET_ROUTES: readonly Route[] = [
   route({
     id: 'now',
     method: 'GET',
     path: '/now',
-    summary: 'The health of the fleet, and the parts that decide it.',
+    summary: 'Get the health of the fleet, and the parts that decide it.',
     description:
-      'Each part says when it was read, or why it is missing: `problem` if it could not be read or the caller may not see it, `reading` if the read takes longer than a moment. A part shows what needs attention; the path that it names has everything. Parts are cached for 5 to 20 seconds, or for as long as the read took.',
+      'Each part has the time of its read, or the reason why it is missing: `problem` if the read failed or the caller lacks the role, `reading` while the read is in progress. A part shows only items that need attention; the path that it names lists all items. The app caches a part for 5 to 20 seconds, or for as long as its read took.',
     role: 'CmkKey.Read',
     reach: 'handler',
-    answers: { 200: { description: 'The line, and the parts.', schema: { Now: NOW } } },
+    answers: { 200: { description: 'The health and the parts.', schema: { Now: NOW } } },
     conditional: true,
     handle(call) {
       const { request, caller, services, reaches } = call;
@@ -35,9 +35,9 @@ export const FLEET_ROUTES: readonly Route[] = [
     id: 'fleet',
     method: 'GET',
     path: '/fleet',
-    summary: 'Storage accounts with their key and health, page by page, after a summary.',
+    summary: 'List storage accounts with their key and health, after a summary.',
     description:
-      'From the fleet index, the last drift check, and the current versions of the keys, cached for 15 seconds. The answer has an `ETag`; with `If-None-Match` the answer is 304 while nothing has changed. A role that CMK_ROLE_SCOPES narrows shows the accounts whose keys it reaches.',
+      'The app reads the fleet index, the last drift check and the current versions of the keys, and caches them for 15 seconds. The answer has an `ETag`; with `If-None-Match` the app answers 304 while nothing has changed. A caller whose role CMK_ROLE_SCOPES limits sees only accounts whose keys are in its scope.',
     role: 'CmkKey.Read',
     reach: 'handler',
     query: FLEET_QUERY,
@@ -50,7 +50,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     id: 'fleetAccount',
     method: 'GET',
     path: '/fleet/{account}',
-    summary: 'One storage account: its key, its scopes, its health, its findings, and when it was last read.',
+    summary: 'Get one storage account: its key, scopes, health and findings, and the time of the last read.',
     role: 'CmkKey.Read',
     reach: 'handler',
     params: { account: { description: 'Name of the storage account.', schema: z.string().regex(/^[0-9a-z]{3,24}$/) } },

@@ -16,8 +16,8 @@ import { handleRevoke } from './revoke.ts';
 import { type Call, type Route, route } from './route.ts';
 
 /**
- * The answer waits so long for what depends on the key: the caller may be in the middle of an incident, and what is not read
- * by then is named. Milliseconds.
+ * Milliseconds that the answer waits for the key's dependents: the caller may be in the middle of an incident. The
+ * answer lists every part that the app could not read by then.
  */
 const BESIDE_MS = 8_000;
 
@@ -36,15 +36,15 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
   return conditional(request.headers, jsonResponse(200, status), statusContent(status));
 }
 
-/** Break-glass, and the state of keys. Revoke and restore depend on Key Vault and the token alone. */
+/** Routes of break-glass and of the state of keys. Revoke and restore depend only on Key Vault and the token. */
 export const KEY_ROUTES: readonly Route[] = [
   route({
     id: 'keys',
     method: 'GET',
     path: '/keys',
-    summary: 'The keys of the managed vaults: the state of each, what uses it, when it is rotated next.',
+    summary: 'List the keys of the managed vaults with state, dependents and next rotation.',
     description:
-      "Keys that the caller's role reaches. Of a vault that cannot be listed, the keys that are in use; `unread` has what could not be read.",
+      "Lists keys in the scope of the caller's role. If the app cannot list a vault, the answer has only the vault's keys that are in use; `unread` has the failed reads.",
     role: 'CmkKey.Read',
     reach: 'handler',
     query: {
@@ -60,7 +60,7 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'keyStatus',
     method: 'GET',
     path: '/keys/{vault}/{key}',
-    summary: 'The state of a key: versions, open revocation, dependents, effect.',
+    summary: 'Get the state of a key: versions, open revocation, dependents, effect.',
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,
@@ -73,17 +73,18 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'revokeKey',
     method: 'POST',
     path: '/keys/{vault}/{key}/revoke',
-    summary: 'Cut off all data behind a key: every enabled version is disabled.',
-    description: 'Safe to repeat: a repeated call finishes what is missing. With `dryRun=true` no body is needed.',
+    summary: 'Disable every enabled version of a key, which cuts off all data that it protects.',
+    description:
+      'Safe to repeat: a repeated call disables the remaining versions. With `dryRun=true` the call needs no body.',
     role: 'CmkKey.Revoke',
     reach: 'key',
     act: 'revoke',
     params: KEY_PARAMS,
-    query: { dryRun: { description: 'Show what depends on the key and change nothing.', schema: FLAG } },
+    query: { dryRun: { description: 'Show the dependents of the key and change nothing.', schema: FLAG } },
     body: { RevokeRequest: REVOKE_REQUEST },
     answers: {
       200: {
-        description: 'Every version is disabled, as a fresh read proves.',
+        description: 'Every version is disabled: a new read confirms it.',
         schema: { RevokeResponse: REVOKE_RESPONSE },
       },
     },
@@ -101,7 +102,7 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'restoreKey',
     method: 'POST',
     path: '/keys/{vault}/{key}/restore',
-    summary: 'Enable exactly what the named revocation disabled, by a second person.',
+    summary: 'Enable exactly the versions that the named revocation disabled; a second person must call.',
     role: 'CmkKey.Restore',
     reach: 'key',
     act: 'restore',
@@ -109,7 +110,7 @@ export const KEY_ROUTES: readonly Route[] = [
     body: { RestoreRequest: RESTORE_REQUEST },
     answers: {
       200: {
-        description: 'Everything that was disabled is enabled again.',
+        description: 'Every version that the revocation disabled is enabled again.',
         schema: { RestoreResponse: RESTORE_RESPONSE },
       },
     },
@@ -134,7 +135,7 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'rotations',
     method: 'GET',
     path: '/rotations',
-    summary: 'Keys with a rotation under way, or finished within a week.',
+    summary: 'List keys whose rotation is in progress or finished within a week.',
     role: 'CmkKey.Read',
     reach: 'fleet',
     query: { after: AFTER },
@@ -146,7 +147,7 @@ export const KEY_ROUTES: readonly Route[] = [
     id: 'rotation',
     method: 'GET',
     path: '/rotations/{vault}/{key}',
-    summary: 'Progress of the rotation of a key: what has moved, is pending or has failed, where, and until when.',
+    summary: 'Get the progress of the rotation of a key: accounts moved, pending or failed, regions, and expected end.',
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,

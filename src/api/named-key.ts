@@ -12,21 +12,21 @@ export const KEY_PARAMS = {
   key: { description: 'Name of the key.', schema: z.string().min(1).max(127) },
 } as const;
 
-/** A key, as a field of a body. */
+/** A key in a field of a body. */
 export const KEY_FIELD = z
   .string()
   .trim()
   .max(200)
   .regex(/^[A-Za-z][0-9A-Za-z-]{1,23}\/[0-9A-Za-z-]{1,127}$/, 'write it as <vault>/<key>');
 
-/** The key that the path of a call names. @throws {@link HttpProblem} 404 */
+/** Returns the key in the path of a call. @throws {@link HttpProblem} 404 */
 export function keyOfCall({ request: { params }, services }: Pick<Call, 'request' | 'services'>): ManagedKey {
   return keyNamed(services.settings.vaults, `${params.vault}/${params.key}`);
 }
 
 /**
- * The key that a call names. A vault that is not managed gets the same answer whether or not it or the key exists.
- *
+ * Returns the key that a call names. The answer for an unmanaged vault is always the same, so it does not reveal
+ * whether the vault or the key exists.
  * @param name `<vault>/<key>`
  * @throws {@link HttpProblem} 404
  */
@@ -37,12 +37,12 @@ export function keyNamed(vaults: ManagedVaults, name: string): ManagedKey {
   throw noSuchKey();
 }
 
-/** The one answer about keys that this app does not manage. */
+/** The answer for every key that the app does not manage. */
 export function noSuchKey(): HttpProblem {
   return new HttpProblem('KeyNotManaged');
 }
 
-/** The versions. @throws {@link HttpProblem} 404; 502 when they cannot be listed, which says that nothing was changed */
+/** Lists the versions. @throws {@link HttpProblem} 404; 502 if the list fails, with the note that nothing changed */
 export async function listOrRefuse(
   key: ManagedKey,
   { urgentKeys, sleep }: Pick<Services, 'urgentKeys' | 'sleep'>,
@@ -54,11 +54,11 @@ export async function listOrRefuse(
   return versions;
 }
 
-/** Key Vault could not be read, so that nothing was changed. */
+/** Problem of a call that failed to read Key Vault and changed nothing. */
 export function unreadable(error: unknown): HttpProblem {
   const failure = describeFailure(error);
-  const detail = `Key Vault did not list the versions of the key: ${describe(failure)} Nothing was changed.`;
+  const detail = `Key Vault did not list the versions of the key: ${describe(failure)} The app changed nothing.`;
   if (failure.kind === 'forbidden') return new HttpProblem('VaultUnreadable', { detail, cause: error });
-  const nextStep = 'Repeat the call; if it stays, use `cmk key revoke` with your own sign-in.';
+  const nextStep = 'Repeat the call; if it fails again, use `cmk key revoke` with your own sign-in.';
   return new HttpProblem('ServiceUnavailable', { status: 502, detail, nextStep, cause: error });
 }

@@ -15,14 +15,17 @@ const AUTH_REFUSALS = [
 const BODY_REFUSALS = ['BodyMissing', 'BodyNotJson', 'BodyInvalid', 'BodyTooLarge', 'BodyTypeUnsupported'] as const;
 
 const IF_NONE_MATCH: Parameter = {
-  description: 'The ETag of the answer that the caller has.',
+  description: 'ETag of the answer that the caller has cached.',
   schema: z.string().optional(),
 };
-const ETAG = { description: 'Names what was answered, but for when it was read.', schema: { type: 'string' } };
+const ETAG = {
+  description: 'Version of the answer; the time of the read does not change it.',
+  schema: { type: 'string' },
+};
 
 /**
- * Makes the OpenAPI 3.1 document from the route table: from the schemas that the calls are checked with, so that the two
- * cannot differ.
+ * Generates the OpenAPI 3.1 document from the route table, whose schemas also validate the calls. So the document
+ * always matches the app.
  */
 export function openApiDocument(routes: readonly Route[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
@@ -86,7 +89,7 @@ function describeRoute(route: Route): object {
     operationId: id,
     summary,
     ...(description ? { description } : {}),
-    // Alternatives, each enough by itself. Roles beside a bearer scheme: OpenAPI 3.1, Security Requirement Object.
+    // Each entry is sufficient. Roles beside a bearer scheme: OpenAPI 3.1, Security Requirement Object.
     security: sufficientRoles(role).map((enough) => ({ entra: [enough] })),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: refTo(body) } } } } : {}),
@@ -101,7 +104,7 @@ function describeRoute(route: Route): object {
           },
         ]),
       ),
-      ...(conditional ? { 304: { description: 'Nothing has changed since then.' } } : {}),
+      ...(conditional ? { 304: { description: 'Nothing has changed since the cached answer.' } } : {}),
       ...refusals,
     },
   };
@@ -112,7 +115,7 @@ function describeParameters(place: 'path' | 'query' | 'header', table: Parameter
     name,
     in: place,
     required: place === 'path' || !schema.safeParse(undefined).success,
-    description: many ? `${description} May be given several times.` : description,
+    description: many ? `${description} May be repeated.` : description,
     schema: withoutHeader(z.toJSONSchema(schema, { io: 'input' })),
   }));
 }
@@ -127,7 +130,7 @@ function describeRefusals(refusals: NonNullable<Route['refusals']>): Record<stri
     [...codes].map(([status, of]) => [
       status,
       {
-        description: `Refused. Reason codes: ${[...of].join(', ')}.`,
+        description: `Rejected. Reason codes: ${[...of].join(', ')}.`,
         content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
       },
     ]),
@@ -137,14 +140,14 @@ function describeRefusals(refusals: NonNullable<Route['refusals']>): Record<stri
 function statusOf(code: Refusal): number {
   const refusal = REFUSALS[code];
   if ('status' in refusal) return refusal.status;
-  throw new Error(`The API refuses nothing as ${code}: it has no status.`);
+  throw new Error(`The reason code ${code} has no HTTP status, so the API cannot use it.`);
 }
 
 function refTo(named: Named): object {
   return { $ref: `#/components/schemas/${Object.keys(named)[0]}` };
 }
 
-/** JSON Schemas for `components.schemas`. A schema with a name is referred to wherever another one uses it. */
+/** JSON Schemas for `components.schemas`. Every other use refers to a named schema by its name. */
 function componentSchemas(requests: readonly Named[], responses: readonly Named[]): Record<string, JsonSchema> {
   const components: Record<string, JsonSchema> = {};
   for (const [all, io] of [
@@ -165,13 +168,13 @@ function componentSchemas(requests: readonly Named[], responses: readonly Named[
   return components;
 }
 
-/** zod closes plain objects of an output; a client must not refuse an answer for a field that a later version adds. */
+/** zod closes objects of an output, but clients must accept answers with fields of a later version. */
 function tolerateNewFields({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: JsonSchema }): void {
   const { def } = zodSchema._zod;
   if (def.type === 'object' && def.catchall === undefined) Reflect.deleteProperty(jsonSchema, 'additionalProperties');
 }
 
-/** `$schema` and `$id` would make each component a document of its own, against which its references resolve. */
+/** `$schema` and `$id` would make each component a separate document and break its references. */
 function withoutHeader({ $schema, $id, ...schema }: JsonSchema): JsonSchema {
   return schema;
 }

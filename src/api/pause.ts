@@ -11,7 +11,7 @@ import { type Call, type Route, route } from './route.ts';
 const ORDER_FIELDS = {
   reason: REASON,
   ticket: TICKET,
-  key: KEY_FIELD.optional().describe('`<vault>/<key>`; left out: all keys.'),
+  key: KEY_FIELD.optional().describe('`<vault>/<key>`; absent: all keys.'),
 };
 
 export const PAUSE_REQUEST = z.strictObject({
@@ -19,29 +19,29 @@ export const PAUSE_REQUEST = z.strictObject({
   until: z.iso
     .datetime({ offset: true })
     .optional()
-    .describe('When it ends by itself (ISO 8601); absent: when an operator resumes.'),
+    .describe('When the pause ends (ISO 8601); absent: the pause ends when an operator resumes.'),
 });
 const RESUME_REQUEST = z.strictObject(ORDER_FIELDS);
 
 export const CONTROL_RESPONSE = z.object({
-  pauses: z.array(PAUSE).describe('Every pause that has not ended.'),
+  pauses: z.array(PAUSE).describe('Every active pause.'),
   ended: z.array(PAUSE).describe('Pauses that this call ended or replaced.'),
-  audit: z.string().describe('`written`, or why the audit trail could not be written.'),
+  audit: z.string().describe('`written`, or why the app could not write the audit trail.'),
   warnings: z.array(z.string()),
 });
 
-/** Pause and resume. */
+/** Routes of pause and resume. */
 export const PAUSE_ROUTES: readonly Route[] = [
   route({
     id: 'pause',
     method: 'POST',
     path: '/pause',
-    summary: 'Have all moves and rotations wait, of one key or of all. Break-glass is not paused.',
-    description: 'Safe to repeat: a later pause of the same key, or of all, takes the place of the one before.',
+    summary: 'Pause all moves and rotations of one key or of all keys. Break-glass continues.',
+    description: 'Safe to repeat: a later pause replaces an earlier pause of the same key, or of all keys.',
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { PauseRequest: PAUSE_REQUEST },
-    answers: { 200: { description: 'What is paused now.', schema: { ControlResponse: CONTROL_RESPONSE } } },
+    answers: { 200: { description: 'Every active pause.', schema: { ControlResponse: CONTROL_RESPONSE } } },
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     async handle(call) {
       const { services, log } = call;
@@ -55,11 +55,11 @@ export const PAUSE_ROUTES: readonly Route[] = [
     id: 'resume',
     method: 'POST',
     path: '/resume',
-    summary: 'End a pause; with a key, have its rotation go on whatever holds it.',
+    summary: 'End a pause. With a key, also resume its stopped rotation.',
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { ResumeRequest: RESUME_REQUEST },
-    answers: { 200: { description: 'What is still paused.', schema: { ControlResponse: CONTROL_RESPONSE } } },
+    answers: { 200: { description: 'Every active pause.', schema: { ControlResponse: CONTROL_RESPONSE } } },
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     async handle(call) {
       const { services, log } = call;
@@ -69,14 +69,14 @@ export const PAUSE_ROUTES: readonly Route[] = [
   }),
 ];
 
-/** When the pause ends by itself. @throws {@link HttpProblem} 400 */
+/** Returns when the pause ends. @throws {@link HttpProblem} 400 */
 function endOf(named: string | undefined, now: Date): Date | undefined {
   if (named === undefined) return undefined;
   const until = new Date(named);
   const problem = endProblem(until, now);
   if (!problem) return until;
-  const detail = `until: ${problem} Nothing was changed.`;
-  throw new HttpProblem('BodyInvalid', { detail, nextStep: 'Send a time to come, or leave it out.' });
+  const detail = `until: ${problem} The app changed nothing.`;
+  throw new HttpProblem('BodyInvalid', { detail, nextStep: 'Send a future time, or omit "until".' });
 }
 
 /** @throws {@link HttpProblem} 404 */
@@ -88,7 +88,7 @@ function orderOf(
   return { caller: auditedCaller(caller), correlationId, reason, ticket, key: key?.id };
 }
 
-/** @throws {@link HttpProblem} 503 if the store failed: the write may have taken effect */
+/** @throws {@link HttpProblem} 503 if the store failed: the result is indeterminate */
 const orNotSaved = (run: () => Promise<Ordered>): Promise<Ordered> =>
   orUnavailable(
     run,

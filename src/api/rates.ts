@@ -2,19 +2,19 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import type { Act } from '../http/access.ts';
 import { HttpProblem } from '../http/problem.ts';
 
-/** A token bucket: `burst` calls at once, `perSecond` from then on. */
+/** Token bucket: a burst of `burst` calls, then `perSecond` calls a second. */
 interface Rate {
   readonly burst: number;
   readonly perSecond: number;
 }
 
-/** Calls that run at a time, and that wait; more are rejected. */
+/** Concurrency limit and queue length; further calls are rejected. */
 interface Width {
   readonly atOnce: number;
   readonly waiting: number;
 }
 
-/** Limits of one caller on one instance, enough for a page that reads ten keys a second, or a script that revokes a hundred. */
+/** Limits of a caller on an instance: a page may read ten keys a second, and a script may revoke a hundred keys. */
 export const CALLER_LIMITS: Readonly<Record<Act, Rate & Width>> = {
   read: { burst: 120, perSecond: 10, atOnce: 2, waiting: 40 },
   revoke: { burst: 100, perSecond: 2, atOnce: 2, waiting: 100 },
@@ -29,11 +29,11 @@ interface Allowance {
 }
 
 /**
- * Holds each caller to their limits. Each kind of call has a token bucket and a concurrency limit of its own, so that neither
- * reads nor another caller's revocations delay a revocation.
+ * Enforces the limits of each caller. Each kind of call has its own token bucket and concurrency limit, so neither
+ * reads nor other callers' revocations delay a revocation.
  */
 export class CallerLimits {
-  /** By caller and act; as many as the tenant has callers. */
+  /** By caller and act; the map is bounded by the number of callers in the tenant. */
   readonly #allowances = new Map<string, Allowance>();
 
   /**
@@ -61,7 +61,7 @@ export class CallerLimits {
 
 function tooMany(act: Act, waitSeconds: number): HttpProblem {
   const seconds = Math.max(1, Math.ceil(waitSeconds));
-  const past = ' In an emergency go past the app: `cmk key revoke` on your own sign-in has no such limit.';
+  const past = ' In an emergency, bypass the app: `cmk key revoke` with your own sign-in has no such limit.';
   const nextStep = `Repeat the call in ${seconds} s.${act === 'revoke' ? past : ''}`;
   return new HttpProblem('RateExceeded', { nextStep, headers: { 'retry-after': String(seconds) } });
 }

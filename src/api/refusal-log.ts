@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 
-/** A rejected call as it is logged; further fields are written as they are. */
+/** Log fields of a rejected call; further fields are logged unchanged. */
 export interface RefusedCall {
   /** Name of the function. */
   readonly call: string;
@@ -16,34 +16,36 @@ export interface RefusedCall {
   readonly [field: string]: unknown;
 }
 
-/** Refusals of one caller, call and reason that have a line of their own, per minute. */
+/** Rejections of the same caller, call and reason that get their own log line, per minute. */
 export const RECORDED_A_MINUTE = 10;
 const MINUTE_MS = 60_000;
 
 /**
- * Logs rejected calls one by one, and samples a flood: the first of a minute have a line each (`CallRefused`), one line at
- * the end of the minute counts the rest (`CallsRefused`). Calls without a valid token are one group for each call and reason.
+ * Logs rejected calls and samples a flood. The first rejections of a minute have a line each (`CallRefused`). A line at
+ * the end of the minute counts the rest (`CallsRefused`). Calls without a valid token form a group for each call and
+ * reason.
  */
 export class RefusalLog {
   readonly #log: Log;
   #groups = new Map<string, { readonly about: Readonly<Record<string, unknown>>; calls: number }>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param log for the counts, which are written after their calls have ended */
+  /** @param log for the counts, which are logged after their calls ended */
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** @param log of the call itself */
+  /** @param log log of the call */
   record(refusal: RefusedCall, log: Log): void {
     const { call, because, status, caller, kind, client } = refusal;
-    // Failures after authentication are all logged: each may have begun a change, and the caller's limits bound their number.
+    // Every failure after authentication is logged: the call may have started a change, and the caller's limits bound
+    // the number.
     const isSampled = status < 500 || caller === undefined;
     if (isSampled && this.#count([caller, call, because], { call, because, status, caller, kind, client }) > 0) return;
     log({ level: status < 500 ? 'warning' : 'error', reason: 'CallRefused', ...refusal });
   }
 
-  /** Writes what was counted until now, and begins a new minute. */
+  /** Logs the counts and starts a new minute. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -57,7 +59,7 @@ export class RefusalLog {
     }
   }
 
-  /** @returns how many of the group are beyond those that have a line */
+  /** @returns number of rejections of the group beyond the individually logged ones */
   #count(of: readonly unknown[], about: Readonly<Record<string, unknown>>): number {
     this.#timer ??= setTimeout(() => this.flush(), MINUTE_MS).unref();
     const name = JSON.stringify(of);

@@ -17,11 +17,16 @@ import { KEY_FIELD, keyNamed } from './named-key.ts';
 import { type Call, type Route, route } from './route.ts';
 
 export const REKEY_REQUEST = z.strictObject({
-  from: KEY_FIELD.describe('The key that everything moves off, as `<vault>/<key>`.'),
-  to: KEY_FIELD.describe('The key that everything moves to, likewise.'),
+  from: KEY_FIELD.describe('Source key of the move, as `<vault>/<key>`.'),
+  to: KEY_FIELD.describe('Target key of the move, as `<vault>/<key>`.'),
   reason: REASON,
   ticket: TICKET,
-  maxFailures: z.int().min(1).max(1_000).optional().describe('With so many accounts failed it stops; 3 unless said.'),
+  maxFailures: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe('Number of failed accounts at which the re-key stops; 3 by default.'),
 });
 
 export const REKEY_CHANGE = z.strictObject({ reason: REASON });
@@ -32,7 +37,7 @@ export const REKEY_STARTED = z.object({ check: REKEY_CHECK, order: REKEY });
 const ID = { id: { description: 'Id of the re-key.', schema: z.string().min(1).max(64) } } as const;
 const STATUS_ANSWER = { description: 'The order and its progress.', schema: { RekeyStatus: REKEY_STATUS } } as const;
 
-/** A route that changes an order, by a body that says why. */
+/** A route that changes an order; the body has the reason. */
 const changing = (id: string, act: RekeyAct & ('pause' | 'resume'), summary: string): Route =>
   route({
     id,
@@ -51,13 +56,13 @@ const changing = (id: string, act: RekeyAct & ('pause' | 'resume'), summary: str
     },
   });
 
-/** Re-keys. A caller whose role is narrowed reaches the orders of whose keys it reaches both. */
+/** Routes of re-keys. A caller with a scoped role reaches an order only if the scope has both of its keys. */
 export const REKEY_ROUTES: readonly Route[] = [
   route({
     id: 'listRekeys',
     method: 'GET',
     path: '/rekeys',
-    summary: 'The re-keys there were, newest first.',
+    summary: 'List the re-keys, newest first.',
     role: 'CmkKey.Read',
     reach: 'handler',
     answers: { 200: { description: 'The orders.', schema: { Rekeys: REKEY_LIST } } },
@@ -71,17 +76,17 @@ export const REKEY_ROUTES: readonly Route[] = [
     id: 'startRekey',
     method: 'POST',
     path: '/rekeys',
-    summary: 'Move everything that uses one key to another.',
+    summary: 'Move every use of the source key to the target key.',
     description:
-      'Checked first; all that blocks it is in one answer. The order is open until nothing uses the old key any more. With `dryRun=true` it is only checked.',
+      'The app first checks the order and answers with every blocker. The order is pending until nothing uses the source key. With `dryRun=true` the app only checks.',
     role: 'Cmk.Operate',
     reach: 'handler',
     query: { dryRun: { description: 'Check, and change nothing.', schema: FLAG } },
     body: { RekeyRequest: REKEY_REQUEST },
     answers: {
-      200: { description: 'What blocks it, and what it would move.', schema: { RekeyCheck: REKEY_CHECK } },
+      200: { description: 'Blockers, and the uses that the re-key would move.', schema: { RekeyCheck: REKEY_CHECK } },
       201: {
-        description: 'The order is open.',
+        description: 'The order is pending.',
         schema: { RekeyStarted: REKEY_STARTED },
       },
     },
@@ -92,7 +97,7 @@ export const REKEY_ROUTES: readonly Route[] = [
     id: 'rekeyStatus',
     method: 'GET',
     path: '/rekeys/{id}',
-    summary: 'How far a re-key is, what failed and why, and what is left to do.',
+    summary: 'Get the progress of a re-key, the failures with their reasons, and the remaining steps.',
     role: 'CmkKey.Read',
     reach: 'handler',
     params: ID,
@@ -104,18 +109,18 @@ export const REKEY_ROUTES: readonly Route[] = [
     id: 'cancelRekey',
     method: 'DELETE',
     path: '/rekeys/{id}',
-    summary: 'Take a re-key back: what it has moved goes back to the old key, by an order of its own.',
-    description: 'With `keep=true` it ends, and everything stays where it is.',
+    summary: 'Roll back a re-key: a new order moves its uses back to the source key.',
+    description: 'With `keep=true` the re-key ends, and every use keeps its current key.',
     role: 'Cmk.Operate',
     reach: 'handler',
     params: ID,
     query: {
-      reason: { description: 'Why; it goes into the audit trail.', schema: REASON },
-      keep: { description: 'End it, and move nothing back.', schema: FLAG },
+      reason: { description: 'Reason for the audit trail.', schema: REASON },
+      keep: { description: 'End the re-key without a rollback.', schema: FLAG },
     },
     answers: {
       202: {
-        description: 'The order that takes it back, or with `keep` the one that has ended.',
+        description: 'The order that rolls the re-key back; with `keep`, the ended order.',
         schema: { RekeyStatus: REKEY_STATUS },
       },
     },
@@ -139,15 +144,15 @@ export const REKEY_ROUTES: readonly Route[] = [
       return change('rollBack', query.reason, call, 202);
     },
   }),
-  changing('pauseRekey', 'pause', 'Let nothing move until it is resumed.'),
-  changing('resumeRekey', 'resume', 'Go on; what failed before is tried again.'),
+  changing('pauseRekey', 'pause', 'Pause a re-key until it is resumed.'),
+  changing('resumeRekey', 'resume', 'Resume a re-key and retry its failed accounts.'),
 ];
 
 const portsOf = (services: Services) => ({ ...services, vaults: services.settings.vaults });
 
 const callerOf = ({ caller, correlationId }: Call) => ({ caller: auditedCaller(caller), correlationId });
 
-/** Starts a re-key; with `dryRun` it is only checked. @throws {@link HttpProblem} 409 with the problems that block it */
+/** Starts a re-key; with `dryRun`, only checks it. @throws {@link HttpProblem} 409 with every blocker */
 async function start(
   call: Call<{ readonly dryRun: boolean }, z.output<typeof REKEY_REQUEST>>,
 ): Promise<HttpResponseInit> {
@@ -183,7 +188,11 @@ async function show(id: string, { services }: Call, status = 200): Promise<HttpR
   return jsonResponse(status, await orProblem(() => rekeyStatus(orderIn(orders, id), orders, portsOf(services))));
 }
 
-/** The order that the path names, if the caller's role reaches both of its keys. @throws {@link HttpProblem} 403, 404, 503 */
+/**
+ * Returns the order in the path if the caller's role reaches both of its keys.
+ *
+ * @throws {@link HttpProblem} 403, 404, 503
+ */
 async function orderInReach(call: Call): Promise<Rekey> {
   const order = orderIn(await orProblem(() => call.services.orderStore.read()), call.request.params.id ?? '');
   for (const key of keysOf(order)) call.require(key);
@@ -206,6 +215,6 @@ function keysOf({ from, to }: Rekey): RouteKey[] {
 const orProblem = <T>(run: () => Promise<T>): Promise<T> =>
   orUnavailable(
     run,
-    (why) => `Something that the call needs cannot be read or written: ${why}`,
+    (why) => `The app could not read or write data that the call needs: ${why}`,
     'Repeat the call in a minute; GET /api/rekeys shows whether it took effect.',
   );

@@ -15,10 +15,10 @@ import { revocationCall } from './revoke.ts';
 import type { Call } from './route.ts';
 
 /**
- * Restores a key, and words the answer. It depends on Key Vault and the token alone, unless the tags do not name every revoker.
+ * Restores a key and builds the answer. Depends only on Key Vault and the token, unless the tags omit a revoker.
  *
- * @throws {@link HttpProblem} 403 for the person who revoked, 404, 409 when another revocation is open, 502 when something
- * is not enabled again
+ * @throws {@link HttpProblem} 403 for the person who revoked, 404, 409 when another revocation is open, 502 when a
+ * version is still disabled
  */
 export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_REQUEST>>): Promise<HttpResponseInit> {
   const { services, log } = call;
@@ -68,13 +68,13 @@ function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreRes
     }
     case 'RevocationUnbelieved':
       return new HttpProblem(end, {
-        detail: `${sentence} No revocation is open that counts. Nothing was enabled.`,
+        detail: `${sentence} The key has no valid open revocation. The app enabled nothing.`,
         extensions,
       });
     case 'OtherRevocation':
       return new HttpProblem(end, {
-        detail: `${sentence} Nothing was enabled.`,
-        nextStep: `Read the key's status. If it is the open revocation that you mean to restore, send "revocation": "${revocation?.id}".`,
+        detail: `${sentence} The app enabled nothing.`,
+        nextStep: `Read the key's status. If you want to restore its open revocation, send "revocation": "${revocation?.id}".`,
         extensions: { recovered, revocation: extensions.revocation },
       });
     case 'RestoreOvertaken':
@@ -82,8 +82,8 @@ function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreRes
     default:
       return new HttpProblem('RestoreIncomplete', {
         detail: unproven
-          ? `The result is not verified, because the versions could not be read again: ${describe(unproven)}`
-          : 'Some versions that the revocation disabled are not enabled again; "versions" says which.',
+          ? `The app could not read the versions again to verify the result: ${describe(unproven)}`
+          : 'Some versions that the revocation disabled are still disabled; "versions" lists them.',
         extensions,
       });
   }
@@ -94,10 +94,10 @@ function notRecovered({ cause }: KeyNotRecoveredError): HttpProblem {
   const forbidden = failure.kind === 'forbidden';
   return new HttpProblem(forbidden ? 'MissingPermission' : 'ServiceUnavailable', {
     status: 502,
-    detail: `The key is deleted, and Key Vault did not recover it: ${describe(failure)}`,
+    detail: `The key is deleted and Key Vault did not recover it: ${describe(failure)}`,
     nextStep: forbidden
       ? "Give the app's identity the data action Microsoft.KeyVault/vaults/keys/recover/action on the vault, or recover the key yourself with `az keyvault key recover`; then repeat the call."
-      : 'Repeat the call in a minute: Key Vault may be at it still.',
+      : 'Repeat the call in a minute: Key Vault may still be recovering the key.',
     cause,
   });
 }

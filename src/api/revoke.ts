@@ -17,16 +17,17 @@ import type { REVOKE_REQUEST, RevokeResponse } from './break-glass-schemas.ts';
 import { keyOfCall, listOrRefuse, noSuchKey, unreadable } from './named-key.ts';
 import type { Call } from './route.ts';
 
-/** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
+/** Milliseconds that a dry run waits for the key's dependents. A real revocation waits for less time. */
 const DRY_RUN_MS = 60_000;
 const DEPENDENTS_MS = 1_500;
 
 type RevokeCall = Call<{ readonly dryRun: boolean }, z.output<typeof REVOKE_REQUEST>>;
 
 /**
- * Revokes a key, and words the answer; with `dryRun`, what a revocation would do. It depends on Key Vault and the token alone.
+ * Revokes a key and builds the answer; with `dryRun`, describes the effect of a revocation. Depends only on Key Vault
+ * and the token.
  *
- * @throws {@link HttpProblem} 400, 404, 502 when it is not proved that every version is disabled
+ * @throws {@link HttpProblem} 400, 404, 502 when the app cannot confirm that every version is disabled
  */
 export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> {
   const { services, log } = call;
@@ -46,7 +47,7 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   throw new HttpProblem('RevocationIncomplete', { detail: whatIsOpen(result), extensions });
 }
 
-/** Who calls, and why, as the audit trail has it. */
+/** Caller and reason for the audit trail. */
 export function revocationCall(
   { caller, correlationId }: Pick<Call, 'caller' | 'correlationId'>,
   { reason, ticket }: { readonly reason: string; readonly ticket?: string | undefined },
@@ -90,20 +91,19 @@ function toBody(result: Revoked<BlastRadius>): RevokeResponse {
 }
 
 function whatIsOpen({ unproven, restored, versions }: Revoked<BlastRadius>): string {
-  if (restored) return 'A restore of this revocation runs already and enables its versions again.';
-  if (unproven)
-    return `The result is not verified, because the versions could not be read again: ${describe(unproven)}`;
+  if (restored) return 'A restore of this revocation is already running and enables its versions again.';
+  if (unproven) return `The app could not read the versions again to verify the result: ${describe(unproven)}`;
   const open = versions.filter(({ after }) => after !== 'Disabled').map(({ version }) => version);
   return `${open.length} of ${versions.length} versions are not disabled: ${open.join(', ')}.`;
 }
 
-/** @throws {@link HttpProblem} 400 when a call does not confirm the key that it is about */
+/** @throws {@link HttpProblem} 400 when `confirm` does not name the key in the path */
 function checkConfirmation(confirm: string, key: ManagedKey): void {
   const wanted = `${key.vault.name}/${key.name}`;
   if (confirm.toLowerCase() === wanted.toLowerCase()) return;
   throw new HttpProblem('ConfirmationWrong', {
-    detail: '"confirm" does not name the key of this call. Nothing was changed.',
-    nextStep: `Send "confirm": "${wanted}" if this is the key that you mean.`,
+    detail: '"confirm" does not name the key in the path. The app changed nothing.',
+    nextStep: `Send "confirm": "${wanted}" if you want to revoke this key.`,
   });
 }
 
@@ -111,12 +111,12 @@ function unrecordedWarning({ unrecorded, revocation, complete }: Revoked<BlastRa
   const warnings: string[] = [];
   if (unrecorded.length > 0) {
     warnings.push(
-      `A restore will leave these versions off, since they have no tag to spare for the record: ${unrecorded.join(', ')}.`,
+      `A restore will leave these versions disabled, because they have no free tag for the revocation record: ${unrecorded.join(', ')}.`,
     );
   }
   if (complete && !revocation) {
     warnings.push(
-      'No version of the key carries the record of this revocation, so a version that is made later is not kept disabled. Take a tag off one of the versions and repeat the call.',
+      'No version of the key has a free tag for the revocation record, so the app will not disable later versions. Remove a tag from a version and repeat the call.',
     );
   }
   return warnings;

@@ -10,39 +10,39 @@ import { rotateKey } from '../operations/key/key-rotate.ts';
 import { KEY_PARAMS, keyOfCall } from './named-key.ts';
 import { type Route, route } from './route.ts';
 
-/** A version that is younger counts as the rotation asked for, so that a repeated call makes no second one. Seconds. */
+/** A younger version counts as the result of the rotation, so a repeated call creates no second version. Seconds. */
 const RECENT_SECONDS = 3_600;
 
 const ROTATE_REQUEST = z.strictObject({ reason: REASON, ticket: TICKET });
 export const ROTATE_RESPONSE = z.object({
-  from: z.string().describe('The newest version before the call.'),
+  from: z.string().describe('Newest version before the call.'),
   to: z
     .string()
     .optional()
     .describe(
-      'The newest version now; equal to `from` if that is younger than an hour. Absent: a dry run would make one.',
+      'Newest version after the call; equal to `from` if `from` is younger than an hour. Absent: a dry run that would create a version.',
     ),
   audit: z
     .string()
     .optional()
-    .describe('`written`, or why the audit trail could not be written; absent: no version was made.'),
+    .describe('`written`, or why the app could not write the audit trail; absent: the call created no version.'),
 });
 
-/** Makes a new version of a key, as `cmk key rotate` does, with the app's right on the vault. */
+/** Creates a new version of a key with the app's role on the vault, as `cmk key rotate` does. */
 export const ROTATE_ROUTE: Route = route({
   id: 'rotateKey',
   method: 'POST',
   path: '/keys/{vault}/{key}/rotate',
-  summary: 'Make a new version of a key; the app moves what uses the key.',
+  summary: 'Create a new version of a key; the app then moves the accounts that use the key.',
   description:
-    'Safe to repeat: a newest version that is younger than an hour counts as the rotation. With `dryRun=true` no body is needed. While moves are paused, the version is made, and what uses the key stays on the older one.',
+    'Safe to repeat: a newest version younger than an hour counts as the rotation. With `dryRun=true` the call needs no body. While moves are paused, the app creates the version, but accounts stay on the older version.',
   role: 'Cmk.Operate',
   reach: 'key',
   params: KEY_PARAMS,
   query: { dryRun: { description: 'Check, and change nothing.', schema: FLAG } },
   body: { RotateRequest: ROTATE_REQUEST },
   answers: {
-    200: { description: 'The newest version before and after.', schema: { RotateResponse: ROTATE_RESPONSE } },
+    200: { description: 'Newest version before and after the call.', schema: { RotateResponse: ROTATE_RESPONSE } },
   },
   refusals: [
     'KeyNotManaged',
@@ -66,14 +66,14 @@ export const ROTATE_ROUTE: Route = route({
     services.nowBoard.changed(request.params.vault, services);
     const outcome = await services.audit(
       {
-        // As a rotation when due records it.
+        // The same fields as in the record of an automatic rotation.
         ...{ id: `key.rotate/${to}`, action: 'key.rotate', reason: 'Rotated', resource: key.id },
         ...{ caller: auditedCaller(caller), correlationId },
         details: { from: `${key.id}/${from}`, to: `${key.id}/${to}`, why, ticket },
       },
       AUDIT_WAIT_MS,
     );
-    // The event of the new version may be lost.
+    // Event Grid may lose the event of the new version.
     const cause = { by: 'operator' as const, ref: correlationId.slice(0, 200), since: services.now().toISOString() };
     await services
       .requestKeys([key.id], cause)

@@ -9,22 +9,22 @@ import type { Log } from '../log.ts';
 import type { Refusal } from '../refusals.ts';
 import type { Services } from '../services.ts';
 
-/** A call that was let through, as its handler sees it. */
+/** An admitted call, as passed to its handler. */
 export interface Call<Q = unknown, B = unknown> extends AnswerContext {
   readonly request: Pick<HttpRequest, 'headers' | 'params' | 'url'>;
   readonly query: Q;
-  /** Reads and checks the body. @throws {@link HttpProblem} 400, 413, 415 */
+  /** Reads and validates the body. @throws {@link HttpProblem} 400, 413, 415 */
   readonly body: () => Promise<B>;
   readonly caller: Caller;
   readonly services: Services;
   readonly log: Log;
-  /** Whether the caller's role reaches a key; without one, the whole fleet. */
+  /** Whether the caller's role reaches a key; without a key, whether it reaches the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
-  /** Checks that the caller's role reaches a key that only the handler finds out. @throws {@link HttpProblem} 403 */
+  /** Checks that the caller's role reaches a key that the handler determines. @throws {@link HttpProblem} 403 */
   readonly require: (key: RouteKey | undefined) => void;
 }
 
-/** Schemas by their names in the OpenAPI document; usually one. */
+/** Schemas by name in the OpenAPI document; usually a single schema. */
 export type Named = Readonly<Record<string, z.ZodType>>;
 
 interface RouteAnswer {
@@ -32,9 +32,12 @@ interface RouteAnswer {
   readonly schema?: Named;
 }
 
-/** One call of the API. Registration, access check, rate limit and the OpenAPI document are made of it. */
+/** A call of the API: source of its registration, access check, rate limit and OpenAPI description. */
 interface RouteDefinition<Q extends ParameterTable, B extends Named> {
-  /** Operation id in the OpenAPI document, and name of the Azure function. If two routes match a path, the host takes the first by it. */
+  /**
+   * Operation id in the OpenAPI document, and name of the Azure function. If two routes match, the host uses the first
+   * by name.
+   */
   readonly id: string;
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Path below `/api`, with `{parameters}`. */
@@ -43,20 +46,23 @@ interface RouteDefinition<Q extends ParameterTable, B extends Named> {
   readonly description?: string;
   /** App role that the caller needs. */
   readonly role: Role;
-  /** What a narrowed role has to reach: the key in the path, the whole fleet, or what the handler checks by `require`. */
+  /**
+   * Scope that the role must reach: the key in the path, the whole fleet, or the keys that the handler passes to
+   * `require`.
+   */
   readonly reach: 'key' | 'fleet' | 'handler';
-  /** Kind of call for its limits and step-up; absent: a GET reads, every other call changes. */
+  /** Kind of call for limits and step-up; absent: a GET is a read, every other method is a change. */
   readonly act?: Act;
   /** Parameters of the path. */
   readonly params?: ParameterTable;
-  /** Parameters of the query. With `dryRun=true` a call counts as a read. */
+  /** Parameters of the query. With `dryRun=true` the call counts as a read. */
   readonly query?: Q;
   readonly body?: B;
   /** Success answers by status. */
   readonly answers: Readonly<Record<number, RouteAnswer>>;
-  /** The answer has an ETag; a caller that sends it as `If-None-Match` gets 304 while nothing has changed. */
+  /** The answer has an ETag. A caller that sends the ETag as `If-None-Match` gets 304 while nothing has changed. */
   readonly conditional?: true;
-  /** Besides the refusals of every call with a role or a body. A pair overrides the status in `refusals.ts`. */
+  /** Rejections beyond those of every call with a role or a body. A pair overrides the status in `refusals.ts`. */
   readonly refusals?: readonly (Refusal | readonly [Refusal, number])[];
   handle(call: Call<QueryOf<Q>, z.output<B[keyof B]>>): Promise<HttpResponseInit>;
 }

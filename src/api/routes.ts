@@ -7,7 +7,7 @@ import { REKEY_ROUTES } from './rekeys.ts';
 import { ROTATE_ROUTE } from './rotate.ts';
 import type { Route } from './route.ts';
 
-/** Every call of the API. */
+/** Every route of the API. */
 export const ROUTES: readonly Route[] = [
   ...KEY_ROUTES,
   ROTATE_ROUTE,

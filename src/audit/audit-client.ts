@@ -8,10 +8,10 @@ import { type AppendResult, AUDIT_CONTAINER, type AuditFiles, type AuditSlice } 
 const PART_BYTES = 4 * 1024 * 1024;
 
 /**
- * The trail's files as append blobs of one container.
+ * Stores the trail's files as append blobs in a container.
  *
- * @param timeoutMs milliseconds after which a request counts as unanswered, tries of the client included. The client's
- * own `tryTimeoutInMs` only asks the service to give up; a connection that hangs would hang for good.
+ * @param timeoutMs milliseconds for a request and its retries. The client's own `tryTimeoutInMs` only limits the
+ * service's processing time, so a hanging connection would hang forever.
  */
 export function auditFiles(container: ContainerClient, timeoutMs = 5_000): AuditFiles {
   const bounded = <T>(run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T> =>
@@ -29,7 +29,7 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000): Audit
         };
       });
     } catch (error) {
-      // An empty file has no range at all; a shortened one none from there on.
+      // An empty file has no valid range; a truncated file has none beyond its end.
       if (NOTHING_THERE.has(codeOf(error) ?? '')) return undefined;
       throw error;
     }
@@ -79,7 +79,7 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000): Audit
 
     read,
 
-    // In parts, as a body that is read as a stream has no deadline of its own.
+    // Reads ranges, because a streamed body has no deadline.
     async *stream(name) {
       for (let at = 0; ; ) {
         const slice = await read(name, at, at + PART_BYTES);
@@ -128,7 +128,7 @@ function sizeOf(contentRange: string | undefined): number | undefined {
 
 export type AuditContainer = ContainerClient;
 
-/** Opens the container in the app's own storage; nothing is asked of it yet. */
+/** Opens the container in the app's own storage without a request. */
 export function auditContainer(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,

@@ -5,37 +5,39 @@ interface AuditFile {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** False: the blob is not an append blob, so another writer replaced it. */
+  /** False: the blob is not an append blob, because another writer replaced the blob. */
   readonly appendable: boolean;
 }
 
-/** What became of an append. `unknown`: no answer came, it may or may not have taken effect. */
+/** Result of an append. `unknown`: no answer arrived, so the result is indeterminate. */
 export type AppendResult =
   | { readonly result: 'appended'; readonly blocks: number }
   /** The file does not end at the given position. */
   | { readonly result: 'moved' }
-  /** The file, or its container, is not there. */
+  /** The file or its container does not exist. */
   | { readonly result: 'absent' }
-  /** The file takes no more blocks, or never did. */
+  /** The file accepts no more blocks, or is no append blob. */
   | { readonly result: 'full' }
   | { readonly result: 'unknown'; readonly error: unknown };
 
 export interface AuditFiles {
-  /** Every file, in any order; none if the container is not there yet. */
+  /** Lists every file in any order; empty if the container does not exist. */
   list(): Promise<readonly AuditFile[]>;
-  /** Makes an empty file, and the container, where there is none. */
+  /** Creates an empty file and the container, if they do not exist. */
   create(name: string): Promise<void>;
-  /** Appends one block if the file is exactly `position` bytes long. */
+  /** Appends a block if the file is exactly `position` bytes long. */
   append(name: string, position: number, bytes: Uint8Array): Promise<AppendResult>;
-  /** Bytes `from` (inclusive) to `to` (exclusive, absent: all that there is); undefined if the file has no byte there. */
+  /**
+   * Reads bytes `from` (inclusive) to `to` (exclusive; absent: to the end); undefined if the file ends before `from`.
+   */
   read(name: string, from: number, to?: number): Promise<AuditSlice | undefined>;
-  /** A file from its beginning; nothing of one that is not there. */
+  /** Streams a file from its start; yields nothing if the file does not exist. */
   stream(name: string): AsyncIterable<Uint8Array>;
 }
 
 export interface AuditSlice {
   readonly bytes: Buffer;
-  /** Bytes of the whole file. */
+  /** Size of the whole file, in bytes. */
   readonly size: number;
   readonly blocks: number;
 }

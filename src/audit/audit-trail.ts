@@ -7,31 +7,31 @@ import type { AuditFiles } from './audit-files.ts';
 import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
 import type { AuditEntry, AuditReceipt } from './record.ts';
 
-/** `failed` says why in words that may be shown to a caller; an entry reported so may still have been written. */
+/** `failed` has the reason in words that callers may see; the trail may still have the entry. */
 export type AuditOutcome = { readonly written: AuditReceipt } | { readonly failed: string };
 
 /**
- * Puts one entry into the trail.
+ * Appends an entry to the trail.
  *
- * Never throws, and answers within `timeoutMs` milliseconds: what is being audited must not wait for its audit. An
- * entry whose time is up is still written as soon as possible; only the caller does not learn of it.
+ * Never throws, and returns within `timeoutMs` milliseconds, because an action must not wait for its audit record.
+ * After the timeout the trail still writes the entry, but the caller gets no receipt.
  *
- * An entry is written at least once: readers drop duplicates by its id.
+ * Appends at least once: readers deduplicate by id.
  */
 export type RecordAudit = (entry: AuditEntry, timeoutMs: number) => Promise<AuditOutcome>;
 
-/** How long a use-case waits for its record, and break-glass, which nothing may hold up. Milliseconds. */
+/** How long an action waits for its audit record, in milliseconds. Break-glass must not be delayed. */
 export const AUDIT_WAIT_MS = 5_000;
 export const BREAK_GLASS_AUDIT_WAIT_MS = 2_000;
 
 export interface AuditTrailOptions extends ChainWriterOptions {
-  /** Gets the entries that could not be written, so that at least the log has them. */
+  /** Receives the entries that the trail could not write, so the log can record them. */
   readonly onFailure?: (error: unknown, entries: readonly AuditEntry[]) => void;
-  /** Gets the receipt of every record that was written, for the log. */
+  /** Receives the receipt of every written record, for the log. */
   readonly onWritten?: (entry: AuditEntry, receipt: AuditReceipt) => void;
 }
 
-/** An entry larger than this is written without its details. In bytes; an append takes 4 MiB at most. */
+/** Size above which an entry is written without its details, in bytes; Azure accepts appends of at most 4 MiB. */
 const MAX_ENTRY_BYTES = 512 * 1024;
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
@@ -41,7 +41,7 @@ interface Waiting {
   readonly answer: (outcome: AuditOutcome) => void;
 }
 
-/** One per process. Entries that arrive during an append go together into the next one. */
+/** Creates the trail, once per process. Entries that arrive during an append share the next append. */
 export function auditTrail(files: AuditFiles, options: AuditTrailOptions): RecordAudit {
   const { onFailure = () => {}, onWritten = () => {} } = options;
   const write = chainWriter(files, options);
@@ -55,11 +55,12 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
       for (const [index, { entry, answer }] of batch.entries()) {
         const written = receipts[index];
         if (written) onWritten(entry, written);
-        answer(written ? { written } : { failed: 'The audit trail gave no receipt.' });
+        answer(written ? { written } : { failed: 'The audit trail returned no receipt.' });
       }
     } catch (error) {
       onFailure(error, entries);
-      for (const { answer } of batch) answer({ failed: `The audit trail cannot be written: ${messageOf(error)}` });
+      for (const { answer } of batch)
+        answer({ failed: `The app could not write the audit trail: ${messageOf(error)}` });
     }
   };
   const drain = async (): Promise<void> => {
@@ -75,10 +76,10 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
       prepared = prepare(entry);
     } catch (error) {
       onFailure(error, [entry]);
-      return { failed: 'The entry is not JSON.' };
+      return { failed: 'The app cannot serialize the entry as JSON.' };
     }
     return new Promise<AuditOutcome>((resolve) => {
-      const failed = `The audit trail did not answer within ${timeoutMs} ms; the entry is still tried.`;
+      const failed = `The audit trail did not answer within ${timeoutMs} ms; the app still tries to write the entry.`;
       const timer = setTimeout(() => resolve({ failed }), timeoutMs);
       const answer = (outcome: AuditOutcome) => {
         clearTimeout(timer);
@@ -101,16 +102,19 @@ function takeBatch(waiting: Waiting[]): Waiting[] {
   return waiting.splice(0, count);
 }
 
-/** A copy of the entry as it is now: the caller may change its object while the entry waits. */
+/** Copies the entry, because the caller may change its object before the append. */
 function prepare(entry: AuditEntry): { entry: AuditEntry; bytes: number } {
   const text = JSON.stringify(entry);
   const bytes = Buffer.byteLength(text);
   if (bytes <= MAX_ENTRY_BYTES) return { entry: JSON.parse(text) as AuditEntry, bytes };
-  const short: AuditEntry = { ...entry, details: { omitted: `${bytes} bytes are too many; the log has them.` } };
+  const short: AuditEntry = {
+    ...entry,
+    details: { omitted: `${bytes} bytes exceed the limit; the log has the details.` },
+  };
   return { entry: JSON.parse(JSON.stringify(short)) as AuditEntry, bytes: Buffer.byteLength(JSON.stringify(short)) };
 }
 
-/** The trail of this process. The log has what is written, and what fails. */
+/** Creates the trail of this process. Logs every receipt and every failure. */
 export function createAudit(
   files: AuditFiles,
   { now, newId }: { readonly now: () => Date; readonly newId: () => string },

@@ -14,48 +14,49 @@ import {
   sha256,
 } from './record.ts';
 
-/** Blocks that an append blob takes. Source: Azure Storage, scalability targets of Blob storage. */
+/** Maximum number of blocks in an append blob. Source: Azure Storage, scalability targets of Blob storage. */
 const MAX_BLOCKS = 50_000;
 
 export interface ChainWriterOptions {
   readonly now: () => Date;
   readonly newId: () => string;
   readonly sleep: (milliseconds: number) => Promise<void>;
-  /** From 0 to 1, spreads writers that collided. */
+  /** Random number from 0 to 1, for the jitter between writers that collided. */
   readonly random: () => number;
   readonly maxBlocks?: number;
-  /** Times that the end of the chain may turn out to be elsewhere. */
+  /** Maximum number of conflicts with other writers. */
   readonly maxRounds?: number;
-  /** Tries that may fail for want of an answer, beside those of the storage client itself. */
+  /** Maximum number of attempts without an answer, beyond the storage client's own retries. */
   readonly maxFailures?: number;
 }
 
-/** Appends entries, all in one block. Calls must not overlap. */
+/** Appends entries in a single block. Calls must not overlap. */
 type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly AuditReceipt[]>;
 
 /**
- * Writes one unbroken chain from any number of instances without a lease: a block is appended only where the writer
- * believes the file to end, so of two writers that saw the same end one is refused, reads the new end and tries again.
+ * Appends to an unbroken chain from any number of instances without a lease. Each append has the expected file length
+ * as a condition, so Azure rejects all but the first of several writers. The others read the new end and retry.
  *
- * If the answer to an append is lost, its result is indeterminate. The writer then appends the same bytes again at the same
- * position. If Azure refuses that, the bytes at that position show whose block it was, so that nothing is written twice.
+ * If the answer to an append is lost, its result is indeterminate. The writer then appends the same bytes at the same
+ * position again. If Azure rejects that append, the writer reads the bytes at that position to identify their writer,
+ * so it writes nothing twice.
  *
- * Before the chain continues in another file (a new day, or a full file), the writer appends a closing record that names that file
- * to the old one, under the same condition. So a writer with a slow clock cannot fork the chain in the old file. (Only the very
- * first record has no condition but its own file.)
+ * When the chain continues in another file, the writer first appends a closing record to the old file, under the same
+ * condition. So a writer with a slow clock cannot fork the chain in the old file. (Only the very first record has no
+ * condition beyond its own file.)
  */
 export function chainWriter(files: AuditFiles, options: ChainWriterOptions): WriteChain {
   const { maxBlocks = MAX_BLOCKS, maxRounds = 50, maxFailures = 2 } = options;
   let known: Head | undefined;
 
-  /** Closes the head's file in favour of the next one; undefined: find the head again. */
+  /** Closes the head's file with a record that names the next file; undefined: the head has moved, so find it again. */
   async function moveOn(
     head: Head,
     today: string,
     spend: (error: unknown) => Promise<void>,
   ): Promise<Head | undefined> {
     const listed = await files.list();
-    // Another instance was faster and has written the next file.
+    // Another instance has already written the next file.
     if (listed.some(({ name, size }) => name === head.file && size > head.position)) return undefined;
     const file = fileAfter(head.file, today);
     await files.create(file);
@@ -63,7 +64,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
     const outcome = await appendAt(files, head, line, spend);
     if (outcome === undefined) return undefined;
     const start = { file, position: 0, blocks: 0, midLine: false };
-    // A full file cannot be closed any more; verification reports that it is not.
+    // A full file accepts no closing record; verification reports that the file is not closed.
     return outcome === 'full' ? { ...start, seq: head.seq, hash: head.hash } : { ...start, ...end };
   }
 
@@ -74,7 +75,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
       if (failures > maxFailures) throw error;
       await options.sleep(50 * failures * options.random());
     };
-    // Ids are given once: they stay with the entries through every try.
+    // Each entry keeps its id through every attempt.
     const identified = entries.map((entry) => ({ entry, id: options.newId() }));
 
     for (let round = 1; round <= maxRounds; round += 1) {
@@ -96,11 +97,11 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
       }
       if (!known) await options.sleep(Math.min(100, 5 * round) * options.random());
     }
-    throw new Error(`Other writers were faster ${maxRounds} times in a row.`);
+    throw new Error(`Other writers appended first ${maxRounds} times in a row.`);
   };
 }
 
-/** Appends at the head; undefined: the chain ends elsewhere by now, nothing of this was written. */
+/** Appends at the head; undefined: the chain now ends elsewhere, and nothing was written. */
 async function appendAt(files: AuditFiles, head: Head, text: string, spend: (error: unknown) => Promise<void>) {
   const bytes = Buffer.from(head.midLine ? `\n${text}` : text);
   let isCreated = false;
@@ -116,7 +117,7 @@ async function appendAt(files: AuditFiles, head: Head, text: string, spend: (err
       }
       case 'absent':
         if (head.position > 0) return undefined;
-        if (isCreated) throw new Error(`${head.file} was made and is gone at once.`);
+        if (isCreated) throw new Error(`${head.file} was created and deleted immediately.`);
         await files.create(head.file);
         isCreated = true;
         break;
@@ -145,28 +146,28 @@ function formatRecords(
   return { text, end, receipts };
 }
 
-/** Where the next record goes. */
+/** Position of the next record. */
 interface Head extends ChainEnd {
   readonly file: string;
-  /** Length of the file in bytes: the next record is appended there or nowhere. */
+  /** Length of the file in bytes; the next append requires exactly this length. */
   readonly position: number;
   readonly blocks: number;
-  /** The file ends within a line, which only damage can do: the next record starts with a line feed. */
+  /** The file ends within a line because of damage: the next record starts with a line feed. */
   readonly midLine: boolean;
 }
 
-/** Enough for dozens of records: one read finds the last one. */
+/** Bytes to read from a file's end: enough for dozens of records, so a single read finds the last record. */
 const TAIL_BYTES = 64 * 1024;
-/** No more is read of a file's end: who may write it can put gigabytes there that end no line. */
+/** Most bytes to read from a file's end: a forger may append gigabytes without a line feed. */
 const MOST_TAIL_BYTES = 16 * 1024 * 1024;
 
 /**
- * Finds the end of the chain: one list call, and the last bytes of the last file.
+ * Finds the end of the chain with a list request and the last bytes of the last file.
  *
- * A damaged end does not stop the trail. The next record carries the hash of the damaged bytes, so that verification reports the
- * damage and nothing after it.
+ * A damaged end does not stop the trail. The next record has the hash of the damaged bytes, so verification reports
+ * only the damage.
  *
- * @param today day in UTC, for the first file of all
+ * @param today day in UTC, for the very first file
  */
 export async function findHead(files: AuditFiles, today: string): Promise<Head> {
   const listed = trailFiles(await files.list()).filter(({ name }) => isOfWriter(name, today));
@@ -178,23 +179,25 @@ export async function findHead(files: AuditFiles, today: string): Promise<Head> 
   return last.appendable ? { ...end, file: last.name } : { ...end, ...start, file: fileAfter(last.name, today) };
 }
 
-/** Whether the chain goes on in a file that a record names. */
+/** Whether a record may name this file as the next file of the chain. */
 export function mayFollow(next: string, last: string, today: string): boolean {
   return compareFileNames(next, last) > 0 && isOfWriter(next, today);
 }
 
 const MOST_PARTS = 100_000;
 
-/** Whether a writer can have made the file: one of a day to come would take all records of the days before it. */
+/**
+ * Whether a writer can have created the file. A forged file with a future date would capture all records until then.
+ */
 function isOfWriter(name: string, today: string): boolean {
   const { day, part } = parseFileName(name) ?? { day: '', part: MOST_PARTS };
-  // A writer's clock may be some minutes ahead.
+  // A writer's clock may be a few minutes fast.
   return part < MOST_PARTS && day <= dayOf(new Date(Date.parse(`${today}T23:59:59Z`) + 10 * 60_000));
 }
 
 type End = Omit<Head, 'file'> & { readonly next: string | undefined };
 
-/** The record in a line; undefined for what the trail cannot have written. */
+/** Parses the record in a line; undefined for a line that the trail cannot have written. */
 function believable(line: Buffer): AuditRecord | undefined {
   const record = parseRecord(line);
   return record?.intact && record.seq < MOST_RECORDS ? record : undefined;
@@ -204,13 +207,13 @@ async function readEnd(files: AuditFiles, name: string, size: number): Promise<E
   for (let window = TAIL_BYTES; ; window *= 4) {
     const from = Math.max(0, size - window);
     const slice = await files.read(name, from);
-    if (!slice) throw new Error(`${name} became shorter while it was read.`);
+    if (!slice) throw new Error(`${name} became shorter while the app read it.`);
     const lines = splitLines(slice.bytes);
-    // The first line of the window may have begun before it.
+    // The first line of the window may start before the window.
     const whole = from === 0 || window >= MOST_TAIL_BYTES ? lines : lines.slice(1);
     const line = whole.at(-1);
     if (!line) {
-      if (from === 0) throw new Error(`${name} became empty while it was read.`);
+      if (from === 0) throw new Error(`${name} became empty while the app read it.`);
       continue;
     }
     const record = believable(line);
@@ -224,7 +227,7 @@ async function readEnd(files: AuditFiles, name: string, size: number): Promise<E
   }
 }
 
-/** Counts on from the last record that can be read. */
+/** Continues the numbers after the last readable record. */
 function endOfDamage(lines: readonly Buffer[], last: Buffer): ChainEnd {
   for (let back = 1; back < lines.length; back += 1) {
     const record = believable(lines[lines.length - 1 - back] ?? Buffer.alloc(0));
@@ -233,7 +236,7 @@ function endOfDamage(lines: readonly Buffer[], last: Buffer): ChainEnd {
   return { seq: lines.length, hash: sha256(last) };
 }
 
-/** Lines without their line feeds; what follows the last line feed is a line if it is not empty. */
+/** Splits bytes into lines without line feeds; a non-empty rest after the last line feed is a line. */
 function splitLines(bytes: Buffer): Buffer[] {
   const lines: Buffer[] = [];
   let start = 0;

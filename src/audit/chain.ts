@@ -2,30 +2,30 @@ import { compareFileNames, parseFileName } from './file-name.ts';
 import { type AuditReceipt, type AuditRecord, CHAIN_START, MOST_RECORDS, parseRecord } from './record.ts';
 
 const CHAIN_FINDINGS = {
-  LineUnreadable: 'The line is not a record: damaged, cut off, or put in by hand.',
+  LineUnreadable: 'The line is not a record: it was damaged, cut off or inserted.',
   LineChanged: 'The line was changed after it was written: its hash does not match its text.',
   LineMissing: 'Records are missing.',
-  LineMoved: 'The record follows one that was written after it.',
-  LineRepeated: 'The record is there twice.',
-  LineAfterClose: 'A record follows the one that closed the file.',
-  ChainBroken: 'The record follows another record than the one before it: one of the two was rewritten.',
+  LineMoved: 'The record follows a record that was written later.',
+  LineRepeated: 'The record appears twice.',
+  LineAfterClose: 'A record follows the closing record of the file.',
+  ChainBroken: 'The record does not continue the record before it: one of the two records was rewritten.',
   StartMissing: 'The chain does not start with its first record.',
   FileMissing: 'A file of the chain is missing or was emptied.',
-  FileNotClosed: 'The chain continues in another file, but this one has no closing record: its end is missing.',
-  FileReplaced: 'The file is not an append blob: the trail does not write such files.',
-  FileUnknown: 'The trail does not give files this name.',
-  ReceiptMissing: 'The record of a receipt is not there.',
+  FileNotClosed: 'The chain continues in another file, but this file has no closing record: its end is missing.',
+  FileReplaced: 'The file is not an append blob, so the app did not write it.',
+  FileUnknown: 'The app does not use this file name for the trail.',
+  ReceiptMissing: 'The trail lacks the record of a receipt.',
   ReceiptDiffers: 'The record of a receipt was rewritten.',
   RecordUnreceipted:
-    'The log has no receipt of the record: it was forged, or written by the command line, or by an app that was ended at once.',
-  EndMissing: 'The record that was the end of the trail when it was verified last is not there.',
-  EndDiffers: 'The record that was the end of the trail when it was verified last was rewritten.',
+    'The log has no receipt of the record: it was forged, or the command line wrote it, or the app stopped right after the write.',
+  EndMissing: 'The trail lacks the record at which the last verification ended.',
+  EndDiffers: 'The record at which the last verification ended was rewritten.',
 } as const;
 
 export interface ChainFinding {
   readonly reason: keyof typeof CHAIN_FINDINGS;
   readonly file: string;
-  /** Counted from 1; absent when the finding is about the file. */
+  /** Line number, from 1; absent when the finding is about the file. */
   readonly line?: number;
   readonly message: string;
 }
@@ -33,26 +33,28 @@ export interface ChainFinding {
 export interface ChainReport {
   readonly findings: readonly ChainFinding[];
   readonly records: number;
-  /** The last record: kept elsewhere, it lets the next verification notice a cut-off end. */
+  /** The last record. If you store it elsewhere, the next verification can detect a cut-off end. */
   readonly last: AuditReceipt | undefined;
-  /** Records after the last one whose receipt is in the log; absent: no log was given. */
+  /** Number of records after the last record whose receipt is in the log; absent: no log was given. */
   readonly unlogged?: number;
 }
 
 export interface VerifyOptions {
-  /** Receipts kept elsewhere (in the log, in the answer of a call). A chain does not show that its own end was cut off. */
+  /** Receipts from the log or from answers. A chain alone cannot show that its end was cut off. */
   readonly receipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
-  /** Receipts of every record between the first and the last of these: the log has them all. */
+  /** Receipts from the log: the log has a receipt for every record between the first and the last of them. */
   readonly allReceipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
-  /** Up to this record the log is known to be complete, beyond the last of its receipts. */
+  /** Last record up to which the log is complete, beyond the last of its receipts. */
   readonly loggedTo?: number | undefined;
-  /** Ends that the chain had when it was verified before. Unlike receipts, they are missed wherever the chain starts. */
+  /**
+   * Ends of the chain at earlier verifications. Unlike receipts, the trail must have them wherever the chain starts.
+   */
   readonly ends?: readonly AuditReceipt[];
-  /** The chain may start with any record: older files were deleted on purpose. */
+  /** The chain may start with any record, because older files were deleted on purpose. */
   readonly anyStart?: boolean;
 }
 
-/** Checks a chain line by line; files must be given oldest first. */
+/** Checks a chain line by line; the caller must supply files oldest first. */
 export class ChainVerifier {
   readonly #options: VerifyOptions;
   readonly #findings: ChainFinding[] = [];
@@ -60,17 +62,17 @@ export class ChainVerifier {
   readonly #receipts: Map<number, string>;
   readonly #ends: Map<number, AuditReceipt>;
   readonly #given: ReadonlySet<number>;
-  /** The numbers that the log has receipts of, and the first and the last of them. */
+  /** Record numbers with a receipt in the log, and the first and last of these numbers. */
   readonly #logged: { readonly seqs: ReadonlySet<number>; readonly from: number; readonly to: number };
   #records = 0;
   #file = '';
   #line = 0;
   #first: number | undefined;
-  /** The last record in order; no hash: the next record may follow anything. */
+  /** The last record in order; without a hash, the next record may follow any record. */
   #last: { seq: number; hash: string | undefined } = CHAIN_START;
   #lastReceipt: AuditReceipt | undefined;
   #damaged = 0;
-  /** The file of the last line, and the one that its closing record names. */
+  /** The file of the last line, and the next file that its closing record names. */
   #current: { file: string; next: string | undefined } | undefined;
 
   constructor(options: VerifyOptions = {}) {
@@ -91,7 +93,7 @@ export class ChainVerifier {
     else if (!appendable) this.#find('FileReplaced');
   }
 
-  /** Takes the next line of the file, without its line feed; `ended`: it had one. */
+  /** Checks the next line of the file, without its line feed; `ended`: the line had a line feed. */
   line(bytes: Uint8Array, ended = true): void {
     this.#line += 1;
     this.#enterFile();
@@ -103,11 +105,11 @@ export class ChainVerifier {
   finish(): ChainReport {
     for (const [seq] of this.#receipts) {
       if (this.#options.anyStart && seq < (this.#first ?? 0)) continue;
-      const message = `Record ${seq}, of which there is a receipt, is not there.`;
+      const message = `The trail lacks record ${seq}, which has a receipt.`;
       this.#findings.push({ reason: 'ReceiptMissing', file: this.#file, message });
     }
     for (const { seq, file } of this.#ends.values()) {
-      const message = `Record ${seq}, where the trail ended when it was verified, is not there: what followed was cut off, or its day is gone.`;
+      const message = `The trail lacks record ${seq}, at which an earlier verification ended: the end was cut off, or the file of its day is missing.`;
       this.#findings.push({ reason: 'EndMissing', file, message });
     }
     this.#findings.sort((a, b) => compareFileNames(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0));
@@ -116,14 +118,14 @@ export class ChainVerifier {
     return { findings: this.#findings, records: this.#records, last: this.#lastReceipt, ...unlogged };
   }
 
-  /** The file that the chain should go on in, if its last file was closed. */
+  /** The next file of the chain, if the last file was closed. */
   get next(): string | undefined {
     return this.#current?.next;
   }
 
   absent(name: string): void {
     const { file } = this.#current ?? { file: name };
-    this.#findings.push({ reason: 'FileMissing', file, message: `${name}, where the chain goes on, is not there.` });
+    this.#findings.push({ reason: 'FileMissing', file, message: `The chain continues in ${name}, which is missing.` });
   }
 
   #enterFile(): void {
@@ -135,13 +137,13 @@ export class ChainVerifier {
       this.#findings.push({
         reason: 'FileNotClosed',
         file: previous.file,
-        message: `The chain goes on in ${this.#file} without a closing record here.`,
+        message: `The chain continues in ${this.#file}, but this file has no closing record.`,
       });
     } else {
       this.#findings.push({
         reason: 'FileMissing',
         file: previous.file,
-        message: `The chain goes on in ${previous.next}, which has no record; the next one is in ${this.#file}.`,
+        message: `The chain continues in ${previous.next}, which has no record; the next record is in ${this.#file}.`,
       });
     }
   }
@@ -155,7 +157,7 @@ export class ChainVerifier {
     }
     const isRepeated = this.#ids.has(record.id);
     this.#ids.add(record.id);
-    if (isRepeated) this.#find('LineRepeated', `Record ${record.id} is there twice.`);
+    if (isRepeated) this.#find('LineRepeated', `Record ${record.id} appears twice.`);
     if (record.next !== undefined && this.#current) this.#current.next = record.next;
     this.#compareReceipt(record);
     this.#compareEnd(record);
@@ -167,10 +169,10 @@ export class ChainVerifier {
     if (this.#first === undefined) this.#start(seq);
     const { seq: last, hash: lastHash } = this.#last;
     if (seq <= last) {
-      if (!isRepeated) this.#find('LineMoved', `Record ${seq} stands behind record ${last}.`);
+      if (!isRepeated) this.#find('LineMoved', `Record ${seq} follows record ${last}.`);
       return;
     }
-    // Each damaged line since then may have been a record, or may have been put in.
+    // Each damaged line since then may be a damaged record or an inserted line.
     const expected = last + 1 + this.#damaged;
     if (seq > expected) {
       const which = expected === seq - 1 ? `Record ${expected} is` : `Records ${expected} to ${seq - 1} are`;
@@ -197,18 +199,22 @@ export class ChainVerifier {
     const expected = this.#receipts.get(record.seq);
     if (expected === undefined) return;
     this.#receipts.delete(record.seq);
-    if (expected !== record.hash) this.#find('ReceiptDiffers', `Record ${record.seq} is not the one of the receipt.`);
+    if (expected !== record.hash)
+      this.#find('ReceiptDiffers', `Record ${record.seq} differs from the record of the receipt.`);
   }
 
   #compareEnd({ seq, hash, entry }: AuditRecord): void {
     const end = this.#ends.get(seq);
     this.#ends.delete(seq);
     if (end && end.hash !== hash) {
-      this.#find('EndDiffers', `Record ${seq} is not the one that was verified: the trail was rewritten up to here.`);
+      this.#find(
+        'EndDiffers',
+        `Record ${seq} differs from the verified record: the trail was rewritten up to this line.`,
+      );
     }
     const { seqs, from, to } = this.#logged;
     if (entry && seq >= from && seq <= to && !seqs.has(seq) && !this.#given.has(seq)) {
-      this.#find('RecordUnreceipted', `${CHAIN_FINDINGS.RecordUnreceipted} It is record ${seq}.`);
+      this.#find('RecordUnreceipted', `${CHAIN_FINDINGS.RecordUnreceipted} Record: ${seq}.`);
     }
   }
 

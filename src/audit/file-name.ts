@@ -1,7 +1,7 @@
 import { dayOf } from '../time/duration.ts';
 import { HOUR_MS } from '../time/spans.ts';
 
-/** A file of the trail: a day in UTC, and which of that day's files it is. */
+/** A file of the trail: its day in UTC, and its number within the day. */
 interface FileName {
   /** `YYYY-MM-DD` */
   readonly day: string;
@@ -11,7 +11,7 @@ interface FileName {
 
 const NAME = /^(\d{4}-\d{2}-\d{2})(?:\.([1-9]\d{0,8}))?\.jsonl$/;
 
-/** Undefined if the name is not one that the trail gives. */
+/** Parses a file name; undefined if it is not the name of a trail file. */
 export function parseFileName(name: string): FileName | undefined {
   const match = NAME.exec(name);
   return match?.[1] ? { day: match[1], part: Number(match[2] ?? 0) } : undefined;
@@ -21,14 +21,14 @@ export function fileName({ day, part }: FileName): string {
   return part === 0 ? `${day}.jsonl` : `${day}.${part}.jsonl`;
 }
 
-/** The file that goes on where `name` ends: today's, or the next one of the same day. Never one that sorts before it. */
+/** Name of the file that continues `name`: today's, or the next part of the same day. It never sorts before `name`. */
 export function fileAfter(name: string, today: string): string {
   const current = parseFileName(name);
   if (!current || current.day < today) return fileName({ day: today, part: 0 });
   return fileName({ day: current.day, part: current.part + 1 });
 }
 
-/** For sorting names oldest first. As text, part 10 would come before part 2, and part 1 before part 0. */
+/** Sorts names oldest first. As text, part 10 would precede part 2, and part 1 part 0. */
 export function compareFileNames(a: string, b: string): number {
   const [left, right] = [parseFileName(a), parseFileName(b)];
   if (!left || !right) return a < b ? -1 : a > b ? 1 : 0;
@@ -36,20 +36,20 @@ export function compareFileNames(a: string, b: string): number {
   return left.part - right.part;
 }
 
-/** Those of the listed files that are of the trail, oldest first. */
+/** Filters the files of the trail, oldest first. */
 export function trailFiles<F extends { readonly name: string }>(listed: readonly F[]): F[] {
   return listed.filter(({ name }) => parseFileName(name)).sort((a, b) => compareFileNames(a.name, b.name));
 }
 
-/** How far a writer's clock may be behind: its records may stand in the file of the day before. Milliseconds. */
+/** Most that a writer's clock may be slow, in milliseconds: the file of the day before may have its records. */
 export const CLOCKS_APART_MS = HOUR_MS;
 
-/** The file to begin with, so that nothing written since that time is missed. */
+/** First file to read to get every record since a time. */
 export function firstFileSince(since: Date): string {
   return fileName({ day: dayOf(new Date(since.getTime() - CLOCKS_APART_MS)), part: 0 });
 }
 
-/** A byte of a file of the trail. */
+/** A byte position in a file of the trail. */
 export interface TrailPosition {
   readonly file: string;
   readonly position: number;

@@ -3,22 +3,22 @@ import { trailFiles } from './file-name.ts';
 import { linesBackwards } from './read-backwards.ts';
 import { type AuditRecord, parseRecord } from './record.ts';
 
-/** Of the beginning of a file so much is read: enough for dozens of records. Bytes. */
+/** Bytes to read from the start of a file: enough for dozens of records. */
 const HEAD_BYTES = 64 * 1024;
 
 interface PlacedRecord {
   readonly record: AuditRecord;
   readonly file: string;
-  /** As it stands in the file, without its line feed. */
+  /** Text of the line without its line feed. */
   readonly line: string;
 }
 
 /**
- * Finds a record: by its number, which finds its file in a few requests, or from the end of the trail on by its id or the
- * id of what it says happened.
+ * Finds a record by its number, id or event id. A number needs a few requests to find the file; an id is searched from
+ * the end of the trail backwards.
  *
- * @param mostBytes after so many no more is read
- * @throws the SDK's error when the trail cannot be read
+ * @param mostBytes most bytes to read
+ * @throws the SDK's error when the app cannot read the trail
  */
 export async function findRecord(
   files: AuditFiles,
@@ -43,7 +43,7 @@ export async function findRecord(
   return undefined;
 }
 
-/** The last file whose first record has no greater number; files that are empty or damaged are passed over. */
+/** Last file whose first record has a number of at most `seq`; skips empty and damaged files. */
 async function fileOf(files: AuditFiles, seq: number): Promise<string | undefined> {
   const names = trailFiles(await files.list()).map(({ name }) => name);
   let found: string | undefined;

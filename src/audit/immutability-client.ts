@@ -7,20 +7,20 @@ import type { ResourceId } from '../azure/resource-id.ts';
 import { storageManagement } from '../azure/resource-manager.ts';
 import { AUDIT_CONTAINER } from './audit-files.ts';
 
-/** The immutability policy of the container of the trail. Errors are the SDK's. */
+/** The immutability policy of the trail's container. Errors are the SDK's. */
 interface AuditPolicy {
   readonly isLocked: boolean;
-  /** Days for which a record can be neither changed nor deleted. */
+  /** Days during which a record cannot be changed or deleted. */
   readonly days: number;
-  /** Whether records can be appended all the same. */
+  /** Whether the policy still allows appends. */
   readonly allowsAppends: boolean;
   readonly etag: string;
 }
 
 interface AuditPolicies {
-  /** Undefined: the container, or its policy, is not there. */
+  /** Reads the policy; undefined: the container or its policy does not exist. */
   get(account: ResourceId): Promise<AuditPolicy | undefined>;
-  /** Cannot be undone. @param etag of what was read: a policy that was changed since is not locked */
+  /** Locks the policy, irreversibly. @param etag ETag of the policy that was read, so a changed policy is not locked */
   lock(account: ResourceId, etag: string): Promise<AuditPolicy>;
 }
 

@@ -1,12 +1,12 @@
 export const LINE_FEED = 0x0a;
 
 /**
- * No line of the trail is longer: an entry has half a megabyte at most. Who may write it can put gigabytes there that end no
- * line; of these so much is held as shows that it is no record. Bytes.
+ * Maximum length of a line of the trail, in bytes; an entry has at most half a megabyte. A forger may append gigabytes
+ * without a line feed, so readers drop the rest of a longer line.
  */
 export const MOST_LINE_BYTES = 1024 * 1024;
 
-/** The lines of a file, without their line feed; `ended`: it has one. */
+/** Yields the lines of a file without their line feeds; `ended`: the line has a line feed. */
 export async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<{ bytes: Buffer; ended: boolean }> {
   let rest: Buffer[] = [];
   let held = 0;

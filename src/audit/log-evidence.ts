@@ -4,9 +4,9 @@ import type { AuditReceipt } from './record.ts';
 
 export interface LogEvidence {
   readonly receipts: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
-  /** Where the trail ended each time that a drift check verified it. */
+  /** Ends of the trail at each drift check's verification. */
   readonly ends: readonly AuditReceipt[];
-  /** The last record that the app has verified by the log: all that it wrote up to there has its receipt in it. */
+  /** Last record that the app has verified against the log, which is complete up to that record. */
   readonly loggedTo: number | undefined;
 }
 
@@ -18,7 +18,7 @@ const VERIFIED = z.object({
   receipt: z.string().regex(RECEIPT),
 });
 
-/** Reads the app's records out of an export of the log: one a line, whatever stands before and behind it. */
+/** Parses the app's records from an export of the log: a record per line, with any text around it. */
 export function readLogEvidence(text: string): LogEvidence {
   const receipts = new Map<number, string>();
   const ends: AuditReceipt[] = [];
@@ -38,6 +38,6 @@ function recordIn(line: string): unknown {
   const [from, to] = [line.indexOf('{'), line.lastIndexOf('}')];
   if (from === -1 || to < from) return undefined;
   const json = line.slice(from, to + 1);
-  // Exports as CSV double the quotes within a field.
+  // A CSV export doubles the quotes within a field.
   return parseJson(json) ?? parseJson(json.replaceAll('""', '"'));
 }

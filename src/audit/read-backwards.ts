@@ -4,27 +4,27 @@ import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
 import { type AuditRecord, parseRecord } from './record.ts';
 import { mayHold } from './trail-filter.ts';
 
-/** Bytes that are read at a time; a line may be longer. */
+/** Bytes per read; a line may be longer. */
 const CHUNK_BYTES = 1024 * 1024;
 
-/** A line of the trail, without its line feed, and where it begins. */
+/** A line of the trail without its line feed, with its start position. */
 interface TrailLine extends TrailPosition {
   readonly bytes: Buffer;
 }
 
-/** Where a reading ends and begins; both bounds belong to it. */
+/** Start and end of a backwards read, both inclusive. */
 interface BackwardsRange {
-  /** The newest file, and the byte in it before which all is read; absent: the end of the trail. */
+  /** Position before which the read starts, in the newest file; absent: the end of the trail. */
   readonly before?: TrailPosition | undefined;
-  /** Names of files outside of these are left out. */
+  /** Selects the files to read by name. */
   readonly isWanted?: (file: string) => boolean;
 }
 
 /**
- * The lines of the trail from its end on, chunk by chunk: files only grow at their end, so that a position in one stays what
- * it was. Each element is what one read has shown, newest line first, and from where on; it may be nothing.
+ * Yields the lines of the trail backwards, chunk by chunk. Files only grow at their end, so a position in a file stays
+ * valid. Each element has the lines of a single read, newest first and possibly none, and the position of the read.
  *
- * @throws the SDK's error when the trail cannot be read
+ * @throws the SDK's error when the app cannot read the trail
  */
 export async function* linesBackwards(
   files: AuditFiles,
@@ -36,16 +36,16 @@ export async function* linesBackwards(
     .reverse();
   for (const { name: file, size } of wanted) {
     let end = file === before?.file ? Math.min(size, before.position) : size;
-    // What of a line has been read that begins before it.
+    // Rest of a line that starts before the bytes read so far.
     let rest: Buffer = Buffer.alloc(0);
     while (end > 0) {
       const from = Math.max(0, end - chunkBytes);
       const slice = await files.read(file, from, end);
-      // The file was shortened, which the verification reports.
+      // The file was truncated, which verification reports.
       if (!slice || slice.bytes.length === 0) break;
       const bytes = Buffer.concat([slice.bytes, rest]);
       const cut = from === 0 ? 0 : bytes.indexOf(LINE_FEED) + 1;
-      // Whatever is longer than a line is none, and its end need not be held.
+      // Bytes longer than a line are no record, so their end is dropped.
       const isEndless = bytes.length > MOST_LINE_BYTES + chunkBytes;
       rest =
         from > 0 && cut === 0 ? bytes.subarray(0, isEndless ? MOST_LINE_BYTES : undefined) : bytes.subarray(0, cut);
@@ -68,12 +68,12 @@ function linesIn(bytes: Buffer, cut: number, at: TrailPosition): TrailLine[] {
 }
 
 /**
- * Lists the intact records since a time whose JSON contains a text, newest first. Of each chunk it parses only the lines that
- * contain the text, and the oldest line, whose time says when to stop.
+ * Yields the intact records since a time whose JSON contains a text, newest first. Parses only the lines of a chunk
+ * that contain the text, and the oldest line, whose time decides when to stop.
  *
- * @param text as a record has it in its JSON
- * @param signal ends the reading: it may go back by months
- * @throws the SDK's error when the trail cannot be read, and the reason of the signal
+ * @param text text as it appears in a record's JSON
+ * @param signal stops the read, which may cover months
+ * @throws the SDK's error when the app cannot read the trail, and the signal's reason
  */
 export async function* recordsSince(
   files: AuditFiles,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { CallerKind } from '../http/token-claims.ts';
 
-/** Who did something, as the trail names them: it is kept like that beside what was done, until it is there. */
+/** The caller in the form of the trail. The app stores it with a change until the trail has the record. */
 export const RECORDED_CALLER = z.object({
   objectId: z.string(),
   appId: z.string(),
@@ -12,14 +12,14 @@ export const RECORDED_CALLER = z.object({
 });
 
 export interface AuditEntry {
-  /** Idempotency key, if several processes may record the same event: an entry with a known id is not appended again. */
+  /** Idempotency key if several processes may record the same event: the trail appends an id only once. */
   readonly id?: string;
-  /** What was done, as `<subject>.<verb>`: `key.revoke`, `account.move`. */
+  /** Action as `<subject>.<verb>`: `key.revoke`, `account.move`. */
   readonly action: string;
   readonly reason: string;
-  /** What it was done to: a key's identifier, an account's ARM id. */
+  /** Target of the action: a key's identifier, or an account's ARM id. */
   readonly resource: string;
-  /** Who asked for it; absent: the app by itself. */
+  /** Caller of the action; absent: the app acted automatically. */
   readonly caller?: {
     readonly objectId: string;
     readonly appId: string;
@@ -28,39 +28,38 @@ export interface AuditEntry {
     readonly tokenId?: string | undefined;
     readonly name?: string | undefined;
   };
-  /** Finds the log records of the same call. */
+  /** Correlation id of the call, which its log records share. */
   readonly correlationId?: string;
-  /** Whatever else proves it: old and new version, each version's before and after. Must be JSON. */
+  /** Further evidence: old and new version, each version's state before and after. Must be JSON. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Where a record stands in the chain: enough to verify later that it still does. */
+/** Number and hash of a record in the chain, with which the record can be verified later. */
 export interface AuditReceipt {
   readonly file: string;
   readonly seq: number;
   readonly hash: string;
 }
 
-/** The end of a chain: what the next record has to follow. */
+/** End of a chain, which the next record must follow. */
 export interface ChainEnd {
-  /** Number of the last record; 0: there is none yet. */
+  /** Number of the last record; 0: the chain is empty. */
   readonly seq: number;
   readonly hash: string;
 }
 
-/** What a record follows that follows none. */
+/** Predecessor of the very first record. */
 export const CHAIN_START: ChainEnd = { seq: 0, hash: '0'.repeat(64) };
 
 /**
- * No trail has so many records. Who may write it can forge one with the greatest number that there is, and no number would be
- * left for what follows: such a line is damage.
+ * Upper limit of record numbers. A line above this limit counts as damage: a forger could otherwise use up all numbers.
  */
 export const MOST_RECORDS = 1e12;
 
-/** A record carries an entry, or closes its file and names the one that goes on. */
+/** A record has an entry, or closes its file and names the next file. */
 export type RecordContent = { readonly entry: AuditEntry } | { readonly next: string };
 
-/** What is about all keys is recorded about the app. */
+/** Resource of records about all keys: the app. */
 export const EVERY_KEY = 'cmk-autopilot/keys';
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -76,7 +75,7 @@ const RECORD = z.strictObject({
 
 export type AuditRecord = z.output<typeof RECORD> & {
   readonly hash: string;
-  /** Whether `hash` is the hash of this very line. */
+  /** Whether `hash` is the hash of this line. */
   readonly intact: boolean;
 };
 
@@ -85,8 +84,8 @@ export function sha256(data: Uint8Array | string): string {
 }
 
 /**
- * Writes the record that follows `end`, as a line of JSON with its line feed. The hash, last in the line, is over the
- * line's own text without it, and the next record carries it as `prev`: verifying needs no canonical form.
+ * Formats the record that follows `end` as a line of JSON with a line feed. The hash is last in the line and covers the
+ * line's text without the hash. The next record has it as `prev`, so verification needs no canonical form.
  *
  * @throws TypeError if the entry is not JSON
  */
@@ -103,10 +102,10 @@ export function formatRecord(
 
 const HASH_MEMBER = /,"hash":"([0-9a-f]{64})"\}$/;
 
-/** Reads one line, without its line feed; undefined if it is not a record. */
+/** Parses a line without its line feed; undefined if it is not a record. */
 export function parseRecord(line: Uint8Array): AuditRecord | undefined {
   try {
-    // Fatal and with the byte order mark kept: a byte that decoding swallows must not go unnoticed.
+    // Fatal and with the byte order mark: decoding must not hide a changed byte.
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line);
     const match = HASH_MEMBER.exec(text);
     const hash = match?.[1];

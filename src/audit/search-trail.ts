@@ -13,25 +13,25 @@ export interface FoundRecord extends RecordedEntry {
 interface TrailPage {
   /** Newest first. */
   readonly records: readonly FoundRecord[];
-  /** Where older ones are; absent: there are none. */
+  /** Position of older records; absent: no older records. */
   readonly next?: TrailPosition;
-  /** Set when no more was read because of `mostBytes` or the signal: time of the oldest record that was read. */
+  /** Time of the oldest record read; set when `mostBytes` or the signal ended the search. */
   readonly searchedBackTo?: string;
 }
 
 interface SearchLimits {
   readonly most: number;
-  /** Bytes after which no more is read; absent: all of it. */
+  /** Most bytes to read; absent: no limit. */
   readonly mostBytes?: number;
   readonly signal?: AbortSignal;
   readonly sees?: (record: RecordedEntry) => boolean;
 }
 
 /**
- * The newest records that a filter means, each once on a page. They are read, not verified: `verifyTrail` does that.
+ * Finds the newest records that match a filter, each once per page. Does not verify them: `verifyTrail` does.
  *
- * @param before where the page before ended
- * @throws the SDK's error when the trail cannot be read
+ * @param before position at which the previous page ended
+ * @throws the SDK's error when the app cannot read the trail
  */
 export async function searchTrail(
   files: AuditFiles,
@@ -50,14 +50,14 @@ export async function searchTrail(
       const record = parseRecord(bytes);
       const one = record && recordedEntry(record);
       if (one && isMeant(one, filter) && sees(one)) {
-        // One more than the page holds: only then is there a next one.
+        // A record beyond the page proves that a next page exists.
         if (found.size === most) return { records: found.all, next: at ?? { file, position } };
         found.add({ ...one, file });
       }
       at = { file, position };
       time = record?.time ?? time;
     }
-    // Inside a text without line ends: the next page continues here, not at the end of that text again.
+    // In a text without line feeds, the next page continues here, so it does not read the text again.
     if (lines.length === 0 && bytes >= MOST_LINE_BYTES) at = from;
     if (at && (read >= mostBytes || signal?.aborted)) {
       return { records: found.all, next: at, ...(time ? { searchedBackTo: time } : {}) };

@@ -8,38 +8,38 @@ import { isMeant, mayHold, type RecordedEntry, recordedEntry } from './trail-fil
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative().optional();
 
-/** What happened to keys in a span of time, as the audit trail has it. */
+/** Events of keys in a time span, from the audit trail. */
 export const TRAIL_EVENTS = z.object({
   rotations: z
     .object({
-      finished: count.describe('Rotations that were finished, by the records `RotationFinished`.'),
+      finished: count.describe('Finished rotations, counted by their `RotationFinished` records.'),
       p50Seconds: seconds.describe(
-        'From the new version to the last account, where one was moved: half of them took no longer.',
+        'Median time from the new version to the last moved account, over rotations that moved accounts.',
       ),
-      p95Seconds: seconds.describe('The same of 95 in 100.'),
+      p95Seconds: seconds.describe('95th percentile of the same times.'),
     })
-    .describe('How long rotations took.'),
+    .describe('Duration of rotations.'),
   revocations: count,
   restores: count,
-  complete: z.boolean().describe('False when there was too much of the trail to read all of it.'),
+  complete: z.boolean().describe('False when the trail was too large to read completely.'),
 });
 export type TrailEvents = z.output<typeof TRAIL_EVENTS>;
 
 interface EventSpan {
   readonly since: Date;
-  /** Left out itself. */
+  /** End of the span, exclusive. */
   readonly until: Date;
   readonly mostBytes: number;
   readonly signal?: AbortSignal;
 }
 
-/** Records about anything else are passed over before they are read. */
+/** Text of records about keys; the reader skips other records without parsing them. */
 const ABOUT_KEYS = '"action":"key.';
 
 /**
- * Sums up a span of the trail. The records are read, not verified.
+ * Counts the events of a time span of the trail, without verifying its records.
  *
- * @throws the SDK's error when the trail cannot be read
+ * @throws the SDK's error when the app cannot read the trail
  */
 export async function sumEvents(files: AuditFiles, { mostBytes, signal, ...span }: EventSpan): Promise<TrailEvents> {
   const sum = new EventSum();
@@ -59,18 +59,18 @@ export async function sumEvents(files: AuditFiles, { mostBytes, signal, ...span 
 class EventSum {
   readonly #revocations = new Set<string>();
   readonly #restores = new Set<string>();
-  /** How long each finished rotation took, by the id of its record. */
+  /** Duration of each finished rotation, by record id. */
   readonly #finished = new Map<string, number | undefined>();
 
   add({ id, time, entry }: RecordedEntry): void {
     const { action, reason } = entry;
-    // Several processes may record one call, and a caller may repeat it: the id counts it once.
+    // Several processes may record the same call, and a caller may repeat it: the id counts it once.
     const name = entry.id ?? id;
     if (action === 'key.revoke' && (reason === 'Revoked' || reason === 'RevocationIncomplete')) {
       this.#revocations.add(name);
     } else if (action === 'key.restore' && reason === 'Restored') this.#restores.add(name);
     else if (action === 'key.rotation' && reason === 'RotationFinished') {
-      // Newest first: of two records the one that was written first counts.
+      // The records arrive newest first: the earliest record of an id wins.
       this.#finished.set(name, secondsOf(time, entry.details));
     }
   }
@@ -91,7 +91,10 @@ class EventSum {
   }
 }
 
-/** Undefined where nothing was moved. Records of older versions do not say when the last move was, only when that was seen. */
+/**
+ * Undefined if no account was moved. Records of older versions have the time when a move was noticed, not the move's
+ * time.
+ */
 function secondsOf(time: string, details: RecordedEntry['entry']['details'] = {}): number | undefined {
   const { startedOn, progressOn = time, moved } = details;
   const ms = Date.parse(String(progressOn)) - Date.parse(String(startedOn));

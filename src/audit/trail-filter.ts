@@ -4,34 +4,34 @@ import { dayOf } from '../time/duration.ts';
 import { CLOCKS_APART_MS, compareFileNames, fileName, firstFileSince, parseFileName } from './file-name.ts';
 import type { AuditEntry, AuditRecord } from './record.ts';
 
-/** A record of the trail with what it says happened. */
+/** A record of the trail with its entry. */
 export interface RecordedEntry extends Pick<AuditRecord, 'seq' | 'id' | 'time' | 'hash' | 'intact'> {
   readonly entry: AuditEntry;
 }
 
-/** Which records; every condition that is given has to hold. */
+/** Filter of records: a record must match every given condition. */
 export interface TrailFilter {
   /** `<key>` or `<vault>/<key>`, or an identifier. */
   readonly key?: string | undefined;
   readonly vault?: string | undefined;
   /** Name or ARM id of a storage account. */
   readonly account?: string | undefined;
-  /** Object id or name of who did it; `app` for the app by itself. */
+  /** Object id or name of the caller; `app` for the app itself. */
   readonly by?: string | undefined;
-  /** `key.revoke`, or all of one kind: `key`. */
+  /** An action (`key.revoke`), or every action of a subject (`key`). */
   readonly action?: string | undefined;
   readonly since?: Date | undefined;
-  /** The moment itself is left out. */
+  /** End of the time span, exclusive. */
   readonly until?: Date | undefined;
 }
 
-/** A record with what it says happened; undefined for one that closes its file. */
+/** A record with its entry; undefined for a closing record. */
 export function recordedEntry(record: AuditRecord): RecordedEntry | undefined {
   const { seq, id, time, hash, intact, entry } = record;
   return entry && { seq, id, time, hash, intact, entry: entry as unknown as AuditEntry };
 }
 
-/** Whether a file may have records between the two moments: the clocks of those who write it differ. */
+/** Whether a file may have records of the time span, given that writers' clocks differ. */
 export function mayHold({ since, until }: Pick<TrailFilter, 'since' | 'until'>): (file: string) => boolean {
   const first = since && firstFileSince(since);
   const last = until && dayOf(new Date(until.getTime() + CLOCKS_APART_MS));
@@ -53,7 +53,7 @@ export function isMeant({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, 
   return key === undefined || keyPaths(key.toLowerCase()).every((path) => names(about, path));
 }
 
-/** Every key that a record names by its identifier. */
+/** Every key whose identifier is in a record. */
 export function keysNamed(entry: AuditEntry): RouteKey[] {
   const found = new Map<string, RouteKey>();
   for (const [identifier] of textOf(entry).matchAll(/https:\/\/[a-z0-9.-]+\/keys\/[0-9a-z-]{1,127}/g)) {
@@ -69,16 +69,16 @@ function isBy({ caller }: AuditEntry, by: string): boolean {
   return [caller?.objectId, caller?.name].some((one) => one?.toLowerCase() === by);
 }
 
-/** Free text of the actor: a name in it is not what the record is about. */
+/** Fields with the caller's free text: a name in them does not make the record match. */
 const SAID: ReadonlySet<string> = new Set(['why', 'ticket', 'claimed']);
 
-/** What a record is about, in lower case. */
+/** Searchable text of a record, in lower case. */
 function textOf({ resource, details = {} }: AuditEntry): string {
   const facts = JSON.stringify(details, (name, value: unknown) => (SAID.has(name) ? undefined : value));
   return `${resource} ${facts}`.toLowerCase();
 }
 
-/** Whether a name stands there as a whole: `st1` is not in `…/st10`. */
+/** Whether a text has a whole name: `st1` is not in `…/st10`. */
 function names(text: string, path: string): boolean {
   for (let at = text.indexOf(path); at >= 0; at = text.indexOf(path, at + 1)) {
     if (!/[a-z0-9-]/.test(text[at + path.length] ?? '')) return true;

@@ -7,12 +7,12 @@ const AUDIT_RECORD = z.object({
   id: z.string(),
   time: z.iso.datetime(),
   hash: z.string().describe('SHA-256 of the line without its hash, in hexadecimal.'),
-  intact: z.boolean().describe('Whether `hash` is the hash of this very record.'),
-  file: z.string().describe('File of the trail that it stands in.'),
+  intact: z.boolean().describe('Whether `hash` is the hash of this record.'),
+  file: z.string().describe('File of the trail that has the record.'),
   entry: z
     .looseObject({
-      id: z.string().optional().describe('Names what happened, where it may be recorded by more than one.'),
-      action: z.string().describe('What was done: `key.revoke`, `account.move`.'),
+      id: z.string().optional().describe('Id of the event, if several processes may record it.'),
+      action: z.string().describe('Action: `key.revoke`, `account.move`.'),
       reason: z.string().describe('Reason code of the outcome.'),
       resource: z.string().describe('Key identifier or ARM id.'),
       caller: z
@@ -23,11 +23,11 @@ const AUDIT_RECORD = z.object({
           name: z.string().optional(),
         })
         .optional()
-        .describe('Who asked for it; absent: the app by itself.'),
+        .describe('Caller of the action; absent: the app acted automatically.'),
       correlationId: z.string().optional(),
       details: z.record(z.string(), z.unknown()).optional(),
     })
-    .describe('What happened, as it was written down.'),
+    .describe('The recorded event.'),
 });
 
 export const AUDIT_LIST = z.object({
@@ -36,18 +36,15 @@ export const AUDIT_LIST = z.object({
     .datetime()
     .optional()
     .describe(
-      'The page ends here because a call reads so much at most: older ones are behind `nextLink`, if there are any.',
+      'Set when the page ended because the call reached its read limit: time of the oldest record read. `nextLink` continues from there.',
     ),
-  nextLink: z.string().optional().describe('Where older ones are; a page may have none and still a next one.'),
+  nextLink: z.string().optional().describe('Next page with older records; an empty page may have a next page.'),
 });
 
 export const AUDIT_RECORD_WHOLE = AUDIT_RECORD.partial({ entry: true }).extend({
-  next: z
-    .string()
-    .optional()
-    .describe('A record that closes its file has no `entry`, and names the file that goes on.'),
-  line: z.string().describe('The record as it stands in the file: its hash can be computed anew.'),
-  prev: z.string().describe('Hash of the record before. `cmk audit verify` checks the chain.'),
+  next: z.string().optional().describe('Next file of the chain. Only a closing record has it, in place of `entry`.'),
+  line: z.string().describe('Line of the record in the file, from which you can recompute its hash.'),
+  prev: z.string().describe('Hash of the previous record. `cmk audit verify` checks the chain.'),
 });
 
 export type AuditRecordView = z.output<typeof AUDIT_RECORD>;

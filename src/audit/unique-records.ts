@@ -1,4 +1,4 @@
-/** A record as far as it shows whether it says the same as another one. */
+/** The fields of a record that show whether it duplicates another record. */
 export interface RepeatableRecord {
   readonly entry: {
     readonly id?: string | undefined;
@@ -9,17 +9,17 @@ export interface RepeatableRecord {
 }
 
 /**
- * Records as a reader shows them, each once: what is not known to be in the trail is written again, under the same id. Of two
- * that say the same the one that was written first stays; one that was made of what was found in the storage (`foundIn`) stays
- * only where no other has its id.
+ * Deduplicates records for a reader. The app writes a record again, with the same id, if it cannot confirm the first
+ * write. The earliest duplicate wins; a record derived from storage (`foundIn`) counts only if no other record has its
+ * id. only where no other has its id.
  */
 export class UniqueRecords<T extends RepeatableRecord> {
-  /** By what they say, newest first. */
+  /** Records by content, newest first. */
   readonly #records = new Map<string, T>();
   readonly #proven = new Set<string>();
   #count = 0;
 
-  /** Takes the next older record. */
+  /** Adds the next older record. */
   add(record: T): void {
     const { id, reason, correlationId, details } = record.entry;
     this.#count += 1;
@@ -32,13 +32,13 @@ export class UniqueRecords<T extends RepeatableRecord> {
       if (!this.#proven.has(id)) this.#put(found, record);
       return;
     }
-    // One call may be incomplete and a later one complete, under one id.
+    // A call may have an incomplete record and a later complete record, with the same id.
     this.#proven.add(id);
     this.#records.delete(found);
     this.#put(JSON.stringify([id, reason, correlationId]), record);
   }
 
-  /** In the place of the newer one. */
+  /** Replaces the newer duplicate. */
   #put(key: string, record: T): void {
     this.#records.delete(key);
     this.#records.set(key, record);

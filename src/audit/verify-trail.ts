@@ -5,7 +5,7 @@ import { linesOf } from './lines.ts';
 import type { AuditReceipt } from './record.ts';
 
 export interface VerifyTrailOptions extends VerifyOptions {
-  /** Day in UTC to start with, `YYYY-MM-DD`; absent: the whole trail. */
+  /** First day to verify in UTC, `YYYY-MM-DD`; absent: the whole trail. */
   readonly from?: string;
 }
 
@@ -15,15 +15,15 @@ export interface TrailReport extends ChainReport {
 
 export interface AuditWatch {
   readonly files: AuditFiles;
-  /** Where the trail ended when the last drift check verified it; undefined: none has. */
+  /** End of the trail at the last drift check's verification; undefined: no check has verified it. */
   readonly verifiedTo: () => Promise<AuditReceipt | undefined>;
   readonly now: () => Date;
 }
 
 /**
- * Verifies what was appended since `end`, and the rest of that day; all of it, where there is none.
+ * Verifies the records since `end` and the rest of that day; without `end`, the whole trail.
  *
- * @throws the SDK's error when the trail cannot be read
+ * @throws the SDK's error when the app cannot read the trail
  */
 export function verifySince(files: AuditFiles, end: AuditReceipt | undefined): Promise<TrailReport> {
   const from = end && parseFileName(end.file)?.day;
@@ -31,8 +31,8 @@ export function verifySince(files: AuditFiles, end: AuditReceipt | undefined): P
 }
 
 /**
- * Reads the trail, file by file, and checks it. Writers may go on meanwhile: files that they begin are read too. A file that
- * was read before it was closed, and the next one with what was written then, look damaged: both are read once more.
+ * Reads and verifies the trail, file by file. Writers may append meanwhile, so files that they start are read too. A
+ * file read before its closing looks damaged, as does its successor: both are read again.
  */
 export async function verifyTrail(files: AuditFiles, options: VerifyTrailOptions = {}): Promise<TrailReport> {
   const report = await readThrough(files, options);
@@ -50,7 +50,7 @@ async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Prom
     for (const { name, appendable } of fresh) {
       seen.add(name);
       verifier.file(name, appendable);
-      // The verifier reports a foreign file name, and does not read the file.
+      // The verifier reports a foreign file name, and the app does not read that file.
       if (!parseFileName(name)) continue;
       for await (const { bytes, ended } of linesOf(files.stream(name))) verifier.line(bytes, ended);
     }

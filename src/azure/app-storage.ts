@@ -16,15 +16,15 @@ import { giveUpIdle, KEPT } from './kept-http.ts';
 import { callOptions, LIMITS, OWN_STORAGE_MS } from './limits.ts';
 import { storageClock } from './storage-clock.ts';
 
-/** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
+/** Credentials: a connection string (for development), or the app's identity. URIs have no trailing slash. */
 export type StorageAccount =
   | { readonly connectionString: string }
   | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string; readonly tableUri: string };
 
 /**
- * The app's own storage: the account of the control zone, and those of the work zone and of the audit trail where they have
- * accounts of their own (docs/explanation/trust.md). A writer of the work zone causes work and delay; a writer of the control zone owns
- * the app.
+ * The app's own storage: the account of the control zone, and the optional separate accounts of the work zone and the
+ * audit trail (docs/explanation/trust.md). A writer of the work zone can cause work and delay; a writer of the control
+ * zone can control the app.
  */
 export type AppStorage = StorageAccount & {
   readonly work?: StorageAccount | undefined;
@@ -36,17 +36,17 @@ export const DRIFT_CONTAINER = 'cmk-drift';
 
 type Retries = NonNullable<StoragePipelineOptions['retryOptions']>;
 
-/** Callers retry by themselves; the SDK's own retries would take minutes. */
+/** The app's callers retry; the SDK's default retries would take minutes. */
 const FEW: Retries = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
-/** One quick retry, where a caller retries often or an operator waits. */
+/** A single quick retry, for callers that retry often and for operators who wait. */
 export const ONE_RETRY: Retries = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
 
 type Owner = { readonly storage: AppStorage };
 
-// Which client is in which zone is decided here alone. Nothing is asked of a service before the first call.
+// Only this file assigns clients to zones. No client sends a request before its first call.
 
-/** Leases. */
+/** Container of the leases. */
 export function workContainer(
   { storage }: Owner,
   credential: () => TokenCredential,
@@ -56,21 +56,21 @@ export function workContainer(
   return blobService(storage.work ?? storage, credential, retries).getContainerClient(name);
 }
 
-/** Every queue. */
+/** Client of all queues. */
 export function workQueues({ storage }: Owner, credential: () => TokenCredential): QueueServiceClient {
   return queueService(storage.work ?? storage, credential);
 }
 
 /**
- * The fleet index.
+ * Table of the fleet index.
  *
- * @throws when a connection string does not lead to a table service
+ * @throws when a connection string has no table endpoint
  */
 export function workTable({ storage }: Owner, credential: () => TokenCredential, name: string): TableClient {
   return tableIn(storage.work ?? storage, credential, name);
 }
 
-/** Standing orders, reports, dead letters. */
+/** Container of standing orders, reports and dead letters. */
 export function controlContainer(
   { storage }: Owner,
   credential: () => TokenCredential,
@@ -81,15 +81,15 @@ export function controlContainer(
 }
 
 /**
- * Rollouts, and uses that re-keys moved.
+ * Table of rollouts, and of uses that re-keys moved.
  *
- * @throws when a connection string does not lead to a table service
+ * @throws when a connection string has no table endpoint
  */
 export function controlTable({ storage }: Owner, credential: () => TokenCredential, name: string): TableClient {
   return tableIn(storage, credential, name);
 }
 
-/** The audit trail. */
+/** Container of the audit trail. */
 export function auditTrailContainer(
   { storage }: Owner,
   credential: () => TokenCredential,
@@ -103,7 +103,8 @@ function blobService(
   credential: () => TokenCredential,
   retryOptions: Retries = FEW,
 ): BlobServiceClient {
-  // The SDKs take a connection string in the place of a pipeline, and not beside it: what they read in it is handed on.
+  // An SDK client takes a connection string or a pipeline, never both. So this code reads the connection string with
+  // the SDK.
   const service =
     'connectionString' in storage
       ? BlobServiceClient.fromConnectionString(storage.connectionString)
@@ -116,16 +117,16 @@ function blobService(
 function queueService(storage: StorageAccount, credential: () => TokenCredential): QueueServiceClient {
   const read =
     'connectionString' in storage ? QueueServiceClient.fromConnectionString(storage.connectionString) : undefined;
-  // biome-ignore lint/complexity/useLiteralKeys: it is protected here, and public in the blob SDK.
+  // biome-ignore lint/complexity/useLiteralKeys: the property is protected here but public in the blob SDK.
   const pipeline = newQueuePipeline(read ? read['credential'] : credential(), { retryOptions: FEW });
   pipeline.factories.push(deadline('The queue service'));
   return new QueueServiceClient('queueUri' in storage ? storage.queueUri : (read?.url ?? ''), pipeline);
 }
 
-/** With the limits of `LIMITS.ownTables`. */
+/** Table client with the limits of `LIMITS.ownTables`. */
 function tableIn(storage: StorageAccount, credential: () => TokenCredential, name: string): TableClient {
   const { additionalPolicies, ...limits } = callOptions(LIMITS.ownTables);
-  // Its failures have bodies of their own form, which the SDK reads.
+  // The SDK parses failures of Table storage, whose bodies have their own format.
   const policies = additionalPolicies.filter(({ policy }) => policy.name !== 'failureBodies');
   const clock = { policy: LEARN_TIME, position: 'perRetry' } as const;
   const options = { ...limits, additionalPolicies: [...policies, clock] };
@@ -134,7 +135,7 @@ function tableIn(storage: StorageAccount, credential: () => TokenCredential, nam
     : new TableClient(storage.tableUri, name, credential(), options);
 }
 
-/** A worker's first request goes to a table, so that it knows the time of the storage account before it needs it. */
+/** A worker's first request goes to a table, so it sets the clock to the storage account's time before any decision. */
 const LEARN_TIME: PipelinePolicy = {
   name: 'learnTime',
   async sendRequest(request, next) {
@@ -148,15 +149,15 @@ const LEARN_TIME: PipelinePolicy = {
 const PLAIN = new HttpAgent(KEPT);
 const SECURE = new HttpsAgent(KEPT);
 
-/** The agent with the connections that are kept; undefined behind a proxy: which requests go through it, the SDK decides, and it keeps no tunnels. */
+/** Agent with keep-alive connections; undefined behind a proxy, where the SDK routes requests and reuses no tunnels. */
 function agentFor(protocol: string): HttpAgent | undefined {
   if (getDefaultProxySettings()) return undefined;
   return protocol === 'https:' ? SECURE : PLAIN;
 }
 
 /**
- * The storage SDKs accept only policies of the older pipeline. This policy wraps their retries, so that one deadline covers
- * all tries of a request.
+ * The storage SDKs accept only policies of the older pipeline. This policy wraps their retries, so a single deadline
+ * covers all attempts of a request.
  */
 function deadline(service: string): RequestPolicyFactory {
   return {
@@ -172,7 +173,7 @@ function deadline(service: string): RequestPolicyFactory {
             try {
               return await next.sendRequest(request);
             } catch (error) {
-              // What killed its connection may have killed those that are idle.
+              // A network failure that broke this connection may have broken idle connections too.
               if (agent && signal.aborted) giveUpIdle(agent, hostname);
               if (!signal.aborted || outer?.aborted) throw error;
               throw new DeadlineError(`${service} of the app's own storage did not answer`, OWN_STORAGE_MS);

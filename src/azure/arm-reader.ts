@@ -5,7 +5,7 @@ import { createJsonSender } from './json-sender.ts';
 import type { CallLimits } from './limits.ts';
 
 /**
- * Reads one document of Azure Resource Manager, where an SDK for a single call would be a package more.
+ * Reads a document of Azure Resource Manager, which saves an SDK package for a single call.
  *
  * @throws an error that `describeFailure` reads
  */
@@ -18,13 +18,13 @@ export function createArmReader(credential: TokenCredential, cloud: Cloud, limit
 }
 
 const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
-/** Above every list that is read here: Azure allows 1,000 policy exemptions at one scope, for instance. */
+/** More than any list that the app reads: Azure allows, for instance, 1,000 policy exemptions per scope. */
 const MOST_PAGES = 100;
 
 /**
- * Reads every page of a list of Azure Resource Manager: an empty page may have a next one.
+ * Reads every page of a list of Azure Resource Manager; an empty page may have a next page.
  *
- * @throws an error that `describeFailure` reads; TypeError for a list that does not end
+ * @throws an error that `describeFailure` reads; TypeError for an endless list
  */
 type ArmLister = (path: string, query: Readonly<Record<string, string>>, signal?: AbortSignal) => Promise<unknown[]>;
 
@@ -36,7 +36,7 @@ export function createArmLister(credential: TokenCredential, cloud: Cloud, limit
     for (let pages = 0; next && pages < MOST_PAGES; pages++) {
       const { value, nextLink } = PAGE.parse(await read(path, next, signal));
       found.push(...value);
-      // Only the query of the link is used, so that no answer leads the token to another host.
+      // Uses only the query of the link, so no answer can redirect the token to another host.
       next = nextLink ? Object.fromEntries(new URL(nextLink).searchParams) : undefined;
     }
     if (next) throw new TypeError(`Azure answered with more than ${MOST_PAGES} pages.`);

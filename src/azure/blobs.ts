@@ -4,18 +4,18 @@ import type { BlobClient, BlobItem, ContainerClient } from '@azure/storage-blob'
 import { withinTime } from './deadline.ts';
 import { describeFailure, unlessMissing } from './failure.ts';
 
-// Small blobs of the app's own storage, each call with a deadline. Errors are the SDK's.
+// Small blobs of the app's own storage. Each call has a deadline. Errors are the SDK's.
 
-/** Deadline for all requests of a call, bodies included. Milliseconds. */
+/** Deadline for all requests of a call including bodies, in milliseconds. */
 const TIMEOUT_MS = 30_000;
 export const JSON_FILE = { blobContentType: 'application/json; charset=utf-8' };
 
 type Limit = { readonly abortSignal: AbortSignal };
 
 /**
- * Reads the text of a small blob and its ETag in one request, since another instance may write between two.
+ * Reads the text and ETag of a small blob in a single request, since another instance may write between two requests.
  *
- * @param mostBytes a longer blob is not read, and counts as empty
+ * @param mostBytes size above which the blob is not read and counts as empty
  */
 export async function readBlobText(
   blob: Pick<BlobClient, 'download'>,
@@ -28,7 +28,7 @@ export async function readBlobText(
   return { text: '', etag };
 }
 
-/** Lists blobs; none if the container does not exist yet. */
+/** Lists blobs; empty if the container does not exist. */
 export async function listBlobs(
   container: ContainerClient,
   prefix: string,
@@ -48,7 +48,7 @@ export async function downloadText(container: ContainerClient, name: string): Pr
   return (await readDocument(container, name))?.text;
 }
 
-/** The text of a blob with its ETag; undefined if there is no blob. */
+/** Returns the text and ETag of a blob; undefined if the blob does not exist. */
 export function readDocument(
   container: ContainerClient,
   name: string,
@@ -61,7 +61,7 @@ export async function removeBlob(container: ContainerClient, name: string): Prom
   await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
 }
 
-/** @param etag of the blob that it replaces; undefined: it replaces any blob */
+/** @param etag ETag of the blob to replace; undefined: replaces any blob */
 export async function uploadText(
   container: ContainerClient,
   name: string,
@@ -79,7 +79,7 @@ function ifMatch(etag: string | undefined) {
   return etag === undefined ? {} : { conditions: { ifMatch: etag } };
 }
 
-/** Writes; if the container does not exist, creates it and writes again. */
+/** Writes. If the container does not exist, creates it and writes again. */
 export async function orInNewContainer(
   container: ContainerClient,
   put: (limit: Limit) => Promise<unknown>,

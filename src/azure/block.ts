@@ -3,36 +3,36 @@ import type { Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
 import { commandOr, NO_COMMAND, type ShellOption, shellCommand } from './shell-command.ts';
 
-/** What keeps Azure from carrying out a request until an administrator takes it away. */
+/** Obstacle for a request in Azure until an administrator removes it. */
 export interface Block {
   readonly reason: Extract<Reason, 'DeniedByPolicy' | 'ScopeLocked' | 'Refused'>;
   readonly message: string;
   readonly nextStep: string;
 }
 
-/** By Azure's error code: a retry gets the same answer until an administrator acts. */
+/** Blocks by Azure's error code: a retry gets the same answer until an administrator acts. */
 const BLOCKS: Readonly<Record<string, (message: string) => Block>> = {
   RequestDisallowedByPolicy: deniedByPolicy,
   ScopeLocked: locked,
   ReadOnlyDisabledSubscription: (message) => ({
     reason: 'Refused',
     message,
-    nextStep: 'Enable the subscription again (its billing owner can), then repeat it.',
+    nextStep: 'Enable the subscription again (its billing owner can), then repeat the request.',
   }),
   MissingSubscriptionRegistration: (message) => ({
     reason: 'Refused',
     message,
-    nextStep: 'Register the resource provider (az provider register --namespace <namespace>), then repeat it.',
+    nextStep: 'Register the resource provider (az provider register --namespace <namespace>), then repeat the request.',
   }),
 };
 
-/** @param message first line of what Azure says */
+/** @param message first line of Azure's message */
 export function blockOf(code: string, message: string): Block | undefined {
   return Object.hasOwn(BLOCKS, code) ? BLOCKS[code]?.(message) : undefined;
 }
 
 const NAMED = z.object({ name: z.string(), id: z.string() });
-/** As Azure Resource Manager has them in its message. */
+/** Format of the policy identifiers in messages of Azure Resource Manager. */
 const IDENTIFIERS = z.array(
   z.object({
     policyAssignment: NAMED,
@@ -49,14 +49,14 @@ function deniedByPolicy(text: string): Block {
     const initiative = policySetDefinition ? ` of the initiative "${policySetDefinition.name}"` : '';
     return `the policy "${policyDefinition.name}"${initiative}, assigned as "${policyAssignment.name}" (${policyAssignment.id})`;
   });
-  // The message itself, if it has no identifiers or has the assignment's own reasons beside them.
+  // The message itself, if it has no identifiers or also has the assignment's reasons.
   const rest = which.length === 0 || text.includes('Reasons: ') ? ` ${text.replace(all, '').trim()}` : '';
   const assignment: ShellOption[] = found.slice(0, 1).map((one) => ['--policy-assignment', one.policyAssignment.id]);
   const exempt = shellCommand('az policy exemption create --exemption-category Waiver', assignment);
   return {
     reason: 'DeniedByPolicy',
     message: `Azure Policy denies the request${which.length > 0 ? `: ${which.join('; ')}` : ''}.${rest}`,
-    nextStep: `Change the assignment, or exempt the resource from it${exempt === NO_COMMAND ? '' : ` (${exempt} --name <name> --scope <resource>)`}, then repeat it.`,
+    nextStep: `Change the assignment, or exempt the resource from it${exempt === NO_COMMAND ? '' : ` (${exempt} --name <name> --scope <resource>)`}, then repeat the request.`,
   };
 }
 
@@ -70,6 +70,6 @@ function locked(text: string): Block {
   return {
     reason: 'ScopeLocked',
     message: scope === undefined ? text : `A lock on ${scope} forbids the change.`,
-    nextStep: `Remove the lock (${commandOr(list, 'az lock list')} shows its id, az lock delete --ids <id> removes it), repeat what was refused, and set the lock again.`,
+    nextStep: `Remove the lock (${commandOr(list, 'az lock list')} shows its id, az lock delete --ids <id> removes it), repeat the request, and set the lock again.`,
   };
 }

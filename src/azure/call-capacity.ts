@@ -1,10 +1,10 @@
-/** Calls that one instance has in flight at most, over all subscriptions. */
+/** Maximum number of calls in flight per instance, over all subscriptions. */
 const MOST_IN_FLIGHT = 512;
-/** So many calls in a row that end by deadline or 5xx close a region. */
+/** Consecutive deadline or 5xx failures that open the circuit breaker of a region. */
 const FAILURES = 5;
-/** How long it stays closed, doubled with each failed probe, and at most. Milliseconds. */
+/** Shortest break, which doubles with each failed probe, and longest break, in milliseconds. */
 const [FIRST_BREAK_MS, LONGEST_BREAK_MS] = [30_000, 300_000];
-/** When to try again at the concurrency limit, or while a probe is in flight. Milliseconds. */
+/** Retry delay at the concurrency limit, or while a probe is in flight, in milliseconds. */
 const FULL_MS = 200;
 
 interface RegionHealth {
@@ -19,14 +19,14 @@ export class CallCapacity {
   #inFlight = 0;
   readonly #regions = new Map<string, RegionHealth>();
 
-  /** Milliseconds until a call in the region may begin; 0: now. */
+  /** Milliseconds until a call in the region may start; 0: now. */
   waitMs(region: string, nowMs: number): number {
     const { failures, closedUntil, isProbing } = this.#health(region);
     if (failures >= FAILURES && (isProbing || closedUntil > nowMs)) return Math.max(FULL_MS, closedUntil - nowMs);
     return this.#inFlight < MOST_IN_FLIGHT ? 0 : FULL_MS;
   }
 
-  /** A call begins. The first call after a break is the only probe until it ends. */
+  /** Starts a call. The first call after a break is the only probe until it ends. */
   begin(region: string): void {
     this.#inFlight += 1;
     const health = this.#health(region);
@@ -34,7 +34,7 @@ export class CallCapacity {
   }
 
   /**
-   * @param isWell whether the region's resource provider answered, an error included; undefined: not known
+   * @param isWell whether the region's resource provider answered, even with an error; undefined: unknown
    * @returns whether the circuit breaker changed
    */
   end(region: string, isWell: boolean | undefined, nowMs: number): 'RegionClosed' | 'RegionOpened' | undefined {

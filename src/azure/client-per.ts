@@ -1,7 +1,10 @@
-/** Clients that are kept: that of a subscription takes 28 KB, and an app may have thousands of these. */
+/**
+ * Maximum number of cached clients: a subscription's client takes 28 KB, and an app may have thousands of
+ * subscriptions.
+ */
 const MOST_KEPT = 128;
 
-/** Creates one client for each vault or subscription, and keeps those that were used last. */
+/** Creates a client per vault or subscription, and caches the most recently used clients. */
 export function clientPer<C>(make: (name: string) => C): (name: string) => C {
   const clients = new Map<string, C>();
   return (name) => {

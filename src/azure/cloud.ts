@@ -1,7 +1,7 @@
-/** An Azure cloud: where its services answer. Source: the clouds built into the Azure CLI (`az cloud show`). */
+/** Endpoints of an Azure cloud. Source: the clouds built into the Azure CLI (`az cloud show`). */
 export interface Cloud {
   readonly name: 'AzureCloud' | 'AzureUSGovernment' | 'AzureChinaCloud';
-  /** Entra ID, with the scheme, without a trailing slash. */
+  /** Entra ID endpoint, with the scheme, without a trailing slash. */
   readonly authorityHost: string;
   /** Issuers of v1.0 tokens, with the scheme, without a trailing slash. */
   readonly tokenIssuerV1: string;

@@ -2,12 +2,12 @@ import { DefaultAzureCredential, ManagedIdentityCredential, type TokenCredential
 
 export type { TokenCredential } from '@azure/identity';
 
-/** The app's managed identity, and nothing else: a chain of credentials would hide a missing one. */
+/** Credential of the app's managed identity alone: a credential chain would hide a missing identity. */
 export function appCredential(clientId: string | undefined): TokenCredential {
   return clientId ? new ManagedIdentityCredential({ clientId }) : new ManagedIdentityCredential();
 }
 
-/** The operator's sign-in: of the Azure CLI, of a developer tool, or of the environment. */
+/** Credential of the operator's sign-in: of the Azure CLI, a developer tool, or the environment. */
 export function operatorCredential(authorityHost?: string): TokenCredential {
   return new DefaultAzureCredential(authorityHost ? { authorityHost } : {});
 }

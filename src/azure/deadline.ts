@@ -2,7 +2,7 @@ import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
 import { createKeptHttp } from './kept-http.ts';
 
-/** Time was up before the answer came. Whether the request took effect is not known. */
+/** The deadline passed before the answer. The request's result is indeterminate. */
 export class DeadlineError extends Error {
   override readonly name = 'TimeoutError';
 
@@ -12,8 +12,8 @@ export class DeadlineError extends Error {
 }
 
 /**
- * Gives `gather` so many milliseconds. When they are up, or `outer` aborts, its signal aborts: it stops what is under way
- * and returns what it has by then, marked as incomplete.
+ * Limits `gather` to some milliseconds. After the timeout, or when `outer` aborts, its signal aborts. `gather` then
+ * stops its reads and returns its result so far, marked as incomplete.
  */
 export async function abortAfter<T>(
   gather: (signal: AbortSignal) => Promise<T>,
@@ -21,7 +21,10 @@ export async function abortAfter<T>(
   outer?: AbortSignal,
 ): Promise<T> {
   const box = new AbortController();
-  const timer = setTimeout(() => box.abort(new DOMException(`${ms} ms are up.`, 'TimeoutError')), ms);
+  const timer = setTimeout(
+    () => box.abort(new DOMException(`The time limit of ${ms} ms has passed.`, 'TimeoutError')),
+    ms,
+  );
   try {
     return await gather(outer ? AbortSignal.any([box.signal, outer]) : box.signal);
   } finally {
@@ -30,11 +33,11 @@ export async function abortAfter<T>(
 }
 
 /**
- * Runs requests of an Azure SDK within a time limit. The limit ends with them: `AbortSignal.timeout` would keep each
- * request and its connection in memory until its time is up.
+ * Runs requests of an Azure SDK within a time limit. The timer ends with the requests: `AbortSignal.timeout` would keep
+ * each request and its connection in memory until the timeout.
  *
- * @param ms milliseconds for all that `run` does
- * @param run hands what it is given to each request, as part of its options
+ * @param ms milliseconds for the whole of `run`
+ * @param run passes its argument to each request, as part of the options
  */
 export function withinTime<T>(
   ms: number,
@@ -45,11 +48,11 @@ export function withinTime<T>(
 }
 
 /**
- * Runs a whole write with a deadline: it also covers getting a token, and a repetition with a new token, which the deadline of
- * a request does not.
+ * Runs a whole write with a deadline. Unlike the deadline of a request, this deadline also covers getting a token and
+ * repeating the write with a new token.
  *
  * @param ms milliseconds; undefined: without a limit
- * @param outer aborts when the caller has less time
+ * @param outer aborts if the caller's own deadline is earlier
  * @throws {@link DeadlineError}
  */
 export function wholeWrite<T>(
@@ -62,8 +65,8 @@ export function wholeWrite<T>(
 }
 
 /**
- * Waits for `work`, but no longer than until the signal aborts, whether or not the work heeds it. True when the work is
- * done; false when time is up first, and then its errors are ignored.
+ * Waits for `work` until the signal aborts, even if the work ignores the signal. True: the work is done. False: the
+ * signal aborted first, and later errors of the work are ignored.
  */
 export async function untilAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<boolean> {
   if (!signal) {
@@ -85,10 +88,10 @@ export async function untilAborted(work: Promise<unknown>, signal: AbortSignal |
 }
 
 /**
- * Waits for `run` no longer than so many milliseconds, whether or not it heeds the signal.
+ * Waits for `run` until the deadline, even if `run` ignores the signal.
  *
- * @param what words the error: `It was not read`
- * @throws {@link DeadlineError} when time is up, and what `run` throws before that
+ * @param what start of the error message: `It was not read`
+ * @throws {@link DeadlineError} after the deadline, and any earlier error of `run`
  */
 export function withDeadline<T>(
   ms: number,
@@ -108,17 +111,16 @@ export function withDeadline<T>(
   );
 }
 
-/** Waits for `work` no longer than so many milliseconds. Never rejects: it is not needed for what goes on behind it. */
+/** Waits for `work` until the deadline. Never rejects, because the caller continues without the work's result. */
 export async function triedFor(ms: number, work: Promise<unknown>): Promise<void> {
   await abortAfter((signal) => untilAborted(work, signal), ms).catch(() => false);
 }
 
 /**
- * Gives every single request so many milliseconds, and so every page of every list and every poll: from the second page
- * on the Key Vault SDK hands on no options, and an abort signal that a list was given is lost there. The body counts, but
- * where it is read as a stream.
+ * Gives every request its own deadline, including every page and poll. The Key Vault SDK drops options and abort
+ * signals from a list's second page on. The deadline covers the body unless the caller reads it as a stream.
  *
- * @param msOf milliseconds by HTTP method: a write may take longer than a read
+ * @param msOf milliseconds by HTTP method, since a write may take longer than a read
  * @returns an HTTP client for the `httpClient` option of any Azure SDK; it throws {@link DeadlineError}
  */
 export function deadlineHttp(msOf: (method: string) => number, http: HttpClient = DEFAULT_HTTP): HttpClient {
@@ -135,7 +137,7 @@ export function deadlineHttp(msOf: (method: string) => number, http: HttpClient 
       let response: PipelineResponse | undefined;
       try {
         const asking = http.sendRequest(request);
-        // It does not end by itself when a compressed answer breaks off: the SDK waits for the rest of it.
+        // The request can hang when a compressed answer breaks off, because the SDK waits for the rest.
         if (!(await untilAborted(asking, box.signal))) throw new DOMException('The request was aborted.', 'AbortError');
         response = await asking;
         return response;
@@ -144,11 +146,11 @@ export function deadlineHttp(msOf: (method: string) => number, http: HttpClient 
         throw new DeadlineError(`${new URL(request.url).hostname} did not answer`, ms);
       } finally {
         clearTimeout(timer);
-        // The outer policies send the request again, or read it: they need the signal that they know.
+        // The outer policies retry or read the request, and need their original signal.
         if (outer) request.abortSignal = outer;
         else delete request.abortSignal;
         const letGo = (): void => outer?.removeEventListener('abort', giveUp);
-        // Who reads a stream can still give it up.
+        // A reader of the stream can still abort it.
         if (response?.readableStreamBody) response.readableStreamBody.once('close', letGo);
         else letGo();
       }
@@ -158,19 +160,16 @@ export function deadlineHttp(msOf: (method: string) => number, http: HttpClient 
 
 const DEFAULT_HTTP = createKeptHttp();
 
-/**
- * A credential that gives up after so many milliseconds: a managed-identity endpoint that hangs must not hang a call, and
- * it heeds no signal.
- */
+/** Limits the time of a credential, because the managed-identity endpoint ignores signals and must not hang a call. */
 export function withTokenDeadline(credential: TokenCredential, ms: number): TokenCredential {
   return {
     getToken: (scopes, options = {}) => {
-      // All callers share one token, which the SDK refreshes with the signal of the first caller: if that has aborted, no
-      // caller would get a token.
+      // The SDK refreshes the token that all callers share with the signal of the first caller. If that signal aborted,
+      // no caller would get a token.
       const asked = options.abortSignal;
       const outer = asked instanceof AbortSignal && !asked.aborted ? asked : undefined;
       const get = (abortSignal: AbortSignal) => credential.getToken(scopes, { ...options, abortSignal });
-      return withDeadline(ms, 'There was no token to be had', get, outer);
+      return withDeadline(ms, 'No token arrived', get, outer);
     },
   };
 }

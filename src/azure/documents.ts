@@ -5,38 +5,38 @@ import { JSON_FILE, orInNewContainer, readBlobText } from './blobs.ts';
 import { withinTime } from './deadline.ts';
 import { describeFailure, unlessMissing } from './failure.ts';
 
-/** A document, and the ETag of that very content. */
+/** A document with the ETag of its content. */
 export interface StoredDocument<T> {
   readonly value: T;
   readonly etag: string;
 }
 
-/** JSON documents in the app's own storage, each guarded by its ETag. Errors are the SDK's. */
+/** JSON documents in the app's own storage with ETag conditions. Errors are the SDK's. */
 export interface Documents<T> {
   read(name: string, signal?: AbortSignal): Promise<StoredDocument<T> | undefined>;
   /**
-   * @param etag of what was read; undefined: there is none yet
-   * @returns false: another instance has written or deleted it since
+   * @param etag ETag of the last read; undefined: the document must not exist
+   * @returns false: another instance has written or deleted the document since the read
    */
   put(name: string, value: T, etag: string | undefined): Promise<boolean>;
   /**
-   * Reads, changes and puts a document. After a conflict `change` is called again with the newer content. If the answer to a
-   * write was lost, that content is its own: `change` has to recognise it.
+   * Reads, changes and writes a document. After a conflict, calls `change` again with the newer content. If the answer
+   * to a write is lost, that content may be the call's own write, which `change` must recognise.
    *
-   * @param change returns its argument to leave the document as it is
-   * @param missing makes the argument where there is no document
+   * @param change returns its argument to keep the document unchanged
+   * @param missing creates the argument if the document does not exist
    */
   change(name: string, change: (current: T) => T, missing: () => Promise<T>): Promise<T>;
 }
 
-/** Attempts at a write that gets an ETag conflict each time. */
+/** Maximum number of write attempts that end in an ETag conflict. */
 const MOST_TRIES = 10;
 
 /**
- * A blob for each document.
+ * Stores each document as a blob.
  *
- * @param schema decides on a damaged document: a reader gets what it throws, or its `catch` value
- * @param ms for each read and write
+ * @param schema handles a damaged document: the reader gets the schema's error or its `catch` value
+ * @param ms milliseconds for each read and write
  */
 export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T>, ms: number): Documents<T> {
   const read: Documents<T>['read'] = async (name, signal) => {

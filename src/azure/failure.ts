@@ -1,30 +1,30 @@
 import { CmkError } from '../errors.ts';
 import { type Block, blockOf } from './block.ts';
 
-/** What kind of trouble a call to Azure ran into: it decides whether and when it is tried again. */
+/** Kind of a failed Azure call: it decides whether and when the app retries. */
 type FailureKind =
-  /** 429, or 503 with Retry-After: the service says when. */
+  /** 429, or 503 with Retry-After: the service names the delay. */
   | 'throttled'
-  /** 5xx, 408, network trouble, no token to be had: may pass by itself. */
+  /** 5xx, 408, a network failure, or no token: a retry may succeed. */
   | 'unavailable'
-  /** 404 of the resource asked for. */
+  /** 404 of the requested resource. */
   | 'notFound'
   /** 401 or 403: a permission is missing, or not yet propagated. */
   | 'forbidden'
-  /** Azure Policy, a lock or the state of the subscription forbids it, until an administrator changes that. */
+  /** Azure Policy, a lock or the state of the subscription blocks the request until an administrator acts. */
   | 'blocked'
-  /** 409 or 412: something else changed it at the same time. */
+  /** 409 or 412: another client changed the resource at the same time. */
   | 'conflict'
-  /** Every other 4xx: the same request is refused again. */
+  /** Any other 4xx: a retry gets the same answer. */
   | 'refused'
-  /** Not an answer of Azure at all. */
+  /** Not an answer of Azure. */
   | 'unexpected';
 
 interface AnyFailure {
   readonly status: number | undefined;
   /** Azure's error code (`KeyVaultAuthenticationFailure`), or Node's (`ECONNRESET`). */
   readonly code: string;
-  /** First line of the message; empty where the SDK says nothing of what the service said. */
+  /** First line of the message; empty if the SDK does not pass on the service's message. */
   readonly message: string;
   readonly retryAfterSeconds: number | undefined;
 }
@@ -35,12 +35,12 @@ export type Failure = AnyFailure &
     | { readonly kind: Exclude<FailureKind, 'blocked'>; readonly block?: undefined }
   );
 
-/** The SDKs' own words for an answer whose body they do not hand on: lists by pages, and the storage services. */
+/** The SDKs' own messages for answers whose body they drop: paged lists and the storage services. */
 const NO_MESSAGE = /^(?:Pagination failed with unexpected statusCode|Unexpected status code:) \d+$/;
 
 /**
- * Reads any error thrown by an Azure SDK. It goes by shape, not by class: the SDKs bundle several copies of their base
- * package, and `instanceof` fails across them.
+ * Reads any error thrown by an Azure SDK. Checks the error's shape, because the SDKs bundle several copies of their
+ * base package and `instanceof` fails across them.
  */
 export function describeFailure(error: unknown): Failure {
   const fields = asRecord(error);
@@ -70,7 +70,7 @@ function kindOf(
   return 'refused';
 }
 
-/** Node's and the SDKs' own names for "no answer came" and "no token came". */
+/** Whether a code of Node or an SDK means that no answer or no token arrived. */
 function isTransport(code: string, fields: Record<string, unknown>): boolean {
   const name = String(fields.name);
   return (
@@ -89,10 +89,10 @@ function codeOf(fields: Record<string, unknown>): string | undefined {
   return undefined;
 }
 
-/** Longest `Retry-After` to obey: the longest budget that Azure documents is one of an hour. */
+/** Upper limit for `Retry-After` in seconds: Azure's longest documented budget is an hour. */
 const MOST_SECONDS = 3_600;
 
-/** Retry-After in seconds, or as a date, or one of Azure's millisecond variants. */
+/** Parses Retry-After in seconds, as a date, or in Azure's millisecond variants. */
 function retryAfter(fields: Record<string, unknown>): number | undefined {
   const headers = asRecord(asRecord(fields.response).headers);
   const get = (name: string): string | undefined => {
@@ -131,19 +131,19 @@ export function mayPass(failure: Failure): boolean {
 }
 
 /**
- * Whether a write may have taken effect, or still will: its answer is lost, or is of 5xx. Even one of 503 that says when to
- * come again does not say that nothing was done; every 4xx refuses.
+ * Whether a write may still take effect: its answer is lost or is a 5xx, even a 503 with `Retry-After`. Every 4xx is a
+ * rejection.
  */
 export function mayHaveTakenEffect({ kind, status }: Failure): boolean {
   return kind === 'unavailable' || kind === 'unexpected' || status === 503;
 }
 
-/** What was read; undefined when Azure says that it is not there. Every other error is thrown on. */
+/** Returns the value read; undefined after a 404. Rethrows every other error. */
 export function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
   return unless('notFound', read);
 }
 
-/** What was read; undefined when that kind of trouble came up. Every other error is thrown on. */
+/** Returns the value read; undefined after a failure of the given kind. Rethrows every other error. */
 export async function unless<T>(kind: FailureKind, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
@@ -156,19 +156,19 @@ export async function unless<T>(kind: FailureKind, read: () => Promise<T>): Prom
 /** `403 AuthorizationFailed: The client … does not have authorization …` */
 export function describe({ status, code, message: said, block }: Failure): string {
   const message = block ? `${block.message} ${block.nextStep}` : said;
-  // The class of the SDK's error says nothing beside a status.
+  // Beside a status, the class of the SDK's error adds nothing.
   const what = [status, status !== undefined && code === 'RestError' ? undefined : code].filter(Boolean).join(' ');
   return (message === '' ? what : `${what}: ${message}`).slice(0, 1_000);
 }
 
-/** Rights that a call lacks on a resource which its body only names: an identity, or where events go. */
+/** Missing actions on a linked resource, which only the error's body names, such as an identity. */
 interface LinkedRight {
-  /** As Azure lists them: `Microsoft.ManagedIdentity/userAssignedIdentities/assign/action`. */
+  /** Actions as Azure lists them: `Microsoft.ManagedIdentity/userAssignedIdentities/assign/action`. */
   readonly actions: string;
   readonly scopes: string;
 }
 
-/** Reads both from the sentence that comes with the code, since Azure Resource Manager has no field for either. */
+/** Parses actions and resource from the error's message, since Azure Resource Manager has no field for them. */
 export function linkedRight({ code, message }: Failure): LinkedRight | undefined {
   if (code !== 'LinkedAuthorizationFailed') return undefined;
   const [, actions, scopes] =
@@ -176,12 +176,12 @@ export function linkedRight({ code, message }: Failure): LinkedRight | undefined
   return actions === undefined || scopes === undefined ? undefined : { actions, scopes };
 }
 
-/** What to say of any error: what the app itself says of its own, and of all others what the service answered. */
+/** Text of any error: the app's own message, or the service's message. */
 export function errorText(error: unknown): string {
   return error instanceof CmkError ? error.message : describe(describeFailure(error));
 }
 
-/** The table does not exist (yet). */
+/** Whether the table does not exist. */
 export function isTableMissing(error: unknown): boolean {
   const { status, code, message } = describeFailure(error);
   return status === 404 && /TableNotFound/i.test(`${code} ${message}`);

@@ -10,17 +10,17 @@ import { type CallLimits, callOptions } from './limits.ts';
 interface Sent {
   readonly method: 'GET' | 'PATCH' | 'PUT' | 'DELETE';
   readonly url: string;
-  /** Added to what the URL has. */
+  /** Added to the query of the URL. */
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: object;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Asks for one document, where an SDK for a single call would be a package more.
+ * Requests a JSON document, which saves an SDK package for a single call.
  *
  * @param scope of the token
- * @returns throws an error that `describeFailure` reads
+ * @returns a function whose errors `describeFailure` reads
  */
 export function createJsonSender(
   credential: TokenCredential,

@@ -7,12 +7,14 @@ import { HttpsProxyAgent } from 'https-proxy-agent';
 type TunnelOptions = Parameters<HttpsProxyAgent<string>['connect']>[1];
 
 /**
- * Longest time until a proxy has opened a tunnel. A request that was given up does not reach a connection that it has not
- * got yet: it would stay open for as long as the proxy is silent. Milliseconds.
+ * Deadline for a proxy to open a tunnel, in milliseconds. Aborting a request does not close a connection that is still
+ * being opened, which would stay open while the proxy is silent.
  */
 const TUNNEL_MS = 10_000;
 
-/** An idle connection is kept for so long: what lies between drops those of some minutes, and does not say so. Milliseconds. */
+/**
+ * Idle time after which a connection is closed, in milliseconds. Proxies and firewalls silently drop older connections.
+ */
 const IDLE_MS = 60_000;
 
 export const KEPT = { keepAlive: true, timeout: IDLE_MS } as const;
@@ -20,16 +22,19 @@ export const KEPT = { keepAlive: true, timeout: IDLE_MS } as const;
 class KeptTunnels extends HttpsProxyAgent<string> {
   constructor(proxy: string, idleMs: number) {
     super(proxy, { keepAlive: true });
-    // The base class does not pass its options to where Node reads them.
+    // The base class does not pass the timeout to Node.
     this.options.timeout = idleMs;
   }
 
-  /** Else the agent derives it from a stack trace, which differs when a connection returns to the pool: none would be reused. */
+  /**
+   * The base class derives this from a stack trace, which differs when a connection returns to the pool and prevents
+   * reuse.
+   */
   override isSecureEndpoint(): boolean {
     return true;
   }
 
-  /** @throws when there is no tunnel: what a proxy answers would be taken for an answer of Azure, a 404 or a 202 say. */
+  /** @throws without a tunnel: a proxy's answer (404 or 202) would look like Azure's answer. */
   override async connect(request: ClientRequest, options: TunnelOptions): Promise<Socket> {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), TUNNEL_MS);
@@ -50,17 +55,17 @@ class KeptTunnels extends HttpsProxyAgent<string> {
 }
 
 /**
- * The HTTP client of the Azure SDKs, by connections of its own, which are kept. Through a proxy (`HTTPS_PROXY`) as well: by
- * the agent with which the SDKs go through one, each request opens a tunnel and does a handshake, which take longer than
- * most answers. When a request got no answer, or is given up, the idle connections to its host are closed: what killed its
- * own may have killed them too, and the second try of a revocation must not be spent on finding out.
+ * The HTTP client of the Azure SDKs, with keep-alive connections. The SDKs' own proxy agent opens a tunnel and does a
+ * TLS handshake for each request, which takes longer than most answers. After a request without an answer, the client
+ * closes the idle connections to its host: the same network failure may have broken them, and a revocation must not
+ * waste its retry on a broken connection.
  */
 export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
   const http = createDefaultHttpClient();
   const direct = new Agent({ ...KEPT, timeout: idleMs });
   const tunnels = new Map<string, KeptTunnels>();
   const agentFor = (given: unknown): Agent | KeptTunnels => {
-    // Which requests go through a proxy, and through which, the SDK decides.
+    // The SDK selects the proxy for each request.
     const proxy = proxyOf(given);
     if (proxy === undefined) return direct;
     const agent = tunnels.get(proxy) ?? new KeptTunnels(proxy, idleMs);
@@ -93,7 +98,7 @@ function proxyOf(agent: unknown): string | undefined {
   return proxy instanceof URL ? proxy.href : undefined;
 }
 
-/** Closes the connections to a host that wait for a request. */
+/** Closes idle connections to a host. */
 export function giveUpIdle({ freeSockets }: HttpAgent, host: string): void {
   for (const [name, sockets = []] of Object.entries(freeSockets)) {
     if (name.startsWith(`${host}:`)) for (const socket of [...sockets]) socket.destroy();

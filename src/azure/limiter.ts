@@ -1,6 +1,6 @@
 /**
- * The budgets that Azure counts for one subscription, and what was used of them: exact, since one worker at a time calls
- * for a subscription. Sources: Azure Resource Manager, "Understand how Azure Resource Manager throttles requests" (storage
+ * Azure's budgets for a subscription, and their usage. Usage is exact, since only a single worker at a time calls for a
+ * subscription. Sources: Azure Resource Manager, "Understand how Azure Resource Manager throttles requests" (storage
  * throttling by subscription and region; Resource Manager's token buckets by subscription and identity).
  */
 const DOCUMENTED = {
@@ -12,15 +12,15 @@ const DOCUMENTED = {
   armWrites: { burst: 200, perSecond: 10 },
 } as const;
 
-/** A budget of so many calls in so many milliseconds. */
+/** Budget of calls per time span, in milliseconds. */
 export interface Budget {
   readonly calls: number;
   readonly perMs: number;
-  /** How many may come at once, where it is a rate. Left out: it is counted in windows. */
+  /** Burst size of a token bucket. Absent: the budget is a window. */
   readonly burst?: number;
 }
 
-/** Part of the Storage resource provider's windows that the app uses: a fifth is left to other clients. */
+/** Share of the Storage resource provider's windows that the app uses; other clients can use the other fifth. */
 export const BUDGET_SHARE = 0.8;
 
 /** The app's share of Azure's write budgets in one subscription and region. */
@@ -32,7 +32,7 @@ export function writesOf(share = BUDGET_SHARE): readonly Budget[] {
   ];
 }
 
-/** Subscription and region: what the budgets of the Storage resource provider hold for. */
+/** Key of a region limiter, since the Storage resource provider's budgets are per subscription and region. */
 export function regionCell({
   subscriptionId,
   location,
@@ -43,21 +43,21 @@ export function regionCell({
   return `${subscriptionId}/${location}`.toLowerCase();
 }
 
-/** Part of the rate of a second that is used, so that calls that were delayed on their way still fit. */
+/** Share of a one-second rate that the app uses, so delayed calls still fit. */
 const PART_OF_A_SECOND = 0.98;
 const WRITE_BURST = 5;
-/** Calls to Azure Resource Manager that are left to what the app does beside this. */
+/** Calls to Azure Resource Manager that are reserved for other parts of the app. */
 const ARM_RESERVE = 10;
-/** Part of the windows that retries may use, and that lists of scopes may use: the rest stays free for first tries. */
+/** Share of the windows for retries and for lists of scopes; the rest is reserved for first attempts. */
 const RETRY_PART = 1 / 4;
 const SCOPE_LIST_PART = 7 / 8;
-/** What Azure asks to wait where it does not say. Seconds. */
+/** Wait in seconds after a 429 without `Retry-After`. */
 export const DEFAULT_RETRY_AFTER_SECONDS = 15;
-/** After a 429 the rate is halved, and grows back to full over this time. Milliseconds. */
+/** After a 429 the rate is halved, then grows back to full over this time, in milliseconds. */
 const RECOVERY_MS = 60_000;
 const BUCKETS = 60;
 
-/** Calls about one account in a region. `retry`: not the first try; `scopes`: lists that are not urgent. */
+/** Calls for an account in a region. `retry`: not the first attempt; `scopes`: lists that are not urgent. */
 export interface Calls {
   readonly reads?: number;
   readonly writes?: number;
@@ -66,12 +66,12 @@ export interface Calls {
 }
 
 /**
- * What the budgets were used for, as it is stored with the lease. By name of the window: [bucket number, calls] each; of a
- * token bucket: [milliseconds since the epoch, tokens that were missing then].
+ * Usage of the budgets, stored with the lease by window name. A window stores [bucket number, calls]; a token bucket
+ * stores [milliseconds since the epoch, missing tokens].
  */
 export type Usage = Readonly<Record<string, readonly (readonly [bucket: number, calls: number])[]>>;
 
-/** At most `calls` in any span of `perMs`, counted in 60 buckets. */
+/** Sliding window of at most `calls` in any `perMs`, counted in 60 buckets. */
 class SlidingWindow {
   readonly #calls: number;
   readonly #bucketMs: number;
@@ -83,10 +83,10 @@ class SlidingWindow {
     this.#taken = new Map(taken);
   }
 
-  /** Milliseconds until so many calls fit; 0: now. */
+  /** Milliseconds until the calls fit; 0: now. */
   waitMs(nowMs: number, calls: number): number {
     const now = this.#bucket(nowMs);
-    // One of a time to come was counted by a clock that is ahead, or is forged.
+    // A bucket in the future was counted by a fast clock or is forged.
     for (const bucket of this.#taken.keys()) {
       if (bucket < now - BUCKETS || bucket > now + 1) this.#taken.delete(bucket);
     }
@@ -113,7 +113,7 @@ class SlidingWindow {
   }
 }
 
-/** So many calls at once, and so many a second from then on. */
+/** Token bucket: a burst, then a steady rate per second. */
 class TokenBucket {
   readonly #burst: number;
   readonly #perMs: number;
@@ -128,7 +128,7 @@ class TokenBucket {
     this.#atMs = atMs;
   }
 
-  /** @param speed part of the rate at which tokens come back */
+  /** @param speed share of the rate at which tokens are refilled */
   waitMs(nowMs: number, calls: number, speed = 1): number {
     if (this.#atMs > 0) {
       const back = Math.max(0, nowMs - this.#atMs) * this.#perMs * speed;
@@ -158,7 +158,7 @@ class Region {
     Record<'reads' | 'writes' | 'lists' | 'retryReads' | 'retryWrites' | 'scopeLists', SlidingWindow>
   >;
   readonly writesPerSecond = new TokenBucket(WRITE_BURST, DOCUMENTED.writesPerSecond * PART_OF_A_SECOND);
-  /** By kind of call, until when Azure asked not to call. */
+  /** Times until which Azure's `Retry-After` forbids calls, by kind of call. */
   readonly closedUntil = { account: 0, list: 0 };
 
   constructor(region: string, share: number, usage: Usage) {
@@ -177,8 +177,8 @@ class Region {
 }
 
 /**
- * Keeps the calls of one worker for one subscription within Azure's budgets. Permits are given for now or not at all:
- * nothing is reserved ahead, so nothing has to be given back.
+ * Limits a worker's calls for a subscription to Azure's budgets. Grants permits only for immediate use, so no
+ * reservation has to be returned.
  */
 export class Limiter {
   readonly #share: number;
@@ -189,8 +189,8 @@ export class Limiter {
   #subscriptionClosedUntil = 0;
 
   /**
-   * @param share part of the Storage resource provider's windows that is used, above 0, at most 1
-   * @param usage what the holders before this one used
+   * @param share share of the Storage resource provider's windows to use, above 0, at most 1
+   * @param usage usage by earlier holders of the lease
    */
   constructor(share: number, usage: Usage = {}) {
     const bucket = ({ burst, perSecond }: { burst: number; perSecond: number }, taken: Usage[string] | undefined) =>
@@ -202,10 +202,10 @@ export class Limiter {
   }
 
   /**
-   * Takes a permit for calls in a region, if all budgets have room.
+   * Takes permits for calls in a region, if all budgets allow them.
    *
    * @param nowMs milliseconds since the epoch
-   * @returns 0: taken; otherwise nothing is taken, and it is worth asking again after so many milliseconds
+   * @returns 0: permits taken; otherwise the milliseconds until a retry may succeed, and no permit is taken
    */
   take(region: string, calls: Calls, nowMs: number): number {
     const waitMs = this.waitMs(region, calls, nowMs);
@@ -219,7 +219,7 @@ export class Limiter {
     return 0;
   }
 
-  /** Milliseconds until such calls are admitted, as far as is known now; 0: now. Nothing is taken. */
+  /** Milliseconds until the calls would be admitted, by current usage; 0: now. Takes no permit. */
   waitMs(region: string, calls: Calls, nowMs: number): number {
     const { reads = 0, writes = 0, lists = 0 } = calls;
     const of = this.#region(region);
@@ -239,7 +239,7 @@ export class Limiter {
     );
   }
 
-  /** Azure answered 429: no such call in the region, or in the whole subscription, for so long. */
+  /** After a 429, blocks this kind of call in the region, or every call of the subscription, until `Retry-After`. */
   close(region: string, what: 'account' | 'list' | 'subscription', nowMs: number, retryAfterSeconds?: number): void {
     const untilMs = nowMs + (retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS) * 1000;
     if (what === 'subscription') {

@@ -9,28 +9,28 @@ import { parseJson } from '../text.ts';
 import { DeadlineError, deadlineHttp } from './deadline.ts';
 import { describeFailure } from './failure.ts';
 
-/** How long a call to Azure may take, and how often a read is asked for again. */
+/** Time limits and retries of calls to Azure. */
 export interface CallLimits extends Repetition {
-  /** Longest time for one request (a page of a list is one), in milliseconds. */
+  /** Deadline of a request, such as a page of a list, in milliseconds. */
   readonly requestMs: number;
-  /** The same for one that writes; that of every request when left out. */
+  /** Deadline of a writing request, in milliseconds; absent: `requestMs`. */
   readonly writeMs?: number;
   /**
-   * Longest time for all of a write whose end others wait for, in milliseconds: with its token, and being sent again with
-   * another one, as an answer may ask for (continuous access evaluation). None when left out.
+   * Deadline of a whole write, in milliseconds; absent: no deadline. Includes getting a token and a retry with another
+   * token, which Azure may request (continuous access evaluation).
    */
   readonly wholeWriteMs?: number;
 }
 
-/** Requests that one use-case has in flight at most. */
+/** Maximum number of requests in flight per use case. */
 export const CONCURRENCY = 8;
 
 const RESOURCE_MANAGER = { requestMs: 15_000, repeats: 2, longestWaitMs: 0 };
 
 export const LIMITS = {
   /**
-   * A person waits, and one request that hangs must not hold up the others. A version list goes on after a page that hung,
-   * the caller repeats everything else.
+   * A person waits, and a hanging request must not delay the others. A version list continues after a page that hung;
+   * the caller repeats every other call.
    */
   breakGlass: {
     requestMs: 3_000,
@@ -39,46 +39,45 @@ export const LIMITS = {
     longestWaitMs: 1_000,
     only: /^https:\/\/[^/]+\/keys\/[^/]+\/versions\?/,
   },
-  /** Key Vault answers in well under a second; what takes longer goes back to the queue, and so does Retry-After. */
+  /** Key Vault answers in well under a second. Slower calls and `Retry-After` requeue the message. */
   keyWork: { requestMs: 12_000, wholeWriteMs: 20_000, repeats: 2, onceMoreAfterHang: true, longestWaitMs: 0 },
-  /** Who has a role in a Managed HSM: it answers few such calls a second, and may ask to wait. */
+  /** Role assignments of a Managed HSM, which answers few such calls per second and may throttle. */
   localRoles: { requestMs: 12_000, repeats: 2, longestWaitMs: 5_000 },
-  /** An operator at a keyboard waits for a throttled service rather than start again; keys in hardware take a while. */
+  /** A waiting operator prefers a delay to a restart; keys in hardware are slow. */
   operator: { requestMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
   /**
-   * Azure Resource Manager, where the command line asks. A command about many accounts needs more than Storage gives in five
-   * minutes (800 reads for a subscription and region), and other callers may have used them up for one account too: the operator
-   * waits for as long as the service says.
+   * Azure Resource Manager for the command line. A command for many accounts may exceed Storage's budget: 800 reads in
+   * five minutes per subscription and region, shared by all callers. So the operator waits for the full `Retry-After`.
    */
   commandLine: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 4, longestWaitMs: 300_000, refusedWrites: true },
-  /** Reads of Azure Resource Manager, and its writes without measurements. */
+  /** Reads of Azure Resource Manager, and its writes without measured durations. */
   resourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000 },
   /**
-   * An account or a scope: a PATCH took up to 36 s (recordings of the real service). Reads are not repeated: a message that
-   * goes back to the queue costs nothing while it waits.
+   * An account or a scope: a PATCH took up to 36 s (recordings of the real service). Reads have no retries, because a
+   * requeued message costs nothing while it is hidden.
    */
   storageManagement: { ...RESOURCE_MANAGER, repeats: 0, writeMs: 60_000, wholeWriteMs: 60_000 },
-  /** Asked while a person waits for the blast radius. */
+  /** Queries while a person waits for the blast radius. */
   resourceGraph: { ...RESOURCE_MANAGER, repeats: 1 },
-  /** A query over months of logs takes long, and no version is retired without its answer. */
+  /** A query over months of logs is slow, and no version is retired without its result. */
   logAnalytics: { requestMs: 60_000, repeats: 0, longestWaitMs: 0 },
-  /** A cache in the app's own storage: if it does not answer soon, the caller goes on without it. */
+  /** A cache in the app's own storage: if it is slow, the caller continues without it. */
   ownTables: { requestMs: 3_000, repeats: 1, longestWaitMs: 500 },
 } as const satisfies Record<string, CallLimits>;
 
 /**
- * The app's own storage, for one request with its two or three tries: it is near and answers in milliseconds, and a report
- * can be megabytes. Milliseconds.
+ * Deadline of a request to the app's own storage including its two or three attempts, in milliseconds. The storage is
+ * near and answers in milliseconds, but a report can be megabytes.
  */
 export const OWN_STORAGE_MS = 10_000;
 
-/** A token, for the app: its endpoint is on the machine. Milliseconds. */
+/** Deadline of the app's token, in milliseconds: its endpoint is on the same machine. */
 export const APP_TOKEN_MS = 5_000;
 
-/** A token, for an operator: the Azure CLI takes seconds to start. Milliseconds. */
+/** Deadline of an operator's token, in milliseconds: the Azure CLI takes seconds to start. */
 export const OPERATOR_TOKEN_MS = 60_000;
 
-/** The options by which any client of an Azure SDK keeps to the limits, in the place of its own retries. */
+/** Options that apply the limits to a client of any Azure SDK, in place of its own retries. */
 export function callOptions(limits: CallLimits): {
   httpClient: HttpClient;
   retryOptions: { maxRetries: number };
@@ -96,8 +95,8 @@ export function callOptions(limits: CallLimits): {
 }
 
 /**
- * The newer SDKs expect an error in the body of every failure, and throw a TypeError in its place when a gateway answered
- * with nothing, or with a page: throttling would not be known for what it is.
+ * Newer SDKs expect an error in the body of every failure. If a gateway answers with an empty body or an HTML page,
+ * they throw a TypeError, which would hide throttling.
  */
 const FAILURE_BODIES: PipelinePolicy = {
   name: 'failureBodies',
@@ -119,26 +118,26 @@ function hasError(text: string | null | undefined): boolean {
 interface Repetition {
   readonly repeats: number;
   /**
-   * Longest pause that a service's Retry-After is given, in milliseconds. Zero: what is throttled is not asked for again,
-   * and the caller hears when to come back.
+   * Longest pause for a service's `Retry-After`, in milliseconds. Zero: a throttled call is not retried, and the caller
+   * gets the `Retry-After`.
    */
   readonly longestWaitMs: number;
-  /** Whether a write is asked for again that was refused with 429, by which nothing was done. */
+  /** Whether a write is retried after a 429, which guarantees that nothing was written. */
   readonly refusedWrites?: boolean;
-  /** Called before each pause for a throttling service, with its milliseconds. */
+  /** Called before each throttling pause, with its milliseconds. */
   readonly onWait?: (ms: number) => void;
   readonly onceMoreAfterHang?: boolean;
-  /** The URLs that are asked for again; all of them when left out. */
+  /** URLs to retry; absent: all. */
   readonly only?: RegExp;
 }
 
-/** The first pause after a failure that may pass; each further one is twice as long. Milliseconds. */
+/** First pause before a retry, in milliseconds; each further pause doubles. */
 const PAUSE_MS = 200;
 
 /**
- * Asks again for what failed in a way that may pass. It takes the place of the SDKs' own retries, which sleep as long as
- * Retry-After says (five minutes, if it says so), never repeat what hung, and do repeat writes: a rotation whose answer is
- * lost would be two rotations.
+ * Retries reads after failures that may pass, in place of the SDKs' own retries. Those sleep for the full `Retry-After`
+ * (up to five minutes), never retry a hanging request, and do retry writes: a rotation whose answer is lost would
+ * become two rotations.
  */
 function repeatReads(repetition: Repetition): PipelinePolicy {
   const { repeats, only = /./ } = repetition;
@@ -163,7 +162,7 @@ function repeatReads(repetition: Repetition): PipelinePolicy {
 const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
 const isRefused = (failed: unknown): boolean => (failed as { statusCode?: unknown } | undefined)?.statusCode === 429;
 
-/** Waits, and ends with the signal: a service may ask for five minutes. */
+/** Waits until the time is up or the signal aborts, since a service may request five minutes. */
 function wait(ms: number, signal: PipelineRequest['abortSignal']): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
@@ -176,7 +175,7 @@ function wait(ms: number, signal: PipelineRequest['abortSignal']): Promise<void>
   });
 }
 
-/** How long to wait before the next attempt, in milliseconds; undefined when there is to be none. */
+/** Milliseconds until the next attempt; undefined: no further attempt. */
 function pauseAfter(
   failed: unknown,
   repeated: number,
@@ -188,7 +187,7 @@ function pauseAfter(
   const backoffMs = PAUSE_MS * 2 ** repeated;
   if (kind === 'unavailable') return backoffMs;
   if (kind !== 'throttled' || longestWaitMs === 0) return undefined;
-  // Some say "0 s" and refuse all the same.
+  // Some services answer `Retry-After: 0` and still throttle the retry.
   const ms = Math.min(Math.max((retryAfterSeconds ?? 1) * 1000, backoffMs), longestWaitMs);
   onWait?.(ms);
   return ms;

@@ -1,10 +1,10 @@
 import { abortAfter, untilAborted } from './deadline.ts';
 
-// By hand: no library on npm both joins a read in flight and rejects one that began before a known change.
+// Handwritten: no npm library both shares a read in flight and rejects a read that started before a known change.
 
-/** Cached names; the least recently used are dropped first. */
+/** Maximum number of cached names; the least recently used are dropped first. */
 const MOST_NAMES = 5_000;
-/** An older value is not served while it is read again. Milliseconds. */
+/** Age above which a stale value is not served during a refresh, in milliseconds. */
 const STALE_MS = 3 * 60_000;
 const CLOCK = (): Date => new Date();
 
@@ -13,28 +13,28 @@ interface CachedRead<T> {
   readonly readOn: Date;
 }
 
-/** The value known now, a failed read, or a read that takes longer. */
+/** The cached value, a failed read, or a read in progress. */
 export type PartTaken<T> =
   | (CachedRead<T> & {
       readonly ageMs: number;
-      /** Invalidated since, and being read again. */
+      /** The value was invalidated, and a refresh is in progress. */
       readonly reading?: true;
     })
   | { readonly error: unknown }
   | { readonly reading: true };
 
 interface Entry<T> {
-  /** Invalidations so far. */
+  /** Number of invalidations. */
   changes: number;
-  /** `changes` when the last read began: a read with fewer is not shared. */
+  /** `changes` at the start of the last read: a read with a lower number is not shared. */
   begunAt: number;
   beganMs: number;
   endedMs: number | undefined;
-  /** The last read, in flight or done; undefined after a failure. */
+  /** Last read, in flight or done; undefined after a failure. */
   reading: Promise<CachedRead<T>> | undefined;
-  /** The read that begins after `reading`. */
+  /** Read that starts after `reading`. */
   next: Promise<CachedRead<T>> | undefined;
-  /** The last read that succeeded. */
+  /** Last successful read. */
   last: (CachedRead<T> & { readonly changes: number; readonly beganMs: number }) | undefined;
 }
 
@@ -44,14 +44,14 @@ export class ReadCache<T> {
   readonly #entries = new Map<string, Entry<T>>();
 
   /**
-   * @param ttlMs from the end of a read. A read that took longer is kept for as long as it took, so that reads do not follow each
-   *   other without a pause
+   * @param ttlMs time to live from the end of a read. A slow read is cached for at least its own duration, so reads do
+   * not follow each other without a pause
    */
   constructor(ttlMs: number) {
     this.#ttlMs = ttlMs;
   }
 
-  /** Reads by name. @param load callers that share a read get what the first caller's loads */
+  /** Reads through the cache. @param load loads the value; concurrent callers share the first caller's load */
   read(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
     const { reading, begunAt, changes, beganMs, endedMs } = this.#entry(name);
     const isFresh = endedMs === undefined || performance.now() - endedMs < Math.max(this.#ttlMs, endedMs - beganMs);
@@ -59,7 +59,7 @@ export class ReadCache<T> {
     return this.readAnew(name, load, now);
   }
 
-  /** Reads by a request that begins after this call; concurrent callers share the next one. */
+  /** Reads with a request that starts after this call; concurrent callers share the next request. */
   readAnew(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
     const entry = this.#entry(name);
     if (entry.next) return entry.next;
@@ -72,7 +72,7 @@ export class ReadCache<T> {
     return entry.next;
   }
 
-  /** Returns what is known after `waitMs` at most; the read goes on. Never throws. */
+  /** Returns the value available after at most `waitMs`; the read continues. Never throws. */
   async take(name: string, load: () => Promise<T>, waitMs: number, now: () => Date = CLOCK): Promise<PartTaken<T>> {
     const entry = this.#entry(name);
     const reading = this.read(name, load, now);
@@ -88,7 +88,7 @@ export class ReadCache<T> {
     return { value, readOn, ageMs, ...(last.changes === changes ? {} : { reading: true }) };
   }
 
-  /** The value has changed: later callers do not share a read that began before. */
+  /** Marks the value as changed: later callers do not share a read that started earlier. */
   invalidate(name: string): void {
     this.#entry(name).changes += 1;
   }

@@ -1,25 +1,25 @@
 import { describe, describeFailure, type Failure } from './failure.ts';
 
-/** Something that was asked for: what was read, or why it could not be. */
+/** A value that was read, or the reason why the read failed. */
 export type Part<T> = { readonly value: T } | { readonly unread: UnreadPart };
 
-/** What could not be read, so that what it holds is not known. */
+/** A failed read, whose value is therefore unknown. */
 export interface UnreadPart {
   /** ARM id or key identifier. */
   readonly resource: string;
-  /** In words: `the storage accounts of the subscription`. */
+  /** Description: `the storage accounts of the subscription`. */
   readonly what: string;
   readonly detail: string;
   readonly kind: Failure['kind'] | 'timeUp';
-  /** The Azure RBAC action that reading it takes. */
+  /** Azure RBAC action that the read requires. */
   readonly action: string;
-  /** No data hangs on it: that it could not be read is advice, and the check is complete without it. */
+  /** No data depends on this part: a failed read is only advice, and the check is complete without it. */
   readonly beside?: boolean;
 }
 
 export type What = Pick<UnreadPart, 'resource' | 'what' | 'action' | 'beside'>;
 
-/** Reads a part; an error becomes part of the answer, and nothing is thrown. */
+/** Reads a part. Never throws: returns an error as the reason. */
 export async function readPart<T>(what: What, read: () => Promise<T>): Promise<Part<T>> {
   try {
     return { value: await read() };
@@ -37,7 +37,7 @@ export function known<T>(part: Part<T> | undefined): T | undefined {
   return part && 'value' in part ? part.value : undefined;
 }
 
-/** What could not be read, each part once. */
+/** Lists each failed read once. */
 export function unreadOf(parts: Iterable<Part<unknown> | undefined>): UnreadPart[] {
   return [...new Set([...parts].flatMap((part) => (part && 'unread' in part ? [part.unread] : [])))];
 }

@@ -1,9 +1,9 @@
-/** The parts of an Azure Resource Manager id of a resource (not of a nested one). */
+/** Parts of the ARM id of a top-level resource. */
 export interface ResourceId {
   readonly id: string;
   readonly subscriptionId: string;
   readonly resourceGroup: string;
-  /** {@link ACCOUNT_TYPE}, say, as written in the id. */
+  /** Type as written in the id, for instance {@link ACCOUNT_TYPE}. */
   readonly type: string;
   readonly name: string;
 }
@@ -12,15 +12,15 @@ const RESOURCE_ID =
   /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/resourceGroups\/([^/]+)\/providers\/([\w.]+\/\w+)\/([-\w.]{1,127})$/i;
 
 /**
- * 1 to 90 letters and digits of any script, underscores, hyphens, periods and parentheses, without a period at the end
- * (Azure, "Naming rules and restrictions for Azure resources", Microsoft.Resources). A letter may be written with its
- * accent as a character of its own.
+ * 1 to 90 letters and digits of any script, underscores, hyphens, periods and parentheses, without a final period
+ * (Azure, "Naming rules and restrictions for Azure resources", Microsoft.Resources). The accent of a letter may be a
+ * separate character.
  */
 export const RESOURCE_GROUP = /^[\p{L}\p{M}\p{N}_\-.()]{1,90}(?<!\.)$/u;
 
 /**
- * Reads an ARM id, percent-encoded or not; the answer's is not. Undefined for anything that is not the id of a top-level
- * resource. ARM ids compare without letter case.
+ * Parses an ARM id, percent-encoded or not, into decoded parts. Undefined for any other text and for nested resources.
+ * ARM ids are case-insensitive.
  */
 export function parseResourceId(id: string): ResourceId | undefined {
   const plain = decoded(id);
@@ -33,7 +33,7 @@ export function parseResourceId(id: string): ResourceId | undefined {
 
 export const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
 
-/** Undefined for anything but the ARM id of a storage account. */
+/** Parses the ARM id of a storage account; undefined for any other text. */
 export function parseStorageAccountId(id: string): ResourceId | undefined {
   const parsed = parseResourceId(id);
   return parsed?.type.toLowerCase() === ACCOUNT_TYPE.toLowerCase() ? parsed : undefined;
@@ -47,30 +47,32 @@ export function sameResource(a: string, b: string): boolean {
   return comparableId(a) === comparableId(b);
 }
 
-/** The same for the same resource: services change the letter case of ids that they are given, and some encode what is not ASCII. */
+/**
+ * Normalizes an ARM id for comparison: services change the letter case of ids, and some encode non-ASCII characters.
+ */
 export function comparableId(id: string): string {
   return (decoded(id) ?? id).normalize('NFC').toLowerCase();
 }
 
-/** The ARM id of an encryption scope of a storage account. */
+/** ARM id of an encryption scope of a storage account. */
 export function scopeResource(accountId: string, scope: string): string {
   return `${accountId}/encryptionScopes/${scope}`;
 }
 
-/** The account's ARM id in that of an encryption scope, and the scope's name; of any other id itself. */
+/** Splits the ARM id of an encryption scope into account id and scope name; returns any other id unchanged. */
 export function splitScope(id: string): { readonly account: string; readonly scope?: string } {
   const [, account, scope] = /^(.*)\/encryptionScopes\/([^/]+)$/is.exec(id) ?? [];
   return account === undefined || scope === undefined ? { account: id } : { account, scope };
 }
 
-/** Storage accounts have names that are unique in all Azure, and are called by them; everything else is called by its id. */
+/** Name of a storage account, which is unique in all Azure; the id of any other resource. */
 export function accountNameOf(id: string): string {
   const { account, scope } = splitScope(id);
   const [, name] = /\/storageAccounts\/([^/]+)$/i.exec(account) ?? [];
   return name === undefined ? id : scope === undefined ? name : `${name}/${scope}`;
 }
 
-/** The id without a slash at its end, each segment decoded; undefined when decoding makes more segments, or fails. */
+/** Decodes each segment of the id, without a trailing slash; undefined if decoding fails or adds segments. */
 function decoded(id: string): string | undefined {
   const trimmed = id.replace(/\/$/, '');
   if (!trimmed.includes('%')) return trimmed;

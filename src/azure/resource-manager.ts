@@ -7,7 +7,7 @@ import { type CallLimits, callOptions, LIMITS } from './limits.ts';
 
 type ResourceManagerOptions = ReturnType<typeof callOptions> & {
   readonly endpoint: string;
-  /** Where the newer management clients look for the scope of their tokens, and where the older ones do. */
+  /** Token scope for the newer management clients, and for the older ones. */
   readonly credentials: { readonly scopes: string[] };
   readonly credentialScopes: string[];
 };
@@ -17,7 +17,7 @@ export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceMan
   return { endpoint: cloud.resourceManager, credentials: { scopes }, credentialScopes: scopes, ...callOptions(limits) };
 }
 
-/** The client of the Storage resource provider for a subscription, made once each. */
+/** Returns the client of the Storage resource provider for a subscription, created once. */
 export function storageManagement(
   credential: TokenCredential,
   cloud: Cloud,
@@ -27,7 +27,7 @@ export function storageManagement(
   return clientPer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
 }
 
-/** The client of roles and their assignments. Scopes are given whole, so no operation used here needs its subscription. */
+/** Returns the client of role assignments. Its operations take full scopes, so none needs a subscription id. */
 export function authorizationManagement(
   credential: TokenCredential,
   cloud: Cloud,
@@ -40,12 +40,12 @@ export function authorizationManagement(
   );
 }
 
-/** An ARM id as a scope: the SDK puts a slash before what it is given. */
+/** Formats an ARM id as a scope: the SDK prepends a slash. */
 export function armScope(id: string): string {
   return id.replace(/^\//, '');
 }
 
-/** The SDK's option for a signal, left out when there is none. */
+/** The SDK's option for a signal; empty without a signal. */
 export function aborting(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal ? { abortSignal: signal } : {};
 }

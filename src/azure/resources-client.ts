@@ -3,10 +3,10 @@ import { createArmLister } from './arm-reader.ts';
 import type { Cloud } from './cloud.ts';
 import type { CallLimits } from './limits.ts';
 
-/** Resources of any type by their names: what ARM shows of them to a caller with read rights, in any resource group. */
+/** Finds resources of any type by name in any resource group, as far as the caller can read them. */
 export interface Resources {
   /**
-   * ARM ids of the resources of that type and name in a subscription. One list, however many resources there are.
+   * Returns the ARM ids of the resources with a type and a name in a subscription, with a single list request.
    *
    * @throws an error that `describeFailure` reads
    */

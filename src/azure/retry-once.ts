@@ -1,9 +1,9 @@
 import { describeFailure } from './failure.ts';
 
-/** Longest pause before the one retry of a call, in milliseconds: the caller can repeat the whole. */
+/** Longest pause before the only retry, in milliseconds: the caller can repeat the whole call. */
 const LONGEST_PAUSE_MS = 1_000;
 
-/** Calls once more after a failure that may pass, soon. */
+/** Retries a call once, soon after a failure that may pass. */
 export async function retryOnce<T>(call: () => Promise<T>, sleep: (ms: number) => Promise<void>): Promise<T> {
   try {
     return await call();

@@ -1,41 +1,42 @@
-/** Words that a POSIX shell takes as they are, and that PowerShell takes so too. */
+/** Words that need no quotes in a POSIX shell and in PowerShell. */
 const PLAIN = /^[\w./:=,+-]+$/;
-/** What a terminal may act upon, or show nothing of, when the command is pasted. */
+/** Characters that a terminal may execute or hide when a user pastes the command. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-/** What PowerShell takes for a single quote, so that it ends a word in quotes (its CharTraits.IsSingleQuote). */
+/** Characters that PowerShell reads as a closing single quote (its CharTraits.IsSingleQuote). */
 const QUOTES = /['\u2018-\u201b]/;
-/** What cmd.exe acts upon, by which PowerShell runs `az.cmd` and `cmk.cmd`: it is handed the word without its quotes. */
+/** Characters that cmd.exe interprets: PowerShell runs `az.cmd` and `cmk.cmd` by it and drops the quotes. */
 const BATCH = /["%&|<>^!]/;
 
-/** In place of a command with a value that no shell can be given safely. A symbol, so that no text is made of it by mistake. */
+/** Replaces a command with a value that no shell accepts safely. A symbol, so no code concatenates it by mistake. */
 export const NO_COMMAND = Symbol('no safe command');
 
 export type ShellCommand = string | typeof NO_COMMAND;
 
 export const WHY_NO_COMMAND =
-  'No command is given to be copied: a name in it is empty, looks like an option, or has a character that a shell could act upon.';
+  'The app shows no command to copy: a name in it is empty, looks like an option, or has a character that a shell could interpret.';
 
-/** An option and its value; without a name, the value alone. */
+/** An option and its value; an empty option gives the value alone. */
 export type ShellOption = readonly [option: string, value: string];
 
 /**
- * A command to be copied into a POSIX shell or into PowerShell, each value as one word: other people choose names and tags.
+ * Builds a command to copy into a POSIX shell or PowerShell. Quotes each value, because other people choose names and
+ * tags.
  *
- * @param command what is fixed: `az role assignment create`
- * @param values each after its option; one with the option `''` stands by itself
- * @returns {@link NO_COMMAND} when a value cannot be given safely
+ * @param command fixed start of the command: `az role assignment create`
+ * @param values options and their values; a value with the option `''` stands alone
+ * @returns {@link NO_COMMAND} if a value cannot be quoted safely
  */
 export function shellCommand(command: string, values: readonly ShellOption[]): ShellCommand {
   if (!values.every(([, value]) => isSafe(value))) return NO_COMMAND;
   return [command, ...values.flatMap(([option, value]) => [...(option ? [option] : []), shellWord(value)])].join(' ');
 }
 
-/** @param instead what to do, where there is no command */
+/** @param instead text to return if there is no safe command */
 export function commandOr(command: ShellCommand, instead: string): string {
   return command === NO_COMMAND ? instead : command;
 }
 
-/** Commands that run one after the other, each only if the one before succeeded. */
+/** Joins commands so that each runs only if the previous command succeeded. */
 export function inSequence(first: ShellCommand, second: ShellCommand): ShellCommand {
   return first === NO_COMMAND || second === NO_COMMAND ? NO_COMMAND : `${first} && ${second}`;
 }

@@ -1,9 +1,9 @@
-/** `Date` headers have whole seconds. Milliseconds. */
+/** Resolution of `Date` headers, in milliseconds. */
 const HEADER_MS = 1_000;
 
 /**
- * The time of the app's storage account, by the `Date` headers of its answers, so that instances with skewed clocks agree on
- * what is due. Until the first answer it is this machine's time.
+ * Clock of the app's storage account, from the `Date` headers of its answers, so instances with skewed clocks agree on
+ * due times. Until the first answer it uses this machine's time.
  */
 export class StorageClock {
   #offsetMs = 0;
@@ -11,10 +11,10 @@ export class StorageClock {
   readonly now = (): Date => new Date(Date.now() + this.#offsetMs);
 
   /**
-   * Adjusts the offset by an answer, only as far as the answer proves it wrong.
+   * Adjusts the offset by an answer, and only if the answer proves the offset wrong.
    *
    * @param date the `Date` header
-   * @param askedMs when the request was sent, by this machine's clock
+   * @param askedMs time when the request was sent, by this machine's clock
    */
   learn(date: string | undefined, askedMs: number): void {
     const serverMs = Date.parse(date ?? '');
@@ -24,5 +24,5 @@ export class StorageClock {
   }
 }
 
-/** One for each process, as there is one storage account. */
+/** The clock of this process, which has a single storage account. */
 export const storageClock = new StorageClock();

@@ -83,7 +83,7 @@ export const KEY_PATHS: Readonly<Record<string, readonly string[]>> = {
   'microsoft.documentdb/databaseaccounts': ['keyVaultKeyUri'],
   'microsoft.elasticsan/elasticsans/volumegroups': ['encryptionProperties.keyVaultProperties'],
   'microsoft.eventhub/namespaces': ['encryption.keyVaultProperties'],
-  // API specification "stable/2026-09-01". The article does not describe shares of this provider.
+  // API specification "stable/2026-09-01". Azure's page on customer-managed keys omits this provider.
   'microsoft.fileshares/fileshares': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
   'microsoft.hdinsight/clusters': ['diskEncryptionProperties'],
   'microsoft.healthbot/healthbots': ['keyVaultProperties'],

@@ -6,17 +6,17 @@ import { measured } from '../telemetry/measurements.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 import { createTelemetry } from './create-telemetry.ts';
 
-/** Wrong settings are logged this often, not for each message, event and timer. Milliseconds. */
+/** Minimum interval between logs of invalid settings, in milliseconds, so not every invocation logs them. */
 const LOGGED_EVERY_MS = 5 * 60_000;
 
 const logged = new AtMostEvery(LOGGED_EVERY_MS);
 
-/** Of this instance. */
+/** Telemetry of this instance. */
 const telemetry = createTelemetry(process.env, () => services().queueAges());
 
 /**
- * The log of one invocation. Each record names its function, since the host's own columns depend on where it sends them
- * (host.json: `telemetryMode`). Metrics are made from the records.
+ * Returns the log of an invocation. Each record names its function, because the host's own columns depend on the export
+ * target (host.json: `telemetryMode`). Metrics are derived from the records.
  */
 export function logOf(context: Pick<InvocationContext, 'functionName' | 'info' | 'warn' | 'error'>): Log {
   const write = contextLog(context);
@@ -26,8 +26,8 @@ export function logOf(context: Pick<InvocationContext, 'functionName' | 'info' |
 let shared: Services | undefined;
 
 /**
- * The services of this instance, made when the first function needs them. Settings that are wrong must not fail the load
- * of the app: the host would then report an app without functions and say nothing of the settings.
+ * Returns the services of this instance, created on first use. Invalid settings must not fail the load of the app: the
+ * host would then report an app without functions and hide the settings' error.
  *
  * @throws {@link SettingsError}
  */
@@ -37,7 +37,7 @@ export function services(): Services {
 }
 
 /**
- * The services of this instance; logs settings that are wrong, at most every five minutes.
+ * Returns the services of this instance. Logs invalid settings at most every five minutes.
  *
  * @throws {@link SettingsError}
  */

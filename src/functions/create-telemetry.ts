@@ -7,15 +7,15 @@ import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 
-/** Interval between reports that the exporter's endpoint is unreachable, which may last long. Milliseconds. */
+/** Interval between reports of an unreachable exporter endpoint, in milliseconds. */
 const SAID_EVERY_MS = HOUR_MS;
 
 /**
- * By the settings of the Functions host, so that host and app send to the same places: a connection string of Application
- * Insights, an OTLP endpoint, or both. Without them, and with `OTEL_SDK_DISABLED`, nothing is loaded and nothing is done.
+ * Creates telemetry from the Functions host's settings, so host and app export to the same places: Application
+ * Insights, an OTLP endpoint, or both. Without these settings, or with `OTEL_SDK_DISABLED`, the function loads nothing.
  *
- * The host goes on writing the app's log records: that the app could send them itself is not said to it
- * (`WorkerOpenTelemetryEnabled`), as it would keep them back then (azure-functions-host, ConfigureOpenTelemetry).
+ * The host continues to export the app's log records. `WorkerOpenTelemetryEnabled` stays unset, because it would make
+ * the host drop these records (azure-functions-host, ConfigureOpenTelemetry).
  */
 export function createTelemetry(
   environment: Environment,
@@ -44,7 +44,7 @@ export function createTelemetry(
   return telemetry;
 }
 
-/** `Authorization=AAD;ClientId=…`: who the host signs in as at Application Insights, and so does the app. */
+/** Parses `Authorization=AAD;ClientId=…`: host and app sign in to Application Insights with the same identity. */
 function credentialOf(environment: Environment): ReturnType<typeof appCredential> | undefined {
   const parts = (environment.APPLICATIONINSIGHTS_AUTHENTICATION_STRING ?? '').split(';').map((part) => part.split('='));
   const said = new Map(parts.map(([name = '', value = '']) => [name.trim().toLowerCase(), value.trim()]));

@@ -7,7 +7,7 @@ import { servePage } from '../page/serve-page.ts';
 import type { Settings } from '../settings/settings.ts';
 import { availableServices, logOf, services } from './available-services.ts';
 
-// The host's own keys are no sign-in: the token is checked in code.
+// The host's own keys do not authenticate a user: the app checks the token.
 const OPEN = { authLevel: 'anonymous' } as const;
 
 for (const route of ROUTES) {
@@ -19,10 +19,10 @@ for (const route of ROUTES) {
   });
 }
 
-/** Cached, since making it takes tens of milliseconds. */
+/** Cached, since generating the document takes tens of milliseconds. */
 let document: HttpResponseInit | undefined;
 
-/** Open to all callers: it describes how to call the API, and holds no state. */
+/** Open to all callers: the document describes the API and has no state. */
 app.http('openApi', {
   ...OPEN,
   methods: ['GET'],
@@ -30,7 +30,7 @@ app.http('openApi', {
   handler: () => (document ??= jsonResponse(200, openApiDocument(ROUTES))),
 });
 
-/** Open to all callers: the page holds nothing, and asks the API with the token of its user. */
+/** Open to all callers: the page has no data, and calls the API with its user's token. */
 app.http('page', {
   ...OPEN,
   methods: ['GET'],
@@ -43,12 +43,12 @@ app.http('pageFile', {
   ...OPEN,
   methods: ['GET'],
   route: 'page/{file}',
-  // The HTML document is served at the root only.
+  // The HTML document is available only at the root.
   handler: ({ headers, params: { file = '' } }) =>
     servePage(file === 'index.html' ? '' : file, settingsOfPage(), headers),
 });
 
-/** Undefined: the settings are wrong, which every call of the API says in the log. */
+/** Returns undefined for invalid settings, which every call of the API logs. */
 function settingsOfPage(): Settings | undefined {
   try {
     return services().settings;
@@ -59,7 +59,7 @@ function settingsOfPage(): Settings | undefined {
 
 app.hook.appTerminate(() => refusalLog.flush());
 
-/** Sets HSTS for one year on every HTTP answer, the page and refusals included. */
+/** Sets HSTS for a year on every HTTP answer, including the page and rejections. */
 app.hook.postInvocation((context) => {
   const answer = context.result as HttpResponseInit | undefined;
   if (context.invocationContext.options.trigger.type !== 'httpTrigger' || !answer) return;

@@ -7,7 +7,7 @@ import { KEY_WORK } from '../work/messages.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { eventHandler } from './time-limits.ts';
 
-/** Registers a function for a type of events; each event is the first span of its trace, after the host's. */
+/** Registers a function for a type of events; each event starts a trace below the host's span. */
 function onKeyEvent(
   name: string,
   type: KeyEventType,
@@ -42,6 +42,6 @@ onKeyEvent('keyNearExpiry', 'Microsoft.KeyVault.KeyNearExpiry', ({ key, cause },
 onKeyEvent('keyExpired', 'Microsoft.KeyVault.KeyExpired', ({ key, cause, version }, { controller }, log) => {
   const message = `${REASONS.KeyExpired} Accounts that use it keep working, but Storage rejects it for new accounts.`;
   log({ level: 'error', reason: 'KeyExpired', message, key: key.id, version });
-  // Dependents that are still on the expired version move, should there be a newer one.
+  // Dependents of the expired version move to a newer version, if the key has a newer version.
   return controller.handleEvent(key, cause, log);
 });

@@ -29,17 +29,17 @@ import { createWorkQueue } from '../work/work-queue-client.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
-/** Messages come back this soon after an operator has corrected the settings. Seconds. */
+/** Delay of requeued messages after invalid settings, in seconds: processing resumes this soon after a correction. */
 const DEFERRED_SECONDS = 300;
 
-/** The account of the work zone, where settings name one of its own; as `readSettings` decides it. */
+/** Connection of the work zone's separate account, if the settings name such an account; matches `readSettings`. */
 const CONNECTION = Object.entries(process.env).some(
   ([name, value]) => /^CMK_WORK(__queueServiceUri)?$/.test(name) && value?.trim(),
 )
   ? 'CMK_WORK'
   : 'AzureWebJobsStorage';
 
-/** Registers a function for the messages of a queue. */
+/** Registers a function for a queue. */
 function onMessage<W extends Work>(
   name: string,
   queueName: WorkQueueName,
@@ -75,7 +75,7 @@ async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Pro
       return rotateWhenDue(work, { ...services, now: storageClock.now }, log);
     case 'revocation': {
       const outcome = await verifyRevocation(work, services, log);
-      // Without it the hourly check finds what the revocation or restore has changed.
+      // If this message is lost, the hourly check finds the effects of the revocation or restore.
       if (outcome.outcome !== 'reject') await checkKeyAgain(work.key, work.cause, services).catch(() => {});
       return outcome;
     }
@@ -87,8 +87,8 @@ async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Pro
 }
 
 /**
- * Handles the messages of a queue. While settings are wrong it requeues each message unchanged, since five failures within a
- * minute would make it a poison message.
+ * Handles messages of a queue. While settings are invalid, requeues each message unchanged, since five failures within
+ * a minute would make it a poison message.
  */
 function queueHandler<W extends Work>(
   queueName: WorkQueueName,
@@ -115,21 +115,21 @@ function queueHandler<W extends Work>(
   };
 }
 
-/** Requeues a message. The settings of the app's own storage are right: the host has just read the message with them. */
+/** Requeues a message. The storage settings are valid: the host has just read the message with them. */
 async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
   const { AZURE_CLIENT_ID: clientId, AZURE_CLOUD: _, ...others } = process.env;
   let settings: ReturnType<typeof readStorageSettings>;
   try {
     settings = readStorageSettings(process.env);
   } catch {
-    // AZURE_CLOUD may be the wrong setting; only a storage account that is given by its name needs it.
+    // AZURE_CLOUD may be the invalid setting; only a storage account given by name needs it.
     settings = readStorageSettings(others);
   }
   const queue = createWorkQueue(settings, () => appCredential(clientId));
   await queue.requeueText(queueName, asText(entry), DEFERRED_SECONDS);
 }
 
-/** A queue message, and how often the host has delivered it. */
+/** A queue message, with its dequeue count. */
 function received(entry: unknown, context: Pick<InvocationContext, 'triggerMetadata'>): Received {
   const dequeueCount = Number(context.triggerMetadata?.dequeueCount);
   return { entry, dequeueCount: Number.isNaN(dequeueCount) ? 1 : dequeueCount };
@@ -145,7 +145,7 @@ const SPANS: Readonly<Partial<Record<Work['kind'], string>>> = {
   revocation: 'verify revocation',
 };
 
-/** Work from a queue continues the trace of its sender, with a link to the host's span. */
+/** Continues the trace of the message's sender, with a link to the host's span. */
 function spanOf(work: Work, { traceContext }: Pick<InvocationContext, 'traceContext'>) {
   const host = traceContext?.traceParent;
   const attributes = {

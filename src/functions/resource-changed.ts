@@ -4,10 +4,10 @@ import { parseResourceEvent } from '../events/resource-event.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { eventHandler } from './time-limits.ts';
 
-/** Delay of the message, so that the changes of one deployment are checked together. Seconds. */
+/** Visibility delay of the message in seconds, so a single check covers all changes of a deployment. */
 const TOGETHER_SECONDS = 1;
 
-/** When the last message of this instance becomes visible: it covers each change that is stored by then. */
+/** Time when the last message of this instance becomes visible: its check covers every change until then. */
 let visibleOn = 0;
 
 app.eventGrid<unknown>('resourceChanged', {

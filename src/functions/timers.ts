@@ -12,12 +12,14 @@ import { hsmWatchSchedule, notifySchedule } from '../settings/timer-schedules.ts
 import { availableServices, logOf, services } from './available-services.ts';
 import { TIME_LIMITS } from './time-limits.ts';
 
-/** A timer's run may take 30 minutes on Flex Consumption: the check ends before that, and says what it did not get to. */
+/**
+ * Time limit of a drift check: Flex Consumption allows 30 minutes, and the check must still report its skipped parts.
+ */
 const DRIFT_CHECK_MS = 25 * 60_000;
 
 type TimerRun = (services: Services, log: Log, signal: AbortSignal, context: InvocationContext) => Promise<unknown>;
 
-/** @param ms after which the signal aborts: the run ends itself, and the next one does the rest */
+/** @param ms milliseconds until the signal aborts: the run then ends, and the next run continues */
 function onTimer(name: string, schedule: string, ms: number, run: TimerRun): void {
   app.timer(name, {
     schedule,
@@ -51,20 +53,22 @@ onTimer('sweep', '0 */2 * * * *', TIME_LIMITS.sweep, (available, log, signal) =>
 });
 
 onTimer('hsmWatch', hsmWatchSchedule(process.env), TIME_LIMITS.hsmWatch / 2, (available, log, signal, context) =>
-  withDeadline(TIME_LIMITS.hsmWatch, 'It was not done', () => watchHsms(context.invocationId, available, log, signal)),
+  withDeadline(TIME_LIMITS.hsmWatch, 'The function did not finish', () =>
+    watchHsms(context.invocationId, available, log, signal),
+  ),
 );
 
 onTimer('collectNotifications', notifySchedule(process.env), TIME_LIMITS.collect / 2, (available, log, signal) =>
-  withDeadline(TIME_LIMITS.collect, 'It was not done', () => collectNotifications(available, log, signal)),
+  withDeadline(TIME_LIMITS.collect, 'The function did not finish', () => collectNotifications(available, log, signal)),
 );
 
-// Not awaited: the host waits for this hook before it starts a function.
+// Not awaited: the host would start no function before this hook ends.
 app.hook.appStart(() => {
   let available: Services;
   try {
     available = services();
   } catch {
-    // Every function reports the settings that are wrong.
+    // Every function reports invalid settings.
     return;
   }
   available.controller.buildIndex().catch((error: unknown) => {

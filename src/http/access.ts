@@ -10,23 +10,23 @@ import type { Caller } from './token-claims.ts';
 export function requireRole(caller: { readonly roles: readonly Role[] }, role: Role): void {
   if (hasRole(caller, role)) return;
   throw forbidden('RoleMissing', {
-    detail: `This call takes the app role ${role}.`,
-    nextStep: `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: a token that was issued before does not carry it.`,
+    detail: `This call requires the app role ${role}.`,
+    nextStep: `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: an older token does not have it.`,
     challengeText: `The app role ${role} is missing.`,
     extensions: { missingRole: role },
   });
 }
 
-/** What a call does, as far as that decides who may make it and how often. */
+/** Kind of a call: it decides the required role and the rate limit. */
 export type Act = 'read' | 'revoke' | 'restore' | 'change';
 
-/** A key as a route names it; nothing is known of it yet. */
+/** A key as a route names it; the key may not exist. */
 export interface RouteKey {
   readonly vault: string;
   readonly key: string;
 }
 
-/** A role that reaches only some keys, for one caller or for every caller who has it. */
+/** Scope of a role: the keys that the role reaches, for a single caller or for every caller with the role. */
 export interface RoleScope {
   readonly role: Role;
   /** Object id in lower case; undefined: every caller with the role. */
@@ -35,31 +35,31 @@ export interface RoleScope {
   readonly keys: readonly RouteKey[];
 }
 
-/** What narrows the roles, as set by the operator. */
+/** Access rules from the settings. */
 export interface AccessRules {
-  /** Client ids that a token may have been got by; empty: any of the tenant. */
+  /** Client ids of the clients whose tokens the app accepts; empty: every client of the tenant. */
   readonly clients: readonly string[];
-  /** Client ids of the applications that may restore; as a rule none. */
+  /** Client ids of the applications that may restore; usually empty. */
   readonly restoreApplications: readonly string[];
-  /** Authentication context that revoking and restoring takes of a person. */
+  /** Authentication context that a person must satisfy to revoke or restore. */
   readonly stepUp: string | undefined;
   readonly roleScopes: readonly RoleScope[];
 }
 
-/** The delegated permission that `infra/entra.sh` makes, and that a person's token has to carry. */
+/** Delegated permission that `infra/entra.sh` creates; a person's token must have it. */
 const API_SCOPE = 'access_as_user';
 
-/** What a call asks for: a role, for an act, on a key or on the whole fleet. */
+/** Access that a call needs: a role for an act on a key or on the whole fleet. */
 export interface AccessAsked {
   readonly role: Role;
   readonly act: Act;
-  /** Undefined: it shows the whole fleet. `later`: which key it is about is not known yet, and asked for then. */
+  /** Undefined: the whole fleet. `later`: the handler determines the key and checks it then. */
   readonly key: RouteKey | 'later' | undefined;
 }
 
 /**
- * Lets a caller through or says why not. A missing role comes before a stronger sign-in, which would not help without it.
- *
+ * Admits or rejects a caller. The role is checked before the sign-in strength, because without the role a stronger
+ * sign-in does not help.
  * @throws {@link HttpProblem} 403; 401 when a stronger sign-in is needed
  */
 export function requireAccess(caller: Caller, asked: AccessAsked, rules: AccessRules): void {
@@ -76,29 +76,29 @@ function requireClient({ appId, kind, scopes }: Caller, { clients }: AccessRules
   }
   if (kind === 'person' && !scopes.includes(API_SCOPE)) {
     throw forbidden('ScopeMissing', {
-      detail: `The token of a person has to carry the scope ${API_SCOPE}.`,
-      nextStep: `Ask for a token with the scope api://<client id>/${API_SCOPE}; infra/entra.sh makes that scope.`,
+      detail: `The token of a person must have the scope ${API_SCOPE}.`,
+      nextStep: `Request a token with the scope api://<client id>/${API_SCOPE}; infra/entra.sh creates this scope.`,
       challengeText: `The scope ${API_SCOPE} is missing.`,
     });
   }
 }
 
 /**
- * A service principal of one's own is another object id: dual control alone does not keep a person from restoring by it
- * what they revoked.
+ * Limits restores by applications. Dual control compares object ids, so alone it would let a person restore with their
+ * own service principal.
  */
 function requirePerson({ kind, appId }: Caller, { restoreApplications }: AccessRules): void {
   if (kind === 'person' || restoreApplications.includes(appId)) return;
   throw forbidden('PersonNeeded');
 }
 
-/** Applications cannot sign in more strongly: whether they may at all is decided by their role, and for a restore by a list. */
+/** Applications cannot satisfy a stronger sign-in: their role, and a list for restores, decide their access. */
 function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules): void {
   if (stepUp === undefined || kind === 'application' || authContexts.includes(stepUp)) return;
   const claims = claimsFor(stepUp);
   throw new HttpProblem('StepUpNeeded', {
-    detail: `This call takes a sign-in with the authentication context ${stepUp}.`,
-    nextStep: `Sign in once more and repeat the call: az login --scope "api://<client id>/.default" --claims-challenge ${claims}`,
+    detail: `This call requires a sign-in with the authentication context ${stepUp}.`,
+    nextStep: `Sign in again and repeat the call: az login --scope "api://<client id>/.default" --claims-challenge ${claims}`,
     headers: { 'www-authenticate': challenge('insufficient_claims', REFUSALS.StepUpNeeded.sentence, claims) },
     extensions: { claims },
   });
@@ -106,14 +106,14 @@ function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules):
 
 function requireReach(caller: Caller, { role, key }: AccessAsked, rules: AccessRules): void {
   if (key === 'later' || reachesKey(caller, role, key, rules)) return;
-  // The one answer about keys that a narrowed role does not reach, and about keys that do not exist.
+  // The answer is the same for keys outside the role's scope and for keys that do not exist.
   if (key) throw forbidden('KeyOutOfReach');
   throw forbidden('RoleNarrowed', {
-    detail: `This call is about the whole fleet, and the role ${role} reaches some keys alone.`,
+    detail: `This call is about the whole fleet, but the role ${role} reaches only some keys.`,
   });
 }
 
-/** @param challengeText absent: the sentence of the refusal */
+/** @param challengeText absent: the sentence of the rejection */
 function forbidden(
   reason: Refusal,
   {
@@ -125,22 +125,22 @@ function forbidden(
   return new HttpProblem(reason, { ...options, headers });
 }
 
-/** Reasons that say that there is no such thing. */
+/** Reason codes of resources that do not exist. */
 const UNKNOWN: ReadonlySet<string> = new Set(['KeyNotManaged']);
 
-/** A caller whose role is narrowed must not learn by another answer which keys there are. */
+/** Hides from a caller with a scoped role whether a key outside the scope exists. */
 export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: AccessRules): unknown {
   const unknown = error instanceof HttpProblem && UNKNOWN.has(error.reason);
   return unknown && !reachesKey(caller, role, undefined, rules) ? forbidden('KeyOutOfReach') : error;
 }
 
-/** Whether the caller's role reaches some key of a vault, there or not. */
+/** Whether the caller's role reaches any key of a vault, even a key that does not exist. */
 export function reachesVault(caller: Caller, role: Role, vault: string, rules: AccessRules): boolean {
   const names = rules.roleScopes.flatMap(({ keys }) => keys.filter((one) => one.vault === vault.toLowerCase()));
   return [{ vault, key: '*' }, ...names].some((key) => reachesKey(caller, role, key, rules));
 }
 
-/** Whether one of the caller's roles that is enough reaches the key; without a key, the whole fleet. */
+/** Whether a sufficient role of the caller reaches the key; without a key, the whole fleet. */
 export function reachesKey(
   caller: Caller,
   role: Role,

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
 
-/** What is asked of a request's headers: `Headers` of the platform and of `@azure/functions` both fit. */
+/** Headers of a request, from the platform's `Headers` or from `@azure/functions`. */
 export interface HeaderReader {
   get(name: string): string | null;
 }
 
-/** A JSON answer that no cache keeps: every answer of this API is about the state of this moment. */
+/** Builds a JSON answer that caches must not store: every answer of this API is about the current state. */
 export function jsonResponse(status: number, body: unknown): HttpResponseInit {
   return {
     status,
@@ -19,17 +19,17 @@ export function jsonResponse(status: number, body: unknown): HttpResponseInit {
   };
 }
 
-/** The caller's `If-None-Match` tags, without quotes and `W/`; `*` is any. */
+/** Parses `If-None-Match` into tags without quotes and `W/`; `*` matches any. */
 export function tagsHad(headers: HeaderReader): readonly string[] {
   return (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^(?:W\/)?"(.*)"$/, '$1'));
 }
 
 /**
- * The answer with an ETag, or 304 where the caller has it already. `Cache-Control: no-store` stays: callers that send
- * `If-None-Match` keep the answer themselves, and no proxy may.
+ * Adds an ETag to the answer, or answers 304 if the caller has the current version. `Cache-Control: no-store` stays,
+ * because only callers that send `If-None-Match` may cache the answer, and no proxy.
  *
- * @param content what the ETag is of: the answer without what differs each time, such as when it was read. It is a weak one
- * for that.
+ * @param content content of the ETag: the answer without its varying fields, such as the time of the read. So the ETag
+ * is weak.
  */
 export function conditional(headers: HeaderReader, answer: HttpResponseInit, content: unknown): HttpResponseInit {
   const tag = createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 27);

@@ -1,20 +1,20 @@
 import type { Cloud } from '../azure/cloud.ts';
 
-/** What the check of a caller needs to know: raw values of the settings, which {@link authConfigProblems} validates. */
+/** Authentication settings as raw values, which {@link authConfigProblems} validates. */
 export interface AuthConfig {
   readonly cloud: Pick<Cloud, 'name' | 'authorityHost' | 'tokenIssuerV1'>;
-  /** Setting CMK_TENANT_ID: the directory whose tokens are taken, a GUID. */
+  /** Setting CMK_TENANT_ID: GUID of the tenant whose tokens the app accepts. */
   readonly tenantId: string | undefined;
   /** Setting CMK_API_AUDIENCE: client id of the API's app registration, and its App ID URI if v1.0 tokens are used. */
   readonly audiences: readonly string[];
-  /** What else is wrong with the settings of who may call: one line each. */
+  /** Problems of the other access settings, a line each. */
   readonly problems?: readonly string[];
 }
 
 export const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const APP_ID_URI = /^(?:api|https):\/\/[^\s,*]+$/i;
 
-/** What is wrong with the settings, one line each, naming the setting. Empty: callers can be checked. */
+/** Lists the problems of the settings, a line each with the setting's name. Empty: the settings are valid. */
 export function authConfigProblems(config: AuthConfig): readonly string[] {
   const problems = [...(config.problems ?? [])];
   const { tenantId } = config;
@@ -34,12 +34,12 @@ export function authConfigProblems(config: AuthConfig): readonly string[] {
   return problems;
 }
 
-/** Where the tenant's signing keys are (`jwks_uri` of its v2.0 discovery document). */
+/** URL of the tenant's signing keys (`jwks_uri` of its v2.0 discovery document). */
 export function signingKeysUrl(config: AuthConfig, tenantId: string): URL {
   return new URL(`${config.cloud.authorityHost}/${tenantId}/discovery/v2.0/keys`);
 }
 
-/** `iss` of the tenant's tokens by token version. China answers under a newer name than the one `az` signs in at. */
+/** `iss` of the tenant's tokens by token version. In China it has a newer host name than the sign-in of `az`. */
 export function issuers(
   config: AuthConfig,
   tenantId: string,

@@ -8,23 +8,26 @@ import { HttpProblem } from './problem.ts';
 import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
 import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 
-/** Clocks of Entra ID and of this machine may differ by this much, in seconds. */
+/** Most that the clocks of Entra ID and of this machine may differ, in seconds. */
 const CLOCK_SKEW_SECONDS = 60;
 
 interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
-  /** Gets what no caller may see: which setting is wrong, why the signing keys cannot be fetched. */
+  /** Receives details that no caller may see: the invalid setting, or why the signing keys are unavailable. */
   readonly onRefusal?: (reason: Refusal, message: string, cause?: unknown) => void;
 }
 
 /**
- * Finds out who calls, from the token alone.
+ * Authenticates the caller by the token alone.
  *
- * @param now the time that the token's lifetime is judged by
- * @throws {@link HttpProblem} 401, or 503 when callers cannot be checked at all
+ * @param now time at which the token must be valid
+ * @throws {@link HttpProblem} 401, or 503 when the app cannot validate any token
  */
 export type Authenticate = (headers: HeaderReader, now: Date) => Promise<Caller>;
 
-/** One per process: it holds the tenant's signing keys. With wrong settings it refuses every call and says why. */
+/**
+ * Creates the authenticator, once per process: it caches the tenant's signing keys. With invalid settings it rejects
+ * every call.
+ */
 export function createAuthenticator(config: AuthConfig, options: AuthenticatorOptions = {}): Authenticate {
   const { onRefusal = () => {} } = options;
   const problems = authConfigProblems(config);
@@ -100,24 +103,26 @@ function refusal(reason: Refusal, cause?: unknown): HttpProblem {
   });
 }
 
-/** Whose token was refused, where its signature is right: it has expired, say. Of a forged one nothing is to be believed. */
+/**
+ * Holder of a rejected token with a valid signature, such as an expired token. Claims of a forged token are ignored.
+ */
 function holderOf(cause: unknown): Readonly<Record<string, unknown>> {
   const isGenuine = cause instanceof errors.JWTExpired || cause instanceof errors.JWTClaimValidationFailed;
   const caller = isGenuine ? readCaller(cause.payload) : undefined;
   return caller && caller !== 'unclear' ? describeCaller(caller) : {};
 }
 
-/** Largest Authorization header that is parsed, in characters. Entra ID keeps tokens well below by capping groups. */
+/** Largest Authorization header that is parsed, in characters. Entra ID caps groups, so its tokens are much smaller. */
 const MAX_AUTHORIZATION_LENGTH = 16 * 1024;
 
-/** One JWS in compact form with a signature. A joined header ("Bearer a, Bearer b") cannot match. */
+/** A signed JWS in compact form. A joined header ("Bearer a, Bearer b") cannot match. */
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
 
 /**
- * The token of a call. Only `Authorization` is read: `x-ms-client-principal` and the like can be forged when
- * App Service authentication is off, so they grant nothing.
+ * Reads the token of a call from `Authorization` only: callers can forge `x-ms-client-principal` and similar headers
+ * when App Service authentication is off.
  *
- * @throws {@link HttpProblem} 401 when there is none, or when it is not exactly one
+ * @throws {@link HttpProblem} 401 unless the header has exactly one token
  */
 function readBearerToken(headers: HeaderReader): string {
   const header = headers.get('authorization');
@@ -127,6 +132,6 @@ function readBearerToken(headers: HeaderReader): string {
   const token = header.length <= MAX_AUTHORIZATION_LENGTH ? BEARER.exec(header)?.[1] : undefined;
   if (token) return token;
   throw new HttpProblem('TokenMalformed', {
-    headers: { 'www-authenticate': challenge('invalid_token', 'Not one signed bearer token.') },
+    headers: { 'www-authenticate': challenge('invalid_token', 'The header is not a single signed bearer token.') },
   });
 }

@@ -1,8 +1,8 @@
 /**
- * Value of `WWW-Authenticate` (RFC 6750, section 3). A call without a token gets the scheme only.
+ * Builds `WWW-Authenticate` (RFC 6750, section 3). A call without a token gets only the scheme.
  *
- * @param description plain ASCII without quotes or backslashes; it goes to an unknown caller
- * @param claims what the next token has to carry, in base64: for `insufficient_claims`
+ * @param description plain ASCII without quotes or backslashes; an unauthenticated caller sees it
+ * @param claims claims for the next token in base64, for `insufficient_claims`
  */
 export function challenge(
   error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_claims',
@@ -17,8 +17,8 @@ export function challenge(
 }
 
 /**
- * What a client asks Entra ID for, so that the next token satisfies an authentication context. Source: Entra ID, "claims
- * challenges, claims requests and client capabilities".
+ * Claims that a client requests from Entra ID, so the next token satisfies an authentication context. Source: Entra ID,
+ * "claims challenges, claims requests and client capabilities".
  */
 export function claimsFor(context: string): string {
   return Buffer.from(JSON.stringify({ access_token: { acrs: { essential: true, value: context } } })).toString(

@@ -3,31 +3,29 @@ import type { HeaderReader } from './answers.ts';
 import { HttpProblem } from './problem.ts';
 import { isReadable, NOT_READABLE, TEXT_LENGTHS } from './readable.ts';
 
-/** What a caller says, as a field of a body. @param least and most characters */
+/** Schema of a caller's text in a body. @param least and most characters */
 function readableText([least, most]: readonly [number, number]) {
   return z.string().trim().min(least).max(most).refine(isReadable, NOT_READABLE);
 }
 
-/** Why an operator acts, as a field of a body or a query. */
-export const REASON = readableText(TEXT_LENGTHS.reason).describe(
-  'Why, in your own words. It goes into the audit trail.',
-);
+/** An operator's reason, in a body or a query. */
+export const REASON = readableText(TEXT_LENGTHS.reason).describe('Reason in your own words, for the audit trail.');
 export const TICKET = readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
-/** Default of the largest body that is read, in bytes. */
+/** Default limit of the body size, in bytes. */
 export const MAX_BODY_BYTES = 16 * 1024;
 
-/** What is asked of a request with a body; `HttpRequest` of `@azure/functions` and `Request` both fit. */
+/** A request with a body; `HttpRequest` of `@azure/functions` and `Request` both fit. */
 interface BodyRequest {
   readonly headers: HeaderReader;
   readonly body: AsyncIterable<unknown> | null;
 }
 
 /**
- * Reads a JSON body and checks it. The schema should be a `z.strictObject`, so that a misspelled field is refused.
+ * Reads and validates a JSON body. The schema should be a `z.strictObject`, so a misspelled field is rejected.
  *
- * @param maxBytes largest body accepted, in bytes
- * @throws {@link HttpProblem} 400 (missing, not JSON, wrong fields: every one named), 413 or 415
+ * @param maxBytes largest accepted body, in bytes
+ * @throws {@link HttpProblem} 400 (missing, not JSON, or invalid fields, which it lists), 413 or 415
  */
 export async function readJsonBody<T extends z.ZodType>(
   request: BodyRequest,

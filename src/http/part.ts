@@ -3,21 +3,21 @@ import { DeadlineError } from '../azure/deadline.ts';
 import type { PartTaken } from '../azure/read-cache.ts';
 import { type AnswerContext, HttpProblem, PART_PROBLEM, partProblem } from './problem.ts';
 
-/** A part of an answer with an age, a right and a failure of its own: the others do without it. */
+/** A part of an answer with its own age, required role and failure; other parts do not depend on it. */
 export const partOf = <T extends z.ZodType>(value: T) =>
   z.object({
     readOn: z.iso.datetime().optional().describe('When `value` was read.'),
     value: value.optional(),
-    problem: PART_PROBLEM.optional().describe('Why it is not there: it could not be read, or the caller may not.'),
+    problem: PART_PROBLEM.optional().describe(
+      'Why the part is missing: the read failed, or the caller lacks the role.',
+    ),
     reading: z
       .literal(true)
       .optional()
-      .describe(
-        'It is being read, and takes longer than this answer waits: ask again. A `value` beside it is of before.',
-      ),
+      .describe('The read is still in progress: repeat the call. A `value` in the same part is older.'),
   });
 
-/** A part as an answer has it. */
+/** A part in an answer. */
 interface PartView<V> {
   readonly readOn?: string;
   readonly value?: V;
@@ -25,7 +25,11 @@ interface PartView<V> {
   readonly reading?: true;
 }
 
-/** Words a part, whatever came of reading it. Never throws, so that other parts are shown. @param show what the caller may see */
+/**
+ * Builds the view of a part from a read or its failure. Never throws, so the other parts are shown.
+ *
+ * @param show builds the caller's view of the value
+ */
 export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: AnswerContext): PartView<V> {
   try {
     if ('error' in taken) throw taken.error;
@@ -36,13 +40,13 @@ export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telli
   }
 }
 
-/** A part without what differs each time: when it was read, and how what failed is worded. */
+/** A part without its varying fields: the time of the read and the text of a failure. */
 export function partContent({ value, problem, reading }: PartView<unknown>): unknown {
   return problem ? [problem.status, problem.reason] : { value, reading };
 }
 
 function inTime(error: unknown): unknown {
   if (!(error instanceof DeadlineError)) return error;
-  const nextStep = 'It is read again by itself; repeat the call.';
+  const nextStep = 'The app retries the read automatically; repeat the call.';
   return new HttpProblem('ServiceUnavailable', { detail: error.message, nextStep });
 }

@@ -4,38 +4,38 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { CmkError, SettingsError } from '../errors.ts';
 import { REFUSALS, type Refusal, refusalOf } from '../refusals.ts';
 
-/** Namespace of the `type` of every problem; the reason code follows. */
+/** Namespace of the `type` of every problem, before the reason code. */
 const PROBLEM_TYPE = 'urn:cmk-autopilot:problem:';
 
 /** Body of an error answer. */
 export const PROBLEM = z.looseObject({
   type: z.string().describe('URN that ends in the reason code.'),
-  title: z.string().describe('What the reason code means; the same text each time.'),
+  title: z.string().describe('Meaning of the reason code; always the same text.'),
   status: z.int().min(400).max(599),
-  detail: z.string().describe('What happened this time.'),
+  detail: z.string().describe('What happened in this call.'),
   reason: z.string().describe('Reason code, the same as in logs and reports.'),
   nextStep: z.string().describe('What to do next, in one sentence.'),
   instance: z.string(),
-  correlationId: z.string().describe('Finds this answer in the log.'),
+  correlationId: z.string().describe('Correlation id, which the log records of the call share.'),
 });
 export type ProblemDetails = z.output<typeof PROBLEM>;
 
-/** Why one part of an answer is not there, while the others are: the same, without what names an answer. */
+/** Why a part of an answer is missing: a problem without the fields that identify an answer. */
 export const PART_PROBLEM = PROBLEM.omit({ instance: true, correlationId: true });
 
-/** What a refusal says beyond the table of refusals. */
+/** Fields of a rejection beyond the table of refusals. */
 interface ProblemOptions extends ErrorOptions {
-  /** What happened this time. */
+  /** What happened in this call. */
   readonly detail?: string;
   readonly nextStep?: string;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly extensions?: Readonly<Record<string, unknown>>;
-  /** For the log alone. */
+  /** Fields for the log only. */
   readonly logged?: Readonly<Record<string, unknown>>;
 }
 
-/** A refusal that is meant to be read by the caller: nothing in it may be secret. */
+/** A rejection for the caller, who sees its text, so it must have no secrets. */
 export class HttpProblem extends Error {
   readonly status: number;
   readonly reason: Refusal;
@@ -57,13 +57,13 @@ export class HttpProblem extends Error {
   }
 }
 
-/** Of the call that answers: its id, which the log has too, and where the errors go that no caller sees. */
+/** Context of the answering call: its correlation id, and the log for errors that callers must not see. */
 export interface AnswerContext {
   readonly correlationId: string;
   readonly onUnexpected: (error: unknown) => void;
 }
 
-/** Turns any error into an answer. An unexpected one becomes a 500 that names the correlation id alone. */
+/** Converts any error to an answer. An unexpected error becomes a 500 with only the correlation id. */
 export function problemResponse(error: unknown, context: AnswerContext): HttpResponseInit {
   const problem = toProblem(error, context);
   const { correlationId } = context;
@@ -84,7 +84,7 @@ export function problemResponse(error: unknown, context: AnswerContext): HttpRes
   };
 }
 
-/** The same for one part of an answer. */
+/** Converts any error to the problem of a part. */
 export function partProblem(error: unknown, context: AnswerContext): z.output<typeof PART_PROBLEM> {
   return detailsOf(toProblem(error, context));
 }
@@ -101,7 +101,10 @@ function detailsOf(problem: HttpProblem): z.output<typeof PART_PROBLEM> {
   };
 }
 
-/** The caller sees an error of the app's own if its reason has a status. Which settings are wrong, only the log says. */
+/**
+ * Converts an error to a problem. The caller sees the app's own errors that have a status; only the log names invalid
+ * settings.
+ */
 function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContext): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof CmkError && !(error instanceof SettingsError) && refusalOf(error.reason)?.status !== undefined) {
@@ -110,15 +113,15 @@ function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContex
   }
   onUnexpected(error);
   return new HttpProblem('Unexpected', {
-    detail: 'The call failed for a reason that is in the log.',
-    nextStep: `Look in the log for ${correlationId}; the call can be repeated safely.`,
+    detail: 'The call failed unexpectedly; the log has the reason.',
+    nextStep: `Search the log for ${correlationId}. You can safely repeat the call.`,
   });
 }
 
 /**
- * Runs what needs a service that may be out of reach. The app's own errors pass.
+ * Runs a read or write of a service that may be unavailable. Rethrows the app's own errors.
  *
- * @param detailOf makes the detail of the problem from the failure
+ * @param detailOf builds the problem's detail from the failure
  * @throws {@link HttpProblem} 503 `ServiceUnavailable`
  */
 export async function orUnavailable<T>(

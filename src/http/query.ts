@@ -1,61 +1,61 @@
 import { z } from 'zod';
 import { HttpProblem } from './problem.ts';
 
-/** Characters of a query parameter's value, and values of one that may be given several times, at most. */
+/** Maximum length of a query parameter's value, and maximum number of values of a repeatable parameter. */
 const MOST_CHARACTERS = 1_000;
 const MOST_VALUES = 50;
 
-/** A parameter of a call: as the document describes it, and as it is checked. */
+/** A parameter of a call: its OpenAPI description and its validation. */
 export interface Parameter {
   readonly description: string;
   readonly schema: z.ZodType;
-  /** Of the query: it may be given several times. */
+  /** The query may repeat the parameter. */
   readonly many?: true;
 }
 
 export type ParameterTable = Readonly<Record<string, Parameter>>;
 
-/** The values of a query. */
+/** Parsed values of a query. */
 export type QueryOf<P extends ParameterTable> = {
   readonly [N in keyof P]: P[N] extends { many: true }
     ? readonly NonNullable<z.output<P[N]['schema']>>[]
     : z.output<P[N]['schema']>;
 };
 
-/** On or off. Any other value is refused: a misspelled `dryRun` must not turn into the real thing. */
+/** A boolean. Any other value is rejected, so a misspelled `dryRun` cannot cause a real change. */
 export const FLAG = z
   .enum(['true', 'false'], 'is neither "true" nor "false"')
   .optional()
   .transform((value) => value === 'true');
 
-/** A whole number, as a query has it. */
+/** An integer in a query. */
 export const wholeNumber = (schema: z.ZodInt) =>
   z.preprocess((text) => (typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : text), schema.optional());
 
-/** Where a page of a list begins. */
+/** Start of a page of a list. */
 export const AFTER: Parameter & { readonly schema: z.ZodType<string | undefined> } = {
-  description: 'Where the page begins, as `nextLink` has it.',
+  description: 'Start of the page, copied from `nextLink`.',
   schema: z.string().max(MOST_CHARACTERS).optional(),
 };
 
 /**
- * The query parameters of a call.
+ * Parses the query parameters of a call.
  *
- * @param known those that the call takes
- * @throws {@link HttpProblem} 400 `QueryInvalid` for any other, one that is there too often, and one that is wrong
+ * @param known parameters of the call
+ * @throws {@link HttpProblem} 400 `QueryInvalid` for an unknown, repeated or invalid parameter
  */
 export function queryOf<P extends ParameterTable>(query: URLSearchParams, known: P): QueryOf<P> {
   for (const name of query.keys()) {
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).join(', ');
     throw queryInvalid(
-      `There is no query parameter ${JSON.stringify(name.slice(0, 50))}.`,
-      names === '' ? 'The call takes none.' : `It takes ${names}.`,
+      `The call has no query parameter ${JSON.stringify(name.slice(0, 50))}.`,
+      names === '' ? 'The call has no query parameters.' : `It has ${names}.`,
     );
   }
   const read = Object.entries(known).map(([name, { schema, many }]) => {
     const values = query.getAll(name);
-    if (values.length > (many ? MOST_VALUES : 1)) throw queryInvalid(`${name} is there too often.`);
+    if (values.length > (many ? MOST_VALUES : 1)) throw queryInvalid(`${name} is repeated too often.`);
     if (values.some(({ length }) => length > MOST_CHARACTERS)) throw queryInvalid(`${name} is too long.`);
     const checked = (many ? values : [values[0]]).map((value) => {
       const { success, data, error } = schema.safeParse(value);

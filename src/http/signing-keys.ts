@@ -2,37 +2,39 @@ import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type
 import { messageOf } from '../errors.ts';
 import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 
-/** The tenant's signing keys could not be fetched, so that nothing can be said about a token. */
+/** The app could not fetch the tenant's signing keys, so it cannot validate any token. */
 export class SigningKeysError extends Error {
   constructor(cause: unknown) {
-    super(`The signing keys cannot be fetched: ${messageOf(cause)}`, { cause });
+    super(`The app could not fetch the signing keys: ${messageOf(cause)}`, { cause });
     this.name = 'SigningKeysError';
   }
 }
 
 export interface SigningKeysOptions {
   readonly fetch?: FetchImplementation;
-  /** Called with the error of every fetch that failed, also if no caller noticed the failure. */
+  /** Called with the error of every failed fetch, even if the failure affected no caller. */
   readonly onFailure?: (error: unknown) => void;
-  /** A fetch may take this long, in milliseconds. */
+  /** Deadline of a fetch, in milliseconds. */
   readonly timeoutMs?: number;
 }
 
 const TIMEOUT_MS = 3_000;
-/** Keys older than this are fetched anew in the background. Milliseconds. */
+/** Age after which keys are refreshed in the background, in milliseconds. */
 const REFRESH_AFTER_MS = HOUR_MS;
-/** Keys older than this are not used: a break-glass call survives a day of outage of the sign-in host. Milliseconds. */
+/**
+ * Age after which keys are not used, in milliseconds: break-glass calls survive a day-long outage of the sign-in host.
+ */
 const MAX_AGE_MS = DAY_MS;
-/** An unknown `kid` leads to at most one fetch in this time. Milliseconds. */
+/** Minimum interval between fetches for an unknown `kid`, in milliseconds. */
 const COOLDOWN_MS = 30_000;
 
 /**
- * The keys that the tenant signs with, cached. A key that is not among them leads to a fetch, so that a rotation is
- * noticed at once, but not more often than the cooldown allows: made-up key ids must not flood the sign-in host.
+ * Caches the tenant's signing keys. An unknown key id triggers a fetch, which notices a key rotation immediately. The
+ * cooldown limits these fetches, because forged key ids must not flood the sign-in host.
  *
- * Ages are measured by the process clock, as `jose` does; the clock that a token is judged by is passed in elsewhere.
+ * Ages use the process clock, as `jose` does; the caller passes in the clock for token lifetimes separately.
  *
- * @throws (from the returned function) {@link SigningKeysError} when keys are needed and cannot be fetched
+ * @throws (from the returned function) {@link SigningKeysError} when the app needs keys but cannot fetch them
  */
 export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVerifyGetKey {
   const { onFailure = () => {} } = options;
@@ -47,7 +49,7 @@ export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVeri
   return async (header, token) => {
     const isOld = Date.now() - askedAt > REFRESH_AFTER_MS;
     if (isOld || !keys.fresh) askedAt = Date.now();
-    // Not awaited: the keys at hand serve this call.
+    // Not awaited: the cached keys serve this call.
     if (isOld && keys.fresh) keys.reload().catch(onFailure);
     try {
       return await keys(header, token);

@@ -3,37 +3,37 @@ import { z } from 'zod';
 import { GUID } from './auth-config.ts';
 import { ROLES, type Role } from './roles.ts';
 
-/** A person who signed in, or an application acting for itself. */
+/** A signed-in person, or an application with its own identity. */
 export type CallerKind = 'person' | 'application';
 
-/** The caller, as the token says. */
+/** The caller according to the token. */
 export interface Caller {
-  /** `oid`: the person or service principal, for good. The one to compare and to record. */
+  /** `oid`: permanent id of the person or service principal. The id to compare and record. */
   readonly objectId: string;
   /** `azp` (v2.0) or `appid` (v1.0): the client that got the token. */
   readonly appId: string;
   readonly tenantId: string;
   readonly kind: CallerKind;
-  /** App roles of this API that the token carries; others are left out. */
+  /** App roles of this API in the token; other roles are omitted. */
   readonly roles: readonly Role[];
-  /** `scp`: what the person let the client do; none for an application. */
+  /** `scp`: permissions that the person delegated to the client; empty for an application. */
   readonly scopes: readonly string[];
-  /** `acrs`: the authentication contexts that the sign-in has satisfied. */
+  /** `acrs`: authentication contexts that the sign-in satisfied. */
   readonly authContexts: readonly string[];
-  /** `uti`: finds the sign-in in Entra ID's log. Absent in tokens of some test issuers. */
+  /** `uti`: id of the sign-in in Entra ID's log. Absent in tokens of some test issuers. */
   readonly tokenId: string | undefined;
-  /** To be shown to people. Can be changed by its owner, so nothing may ever be decided by it. */
+  /** Display name. Its owner can change it, so no decision may depend on it. */
   readonly name: string | undefined;
 }
 
 const guid = z.string().regex(GUID).toLowerCase();
 const text = z.string().optional().catch(undefined);
-/** `0`: the client proved nothing (a public client); `1` and `2`: it has a secret or a certificate. */
+/** `0`: the client did not authenticate (a public client); `1` and `2`: the client has a secret or a certificate. */
 const clientProof = z.string().optional().catch(undefined);
 
 /**
- * Claims of an access token. `azp`/`appid` is what an ID token lacks: one for the same client id must not open anything.
- * A token without `roles` is a caller without roles. Source: Entra ID, access token claims reference.
+ * Claims of an access token. An ID token lacks `azp`/`appid`, so an ID token for the same client id is rejected. A
+ * caller may have no `roles`. Source: Entra ID, access token claims reference.
  */
 const CLAIMS = z.object({
   aud: z.string(),
@@ -57,13 +57,13 @@ const CLAIMS = z.object({
 });
 type Claims = z.output<typeof CLAIMS>;
 
-/** What a token says of its caller, and by which version of tokens. */
+/** The caller according to a token, with the token version. */
 type TokenCaller = Caller & { readonly version: '1.0' | '2.0' };
 
 /**
- * Reads the claims of a token whose signature, issuer, audience and lifetime are right.
+ * Reads the claims of a token with valid signature, issuer, audience and lifetime.
  *
- * @returns undefined if a claim is missing; `unclear` if it may be a person's or an application's
+ * @returns undefined if a claim is missing; `unclear` if the caller may be a person or an application
  */
 export function readCaller(payload: JWTPayload): TokenCaller | 'unclear' | undefined {
   const claims = CLAIMS.safeParse(payload).data;
@@ -85,20 +85,20 @@ export function readCaller(payload: JWTPayload): TokenCaller | 'unclear' | undef
   };
 }
 
-/** What a call is attributed to in the audit trail. */
+/** Caller as recorded in the audit trail. */
 export function auditedCaller({ objectId, appId, kind, tokenId, name }: Caller) {
   return { objectId, appId, kind, tokenId, name };
 }
 
-/** Who it was, for the log. */
+/** Caller as recorded in the log. */
 export function describeCaller({ objectId, kind, appId, tokenId }: Caller): Readonly<Record<string, unknown>> {
   return { caller: objectId, kind, client: appId, tokenId };
 }
 
 /**
- * `scp` is in the tokens of persons and in no others; `idtyp`, where the registration asks for it, says the same in a word
- * (`user`, `app`). A token in which the two differ says nothing. Nor does one without `scp` of a client that proved
- * nothing: an application acting for itself has a secret or a certificate.
+ * Kind of the caller. Only tokens of persons have `scp`; the optional `idtyp` states the kind (`user`, `app`). If the
+ * two contradict each other, the kind is unclear. It is also unclear without `scp` if the client did not authenticate:
+ * an application with its own identity has a secret or a certificate.
  */
 function kindOf({ ver, scp, idtyp, azpacr, appidacr }: Claims): CallerKind | undefined {
   const delegated = wordsOf(scp).length > 0;
@@ -111,7 +111,7 @@ function wordsOf(scp: string | undefined): readonly string[] {
   return scp?.split(' ').filter((word) => word !== '') ?? [];
 }
 
-/** Fit for a log line: no control characters, no endless names. */
+/** Sanitizes a text for the log: no control characters, limited length. */
 function plain(value: string | undefined): string | undefined {
   const cleaned = value?.replace(/\p{C}/gu, '').slice(0, 128);
   return cleaned === '' ? undefined : cleaned;

@@ -1,10 +1,10 @@
 import { type AuthConfig, authConfigProblems, GUID, issuers } from '../http/auth-config.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** What a browser has to know to sign a user in. Nothing of it is secret. */
+/** Sign-in configuration for the browser, without secrets. */
 export interface PageConfig {
   readonly tenantId: string;
-  /** Client id of the API's app registration, which is the page's own too. */
+  /** Client id of the API's app registration, which the page shares. */
   readonly clientId: string;
   /** `https://login.microsoftonline.com/<tenant>` */
   readonly authority: string;
@@ -15,7 +15,7 @@ export interface PageConfig {
   readonly scope: string;
 }
 
-/** Undefined when the settings of who may call are missing or wrong: then the API refuses every call. */
+/** Undefined when access settings are missing or invalid: the API then rejects every call. */
 export function pageConfig({ auth, cloud, page }: Pick<Settings, 'auth' | 'cloud' | 'page'>): PageConfig | undefined {
   const config: AuthConfig = { cloud, ...auth };
   const clientId = auth.audiences.find((audience) => GUID.test(audience));
@@ -27,7 +27,7 @@ export function pageConfig({ auth, cloud, page }: Pick<Settings, 'auth' | 'cloud
     authority: `${cloud.authorityHost}/${tenantId}`,
     signIn: page.signIn ?? cloud.authorityHost,
     issuer: issuers(config, tenantId)['2.0'][0] ?? '',
-    // A registration that asks for a token for itself has to be named by its client id (AADSTS90009).
+    // Entra ID requires the client id for a registration that requests a token for itself (AADSTS90009).
     scope: `${clientId}/access_as_user`,
   };
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
-/** One file of the page, as it is sent. */
+/** A file of the page, ready to send. */
 export interface PageFile {
   readonly type: string;
   readonly bytes: Uint8Array;
@@ -16,12 +16,12 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** Beside the bundled app, where `scripts/bundle.ts` puts them. */
+/** Folder beside the bundled app, which `scripts/bundle.ts` fills. */
 const FOLDER = join(import.meta.dirname, 'page');
 
 let files: ReadonlyMap<string, PageFile> | undefined;
 
-/** The files of the page by name, read and compressed when they are first asked for. Empty: this build has no page. */
+/** Files of the page by name, read and compressed at first use. Empty: this build has no page. */
 export function pageFiles(): ReadonlyMap<string, PageFile> {
   files ??= readFiles(FOLDER);
   return files;

@@ -5,7 +5,7 @@ import type { Settings } from '../settings/settings.ts';
 import { type PageConfig, pageConfig } from './page-config.ts';
 import { type PageFile, pageFiles } from './page-files.ts';
 
-/** One file of the page; `undefined` settings are wrong, and there is no page then. */
+/** Serves a file of the page. Undefined `settings` are invalid, and the page is then unavailable. */
 export function servePage(
   name: string,
   settings: Pick<Settings, 'auth' | 'cloud' | 'page'> | undefined,
@@ -13,14 +13,14 @@ export function servePage(
 ): HttpResponseInit {
   const file = pageFiles().get(name);
   if (!file || !settings?.page.on) {
-    const body = 'There is no page here. The API is at /api.\n';
+    const body = 'This address has no page. The API is at /api.\n';
     return { status: 404, headers: { 'content-type': 'text/plain' }, body };
   }
   const isDocument = file.type.startsWith('text/html');
   return isDocument ? serveDocument(file, pageConfig(settings), headers) : serveFile(file, headers);
 }
 
-/** Nothing but what the page needs: its own files, its own API, and the tokens of the sign-in service. */
+/** Content security policy that allows only the page's files, its API, and the sign-in service. */
 const policy = (signIn: string): string =>
   [
     "default-src 'none'",
@@ -41,10 +41,13 @@ const COMMON = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** Where the page is, in its own document, to be replaced by what a browser has to know. */
+/** Placeholder in the document for the sign-in configuration. */
 const CONFIG = '{{config}}';
 
-/** A document, with the sign-in of this deployment. Asked for anew each time, and answered by 304 while it is the same. */
+/**
+ * Serves a document with this deployment's sign-in configuration. Browsers revalidate it and get 304 while it is
+ * unchanged.
+ */
 export function serveDocument(file: PageFile, config: PageConfig | undefined, headers: HeaderReader): HttpResponseInit {
   const text = Buffer.from(file.bytes).toString('utf8');
   const body = text.replace(CONFIG, () => inAttribute(JSON.stringify(config ?? {})));
@@ -54,7 +57,7 @@ export function serveDocument(file: PageFile, config: PageConfig | undefined, he
     'cache-control': 'no-cache',
     etag: `"${tag}"`,
     'content-security-policy': policy(config?.signIn ?? ''),
-    // The window of the sign-in goes to another origin and comes back.
+    // The sign-in window leaves this origin and returns.
     'cross-origin-opener-policy': 'same-origin-allow-popups',
     'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
     'x-frame-options': 'DENY',
@@ -64,7 +67,7 @@ export function serveDocument(file: PageFile, config: PageConfig | undefined, he
   return { status: 200, headers: { ...common, 'content-type': file.type }, body };
 }
 
-/** A file whose name has a hash of what is in it: a browser never needs to ask for it again. */
+/** Serves a file whose name includes a hash of its content, so browsers may cache it forever. */
 export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderReader): HttpResponseInit {
   const takesGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(headers.get('accept-encoding') ?? '');
   return {
@@ -80,7 +83,7 @@ export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderRea
   };
 }
 
-/** Text for a quoted attribute. */
+/** Escapes text for a quoted attribute. */
 function inAttribute(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 }

@@ -6,7 +6,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { VersionChange } from './revocation-plans.ts';
 
-/** Versions that are changed at the same time: Key Vault takes thousands of such calls in ten seconds. */
+/** Maximum number of concurrent version changes: Key Vault allows thousands of such calls in ten seconds. */
 const CONCURRENCY = 32;
 
 interface ChangeServices {
@@ -14,22 +14,22 @@ interface ChangeServices {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** What came of one change: the version as Key Vault answered it, or why there is no answer. */
+/** Result of a change: the version in Key Vault's answer, or the reason why there is no answer. */
 export interface AppliedChange {
   readonly change: VersionChange;
   readonly answer: KeyVersion | undefined;
   readonly failure: Failure | undefined;
-  /** False: nothing was sent, since the fresh read of the version left nothing to write, or failed. */
+  /** False: nothing was sent, because the new read of the version failed or made the write unnecessary. */
   readonly written: boolean;
 }
 
 /**
- * One wave: every change as soon as it is known, none held up by another's trouble.
+ * Applies a wave of changes. Each change starts immediately and independently of failures of other changes.
  *
- * A write that replaces tags reads the version right before: no other caller's record may be lost, and a version that a
- * person has just disabled is left as it is, without a record, so that a restore leaves it too. The record goes with the
- * disabling, in one write, so that a late write differs from a person's. If the read fails, a
- * version is still disabled, by what the list said of it; every other change is skipped, because it would write stale tags.
+ * A write that replaces tags reads the version immediately before the write, so it cannot remove another caller's
+ * record. It skips a version that a person has just disabled, so a restore does not enable that version. The record and
+ * the disabled state go into a single write, so a late write differs from a person's change. If the read fails, a
+ * version is still disabled, based on the list. Every other change is skipped, because it would write stale tags.
  */
 export function applyChanges(
   key: ManagedKey,
@@ -56,7 +56,8 @@ export function applyChanges(
     const update = { ...(enabled === undefined ? {} : { enabled }), ...(tags ? { tags: { ...tags } } : {}) };
     try {
       const answer = await retryOnce(() => keys.updateVersion(key, version, update), sleep).catch((error: unknown) => {
-        // Disabling counts more than the record: if that is refused, it is disabled without.
+        // Disabling is more important than the record: if Key Vault rejects the record, the version is disabled without
+        // it.
         if (!tags || enabled !== false || describeFailure(error).kind !== 'refused') throw error;
         return retryOnce(() => keys.updateVersion(key, version, { enabled }), sleep);
       });

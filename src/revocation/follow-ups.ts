@@ -8,35 +8,36 @@ import { type Cause, KEY_WORK, MOST_CHARACTERS, type SAID, type Work } from '../
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 
 /**
- * After so long, no record of a killed call is appended any more: a call ends within 200 s, and its last write lands within a
- * minute. Seconds.
+ * Time after which a killed call can no longer append an audit record, in seconds. A call ends within 200 s, and its
+ * last write takes effect within a minute.
  */
 const LAST_RECORD_SECONDS = 275;
 /**
- * Age of a change, by the clock of the instance that verifies, from which that instance appends its audit record. By then the
- * process that made the change appends none any more, even if the clocks differ by five minutes. Milliseconds.
+ * Age of a change, by the verifying instance's clock, at which that instance appends its audit record. By then the
+ * process that made the change no longer appends a record, even if the clocks differ by five minutes. Milliseconds.
  */
 export const RECORDED_AFTER_MS = LAST_RECORD_SECONDS * 1000 + CLOCKS_MS;
 /**
- * Delays of the passes over the key, from the beginning of the call. The first is for writes that were in flight. By the second,
- * each write has landed or never will, and what a process that died had begun is finished. The third allows for clocks that
- * differ by five minutes; the last records what that process did, even by a slow clock. Seconds.
+ * Delays of the passes over the key from the start of the call, in seconds. The first pass repairs in-flight writes.
+ * The second pass runs after every write has taken effect or failed, and finishes the work of a process that died. The
+ * third pass allows for clocks that differ by five minutes. The last pass appends that process's audit record, even
+ * with a slow clock.
  */
 const PASS_AFTER_SECONDS = [15, 75, 400, (RECORDED_AFTER_MS + CLOCKS_MS) / 1000];
 
-/** From then on, the messages of the call itself no longer come; another one does not know its reason. Milliseconds. */
+/** Age of a change at which the call's own messages no longer arrive; other messages lack its reason. Milliseconds. */
 export const UNCLAIMED_AFTER_MS = RECORDED_AFTER_MS + 2 * CLOCKS_MS;
 
-/** A call that revokes or restores: who, and why. */
+/** Caller and reason of a revocation or restore. */
 export interface RevocationCall {
   readonly caller: NonNullable<AuditEntry['caller']>;
   readonly correlationId: string;
-  /** Why, in the caller's words. */
+  /** Reason in the caller's words. */
   readonly why: string;
   readonly ticket: string | undefined;
 }
 
-/** How long an answer waits for the queue; the key does not wait for it. Milliseconds. */
+/** How long an answer waits for the queue, in milliseconds. The key's change does not wait. */
 const QUEUE_WAIT_MS = 2_000;
 
 export interface FollowUpServices {
@@ -45,8 +46,8 @@ export interface FollowUpServices {
 }
 
 /**
- * Sends the messages for passes over the key, before anything is written: they repair what late writes undo, and should this
- * process die, they finish and record what it had begun. Never rejects. @returns a warning if that failed
+ * Sends messages for passes over the key before the first write. The passes repair the effects of late writes. If this
+ * process dies, the passes finish and record its work. Never rejects. @returns a warning if sending failed
  */
 export function requestPasses(
   key: ManagedKey,
@@ -67,7 +68,7 @@ export function requestPasses(
   });
 }
 
-/** Puts the probe of the file services to work; its results show in the key's status. */
+/** Queues the probe of the file services, whose results appear in the key's status. */
 export function watchEffect(
   key: ManagedKey,
   did: 'revoke' | 'restore',
@@ -75,17 +76,19 @@ export function watchEffect(
   { queue, now }: FollowUpServices,
 ): Promise<string[]> {
   const work: Work = { kind: 'probe', key: key.id, cause: callCause(did, correlationId, now()), attempt: 0 };
-  return inTime('The effect on the file shares is not watched', () => queue.send(KEY_WORK, work));
+  return inTime('The app does not probe the effect on the file shares', () => queue.send(KEY_WORK, work));
 }
 
-/** Has the uses of a restored key moved to its newest version. */
+/** Requests that the uses of a restored key move to its newest version. */
 export function reconcileRestored(
   key: ManagedKey,
   { correlationId }: RevocationCall,
   { requestKey, now }: Pick<FollowUpServices, 'now'> & { readonly requestKey: RequestKey },
 ): Promise<string[]> {
   const cause = callCause('restore', correlationId, now());
-  return inTime('Its uses are not moved now; the next drift check does it', () => requestKey(key.id, cause));
+  return inTime('The app does not move the uses of the key now; the next drift check moves them', () =>
+    requestKey(key.id, cause),
+  );
 }
 
 /** Runs optional work that must not delay the answer. @returns a warning for work that failed or took too long */
@@ -98,12 +101,12 @@ async function inTime(what: string, run: () => Promise<void>): Promise<string[]>
   }
 }
 
-/** A message that is refused for its own text would end in poison. */
+/** Truncates a text, because a message that fails validation would become a poison message. */
 function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
   return text.slice(0, MOST_CHARACTERS[most]);
 }
 
-/** As messages carry it. */
+/** The call in the form of a message. */
 function callToSend({ caller, correlationId, why, ticket }: RevocationCall): z.output<typeof SAID> {
   return {
     caller: {

@@ -10,10 +10,10 @@ import { hasRevoked } from './revokers.ts';
 const TRAIL_MS = 20_000;
 
 /**
- * Whether the caller made a revocation that is not restored. Reads the key's tags, and the audit trail if the tags say that they
- * lack revokers.
+ * Whether the caller made a revocation that is not restored. Reads the key's tags, and also the audit trail if the tags
+ * omit revokers.
  *
- * @throws the SDK's error when the trail cannot be read, or not in time
+ * @throws the SDK's error when the app cannot read the trail, or not in time
  */
 export async function hasEverRevoked(
   key: ManagedKey,
@@ -27,10 +27,10 @@ export async function hasEverRevoked(
   const { restored } = readRevocation(versions, now);
   const made = Math.min(...versions.map(({ createdOn }) => createdOn.getTime()));
   const since = new Date((restored?.revokedOn.getTime() ?? made) - CLOCKS_MS);
-  const events = await withDeadline(TRAIL_MS, 'The audit trail could not be read', (signal) =>
+  const events = await withDeadline(TRAIL_MS, 'The app could not read the audit trail', (signal) =>
     keyTrail(key, since, signal),
   );
-  // A restore counts by the trail too, since a later revocation overwrites what it left in the tags.
+  // The trail's restores count too, because a later revocation overwrites a restore's record in the tags.
   const closed = events.flatMap(({ did, isComplete, revocation }) =>
     did === 'restore' && isComplete ? revocation : [],
   );

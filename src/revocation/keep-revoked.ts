@@ -27,17 +27,17 @@ export interface KeepRevokedServices {
 
 /** A key after its repair. */
 interface KeptKey {
-  /** The revocation that is open still. */
+  /** The open revocation. */
   readonly open: Revocation | undefined;
   readonly versions: readonly KeyVersion[];
 }
 
 /**
- * Verifies that a key is as its last revocation or restore left it, and repairs what is not. Revoked: versions that
- * appeared since are disabled under the same revocation, and so is what a write that was still under way has opened.
- * Restored: what was broken off is finished, and what a write that was still under way has disabled is enabled again.
+ * Verifies that a key has the state of its last revocation or restore, and repairs deviations. Revoked: disables
+ * versions that were created since or that a late write enabled. Restored: finishes an interrupted restore, and enables
+ * versions that a late write disabled.
  *
- * @throws the SDK's error when the versions cannot be listed, or an error that names a version that could not be disabled
+ * @throws the SDK's error when the app cannot list the versions; an error when it cannot disable a version
  */
 export async function keepRevoked(
   key: ManagedKey,
@@ -67,13 +67,16 @@ export async function keepRevoked(
   return { open, versions };
 }
 
-/** Whether {@link keepRevoked} would repair anything. */
+/** Whether {@link keepRevoked} would change a version. */
 export function needsRepair(versions: readonly KeyVersion[], now: Date): boolean {
   if (unfinished(readRevocation(versions, now), versions, now)) return true;
   return planKeepRevoked(versions, now, { alsoLate: true }).length > 0;
 }
 
-/** Finds a restore that was interrupted, or that a late write undid in part; undefined: there is none, or it is still running. */
+/**
+ * Finds a restore that was interrupted or partly undone by a late write; undefined: no such restore, or it is still
+ * running.
+ */
 function unfinished(
   { open, restoringBy, restored, records }: RevocationReading,
   versions: readonly KeyVersion[],
@@ -85,7 +88,7 @@ function unfinished(
   return { revocation: restored, by: restored.restoredBy };
 }
 
-/** Finishes a restore, and says so when there was something to finish. */
+/** Finishes a restore, and logs the repair if it changed a version. */
 export async function finish(
   key: ManagedKey,
   revocation: RevocationName,
@@ -110,7 +113,7 @@ export async function finish(
   await services.audit(entry, BREAK_GLASS_AUDIT_WAIT_MS);
 }
 
-/** Disables versions under an open revocation, and records each. */
+/** Disables versions under an open revocation, and adds the record to each version. */
 export async function disableUnder(
   key: ManagedKey,
   open: RevocationStamp,
@@ -127,7 +130,7 @@ export async function disableUnder(
       continue;
     }
     log({ level: 'warning', reason: 'KeptRevoked', message: REASONS.KeptRevoked, ...about });
-    // As answered: a tag that Key Vault refused is missing as well.
+    // Uses the answer, because Key Vault may have rejected the tag.
     const recorded = revocationOf(answer, services.now()) !== undefined;
     if (!recorded) {
       log({ level: 'error', reason: 'KeptRevokedUnrecorded', message: REASONS.KeptRevokedUnrecorded, ...about });
@@ -139,5 +142,5 @@ export async function disableUnder(
     );
   }
   const failed = applied.find((one: AppliedChange) => !one.answer);
-  if (failed) throw new Error(`Version ${failed.change.version.version} of ${key.id} could not be disabled.`);
+  if (failed) throw new Error(`The app could not disable version ${failed.change.version.version} of ${key.id}.`);
 }

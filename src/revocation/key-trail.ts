@@ -5,35 +5,35 @@ import { GUID } from '../http/auth-config.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationStamp } from './revocation.ts';
 
-/** A revocation or a restore of a key, as the audit trail has it. */
+/** A revocation or restore of a key in the audit trail. */
 export interface RevocationEvent {
   /** Id of the audit record. */
   readonly id: string | undefined;
   readonly did: 'revoke' | 'restore';
-  /** The revocation that was made, or restored, as Key Vault showed it to the call. */
+  /** The revocation that was made or restored, as Key Vault returned it to the call. */
   readonly revocation: RevocationStamp;
   /** Object id of the caller, in lower case. */
   readonly by: string;
-  /** Whether a read proved that it was done as a whole. */
+  /** Whether a read confirmed that the whole change took effect. */
   readonly isComplete: boolean;
-  /** Of a revocation: versions that carry its record, and whether they were enabled before. */
+  /** Of a revocation: versions with its record, and whether they were enabled before. */
   readonly carriers: ReadonlyMap<string, boolean>;
-  /** Of a restore: the key's tags showed the revocation, and so who made it, when the call began. */
+  /** Of a restore: the key's tags had the revocation, including its caller, at the start of the call. */
   readonly isShown: boolean;
-  /** Written from the key's tags, since the call itself recorded nothing: proves who it was, and no more. */
+  /** Derived from the key's tags, because the call recorded nothing: proves only the caller. */
   readonly isFound: boolean;
 }
 
 /**
- * Lists the revocations and restores of a key since then, newest first. A record counts by its resource, never by the id of a
- * revocation, which writers of tags and messages can choose.
+ * Lists the revocations and restores of a key since a time, newest first. A record counts by its resource, because any
+ * writer of tags or messages can choose a revocation's id.
  *
- * @param signal ends the reading: it may go back by months
- * @throws the SDK's error when the trail cannot be read, and the reason of the signal
+ * @param signal stops the read, which may cover months
+ * @throws the SDK's error when the app cannot read the trail, and the signal's reason
  */
 export type KeyTrail = (key: ManagedKey, since: Date, signal?: AbortSignal) => Promise<readonly RevocationEvent[]>;
 
-/** By action and reason. A restore that was refused or overtaken counts as none. */
+/** Kinds of events by action and reason. A rejected or overtaken restore is no event. */
 const DID: Readonly<Record<string, RevocationEvent['did']>> = {
   'key.revoke Revoked': 'revoke',
   'key.revoke RevocationIncomplete': 'revoke',
@@ -56,20 +56,20 @@ const ENTRY = z.object({
     revocation: z.object({
       id: z.string(),
       revokedOn: z.iso.datetime().transform((time) => new Date(time)),
-      // Absent from the record of a restore that was written from the tags.
+      // Absent from the record of a restore that was derived from the tags.
       revokedBy: z.string().default(''),
-      // The version whose tag showed it.
+      // Version with the tag from which the record was derived.
       version: z.string().optional(),
       joined: z.array(z.string()).exactOptional(),
     }),
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
     foundIn: z.string().optional(),
-    // A record of version 2 that has `true` was written from a message, which proves nothing.
+    // In version 2, `true` marked a record derived from a message, which proves nothing.
     foundLater: z.literal(false).optional(),
   }),
 });
 
-/** Common to the actions `key.revoke` and `key.restore`, as a record has them in its JSON. */
+/** Text that the JSON of records with the actions `key.revoke` and `key.restore` has in common. */
 const ABOUT = '"action":"key.re';
 
 export function keyTrail(files: AuditFiles): KeyTrail {
@@ -83,7 +83,7 @@ export function keyTrail(files: AuditFiles): KeyTrail {
   };
 }
 
-/** Undefined: no revocation or restore of this key. */
+/** Undefined: the entry is no revocation or restore of this key. */
 export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>): RevocationEvent | undefined {
   const { data } = ENTRY.safeParse(entry);
   const did = data && DID[`${data.action} ${data.reason}`];

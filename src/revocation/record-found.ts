@@ -10,25 +10,25 @@ import { type BesideServices, type RevocationAction, recordId } from './record-r
 import { readRevocation } from './revocation.ts';
 import { closedOn } from './revocation-plans.ts';
 
-/** A change that the key's tags show. */
+/** A change that is visible in the key's tags. */
 interface Shown {
   readonly action: RevocationAction;
   readonly reason: Reason;
   readonly revocation: { readonly id: string; readonly revokedOn: Date; readonly revokedBy?: string };
   /** Object id of the caller. */
   readonly by: string;
-  /** When it was done, or soon after. */
+  /** Time of the change, or soon after. */
   readonly on: Date;
 }
 
 /**
- * Appends the audit record of a revocation or restore that its own process did not record, because it was killed or could not
- * reach the trail. The key's tags, or the record of the restore, show what was done, and by whom. The message adds only the reason, and only if it names the same
- * person. So the record has `foundIn`, and what the message claims of that person is in `claimed`. Idempotent: nothing is appended
- * if the record exists.
+ * Appends the missing audit record of a revocation or restore, whose process was killed or could not reach the trail.
+ * The key's tags, or the record of the restore, show the change and its caller. The message supplies only the reason,
+ * and only if it names the same caller. So the record has `foundIn`, and the message's data is in `claimed`.
+ * Idempotent: appends nothing if the record exists.
  *
- * @param events what the trail has of this key since that time: no record is written of an older change
- * @throws an error that says why it is not recorded: no other process will record it, so the message is requeued
+ * @param events the trail's events of this key since a time: older changes get no record
+ * @throws an error with the reason, so the message is requeued: no other process will append the record
  */
 export async function recordFound(
   key: ManagedKey,
@@ -39,7 +39,7 @@ export async function recordFound(
 ): Promise<void> {
   for (const shown of [...shownBy(versions, now()), ...restoredSince(events)]) {
     const entry = entryOf(key, shown, claimed);
-    // Its own process may be about to record it, and then the message that has its reason.
+    // The change's own process, or the message with its reason, may still append the record.
     const waitMs = isSame(claimed?.caller.objectId, shown.by) ? RECORDED_AFTER_MS : UNCLAIMED_AFTER_MS;
     if (shown.on < since || now().getTime() - shown.on.getTime() < waitMs) continue;
     if (events.some(({ id }) => id === entry.id)) continue;
@@ -64,7 +64,7 @@ function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
   return shown;
 }
 
-/** Revocations that are restored already: their record in the tags is gone, but that of the restore has what the tags showed. */
+/** Revocations that are already restored: their tag record is gone, but the restore's audit record has its content. */
 function restoredSince(events: readonly RevocationEvent[]): readonly Shown[] {
   const found = new Map<string, Shown>();
   for (const { did, isShown, revocation } of events) {

@@ -4,26 +4,26 @@ import { REASONS, type Reason } from '../reasons.ts';
 import type { FollowUpServices, RevocationCall } from './follow-ups.ts';
 import type { RevocationName } from './revocation.ts';
 
-/** What goes on beside a change of a key, and must not hold it up. */
+/** Services for work beside a change of a key, which must not delay the change. */
 export interface BesideServices extends FollowUpServices {
   readonly audit: RecordAudit;
 }
 
-/** What became of the audit record, in words that go into the answer; the receipt proves later that it is still there. */
+/** Result of the audit record for the answer; the receipt later proves that the trail has the record. */
 export interface Audited {
   readonly audit: string;
   readonly auditReceipt?: string;
 }
 
-/** Of a call that changed nothing. */
-export const NOT_AUDITED: Audited = { audit: 'nothing to write: nothing was changed' };
+/** Result of a call that changed nothing. */
+export const NOT_AUDITED: Audited = { audit: 'no record: the call changed nothing' };
 
-/** For the caller, if the audit trail lacks the change. */
+/** Warns the caller if the audit trail lacks the change. */
 export function auditWarning({ audit: outcome }: Audited): string[] {
   return outcome === 'written' || outcome === NOT_AUDITED.audit ? [] : [`Not in the audit trail: ${outcome}`];
 }
 
-/** What a call has changed. */
+/** Change by a call. */
 interface Done {
   readonly action: RevocationAction;
   /** Identifier of the key. */
@@ -33,7 +33,7 @@ interface Done {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** Writes down a change once Azure is done with it: first into the log, then into the audit trail. */
+/** Records a change after its writes: first in the log, then in the audit trail. */
 export async function writeDown(
   { action, resource, reason, revocation, details: more }: Done,
   { caller, correlationId, why, ticket }: RevocationCall,
@@ -57,14 +57,15 @@ export async function writeDown(
 }
 
 /**
- * Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come.
+ * Reasons that are recorded under the revocation's own id. A rejection has another id, since the id must identify the
+ * restore.
  */
 const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored', 'RestoreIncomplete']);
 
-/** What goes into the audit trail. */
+/** Action in the audit trail. */
 export type RevocationAction = 'key.revoke' | 'key.restore';
 
-/** Two people may restore one revocation at the same moment: each is on record. */
+/** Two people may restore the same revocation at the same time, so the id includes the caller. */
 export function recordId(action: RevocationAction, revocation: string, objectId: string): string {
   return `${action}/${revocation}/${objectId}`;
 }

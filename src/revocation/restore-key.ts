@@ -18,34 +18,37 @@ import {
 import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
-/** Marking, enabling and closing are a wave each; what a write still under way undoes is done again, so often at most. */
+/** Maximum number of waves: marking, enabling and closing take a wave each, and late writes may require repeats. */
 const MOST_WAVES = 12;
 
-/** Why a restore may not even begin; nothing was changed. */
+/** Reason why a restore cannot start; the call changed nothing. */
 type RestoreRefusal = Extract<
   Reason,
   'NothingToRestore' | 'RevocationUnbelieved' | 'OtherRevocation' | 'SecondPersonNeeded' | 'RevokersUnread'
 >;
-/** How a restore of a key ended. `Restored`: the last read proves it. `RestoreOvertaken`: what it had enabled is disabled again. */
+/**
+ * Result of a restore. `Restored`: the last read confirms it. `RestoreOvertaken`: the newer revocation disabled its
+ * versions again.
+ */
 type RestoreEnd = RestoreRefusal | Extract<Reason, 'Restored' | 'RestoreOvertaken' | 'RestoreIncomplete'>;
 
-/** Whether there is nothing left to restore. */
+/** Whether nothing remains to be restored. */
 export function isComplete(end: RestoreEnd): boolean {
   return end === 'Restored' || end === 'NothingToRestore';
 }
 
 export interface KeyRestoration {
-  /** As Key Vault spells it. */
+  /** Key with the spelling of Key Vault. */
   readonly key: ManagedKey;
   readonly end: RestoreEnd;
-  /** The revocation that was restored, or the open one. Who made one that another restore has closed, the tags no longer say. */
+  /** The restored or open revocation. If another restore closed the revocation, the tags no longer name its caller. */
   readonly revocation: (RevocationName & Partial<RevocationStamp>) | undefined;
-  /** The key was soft-deleted and has been recovered first. */
+  /** The key was soft-deleted, and the app recovered it first. */
   readonly recovered: boolean;
-  /** Whether anything was written. */
+  /** Whether the call wrote anything. */
   readonly changed: boolean;
   readonly versions: readonly VersionReport[];
-  /** Why the proof could not be read. */
+  /** Failure of the read that should confirm the result. */
   readonly unproven: Failure | undefined;
 }
 
@@ -53,33 +56,36 @@ export interface RestoreServices {
   readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion' | 'deletedVersion' | 'recover'>;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
-  /** Absent on an operator's own sign-in: its rights in Key Vault go past dual control anyway. */
+  /** Absent with an operator's own sign-in, whose Key Vault rights bypass dual control anyway. */
   readonly keyTrail?: KeyTrail;
-  /** Records that the restore begins: before the first version is enabled, and only where no tag can say so. Never rejects. */
+  /**
+   * Records the start of the restore before the first version is enabled, and only if no tag can show it. Never
+   * rejects.
+   */
   readonly recordBegun?: (key: ManagedKey, revocation: RevocationStamp) => Promise<void>;
 }
 
 interface RestoreOrder {
-  /** Id of the revocation that the caller means. */
+  /** Id of the revocation to restore. */
   readonly revocation: string;
   /** Object id of the caller. */
   readonly restoredBy: string;
   readonly dualControl: boolean;
 }
 
-/** The key is soft-deleted and could not be recovered; why is in `cause`, the SDK's error. */
+/** The app could not recover the soft-deleted key; `cause` is the SDK's error. */
 export class KeyNotRecoveredError extends Error {
   constructor(key: ManagedKey, cause: unknown) {
-    super(`${key.id} is deleted and could not be recovered.`, { cause });
+    super(`${key.id} is deleted, and the app could not recover it.`, { cause });
     this.name = 'KeyNotRecoveredError';
   }
 }
 
 /**
- * Enables what the revocation disabled, and nothing else: a version that was off before stays off. Everything is checked
- * before anything is changed. Safe to repeat after a failure, and without effect when nothing is revoked.
+ * Enables exactly the versions that the revocation disabled. Versions that were disabled before stay disabled. Checks
+ * everything before the first change. Safe to repeat after a failure, and without effect if nothing is revoked.
  *
- * @throws the SDK's error when the versions cannot be listed; {@link KeyNotRecoveredError}
+ * @throws the SDK's error when the app cannot list the versions; {@link KeyNotRecoveredError}
  */
 export async function restoreKey(
   key: ManagedKey,
@@ -103,7 +109,7 @@ export async function restoreKey(
   }
   const { open, restored } = readRevocation(before, now());
   if (!open && restored && isNamed(restored.id, request.revocation)) {
-    // A restore that was broken off, or a write that came after it: what is missing is done.
+    // An interrupted restore, or a late write after a restore: enables the remaining versions.
     const { id, revokedOn, restoredBy } = restored;
     return { ...(await finishRestore(key, { id, revokedOn }, restoredBy, before, services)), recovered };
   }
@@ -128,7 +134,10 @@ function answer(
   return { key: spelled, end, changed: recovered, revocation: open, recovered, versions: report, unproven: undefined };
 }
 
-/** Why a restore must not go on: by the tags, and by the audit trail if they do not name every revoker; undefined: it may. */
+/**
+ * Reason to stop a restore, from the tags and, if the tags omit revokers, from the audit trail; undefined: may
+ * continue.
+ */
 async function refusal(
   key: ManagedKey,
   versions: readonly KeyVersion[],
@@ -146,7 +155,7 @@ async function refusal(
   }
 }
 
-/** Why a restore must not go on, by the tags alone; undefined: it may. */
+/** Reason to stop a restore, from the tags alone; undefined: the restore may continue. */
 export function refusedRestore(
   versions: readonly KeyVersion[],
   request: RestoreOrder,
@@ -163,9 +172,9 @@ interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
 }
 
 /**
- * Marks the revocation as being restored, enables what it disabled with the tags untouched, checks for a newer revocation,
- * and only then deletes the records. A call that was interrupted at any point is finished by calling again. A wave that
- * finds nothing to write is the proof. Never throws.
+ * Marks the revocation as being restored, and enables its versions without touching tags. Deletes the records only
+ * after a check for a newer revocation. Repeating the call finishes an interrupted restore. A wave without a write
+ * confirms the result. Never throws.
  */
 export async function finishRestore(
   key: ManagedKey,
@@ -192,7 +201,7 @@ export async function finishRestore(
     return { key: asSpelled(key, before), end, changed, revocation, versions, unproven };
   };
 
-  /** What has to be on in the end. */
+  /** Versions that must be enabled in the end. */
   const owed = new Set<string>();
   let seen = before;
   let hopeful = true;
@@ -217,15 +226,15 @@ export async function finishRestore(
 }
 
 /**
- * Whether a version that should be enabled is disabled and has no record. A late write of this revocation disabled it just
- * before the restore deleted its record, or a newer revocation did whose record is lost too. Nothing shows which, so it stays
+ * Whether a version that should be enabled is disabled and has no record. The cause may be a late write of this
+ * revocation, or a newer revocation whose record is lost. The app cannot determine the cause, so the version stays
  * disabled.
  */
 function isOwed(versions: readonly KeyVersion[], owed: ReadonlySet<string>): boolean {
   return versions.some(({ version, enabled }) => owed.has(version) && !enabled);
 }
 
-/** The changes of the next step that has any: mark, enable, close. */
+/** Changes of the next step with changes: mark, enable or close. */
 function nextSteps(
   versions: readonly KeyVersion[],
   revocation: RevocationName,
@@ -240,7 +249,7 @@ function nextSteps(
   return close.length > 0 ? close : planCloseLost(versions, revocation, restoredBy, now);
 }
 
-/** The newest version of a key that is soft-deleted; undefined if there is no such key. */
+/** Newest version of a soft-deleted key; undefined if no such key exists. */
 async function recoverable(key: ManagedKey, keys: RestoreServices['keys']): Promise<KeyVersion | undefined> {
   try {
     return await keys.deletedVersion(key);

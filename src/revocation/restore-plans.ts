@@ -11,12 +11,17 @@ import {
 } from './revocation.ts';
 import { isChangedLater, newestFirst, otherTags, type VersionChange } from './revocation-plans.ts';
 
-/** The only record there is stays untouched: a newer revocation that is just written there would be lost with it. */
+/**
+ * Whether a restore may mark a record. The only record must stay untouched, because the write could replace a newer
+ * revocation.
+ */
 export function canMark(versions: readonly KeyVersion[], now: Date): boolean {
   return readRevocation(versions, now).records.size > 1;
 }
 
-/** The first write of a restore: the newest version with the open revocation's record says that it is being restored. */
+/**
+ * Plans the first write of a restore: it marks the newest version with the open revocation's record as being restored.
+ */
 export function planMark(versions: readonly KeyVersion[], restoringBy: string, now: Date): VersionChange[] {
   const { open, restoringBy: other, records } = readRevocation(versions, now);
   if (!open || other || !canMark(versions, now)) return [];
@@ -29,7 +34,10 @@ export function planMark(versions: readonly KeyVersion[], restoringBy: string, n
   return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
 }
 
-/** The second: what the revocation, or one that it joined, disabled is enabled, newest first; tags stay untouched. */
+/**
+ * Plans the second step: enables, newest first, the versions that the revocation or a joined revocation disabled. Tags
+ * stay.
+ */
 export function planReopen(versions: readonly KeyVersion[], upTo: RevocationName, now: Date): VersionChange[] {
   return newestFirst(versions).flatMap((version): VersionChange[] => {
     const record = revocationOf(version, now);
@@ -38,11 +46,11 @@ export function planReopen(versions: readonly KeyVersion[], upTo: RevocationName
 }
 
 /**
- * An older restore that wrote late may have taken the record of a newer revocation away, just before that one was restored:
- * what it had disabled there stayed off. Its own tombstone, which is older than the revocation, gives that away. It is
- * enabled, and in the next wave gets the newer tombstone, so that it is not enabled once more when a person disables it.
+ * A late write of an older restore may have deleted a newer revocation's record just before its restore, so that
+ * version stayed disabled. The older restore's tombstone on the version shows this. The restore enables the version,
+ * and replaces the tombstone in the next wave, so a person's later change is respected.
  *
- * @param recorded versions that the revocation had recorded, and whether they were on before
+ * @param recorded versions that had the revocation's record, and whether they were enabled before
  */
 export function planReopenLost(
   versions: readonly KeyVersion[],
@@ -56,7 +64,7 @@ export function planReopenLost(
     const { records, restored: own } = readRevocation([fresh], now);
     if (records.size > 0 || !own || !isNewer(upTo, own)) return {};
     if (fresh.enabled) return { tags: closed(fresh, restored, restored.restoredBy) };
-    // A person disabled it since: a verification may come at any time.
+    // A person has disabled the version since: a verification may run at any time.
     return isChangedLater(fresh, upTo) ? {} : { enabled: true };
   };
   return newestFirst(versions)
@@ -65,7 +73,7 @@ export function planReopenLost(
     .filter(({ enabled, tags }) => enabled !== undefined || tags !== undefined);
 }
 
-/** The last: the records go, and say instead that the revocation was restored. */
+/** Plans the last step: replaces the records with tombstones that name the restored revocation. */
 export function planClose(
   versions: readonly KeyVersion[],
   upTo: RevocationName,
@@ -75,7 +83,7 @@ export function planClose(
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
     if (!record || isNewer(record, upTo)) return {};
-    // A late write has disabled it once more: its record is what it is enabled by in the next wave.
+    // A late write has disabled the version again: the next wave needs its record to enable it.
     if (record.wasEnabled && !fresh.enabled) return {};
     return { tags: closed(fresh, upTo, restoredBy) };
   };
@@ -86,8 +94,8 @@ export function planClose(
 }
 
 /**
- * An older restore that wrote late may have taken the last record away before this one came to it: that this revocation is
- * restored is said all the same, or a later verification would write its record again.
+ * A late write of an older restore may have deleted the last record before this restore could. The tombstone of this
+ * restore is still written, or a later verification would write the record again.
  */
 export function planCloseLost(
   versions: readonly KeyVersion[],

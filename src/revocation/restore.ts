@@ -8,17 +8,17 @@ import { type Audited, type BesideServices, NOT_AUDITED, recordId, writeDown } f
 import { isComplete, type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
 import type { RevocationStamp } from './revocation.ts';
 
-/** Whether an account could use the key once it is enabled. */
+/** Whether an account can use the key after the restore. */
 export interface AccountReadiness {
   readonly account: string;
   readonly ready: boolean | 'unknown';
-  /** What has to be put right before the account can use the key again. */
+  /** Problems to fix before the account can use the key again. */
   readonly missing: readonly string[];
 }
 
 interface RestoreUseCase extends RestoreServices, BesideServices {
   readonly requestKey: RequestKey;
-  /** Whether each dependent could use the key; it is begun beside the restore and never throws. */
+  /** Checks whether each dependent can use the key. Runs beside the restore and never throws. */
   readonly readiness: (
     key: ManagedKey,
   ) => Promise<{ accounts: readonly AccountReadiness[]; warnings: readonly string[] }>;
@@ -27,16 +27,16 @@ interface RestoreUseCase extends RestoreServices, BesideServices {
 
 export interface RestoredKey extends KeyRestoration, Audited {
   readonly accounts: readonly AccountReadiness[];
-  /** What could not be written or read. */
+  /** Failed reads and writes. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Restores a key: for the API and the command line. Exactly what the named revocation disabled, by a second person. What an
- * account still lacks is named, so that operators do not wait for access that cannot come back. Afterwards every dependent
- * is checked.
+ * Restores a key for the API and the command line: exactly the versions of the named revocation, by a second person.
+ * The result lists the problems that still prevent an account's access, so operators do not wait in vain. Afterwards
+ * the app checks every dependent.
  *
- * @throws the SDK's error when the versions cannot be listed; `KeyNotRecoveredError`
+ * @throws the SDK's error when the app cannot list the versions; `KeyNotRecoveredError`
  */
 export async function restore(
   key: ManagedKey,
@@ -64,7 +64,7 @@ export async function restore(
       {
         action: 'key.restore',
         resource: spelled.id,
-        // A key that was recovered is back, whether or not it was revoked: that is a change too.
+        // Recovering a deleted key is a change, even if the key was not revoked.
         reason: end,
         revocation: result.revocation,
         details: { complete: isComplete(end), recovered, versions },
@@ -81,8 +81,8 @@ export async function restore(
 }
 
 /**
- * Should the process die, a later verification finishes the restore by this record. It has an id of its own: what is recorded once
- * the restore is done is not taken for a repetition.
+ * If the process dies, a later verification finishes the restore by this record. Its separate id keeps the trail from
+ * dropping the final record as a duplicate.
  */
 function begunEntry(key: ManagedKey, revocation: RevocationStamp, call: RevocationCall): AuditEntry {
   const { caller, correlationId, why, ticket } = call;

@@ -17,23 +17,24 @@ import {
 } from './revocation.ts';
 import { joinRevokers } from './revokers.ts';
 
-/** What was changed less long ago may still be in the middle of a restore. Milliseconds. */
+/** Age below which a change may belong to a running restore, in milliseconds. */
 const UNDER_WAY_MS = 10_000;
 
-/** What to write to one version. Each is written by itself: enabling never touches tags. */
+/** Change of a version. Writes are separate: enabling never touches tags. */
 export interface VersionChange {
   readonly version: KeyVersion;
-  /** Undefined: stays as it is. */
+  /** Undefined: unchanged. */
   readonly enabled?: boolean;
-  /** Replaces all tags, so it holds those that were there too; undefined: they stay as they are. */
+  /** Replaces all tags, so it includes the existing tags; undefined: tags are unchanged. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
-  /** What to write once the version has been read again. */
+  /** Plans the change again from a new read of the version. */
   readonly again?: (fresh: KeyVersion) => Pick<VersionChange, 'enabled' | 'tags'>;
 }
 
 /**
- * Plans a revocation: it disables every enabled version, newest first, and writes its record to it. It replaces older records, so
- * that a running restore notices the newer revocation. A version without a free tag is disabled without a record.
+ * Plans a revocation: disables every enabled version, newest first, and writes the record to each. Replaces older
+ * records, so a running restore notices the newer revocation. A version without a free tag is disabled without a
+ * record.
  */
 export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   return newestFirst(versions).flatMap((version): VersionChange[] => {
@@ -43,13 +44,13 @@ export function planRevocation(versions: readonly KeyVersion[], stamp: Revocatio
   });
 }
 
-/** A version that is off: if it carries an older record, that is replaced. */
+/** For a disabled version: replaces an older record. */
 function replacingRecord(version: KeyVersion, stamp: RevocationStamp, now: Date): Pick<VersionChange, 'tags'> {
   const record = revocationOf(version, now);
   return record && isNewer(stamp, record) ? { tags: withRecord(version, stamp, record.wasEnabled) } : {};
 }
 
-/** Without a record anywhere, a key that is revoked would not be kept so: a version that was off before carries it. */
+/** Adds the record to a disabled version if no version has it: later passes need a record. */
 export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   if (readRevocation(versions, now).open) return [];
   for (const version of newestFirst(versions)) {
@@ -60,9 +61,9 @@ export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationSt
 }
 
 /**
- * Plans what an open revocation disables while no restore runs: versions that appeared since, and versions that it did not
- * reach. A person, or a late write, enabled a version that is enabled and carries the record. Only with `alsoLate` is such a
- * version disabled again.
+ * Plans the versions that an open revocation disables while no restore runs: versions created since, and versions that
+ * the revocation did not reach. If a version is enabled and has the record, a person or a late write enabled it. Only
+ * with `alsoLate` does the plan disable such a version again.
  *
  * @param opened versions that an overtaken restore has just enabled, which are disabled in any case
  */
@@ -84,10 +85,10 @@ export function planKeepRevoked(
 }
 
 /**
- * A write that was in flight when the key was revoked may have removed the record from versions that the revocation recorded.
- * Such versions are disabled with the record again, unless this revocation or a newer one was restored since.
+ * An in-flight write may have removed the record from versions of the revocation. Plans to disable such versions with
+ * the record again, unless this revocation or a newer revocation was restored since.
  *
- * @param recorded versions that the revocation had recorded, and whether they were on before
+ * @param recorded versions that had the revocation's record, and whether they were enabled before
  */
 export function planRepair(
   versions: readonly KeyVersion[],
@@ -97,12 +98,12 @@ export function planRepair(
 ): VersionChange[] {
   const { open, restoringBy, restored } = readRevocation(versions, now);
   if (restored && !isNewer(stamp, restored)) return [];
-  // Without any sign of a revocation, another tool has deleted all tags: that is no write of this app.
+  // No version has any sign of a revocation: another tool deleted all tags, since no write of this app does so.
   if ((!open && !restored) || (restoringBy && open && !isNewer(stamp, open))) return [];
   return planRecordAgain(versions, stamp, recorded, now).filter(({ version }) => !isChangedLater(version, stamp));
 }
 
-/** The record once more, on versions that the revocation had recorded and that have lost it. */
+/** Adds the record again to versions that have lost it. */
 export function planRecordAgain(
   versions: readonly KeyVersion[],
   stamp: RevocationStamp,
@@ -119,14 +120,14 @@ export function planRecordAgain(
   });
 }
 
-/** Whether a version has the record of this revocation or of a newer one. A late call writes an older one. */
+/** Whether a version has the record of this revocation or of a newer revocation. A late call writes an older record. */
 function isCurrent(record: Revocation | undefined, stamp: RevocationStamp, restored: Restored | undefined): boolean {
   return record !== undefined && !isNewer(stamp, record) && (!restored || isNewer(record, restored));
 }
 
 /**
- * If several callers revoke at the same moment, the newest revocation keeps its record. The record also names the other
- * revokers, since they may not restore the key either.
+ * If several callers revoke at the same time, the newest revocation keeps its record. The record also names the other
+ * revokers, who must not restore the key either.
  */
 export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
   const { open, restoringBy, records } = readRevocation(versions, now);
@@ -142,13 +143,16 @@ export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp
 }
 
 /**
- * Whether a restore may be running now: its writes follow each other within seconds. A later verification sees its result.
+ * Whether a restore may be running: its writes follow each other within seconds. A later verification sees its result.
  */
 export function isUnderWay(version: KeyVersion, now: Date): boolean {
   return now.getTime() - changedOn(version).getTime() < UNDER_WAY_MS;
 }
 
-/** When a restore closed the first record of a revocation, by Key Vault's clock; versions that were changed since say later. */
+/**
+ * Time when a restore closed the first record of a revocation, by Key Vault's clock; a later change of a version delays
+ * this time.
+ */
 export function closedOn(versions: readonly KeyVersion[], { id }: Pick<Restored, 'id'>, now: Date): Date {
   const closed = versions.filter((version) => readRevocation([version], now).restored?.id === id);
   return new Date(Math.min(...closed.map((version) => changedOn(version).getTime())));
@@ -158,13 +162,13 @@ function changedOn({ createdOn, updatedOn }: KeyVersion): Date {
   return updatedOn ?? createdOn;
 }
 
-/** Whether a person opened this version, well after the revocation. */
+/** Whether a person enabled this version, well after the revocation. */
 export function isByHand(version: KeyVersion, stamp: RevocationName): boolean {
   if (version.createdOn.getTime() >= stamp.revokedOn.getTime() - CLOCKS_MS) return false;
   return isChangedLater(version, stamp);
 }
 
-/** Whether a version was changed when no write that was under way at the revocation could come any more. */
+/** Whether a version was changed after every in-flight write of the revocation must have ended. */
 export function isChangedLater(version: KeyVersion, { revokedOn }: RevocationName): boolean {
   return changedOn(version).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
 }
@@ -179,7 +183,9 @@ function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): Vers
   return { version, ...again(version), again };
 }
 
-/** For a verification that lists before a restore and writes after it: the version's own tombstone shows the restore. */
+/**
+ * Skips a change if the version's own tombstone shows that a restore ran between the verification's list and its write.
+ */
 function unlessRestored(change: VersionChange, open: RevocationStamp, now: Date): VersionChange {
   const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> => {
     const { restored } = readRevocation([fresh], now);
@@ -189,8 +195,8 @@ function unlessRestored(change: VersionChange, open: RevocationStamp, now: Date)
 }
 
 /**
- * A version's tags with the record in place of older ones; undefined when it has no tag to spare. The record adds
- * the revokers that the replaced record names.
+ * Tags of a version with the record in place of older records; undefined if the version has no free tag. The record
+ * adds the revokers of the replaced record.
  */
 export function withRecord(
   version: KeyVersion,
@@ -209,7 +215,7 @@ function tagsWith(version: KeyVersion, record: Revocation): Record<string, strin
   return { ...others, [REVOCATION_TAG]: formatRevocation(record) };
 }
 
-/** The tags that are none of the app's records of revocations. */
+/** Tags other than the app's revocation records. */
 export function otherTags({ tags }: KeyVersion): Record<string, string> {
   const { [REVOCATION_TAG]: _record, [RESTORED_TAG]: _restored, ...others } = tags;
   return others;

@@ -5,75 +5,78 @@ import { CLOCKS_MS } from '../time/spans.ts';
 import { formatRevokers, hasRevoked, joinRevokers, parseRevokers, type Revokers } from './revokers.ts';
 
 /**
- * The record of a revocation is this tag on each version that it disabled, so that a restore needs no other store:
- * `<id> <time> <who revoked> <version> [off] [restoring <object id>]`. Key Vault's PATCH without tags leaves tags alone; with tags it
- * replaces them all.
+ * Tag with the record of a revocation on each version that it disabled, so a restore needs no other store: `<id> <time>
+ * <revoker> <version> [off] [restoring <object id>]`. Key Vault's PATCH without tags leaves tags unchanged; a PATCH
+ * with tags replaces all tags.
  */
 export const REVOCATION_TAG = 'cmk-revocation';
 /**
- * What a restore leaves in place of the record: `<id> <time> <object id of who restored> <version>`. Every record that is
- * not newer is closed by it: a write of the app that was still under way cannot open the revocation again.
+ * Tombstone that a restore writes in place of the record: `<id> <time> <object id of the restorer> <version>`. It
+ * closes every record that is not newer, so a late write of the app cannot reopen the revocation.
  */
 export const RESTORED_TAG = 'cmk-restored';
-/** Tags that Key Vault allows a version; each of 256 characters (Key Vault, "About keys"). */
+/** Maximum number of tags per version, each of 256 characters (Key Vault, "About keys"). */
 export const MAX_TAGS = 15;
 const MAX_TAG_CHARACTERS = 256;
-/** Word of the record on a version that was off before. */
+/** Word in the record of a version that was disabled before. */
 const WAS_OFF = 'off';
-/** Word of the record of a revocation that is being restored. */
+/** Word in the record of a revocation that is being restored. */
 const RESTORING = 'restoring';
-/** A restore marks the record as it is: for its words there has to be room from the beginning. */
+/** Characters reserved in a record, so a restore can later add its words. */
 const RESERVED_CHARACTERS = ` ${WAS_OFF} ${RESTORING} `.length + 36;
 
-/** A record is newer than all that it has seen by a millisecond at least; so it may be ahead by a little more. */
+/**
+ * Most that a record may be in the future, in milliseconds: a record is at least a millisecond newer than existing
+ * records.
+ */
 const BELIEVED_AHEAD_MS = CLOCKS_MS + 60_000;
 const ID = /^[0-9A-Za-z-]{4,64}$/;
 
-/** A random, unique id of a revocation, an order or a pause. */
+/** Creates a random, unique id of a revocation, order or pause. */
 export function newId(): string {
   return randomBytes(10).toString('hex');
 }
 
-/** Whether `named` is this revocation's id; ids ignore letter case. */
+/** Whether `named` is this revocation's id, ignoring letter case. */
 export function isNamed(id: string | undefined, named: string): boolean {
   return id?.toLowerCase() === named.toLowerCase();
 }
 
-/** Which revocation. Of two, the one with the later time is the newer one. */
+/** Id and time of a revocation. The revocation with the later time is newer. */
 export interface RevocationName {
   readonly id: string;
   readonly revokedOn: Date;
 }
 
-/** A revocation, and who revoked. */
+/** A revocation and its callers. */
 export interface RevocationStamp extends RevocationName, Revokers {}
 
-/** The record as one version carries it. */
+/** Record of a revocation on a version. */
 export interface Revocation extends RevocationStamp {
-  /** The version that carries the record: a tag that a rotation copied onto another version does not count for that one. */
+  /** Version named in the record: a tag that a rotation copied to another version does not count. */
   readonly version: string;
-  /** False: the version was off already and only carries the record. A restore leaves it as it is. */
+  /** False: the version was already disabled and only has the record. A restore does not enable it. */
   readonly wasEnabled: boolean;
-  /** Object id of who restores the key: nothing is disabled any more under this revocation. */
+  /** Object id of the restorer: this revocation disables nothing any more. */
   readonly restoringBy?: string | undefined;
 }
 
-/** What a restore left on a version: which revocation was restored, and by whom. */
+/** Tombstone of a restore on a version: the restored revocation and the restorer. */
 export interface Restored extends RevocationName {
   /** Object id of the caller who restored. */
   readonly restoredBy: string;
   readonly version: string;
 }
 
-/** What the tags of a key's versions say of its revocations. */
+/** Revocations of a key according to its versions' tags. */
 export interface RevocationReading {
   /** The newest revocation that is not restored. */
   readonly open: Revocation | undefined;
-  /** Object id of the person who restores the open revocation; undefined: no restore runs. */
+  /** Object id of the person who is restoring the open revocation; undefined: no restore is running. */
   readonly restoringBy?: string | undefined;
-  /** The newest revocation that was restored. */
+  /** Newest restored revocation. */
   readonly restored: Restored | undefined;
-  /** By version, whether they are closed by a restore or not. */
+  /** Records by version, whether or not a restore closed them. */
   readonly records: ReadonlyMap<string, Revocation>;
   /** Versions whose record this app cannot have written; the record is ignored. */
   readonly unbelieved: readonly string[];
@@ -100,17 +103,17 @@ export function readRevocation(versions: readonly KeyVersion[], now: Date): Revo
   return { open, restoringBy: marked?.restoringBy, restored, records, unbelieved };
 }
 
-/** The open revocation of a key; the newest, should there be several. */
+/** Newest open revocation of a key. */
 export function openRevocation(versions: readonly KeyVersion[], now: Date): Revocation | undefined {
   return readRevocation(versions, now).open;
 }
 
-/** Whether the tags name that person or application among those who revoked and are not restored. */
+/** Whether the tags name the person or application as a revoker whose revocation is not restored. */
 export function isRevoker(versions: readonly KeyVersion[], objectId: string, now: Date): boolean {
   return openRecords(versions, now).some((record) => hasRevoked(record, objectId));
 }
 
-/** Records of revocations that are not restored, the latest first. */
+/** Records of revocations that are not restored, newest first. */
 export function openRecords(versions: readonly KeyVersion[], now: Date): readonly Revocation[] {
   const { records, restored } = readRevocation(versions, now);
   return [...records.values()]
@@ -118,7 +121,7 @@ export function openRecords(versions: readonly KeyVersion[], now: Date): readonl
     .sort((a, b) => Number(isNewer(b, a)) - Number(isNewer(a, b)));
 }
 
-/** The revocation whose record this version carries, restored or not. */
+/** Revocation whose record is on this version, restored or not. */
 export function revocationOf(version: KeyVersion, now: Date): Revocation | undefined {
   const tag = version.tags[REVOCATION_TAG];
   const record = tag === undefined ? undefined : parseRevocation(tag);
@@ -131,8 +134,8 @@ export function isNewer(a: RevocationName, b: RevocationName): boolean {
 }
 
 /**
- * The same revocation, newer than everything that these versions show: clocks differ, and a revocation that began after
- * another one, or after its restore, has to differ from it.
+ * The same revocation with a time newer than every record on these versions. Clocks differ, so a revocation that
+ * started after another revocation or its restore would otherwise seem older.
  */
 export function stampAfter(stamp: RevocationStamp, versions: readonly KeyVersion[], now: Date): RevocationStamp {
   const others = versions.flatMap((version) =>
@@ -155,7 +158,7 @@ export function formatRevocation(revocation: Revocation): string {
   return [id, time, formatRevokers(revocation, room), version, ...words].join(' ');
 }
 
-/** Undefined for what this app has not written. */
+/** Parses a record; undefined for a tag that this app has not written. */
 export function parseRevocation(tag: string): Revocation | undefined {
   const [id = '', time = '', people = '', version = '', ...words] = tag.split(' ');
   const who = parseRevokers(people);
@@ -176,12 +179,12 @@ function restoredOf(version: KeyVersion, now: Date): Restored | undefined {
   return name === version.version && isBelieved(mark, now) ? mark : undefined;
 }
 
-/** A record from the future would be newer than every revocation to come. */
+/** Whether a record's time is plausible. A record from the future would be newer than every later revocation. */
 function isBelieved({ revokedOn }: Pick<RevocationName, 'revokedOn'>, now: Date): boolean {
   return revokedOn.getTime() <= now.getTime() + BELIEVED_AHEAD_MS;
 }
 
-/** Whether a record stands on a version that is neither believed nor another version's. */
+/** Whether a version has an implausible record that does not belong to another version. */
 function isOdd(version: KeyVersion, now: Date): boolean {
   const tag = version.tags[REVOCATION_TAG];
   const record = tag === undefined ? undefined : parseRevocation(tag);

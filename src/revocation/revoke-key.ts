@@ -15,32 +15,35 @@ import { planCarrier, planJoin, planRecordAgain, planRevocation, type VersionCha
 import { reportVersions, unrecorded, type VersionReport } from './version-report.ts';
 
 /**
- * The proof may show that something is still open: a change that failed, a version that appeared meanwhile, or the record
- * of another revocation. Then there is another wave, so often at most.
+ * Maximum number of waves. A further wave follows if the confirming read shows a failed change, a new version, or
+ * another revocation's record.
  */
 const MOST_WAVES = 4;
-/** After so long, versions that could not be disabled are left to a repetition of the call, since the caller waits. Milliseconds. */
+/** Time after which the call stops retrying, because the caller waits; the caller can repeat it. Milliseconds. */
 const PATIENCE_MS = 5_000;
 
 export interface KeyRevocation {
-  /** As Key Vault spells it. */
+  /** Key with the spelling of Key Vault. */
   readonly key: ManagedKey;
-  /** Whether the last read proves that no version is enabled, and no restore runs; whether a record is there says `revocation`. */
+  /**
+   * Whether the last read confirms that every version is disabled and no restore is running; `revocation` shows if a
+   * record exists.
+   */
   readonly complete: boolean;
-  /** The open one; undefined when no version carries a record (a key without versions, or without tags to spare). */
+  /** The open revocation; undefined if no version has a record (a key without versions or without free tags). */
   readonly revocation: Revocation | undefined;
-  /** This call's own. */
+  /** The revocation of this call. */
   readonly stamp: RevocationStamp;
-  /** Versions that carry its record, and whether they were on before. */
+  /** Versions with its record, and whether they were enabled before. */
   readonly recorded: ReadonlyMap<string, boolean>;
   readonly versions: readonly VersionReport[];
-  /** Versions that were disabled without a record, so that a restore leaves them off. */
+  /** Versions disabled without a record, which a restore therefore leaves disabled. */
   readonly unrecorded: readonly string[];
-  /** Why the last list, of all versions or as proof, could not be read to its end; undefined: it was. */
+  /** Failure of the last list of versions; undefined: the list is complete. */
   readonly unproven: Failure | undefined;
-  /** A restore of this very revocation runs already: nothing more is disabled. */
+  /** A restore of this revocation is already running, so the call stops disabling versions. */
   readonly restored: boolean;
-  /** From the call to the end of the last wave of writes, in milliseconds; 0 when nothing was written. */
+  /** Milliseconds from the call to the end of the last wave of writes; 0 if the call wrote nothing. */
   readonly elapsedMs: number;
 }
 
@@ -51,11 +54,11 @@ export interface RevokeServices {
 }
 
 /**
- * Disables every enabled version of a key, page by page as the list arrives. It needs Key Vault and nothing else: no queue,
- * table or inventory. Safe to repeat; each call is a revocation of its own, newer than the one it joins.
+ * Disables every enabled version of a key, page by page as the list arrives. Depends only on Key Vault: no queue, table
+ * or inventory. Safe to repeat: each call is a new revocation, newer than the revocation that it joins.
  *
- * @param by `id` of the new revocation, with randomness in it, and the object id of the caller
- * @throws the SDK's error when not even the first versions can be listed: nothing was changed then
+ * @param by random `id` of the new revocation, and the object id of the caller
+ * @throws the SDK's error when the first page of versions cannot be listed; the call then changed nothing
  */
 export async function revokeKey(
   key: ManagedKey,
@@ -106,7 +109,8 @@ export async function revokeKey(
     }
     restored = isRestored(proof, stamp, now());
     if (wave === MOST_WAVES || restored) break;
-    // A newer one may be in the middle of its restore, which would end this one too. Once: two must not chase each other.
+    // A running restore of a newer revocation would end this revocation too. Renewed only once, so calls cannot race
+    // forever.
     if (isClosed(proof, stamp, now()) || (wave === 1 && isOlder(proof, stamp, now()))) {
       stamp = stampAfter(stamp, proof, now());
     }
@@ -132,7 +136,7 @@ export async function revokeKey(
   };
 }
 
-/** What the proof shows to be left to do. */
+/** Plans the changes that the confirming read still requires. */
 function planWave(
   proof: readonly KeyVersion[],
   stamp: RevocationStamp,
@@ -144,13 +148,13 @@ function planWave(
   return [...new Map(changes.map((change) => [change.version.version, change])).values()];
 }
 
-/** Whether this very revocation is restored, or being restored. */
+/** Whether this revocation is restored or being restored. */
 function isRestored(versions: readonly KeyVersion[], { id }: RevocationStamp, now: Date): boolean {
   const { open, restoringBy, restored } = readRevocation(versions, now);
   return (open?.id === id && restoringBy !== undefined) || restored?.id === id;
 }
 
-/** Whether the restore of another revocation closes this one, which it has overtaken. */
+/** Whether a later restore of another revocation closes this revocation. */
 function isClosed(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): boolean {
   const { restored } = readRevocation(versions, now);
   return restored !== undefined && !isNewer(stamp, restored);

@@ -5,24 +5,24 @@ import { type Audited, type BesideServices, writeDown } from './record-revocatio
 import { type KeyRevocation, type RevokeServices, revokeKey } from './revoke-key.ts';
 
 interface RevokeUseCase<Dependents> extends RevokeServices, BesideServices {
-  /** An id with randomness in it. */
+  /** Creates a random id. */
   readonly newId: () => string;
-  /** What depends on the key; it is begun beside the revocation and never throws. */
+  /** Reads the key's dependents. Runs beside the revocation and never throws. */
   readonly dependents: (key: ManagedKey) => Promise<Dependents>;
 }
 
 export interface Revoked<Dependents> extends KeyRevocation, Audited {
   readonly dependents: Dependents;
-  /** What could not be written or read. */
+  /** Failed reads and writes. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Revokes a key: for the API and the command line. What depends on it is read beside that, within bounds; audit, queue and
- * inventory can be out of reach altogether: the answer says so, and the key is disabled all the same.
+ * Revokes a key for the API and the command line. Reads the key's dependents in parallel, within a time limit. If audit
+ * trail, queue or inventory are unavailable, the key is still disabled, and the answer has a warning.
  *
- * @returns undefined when there is no such key
- * @throws the SDK's error when not even the first versions can be listed: nothing was changed then
+ * @returns undefined if the key does not exist
+ * @throws the SDK's error when the first page of versions cannot be listed; the call then changed nothing
  */
 export async function revoke<Dependents>(
   key: ManagedKey,
@@ -31,14 +31,14 @@ export async function revoke<Dependents>(
   log: Log,
 ): Promise<Revoked<Dependents> | undefined> {
   const by = { id: services.newId(), revokedBy: call.caller.objectId };
-  // Begun beside the revocation, never waited for before it.
+  // Runs beside the revocation, which must not wait for it.
   const reading = services.dependents(key);
   const passes = requestPasses(key, 'revoke', call, services);
   const result = await revokeKey(key, by, services);
   if (result.versions.length === 0) return undefined;
 
   const { key: spelled, complete, versions, elapsedMs, stamp, recorded } = result;
-  // A later verification repairs by these what an in-flight write has undone.
+  // A later verification needs these to repair the effects of in-flight writes.
   const carriers = [...recorded].map(([version, wasEnabled]) => ({ version, wasEnabled }));
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
   const [dependents, audited, ...notDone] = await Promise.all([

@@ -18,19 +18,24 @@ interface VerifyServices extends KeepRevokedServices {
   readonly keyTrail: KeyTrail;
 }
 
-/** How far back the trail is read. No write of a call takes effect later than this after the call. Milliseconds. */
+/** How far back the trail is read, in milliseconds. No write of a call takes effect later. */
 const LOOKED_BACK_MS = DAY_MS;
 
 /**
- * Verifies a key some time after a revocation or a restore, because a late write of the app may have changed its records. It may
- * have removed the record from the only version that had it, or written back a record that a restore removed.
+ * Verifies a key some time after a revocation or restore, because a late write of the app may have changed its records.
+ * The write may have removed the record from the only version that had it, or restored a record that a restore removed.
  *
- * The message names the key and carries no authority. The key's tags and its audit records say who revoked, who restored, and
- * which versions. Idempotent: any writer of the queue may send the message, at any time.
+ * The message names the key and has no authority. The key's tags and its audit records decide who revoked, who
+ * restored, and which versions. Idempotent: any writer of the queue may send the message, at any time.
  */
 export async function verifyRevocation(work: RevocationWork, services: VerifyServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
-  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!key)
+    return {
+      outcome: 'reject',
+      reason: 'VaultNotManaged',
+      detail: `The app does not manage the vault of ${work.key}.`,
+    };
   try {
     const since = new Date(services.now().getTime() - LOOKED_BACK_MS);
     const read = await services.keyTrail(key, since).then(
@@ -48,7 +53,7 @@ export async function verifyRevocation(work: RevocationWork, services: VerifySer
   }
 }
 
-/** Repairs the results of calls, by the audit records that they wrote themselves, where late writes have undone them. */
+/** Repairs effects of late writes, based on the audit records that the calls wrote. */
 async function repair(key: ManagedKey, events: readonly RevocationEvent[], services: KeepRevokedServices, log: Log) {
   const { keys, now } = services;
   const own = events.filter(({ isFound }) => !isFound).sort(newerFirst);
@@ -68,7 +73,7 @@ async function repair(key: ManagedKey, events: readonly RevocationEvent[], servi
     versions = await keys.listVersions(key);
   }
   for (const { revocation, carriers } of revokes) {
-    // Enabled, and then marked as restored.
+    // The first wave enables, the second marks as restored.
     for (let wave = 1; wave <= 2; wave += 1) {
       const lost = planReopenLost(versions, revocation, carriers, now());
       if (lost.length === 0) break;
@@ -91,7 +96,7 @@ async function reopenLost(
 ): Promise<void> {
   const applied = await applyChanges(key, lost, services);
   const failed = applied.find(({ answer }) => !answer);
-  if (failed) throw new Error(`Version ${failed.change.version.version} of ${key.id} could not be enabled.`);
+  if (failed) throw new Error(`The app could not enable version ${failed.change.version.version} of ${key.id}.`);
   const versions = applied
     .filter(({ written, change }) => written && change.enabled)
     .map(({ change }) => change.version.version);

@@ -7,10 +7,10 @@ import { type RevocationName, type RevocationStamp, revocationOf } from './revoc
 export const SHOWN_REVOCATION = z.object({
   id: z.string(),
   revokedOn: z.iso.datetime(),
-  revokedBy: z.string().describe('Object id of who revoked.'),
-  restoringBy: z.string().optional().describe('Object id of who restores the key, or began to.'),
+  revokedBy: z.string().describe('Object id of the revoker.'),
+  restoringBy: z.string().optional().describe('Object id of the caller whose restore is running or was interrupted.'),
 });
-/** Of a revocation that another restore has closed, the tags no longer say who revoked. */
+/** After another restore closed a revocation, the tags no longer name its caller. */
 export const RESTORED_REVOCATION = SHOWN_REVOCATION.partial({ revokedBy: true });
 export type RestoredRevocation = z.output<typeof RESTORED_REVOCATION>;
 
@@ -20,20 +20,20 @@ export function revocationState<R extends RevocationName & Partial<RevocationSta
 
 const usabilityOrNot = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
 
-/** One version before and after a call, as Key Vault said each time. */
+/** A version before and after a call, as returned by Key Vault. */
 export const VERSION_REPORT = z.object({
   version: z.string(),
   createdOn: z.string(),
   before: usabilityOrNot,
   after: usabilityOrNot,
-  recorded: z.boolean().describe('Whether it carries the record that a restore goes by.'),
+  recorded: z.boolean().describe('Whether the version has the revocation record that a restore uses.'),
   error: z.string().optional(),
 });
 export type VersionReport = z.output<typeof VERSION_REPORT>;
 
 /**
- * Lays side by side what was read first, what was answered to the changes and what was read last. What the last read
- * says is the proof; without one, the answers are all there is, and a version without either is `Unknown`.
+ * Combines the first list, the answers to the changes and the last list of a call. The last list confirms the result.
+ * Without it the answers count, and a version without either is `Unknown`.
  */
 export function reportVersions(
   before: readonly KeyVersion[],
@@ -64,7 +64,7 @@ export function reportVersions(
     .sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1));
 }
 
-/** Names of the versions that are off without a record of this revocation: a restore cannot know of them. */
+/** Versions that are disabled without a record of this revocation, which a restore therefore cannot find. */
 export function unrecorded(applied: readonly AppliedChange[], now: Date): string[] {
   return applied
     .filter(({ answer, written }) => written && answer && !answer.enabled && !revocationOf(answer, now))

@@ -6,7 +6,9 @@ import type { Fixable } from './fixable.ts';
 import { globMatches } from './glob.ts';
 import { json } from './setting.ts';
 
-/** Findings that are exempt for a time, and why. They are shown, and neither counted nor fixed. */
+/**
+ * Findings that are exempt until a date, with a reason. Reports show them, but the app neither counts nor fixes them.
+ */
 const exemption = z.strictObject({
   resource: z
     .string()
@@ -15,8 +17,8 @@ const exemption = z.strictObject({
     .max(600)
     .describe('ARM id or key identifier of the resource; `*` stands for any characters.'),
   code: z.custom<Reason>((value) => typeof value === 'string' && value in REASONS, 'is not a reason code'),
-  reason: z.string().trim().min(3).max(500).describe('Why this is exempt.'),
-  until: z.iso.date().describe('Last day on which it holds (UTC).'),
+  reason: z.string().trim().min(3).max(500).describe('Reason of the exemption.'),
+  until: z.iso.date().describe('Last day of the exemption (UTC).'),
 });
 
 type Exemption = z.output<typeof exemption>;
@@ -24,7 +26,7 @@ type Exemption = z.output<typeof exemption>;
 /** The value of `CMK_EXEMPTIONS`: a JSON array. */
 export const EXEMPTIONS = json.pipe(z.array(exemption, 'is not a JSON array').max(500));
 
-/** The exemption that holds for a finding now. One whose last day is over holds no more. */
+/** Returns the exemption of a finding that has not expired. */
 export function exemptionOf(
   finding: { readonly reason: Reason; readonly resource: string },
   exemptions: readonly Exemption[],
@@ -38,14 +40,17 @@ export function exemptionOf(
   );
 }
 
-/** What the drift check finds of uses of a key that are not on its newest version: without these it moves nothing. */
+/**
+ * Findings about uses that are not on the newest version of their key; without such a finding the drift check moves
+ * nothing.
+ */
 const MOVES = [
   'StaleKeyVersion',
   'ScopeStaleKeyVersion',
   'LaggingAutomaticVersion',
 ] as const satisfies readonly Fixable[];
 
-/** A use of a key, by an account or by one of its encryption scopes. */
+/** A use of a key by an account or by an encryption scope. */
 interface ExemptibleUse {
   /** ARM id of the account. */
   readonly account: string;
@@ -53,9 +58,9 @@ interface ExemptibleUse {
   readonly mode: 'pinned' | 'automatic';
 }
 
-/** The uses of a key that the drift check leaves where they are, whether or not it finds anything about them now. */
+/** Returns whether the drift check must not move a use because of an exemption, even if the use has no finding now. */
 export function exemptUses(exemptions: readonly Exemption[], now: Date): (use: ExemptibleUse) => boolean {
-  // There may be hundreds, and thousands of uses.
+  // Computed once, since a setting may have hundreds of exemptions and a key thousands of uses.
   const standing = exemptions.filter((one) => MOVES.some((code) => code === one.code) && !hasEnded(one, now));
   return (use) => {
     const { account, scope } = use;
@@ -64,7 +69,7 @@ export function exemptUses(exemptions: readonly Exemption[], now: Date): (use: E
   };
 }
 
-/** The uses that the drift check does not move: what is exempt, and what CMK_AUTOFIX does not name. */
+/** Returns whether the drift check does not move a use: it is exempt, or CMK_AUTOFIX does not name its finding. */
 export function usesLeft(
   { autofix, exemptions }: { readonly autofix: readonly string[]; readonly exemptions: readonly Exemption[] },
   now: Date,
@@ -73,7 +78,7 @@ export function usesLeft(
   return (use) => !autofix.includes(behindAs(use)) || isExempt(use);
 }
 
-/** As what it is found, when it is not on the newest version of its key. */
+/** Finding code of a use that is not on the newest version of its key. */
 function behindAs({ scope, mode }: ExemptibleUse): (typeof MOVES)[number] {
   if (scope !== undefined) return 'ScopeStaleKeyVersion';
   return mode === 'pinned' ? 'StaleKeyVersion' : 'LaggingAutomaticVersion';

@@ -1,8 +1,8 @@
 import type { Reason } from '../reasons.ts';
 
 /**
- * What the app can fix. The first five are what an event, or a rotation that was broken off, would have done: they are
- * fixed unless `CMK_AUTOFIX` says otherwise, so that a lost event changes nothing in the end.
+ * Findings that the app can fix. The first five repair the effects of a lost event or an interrupted rotation. The app
+ * fixes them unless `CMK_AUTOFIX` excludes them, so a lost event has no lasting effect.
  */
 export const FIXABLE = [
   'StaleKeyVersion',

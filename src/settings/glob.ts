@@ -1,4 +1,4 @@
-/** `*` stands for any characters; letter case does not matter. In one pass, whatever the pattern. */
+/** Whether a text matches a pattern in which `*` matches any characters. Ignores letter case. Runs in linear time. */
 export function globMatches(pattern: string, text: string): boolean {
   const [first = '', ...rest] = pattern.toLowerCase().split('*');
   const subject = text.toLowerCase();

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { json } from './setting.ts';
 
-/** Kinds of notifications; a target takes all of them, or those that it names. */
+/** Kinds of notifications; a target receives all kinds, or the kinds that it lists. */
 export const NOTIFICATION_KINDS = [
   'revoked',
   'revocationIncomplete',
@@ -17,19 +17,19 @@ export type NotificationKind = (typeof NOTIFICATION_KINDS)[number];
 
 const TARGET_KINDS = ['webhook', 'teams', 'slack'] as const;
 
-/** Whom notifications go to. Address and secrets are kept out of every message, log and error. */
+/** Receiver of notifications. Messages, logs and errors never have its address or secrets. */
 export interface NotifyTarget {
   readonly name: string;
   readonly kind: (typeof TARGET_KINDS)[number];
   readonly address: string;
-  /** What the requests to a webhook are signed with, the current one first; none for the other kinds. */
+  /** Signing secrets of a webhook, the current secret first; empty for other kinds. */
   readonly secrets: readonly Buffer[];
   readonly notifications: readonly NotificationKind[];
 }
 
-/** From which hour of the day on (UTC) the digest is sent, unless the setting says otherwise. */
+/** Hour of the day (UTC) from which the digest is sent, by default. */
 export const DEFAULT_DIGEST_HOUR = 6;
-/** What the setting holds while App Service cannot resolve the reference (App Service, "Use Key Vault references"). */
+/** Value of the setting while App Service cannot resolve the reference (App Service, "Use Key Vault references"). */
 const UNRESOLVED = /^@Microsoft\.KeyVault\(/i;
 
 const address = z
@@ -38,7 +38,7 @@ const address = z
   .max(2_000, 'is longer than 2,000 characters')
   .refine(isHttpsUrl, 'is not an https URL without user name and fragment');
 
-/** Standard Webhooks 1.0: 24 to 64 random bytes, in base64 behind `whsec_`. */
+/** Standard Webhooks 1.0: `whsec_`, followed by 24 to 64 random bytes in base64. */
 const secret = z
   .string('is not text')
   .trim()
@@ -46,7 +46,7 @@ const secret = z
   .transform((text) => Buffer.from(text.slice('whsec_'.length), 'base64'))
   .refine(({ length }) => length >= 24 && length <= 64, 'does not have 24 to 64 bytes');
 
-/** One, or several while one is replaced. */
+/** A secret, or several secrets during a rotation of the secret. */
 const secrets = z.preprocess(
   (given) => (typeof given === 'string' ? [given] : given),
   z.array(secret, 'is not text').min(1, 'is empty').max(3, 'has more than three'),
@@ -56,7 +56,10 @@ const target = z
   .strictObject({
     name: z
       .string('is missing')
-      .regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, 'is not made of 1 to 32 lower-case letters, digits and hyphens'),
+      .regex(
+        /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/,
+        'does not consist of 1 to 32 lower-case letters, digits and hyphens',
+      ),
     kind: z.enum(TARGET_KINDS, `is not one of ${TARGET_KINDS.join(', ')}`),
     address,
     secret: secrets.optional(),
@@ -68,7 +71,9 @@ const target = z
   .superRefine(({ kind, secret: given }, context) => {
     const signs = kind === 'webhook';
     if (signs === (given !== undefined)) return;
-    const message = signs ? 'is missing: a webhook is signed' : 'is for webhooks alone: Teams and Slack check none';
+    const message = signs
+      ? 'is missing: the app signs requests to a webhook'
+      : 'is only for webhooks: Teams and Slack verify no signatures';
     context.addIssue({ code: 'custom', path: ['secret'], message });
   })
   .transform(
@@ -86,16 +91,16 @@ const config = z
   })
   .refine(({ targets }) => new Set(targets.map(({ name }) => name)).size === targets.length, {
     path: ['targets'],
-    message: 'has two of one name',
+    message: 'has two targets with the same name',
   });
 
-/** The value of `CMK_NOTIFY`. What is said of a wrong one names the place, and never what stands there. */
+/** The value of `CMK_NOTIFY`. Error messages name the position of a problem, never the value there. */
 export const NOTIFY_CONFIG = z
   .string()
   .refine((text) => !UNRESOLVED.test(text.trim()), {
     abort: true,
     message:
-      'is a Key Vault reference that could not be resolved: check that the secret exists, that the identity of the app has Key Vault Secrets User on it, and that the network of its vault lets the app in',
+      'is a Key Vault reference that could not be resolved: check that the secret exists, that the identity of the app has Key Vault Secrets User on it, and that the network of its vault allows the app',
   })
   .pipe(json)
   .transform((value, context) => {

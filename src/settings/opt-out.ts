@@ -1,20 +1,23 @@
 import { dayOf } from '../time/duration.ts';
 import { tagOf } from './requirement.ts';
 
-/** Account tag that records that an account was taken off its key on purpose: a time, and by whom or why. */
+/**
+ * Account tag that records that a person removed the account from its key on purpose: a time, and the person or reason.
+ */
 export const OPT_OUT_TAG = 'cmk-opt-out';
 
-/** An Azure tag's value has 256 characters at most (Azure Resource Manager, "tags"). */
+/** Maximum length of an Azure tag's value (Azure Resource Manager, "tags"). */
 const LONGEST = 256;
 
-/** The value of the tag. */
+/** Formats the value of the tag. */
 export function formatOptOut(now: Date, by: string): string {
   return `${now.toISOString()} ${by}`.slice(0, LONGEST);
 }
 
 /**
- * Whether an account left its key on purpose: the tag has a time that is no earlier than when the account was last seen on
- * the key. A tag from before does not count, since the account came back meanwhile. A date alone holds for its whole day.
+ * Whether an account left its key on purpose: the tag's time is not earlier than the last read that found the account
+ * on the key. An older tag does not count, because the account has returned to the key since. A date covers its whole
+ * day.
  */
 export function isOptedOut(tags: Readonly<Record<string, string>>, lastSeen: Date): boolean {
   const [time = ''] = (tagOf(tags, OPT_OUT_TAG) ?? '').trim().split(/\s/);

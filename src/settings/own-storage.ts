@@ -3,13 +3,14 @@ import type { Cloud } from '../azure/cloud.ts';
 
 interface StorageSettings {
   readonly cloud: Cloud;
-  /** Undefined: which one is the app's own storage is not known. */
+  /** Undefined: the app's own storage is unknown. */
   readonly storage: AppStorage | undefined;
 }
 
 /**
- * The names of the storage accounts that the app itself runs on: a revocation of their key would lock the app out. `local`:
- * emulators, which no key of Key Vault encrypts. Undefined: one is not known, or its connection string does not name it.
+ * Names of the storage accounts that the app runs on: a revocation of their key would lock the app out. `local`:
+ * emulators, which Key Vault does not encrypt. Undefined: an account is unknown, or its connection string does not name
+ * it.
  */
 export function ownStorage({ storage, cloud }: StorageSettings): readonly string[] | 'local' | undefined {
   if (!storage) return undefined;
@@ -20,14 +21,17 @@ export function ownStorage({ storage, cloud }: StorageSettings): readonly string
   return own.length === 0 ? 'local' : [...new Set(own)];
 }
 
-/** The name of the account that holds both zones; undefined: each has its own, it is an emulator, or it is not known. */
+/**
+ * Name of the account that has both zones; undefined: the zones have separate accounts, or the account is an emulator
+ * or unknown.
+ */
 export function sharedZones(storage: AppStorage, cloud: Cloud): string | undefined {
   const control = nameOfStorage(storage, cloud);
   const isShared = control === nameOfStorage(storage.work ?? storage, cloud);
   return isShared && control !== 'local' && control !== '' ? control : undefined;
 }
 
-/** `local`: an emulator. Undefined: the connection string does not name it. */
+/** Name of a storage account. `local`: an emulator. Undefined: the connection string does not name the account. */
 export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
   if ('accountName' in account) return account.accountName.toLowerCase();
   const fields = new Map(
@@ -47,7 +51,7 @@ export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | '
     : fields.get('accountname')?.toLowerCase();
 }
 
-/** Whether the environment names the app's storage. */
+/** Whether the environment names the app's own storage. */
 export function knowsAppStorage({
   AzureWebJobsStorage,
   AzureWebJobsStorage__accountName: account,

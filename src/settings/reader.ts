@@ -4,7 +4,7 @@ import { SETTINGS, type SettingName } from './settings-table.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads settings one by one and keeps every problem for the end. */
+/** Reads settings and collects every problem, so the error can list them all. */
 export class SettingsReader {
   readonly #environment: Environment;
   readonly #problems = new Map<SettingName, string>();
@@ -22,7 +22,7 @@ export class SettingsReader {
     return undefined;
   }
 
-  /** Notes what is wrong with a setting; only its first problem counts. */
+  /** Adds a problem of a setting; only the first problem of a setting counts. */
   problem(name: SettingName, what: string): void {
     if (!this.#problems.has(name)) this.#problems.set(name, `${name} ${what}. Example: ${SETTINGS[name].example}`);
   }
@@ -37,15 +37,18 @@ export class SettingsReader {
 }
 
 interface Gone {
-  /** What replaces it. */
+  /** Replacement of the setting. */
   readonly instead: string;
-  /** The value, in lower case, by which the app would do what it does anyway; `*`: any. The app does not start with another. */
+  /**
+   * Value in lower case that matches the app's behaviour without the setting; `*`: any. With other values the app does
+   * not start.
+   */
   readonly harmless?: string;
 }
 
 const OF_THE_QUEUE = 'the tables and blobs of the work zone are in the account that CMK_WORK__queueServiceUri names';
 
-/** Settings that are gone. */
+/** Removed settings. */
 const GONE: Readonly<Record<string, Gone>> = {
   CMK_APPROVALS: {
     instead: 'have the app roles approved by Microsoft Entra Privileged Identity Management (docs/how-to/access.md)',
@@ -91,21 +94,21 @@ const GONE: Readonly<Record<string, Gone>> = {
   CMK_WORK__blobServiceUri: { instead: OF_THE_QUEUE, harmless: '*' },
 };
 
-/** A line for each setting that is gone and whose value asks for what the app does not do any more. */
+/** Lists removed settings whose value requests behaviour that the app no longer has, a line each. */
 export function goneSettings(environment: Environment): readonly string[] {
   return Object.entries(GONE).flatMap(([name, { instead, harmless }]) => {
     const value = environment[name]?.trim().toLowerCase();
     if (!value || harmless === '*' || harmless === value) return [];
-    return `${name} is no longer supported: ${instead}, and remove the setting.`;
+    return `${name} is no longer supported: ${instead}. Remove the setting.`;
   });
 }
 
-/** Of the connection to the work zone, as which identity the host reads its queues. */
+/** Host settings of the work zone's connection: the identity with which the host reads its queues. */
 const HOST_READS: ReadonlySet<string> = new Set(['CMK_WORK__credential', 'CMK_WORK__clientId']);
 
 /**
- * A line for each setting by a name that the app does not have, a misspelled one for instance: what it was set for is not done.
- * Of an environment that Azure gives an app alone: that of a shell has variables of the command line and of deployments too.
+ * Lists unknown `CMK_` settings, for example misspelled names, a line each: such a setting has no effect. Only for an
+ * app's environment in Azure: a shell also has variables of the command line and of deployments.
  */
 export function misnamed(environment: Environment): string[] {
   if (environment.WEBSITE_SITE_NAME === undefined) return [];
@@ -119,5 +122,5 @@ export function misnamed(environment: Environment): string[] {
 }
 
 function unknown(name: string): string {
-  return `${name} is no setting of this version, and does nothing. docs/reference/settings.md has all.`;
+  return `${name} is not a setting of this version and has no effect. docs/reference/settings.md lists all settings.`;
 }

@@ -1,14 +1,14 @@
-/** Which accounts have to use a customer-managed key. One of them is enough. */
+/** Rule that requires accounts to use a customer-managed key. A single matching rule is sufficient. */
 export type Requirement =
   | { readonly kind: 'all' }
-  /** Accounts with this tag; without a value any will do. */
+  /** Accounts with this tag; without a value, any value matches. */
   | { readonly kind: 'tag'; readonly name: string; readonly value: string | undefined }
-  /** Accounts at this ARM id or below it. */
+  /** Accounts at or below this ARM id. */
   | { readonly kind: 'scope'; readonly scope: string };
 
 const SCOPE = /^\/subscriptions\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\/[-\p{L}\p{M}\p{N}_.()/]+)?$/iu;
 
-/** `all`, `tag:name`, `tag:name=value`, or an ARM id; undefined for anything else. */
+/** Parses `all`, `tag:name`, `tag:name=value` or an ARM id; undefined for any other text. */
 export function parseRequirement(text: string): Requirement | undefined {
   if (text.toLowerCase() === 'all') return { kind: 'all' };
   if (text.startsWith('tag:')) {
@@ -18,7 +18,7 @@ export function parseRequirement(text: string): Requirement | undefined {
   return SCOPE.test(text) ? { kind: 'scope', scope: text.replace(/\/+$/, '') } : undefined;
 }
 
-/** The first requirement that an account falls under. Tag names compare without letter case, as in ARM. */
+/** First requirement that an account matches. Tag names are case-insensitive, as in Azure Resource Manager. */
 export function requirementOf(
   account: { readonly id: string; readonly tags: Readonly<Record<string, string>> },
   requirements: readonly Requirement[],

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GUID } from '../http/auth-config.ts';
 
-/** Items separated by commas, spaces or lines. */
+/** List of items separated by commas, spaces or line breaks. */
 export const list = z.string().transform((text) =>
   text
     .split(/[\s,;]+/)
@@ -13,16 +13,16 @@ export const onOff = z
   .string()
   .trim()
   .toLowerCase()
-  .pipe(z.enum(['on', 'off'], 'is neither "on" nor "off"'))
+  .pipe(z.enum(['on', 'off'], 'is not "on" or "off"'))
   .transform((value) => value === 'on');
 
 interface Setting<T extends z.ZodType> {
   readonly schema: T;
-  /** What a right value looks like, shown with every problem. */
+  /** Example of a valid value, shown with every problem. */
   readonly example: string;
-  /** One sentence for docs/reference/settings.md and the sample. */
+  /** Sentence for docs/reference/settings.md and the sample. */
   readonly description: string;
-  /** What holds when it is absent or empty, as docs/reference/settings.md shows. */
+  /** Behaviour when the setting is absent or empty, for docs/reference/settings.md. */
   readonly fallback: string;
 }
 

@@ -8,10 +8,10 @@ import { NOTIFY_CONFIG } from './notify-targets.ts';
 import { parseRequirement } from './requirement.ts';
 import { guid, json, list, onOff, setting } from './setting.ts';
 
-/** A loopback address keeps what is sent on the machine; anywhere else it has to be encrypted. */
+/** Loopback traffic stays on the machine; any other address must use encryption. */
 const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
 
-/** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
+/** `https://{account}.{service}.{suffix}` without the trailing slash that Azure's outputs have. */
 const serviceUri = (service: 'blob' | 'queue') =>
   z
     .string()
@@ -23,26 +23,29 @@ const TOPIC = z
   .string()
   .refine(
     (id) => parseResourceId(id)?.type.toLowerCase() === 'microsoft.eventgrid/systemtopics',
-    'has something else than the ARM id of a system topic',
+    'has a value that is not the ARM id of a system topic',
   );
 
 /** `{"<ARM id of a vault>": "<ARM id of its system topic>"}` */
 const SYSTEM_TOPICS = json.pipe(z.record(z.string(), TOPIC, 'is not a JSON object'));
 
-/** Every app setting that this app reads, and the host's own that it relies on. One table: docs/reference/settings.md and the sample follow it. */
+/**
+ * Every app setting that the app reads, and the host settings that it relies on. docs/reference/settings.md and the
+ * sample are generated from this table.
+ */
 export const SETTINGS = {
   CMK_VAULTS: setting({
     schema: list.refine((ids) => ids.length > 0, 'names no vault'),
     example:
       '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files',
-    description: 'ARM ids of the key vaults (and Managed HSMs) to look after, separated by commas or spaces.',
+    description: 'ARM ids of the key vaults (and Managed HSMs) to manage, separated by commas or spaces.',
     fallback: 'required',
   }),
   CMK_SUBSCRIPTIONS: setting({
     schema: list.pipe(z.array(guid)).optional(),
     example: '11111111-1111-1111-1111-111111111111,22222222-2222-2222-2222-222222222222',
-    description: 'Subscriptions whose storage accounts are looked after.',
-    fallback: "all that the app's identity sees",
+    description: 'Subscriptions whose storage accounts the app manages.',
+    fallback: "all that the app's identity can read",
   }),
   AZURE_CLOUD: setting({
     schema: z
@@ -63,8 +66,8 @@ export const SETTINGS = {
   AzureWebJobsStorage: setting({
     schema: z.string().trim().optional(),
     example: 'UseDevelopmentStorage=true',
-    description: "The app's own storage by connection string. Meant for development; in Azure use the next one.",
-    fallback: 'identity-based, see the next one',
+    description: "The app's own storage by connection string. For development only; in Azure use the next setting.",
+    fallback: 'identity-based, see the next setting',
   }),
   AzureWebJobsStorage__accountName: setting({
     schema: z
@@ -74,66 +77,66 @@ export const SETTINGS = {
       .optional(),
     example: 'stcmkautopilot',
     description:
-      "Name of the app's own storage account, reached with the app's identity: no key is stored. It takes the events that cannot be delivered, and is in the resource group of the function app.",
-    fallback: 'required unless one of the other `AzureWebJobsStorage` settings is there',
+      "Name of the app's own storage account, which the app accesses with its identity, so no account key is stored. The account also receives undeliverable events, and must be in the resource group of the function app.",
+    fallback: 'required unless another `AzureWebJobsStorage` setting is set',
   }),
   AzureWebJobsStorage__blobServiceUri: setting({
     schema: serviceUri('blob').optional(),
     example: 'https://stcmkautopilot.blob.core.usgovcloudapi.net',
     description:
-      'Blob service of that storage account, instead of its name: needed outside `AzureCloud`, where the host reads `AzureWebJobsStorage__queueServiceUri` and `AzureWebJobsStorage__tableServiceUri` beside it.',
-    fallback: 'made from the name',
+      'Blob service of that storage account, instead of its name: required outside `AzureCloud`, where the host also reads `AzureWebJobsStorage__queueServiceUri` and `AzureWebJobsStorage__tableServiceUri`.',
+    fallback: 'derived from the name',
   }),
   CMK_WORK: setting({
     schema: z.string().trim().optional(),
     example: 'UseDevelopmentStorage=true',
     description:
-      'Storage account of the work zone by connection string: queues, index and leases ([docs/explanation/trust.md](docs/explanation/trust.md)). Meant for development; in Azure use the next one.',
-    fallback: 'identity-based, see the next one',
+      'Storage account of the work zone by connection string: queues, index and leases ([docs/explanation/trust.md](docs/explanation/trust.md)). For development only; in Azure use the next setting.',
+    fallback: 'identity-based, see the next setting',
   }),
   CMK_WORK__queueServiceUri: setting({
     schema: serviceUri('queue').optional(),
     example: 'https://stcmkwork.queue.core.windows.net',
     description:
-      "Queue service of the work zone, reached with the app's identity; its tables and blobs are in the same account. Beside it the host reads `CMK_WORK__credential` and `CMK_WORK__clientId`.",
+      'Queue service of the work zone, which the app accesses with its identity; the tables and blobs of the zone are in the same account. The host also reads `CMK_WORK__credential` and `CMK_WORK__clientId`.',
     fallback: 'the `AzureWebJobsStorage` account holds both zones, which the drift check reports',
   }),
   CMK_AUDIT__blobServiceUri: setting({
     schema: serviceUri('blob').optional(),
     example: 'https://stcmkaudit.blob.core.windows.net',
-    description: 'Blob service of the account that holds the audit trail alone.',
+    description: 'Blob service of a separate account for the audit trail.',
     fallback: 'the trail is in the `AzureWebJobsStorage` account',
   }),
   CMK_CANARY: setting({
     schema: z.coerce.number('is not a number').int().min(0).max(100, 'is more than 100').optional(),
     example: '3',
     description:
-      'How many accounts of a rotation are moved first; the others follow when those are on the new version and serve. `0`: none.',
+      'Number of canary accounts that a rotation moves first. The other accounts follow when the canary accounts use the new version and serve data. `0`: no canary.',
     fallback: '`0`',
   }),
   CMK_TENANT_ID: setting({
     schema: z.string().trim().optional(),
     example: '44444444-4444-4444-4444-444444444444',
-    description: 'Entra ID tenant whose access tokens the HTTP API takes.',
-    fallback: 'every call of the API is refused',
+    description: 'Entra ID tenant whose access tokens the HTTP API accepts.',
+    fallback: 'the app rejects every call of the API',
   }),
   CMK_API_AUDIENCE: setting({
     schema: list.optional(),
     example: '55555555-5555-5555-5555-555555555555',
     description: "Client id of the API's app registration, and its App ID URI if v1.0 tokens are used.",
-    fallback: 'every call of the API is refused',
+    fallback: 'the app rejects every call of the API',
   }),
   CMK_DUAL_CONTROL: setting({
     schema: onOff.optional(),
     example: 'on',
-    description: 'Whether a second person has to restore a key.',
+    description: 'Whether dual control is on: a second person must restore a key.',
     fallback: '`on`',
   }),
   CMK_PROBE_BLOBS: setting({
     schema: onOff.optional(),
     example: 'off',
     description:
-      'Whether the blob services of accounts are asked, beside their file services, after a revocation or restore (`on`). It takes a role, which the deployment parameter `allowBlobProbe` gives together with this setting.',
+      'Whether the app also probes the blob services of accounts, besides their file services, after a revocation or restore (`on`). The probe requires a role, which the deployment parameter `allowBlobProbe` assigns together with this setting.',
     fallback: '`off`',
   }),
   ...ACCESS_SETTINGS,
@@ -141,45 +144,42 @@ export const SETTINGS = {
     schema: z
       .string()
       .trim()
-      .regex(/^(?:off|https?:\/\/[^/\s;,'"]+\/?)$/i, 'is neither the origin of a sign-in service nor off')
+      .regex(/^(?:off|https?:\/\/[^/\s;,'"]+\/?)$/i, 'is not the origin of a sign-in service or off')
       .transform((text) => (/^off$/i.test(text) ? 'off' : new URL(text).origin))
       .refine((origin) => !origin.startsWith('http:') || LOOPBACK.test(origin), 'is not encrypted (https)')
       .optional(),
     example: 'https://login.microsoftonline.com',
     description:
-      'Where people sign in to the page that the app serves at `/`: the origin of Entra ID under another name than the usual one of the cloud. `off`: the app serves no page.',
+      'Origin of Entra ID where users of the page at `/` sign in, if it differs from the default origin of the cloud. `off`: the app serves no page.',
     fallback: "the cloud's own",
   }),
   CMK_AUTOFIX: setting({
     schema: list
       .refine(
         (codes) => codes.every((code) => isFixable(code) || /^none$/i.test(code)),
-        `names something else than ${FIXABLE.join(', ')} or none`,
+        `has a value other than ${FIXABLE.join(', ')} or none`,
       )
       .transform((codes) => codes.filter(isFixable))
       .optional(),
     example: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing',
-    description: 'Reason codes of drift that the check fixes by itself; `none` fixes nothing.',
-    fallback: `what a lost event would have done: ${DEFAULT_AUTOFIX.map((code) => `\`${code}\``).join(', ')}`,
+    description: 'Reason codes of drift that the check fixes automatically; `none` fixes nothing.',
+    fallback: `the effects of lost events: ${DEFAULT_AUTOFIX.map((code) => `\`${code}\``).join(', ')}`,
   }),
   CMK_REQUIRE: setting({
     schema: list
-      .refine(
-        (rules) => rules.every((rule) => parseRequirement(rule)),
-        'has something else than all, tag: or an ARM id',
-      )
+      .refine((rules) => rules.every((rule) => parseRequirement(rule)), 'has a value other than all, tag: or an ARM id')
       .transform((rules) => rules.flatMap((rule) => parseRequirement(rule) ?? []))
       .optional(),
     example: 'tag:data-class=confidential,/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-files',
     description:
-      'Accounts that have to use a customer-managed key: `all`, `tag:name=value`, or those below an ARM id. Accounts with the tag `cmk-key` always have to.',
+      'Accounts that must use a customer-managed key: `all`, `tag:name=value`, or accounts below an ARM id. Accounts with the tag `cmk-key` must always use such a key.',
     fallback: 'accounts with the tag `cmk-key`',
   }),
   CMK_EXEMPTIONS: setting({
     schema: EXEMPTIONS.optional(),
     example:
       '[{"resource":"*/storageAccounts/stlegacy01","code":"StaleKeyVersion","reason":"CHG-1234","until":"2027-03-31"}]',
-    description: 'Drift that is exempt for a time: a JSON array of `resource`, `code`, `reason` and `until`.',
+    description: 'Drift that is exempt until a date: a JSON array of `resource`, `code`, `reason` and `until`.',
     fallback: 'none',
   }),
   CMK_KEY_MINIMUM: setting({
@@ -191,29 +191,29 @@ export const SETTINGS = {
       .transform((kind) => ({ bits: Number(kind.slice(-4)), hsm: kind.startsWith('RSA-HSM') }))
       .optional(),
     example: 'RSA-HSM-3072',
-    description:
-      'What a key has to be at least: `RSA-` and its bits, or `RSA-HSM-` and its bits for a key in hardware.',
-    fallback: 'what Storage takes',
+    description: 'Minimum key type and size: `RSA-` and the bits, or `RSA-HSM-` and the bits for a key in hardware.',
+    fallback: 'every key that Storage accepts',
   }),
   CMK_USAGE_WORKSPACE: setting({
     schema: guid.optional(),
     example: '88888888-8888-8888-8888-888888888888',
-    description: "Workspace id of the Log Analytics workspace with the vaults' audit logs: who used which version.",
-    fallback: 'no evidence; the app retires no version by itself',
+    description:
+      "Workspace id of the Log Analytics workspace with the vaults' audit logs, which show the users of each version.",
+    fallback: 'no evidence; the app retires no version automatically',
   }),
   CMK_OTHER_DEPENDENTS: setting({
     schema: z.enum(['all', 'listed', 'none']).optional(),
     example: 'all',
     description:
-      'Which other resources that use a key the roles of the app let it see: `all`, those of the types in `infra/key-users.json` (`listed`), or `none`. The deployment sets it by its parameter `otherDependents`. With less than all the app retires no version by itself.',
-    fallback: '`listed`: without a word of it, not all is taken to be in sight',
+      'Other resources with keys that the app may read: `all`, the types in `infra/key-users.json` (`listed`), or `none`. The deployment sets it from its parameter `otherDependents`. Without `all` the app retires no version automatically.',
+    fallback: '`listed`: without the setting, the app assumes that it cannot read all types',
   }),
   CMK_NOTIFY: setting({
     schema: NOTIFY_CONFIG.optional(),
     example:
       '{"targets":[{"name":"ops","kind":"teams","address":"https://flow.example/hooks/1","notifications":["revoked","digest"]}]}',
     description:
-      'Whom to notify, as JSON ([docs/how-to/notifications.md](docs/how-to/notifications.md)). It has addresses and secrets in it: give it as a Key Vault reference.',
+      'Receivers of notifications, as JSON ([docs/how-to/notifications.md](docs/how-to/notifications.md)). The value has addresses and secrets, so set it as a Key Vault reference.',
     fallback: 'no notifications',
   }),
   CMK_FUNCTION_APP_ID: setting({
@@ -227,22 +227,23 @@ export const SETTINGS = {
       .optional(),
     example:
       '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Web/sites/func-cmk',
-    description: 'ARM id of this function app, where the events of the vaults have to go.',
-    fallback: 'event subscriptions are not checked',
+    description: 'ARM id of this function app, which must receive the events of the vaults.',
+    fallback: 'the app does not check event subscriptions',
   }),
   CMK_WATCH_CHANGES: setting({
     schema: onOff.optional(),
     example: 'on',
     description:
-      'Whether Azure Resource Manager is to tell the app of changes to accounts, roles, vaults and identities (`on`), or the hourly drift check alone finds them (`off`). The deployment sets it by its parameter `watchChanges`, with the rights for it.',
+      'Whether Azure Resource Manager notifies the app of changes to accounts, roles, vaults and identities (`on`), or only the hourly drift check finds them (`off`). The deployment sets it from its parameter `watchChanges`, and assigns the required roles.',
     fallback: '`on`',
   }),
   CMK_SYSTEM_TOPICS: setting({
     schema: SYSTEM_TOPICS.optional(),
     example:
       '{"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files":"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/evgt-kv-files"}',
-    description: 'The system topic of each managed vault, as JSON: ARM id of the vault to ARM id of the topic.',
-    fallback: '`evgt-<vault>` beside the vault, else looked for in its subscription',
+    description:
+      'System topic of each managed vault, as JSON that maps the ARM id of the vault to the ARM id of the topic.',
+    fallback: '`evgt-<vault>` in the resource group of the vault, else found in its subscription',
   }),
 } as const;
 

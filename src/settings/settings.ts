@@ -11,15 +11,15 @@ import { type Environment, goneSettings, misnamed, SettingsReader } from './read
 
 export type { Environment } from './reader.ts';
 
-/** The app's settings, checked. */
+/** The app's validated settings. */
 export type Settings = ReturnType<typeof readSettings>;
 export type DriftSettings = ReturnType<typeof readDrift>;
 export type NotifySettings = Settings['notify'];
 
 /**
- * Reads and checks every setting at once.
+ * Reads and validates every setting.
  *
- * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
+ * @throws {@link SettingsError} with a line for each problem: the setting's name, the problem and an example.
  */
 export function readSettings(environment: Environment) {
   const gone = goneSettings(environment);
@@ -28,13 +28,16 @@ export function readSettings(environment: Environment) {
   const cloud = readCloud(reader);
   const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {
     const vault = managedVault(id, cloud);
-    if (!vault) reader.problem('CMK_VAULTS', `has "${id}", which is not the ARM id of a vault`);
+    if (!vault) reader.problem('CMK_VAULTS', `has "${id}", which is not the ARM id of a key vault`);
     return vault ?? [];
   });
   for (const { kind, name } of vaults) {
-    // The API names a key by the name of its vault: one name would be two vaults.
+    // The API identifies a key by its vault's name, so the name must be unique.
     if (kind === 'managedHsm' && vaults.some((other) => other.kind === 'vault' && other.name === name)) {
-      reader.problem('CMK_VAULTS', `has a key vault and a Managed HSM that are both named "${name}"; leave one out`);
+      reader.problem(
+        'CMK_VAULTS',
+        `has a key vault and a Managed HSM that are both named "${name}"; remove one of them`,
+      );
     }
   }
   const drift = readDrift(environment, cloud);
@@ -43,23 +46,23 @@ export function readSettings(environment: Environment) {
   const settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
-    /** Undefined: every subscription that the identity sees. */
+    /** Undefined: every subscription that the identity can read. */
     subscriptions: readSubscriptions(reader),
     clientId: reader.read('AZURE_CLIENT_ID'),
     /** The app's own storage. */
     storage: readStorage(reader, cloud),
-    /** Which other resources that use a key the app's identity may see. */
+    /** Other resources with keys that the app's identity may read. */
     otherDependents: reader.read('CMK_OTHER_DEPENDENTS') ?? ('listed' as const),
-    /** Accounts of a rotation that go first; 0: none. */
+    /** Number of canary accounts of a rotation; 0: no canary. */
     canary: reader.read('CMK_CANARY') ?? 0,
     /**
-     * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
-     * app from moving accounts.
+     * Tenant and audiences whose tokens the HTTP API accepts. Not validated here: invalid values make the API reject
+     * every call, but must not stop the app from moving accounts.
      */
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
-    /** Whether blob services are asked, beside file services, after a revocation or restore. */
+    /** Whether the app probes blob services, besides file services, after a revocation or restore. */
     probeBlobs: reader.read('CMK_PROBE_BLOBS') ?? false,
     page: readPage(environment),
     notify,
@@ -69,18 +72,18 @@ export function readSettings(environment: Environment) {
   return settings;
 }
 
-/** Undefined: all that the app sees; so does a list of none. */
+/** Undefined, also for an empty list: every subscription that the app can read. */
 function readSubscriptions(reader: SettingsReader): readonly string[] | undefined {
   const ids = reader.read('CMK_SUBSCRIPTIONS');
   return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }
 
-/** Whether the restorer must be another person than the revoker; a value that is neither on nor off counts as on. */
+/** Whether the restorer must be another person than the revoker; an invalid value counts as on. */
 export function readDualControl(environment: Environment): boolean {
   return new SettingsReader(environment).read('CMK_DUAL_CONTROL') ?? true;
 }
 
-/** Reads what narrows the roles. With any problem every call of the API is refused; the app still moves accounts. */
+/** Reads the access rules. With any problem the API rejects every call, but the app still moves accounts. */
 function readAccess(environment: Environment): AccessRules & { readonly problems: readonly string[] } {
   const reader = new SettingsReader(environment);
   const access = {
@@ -92,25 +95,27 @@ function readAccess(environment: Environment): AccessRules & { readonly problems
   return { ...access, problems: reader.problems };
 }
 
-/** Reads whom to notify. With any problem, a finding of the drift check, no notification is sent, and everything else runs. */
+/**
+ * Reads the receivers of notifications. A problem becomes a drift finding and stops notifications, but nothing else.
+ */
 export function readNotify(environment: Environment) {
   const reader = new SettingsReader(environment);
   const { targets = [], digestHour = DEFAULT_DIGEST_HOUR } = reader.read('CMK_NOTIFY') ?? {};
   return { problems: reader.problems, targets: targets satisfies readonly NotifyTarget[], digestHour };
 }
 
-/** A setting that is wrong takes the page away, and nothing else: it must not keep the app from moving accounts. */
+/** Reads the page's settings. A problem disables only the page, because the app must still move accounts. */
 function readPage(environment: Environment) {
   const reader = new SettingsReader(environment);
-  // Origin of Entra ID as browsers reach it; undefined: the cloud's own.
+  // Origin of Entra ID for browsers; undefined: the cloud's default.
   const signIn = reader.read('CMK_PAGE_SIGN_IN');
   if (signIn === 'off') return { on: false, signIn: undefined };
   return { on: reader.problems.length === 0, signIn };
 }
 
 /**
- * Reads what the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
- * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is fixed.
+ * Reads the drift check's settings. Problems are findings of the check and must not stop the app from moving accounts
+ * and revoking keys. So an invalid setting counts as absent, and nothing is fixed.
  */
 export function readDrift(environment: Environment, cloud: Cloud) {
   const reader = new SettingsReader(environment);
@@ -119,13 +124,14 @@ export function readDrift(environment: Environment, cloud: Cloud) {
   const own = readStorage(new SettingsReader(environment), cloud);
   const injected = environment.AzureWebJobsStorage__credential || environment.AzureWebJobsStorage__clientId;
   if (injected && 'connectionString' in own && nameOfStorage(own, cloud) !== 'local') {
-    // Flex Consumption has put one in (Azure/azure-functions-host#11796, #11636); the host then takes it for its queues.
+    // Flex Consumption added a connection string (Azure/azure-functions-host#11796, #11636), which the host uses for
+    // its queues.
     reader.problem(
       'AzureWebJobsStorage',
-      'is set beside an identity for the same storage, and the host takes it in place of the identity: remove it',
+      'is set together with an identity for the same storage, and the host uses it instead of the identity: remove it',
     );
   }
-  // A connection string, as developers use, need not have the name.
+  // A connection string, as in development, may lack the account name.
   const ownName = 'accountName' in own ? own.accountName : reader.read('AzureWebJobsStorage__accountName');
   const beside =
     app && ownName
@@ -136,32 +142,35 @@ export function readDrift(environment: Environment, cloud: Cloud) {
     autofix: (reader.read('CMK_AUTOFIX') ?? DEFAULT_AUTOFIX) as readonly Fixable[],
     require: reader.read('CMK_REQUIRE') ?? [],
     exemptions: reader.read('CMK_EXEMPTIONS') ?? [],
-    /** Bits that an RSA key has to have; 0: what Storage takes. */
+    /** Minimum number of bits of an RSA key; 0: every size that Storage accepts. */
     keyMinBits: minimum?.bits ?? 0,
     requireHsm: minimum?.hsm ?? false,
-    /** Workspace id of the log of who used a key; undefined: there is none. */
+    /** Workspace id of the log with the users of each key version; undefined: no such log. */
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
     /** ARM id of the app's own storage account. */
     storageAccountId: beside,
-    /** Name of the storage account that holds both zones; undefined: each has its own, or it is an emulator. */
+    /**
+     * Name of the storage account that has both zones; undefined: the zones have separate accounts, or the account is
+     * an emulator.
+     */
     sharedZones: sharedZones(own, cloud),
     watchChanges: reader.read('CMK_WATCH_CHANGES') ?? true,
-    /** ARM ids of the system topics that are known, by the ARM id of their vault. */
+    /** ARM ids of the configured system topics, by the ARM id of their vault. */
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
   const { problems } = reader;
   return problems.length === 0 ? { ...settings, problems } : { ...settings, problems, autofix: [] };
 }
 
-/** What it takes to search for everything that uses a key. */
+/** Settings for a search of all resources that use a key. */
 export type SearchSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'otherDependents'> & {
-  /** Undefined: which one is the app's own storage is not known. */
+  /** Undefined: the app's own storage is unknown. */
   readonly storage: AppStorage | undefined;
 };
 
 /**
- * The same of an environment that need not be the app's.
+ * Reads the same settings from an environment that may not be the app's.
  *
  * @throws {@link SettingsError}
  */
@@ -176,7 +185,7 @@ export function readSearchSettings(environment: Environment): SearchSettings {
 }
 
 /**
- * The settings of the app's own storage alone, for commands that need nothing else.
+ * Reads only the settings of the app's own storage, for commands that need no other settings.
  *
  * @throws {@link SettingsError}
  */
@@ -192,7 +201,7 @@ export function readStorageSettings(environment: Environment): Pick<Settings, 'c
   return settings;
 }
 
-/** What the SDK needs at least; without it, it throws an error that names nothing. */
+/** Minimum content of a connection string: without it, the SDK throws an error without details. */
 const CONNECTION_STRING = /(^|;)\s*(UseDevelopmentStorage|AccountName|BlobEndpoint|QueueEndpoint)=/i;
 
 function readCloud(reader: SettingsReader): Cloud {
@@ -214,7 +223,7 @@ function readStorage(reader: SettingsReader, cloud: Cloud): AppStorage {
   return { ...(control ?? { connectionString: '' }), ...(work ? { work } : {}), ...(audit ? { audit } : {}) };
 }
 
-/** Undefined: no setting names it. */
+/** Returns the storage account; undefined: no setting names it. */
 function accountIn(
   cloud: Cloud,
   {

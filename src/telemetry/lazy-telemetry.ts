@@ -1,19 +1,19 @@
 import { triedFor } from '../azure/deadline.ts';
 import { type Measurement, NO_TELEMETRY, type SpanAttributes, type SpanPlace, type Telemetry } from './telemetry.ts';
 
-/** Longest wait for telemetry to load; after that, work runs without a span. Milliseconds. */
+/** Longest wait for telemetry to load, in milliseconds; then work runs without a span. */
 const READY_MS = 2_000;
-/** The host ends an instance soon after it says so. Milliseconds. */
+/** Time limit of a flush in milliseconds, because the host ends an instance soon after its notice. */
 const FLUSH_MS = 3_000;
 
-/** Loads the exporters at first use: an instance that only answers calls never does. */
+/** Loads the exporters at first use, so an instance that only answers calls never loads them. */
 export class LazyTelemetry implements Telemetry {
   readonly #load: () => Promise<Telemetry>;
   readonly #failed: (error: unknown) => void;
   #loading: Promise<void> | undefined;
   #loaded: Telemetry = NO_TELEMETRY;
 
-  /** @param failed gets the error if it cannot be loaded; then there are no spans, and everything else runs */
+  /** @param failed receives a load error; work then runs without spans */
   constructor(load: () => Promise<Telemetry>, failed: (error: unknown) => void) {
     this.#load = load;
     this.#failed = failed;

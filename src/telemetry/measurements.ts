@@ -1,7 +1,7 @@
 import type { Log, LogRecord } from '../log.ts';
 import type { Measurement, Telemetry } from './telemetry.ts';
 
-/** A log whose records are measured too: a number has one source, and the record is it. */
+/** A log that also derives metrics from its records, so a number has a single source. */
 export function measured(log: Log, telemetry: Pick<Telemetry, 'measure'>): Log {
   return (record) => {
     log(record);
@@ -9,7 +9,7 @@ export function measured(log: Log, telemetry: Pick<Telemetry, 'measure'>): Log {
   };
 }
 
-/** What a record says in numbers. */
+/** Metrics of a log record. */
 export function measurementsOf(record: LogRecord): Measurement[] {
   switch (record.reason) {
     case 'Moved':

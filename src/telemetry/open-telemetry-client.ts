@@ -33,31 +33,34 @@ import {
 } from './telemetry.ts';
 
 interface OpenTelemetryOptions {
-  /** Of the Functions host: `APPLICATIONINSIGHTS_CONNECTION_STRING`, `OTEL_EXPORTER_OTLP_ENDPOINT` and what belongs to them. */
+  /**
+   * Telemetry settings of the Functions host: `APPLICATIONINSIGHTS_CONNECTION_STRING`, `OTEL_EXPORTER_OTLP_ENDPOINT`
+   * and related variables.
+   */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** The identity that Application Insights takes telemetry from; undefined: it takes that of everybody. */
+  /** Identity for Application Insights; undefined: Application Insights accepts unauthenticated telemetry. */
   readonly credential: TokenCredential | undefined;
-  /** Seconds that the oldest message of each queue has waited. */
+  /** Age of the oldest message of each queue, in seconds. */
   readonly queueAges: () => Promise<ReadonlyMap<string, number>>;
-  /** Hears why something could not be sent. */
+  /** Receives the reason of a failed export. */
   readonly failed: (message: string) => void;
 }
 
-/** Deadline of an export. Milliseconds. */
+/** Deadline of an export, in milliseconds. */
 const EXPORT_MS = 10_000;
-/** Spans and metrics are sent so often, unless OpenTelemetry's own variables say otherwise. Milliseconds. */
+/** Default interval between exports of spans and metrics, in milliseconds; OpenTelemetry's variables override it. */
 const SPANS_EVERY_MS = 5_000;
 const METRICS_EVERY_MS = 60_000;
-/** Spans that wait to be sent at most; those beyond are lost, and never in the way. */
+/** Maximum number of buffered spans; further spans are dropped, so telemetry never blocks work. */
 const MOST_SPANS = 4_096;
 const NAME = 'cmk-autopilot';
-/** Seconds: an event that is handled at once, one that had to wait for a turn, one that went through the night. */
+/** Histogram boundaries in seconds: from events handled immediately to events that waited overnight. */
 const BOUNDARIES = [1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];
 
-/** Makes the SDK. Everything goes to Application Insights, to an OTLP endpoint, or to both, as the Functions host sends its own. */
+/** Starts the SDK. Exports to Application Insights, an OTLP endpoint, or both, like the Functions host. */
 export function startOpenTelemetry(options: OpenTelemetryOptions): Telemetry {
   const { environment } = options;
-  // Errors come as JSON with their stack, or behind what says what they are about.
+  // The SDK logs errors as JSON with a stack, or after a text that names their subject.
   const log = (...said: readonly unknown[]): void =>
     options.failed(said.map((part) => /"message":"([^"]+)/.exec(String(part))?.[1] ?? String(part)).join(' '));
   const quiet = { info: () => {}, debug: () => {}, verbose: () => {}, warn: () => {} };
@@ -69,7 +72,8 @@ export function startOpenTelemetry(options: OpenTelemetryOptions): Telemetry {
   const { spans, metrics } = exportersOf(options);
   const tracers = new TracerProvider({
     resource,
-    // One trace is the whole of a rotation, and there are few: what the host makes of its own part is not asked.
+    // A rotation is a single trace and rotations are rare, so every span is sampled, whatever the host decides for its
+    // spans.
     sampler: new AlwaysOnSampler(),
     spanProcessors: spans.map(
       (exporter) =>
@@ -110,7 +114,7 @@ class OpenTelemetry implements Telemetry {
     const meter = meters.getMeter(NAME);
     this.#instruments = instrumentsOf(meter);
     meter
-      .createObservableGauge('cmk.queue.age', { unit: 's', description: 'Seconds that the oldest message has waited.' })
+      .createObservableGauge('cmk.queue.age', { unit: 's', description: 'Age of the oldest message.' })
       .addCallback(async (result) => {
         for (const [queue, seconds] of await queueAges()) result.observe(seconds, { queue });
       });
@@ -189,9 +193,10 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
   const metrics: PushMetricExporter[] = [];
   const connectionString = environment.APPLICATIONINSIGHTS_CONNECTION_STRING;
   if (connectionString) {
-    // The exporter would send figures of itself to Microsoft.
+    // The exporter would otherwise send statistics about itself to Microsoft.
     process.env.APPLICATION_INSIGHTS_NO_STATSBEAT = 'true';
-    // Nothing is written to the disk of an instance: what cannot be sent is lost, and the log has it all the same.
+    // The exporter writes nothing to the instance's disk. Failed exports are dropped, because the log has the same
+    // data.
     const insights = { connectionString, disableOfflineStorage: true, ...(credential ? { credential } : {}) };
     spans.push(new AzureMonitorTraceExporter(insights));
     metrics.push(new AzureMonitorMetricExporter(insights));
@@ -203,7 +208,7 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
   return { spans, metrics };
 }
 
-/** A variable of OpenTelemetry; what is no number is as good as nothing. */
+/** Reads a number from a variable of OpenTelemetry; any other text counts as absent. */
 function milliseconds(text: string | undefined, otherwise: number): number {
   const ms = Number(text);
   return Number.isFinite(ms) && ms >= 1 ? ms : otherwise;

@@ -9,7 +9,7 @@ import {
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 
-/** OTLP over HTTP in JSON. Where to, and with which headers and certificates, is read from `OTEL_EXPORTER_OTLP_…`. */
+/** Exporter for OTLP over HTTP in JSON. It reads endpoint, headers and certificates from `OTEL_EXPORTER_OTLP_…`. */
 export function otlpSpans(timeoutMillis: number): SpanExporter {
   const options = convertLegacyHttpOptions({ timeoutMillis }, 'TRACES', 'v1/traces', JSON_TYPE);
   return new OTLPExporterBase<ReadableSpan[]>(

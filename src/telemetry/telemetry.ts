@@ -2,13 +2,13 @@ export type SpanAttributes = Readonly<Record<string, string | number | boolean>>
 
 export interface SpanPlace {
   readonly attributes?: SpanAttributes;
-  /** W3C trace context (`traceparent`) of what it goes on with. Absent: the span that runs now, or the beginning of a trace. */
+  /** W3C trace context (`traceparent`) of the parent span. Absent: the current span, or a new trace. */
   readonly parent?: string | undefined;
-  /** W3C trace context of another trace that it has to do with. */
+  /** W3C trace context of a related trace. */
   readonly link?: string | undefined;
-  /** When it began, where that is before it is known that it is a span. */
+  /** Start of the span, if earlier than the call that creates it. */
   readonly since?: Date;
-  /** It is a call to a service outside. */
+  /** Whether the span is a call to an external service. */
   readonly isCall?: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface Measurement {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** What is measured, with its unit as OpenTelemetry writes it, and how its numbers are put together. */
+/** Metrics with their unit in OpenTelemetry's notation, and their instrument. */
 export const METRICS = {
   'cmk.accounts.moved': { kind: 'counter', unit: '{account}', about: 'Accounts and scopes moved to another version.' },
   'cmk.rotation.duration': { kind: 'histogram', unit: 's', about: 'From a new key version to its last account.' },
@@ -33,20 +33,20 @@ export const METRICS = {
 
 export type MetricName = keyof typeof METRICS;
 
-/** Spans and metrics. No call here waits for the exporter, or fails because of it. */
+/** Spans and metrics. No call waits for the exporter or fails because of it. */
 export interface Telemetry {
-  /** Resolves when spans are taken, or will not be for now: within two seconds. */
+  /** Resolves within two seconds, when spans can be recorded or loading takes longer. */
   ready(): Promise<void>;
-  /** Runs a piece of work as a span; what it throws is thrown on. */
+  /** Runs work as a span; rethrows its errors. */
   span<T>(name: string, place: SpanPlace, run: () => Promise<T>, cameTo?: (result: T) => SpanAttributes): Promise<T>;
   /** W3C trace context of the current span, to pass on in messages. */
   traceparent(): string | undefined;
   measure(measurement: Measurement): void;
-  /** Hands over what is not handed over yet; resolves within three seconds, whatever comes of it. */
+  /** Exports buffered telemetry; resolves within three seconds, even after a failure. */
   flush(): Promise<void>;
 }
 
-/** For a process without an exporter. */
+/** Telemetry of a process without an exporter. */
 export const NO_TELEMETRY: Telemetry = {
   ready: async () => {},
   span: (_name, _place, run) => run(),
@@ -55,7 +55,7 @@ export const NO_TELEMETRY: Telemetry = {
   flush: async () => {},
 };
 
-/** A place in a trace, as OpenTelemetry has it. */
+/** Position in a trace, in OpenTelemetry's form. */
 interface TracePlace {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
@@ -63,10 +63,10 @@ interface TracePlace {
   readonly spanId: string;
 }
 
-/** W3C Trace Context, version 00; a later version may have more behind it. */
+/** W3C Trace Context, version 00; a later version may append fields. */
 export const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-[\da-f]{2}(?:-.{0,100})?$/;
 
-/** Undefined: not a trace context. The sampled flag is ignored. */
+/** Parses a trace context; undefined for any other text. The sampled flag is ignored. */
 export function parseTraceparent(text: string | undefined): TracePlace | undefined {
   const [, traceId, spanId] = TRACEPARENT.exec(text ?? '') ?? [];
   return traceId === undefined || spanId === undefined ? undefined : { traceId, spanId };

@@ -5,11 +5,11 @@ const DURATION =
   /^P(?=\d|T\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
 
 /**
- * The moment an ISO 8601 duration after another one, or before it; years and months by the calendar: a month after the
- * 31st of January is the last day of February.
+ * Moves a time by an ISO 8601 duration. Years and months follow the calendar: a month after the 31st of January is the
+ * last day of February.
  *
  * @param sign -1: before
- * @returns undefined for what is no duration, or leads to where dates end (the year 275760)
+ * @returns undefined for an invalid duration, or a result outside the range of `Date` (the year 275760)
  */
 export function shift(from: Date, duration: string, sign: 1 | -1): Date | undefined {
   const parts = partsOf(duration, sign);
@@ -24,7 +24,9 @@ export function shift(from: Date, duration: string, sign: 1 | -1): Date | undefi
   return Number.isNaN(end.getTime()) ? undefined : end;
 }
 
-/** Days of an ISO 8601 duration, with 365 for a year and 30 for a month, as some count who do not go by the calendar. */
+/**
+ * Days of an ISO 8601 duration with 365 days per year and 30 per month, for systems that do not follow the calendar.
+ */
 export function evenDays(duration: string): number | undefined {
   const parts = partsOf(duration, 1);
   if (!parts) return undefined;
@@ -42,7 +44,7 @@ function partsOf(duration: string, sign: 1 | -1) {
 }
 
 /**
- * The moment an ISO 8601 duration after another one, by {@link shift}.
+ * Adds an ISO 8601 duration to a time, by {@link shift}.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
@@ -52,23 +54,23 @@ export function addDuration(from: Date, duration: string): Date {
   throw new CmkError(
     'ArgumentInvalid',
     `"${duration}" is not a duration.`,
-    'Write it as ISO 8601 does: P2Y for two years, P90D for 90 days, PT12H for twelve hours.',
+    'Use an ISO 8601 duration: P2Y for two years, P90D for 90 days, PT12H for twelve hours.',
   );
 }
 
-/** The day of a moment, in UTC. */
+/** Day of a time in UTC. */
 export function dayOf(time: Date): string {
   return time.toISOString().slice(0, 10);
 }
 
-/** Whether there is such a day: `Date` takes the 31st of February for the 2nd of March. */
+/** Whether the day exists: `Date` reads the 31st of February as the 2nd of March. */
 export function isDay(text: string): boolean {
   const date = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(text) : new Date(Number.NaN);
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
 /**
- * A moment given as a date, as a time, or as a duration from now.
+ * Parses a date, a time, or a duration from now.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
@@ -86,10 +88,10 @@ export function parseMoment(text: string, now: Date): Date {
 }
 
 /**
- * A moment given as a date, as a time, or as a duration ago (`P7D`).
+ * Parses a date, a time, or a duration ago (`P7D`).
  *
- * @param edge which moment of a date is meant: its first, or the first one after it
- * @returns undefined for what is none of these
+ * @param edge moment of a date: its start, or the start of the next day
+ * @returns undefined for any other text
  */
 export function momentAgo(text: string, now: Date, edge: 'first' | 'after' = 'first'): Date | undefined {
   if (/^p/i.test(text)) return shift(now, text, -1);
@@ -99,13 +101,15 @@ export function momentAgo(text: string, now: Date, edge: 'first' | 'after' = 'fi
   return edge === 'after' && isDay(text) ? shift(date, 'P1D', 1) : date;
 }
 
-/** `3 minutes`, `2 hours`, `5 days`. By a clock that is ahead of this one, what was a moment ago is yet to come: `0 seconds`. */
+/**
+ * Formats a duration: `3 minutes`, `2 hours`, `5 days`. A negative duration, from a clock that is fast, is `0 seconds`.
+ */
 export function inWords(span: number): string {
   const [amount, unit] = rounded(span);
   return count(amount, unit);
 }
 
-/** The same for a column of a table: `3m`, `2h`, `5d`. */
+/** Formats a duration for a column of a table: `3m`, `2h`, `5d`. */
 export function inShort(span: number): string {
   const [amount, unit] = rounded(span);
   return `${amount}${unit[0]}`;

@@ -1,12 +1,12 @@
-/** Rounding of the share below; far less than one value of a million. */
+/** Rounding tolerance of the share below; much less than a single value of a million. */
 const TOLERANCE = 1e-9;
 
 /**
- * The least of the values that so many in a hundred do not exceed: nearest rank. Where some ended unseen, of which only a
- * time is known that they did exceed, they count as that and no more (Kaplan–Meier).
+ * Returns a percentile by nearest rank. For durations without an observed end, only a lower bound is known; they count
+ * as censored values (Kaplan–Meier).
  *
- * @param exceeded those times
- * @returns undefined of none, and where so many were not seen to end
+ * @param exceeded lower bounds of the durations without an observed end
+ * @returns undefined without values, or if too many durations have no observed end
  */
 export function percentile(
   values: readonly number[],
@@ -14,7 +14,7 @@ export function percentile(
   exceeded: readonly number[] = [],
 ): number | undefined {
   const all = [...values.map((at) => ({ at, seen: true })), ...exceeded.map((at) => ({ at, seen: false }))];
-  // What ended at the moment when another was given up ended before.
+  // At equal times, an observed end counts before a censored value.
   all.sort((a, b) => a.at - b.at || Number(b.seen) - Number(a.seen));
   let lasting = 1;
   for (const [index, { at, seen }] of all.entries()) {

@@ -2,23 +2,25 @@
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 
-/** Clocks may differ by this much: the app's instances', an operator's machine's, and Azure's. Milliseconds. */
+/** Most that clocks may differ, in milliseconds: of app instances, operators' machines, and Azure. */
 export const CLOCKS_MS = 5 * 60_000;
 
 /**
- * What changes within this time of an act is taken for a write that was still under way. What a person does later is that
- * person's decision: it is reported, not fought. Milliseconds.
+ * Time after an action within which a change counts as an in-flight write, in milliseconds. A later change by a person
+ * is that person's decision: the app reports it but does not undo it.
  */
 export const LATE_WRITE_MS = 2 * CLOCKS_MS;
 
-/** A write that was given up takes effect within this time, or never: the longest that was recorded took 36 s. Milliseconds. */
+/**
+ * Time after which an abandoned write can no longer take effect, in milliseconds: the slowest recorded write took 36 s.
+ */
 export const GIVEN_UP_MS = 60_000;
 
 /**
- * Whether something was done since then, by when it is on record to have been. A time that is still to come is none: who
- * believed it would not do that again before it has come.
+ * Whether an action happened since a time, according to its recorded time. A recorded time in the future does not
+ * count, because the app would then not repeat the action until that time.
  *
- * @param on ISO 8601; what cannot be read, or is absent, has not been
+ * @param on ISO 8601; an absent or invalid time counts as never
  */
 export function hasBeenSince(on: Date | string | undefined, sinceMs: number, now: Date): boolean {
   const ms = new Date(on ?? '').getTime();

@@ -199,7 +199,7 @@ interface NetworkHindrance {
   readonly certain: boolean;
 }
 
-/** Undefined if Storage reaches the keys. */
+/** Why Storage cannot reach the keys; undefined if it can. */
 export function storageHindrance(network: VaultNetwork): NetworkHindrance | undefined {
   if (network.publicAccess === 'byPerimeter') {
     const is =

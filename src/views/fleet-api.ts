@@ -22,24 +22,24 @@ const MOST = 1_000;
 const filter = (description: string, most = 300) =>
   ({ description, schema: z.string().min(1, 'is empty').max(most, 'is too long').optional(), many: true }) as const;
 
-/** Health states whatever their letter case. */
+/** Health states, case-insensitive. */
 const health = z.preprocess((text) => {
   const states: readonly string[] = HEALTH_STATES;
   return states.find((state) => state.toLowerCase() === String(text).toLowerCase()) ?? text;
 }, z.enum(HEALTH_STATES, `is not one of ${HEALTH_STATES.join(', ')}`).optional());
 
-/** The query of a page of the fleet. */
+/** Query of a page of the fleet. */
 export const FLEET_QUERY = {
   key: filter('`<key>`, `<vault>/<key>` or an identifier.'),
   vault: filter('Name of a vault.'),
   subscription: filter('Id of a subscription.'),
   resourceGroup: filter('Name of a resource group.'),
-  tag: filter('`<name>=<value>`; a name alone: with any value.', 800),
-  health: { description: 'How they stand.', schema: health, many: true },
-  cause: filter('Id, reason code or label of what is behind it.'),
-  all: { description: '`true`: accounts too that use no key and are not missed for it.', schema: FLAG },
+  tag: filter('`<name>=<value>`; a name without a value matches any value.', 800),
+  health: { description: 'Health states to include.', schema: health, many: true },
+  cause: filter('Id, reason code or label of the cause.'),
+  all: { description: '`true`: also accounts that use no customer-managed key and need none.', schema: FLAG },
   top: {
-    description: `Accounts of a page, ${FLEET_PAGE} without it.`,
+    description: `Accounts per page; default: ${FLEET_PAGE}.`,
     schema: wholeNumber(z.int('is not a whole number').min(1, 'is below 1').max(MOST, `is more than ${MOST}`)),
   },
   after: AFTER,
@@ -47,7 +47,7 @@ export const FLEET_QUERY = {
 
 type FleetQuery = QueryOf<typeof FLEET_QUERY>;
 
-/** The query of the page that begins after `after`. */
+/** Query of the page that begins after `after`. */
 function nextFleetQuery(query: FleetQuery, after: string): URLSearchParams {
   const { all, after: _, ...filters } = query;
   const given = Object.entries(filters).flatMap(([name, values]) =>
@@ -59,12 +59,12 @@ function nextFleetQuery(query: FleetQuery, after: string): URLSearchParams {
 
 export interface FleetCall {
   readonly headers: HeaderReader;
-  /** Whether the role of the caller reaches a key; without one, the whole fleet. */
+  /** Whether the caller's role reaches a key; without a key, whether it reaches the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly snapshots: FleetSnapshots;
 }
 
-/** A page of the fleet. @throws {@link HttpProblem} */
+/** Returns a page of the fleet. @throws {@link HttpProblem} */
 export async function showFleet(query: FleetQuery, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { health, cause, all, top = FLEET_PAGE, after = '', ...filter } = query;
   const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
@@ -83,14 +83,14 @@ export async function showFleet(query: FleetQuery, call: FleetCall, ports: Fleet
   return withEtag(answer, call.headers);
 }
 
-/** One account. @throws {@link HttpProblem} 404 */
+/** Returns an account. @throws {@link HttpProblem} 404 */
 export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
   if (found) return withEtag({ ...toAccountAnswer(found), ...freshnessOf(snapshot) }, call.headers);
   throw new HttpProblem('NotFound', {
     nextStep:
-      'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
+      'Check the name of the storage account. The app lists a new account when a key of the account rotates, or at the next drift check.',
   });
 }
 
@@ -102,7 +102,7 @@ export function fleetSummaryOf(
   return { ...toSummary(seen.filter(isListed), snapshot), warnings: [...snapshot.warnings] };
 }
 
-/** Accounts whose keys are all within the role of the caller. */
+/** Accounts whose keys are all in the scope of the caller's role. */
 function inReach(
   snapshot: FleetSnapshot,
   reaches: FleetCall['reaches'],
@@ -121,9 +121,9 @@ function inReach(
     const keys = keysOfAccount(one.known);
     return keys.length > 0 && keys.every(isReached);
   });
-  // The warnings name keys that the caller may not see, but the list must not pass for complete.
-  const warnings = snapshot.warnings.length > 0 ? ['Part of the fleet could not be read.'] : [];
-  // Other subscriptions are not shown either.
+  // Warnings name keys that the caller may not see. A general warning shows that the list may be incomplete.
+  const warnings = snapshot.warnings.length > 0 ? ['The app could not read part of the fleet.'] : [];
+  // Also hides other subscriptions.
   const own = new Set(seen.map(({ account }) => account.subscriptionId.toLowerCase()));
   const listings = new Map([...snapshot.listings].filter(([id]) => own.has(id.toLowerCase())));
   return { snapshot: { ...snapshot, warnings, listings }, seen };
@@ -134,7 +134,7 @@ function isListed(one: EvaluatedAccount): boolean {
   return keysOfAccount(one.known).length > 0 || one.health.cause !== undefined;
 }
 
-/** A filter matches an account by its own use of a key, or by that of a scope. */
+/** Uses of an account and its scopes; a filter matches an account by any of them. */
 function filteredUses(one: EvaluatedAccount): FilteredUse[] {
   const { subscriptionId: subscription, resourceGroup, tags } = one.account;
   return [one.known.key, ...one.known.scopeKeys].map((key) => ({
@@ -143,7 +143,10 @@ function filteredUses(one: EvaluatedAccount): FilteredUse[] {
   }));
 }
 
-/** Adds an ETag, and answers 304 if the caller has it. Only the caller may cache it, and has to revalidate it. */
+/**
+ * Adds an ETag, and answers 304 if the caller has the current version. Only the caller may cache the answer, with
+ * revalidation.
+ */
 function withEtag(answer: object, headers: HeaderReader): HttpResponseInit {
   const response = jsonResponse(200, answer);
   const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
@@ -209,10 +212,12 @@ function toSummary(
   };
 }
 
-/** While a subscription is unlisted, the summary must not pass for the whole fleet. */
+/** Summary text that shows when subscriptions are unlisted, because the summary then lacks accounts. */
 function summaryText(text: string, accounts: number, unlisted: number): string {
   if (unlisted === 0) return text;
-  return accounts === 0 ? `Not known yet: ${accountsNotListed(unlisted)}` : `${text}; the others are not known yet`;
+  return accounts === 0
+    ? `Not known yet: ${accountsNotListed(unlisted)}`
+    : `${text}; the other accounts are not known yet`;
 }
 
 function freshnessOf({ report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {

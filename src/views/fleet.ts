@@ -32,13 +32,13 @@ export interface EvaluatedAccount {
   readonly scopeUses: readonly UseRow[];
   readonly health: Health;
   readonly probe: AccountEffect | undefined;
-  /** Of the last check, about the account and its scopes. */
+  /** Findings of the last check about the account and its scopes. */
   readonly findings: readonly Finding[];
   readonly lastRead: string;
   readonly lastChecked: Date | undefined;
 }
 
-/** Checks that index and key versions decide. They are evaluated again, since the report may be an hour old. */
+/** Checks that the index and key versions decide. The app evaluates them again, since the report may be an hour old. */
 const ANEW: ReadonlySet<string> = new Set([
   'StaleKeyVersion',
   'ScopeStaleKeyVersion',
@@ -49,15 +49,15 @@ const ANEW: ReadonlySet<string> = new Set([
   'RevocationOpen',
 ]);
 const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
-/** Findings that a read failed do not change what the index knows of the account. */
+/** Findings about failed reads, which do not change the account's data in the index. */
 const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
-/** Findings that end once the account uses a key. */
+/** Findings that no longer apply once the account uses a key. */
 const WITHOUT_KEY: ReadonlySet<string> = new Set(['NotCustomerManaged', 'NoLongerCustomerManaged']);
 
-/** Accounts between two yields to the event loop, so that a revocation is not delayed. */
+/** Accounts between two yields to the event loop, so the evaluation does not delay a revocation. */
 const AT_ONCE = 200;
 
-/** Evaluates the health of each account. @returns by name */
+/** Evaluates the health of each account. @returns accounts sorted by name */
 export async function evaluateFleet(reading: FleetReading, settings: Settings): Promise<EvaluatedAccount[]> {
   const evaluator = new FleetEvaluator(reading, settings);
   const evaluated: EvaluatedAccount[] = [];
@@ -69,7 +69,7 @@ export async function evaluateFleet(reading: FleetReading, settings: Settings): 
   return evaluated.sort((a, b) => compareText(sortKeyOf(a), sortKeyOf(b)));
 }
 
-/** Lists are sorted by it, and a page begins after it. */
+/** Sort key of lists, and start position of a page. */
 export function sortKeyOf({ account }: Pick<EvaluatedAccount, 'account'>): string {
   return `${account.name.toLowerCase()}|${account.subscriptionId}`;
 }
@@ -78,7 +78,7 @@ class FleetEvaluator {
   readonly #reading: FleetReading;
   readonly #rules: Rules;
   readonly #uses: ReadonlyMap<string, UseRow>;
-  /** By row of the account. */
+  /** Uses of scopes by the account's row key. */
   readonly #scopeUses: ReadonlyMap<string, readonly UseRow[]>;
   readonly #findings: ReportedFindings;
   readonly #subjects = new Map<string, KeySubject>();
@@ -124,7 +124,7 @@ class FleetEvaluator {
           ),
           ...this.#met(all),
         ],
-        // A use that the index lacks is not evaluated.
+        // The check does not cover a use that the index lacks.
         checkedOn: counts && keys.every((key) => this.#isUsed(key, all)) ? lastChecked : undefined,
         probe,
       },
@@ -145,7 +145,7 @@ class FleetEvaluator {
     return keys.some((key) => this.#reading.keys.has(key.toLowerCase())) ? 'managedVault' : 'otherVault';
   }
 
-  /** Runs the checks of `ANEW` on the account in the index and its keys as they are now. */
+  /** Runs the checks of `ANEW` with the current index and keys. */
   #anew(
     account: Account,
     use: UseRow | undefined,
@@ -171,7 +171,10 @@ class FleetEvaluator {
     return found.map((finding) => ({ ...finding, cause: causeOf(finding), since: this.#since(finding) }));
   }
 
-  /** Whether the key lacks the version in use. Versions are read after the index. */
+  /**
+   * Whether the key lacks the version in use. The app reads versions after the index, so a new version cannot seem
+   * lost.
+   */
   #isLost(use: UseRow): boolean {
     const { versions = [] } = this.#reading.keys.get(use.key.toLowerCase()) ?? {};
     const version = versionInUse(keyUseOf(use));
@@ -194,7 +197,10 @@ class FleetEvaluator {
     });
   }
 
-  /** Findings of the last check about the account, its vaults and its keys, except those that are evaluated again. */
+  /**
+   * Findings of the last check about the account, its vaults and its keys, without the findings that are evaluated
+   * again.
+   */
   #reported(own: readonly Finding[], known: FleetAccount): readonly Finding[] {
     const keys = keysOfAccount(known).flatMap((id) => this.#reading.keys.get(id.toLowerCase()) ?? []);
     const isUnread = keys.some(({ versions }) => versions === undefined);
@@ -211,7 +217,7 @@ class FleetEvaluator {
     ];
   }
 
-  /** Failures of moves since the last check. */
+  /** Findings from failed moves since the last check. */
   #met(uses: readonly UseRow[]): HealthFinding[] {
     const { report, keys } = this.#reading;
     return uses.flatMap((use): HealthFinding[] => {
@@ -226,7 +232,7 @@ class FleetEvaluator {
   }
 }
 
-/** Properties that the index does not store; the checks of `ANEW` do not use them. */
+/** Properties that the index does not store and the checks of `ANEW` do not use. */
 const NOT_KNOWN = { userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined, encryption: {} };
 
 function keySubject(key: KeyReading['key'], versions: KeyReading['versions']): KeySubject {
@@ -251,13 +257,13 @@ function useId({ account, scope, key }: Pick<UseRow, 'account' | 'scope' | 'key'
 }
 
 interface CheckCoverage {
-  /** Start of the last check that saw the account with its current key; undefined: none has. */
+  /** Start of the last check that found the account with its current key; undefined: no check has. */
   readonly lastChecked: Date | undefined;
-  /** Whether the newest report has all its findings. */
+  /** Whether the newest report has all findings about the account. */
   readonly counts: boolean;
 }
 
-/** Which drift check covered the account. @param findings of the newest report, about the account */
+/** Returns the drift check that covered the account. @param findings findings of the newest report about the account */
 export function checkCoverage(
   account: Account,
   key: string | undefined,
@@ -277,20 +283,20 @@ export function checkCoverage(
   return { lastChecked: seen.on, counts: isCovered || seen.on >= startedOn };
 }
 
-/** Time to live: concurrent calls, and the pages of a list, share one reading. Milliseconds. */
+/** Time to live in milliseconds: concurrent calls, and the pages of a list, share a read. */
 const TTL_MS = 15_000;
 
 export interface FleetSnapshot {
   readonly readOn: Date;
   readonly accounts: readonly EvaluatedAccount[];
   readonly listings: ReadonlyMap<string, Date>;
-  /** Subscriptions in sight that were never listed: their accounts are missing. */
+  /** Readable subscriptions that were never listed, whose accounts are missing. */
   readonly unlisted: number;
   readonly report: Pick<DriftReport, 'id' | 'startedOn' | 'complete'> | undefined;
   readonly warnings: readonly string[];
 }
 
-/** A cache of the fleet: reading five thousand accounts takes seconds. */
+/** Cache of the fleet, because reading five thousand accounts takes seconds. */
 export class FleetSnapshots {
   readonly #cache = new ReadCache<FleetSnapshot>(TTL_MS);
 
@@ -307,7 +313,7 @@ export class FleetSnapshots {
 async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
   const reading = await orUnavailable(
     () => readFleet(ports),
-    (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
+    (why) => `The app could not read the fleet index: ${why} It still moves accounts.`,
   );
   const { readOn, listings, unlisted, report, warnings } = reading;
   return { readOn, accounts: await evaluateFleet(reading, ports.settings), listings, unlisted, report, warnings };

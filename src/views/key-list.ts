@@ -16,11 +16,11 @@ import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 
 const PAGE = 50;
-/** Most keys that are read from the index, for a vault that cannot be listed. */
+/** Maximum number of keys from the index for a vault that the app cannot list. */
 const MOST_KNOWN = 1_000;
-/** Time to live of the list of keys of a vault. Milliseconds. */
+/** Time to live of the key list of a vault, in milliseconds. */
 const NAMES_MS = 60_000;
-/** Deadlines: for the lists of all vaults, and for the keys of a page. Milliseconds. */
+/** Deadlines for the lists of all vaults and for the keys of a page, in milliseconds. */
 const LIST_MS = 8_000;
 const KEYS_MS = 11_000;
 
@@ -33,29 +33,29 @@ export type ListKeysPorts = KeyViewPorts & {
 interface ListedKeys {
   readonly value: readonly KeySummary[];
   readonly vaults: readonly ListedVault[];
-  /** The last key of the page, as `vault/key`; absent: this was the last page. */
+  /** Last key of the page as `vault/key`; absent: this is the last page. */
   readonly next?: string;
 }
 
-/** Which keys the caller may see, and after which key the page begins. */
+/** Scope of the caller, and start of the page. */
 interface KeysAsked {
   readonly vaults: readonly ManagedVault[];
   readonly reaches: (key: ManagedKey) => boolean;
-  /** `vault/key` in lower case; it need not exist any more. */
+  /** `vault/key` in lower case; the key may no longer exist. */
   readonly after: string | undefined;
 }
 
-/** Lists the keys of managed vaults, page by page. One for each instance, as it caches the lists. */
+/** Lists the keys of managed vaults, page by page. One lister per instance, since it caches the lists. */
 export class KeyLister {
   readonly #names = new ReadCache<readonly string[]>(NAMES_MS);
   readonly #inUse = new ReadCache<readonly string[]>(NAMES_MS);
 
-  /** Lists the vault again the next time, since it may have a new key. */
+  /** Invalidates the cached list of a vault, which may have a new key. */
   forget({ uri }: Pick<ManagedVault, 'uri'>): void {
     this.#names.invalidate(uri);
   }
 
-  /** Never throws: what cannot be read is in `unread`. */
+  /** Never throws: `unread` has the failed reads. */
   async list({ vaults, reaches, after = '' }: KeysAsked, ports: ListKeysPorts): Promise<ListedKeys> {
     const listed = await abortAfter(
       (signal) => pMap(vaults, (vault) => this.#list(vault, ports, signal), { concurrency: CONCURRENCY }),
@@ -73,7 +73,10 @@ export class KeyLister {
     return { value, vaults: listed.map(({ view }) => view), ...next };
   }
 
-  /** The keys that a vault lists, and those in use by the index: deleted keys, or all of a vault that cannot be read. */
+  /**
+   * Keys that the vault lists, and keys in use according to the index: deleted keys, or every key of an unreadable
+   * vault.
+   */
   async #list(
     vault: ManagedVault,
     { keyCatalog, knownKeys, settings, now }: ListKeysPorts,
@@ -89,7 +92,7 @@ export class KeyLister {
       const key = settings.vaults.key(id);
       if (key) keys.set(placeOf(key), key);
     }
-    // Last, so that a key is spelled as the vault spells it.
+    // Added last, so the vault's spelling of a key wins.
     for (const name of known(names)?.value ?? []) {
       const key = managedKey(vault, name);
       keys.set(placeOf(key), key);
@@ -114,7 +117,7 @@ type KeysApiPorts = ListKeysPorts & {
 const PLACE = /^[0-9a-z-]{1,24}\/[0-9a-z-]{1,127}$/;
 
 /**
- * A page of the keys that the caller's role reaches.
+ * Returns a page of the keys in the scope of the caller's role.
  *
  * @throws {@link HttpProblem} `QueryInvalid`
  */
@@ -124,7 +127,8 @@ export async function showKeys(
   lister: KeyLister,
   ports: KeysApiPorts,
 ): Promise<HttpResponseInit> {
-  if (after !== undefined && !PLACE.test(after)) throw queryInvalid('after is not a key.', 'Follow nextLink.');
+  if (after !== undefined && !PLACE.test(after))
+    throw queryInvalid('after is not the name of a key.', 'Use the nextLink of the page before.');
   const { access, vaults } = ports.settings;
   const listed = await lister.list(
     {

@@ -4,20 +4,20 @@ import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
 import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
 
-// A key as it is shown: API and page word what is in here. All times are ISO 8601, in UTC.
+// Views of a key for the API and the page. All times are ISO 8601 in UTC.
 
 const count = z.int().nonnegative();
 const time = z.iso.datetime();
 
 export const UNREAD = z.object({
   what: z.string(),
-  reason: z.string().describe('Reason code; `TimeUp`: not read in the time that the call has.'),
+  reason: z.string().describe('Reason code; `TimeUp`: the time limit of the call passed before the read ended.'),
   detail: z.string(),
 });
 
 const uses = {
-  accounts: count.describe('Storage accounts that use it by themselves.'),
-  scopes: count.describe('Encryption scopes that use it.'),
+  accounts: count.describe('Storage accounts that use the key directly.'),
+  scopes: count.describe('Encryption scopes that use the key.'),
 };
 
 const KEY_USERS = z
@@ -26,59 +26,64 @@ const KEY_USERS = z
     versions: z
       .array(
         z.object({
-          version: z.string().optional().describe('Absent: Storage did not say which.'),
+          version: z.string().optional().describe('Absent: Storage did not return the version.'),
           ...uses,
-          first: z.array(z.string()).describe('Up to five of these by name: `stfiles01`, or `stfiles01/scope1`.'),
+          first: z.array(z.string()).describe('Names of up to five uses: `stfiles01`, or `stfiles01/scope1`.'),
         }),
       )
-      .describe('By the version that data is wrapped with.'),
+      .describe('Uses by the version that wraps the data.'),
     lagging: count
       .optional()
       .describe(
-        'Accounts and scopes that are not on the newest usable version. Absent where there is no such version, the key is revoked, or not all were counted.',
+        'Accounts and scopes that do not use the newest usable version. Absent if the key has no usable version or is revoked, or if the count is incomplete.',
       ),
     complete: z
       .boolean()
       .describe(
-        'False: there are too many to count in the time that the call has, or subscriptions whose accounts were not listed yet.',
+        'False: the time limit of the call passed before the count ended, or the app has not listed the accounts of some subscriptions yet.',
       ),
     oldest: time
       .optional()
-      .describe('When the use that was not read for longest was read; what has not changed is written once a day.'),
+      .describe('Oldest time at which the app read a use; the index updates an unchanged use once a day.'),
   })
-  .describe('As the fleet index knows it: it is kept by each move and by the drift check.');
+  .describe('Uses according to the fleet index, which moves and the drift check update.');
 
 const NEXT_ROTATION = z.object({
   by: z
     .enum(['policy', 'app', 'person', 'none'])
     .describe(
-      '`policy`: Key Vault, by the rotation policy. `app`: this app, near the expiry. `person`: an operator has to. `none`: no new version is planned.',
+      '`policy`: Key Vault rotates by the rotation policy. `app`: this app rotates near the expiry. `person`: an operator must rotate. `none`: no rotation is planned.',
     ),
-  on: time.optional().describe('When it is due; absent: not known.'),
-  reason: z.string().optional().describe('Reason code: why a person has to, or why none is planned.'),
+  on: time.optional().describe('Due time of the rotation; absent: unknown.'),
+  reason: z.string().optional().describe('Reason code for `person` or `none`.'),
 });
 
 const ROTATION_COST = z
   .object({
-    moves: count.describe('Accounts and scopes that the app would write.'),
+    moves: count.describe('Accounts and scopes that the app would move.'),
     seconds: z
       .number()
       .nonnegative()
-      .describe("From the new version to the last write, if the app's share of Azure's budgets is all for it."),
+      .describe(
+        "Time from the new version to the last write, if this rotation uses the app's whole share of Azure's budgets.",
+      ),
   })
-  .describe('What a rotation now would cost in time.');
+  .describe('Cost of a rotation now.');
 
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired']);
 
 const VERSION_DETAIL = {
-  activeFrom: time.describe('When it was made, or may be used from if that is later.'),
+  activeFrom: time.describe('Creation time, or the activation time if it is later.'),
   enabled: z.boolean(),
   updatedOn: time
     .optional()
-    .describe('When the version was last changed: a disabled version has been disabled since then or longer.'),
-  revokedOn: time.optional().describe('When the open revocation disabled it.'),
-  revokedBy: z.string().optional().describe('Object id of who revoked.'),
-  users: z.object(uses).optional().describe('Who uses it, by the fleet index; absent: the index could not be read.'),
+    .describe('Time of the last change: a disabled version has been disabled at least since then.'),
+  revokedOn: time.optional().describe('Time at which the open revocation disabled the version.'),
+  revokedBy: z.string().optional().describe('Object id of the revoker.'),
+  users: z
+    .object(uses)
+    .optional()
+    .describe('Users of the version according to the fleet index; absent: the app could not read the index.'),
 };
 
 const KEY_PLANS = {
@@ -86,20 +91,20 @@ const KEY_PLANS = {
   cryptoPeriodEndsOn: time
     .optional()
     .describe(
-      'When the newest version has to have a successor: at the end of the lifetime that the rotation policy gives, and two years after it was made (`KeyTooOld`). Absent: there is no version.',
+      'Latest time for a new version: the end of the lifetime in the rotation policy, or two years after creation (`KeyTooOld`). Absent: the key has no version.',
     ),
   users: KEY_USERS.optional(),
   rotation: ROTATION_SUMMARY.optional().describe(
-    'How far the rotation is; `GET /rotations/{vault}/{key}` has all of it.',
+    'Progress of the rotation; `GET /rotations/{vault}/{key}` has the details.',
   ),
 };
 
 const KEY_DETAIL = {
   ...KEY_PLANS,
-  rotationCost: ROTATION_COST.optional().describe('Absent: the key is revoked, or not all its users are known.'),
-  unread: z
-    .array(UNREAD)
-    .describe('What of these could not be read now; the versions, and break-glass, do not need it.'),
+  rotationCost: ROTATION_COST.optional().describe(
+    'Absent: the key is revoked, or the app does not know all of its users.',
+  ),
+  unread: z.array(UNREAD).describe('Failed reads. The versions and break-glass do not depend on them.'),
 };
 
 const version = z.object({
@@ -108,7 +113,7 @@ const version = z.object({
   notBefore: z.iso.datetime().optional(),
   expiresOn: z.iso.datetime().optional(),
   state: usability,
-  revoked: z.boolean().describe('Disabled by the open revocation.'),
+  revoked: z.boolean().describe('Whether the open revocation disabled the version.'),
   ...VERSION_DETAIL,
 });
 
@@ -124,12 +129,12 @@ const dependentAccount = z.object({
   notCutOff: z
     .array(z.enum(['queue', 'table']))
     .describe(
-      'Services whose data stays readable: they are under a key of Microsoft (`QueueOnServiceKey`, `TableOnServiceKey`).',
+      'Services whose data stays readable, because a key of Microsoft encrypts it (`QueueOnServiceKey`, `TableOnServiceKey`).',
     ),
 });
 export const BLAST_RADIUS = z
   .object({
-    complete: z.boolean().describe('False when something is in `unread`: there may be more than is listed.'),
+    complete: z.boolean().describe('False if `unread` has entries: the list may be incomplete.'),
     accounts: z.array(dependentAccount),
     otherResources: z.array(
       z.looseObject({
@@ -140,7 +145,9 @@ export const BLAST_RADIUS = z
         whenRevoked: z
           .string()
           .optional()
-          .describe('What becomes of it, and what it takes to be back. Absent: what it uses the key for is not known.'),
+          .describe(
+            'Effect of the revocation, and the steps of a recovery. Absent: the purpose of the key is unknown.',
+          ),
       }),
     ),
     selfLockout: z.union([z.boolean(), z.literal('unknown')]).describe("Whether the app's own storage uses the key."),
@@ -148,42 +155,42 @@ export const BLAST_RADIUS = z
     outOfSight: z
       .string()
       .optional()
-      .describe('Resources that are never shown, as the app is deployed: `complete` says nothing of them.'),
+      .describe('Resource types that this deployment cannot read; `complete` does not cover them.'),
   })
-  .describe('What stops working while the key is revoked.');
+  .describe('Resources that stop working while the key is revoked.');
 
 const lastUse = z.object({
   on: time,
-  objectId: z.string().optional().describe('Object id of who asked, as the log has it.'),
+  objectId: z.string().optional().describe('Object id of the caller, from the log.'),
   appId: z.string().optional().describe('Client id of the application.'),
 });
 
 export const LOGGED_USAGE = z
   .object({
-    trackedSince: time.optional().describe('The earliest entry of the vault: of the time before, nothing is known.'),
-    trackedUntil: time.optional().describe('The latest entry of the vault: the log is some minutes behind.'),
+    trackedSince: time.optional().describe('Earliest log entry of the vault; earlier uses are unknown.'),
+    trackedUntil: time.optional().describe('Latest log entry of the vault; the log lags by a few minutes.'),
     gaps: z
       .array(z.object({ from: time, to: time }))
       .optional()
-      .describe('Nothing of the whole vault was logged in between: no key was used, or the log was off. Newest first.'),
+      .describe('Gaps in the log of the vault: no key was used, or the log was off. Newest first.'),
     versions: z.array(
       z.object({
-        version: z.string().optional().describe('Absent: the caller named none.'),
-        wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
+        version: z.string().optional().describe('Absent: the caller named no version.'),
+        wrapped: lastUse.optional().describe('Last wrap request, including rejected requests.'),
         unwrapped: lastUse.optional(),
-        other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
+        other: lastUse.optional().describe('Last encrypt, decrypt, sign or verify request.'),
       }),
     ),
-    unread: z.string().optional().describe('Why the log could not be read now.'),
+    unread: z.string().optional().describe('Why the app could not read the log.'),
   })
-  .describe("Who used which version last, by Key Vault's own log. Absent: CMK_USAGE_WORKSPACE is not set.");
+  .describe("Last users of each version according to Key Vault's log. Absent: CMK_USAGE_WORKSPACE is not set.");
 
 export const KEY_STATUS = z.object({
   key: z.string(),
   versions: z.array(version),
   newestUsable: z.string().optional(),
   revocation: SHOWN_REVOCATION.optional(),
-  paused: PAUSE.optional().describe('Moves onto the key, and its rotation by the app, are paused. Break-glass is not.'),
+  paused: PAUSE.optional().describe('Pause of moves to the key and of its rotation by the app. Break-glass continues.'),
   dependents: BLAST_RADIUS,
   effect: z
     .array(
@@ -195,12 +202,12 @@ export const KEY_STATUS = z.object({
       }),
     )
     .describe(
-      'Whether the file service of each account, and its blob service where `CMK_PROBE_BLOBS` is on, serves data, as asked for real, and since when.',
+      'Whether the file service of each account (and the blob service if `CMK_PROBE_BLOBS` is on) serves data according to a real request, and since when.',
     ),
   effectTimes: EFFECT_TIMES.optional(),
   ...KEY_DETAIL,
   usage: LOGGED_USAGE.optional(),
-  warnings: z.array(z.string()).describe('What could not be written or read, and what to do about it.'),
+  warnings: z.array(z.string()).describe('Failed reads and writes, and the next steps.'),
 });
 
 export const KEY_SUMMARY = z.object({
@@ -210,7 +217,7 @@ export const KEY_SUMMARY = z.object({
   state: z
     .enum(['usable', 'revoked', 'disabled', 'notYetActive', 'expired', 'missing', 'unknown'])
     .describe(
-      'Of the newest usable version, else of the newest. `missing`: in use, as the index knows, and not in the vault. `unknown`: it could not be read, see `unread`.',
+      'State of the newest usable version, else of the newest version. `missing`: in use according to the index, but not in the vault. `unknown`: the read failed, see `unread`.',
     ),
   newest: z
     .object({
@@ -221,31 +228,31 @@ export const KEY_SUMMARY = z.object({
       state: usability,
     })
     .optional()
-    .describe('The youngest version, usable or not.'),
+    .describe('Newest version, usable or not.'),
   newestUsable: z.string().optional(),
-  versions: count.optional().describe('How many there are.'),
+  versions: count.optional().describe('Number of versions.'),
   expiresOn: time
     .optional()
     .describe(
-      'When the newest usable version expires; if none is usable, when the newest one does, or did; absent: never.',
+      'Expiry of the newest usable version; if no version is usable, of the newest version. Absent: no expiry.',
     ),
   revocation: SHOWN_REVOCATION.optional().describe('The open revocation.'),
   paused: PAUSE.optional(),
   ...KEY_PLANS,
-  unread: z.array(UNREAD).describe('What of it could not be read now.'),
+  unread: z.array(UNREAD).describe('Failed reads.'),
 });
 
-/** One for each managed vault that the caller's role reaches. */
+/** A managed vault in the scope of the caller's role. */
 const LISTED_VAULT = z.object({
   vault: z.string(),
-  readOn: time.optional().describe('When its keys were listed; within a minute the list is not asked for again.'),
-  unread: UNREAD.optional().describe('Why its keys could not be listed: those that are in use are there all the same.'),
+  readOn: time.optional().describe('Time of the key list, which the app caches for a minute.'),
+  unread: UNREAD.optional().describe('Why the app could not list the keys. The answer still has the keys in use.'),
 });
 
 export const KEY_LIST = z.object({
   value: z.array(KEY_SUMMARY),
   vaults: z.array(LISTED_VAULT),
-  nextLink: z.string().optional().describe('Where the next page is.'),
+  nextLink: z.string().optional().describe('Next page.'),
 });
 
 export type UnreadView = z.output<typeof UNREAD>;
@@ -254,7 +261,7 @@ export type KeyUsageView = z.output<typeof LOGGED_USAGE>;
 export type NextRotation = z.output<typeof NEXT_ROTATION>;
 export type RotationCostView = z.output<typeof ROTATION_COST>;
 export type VersionView = z.output<typeof version>;
-/** State of a key, without what uses it. */
+/** Status of a key without its users. */
 export type KeyStatus = z.output<typeof KEY_STATUS>;
 export type KeyStatusResponse = z.output<typeof KEY_STATUS>;
 export type KeySummary = z.output<typeof KEY_SUMMARY>;

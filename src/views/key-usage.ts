@@ -3,7 +3,7 @@ import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.
 import { readUsageEvidence } from '../retirement/retire-versions.ts';
 import type { KeyUsageView } from './key-schemas.ts';
 
-/** What the log says of a key; undefined: there is no log. It never throws. */
+/** Returns a key's usage from the log; undefined: no log is configured. Never throws. */
 export async function readKeyUsage(
   key: ManagedKey,
   workspace: string | undefined,

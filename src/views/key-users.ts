@@ -12,9 +12,9 @@ import { openRevocation } from '../revocation/revocation.ts';
 import type { KeyUsersView, RotationCostView } from './key-schemas.ts';
 import { type RotationCountPorts, rotationCount, summarize } from './rotation.ts';
 
-/** Counting stops after so many uses of a key: 20 pages of the index. */
+/** Number of uses at which the count stops: 20 pages of the index. */
 const MOST_USES = 20_000;
-/** Uses of a version that are named. */
+/** Number of named uses per version. */
 const MOST_NAMED = 5;
 
 export interface KeyUsersPorts extends RotationCountPorts {
@@ -25,21 +25,21 @@ export interface KeyUsersPorts extends RotationCountPorts {
 }
 
 export interface KeyUsers {
-  /** Undefined: nothing is known to use it, and not every subscription, or not the scopes of every account, was listed. */
+  /** Undefined: no use is known, but some subscriptions or encryption scopes were never listed. */
   readonly users: KeyUsersView | undefined;
-  /** Subscriptions in sight that were never listed. */
+  /** Readable subscriptions that were never listed. */
   readonly unlisted: number;
-  /** Whether encryption scopes of accounts in sight were never listed. */
+  /** Whether encryption scopes of readable accounts were never listed. */
   readonly hasUnlistedScopes: boolean;
-  /** Undefined when not all uses were counted. */
+  /** Undefined if the count is incomplete. */
   readonly rotation: RotationSummary | undefined;
   readonly cost: RotationCostView | undefined;
 }
 
 /**
- * @param versions none: it is not known which is the newest
- * @param signal when it aborts, what was counted by then is the answer, as far as it is right
- * @throws what the index or the store of rollouts answers
+ * @param versions empty: the newest version is unknown
+ * @param signal stops the count; the result then has only the values that an incomplete count allows
+ * @throws errors of the index or the rollout store
  */
 export async function readKeyUsers(
   key: ManagedKey,
@@ -79,8 +79,8 @@ export async function readKeyUsers(
 }
 
 /**
- * Whether scopes of any account were never listed. Only subscriptions with a work item for that can have some. Where scopes are
- * looked for on dependents alone, those of other accounts are never listed.
+ * Whether encryption scopes of any account were never listed. Only subscriptions with a work item for this can have
+ * such accounts. Where the app lists only scopes of dependents, other accounts' scopes are never listed.
  */
 async function haveUnlistedScopes(
   inSight: readonly string[] | undefined,
@@ -103,7 +103,7 @@ interface VersionCount {
   readonly first: string[];
 }
 
-/** Adds up the uses of a key by the version that each is on, without keeping them. */
+/** Counts the uses of a key by version, without storing them. */
 class UseCount {
   readonly #versions = new Map<string, VersionCount>();
   readonly #all = { accounts: 0, scopes: 0 };
@@ -127,8 +127,8 @@ class UseCount {
   }
 
   /**
-   * @param counts how far they are on their way to the newest usable version; undefined: there is none, or the key is revoked
-   * @param complete whether all were counted
+   * @param counts progress toward the newest usable version; undefined: no usable version, or the key is revoked
+   * @param complete whether the count is complete
    */
   result(counts: RotationCounts | undefined, complete: boolean): KeyUsersView {
     const { accounts, scopes } = this.#all;

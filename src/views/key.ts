@@ -22,12 +22,12 @@ import type { KeyStatus, KeySummary, KeyUsersView, NextRotation, UnreadView, Ver
 import { readKeyUsage } from './key-usage.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
 
-/** A rotation policy is changed by hand, and rarely. Milliseconds. */
+/** Time to live of a rotation policy, which operators rarely change, in milliseconds. */
 const POLICY_BELIEVED_MS = 5 * 60_000;
 
 export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy'> };
 
-/** The part that the list of keys and the status of a key share. */
+/** Fields that the list of keys and the status of a key share. */
 type KeyView = Pick<
   KeyStatus,
   'paused' | 'nextRotation' | 'cryptoPeriodEndsOn' | 'users' | 'rotation' | 'rotationCost' | 'unread'
@@ -35,7 +35,7 @@ type KeyView = Pick<
 
 const policies = new ReadCache<RotationPolicy>(POLICY_BELIEVED_MS);
 
-/** A line of the list of keys. Never throws: what could not be read until the signal aborts is named. */
+/** Returns a line of the list of keys. Never throws: the line names reads that failed or were aborted. */
 export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signal: AbortSignal): Promise<KeySummary> {
   const { keys, now } = ports;
   const policy = readPolicy(key, ports, signal);
@@ -60,18 +60,18 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
 type KeyStatusPorts = BlastRadiusServices & {
   readonly usageLog: KeyUsageLog;
   readonly now: () => Date;
-  /** What the app keeps of the key; absent: it is not known where that is. */
+  /** The app's stored data about the key; absent: its location is unknown. */
   readonly app?: KeyViewPorts;
-  /** What the file services behind it serve, as far as that is asked or known. */
+  /** Effect of the key on file services, as far as it is known. */
   readonly effect: (versions: readonly KeyVersion[]) => Promise<Pick<KeyStatus, 'effect' | 'effectTimes' | 'warnings'>>;
 };
 
 /**
- * The status of a key: its versions, an open revocation, what depends on it, who uses which version. What cannot be read
- * within the time is named in it.
+ * Returns the status of a key: its versions, open revocation, dependents and users per version. The status names every
+ * read that failed or exceeded the time limit.
  *
- * @param workspace of the log of who used the key
- * @param ms how long it waits for all that is beside the versions
+ * @param workspace workspace of the log with the key's users
+ * @param ms time limit in milliseconds for every read except the versions
  */
 export async function readKeyStatus(
   key: ManagedKey,
@@ -106,10 +106,9 @@ export async function readKeyStatus(
 const NOTHING_KEPT: KeyView = {
   unread: [
     {
-      what: 'what the app keeps of the key',
+      what: 'the stored data about the key',
       reason: 'FleetIndexUnavailable',
-      detail:
-        "Neither the app's storage (AzureWebJobsStorage__accountName, CMK_VAULTS) nor its API (CMK_API) is known.",
+      detail: "No setting names the app's storage (AzureWebJobsStorage__accountName, CMK_VAULTS) or its API (CMK_API).",
     },
   ],
 };
@@ -159,7 +158,7 @@ function readPolicy(
   );
 }
 
-/** Whether anything uses the key; unknown counts as used. */
+/** Whether any resource uses the key; unknown counts as used. */
 function isUsed(read: KeyUsers | undefined): boolean {
   return read?.users === undefined || read.users.accounts + read.users.scopes > 0;
 }
@@ -196,7 +195,7 @@ const STATE_OF = {
   Expired: 'expired',
 } as const;
 
-/** The versions with what a timeline shows of each, newest first. */
+/** Versions with the data for a timeline, newest first. */
 export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView | undefined, now: Date): VersionView[] {
   const { records, open } = readRevocation(versions, now);
   return newestFirst(versions).map((version) => {
@@ -220,7 +219,7 @@ export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView 
   });
 }
 
-/** The blast radius as an answer has it: plain JSON, without the key that the answer names anyway. */
+/** Blast radius as JSON for an answer, without the key, which the answer already has. */
 export function dependentsOf({ key: _, ...radius }: BlastRadius): KeyStatus['dependents'] {
   return JSON.parse(JSON.stringify(radius));
 }
@@ -232,7 +231,7 @@ export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
   ];
 }
 
-/** The status without what differs each time that it is read: when the services were asked just now, and who was first. */
+/** Status without varying fields: the time of the probe, and the first caller. */
 export function statusContent(status: KeyStatus): unknown {
   const effect = status.effect.map(({ checkedOn, since, ...shown }) =>
     since === checkedOn ? shown : { ...shown, since },
@@ -241,7 +240,7 @@ export function statusContent(status: KeyStatus): unknown {
   return { ...status, effect };
 }
 
-/** Reads a part, no longer than until the signal aborts; nothing is thrown. */
+/** Reads a part until the signal aborts. Never throws. */
 export async function readInTime<T>(what: What, read: () => Promise<T>, signal: AbortSignal): Promise<Part<T>> {
   let part: Part<T> = { unread: { ...what, kind: 'timeUp', detail: REASONS.TimeUp } };
   if (signal.aborted) return part;
@@ -256,7 +255,7 @@ export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
   return { what, reason: reasonOf(kind), detail };
 }
 
-/** Says that subscriptions, or encryption scopes of accounts, which may use the key are not listed yet. */
+/** Reports that the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
 function unlistedView(read: Pick<KeyUsers, 'unlisted' | 'hasUnlistedScopes'> | undefined): UnreadView[] {
   const what = 'who uses the key';
   if (read?.unlisted) {
@@ -271,7 +270,7 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
   return kind === 'throttled' ? 'Throttled' : 'ServiceUnavailable';
 }
 
-/** When the newest version has to have a successor. @param policy undefined: it could not be read */
+/** Latest time for a successor of the newest version. @param policy undefined: the read failed */
 export function cryptoPeriodEnd(
   versions: readonly KeyVersion[],
   policy: Pick<RotationPolicy, 'expiresIn'> | undefined,
@@ -287,7 +286,7 @@ export function cryptoPeriodEnd(
 /**
  * Predicts when a key gets its next version: by its rotation policy, or by the app as `decideRotation` will decide.
  *
- * @param isUsed whether anything is known to use the key
+ * @param isUsed whether any use of the key is known
  */
 export function nextRotation(
   versions: readonly KeyVersion[],

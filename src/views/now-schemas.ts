@@ -6,7 +6,7 @@ import { PAUSE } from '../orders/standing-orders.ts';
 import { FLEET_LIST } from './fleet-schemas.ts';
 import { KEY_SUMMARY } from './key-schemas.ts';
 
-/** Most entries of a list; the rest is counted. */
+/** Maximum number of entries in a list; the answer counts the rest. */
 export const MOST_LISTED_NOW = 50;
 
 const count = z.int().nonnegative();
@@ -29,13 +29,13 @@ const PARTS = z.object({
       moreRevoked: count,
       notBegun: z
         .array(ROTATION_SUMMARY)
-        .describe('Rotations that a pause keeps from beginning; `rotations` lacks them.'),
+        .describe('Rotations that a pause prevents from starting; `rotations` lacks them.'),
       moreNotBegun: count,
-      vaultsUnread: count.describe('Vaults that could not be listed.'),
-      keysUnread: count.describe('Keys that could not be read.'),
-      complete: z.boolean().describe('False when there were too many keys to read in time.'),
+      vaultsUnread: count.describe('Vaults that the app could not list.'),
+      keysUnread: count.describe('Keys that the app could not read.'),
+      complete: z.boolean().describe('False if the time limit passed before the app had read all keys.'),
     }),
-  ).describe('Keys that are revoked, not rotated yet, or could not be read; see `GET /keys`.'),
+  ).describe('Keys that are revoked, not rotated yet or unreadable; see `GET /keys`.'),
   pauses: partOf(z.array(PAUSE)).describe('Pauses of all keys, and of single keys that the caller may see.'),
   rotations: partOf(
     z.object({
@@ -49,12 +49,12 @@ const PARTS = z.object({
         .extend({
           counts: z
             .object({ error: count, warning: count, advice: count })
-            .describe('Causes by severity; those that are exempt are not counted.'),
-          causes: DRIFT_REPORT.shape.causes.describe('Those that count, worst first.'),
+            .describe('Causes by severity, without exempt causes.'),
+          causes: DRIFT_REPORT.shape.causes.describe('Causes without exemption, worst first.'),
           moreCauses: count,
           changes: DRIFT_REPORT.shape.changes.unwrap().describe('The last changes that events reported, newest first.'),
           exempt: count.describe('Causes that are exempt.'),
-          old: z.literal(true).optional().describe('It is more than two days old: the check does not run any more.'),
+          old: z.literal(true).optional().describe('The report is more than two days old: the check no longer runs.'),
         })
         .optional()
         .describe('Absent: no check has run yet.'),
@@ -66,7 +66,7 @@ const VERDICT = {
   line: z.string().describe('Health in one line: `Healthy.` or `1 key is revoked.`'),
   tone: z
     .enum(['good', 'warn', 'bad', 'none'])
-    .describe('`good`: healthy. `warn`: needs attention. `bad`: data is cut off or will be. `none`: not known yet.'),
+    .describe('`good`: healthy. `warn`: needs attention. `bad`: data is or soon will be cut off. `none`: unknown.'),
 };
 
 export const NOW = PARTS.extend(VERDICT);

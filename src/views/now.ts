@@ -15,29 +15,31 @@ import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from '.
 import type { NowReadings, TakeReadings } from './read-now.ts';
 import { isRotationOpen } from './rotation.ts';
 
-/** What the caller may see. */
+/** Permissions of the caller. */
 interface NowSight extends AnswerContext {
   /** Whether the caller's role reaches a key; without a key, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly reachesVault: (vault: string) => boolean;
   readonly now: Date;
-  /** @throws {@link HttpProblem} for a role that is narrowed to some keys */
+  /** @throws {@link HttpProblem} for a role that is limited to some keys */
   readonly requireFleet: () => void;
 }
 
-/** Unchanged parts get a new tag at each step of their age, so that it is sent. Milliseconds. */
+/** Age steps in milliseconds: an unchanged part gets a new ETag at each step, so the caller gets its new age. */
 const AGE_STEP_MS = 30_000;
 
-/** Changes that are listed. */
+/** Maximum number of changes in the answer. */
 const CHANGES = 20;
 
-/** A drift report is old after so long, which is also when the alert on a missing check fires. Milliseconds. */
+/** Age in milliseconds at which a drift report is old; the alert on a missing check fires at the same age. */
 const OLD_MS = 2 * 86_400_000;
 
-/** The parts as the caller sees them. Never throws: a part that could not be read has a problem instead. */
+/**
+ * Returns the parts that the caller may see. Never throws: a part that the app could not read has a problem instead.
+ */
 export async function seeParts(take: TakeReadings, sight: NowSight): Promise<NowParts & { readonly steps: number[] }> {
   const { reaches, requireFleet } = sight;
-  // A part that the caller may not see is not read.
+  // The app does not read a part that the caller may not see.
   const ofFleet = async <T>(taking: () => Promise<PartTaken<T>>): Promise<PartTaken<T>> => {
     try {
       requireFleet();
@@ -91,7 +93,7 @@ function keysOf(
   };
 }
 
-/** A rotation that has no rollout yet, since a pause blocks the first decision. */
+/** A rotation without a rollout, because a pause blocks the first decision. */
 function rotationOf({ key, rotation }: KeySummary): NowValue<'keys'>['notBegun'] {
   return rotation && isRotationOpen(rotation) ? [{ ...rotation, key }] : [];
 }
@@ -126,7 +128,7 @@ function rest(all: readonly unknown[]): number {
   return Math.max(0, all.length - MOST_LISTED_NOW);
 }
 
-/** The parts as one answer. */
+/** Returns all parts in a single answer. */
 export async function showNow(headers: HeaderReader, sight: NowSight, take: TakeReadings): Promise<HttpResponseInit> {
   const { steps, ...parts } = await seeParts(take, sight);
   const answer: NowAnswer = { ...judgeNow(parts), ...parts };
@@ -138,15 +140,15 @@ const CONTESTED: Reason = 'ContestedChange';
 const WORDS: Readonly<Record<keyof NowParts, string>> = {
   fleet: 'the fleet',
   keys: 'the keys',
-  pauses: 'what is paused',
+  pauses: 'the pauses',
   rotations: 'the rotations',
   drift: 'the last check',
 };
 
 /**
- * Summarizes the parts that the caller sees in one line, which never calls healthy what was not read.
+ * Summarizes the visible parts in a line. Parts that are not read yet never count as healthy.
  *
- * `good`: healthy; `bad`: data is cut off or will be; `warn`: it needs attention; `none`: not known yet.
+ * `good`: healthy; `bad`: data is or soon will be cut off; `warn`: needs attention; `none`: unknown.
  */
 export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   const all = Object.entries(parts) as [keyof NowParts, NowParts[keyof NowParts]][];
@@ -174,14 +176,14 @@ function wrongOf(parts: NowParts): readonly string[] {
   const { states } = fleet.value ?? {};
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys.value ?? {};
   const keysRevoked = revoked.length + moreRevoked;
-  // The rotation is held until the account is released, which the cause says.
+  // A contested account blocks its rotation until it is released, which the cause already says.
   const isContestFound = drift.value?.report?.causes.some(({ reason }) => reason === CONTESTED);
   const stuck = [...(rotations.value?.underWay ?? []), ...notBegun].filter(
     ({ state, reason }) => (state === 'stuck' || state === 'held') && !(isContestFound && reason === CONTESTED),
   ).length;
   return [
     keysRevoked ? many(keysRevoked, 'key is revoked', 'keys are revoked') : '',
-    // The key itself could not be read, or the caller may not see it.
+    // Counts revoked accounts if their key is unreadable or hidden from the caller.
     states?.Revoked && keysRevoked === 0 ? many(states.Revoked, 'account is revoked', 'accounts are revoked') : '',
     states?.Blocked ? many(states.Blocked, 'account is blocked', 'accounts are blocked') : '',
     states?.NoAccess
@@ -192,7 +194,7 @@ function wrongOf(parts: NowParts): readonly string[] {
   ].filter(Boolean);
 }
 
-/** What may become wrong. */
+/** Conditions that may become problems. */
 function doubtsOf(parts: NowParts): readonly string[] {
   const { states } = parts.fleet.value ?? {};
   return [
@@ -202,7 +204,7 @@ function doubtsOf(parts: NowParts): readonly string[] {
   ].filter(Boolean);
 }
 
-/** Causes of the last drift check, but for those that the numbers of accounts in these states say already. */
+/** Causes of the last drift check, without causes that the counts of accounts already cover. */
 function causesBeside(
   severity: 'error' | 'warning',
   said: readonly HealthState[],

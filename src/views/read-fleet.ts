@@ -25,25 +25,25 @@ export interface FleetPorts {
   readonly now: () => Date;
 }
 
-/** A managed key that something uses. */
+/** A managed key in use. */
 export interface KeyReading {
   readonly key: ManagedKey;
-  /** Undefined: they cannot be read now. */
+  /** Undefined: the app could not read the versions. */
   readonly versions: readonly KeyVersion[] | undefined;
   readonly effect: KeyEffect | undefined;
 }
 
-/** When the drift check saw an account last, and with which key; by its name. */
+/** Time and key of the drift check's last read of an account, by the account's name. */
 type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: Date }>;
 
 export interface FleetReading {
   readonly readOn: Date;
   readonly listings: ReadonlyMap<string, Date>;
-  /** Subscriptions in sight that were never listed: their accounts are missing. */
+  /** Readable subscriptions that were never listed, whose accounts are missing. */
   readonly unlisted: number;
   readonly accounts: readonly FleetAccount[];
   readonly uses: readonly UseRow[];
-  /** By identifier in lower case. */
+  /** Keys by identifier in lower case. */
   readonly keys: ReadonlyMap<string, KeyReading>;
   readonly report: DriftReport | undefined;
   readonly findings: DriftDetails['findings'];
@@ -52,22 +52,22 @@ export interface FleetReading {
 }
 
 /**
- * Reads the index, the newest drift report, and each key's versions and effect. Only the index is required; any other failed
- * read is a warning.
+ * Reads the index, the newest drift report, and each key's versions and effect. A failure is an error only for the
+ * index, and otherwise a warning.
  *
- * @throws what the index answers
+ * @throws errors of the index
  */
 export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const { settings, fleet, useRows, now } = ports;
   const warnings: string[] = [];
   const warn = <T>(what: string, otherwise: T, reading: Promise<T>): Promise<T> =>
     reading.catch((error: unknown) => {
-      warnings.push(`${what} cannot be read: ${describe(describeFailure(error))}`);
+      warnings.push(`The app could not read ${what}: ${describe(describeFailure(error))}`);
       return otherwise;
     });
   const readOn = now();
   const checked = readCheck(ports, warn);
-  // It is awaited below; until then a rejection must not be unhandled.
+  // Awaited below; until then this handler prevents an unhandled rejection.
   checked.catch(() => {});
   const listings = await fleet.listings();
   const subscriptions = new Set([...listings.keys(), ...(settings.subscriptions ?? [])]);
@@ -91,19 +91,18 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   };
 }
 
-/** Warns that accounts are missing, so that the known accounts do not pass for the whole fleet. */
+/** Warns of missing accounts, so users do not mistake the known accounts for the whole fleet. */
 function listingWarnings(
   listings: ReadonlyMap<string, Date>,
   unlisted: number,
   report: DriftReport | undefined,
 ): string[] {
-  if (!report)
-    return unlisted === 0 ? [] : [`Not known yet: ${accountsNotListed(unlisted)}. They may be missing here.`];
+  if (!report) return unlisted === 0 ? [] : [`Not known yet: ${accountsNotListed(unlisted)}. This list may lack them.`];
   return report.coverage.subscriptions
     .filter(({ id, accounts }) => accounts > 0 && !listings.has(id.toLowerCase()))
     .map(
       ({ id, accounts }) =>
-        `The fleet index has not listed subscription ${id} yet, where the last check saw ${accounts.toLocaleString('en')} accounts: they may be missing here.`,
+        `The fleet index has not listed subscription ${id} yet, where the last check found ${accounts.toLocaleString('en')} accounts. This list may lack them.`,
     );
 }
 
@@ -117,8 +116,8 @@ type Warn = <T>(what: string, otherwise: T, reading: Promise<T>) => Promise<T>;
 
 async function readKey(key: ManagedKey, { keys, effects }: FleetPorts, warn: Warn): Promise<KeyReading> {
   const [versions, effect] = await Promise.all([
-    warn<readonly KeyVersion[] | undefined>(`The versions of ${key.id}`, undefined, keys.listVersions(key)),
-    warn(`What the file services behind ${key.id} showed`, undefined, effects.read(key)),
+    warn<readonly KeyVersion[] | undefined>(`the versions of ${key.id}`, undefined, keys.listVersions(key)),
+    warn(`the effect of ${key.id} on file services`, undefined, effects.read(key)),
   ]);
   return { key, versions, effect };
 }
@@ -127,9 +126,9 @@ async function readCheck(
   { driftStorage }: FleetPorts,
   warn: Warn,
 ): Promise<Pick<FleetReading, 'report' | 'findings' | 'lastSeen'>> {
-  const memory = warn('Which accounts the drift check saw', {}, driftStorage.managedAccounts());
-  const report = await warn('The newest drift report', undefined, driftStorage.newest());
-  const details = report && (await warn('The findings of the drift check', undefined, driftStorage.details(report)));
+  const memory = warn('the list of accounts of the drift check', {}, driftStorage.managedAccounts());
+  const report = await warn('the newest drift report', undefined, driftStorage.newest());
+  const details = report && (await warn('the findings of the drift check', undefined, driftStorage.details(report)));
   const lastSeen = new Map<string, { key: string; on: Date }>();
   for (const [account, { key, lastSeen: on }] of formerUses(await memory)) {
     lastSeen.set(account, { key: key.toLowerCase(), on });

@@ -12,14 +12,14 @@ import type { KeySummary, ListedVault } from './key-schemas.ts';
 import type { FleetPorts } from './read-fleet.ts';
 import { isRotationOpen, type RotationViewPorts, readRotationPage } from './rotation.ts';
 
-/** How long an answer waits for a part that was never read. Milliseconds. */
+/** How long an answer waits for the first read of a part, in milliseconds. */
 const WAIT_MS = 1_500;
-/** Time to live of a part, by the size of its read. Milliseconds. */
+/** Time to live of a part with a large or a small read, in milliseconds. */
 const LARGE_MS = 10_000;
 const SMALL_MS = 5_000;
-/** For the report, which an operator awaits after a check. Milliseconds. */
+/** Time to live of the drift report, in milliseconds: operators wait for it after a check. */
 const AT_ONCE_MS = 1_000;
-/** No page of keys is started after so long. Milliseconds. */
+/** Time after which no further page of keys is started, in milliseconds. */
 const KEYS_MS = 60_000;
 
 export type NowPorts = FleetPorts &
@@ -32,10 +32,10 @@ export type NowPorts = FleetPorts &
 
 /** Keys of all vaults that need attention. */
 interface UnusualKeys {
-  /** Keys that are revoked, could not be read, or have an open rotation. */
+  /** Keys that are revoked or unreadable, or have an open rotation. */
   readonly keys: readonly KeySummary[];
   readonly vaults: readonly ListedVault[];
-  /** False when not all keys were read in time. */
+  /** False if the time limit passed before all keys were read. */
   readonly complete: boolean;
 }
 
@@ -49,7 +49,7 @@ export interface NowReadings {
 
 export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<PartTaken<NowReadings[P]>> };
 
-/** One for each instance: its callers share the cached parts. */
+/** Cached parts of the health. One board per instance: its callers share the cache. */
 export class NowBoard {
   readonly #snapshots: FleetSnapshots;
   readonly #lister: KeyLister;
@@ -65,14 +65,14 @@ export class NowBoard {
     this.#lister = lister;
   }
 
-  /** To be called after a revocation or restore by this instance, so that no caller is shown the state before. */
+  /** Call after a revocation or restore by this instance, so no caller gets the earlier state. */
   changed(vault: string | undefined, { settings }: Pick<NowPorts, 'settings'>): void {
     const managed = vault === undefined ? undefined : settings.vaults.byName(vault);
     if (managed) this.#lister.forget(managed);
     this.#parts.keys.invalidate('');
   }
 
-  /** The readings by part. @param ports of the first caller are used for a shared reading */
+  /** Readers of the parts. @param ports ports of the first caller, which a shared read uses */
   takers(ports: NowPorts): TakeReadings {
     const { keys, pauses, rotations, drift } = this.#parts;
     const take =
@@ -91,14 +91,14 @@ export class NowBoard {
 
 /** @throws {@link HttpProblem} 503 */
 export function fromDriftStorage<T>(read: () => Promise<T>): Promise<T> {
-  return orUnavailable(read, (why) => `The app's own storage cannot be read: ${why}`);
+  return orUnavailable(read, (why) => `The app could not read its own storage: ${why}`);
 }
 
 /** @throws {@link HttpProblem} 503 */
 async function readPauses({ orderStore, now }: Pick<NowPorts, 'orderStore' | 'now'>): Promise<readonly PauseOrder[]> {
   const state = await orUnavailable(
     () => orderStore.read(),
-    (why) => `What is paused cannot be read: ${why} Without that nothing is moved.`,
+    (why) => `The app could not read the pauses: ${why} Until it can, it moves no accounts.`,
   );
   return openPauses(state, now());
 }
@@ -106,7 +106,7 @@ async function readPauses({ orderStore, now }: Pick<NowPorts, 'orderStore' | 'no
 async function readUnusualKeys(lister: KeyLister, ports: NowPorts): Promise<UnusualKeys> {
   const endMs = performance.now() + KEYS_MS;
   const keys: KeySummary[] = [];
-  // A vault that failed at an earlier page stays unread, since keys of it may be missing.
+  // A vault that failed on an earlier page stays unread, since some of its keys may be missing.
   const vaults = new Map<string, ListedVault>();
   let after: string | undefined;
   for (;;) {

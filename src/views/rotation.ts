@@ -20,18 +20,18 @@ import { findPause, openPauses, PAUSE, type PauseOrder } from '../orders/standin
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { DAY_MS } from '../time/spans.ts';
 
-/** Of longer ago, what moved last is of no interest any more. Milliseconds. */
+/** Age above which the last move of a rotation is not shown, in milliseconds. */
 const LATELY_MS = 7 * DAY_MS;
-/** Keys of one page, and keys that are read at the same time. */
+/** Keys per page, and maximum number of concurrent reads of keys. */
 const PAGE = 50;
 
 export const ROTATION_LIST = z.object({
   value: z.array(ROTATION_SUMMARY),
-  pauses: z.array(PAUSE).describe('Every pause in force, also of keys that are not listed.'),
-  nextLink: z.string().optional().describe('Where the next page is.'),
+  pauses: z.array(PAUSE).describe('Every active pause, including pauses of unlisted keys.'),
+  nextLink: z.string().optional().describe('Next page.'),
 });
 
-/** What a rotation is evaluated from, beside the key's versions and uses. */
+/** Data for evaluating a rotation, in addition to the key's versions and uses. */
 export interface RotationCountPorts {
   readonly rollouts: Pick<RolloutStore, 'read'>;
   readonly orderStore: Pick<OrdersStore, 'recent'>;
@@ -45,11 +45,11 @@ export interface RotationViewPorts extends RotationCountPorts {
   readonly useRows: Pick<UseRows, 'of'>;
   readonly rollouts: Pick<RolloutStore, 'read' | 'all'>;
   readonly fleet: Pick<FleetIndex, 'listings'>;
-  /** Where accounts are looked after. */
+  /** Scope of the accounts that the app manages. */
   readonly inSight: InSight;
 }
 
-/** Begins to count how far the rotation of a key is. @throws what the store of rollouts answers */
+/** Starts to count the progress of a key's rotation. @throws errors of the rollout store */
 export async function rotationCount(
   key: ManagedKey,
   versions: readonly KeyVersion[],
@@ -61,10 +61,10 @@ export async function rotationCount(
 }
 
 /**
- * Reads how far a key's rotation is: its versions from Key Vault, and one partition of the index. Where all that the index
- * knows is moved, it is read too whether the index knows everything.
+ * Reads the progress of a key's rotation from Key Vault and a partition of the index. If every known use is moved, also
+ * reads whether the index is complete.
  *
- * @throws what Key Vault, the index or the store of rollouts answers
+ * @throws errors of Key Vault, the index or the rollout store
  */
 export async function readKeyRotation(key: ManagedKey, ports: RotationViewPorts): Promise<Rotation> {
   const { keys, useRows, fleet, inSight } = ports;
@@ -74,7 +74,7 @@ export async function readKeyRotation(key: ManagedKey, ports: RotationViewPorts)
   if (count.counts) for await (const row of useRows.of(key.id)) if (isManagedSubscription(row)) count.add(row);
   const rotation = count.result();
   if (rotation.state !== 'finished') return rotation;
-  // The progress was read and is answered, even if the listings cannot be read.
+  // A failed read of the listings does not hide the progress.
   const listings = await fleet.listings().catch(() => undefined);
   const unlisted = subscriptions && listings ? countUnlisted(subscriptions, listings) : 0;
   return unlisted === 0 ? rotation : { ...rotation, unlisted };
@@ -82,16 +82,16 @@ export async function readKeyRotation(key: ManagedKey, ports: RotationViewPorts)
 
 export interface RotationPage {
   readonly value: readonly RotationSummary[];
-  /** Every pause in force: one may block a rotation that is not listed yet. */
+  /** Every active pause: a pause may block a rotation that is not listed yet. */
   readonly pauses: readonly PauseOrder[];
-  /** Where the next page begins; absent: this was the last. */
+  /** Start of the next page; absent: this is the last page. */
   readonly next?: string;
 }
 
 /**
- * The keys with a rotation under way, or finished lately. A rotation that cannot be read now is `unknown`.
+ * Lists the keys with a rotation in progress or finished recently. A rotation that the app cannot read is `unknown`.
  *
- * @throws what the store of rollouts answers
+ * @throws errors of the rollout store
  */
 export async function listRotations(after: string | undefined, ports: RotationViewPorts): Promise<RotationPage> {
   const { rollouts, settings, orderStore, now } = ports;
@@ -103,7 +103,7 @@ export async function listRotations(after: string | undefined, ports: RotationVi
   }
   keys.sort((a, b) => (a.id < b.id ? -1 : 1));
   const page = keys.slice(0, PAGE);
-  // Once for all of them.
+  // Shared by all rotations of the page.
   let listings: ReturnType<FleetIndex['listings']> | undefined;
   const listed = () => (listings ??= ports.fleet.listings());
   const once = { ...ports, fleet: { listings: listed } };
@@ -120,18 +120,18 @@ async function summaryOf(key: ManagedKey, ports: RotationViewPorts): Promise<Rot
   }
 }
 
-/** A rotation without the uses by name. */
+/** Returns a rotation without the names of uses. */
 export function summarize(rotation: Rotation): RotationSummary {
   const { oldestWaiting: _, failedUses: __, places, ...summary } = rotation;
   return isRotationOpen(rotation) ? { ...summary, places } : summary;
 }
 
-/** Whether a rotation is neither finished nor kept from going on by a revocation. */
+/** Whether a rotation is neither finished nor blocked by a revocation. */
 export function isRotationOpen({ state }: Pick<RotationSummary, 'state'>): boolean {
   return state !== 'finished' && state !== 'blocked';
 }
 
-/** A page of the rotations that are under way or finished lately. @throws {@link HttpProblem} 503 */
+/** Returns a page of the rotations in progress or finished recently. @throws {@link HttpProblem} 503 */
 export async function showRotations(after: string | undefined, ports: RotationViewPorts): Promise<HttpResponseInit> {
   const { value, pauses, next } = await readRotationPage(after, ports);
   const nextLink = next ? { nextLink: `/api/rotations?after=${encodeURIComponent(next)}` } : {};
@@ -153,6 +153,6 @@ export async function showRotation(key: ManagedKey, ports: RotationViewPorts): P
 const orSay = <T>(read: () => Promise<T>): Promise<T> =>
   orUnavailable(
     read,
-    (why) => `How far rotations are cannot be read: ${why} Accounts are moved all the same.`,
-    'Repeat the call in a minute; if it stays, check the storage account of the app, and the vault.',
+    (why) => `The app could not read the progress of rotations: ${why} It still moves accounts.`,
+    'Repeat the call in a minute; if it fails again, check the storage account of the app and the vault.',
   );

@@ -125,7 +125,9 @@ describe('recording never throws and never takes longer than it may', () => {
     await record(entry('first'), LIMIT);
     appends('hang');
     const outcome = await record(entry('second'), 100);
-    expect(outcome).toEqual({ failed: 'The audit trail did not answer within 100 ms; the entry is still tried.' });
+    expect(outcome).toEqual({
+      failed: 'The audit trail did not answer within 100 ms; the app still tries to write the entry.',
+    });
     await eventually('the entry written', async () => (await resources(direct)).includes('second'));
     expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
   });
@@ -136,7 +138,7 @@ describe('recording never throws and never takes longer than it may', () => {
     const logged: AuditEntry[] = [];
     const record = newTrail(faulty, { onFailure: (_, entries) => logged.push(...entries) });
     expect(await record(entry('a'), LIMIT)).toEqual({
-      failed: expect.stringMatching(/^The audit trail cannot be written: /),
+      failed: expect.stringMatching(/^The app could not write the audit trail: /),
     });
     expect(logged).toEqual([entry('a')]);
     storage.onRequest(() => 'pass');
@@ -155,7 +157,9 @@ describe('recording never throws and never takes longer than it may', () => {
     const circle: Record<string, unknown> = {};
     circle.self = circle;
     for (const details of [circle, { big: 1n }]) {
-      expect(await newTrail(faulty)({ ...entry('a'), details }, LIMIT)).toEqual({ failed: 'The entry is not JSON.' });
+      expect(await newTrail(faulty)({ ...entry('a'), details }, LIMIT)).toEqual({
+        failed: 'The app cannot serialize the entry as JSON.',
+      });
     }
   });
 });

@@ -86,7 +86,7 @@ describe('a credential with a deadline', () => {
   it('gives up when no token comes', async () => {
     await expect(withTokenDeadline(hanging, 20).getToken('scope')).rejects.toMatchObject({
       name: 'TimeoutError',
-      message: 'There was no token to be had within 0.02 s.',
+      message: 'No token arrived within 0.02 s.',
     });
   });
 

@@ -239,7 +239,7 @@ describe('a token that does not come', () => {
     vi.advanceTimersByTime(5_000);
     vi.useRealTimers();
     const failed = await called;
-    expect(failed).toMatchObject({ name: 'TimeoutError', message: 'There was no token to be had within 5 s.' });
+    expect(failed).toMatchObject({ name: 'TimeoutError', message: 'No token arrived within 5 s.' });
     expect(describeFailure(failed).kind).toBe('unavailable');
   });
 });

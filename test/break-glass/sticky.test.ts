@@ -67,7 +67,7 @@ describe('while a key is revoked', () => {
     const answer = await revoke(key, services);
     expect(answer).toMatchObject({ complete: true });
     expect(answer.revocation).toBeUndefined();
-    expect(answer.warnings.join('\n')).toMatch(/no tag to spare[\s\S]*not kept disabled/);
+    expect(answer.warnings.join('\n')).toMatch(/no free tag[\s\S]*not disable later versions/);
     expect(enabledOf(key)).toEqual([false]);
   });
 });

@@ -82,7 +82,7 @@ describe('an address that was made by somebody else', () => {
 
   it('of something that is no record fails for itself, and goes when one leaves', async () => {
     const { page } = await as('operator', '#/audit/no-record');
-    await page.getByText('There is no such record').or(page.getByText('This view failed')).first().waitFor();
+    await page.getByText('The audit trail has no such record').or(page.getByText('This view failed')).first().waitFor();
     await page.getByRole('link', { name: 'Trend' }).click();
     await page.getByRole('heading', { level: 1, name: 'Trend' }).waitFor();
   });

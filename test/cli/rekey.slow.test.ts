@@ -56,7 +56,7 @@ describe('cmk rekey', () => {
     expect((await cmk('rekey', 'cancel', back, '--keep', '--reason', 'Good enough')).out).toContain('ended');
     const refused = await cmk('rekey', 'pause', id, '--reason', 'Lunch');
     expect(refused.code).toBe(3);
-    expect(refused.err).toContain('nothing to pause');
+    expect(refused.err).toContain('so pause is not possible');
     const all = JSON.parse((await cmk('rekey', 'list', '--json')).out);
     expect(all.result).toMatchObject([
       { order: { id: back, only: id, state: 'ended' }, progress: { moved: 0 } },
@@ -75,6 +75,6 @@ describe('cmk rekey', () => {
 
   it('takes no key that is not written as vault and key, and no id that there is not', async () => {
     expect((await cmk('rekey', 'start', 'files-key', 'kv-files/new-key', '--reason', 'It leaked')).code).not.toBe(0);
-    expect((await cmk('rekey', 'pause', 'nobody', '--reason', 'Lunch')).err).toContain('There is no re-key of that id');
+    expect((await cmk('rekey', 'pause', 'nobody', '--reason', 'Lunch')).err).toContain('No re-key has this id');
   });
 });

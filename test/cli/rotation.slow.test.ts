@@ -97,6 +97,6 @@ describe('cmk rotation', () => {
     const nowhere = await cmk(['rotation', 'list'], { env: {} });
     expect(nowhere).toMatchObject({ code: 2, err: expect.stringContaining('AzureWebJobsStorage__accountName') });
     const late = await cmk(['rotation', 'pause', '--reason', 'a change window', '--until', '2001-01-01']);
-    expect(late).toMatchObject({ code: 2, err: expect.stringContaining('is over') });
+    expect(late).toMatchObject({ code: 2, err: expect.stringContaining('is in the past') });
   });
 });

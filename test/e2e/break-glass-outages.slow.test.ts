@@ -86,7 +86,7 @@ describe.each([
     expect(answer.body.auditReceipt).toBeUndefined();
     const warnings = answer.body.warnings.join('\n');
     expect(warnings).toMatch(/Not in the audit trail/);
-    expect(warnings).toMatch(/effect on the file shares is not watched/);
+    expect(warnings).toMatch(/does not probe the effect on the file shares/);
     // What could not be read.
     expect(answer.body.dependents).toMatchObject({ complete: false, accounts: [] });
     expect(answer.body.dependents.unread.map(({ what }: { what: string }) => what).join()).toMatch(
@@ -111,7 +111,12 @@ describe.each([
     expect(answer.status, answer.text).toBe(200);
     expect(enabledOf(key)).toEqual([true, true, true]);
     const warnings = answer.body.warnings.join('\n');
-    for (const said of [/audit trail/, /uses are not moved now/, /effect .* is not watched/, /could be checked/]) {
+    for (const said of [
+      /audit trail/,
+      /does not move the uses of the key now/,
+      /not probe the effect/,
+      /could be checked/,
+    ]) {
       expect(warnings).toMatch(said);
     }
   });

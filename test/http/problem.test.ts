@@ -16,7 +16,7 @@ function answer(error: unknown) {
 describe('an error answer', () => {
   it('of a refusal has every member of RFC 9457, the reason code and the next step', () => {
     const refusal = new HttpProblem('RoleMissing', {
-      detail: 'This call takes the app role X.',
+      detail: 'This call requires the app role X.',
       nextStep: 'Get it.',
       headers: { 'www-authenticate': 'Bearer' },
       extensions: { missingRole: 'X', status: 200 },
@@ -33,7 +33,7 @@ describe('an error answer', () => {
       type: 'urn:cmk-autopilot:problem:RoleMissing',
       title: 'The caller lacks an app role.',
       status: 403,
-      detail: 'This call takes the app role X.',
+      detail: 'This call requires the app role X.',
       reason: 'RoleMissing',
       nextStep: 'Get it.',
       instance: `urn:cmk-autopilot:request:${ID}`,

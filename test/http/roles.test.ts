@@ -24,7 +24,7 @@ describe('roles', () => {
       expect(error).toMatchObject({
         status: 403,
         reason: 'RoleMissing',
-        message: 'This call takes the app role CmkKey.Revoke.',
+        message: 'This call requires the app role CmkKey.Revoke.',
         extensions: { missingRole: 'CmkKey.Revoke' },
         headers: { 'www-authenticate': expect.stringContaining('error="insufficient_scope"') },
       });

@@ -144,7 +144,7 @@ describe('key revoke and key restore', () => {
         '1 storage account with 1 file share and 1 other resource depend on the key',
         `${account.name}: file share share1`,
         expect.stringMatching(
-          /^mysql: microsoft\.dbformysql\/flexibleservers\. It refuses connections within ten minutes/,
+          /^mysql: microsoft\.dbformysql\/flexibleservers\. It rejects connections within ten minutes/,
         ),
       ]);
       expect(texts(report, 'note')).toEqual([

@@ -69,7 +69,7 @@ describe('key retire', () => {
     const { site, old } = movedOn();
     const report = await procedures.run(retire(site), { dryRun: true });
     expect(texts(report, 'planned')).toEqual([`version ${old.version} of ${site.vault.name}/${site.key} disabled`]);
-    expect(report.result).toMatchObject({ retired: [], audit: expect.stringContaining('nothing was changed') });
+    expect(report.result).toMatchObject({ retired: [], audit: expect.stringContaining('changed nothing') });
     expect(old.enabled).toBe(true);
   });
 

@@ -51,15 +51,15 @@ describe('CMK_NOTIFY', () => {
     [
       'a webhook without a secret',
       { ...hook, secret: undefined },
-      'targets[0].secret: is missing: a webhook is signed',
+      'targets[0].secret: is missing: the app signs requests to a webhook',
     ],
-    ['a secret for Slack', { ...teams, kind: 'slack', secret: SECRET }, 'is for webhooks alone'],
+    ['a secret for Slack', { ...teams, kind: 'slack', secret: SECRET }, 'is only for webhooks'],
     ['a short secret', { ...hook, secret: `whsec_${Buffer.from('s3cret').toString('base64')}` }, '24 to 64 bytes'],
     ['a secret of another form', { ...hook, secret: 's3cret' }, 'is not whsec_ followed by base64'],
     ['an unknown kind', { ...hook, kind: 'pager' }, 'targets[0].kind: is not one of webhook, teams, slack'],
     ['an unknown notification', { ...teams, notifications: ['s3cret'] }, 'notifications[0]: is not one of revoked'],
     ['no notification', { ...teams, notifications: [] }, 'notifications: is empty'],
-    ['a name with blanks', { ...hook, name: 'My SIEM' }, 'targets[0].name: is not made of'],
+    ['a name with blanks', { ...hook, name: 'My SIEM' }, 'targets[0].name: does not consist of'],
     ['a member that there is none of', { ...hook, adress: 'x' }, 'Unrecognized key: "adress"'],
   ])('refuses %s, and does not repeat what stands there', (_what, target, said) => {
     const told = problem(target);
@@ -70,7 +70,7 @@ describe('CMK_NOTIFY', () => {
   });
 
   it('refuses two of one name, none at all, an hour that is none, and what is not JSON', () => {
-    expect(problem(hook, { ...teams, name: 'siem' })).toContain('targets: has two of one name');
+    expect(problem(hook, { ...teams, name: 'siem' })).toContain('targets: has two targets with the same name');
     expect(problem()).toContain('targets: is empty');
     expect(read({ digestHour: 24, targets: [hook] }).problems.join()).toContain('digestHour: is above 23');
     expect(read('https://siem.example/s3cret').problems).toEqual([expect.stringMatching(/^CMK_NOTIFY is not JSON/)]);

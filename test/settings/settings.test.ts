@@ -123,7 +123,7 @@ describe('readSettings', () => {
     const key = 'DefaultEndpointsProtocol=https;AccountName=stcmk;AccountKey=eA==;EndpointSuffix=core.windows.net';
     expect(readSettings({ ...VALID, ...identity }).drift.problems).toEqual([]);
     expect(readSettings({ ...VALID, ...identity, AzureWebJobsStorage: key }).drift.problems).toEqual([
-      expect.stringMatching(/^AzureWebJobsStorage is set beside an identity/),
+      expect.stringMatching(/^AzureWebJobsStorage is set together with an identity/),
     ]);
     // An emulator is meant.
     const local = { ...VALID, ...identity, AzureWebJobsStorage: 'UseDevelopmentStorage=true' };
@@ -133,7 +133,7 @@ describe('readSettings', () => {
   it.each([
     ['{', /is not JSON/],
     ['[]', /is not a JSON object/],
-    ['{"/vault":"/subscriptions/x"}', /something else than the ARM id of a system topic/],
+    ['{"/vault":"/subscriptions/x"}', /a value that is not the ARM id of a system topic/],
   ])('says what is wrong with the system topics %s', (topics, problem) => {
     const { drift } = readSettings({ ...VALID, CMK_SYSTEM_TOPICS: topics });
     expect(drift.problems).toEqual([expect.stringMatching(problem)]);
@@ -183,8 +183,8 @@ describe('a setting by a name that the app does not have', () => {
       OTEL_TRACES_SAMPLER: 'x',
     });
     expect(drift.problems).toEqual([
-      expect.stringMatching(/^CMK_APPROVAL is no setting .* does nothing/),
-      expect.stringMatching(/^cmk_clients is no setting/),
+      expect.stringMatching(/^CMK_APPROVAL is not a setting .* has no effect/),
+      expect.stringMatching(/^cmk_clients is not a setting/),
     ]);
     expect(drift.autofix).toEqual(DEFAULT_AUTOFIX);
   });

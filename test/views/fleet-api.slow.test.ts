@@ -174,12 +174,16 @@ describe('GET /api/fleet', () => {
     const unchecked = await answer({ driftStorage: { ...driftStorage, newest: down } });
     expect(unchecked.summary.states).toMatchObject({ Serving: 0, Unknown: expect.any(Number) });
     expect(unchecked.summary.states.Unknown).toBeGreaterThan(8);
-    expect(unchecked.warnings).toEqual([expect.stringMatching(/^The newest drift report cannot be read/)]);
+    expect(unchecked.warnings).toEqual([expect.stringMatching(/^The app could not read the newest drift report: /)]);
     expect(unchecked.freshness).not.toHaveProperty('check');
     const unversioned = await answer({ keys: { ...keys, listVersions: down }, effects: { ...effects, read: down } });
     expect(unversioned.summary.states.Serving).toBe(0);
-    expect(unversioned.warnings).toContainEqual(expect.stringMatching(/^The versions of \S+files-key cannot be read/));
-    expect(unversioned.warnings).toContainEqual(expect.stringMatching(/^What the file services behind \S+ showed/));
+    expect(unversioned.warnings).toContainEqual(
+      expect.stringMatching(/^The app could not read the versions of \S+files-key: /),
+    );
+    expect(unversioned.warnings).toContainEqual(
+      expect.stringMatching(/^The app could not read the effect of \S+ on file services: /),
+    );
     const gone = answer({ fleet: { ...index, listings: down } });
     await expect(gone).rejects.toMatchObject({ status: 503, reason: 'ServiceUnavailable' });
   });

@@ -42,7 +42,7 @@ async function warnings(...of: Parameters<typeof read>): Promise<readonly string
 
 it('readFleet warns of a subscription in the report that the index has not listed', async () => {
   expect(await warnings([], covering(2_000))).toEqual([
-    `The fleet index has not listed subscription ${subscriptionId} yet, where the last check saw 2,000 accounts: they may be missing here.`,
+    `The fleet index has not listed subscription ${subscriptionId} yet, where the last check found 2,000 accounts. This list may lack them.`,
   ]);
   expect(await warnings([subscriptionId], covering(2_000))).toEqual([]);
   expect(await warnings([], covering(0))).toEqual([]);
@@ -50,7 +50,7 @@ it('readFleet warns of a subscription in the report that the index has not liste
 
 it('readFleet warns of unlisted subscriptions before the first drift check', async () => {
   expect(await warnings([], undefined)).toEqual([
-    'Not known yet: the accounts of 1 subscription have not been listed. They may be missing here.',
+    'Not known yet: the accounts of 1 subscription have not been listed. This list may lack them.',
   ]);
   expect(await warnings([subscriptionId], undefined)).toEqual([]);
 });

@@ -161,7 +161,7 @@ async function readEvents(
   const read = await readPart(what, () => eventGrid.read(vault, signal));
   if ('unread' in read || read.value.topicUnreadable === undefined) return read;
   if (judgeSubscriptions(wanted, read.value.subscriptions).every(({ is }) => is === 'right')) return read;
-  // The event subscriptions of the vault itself are not enough, and the unreadable topic may have the others.
+  // The vault lacks required event subscriptions. Its unreadable topic may have them.
   const onTopic = { ...what, what: 'the system topic of the vault', action: 'Microsoft.EventGrid/systemTopics/read' };
   return { unread: unreadPart(onTopic, read.value.topicUnreadable) };
 }
