@@ -160,8 +160,8 @@ describe('event subscriptions', () => {
     });
     const report = await check();
     expect(report.fixes.map(({ reason, detail }) => [reason, detail]).sort()).toEqual([
-      ['EventSubscriptionMisaimed', 'The event subscription cmk-func-cmk-keyNearExpiry is made.'],
-      ['EventSubscriptionMisaimed', 'The event subscription cmk-keyExpired is repaired.'],
+      ['EventSubscriptionMisaimed', 'The event subscription cmk-func-cmk-keyNearExpiry was created.'],
+      ['EventSubscriptionMisaimed', 'The event subscription cmk-keyExpired was repaired.'],
     ]);
     expect(await subscriptionsOf('kv-files')).toEqual([
       'cmk-func-cmk-keyNearExpiry',

@@ -12,7 +12,7 @@ it('messages in a poison queue are counted and logged, as what they were about i
   const { findings } = await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
   expect(findings.find(({ reason }) => reason === 'PoisonMessages')).toMatchObject({
     resource: 'fleet-work-poison',
-    is: 'It holds about 2 messages.',
+    is: 'It contains about 2 messages.',
   });
   const logged = wire.records.filter(({ reason, level }) => level === 'error' && /^Poison/.test(reason));
   expect(logged).toEqual([

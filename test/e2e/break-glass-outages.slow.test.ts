@@ -170,6 +170,6 @@ describe('the status of a key, with the app’s storage and ARM out of reach', (
     expect(answer.status, answer.text).toBe(200);
     expect(answer.body.versions).toHaveLength(2);
     expect(answer.body.dependents.complete).toBe(false);
-    expect(answer.body.warnings.join('\n')).toMatch(/cannot be read/);
+    expect(answer.body.warnings.join('\n')).toMatch(/cannot read/);
   });
 });
