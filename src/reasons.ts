@@ -58,6 +58,7 @@ export const REASONS = {
   ProbeSuperseded: 'The key was changed again. The app probes the newer change instead.',
 
   // Rotation on near expiry
+  RotationBegun: 'The app asks Key Vault for a new version of the key. Another record has the result.',
   Rotated: 'The key was rotated.',
   RotationCompleted: 'The app set the expiry and tags of the previous version on a new version without expiry.',
   NotNearExpiry: 'The newest version does not expire soon, so the app does not rotate the key, despite the event.',

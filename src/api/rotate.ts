@@ -5,6 +5,7 @@ import { REASON, TICKET } from '../http/json-body.ts';
 import { orUnavailable } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
 import { Journal } from '../operations/journal.ts';
 import { rotateKey } from '../operations/key/key-rotate.ts';
 import { KEY_PARAMS, keyOfCall } from './named-key.ts';
@@ -58,17 +59,22 @@ export const ROTATE_ROUTE: Route = route({
     const key = keyOfCall({ request, services });
     const { reason: why, ticket } = dryRun ? {} : await call.body();
     const journal = new Journal({ dryRun });
+    // The same fields as in the record of an automatic rotation.
+    const about = { action: 'key.rotate', resource: key.id, caller: auditedCaller(caller), correlationId };
+    const begin = ({ version }: KeyVersion) =>
+      services.audit(
+        { ...about, reason: 'RotationBegun', details: { from: `${key.id}/${version}`, why, ticket } },
+        AUDIT_WAIT_MS,
+      );
     const { from, to } = await orUnavailable(
-      () => rotateKey(key, RECENT_SECONDS, { azure: services, journal }),
+      () => rotateKey(key, RECENT_SECONDS, { azure: services, journal, begin }),
       (failure) => `Key Vault did not rotate the key: ${failure}`,
     );
     if (dryRun || to === undefined || to === from) return jsonResponse(200, { from, to });
     services.nowBoard.changed(request.params.vault, services);
     const outcome = await services.audit(
       {
-        // The same fields as in the record of an automatic rotation.
-        ...{ id: `key.rotate/${to}`, action: 'key.rotate', reason: 'Rotated', resource: key.id },
-        ...{ caller: auditedCaller(caller), correlationId },
+        ...{ ...about, id: `key.rotate/${to}`, reason: 'Rotated' },
         details: { from: `${key.id}/${from}`, to: `${key.id}/${to}`, why, ticket },
       },
       AUDIT_WAIT_MS,

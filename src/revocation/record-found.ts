@@ -24,7 +24,7 @@ interface Shown {
 /**
  * Appends the missing audit record of a revocation or restore, whose process was killed or could not reach the trail.
  * The key's tags, or the record of the restore, show the change and its caller. The message supplies only the reason,
- * and only if it names the same caller. So the record has `foundIn`, and the message's data is in `claimed`.
+ * and only if the same caller sent it for such a change. So the record has `foundIn`, and the message's data is in `claimed`.
  * Idempotent: appends nothing if the record exists.
  *
  * @param events the trail's events of this key since a time: older changes get no record
@@ -33,14 +33,15 @@ interface Shown {
 export async function recordFound(
   key: ManagedKey,
   versions: readonly KeyVersion[],
-  claimed: RevocationWork['claimed'],
+  message: Pick<RevocationWork, 'claimed' | 'cause'>,
   { events, since }: { readonly events: readonly RevocationEvent[]; readonly since: Date },
   { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
 ): Promise<void> {
   for (const shown of [...shownBy(versions, now()), ...restoredSince(events)]) {
+    const claimed = isOf(shown, message) ? message.claimed : undefined;
     const entry = entryOf(key, shown, claimed);
     // The change's own process, or the message with its reason, may still append the record.
-    const waitMs = isSame(claimed?.caller.objectId, shown.by) ? RECORDED_AFTER_MS : UNCLAIMED_AFTER_MS;
+    const waitMs = claimed ? RECORDED_AFTER_MS : UNCLAIMED_AFTER_MS;
     if (shown.on < since || now().getTime() - shown.on.getTime() < waitMs) continue;
     if (events.some(({ id }) => id === entry.id)) continue;
     const outcome = await audit(entry, AUDIT_WAIT_MS);
@@ -77,16 +78,17 @@ function restoredSince(events: readonly RevocationEvent[]): readonly Shown[] {
   return [...found.values()];
 }
 
-function isSame(claimed: string | undefined, by: string): boolean {
-  return claimed?.toLowerCase() === by.toLowerCase();
+/** Whether a call of the same caller, of the same kind and at that time sent the message: another call has another reason. */
+function isOf({ action, by, on }: Shown, { claimed, cause }: Pick<RevocationWork, 'claimed' | 'cause'>): boolean {
+  const isSame = claimed?.caller.objectId.toLowerCase() === by.toLowerCase() && action === `key.${cause.by}`;
+  return isSame && Math.abs(on.getTime() - Date.parse(cause.since)) <= RECORDED_AFTER_MS;
 }
 
 function entryOf(
   key: ManagedKey,
   { action, reason, revocation, by }: Shown,
-  message: RevocationWork['claimed'],
+  said: RevocationWork['claimed'],
 ): AuditEntry {
-  const said = isSame(message?.caller.objectId, by) ? message : undefined;
   const claimed = said && { caller: said.caller, correlationId: said.correlationId };
   const details = { why: said?.why, ticket: said?.ticket, claimed, revocation, foundIn: KEY_WORK };
   return {

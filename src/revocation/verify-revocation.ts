@@ -46,7 +46,7 @@ export async function verifyRevocation(work: RevocationWork, services: VerifySer
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
     // After what the tags alone can decide, which does not need the trail.
     if ('error' in read) throw read.error;
-    await recordFound(key, versions, work.claimed, { events: read.events, since }, services);
+    await recordFound(key, versions, work, { events: read.events, since }, services);
     return DONE;
   } catch (error) {
     return outcomeOfFailure(error);

@@ -70,7 +70,12 @@ describe('a new version of a key', () => {
     expect(await (await app.call('operator', 'POST', path, { reason })).json()).toEqual({ from: to, to });
     const records = await auditEntries(app.connectionString);
     expect(records.filter(({ action, resource }) => action === 'key.rotate' && resource === files.id())).toMatchObject([
-      { caller: { name: expect.stringContaining('operator') }, details: { to: `${files.id()}/${to}`, why: reason } },
+      { reason: 'RotationBegun', caller: { name: expect.stringContaining('operator') }, details: { why: reason } },
+      {
+        reason: 'Rotated',
+        caller: { name: expect.stringContaining('operator') },
+        details: { to: `${files.id()}/${to}` },
+      },
     ]);
   });
 

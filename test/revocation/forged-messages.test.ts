@@ -37,7 +37,14 @@ describe('a writer of the queue key-work', () => {
       const site = new KeySite();
       await site.revoke(ALICE);
       site.trail.forget();
-      const message = { kind: 'revocation', key: KEY.id, claimed: call(objectId), cause, attempt: 0 };
+      const since = site.now().toISOString();
+      const message = {
+        kind: 'revocation',
+        key: KEY.id,
+        claimed: call(objectId),
+        cause: { ...cause, since },
+        attempt: 0,
+      };
       await site.deliver(message);
       expect(site.trail.entries).toEqual([]);
       site.pass(1_200);
@@ -57,10 +64,34 @@ describe('a writer of the queue key-work', () => {
     }
   });
 
+  it.each([
+    ['a restore by the same person, which was refused,', 'restore', 0],
+    ['a later revocation by the same person', 'revoke', 900],
+  ])('%s fills in no reason', async (_, by, seconds) => {
+    const site = new KeySite();
+    await site.revoke(ALICE);
+    site.trail.forget();
+    site.pass(seconds);
+    const since = site.now().toISOString();
+    site.pass(1_200);
+    const message = {
+      kind: 'revocation',
+      key: KEY.id,
+      claimed: call(ALICE),
+      cause: { by, ref: 'call', since },
+      attempt: 0,
+    };
+    await site.deliver(message);
+    const [entry] = site.trail.entries;
+    expect(entry).toMatchObject({ action: 'key.revoke', caller: { objectId: ALICE } });
+    expect(entry?.details?.why).toBeUndefined();
+  });
+
   it('puts no name, client or sign-in beside the object id that the key shows', async () => {
     const site = new KeySite();
     await site.revoke(ALICE);
     site.trail.forget();
+    const since = site.now().toISOString();
     site.pass(1_200);
     const named = {
       objectId: ALICE,
@@ -69,7 +100,7 @@ describe('a writer of the queue key-work', () => {
       name: 'https://kv-other.vault.azure.net/keys/forged',
     };
     const claimed = { ...call(ALICE), caller: named, correlationId: 'forged' };
-    await site.deliver({ kind: 'revocation', key: KEY.id, claimed, cause, attempt: 0 });
+    await site.deliver({ kind: 'revocation', key: KEY.id, claimed, cause: { ...cause, since }, attempt: 0 });
     const [entry] = site.trail.entries;
     expect(entry).toMatchObject({ caller: { objectId: ALICE }, details: { claimed: { caller: named } } });
     const { details, ...rest } = entry ?? {};

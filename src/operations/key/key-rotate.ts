@@ -9,6 +9,12 @@ import { inWords } from '../../time/duration.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { keyNotFound, nameOf, refuseRevoked } from './usable-key.ts';
 
+interface RotateServices extends Pick<Operation, 'journal'> {
+  readonly azure: Pick<Azure, 'keys' | 'now'>;
+  /** Called before the first write: a process that dies after it has recorded its caller. */
+  readonly begin?: (from: KeyVersion) => Promise<unknown>;
+}
+
 /**
  * Creates a new version with the tags and the lifetime of the previous version. The app or the operator moves the
  * accounts.
@@ -19,7 +25,7 @@ import { keyNotFound, nameOf, refuseRevoked } from './usable-key.ts';
 export async function rotateKey(
   key: ManagedKey,
   ifOlderThanSeconds: number,
-  { azure, journal }: { readonly azure: Pick<Azure, 'keys' | 'now'> } & Pick<Operation, 'journal'>,
+  { azure, journal, begin = async () => {} }: RotateServices,
 ): Promise<{ readonly from: string; readonly to: string | undefined }> {
   const name = nameOf(key);
   const versions = await azure.keys.listVersions(key);
@@ -37,16 +43,20 @@ export async function rotateKey(
     journal.note('It counts as the requested rotation; --if-older-than PT0S creates another version.');
     if (unfinished) {
       const text = `version ${newest.version} of ${name} updated with the tags and the lifetime of the previous version`;
-      await journal.change({ text, action: 'key.completeRotation', resource: newest.id }, () =>
-        complete(key, unfinished.from, unfinished.to, azure),
-      );
+      await journal.change({ text, action: 'key.completeRotation', resource: newest.id }, async () => {
+        await begin(unfinished.from);
+        await complete(key, unfinished.from, unfinished.to, azure);
+      });
     }
     return { from: newest.version, to: newest.version };
   }
   journal.found(`newest version of ${name}: ${newest.version}`);
   const created = await journal.change(
     { text: `key ${name} rotated`, action: 'key.rotate', resource: key.id, from: newest.version },
-    () => versionAfter(newest, key, azure),
+    async () => {
+      await begin(newest);
+      return versionAfter(newest, key, azure);
+    },
     ({ version }) => ({ to: version }),
   );
   if (created) await complete(key, newest, created, azure);
