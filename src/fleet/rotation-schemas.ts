@@ -62,7 +62,7 @@ export const ROTATION_SUMMARY = z.object({
 
 /** Progress of a rotation. */
 export const ROTATION = ROTATION_SUMMARY.extend({
-  oldestWaiting: unmoved.optional().describe('The waiting account or scope with the oldest attempt.'),
+  oldestWaiting: unmoved.optional().describe('The waiting account or scope that was attempted longest ago, or never.'),
   places,
   failedUses: z.array(unmoved).describe('At most 500 accounts and scopes.'),
 });

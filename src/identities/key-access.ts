@@ -167,9 +167,9 @@ export function missingRights(
   const scope = name === undefined ? vault || '/keys' : `${vault}/keys/${name}`;
   const lacking = lackingActions((isLocal ? role.local : role).dataActions, principalId, scope, access.grants);
   if (lacking.length === 0) return { lacking: [] };
-  // This check includes the roles with a condition.
-  const certain = access.grants.map((grant) => ({ ...grant, conditional: false }));
-  const mayAllow = lackingActions(lacking, principalId, scope, certain).length === 0;
+  // A role with a condition may allow the missing actions: check again as if its condition were met.
+  const unconditional = access.grants.map((grant) => ({ ...grant, conditional: false }));
+  const mayAllow = lackingActions(lacking, principalId, scope, unconditional).length === 0;
   const untold = isLocal && name !== undefined ? whyUntold(lacking, name, access) : mayAllow ? UNEVALUATED : undefined;
   const which = isLocal ? 'No local role' : 'No role';
   return { lacking: lacking.map((action) => `${which} at ${scope} or above allows ${principalId} ${action}.`), untold };

@@ -57,7 +57,7 @@ export interface Revocation extends RevocationStamp {
   readonly version: string;
   /** False: the version was already disabled and only has the record. A restore does not enable it. */
   readonly wasEnabled: boolean;
-  /** Object id of the restorer: this revocation disables nothing any more. */
+  /** Object id of the caller whose restore has started. If set, this revocation disables no more versions. */
   readonly restoringBy?: string | undefined;
 }
 

@@ -67,8 +67,8 @@ export function whyNotMeant({ answer }: Dependence): 'NoDependents' | 'Dependent
 
 /**
  * Finds a rotation that stopped between creating the new version and completing it: the new version has no expiry, but
- * the version before has. Also finds another tool's version that is less than a day old. Completing that version is
- * right too: otherwise the key would never expire.
+ * the previous version has one. Also finds a version that another tool created less than a day ago: without the app, the
+ * key would never expire.
  */
 export function unfinishedRotation(
   versions: readonly KeyVersion[],

@@ -36,7 +36,7 @@ const address = z
   .string('is missing')
   .trim()
   .max(2_000, 'is longer than 2,000 characters')
-  .refine(isHttpsUrl, 'is not an https URL without user name and fragment');
+  .refine(isHttpsUrl, 'is not an https URL, or has a user name, password or fragment');
 
 /** Standard Webhooks 1.0: `whsec_`, followed by 24 to 64 random bytes in base64. */
 const secret = z

@@ -1,4 +1,4 @@
-/** Rounding tolerance of the share below; much less than a single value of a million. */
+/** Tolerance for rounding errors of a cumulative share; smaller than the share of one value among a million. */
 const TOLERANCE = 1e-9;
 
 /**

@@ -46,7 +46,7 @@ describe('CMK_NOTIFY', () => {
       { ...hook, address: 'http://127.0.0.1:8080/s3cret' },
       'targets[0].address: is not an https',
     ],
-    ['a user name in the address', { ...hook, address: 'https://me:s3cret@siem.example/' }, 'without user name'],
+    ['a user name in the address', { ...hook, address: 'https://me:s3cret@siem.example/' }, 'user name, password'],
     ['no address', { ...hook, address: undefined }, 'targets[0].address: is missing'],
     [
       'a webhook without a secret',

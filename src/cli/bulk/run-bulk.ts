@@ -10,7 +10,7 @@ export interface BulkWork<A = Readonly<Record<string, unknown>>, R = unknown> {
   readonly run: (account: string, options: A, operation: Operation) => Promise<R>;
   /** Returns why a result counts as a failure; undefined: it succeeded. */
   readonly trouble?: (result: R) => string | undefined;
-  /** Resources that several rows share (a vault, an identity): the first row creates them alone. */
+  /** Resources that several rows share (a vault, an identity): the first row runs alone and creates them. */
   readonly shares?: (options: A) => readonly string[];
 }
 

@@ -15,7 +15,6 @@ import {
   unfinishedRotation,
 } from '../../rotation/rotation.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
-import { count } from '../../text.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Found, FoundCause } from './check.ts';
 import { moveAccount, rotate } from './commands.ts';
@@ -60,7 +59,7 @@ function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
           resource: id,
           severity: 'error',
           is: `It ${expiresOn < now ? 'expired' : 'expires'} on ${expiresOn.toISOString()}, which stops its users: ${stopped}.`,
-          shouldBe: 'Users that an expired key stops are on a version that does not expire soon.',
+          shouldBe: 'Resources that stop working when a key expires use a version that does not expire soon.',
           cause: expiryCause(subject, expiresOn < now),
         },
       ];
@@ -216,7 +215,7 @@ export function rotationStuck({ rollout, versions }: KeySubject, { now }: Rules)
   const why = lastNews === 'RotationStuck' ? '' : ` ${REASONS[lastNews]}${unwell ? ` ${unwell}` : ''}`;
   return [
     {
-      is: `${count(unfinished, 'use')} of the key, by accounts and scopes, not on version ${target.version}; ${failed} failed. The last move was on ${progressOn}.${why}`,
+      is: `Accounts and scopes not yet on version ${target.version}: ${unfinished}; ${failed} of them failed. The last move was on ${progressOn}.${why}`,
       shouldBe: 'Every user of the key is on its newest usable version.',
     },
   ];
