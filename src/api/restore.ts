@@ -15,7 +15,7 @@ import { revocationCall } from './revoke.ts';
 import type { Call } from './route.ts';
 
 /**
- * Restores a key and builds the answer. Depends only on Key Vault and the token, unless the tags omit a revoker.
+ * Restores a key and builds the answer. Depends only on Key Vault and the token; on the audit trail if the tags omit a revoker.
  *
  * @throws {@link HttpProblem} 403 for the person who revoked, 404, 409 when another revocation is open, 502 when a
  * version is still disabled

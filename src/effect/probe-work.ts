@@ -55,7 +55,7 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
   const { settings, keys, effects, now } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  // Read before the key: any round that writes the record later has read a newer state of the key.
+  // The stored effect is read before the key: a round that replaces it later has read a newer state of the key.
   const read = await effects.read(key).then(
     (before) => ({ before }),
     (error: unknown) => ({ error }),

@@ -103,8 +103,8 @@ export function adoptingLeases(
 }
 
 /**
- * Records completed moves under version 2's ids, so that readers show one record for each. The lease stores the others
- * as in-flight writes of a dead worker: a PATCH may still take effect, and a worker verifies it after two minutes.
+ * Records each completed move under its version 2 id, so that readers show it once. Saves the other moves in the lease
+ * as in-flight writes of a dead worker: their PATCH may still take effect, and a worker verifies it after two minutes.
  *
  * @throws if the audit trail rejects a move's record: the next pass adopts all moves again
  */

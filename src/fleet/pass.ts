@@ -366,8 +366,8 @@ export class Pass {
   }
 
   /**
-   * Schedules a retry of a use. Postpones `key` items, and `verify` items that did not read the use, since such items
-   * attribute moves of dead workers. Other items end after a read of each use; a worker reconciles the key instead.
+   * Schedules a retry of a use. Postpones `key` items, and `verify` items until a worker has read the use: that read shows
+   * whether a dead worker moved it. Every other item ends here, and the key's own item retries the use.
    *
    * @param isRead whether the row has the state in Azure
    */

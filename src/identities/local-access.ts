@@ -36,5 +36,5 @@ export function whyUntold(lacking: readonly string[], keyName: string, access: L
   );
   const who = nameFirst([...others], NAMED);
   const unread = access.groupsUnread === undefined ? '' : ` Their types cannot be read: ${access.groupsUnread}`;
-  return `The principal has no sufficient local role. Other principals have one (${who}), and the Managed HSM does not show whether any of them is a group that contains the principal.${unread}`;
+  return `The principal has no sufficient local role. Other principals do (${who}); one of them may be a group that contains it, but the Managed HSM does not show that.${unread}`;
 }

@@ -52,7 +52,7 @@ function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
 function legacyOrder({ legacyOrders = [] }: AppSubject): readonly Found[] {
   return legacyOrders.map(({ id, from, to, state }) => ({
     resource: `cmkrekeys/${id}`,
-    is: `Version 2 ${state === 'moving' ? `was moving everything from ${from} to ${to}` : `was moving accounts back from ${to} to ${from}`}. This version does not continue it.`,
+    is: `Version 2 ${state === 'moving' ? `was moving everything from ${from} to ${to}` : `was moving accounts back from ${to} to ${from}`}. This version of the app does not continue it.`,
     shouldBe: 'An operator starts the re-key again, or no longer needs it.',
   }));
 }

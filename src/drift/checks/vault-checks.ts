@@ -164,7 +164,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'EventDeliveryFailing',
     severity: 'warning',
     ensures: 'Event Grid delivered every event of the last 24 hours.',
-    fix: "Read the dead letters in the container cmk-deadletter of the app's own storage to determine why the app did not accept them. This check covers their accounts.",
+    fix: "Read the dead letters in the container cmk-deadletter of the app's own storage to find out why the app rejected the events. The check compares all accounts, including theirs.",
     find: eventDeliveryFailing,
   },
 ];
