@@ -19,6 +19,7 @@ const aheadMs = await new Promise((resolve) => {
   asked.on('error', () => resolve(0));
 });
 
+// As in movable-clock.ts, which a client's older Node cannot load.
 const realNow = Date.now;
 const Real = Date;
 Date.now = () => realNow() + aheadMs;

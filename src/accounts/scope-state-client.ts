@@ -5,7 +5,7 @@ import type { ResourceId } from '../azure/resource-id.ts';
 import { storageManagement } from '../azure/resource-manager.ts';
 
 /** State of encryption scopes. Methods throw the SDK's errors, which `describeFailure` describes. */
-export interface ScopeStates {
+interface ScopeStates {
   get(account: ResourceId, scope: string): Promise<'Enabled' | 'Disabled'>;
   /** Sends one PATCH of only the state; the key and other settings remain. */
   set(account: ResourceId, scope: string, state: 'Enabled' | 'Disabled'): Promise<void>;

@@ -47,7 +47,7 @@ export function createSubscriptions(
 }
 
 /** Time in which a cancelled subscription can be reactivated (Azure Cost Management, "Cancel your subscription"). */
-const FORGOTTEN_MS = 90 * DAY_MS;
+const RETENTION_MS = 90 * DAY_MS;
 /** Short deadline, since the blast radius needs the list. Milliseconds. */
 const LISTINGS_MS = 3_000;
 
@@ -69,7 +69,7 @@ export function withVanished(
     async list() {
       const [seen, listed] = await Promise.all([visible.all(), listings()]);
       const known = new Set(seen.map(({ id }) => id));
-      const since = now().getTime() - FORGOTTEN_MS;
+      const since = now().getTime() - RETENTION_MS;
       const vanished = [...listed].filter(([id, on]) => !known.has(id) && on.getTime() > since).map(([id]) => id);
       return [...seen.filter(({ usable }) => usable).map(({ id }) => id), ...vanished];
     },

@@ -72,7 +72,7 @@ const SEARCH_MS = 10_000;
 async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpResponseInit> {
   const { query, request, services } = call;
   const { filter: wanted, before } = trailQuery(query, services.now());
-  const limits = { most: PAGE, mostBytes: MOST_BYTES, sees: sightOf(call) };
+  const limits = { most: PAGE, mostBytes: MOST_BYTES, sees: visibilityOf(call) };
   const { records, searchedBackTo, next } = await fromTrail(() =>
     abortAfter((signal) => searchTrail(services.auditWatch.files, wanted, { ...limits, signal }, before), SEARCH_MS),
   );
@@ -91,7 +91,7 @@ async function showRecord(call: Call): Promise<HttpResponseInit> {
     abortAfter((signal) => findRecord(call.services.auditWatch.files, id, 4 * MOST_BYTES, signal), SEARCH_MS),
   );
   const recorded = found && recordedEntry(found.record);
-  const sees = sightOf(call);
+  const sees = visibilityOf(call);
   const isSeen = recorded ? sees(recorded) : sees({ entry: { action: '', reason: '', resource: '' } });
   if (!found || !isSeen) throw new HttpProblem('AuditRecordNotFound');
   const { record, file, line } = found;
@@ -101,7 +101,7 @@ async function showRecord(call: Call): Promise<HttpResponseInit> {
 }
 
 /** A caller with a scoped role sees only records whose keys are all in its scope. */
-function sightOf({ reaches }: Call): (record: Pick<RecordedEntry, 'entry'>) => boolean {
+function visibilityOf({ reaches }: Call): (record: Pick<RecordedEntry, 'entry'>) => boolean {
   if (reaches(undefined)) return () => true;
   return ({ entry }) => {
     const keys = keysNamed(entry);

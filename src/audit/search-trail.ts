@@ -3,7 +3,7 @@ import type { TrailPosition } from './file-name.ts';
 import { MOST_LINE_BYTES } from './lines.ts';
 import { linesBackwards } from './read-backwards.ts';
 import { parseRecord } from './record.ts';
-import { isMeant, mayHold, type RecordedEntry, recordedEntry, type TrailFilter } from './trail-filter.ts';
+import { matches, mayHold, type RecordedEntry, recordedEntry, type TrailFilter } from './trail-filter.ts';
 import { UniqueRecords } from './unique-records.ts';
 
 export interface FoundRecord extends RecordedEntry {
@@ -49,7 +49,7 @@ export async function searchTrail(
     for (const { file, position, bytes } of lines) {
       const record = parseRecord(bytes);
       const one = record && recordedEntry(record);
-      if (one && isMeant(one, filter) && sees(one)) {
+      if (one && matches(one, filter) && sees(one)) {
         // A record beyond the page proves that a next page exists.
         if (found.size === most) return { records: found.all, next: at ?? { file, position } };
         found.add({ ...one, file });

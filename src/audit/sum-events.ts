@@ -3,7 +3,7 @@ import { percentile } from '../time/percentile.ts';
 import type { AuditFiles } from './audit-files.ts';
 import { linesBackwards } from './read-backwards.ts';
 import { parseRecord } from './record.ts';
-import { isMeant, mayHold, type RecordedEntry, recordedEntry } from './trail-filter.ts';
+import { matches, mayHold, type RecordedEntry, recordedEntry } from './trail-filter.ts';
 
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative().optional();
@@ -48,7 +48,7 @@ export async function sumEvents(files: AuditFiles, { mostBytes, signal, ...span 
     for (const line of lines) {
       const record = line.bytes.includes(ABOUT_KEYS) ? parseRecord(line.bytes) : undefined;
       const found = record && recordedEntry(record);
-      if (found && isMeant(found, span)) sum.add(found);
+      if (found && matches(found, span)) sum.add(found);
     }
     read += bytes;
     if (read >= mostBytes || signal?.aborted) return sum.result(false);

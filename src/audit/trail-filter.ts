@@ -40,7 +40,7 @@ export function mayHold({ since, until }: Pick<TrailFilter, 'since' | 'until'>):
     (last === undefined || (parseFileName(file)?.day ?? fileName({ day: last, part: 0 })) <= last);
 }
 
-export function isMeant({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, filter: TrailFilter): boolean {
+export function matches({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, filter: TrailFilter): boolean {
   const { key, vault, account, by, action, since, until } = filter;
   if (since !== undefined && new Date(time) < since) return false;
   if (until !== undefined && new Date(time) >= until) return false;
@@ -70,11 +70,11 @@ function isBy({ caller }: AuditEntry, by: string): boolean {
 }
 
 /** Fields with the caller's free text: a name in them does not make the record match. */
-const SAID: ReadonlySet<string> = new Set(['why', 'ticket', 'claimed']);
+const UNVERIFIED: ReadonlySet<string> = new Set(['why', 'ticket', 'claimed']);
 
 /** Searchable text of a record, in lower case. */
 function textOf({ resource, details = {} }: AuditEntry): string {
-  const facts = JSON.stringify(details, (name, value: unknown) => (SAID.has(name) ? undefined : value));
+  const facts = JSON.stringify(details, (name, value: unknown) => (UNVERIFIED.has(name) ? undefined : value));
   return `${resource} ${facts}`.toLowerCase();
 }
 

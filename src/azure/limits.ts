@@ -149,8 +149,8 @@ function repeatReads(repetition: Repetition): PipelinePolicy {
       for (let done = 0; ; done += 1) {
         const outcome = await attempt(request, next);
         if (outcome.failed instanceof DeadlineError) hangs += 1;
-        const isMeant = isRead(request) || (repetition.refusedWrites === true && isRefused(outcome.failed));
-        const pause = done < most && isMeant ? pauseAfter(outcome.failed, done, hangs, repetition) : undefined;
+        const isRepeatable = isRead(request) || (repetition.refusedWrites === true && isRefused(outcome.failed));
+        const pause = done < most && isRepeatable ? pauseAfter(outcome.failed, done, hangs, repetition) : undefined;
         if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause, request.abortSignal);
         else if ('response' in outcome) return outcome.response;
         else throw outcome.failed;

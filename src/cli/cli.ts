@@ -252,13 +252,13 @@ export function seconds(text: string): number {
 
 /** Limits of the command line's calls. Shows each wait; of several simultaneous waits only the first. */
 function patience(err: Sink): CallLimits {
-  let toldUntilMs = 0;
+  let shownUntilMs = 0;
   return {
     ...LIMITS.commandLine,
     onWait(ms) {
       const nowMs = performance.now();
-      if (nowMs < toldUntilMs) return;
-      toldUntilMs = nowMs + ms;
+      if (nowMs < shownUntilMs) return;
+      shownUntilMs = nowMs + ms;
       // In a terminal the progress line does not end with a line break.
       err.write(`${err.isTTY ? '\n' : ''}Azure is throttling: waiting for ${Math.ceil(ms / 1_000)} s\n`);
     },

@@ -83,9 +83,9 @@ export function renamed(
     const named = words.slice(0, length);
     const name = named.map(({ word }) => word).join(' ');
     const isOld = Object.hasOwn(OLD_NAMES, name);
-    const meant = isOld ? OLD_NAMES[name] : Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
-    if (meant === undefined) continue;
-    const next = typeof meant === 'string' ? meant : meant[words.length > length ? 1 : 0];
+    const target = isOld ? OLD_NAMES[name] : Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
+    if (target === undefined) continue;
+    const next = typeof target === 'string' ? target : target[words.length > length ? 1 : 0];
     const [first, ...others] = named.map(({ at }) => at);
     const rest = args.flatMap((word, at) => (at === first ? next.split(' ') : others.includes(at) ? [] : [word]));
     if (!isOld) return { args: rest };
@@ -106,14 +106,15 @@ function spelled(args: readonly string[], [first, second]: readonly Word[], prog
     if (!group || !noun) continue;
     const has = (name: string): boolean => group.commands.some((one) => one.name() === name);
     const next = args[Math.max(noun.at, verb?.at ?? 0) + 1];
-    const meant = verb && !has(verb.word) ? verbOf(verb.word, next !== undefined && !next.startsWith('-')) : verb?.word;
-    const isKnown = meant !== undefined && has(meant);
+    const target =
+      verb && !has(verb.word) ? verbOf(verb.word, next !== undefined && !next.startsWith('-')) : verb?.word;
+    const isKnown = target !== undefined && has(target);
     // A noun in second place counts only with a known verb.
     if (noun !== first && !isKnown) return args;
     const places = [first?.at, second?.at];
     return args.map((word, at) => {
       if (at === places[0]) return group.name();
-      return isKnown && at === places[1] ? meant : word;
+      return isKnown && at === places[1] ? target : word;
     });
   }
   return args;

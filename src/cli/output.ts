@@ -70,7 +70,7 @@ export class Output {
   readonly #erases: boolean;
   #waiting = false;
   /** Start of the counted work, its progress at that time, and the time of the last progress line. */
-  #counted: { readonly total: number; readonly startMs: number; readonly start: number; saidMs: number } | undefined;
+  #counted: { readonly total: number; readonly startMs: number; readonly start: number; shownMs: number } | undefined;
 
   /** @param environment `NO_COLOR` and `TERM` (https://no-color.org), and `COLUMNS` (POSIX) */
   constructor(
@@ -232,8 +232,8 @@ export class Output {
     }
     const nowMs = performance.now();
     if (pace && this.#counted) {
-      if (nowMs - this.#counted.saidMs < PROGRESS_LINE_MS) return;
-      this.#counted.saidMs = nowMs;
+      if (nowMs - this.#counted.shownMs < PROGRESS_LINE_MS) return;
+      this.#counted.shownMs = nowMs;
     }
     const what = text.startsWith('for ') ? `waiting ${text}` : 'progress';
     if (pace || what !== 'progress') this.#err.write(`${what}${pace ? ` (${pace})` : ''}\n`);
@@ -243,7 +243,7 @@ export class Output {
   #paceOf({ done, total }: Progress): string {
     const nowMs = performance.now();
     if (this.#counted?.total !== total) {
-      this.#counted = { total, startMs: nowMs, start: done, saidMs: Number.NEGATIVE_INFINITY };
+      this.#counted = { total, startMs: nowMs, start: done, shownMs: Number.NEGATIVE_INFINITY };
     }
     const { start, startMs } = this.#counted;
     const perSecond = (done - start) / ((nowMs - startMs) / 1_000);

@@ -2,7 +2,7 @@ import { CmkError } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { type AppApi, pagesOf } from '../operations/app-api.ts';
-import { lookSettings } from '../operations/key/blast-radius-of.ts';
+import { readOnlySettings } from '../operations/key/blast-radius-of.ts';
 import type { Azure } from '../operations/operator-azure.ts';
 import type { Environment } from '../settings/settings.ts';
 import { readKeyStatus } from '../views/key.ts';
@@ -80,7 +80,7 @@ async function statusByVault(key: ManagedKey, environment: Environment, azure: A
     { workspace, ms: BESIDE_MS },
     {
       ...azure,
-      settings: lookSettings(azure, environment),
+      settings: readOnlySettings(azure, environment),
       usageLog: azure.usageLog(workspace),
       effect: async () => ({ effect: [], warnings: [] }),
     },

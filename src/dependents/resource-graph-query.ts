@@ -163,15 +163,15 @@ function usesNamed(named: readonly NamedKeyOf[], key: string): NamedKey[] {
 /** The keys of a vault that the properties name, once per path and version. */
 function keysNamed(properties: unknown, vault: ManagedVault): NamedKeyOf[] {
   const found = new Map<string, NamedKeyOf>();
-  const look = (value: unknown, path: string, depth: number): void => {
+  const visit = (value: unknown, path: string, depth: number): void => {
     if (depth > DEEPEST) return;
     for (const one of keysAt(path, value, vault)) found.set(`${path} ${one.name.toLowerCase()} ${one.version}`, one);
-    if (Array.isArray(value)) for (const each of value) look(each, path, depth + 1);
+    if (Array.isArray(value)) for (const each of value) visit(each, path, depth + 1);
     else if (typeof value === 'object' && value !== null) {
-      for (const [name, each] of Object.entries(value)) look(each, path === '' ? name : `${path}.${name}`, depth + 1);
+      for (const [name, each] of Object.entries(value)) visit(each, path === '' ? name : `${path}.${name}`, depth + 1);
     }
   };
-  look(properties, '', 0);
+  visit(properties, '', 0);
   return [...found.values()];
 }
 

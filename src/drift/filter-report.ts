@@ -13,7 +13,7 @@ type FindingFilter = Omit<FleetFilter, 'vault' | 'tag'> & HealthFilter;
 /** The report reduced to the filtered findings, with their causes and numbers. */
 export function filterReport(report: WholeReport, filter: FindingFilter): WholeReport {
   if (Object.values(filter).every((values) => values === undefined || values.length === 0)) return report;
-  const findings = report.findings.filter((finding) => isMeant(finding, filter));
+  const findings = report.findings.filter((finding) => matches(finding, filter));
   const ids = new Set(findings.map(({ id }) => id));
   const fixes = report.fixes.filter(({ finding }) => ids.has(finding));
   const { error, warning, advice, exempt } = countFindings(findings, [], undefined);
@@ -22,7 +22,7 @@ export function filterReport(report: WholeReport, filter: FindingFilter): WholeR
 }
 
 /** A finding matches a key if the key has the finding or needs the repair. */
-function isMeant(finding: Finding, { health = [], cause = [], ...place }: FindingFilter): boolean {
+function matches(finding: Finding, { health = [], cause = [], ...place }: FindingFilter): boolean {
   const { resource, cause: behind } = finding;
   const id = parseResourceId(splitScope(resource).account);
   const keys = [resource, ...behind.about].map(keyOf).filter((key) => key !== undefined);

@@ -51,7 +51,7 @@ export function createFileService(credential: TokenCredential, cloud: Cloud): Fi
 }
 
 /** Shares and containers from Azure Resource Manager, and the data services that the probe calls. */
-export interface DataClients {
+interface DataClients {
   readonly shares: FileShares;
   readonly containers: BlobContainers;
   readonly fileService: FileService;

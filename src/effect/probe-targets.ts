@@ -140,7 +140,7 @@ export function chooseShare(shares: readonly FileShare[]): string | undefined {
   return (byName.find(({ protocol }) => protocol === 'SMB') ?? byName[0])?.name;
 }
 
-const ASKING_MS = 30_000;
+const PROBE_MS = 30_000;
 
 /** Probes the canaries' services. Logs canaries without a result (no share, no answer), which delay nothing. */
 export function canaryProbe(
@@ -150,8 +150,8 @@ export function canaryProbe(
     const targets = await abortAfter(async (signal) => {
       const ids = canaries.flatMap((account) => parseResourceId(account) ?? []);
       return Promise.all(ids.flatMap((id) => targetsOfAccount(id, services, signal)));
-    }, ASKING_MS);
-    const results = await probe(targets, services, ASKING_MS);
+    }, PROBE_MS);
+    const results = await probe(targets, services, PROBE_MS);
     const inWords = ({ account, state, why }: ProbeResult): string => `${lastName(account)} (${why ?? state})`;
     const failing = results.filter(({ state }) => state === 'blocked').map(inWords);
     if (failing.length > 0) return { unwell: failing.join(', ') };

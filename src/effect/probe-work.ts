@@ -31,7 +31,7 @@ import { sumTimes } from './sum-times.ts';
 
 /** Deadlines for finding the accounts and for probing them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
-const ASKING_MS = 60_000;
+const PROBE_MS = 60_000;
 /** Maximum number of accounts that a log record names; the counts include all accounts. */
 const MAX_NAMED = 100;
 
@@ -109,7 +109,7 @@ async function followChange(
   if (isSameChange(before, change) && isOver(change, now()) && isJudged(before)) return DONE;
   try {
     const { targets, complete } = await targetsOf(key, before, change, services);
-    const results = await probe(targets, services, ASKING_MS);
+    const results = await probe(targets, services, PROBE_MS);
     const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
     const after = await effects.update(key, (current) => {
       const isOurs = !current || isSameChange(current, change);

@@ -46,7 +46,7 @@ export async function probe(
 ): Promise<ProbeResult[]> {
   const answers = new Map<ProbeTarget, ProbeResult>();
   await abortAfter(async (signal) => {
-    const askOne = async (target: ProbeTarget): Promise<void> => {
+    const probeOne = async (target: ProbeTarget): Promise<void> => {
       if (signal.aborted) return;
       const answer = await ask(target, services, signal);
       if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, services.now()));
@@ -54,7 +54,7 @@ export async function probe(
     const asking = (['file', 'blob'] as const).map((sort) =>
       pMap(
         targets.filter(({ service }) => service === sort),
-        askOne,
+        probeOne,
         { concurrency: CONCURRENCY },
       ),
     );

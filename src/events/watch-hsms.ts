@@ -42,12 +42,12 @@ export interface WatchPorts {
 export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal: AbortSignal): Promise<void> {
   const hsms = ports.settings.vaults.all.filter(({ kind }) => kind === 'managedHsm');
   if (hsms.length === 0) return;
-  const look = { ref, seen: await readSeen(ports, log), ports, log };
+  const context = { ref, seen: await readSeen(ports, log), ports, log };
   // In parallel, because an unresponsive HSM must not delay the keys of another HSM.
-  await Promise.all(hsms.map((hsm) => watchHsm(hsm, look, signal)));
+  await Promise.all(hsms.map((hsm) => watchHsm(hsm, context, signal)));
 }
 
-interface Look {
+interface WatchContext {
   readonly ref: string;
   /** Undefined if unknown. */
   readonly seen: ReadonlyMap<string, string> | undefined;
@@ -55,16 +55,16 @@ interface Look {
   readonly log: Log;
 }
 
-async function watchHsm(hsm: ManagedVault, look: Look, signal: AbortSignal): Promise<void> {
-  const keys = await keysOf(hsm, look);
-  const left = await pMap(keys, (key) => (signal.aborted ? key : watchKey(key, look)), { concurrency: CONCURRENCY });
+async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortSignal): Promise<void> {
+  const keys = await keysOf(hsm, context);
+  const left = await pMap(keys, (key) => (signal.aborted ? key : watchKey(key, context)), { concurrency: CONCURRENCY });
   const missed = left.filter((key) => key !== undefined).length;
   if (missed === 0) return;
   const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not read in time.`;
-  look.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
+  context.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
 }
 
-async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<Look['seen']> {
+async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<WatchContext['seen']> {
   try {
     return await seenKeys.all();
   } catch (error) {
@@ -74,7 +74,7 @@ async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<Look['seen'
   }
 }
 
-async function keysOf(hsm: ManagedVault, { ports, log }: Look): Promise<ManagedKey[]> {
+async function keysOf(hsm: ManagedVault, { ports, log }: WatchContext): Promise<ManagedKey[]> {
   try {
     return (await ports.keyCatalog.names(hsm)).map((name) => managedKey(hsm, name));
   } catch (error) {
@@ -84,15 +84,15 @@ async function keysOf(hsm: ManagedVault, { ports, log }: Look): Promise<ManagedK
   }
 }
 
-async function watchKey(key: ManagedKey, look: Look): Promise<undefined> {
-  const { seen, ports, log } = look;
+async function watchKey(key: ManagedKey, context: WatchContext): Promise<undefined> {
+  const { seen, ports, log } = context;
   try {
     const now = ports.now();
     const state = watchedState(await ports.keys.listVersions(key), now);
     const before = seen?.get(key.id.toLowerCase());
     const { newest } = state;
     const isRecent = newest !== undefined && now.getTime() - newest.createdOn.getTime() < RECENT_MS;
-    if (seen ? state.text !== before : isRecent) await requestChanged(key, state, before, now, look);
+    if (seen ? state.text !== before : isRecent) await requestChanged(key, state, before, now, context);
     // Written last, so that an interrupted pass is repeated.
     if (state.text !== before) await ports.seenKeys.put(key.id, state.text);
   } catch (error) {
@@ -106,7 +106,7 @@ async function requestChanged(
   { newest, phase }: WatchedState,
   before: string | undefined,
   now: Date,
-  { ref, ports, log }: Look,
+  { ref, ports, log }: WatchContext,
 ): Promise<void> {
   // Only for a new version is the start time known. Other changes start now.
   const isNew = newest !== undefined && before !== undefined && !before.startsWith(newest.version);

@@ -79,7 +79,7 @@ export interface ControllerPorts {
  * From the event to the PATCH: `reconcileKey` puts work items. `reconcileSubscription` acquires the lease. `Pass` reads
  * items and gates each use. `reconcileUse` reads, plans (`planKeyUse`) and writes the use. `PassResults` records it.
  */
-export class Controller {
+class Controller {
   readonly #services: ControllerPorts;
   readonly #gate: RolloutGate;
   readonly #capacity = new CallCapacity();
@@ -294,7 +294,7 @@ function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): F
 }
 
 /** The controller and its stores. */
-export interface ControllerServices {
+interface ControllerServices {
   readonly controller: Controller;
   readonly requestKey: RequestKey;
   readonly requestKeys: Controller['requestKeys'];

@@ -25,7 +25,7 @@ export type Proof = 'proven' | { readonly unwell: string } | undefined;
  * `moved`: on the target version. `pending`: waiting to be moved. `failed`: the last attempt failed and is retried.
  * `left`: the plan changes nothing.
  */
-export type UseStatus = 'moved' | 'pending' | 'failed' | 'left';
+type UseStatus = 'moved' | 'pending' | 'failed' | 'left';
 
 /**
  * Returns a use's status from its index row.

@@ -10,7 +10,7 @@ const MOST = 200;
  * Last observed states of Managed HSM keys, in the table of the fleet index. A missing or wrong state costs only an
  * extra read. Methods throw the SDK's errors.
  */
-export interface SeenKeys {
+interface SeenKeys {
   /** Returns the states by key identifier in lower case. */
   all(): Promise<ReadonlyMap<string, string>>;
   put(key: string, state: string): Promise<void>;

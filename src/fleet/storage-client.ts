@@ -57,7 +57,7 @@ interface AccountChange {
 }
 
 /** Creates and changes accounts with their identities, for a change of key mode. Methods throw the SDK's errors. */
-export interface AccountSetup extends StorageAccounts, AccountScopes {
+interface AccountSetup extends StorageAccounts, AccountScopes {
   /** Returns undefined if the account does not exist. */
   find(id: ResourceId): Promise<Account | undefined>;
   /** Sends one PATCH with only the given fields. @returns the account in the answer */

@@ -38,17 +38,17 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
     dues.set(about, { isKey, due: Math.min(known, dueOf(item, now()).getTime()) });
   }
   const moving = (await orders.read()).rekeys.filter(isMoving).map(({ from }) => from);
-  const forgotten: string[] = [];
+  const stale: string[] = [];
   for await (const { name, row } of rollouts.all()) {
     // Workers decide on an order's rollout with its key.
     if (dues.has(name) || !parseKeyIdentifier(name)) continue;
     const activation = Date.parse(row.activation ?? '');
     if (activation > nowMs) dues.set(name, { isKey: true, due: activation });
     // While an order moves all uses of a key, the key has no separate rollout.
-    if (isForgotten(row, nowMs) && !moving.some((from) => sameKeyName(from, name))) forgotten.push(name);
+    if (isStaleRow(row, nowMs) && !moving.some((from) => sameKeyName(from, name))) stale.push(name);
   }
   // Each sweep reconciles the keys of active orders.
-  const undecided = [...forgotten, ...moving.filter((from) => !dues.has(from))];
+  const undecided = [...stale, ...moving.filter((from) => !dues.has(from))];
   await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
   await pMap(undecided, (key) => sendKey(key, cause), { concurrency: CONCURRENCY });
 
@@ -65,11 +65,11 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
     },
     { concurrency: CONCURRENCY },
   );
-  return overdue.length + forgotten.length;
+  return overdue.length + stale.length;
 }
 
 /** Returns whether a rollout needs a new decision that no event or item requests. */
-function isForgotten({ unfinished, lastNews, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
+function isStaleRow({ unfinished, lastNews, checkedOn, activation }: RolloutRow, nowMs: number): boolean {
   if (activation && Date.parse(activation) <= nowMs) return true;
   const everyMs = lastNews === 'RotationStuck' ? STUCK_MS : UNFINISHED_MS;
   // Probes failed canaries again, even if all uses have moved.

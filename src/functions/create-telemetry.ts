@@ -8,7 +8,7 @@ import { HOUR_MS } from '../time/spans.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 
 /** Interval between reports of an unreachable exporter endpoint, in milliseconds. */
-const SAID_EVERY_MS = HOUR_MS;
+const LOG_INTERVAL_MS = HOUR_MS;
 
 /**
  * Creates telemetry from the Functions host's settings, so host and app export to the same places: Application
@@ -23,9 +23,9 @@ export function createTelemetry(
 ): Telemetry {
   const { APPLICATIONINSIGHTS_CONNECTION_STRING: insights, OTEL_EXPORTER_OTLP_ENDPOINT: otlp } = environment;
   if ((!insights && !otlp) || environment.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return NO_TELEMETRY;
-  const said = new AtMostEvery(SAID_EVERY_MS);
+  const logged = new AtMostEvery(LOG_INTERVAL_MS);
   const failed = (message: string): void => {
-    if (!said.due('', Date.now())) return;
+    if (!logged.due('', Date.now())) return;
     const record = {
       level: 'warning',
       reason: 'TelemetryFailed',
@@ -47,6 +47,6 @@ export function createTelemetry(
 /** Parses `Authorization=AAD;ClientId=…`: host and app sign in to Application Insights with the same identity. */
 function credentialOf(environment: Environment): ReturnType<typeof appCredential> | undefined {
   const parts = (environment.APPLICATIONINSIGHTS_AUTHENTICATION_STRING ?? '').split(';').map((part) => part.split('='));
-  const said = new Map(parts.map(([name = '', value = '']) => [name.trim().toLowerCase(), value.trim()]));
-  return said.get('authorization')?.toLowerCase() === 'aad' ? appCredential(said.get('clientid')) : undefined;
+  const fields = new Map(parts.map(([name = '', value = '']) => [name.trim().toLowerCase(), value.trim()]));
+  return fields.get('authorization')?.toLowerCase() === 'aad' ? appCredential(fields.get('clientid')) : undefined;
 }

@@ -6,7 +6,7 @@ import { createIdentities, type Identities } from './identity-client.ts';
 import { createLocalRoles, type LocalRoles } from './local-role-client.ts';
 import { createPrincipals, type Principals } from './principal-client.ts';
 
-export interface IdentityClients {
+interface IdentityClients {
   readonly authorization: Authorization;
   readonly localRoles: LocalRoles;
   readonly principals: Principals;

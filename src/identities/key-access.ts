@@ -1,7 +1,7 @@
 import type { Account } from '../fleet/account.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
 import { ENCRYPTION_USER, type KeyRole, STORAGE_PERMISSIONS } from './key-roles.ts';
-import { type LocalAccess, whyUntold } from './local-access.ts';
+import { type LocalAccess, whyUnknown } from './local-access.ts';
 import { allows, lackingActions, type RoleGrant } from './role-grant.ts';
 
 export type VaultAccess =
@@ -109,8 +109,8 @@ export function keyAccess(
     return { ...about, ready: false, reason, principalId: undefined, missing: [missing] };
   }
   const { principalId } = identity;
-  const { lacking, untold } = missingRights(principalId, key, access);
-  const why = lacking.length > 0 ? untold : state?.is === 'unknown' ? state.why : undefined;
+  const { lacking, undetermined } = missingRights(principalId, key, access);
+  const why = lacking.length > 0 ? undetermined : state?.is === 'unknown' ? state.why : undefined;
   if (why !== undefined) return unknown(why, principalId);
   if (lacking.length === 0) return { ...about, ready: true, reason: undefined, principalId, missing: [] };
   const by = access.model === 'unknown' ? undefined : access.model;
@@ -143,7 +143,7 @@ export interface MissingRights {
   /** One sentence each. */
   readonly lacking: readonly string[];
   /** Why the principal may have access despite the missing rights. */
-  readonly untold?: string | undefined;
+  readonly undetermined?: string | undefined;
 }
 
 /**
@@ -157,7 +157,7 @@ export function missingRights(
   access: VaultAccess,
   role: KeyRole = ENCRYPTION_USER,
 ): MissingRights {
-  if (access.model === 'unknown') return { lacking: [access.why], untold: access.why };
+  if (access.model === 'unknown') return { lacking: [access.why], undetermined: access.why };
   if (access.model === 'accessPolicies') {
     const missing = missingPermissions(principalId, access.policies);
     return { lacking: missing.map((one) => `No access policy gives ${principalId} the key permission ${one}.`) };
@@ -170,9 +170,13 @@ export function missingRights(
   // A role with a condition may allow the missing actions: check again as if its condition were met.
   const unconditional = access.grants.map((grant) => ({ ...grant, conditional: false }));
   const mayAllow = lackingActions(lacking, principalId, scope, unconditional).length === 0;
-  const untold = isLocal && name !== undefined ? whyUntold(lacking, name, access) : mayAllow ? UNEVALUATED : undefined;
+  const undetermined =
+    isLocal && name !== undefined ? whyUnknown(lacking, name, access) : mayAllow ? UNEVALUATED : undefined;
   const which = isLocal ? 'No local role' : 'No role';
-  return { lacking: lacking.map((action) => `${which} at ${scope} or above allows ${principalId} ${action}.`), untold };
+  return {
+    lacking: lacking.map((action) => `${which} at ${scope} or above allows ${principalId} ${action}.`),
+    undetermined,
+  };
 }
 
 const UNEVALUATED = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';

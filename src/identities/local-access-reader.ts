@@ -10,7 +10,7 @@ export interface LocalAccessServices {
   readonly principals: Principals;
 }
 
-type Look = () => Promise<LocalAccess>;
+type Reader = () => Promise<LocalAccess>;
 type Grants = { readonly value: readonly RoleGrant[] } | { readonly unread: unknown; readonly scope: LocalScope };
 
 /**
@@ -22,7 +22,7 @@ export class LocalAccessReader {
   readonly #services: LocalAccessServices;
   readonly #signal: AbortSignal | undefined;
   readonly #lists = new Map<LocalScope, Promise<Grants>>();
-  readonly #askedAbout = new Set<string>();
+  readonly #resolved = new Set<string>();
   readonly #noGroups: Promise<ReadonlySet<string>>[] = [];
   #last: Promise<unknown> = Promise.resolve();
   #refusal: unknown;
@@ -49,7 +49,7 @@ export class LocalAccessReader {
    * Reads the access to a key in three steps, cheapest first. Roles for all keys suffice for most principals. Then
    * follow the roles on the key. The query for groups matters only to a principal without a sufficient role.
    */
-  looks(name: string): readonly [Look, ...Look[]] {
+  readers(name: string): readonly [Reader, ...Reader[]] {
     return [() => this.ofAllKeys(), () => this.#ofKeyAlone(name), () => this.ofKey(name)];
   }
 
@@ -105,9 +105,9 @@ export class LocalAccessReader {
   /** Queries each principal once. After an error it sends no more queries: any principal may then be a group. */
   async #readNoGroups(grants: readonly RoleGrant[]): Promise<ReadonlySet<string>> {
     const who = grants.map(({ principalId }) => principalId.toLowerCase());
-    const fresh = new Set(who.filter((one) => !this.#askedAbout.has(one)));
+    const fresh = new Set(who.filter((one) => !this.#resolved.has(one)));
     if (fresh.size > 0 && this.#groupsRefusal === undefined) {
-      for (const one of fresh) this.#askedAbout.add(one);
+      for (const one of fresh) this.#resolved.add(one);
       const asking = this.#services.principals.noGroups(fresh, this.#hsm.id, this.#signal);
       this.#noGroups.push(
         asking.catch((error: unknown) => {

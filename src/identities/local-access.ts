@@ -22,7 +22,7 @@ const NAMED = 3;
  *
  * @param lacking data actions that no direct role allows
  */
-export function whyUntold(lacking: readonly string[], keyName: string, access: LocalAccess): string | undefined {
+export function whyUnknown(lacking: readonly string[], keyName: string, access: LocalAccess): string | undefined {
   if (access.unread !== undefined) return access.unread;
   const perhaps = access.grants.filter(
     (grant) => covers(grant.scope, `/keys/${keyName}`) && !access.noGroups.has(grant.principalId.toLowerCase()),

@@ -13,7 +13,7 @@ import { checkKeyAccess, type KeyAccessServices } from './check-key-access.ts';
 const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
-export interface ReadinessServices extends KeyAccessServices {
+interface ReadinessServices extends KeyAccessServices {
   readonly settings: SearchSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;

@@ -100,7 +100,7 @@ function outcomeOfAnswer(
   target: string,
   now: Date,
 ): Outcome {
-  const detail = `${target} ${saidOf(answer)}.`;
+  const detail = `${target} ${describeAnswer(answer)}.`;
   if (answer.status === 410) return { outcome: 'reject', reason: 'NotificationNotTaken', detail };
   const asked = Math.min(retryAfterSeconds(answer.retryAfter, now) ?? 0, LONGEST_RETRY_AFTER_SECONDS);
   return {
@@ -114,7 +114,7 @@ function outcomeOfAnswer(
 }
 
 /** Describes an answer without the address, which is a secret. */
-export function saidOf({ status, failure }: PostAnswer): string {
+export function describeAnswer({ status, failure }: PostAnswer): string {
   if (status === undefined) return `is unreachable (${failure ?? 'no answer'})`;
   if (status >= 300 && status < 400) return `answered ${status}: redirects are not followed`;
   return `answered ${status}`;

@@ -58,7 +58,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
       throw new CmkError(
         'ServiceUnavailable',
         `${address} answers ${status}, but not in the format of the app's API.`,
-        LOOK,
+        CHECK_ADDRESS,
       );
     }
     if (status < 300) return checkAnswer(body, shape, `${address}${path}`);
@@ -100,7 +100,11 @@ function requireSafeAddress(address: string): void {
  */
 function urlOf(address: string, path: string): string {
   if (/^\/(?!\/)/.test(path)) return `${address.replace(/\/$/, '')}${path}`;
-  throw new CmkError('ServiceUnavailable', `${address} links to a next page at another address: ${path}.`, LOOK);
+  throw new CmkError(
+    'ServiceUnavailable',
+    `${address} links to a next page at another address: ${path}.`,
+    CHECK_ADDRESS,
+  );
 }
 
 /** @throws {@link CmkError} `ServiceUnavailable` for an answer of another shape */
@@ -117,7 +121,7 @@ export function checkAnswer<T>(body: unknown, shape: z.ZodType<T>, url: string):
   );
 }
 
-const LOOK = 'Check CMK_API: it is the address of the app, ending in /api.';
+const CHECK_ADDRESS = 'Check CMK_API: it is the address of the app, ending in /api.';
 
 /** Prefers the URI among several audiences: Entra ID issues tokens for that name. */
 function resourceOf(audience: string): string {
@@ -131,6 +135,8 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
     const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
-    throw new CmkError('ServiceUnavailable', `${address} cannot be reached: ${code ?? message}.`, LOOK, { cause });
+    throw new CmkError('ServiceUnavailable', `${address} cannot be reached: ${code ?? message}.`, CHECK_ADDRESS, {
+      cause,
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { CmkError, SettingsError } from '../errors.ts';
-import { isTaken, saidOf } from '../notify/deliver.ts';
+import { describeAnswer, isTaken } from '../notify/deliver.ts';
 import { makeNotification } from '../notify/make-notification.ts';
 import { render } from '../notify/render.ts';
 import type { PostWebhook } from '../notify/webhook-client.ts';
@@ -51,7 +51,7 @@ export async function notifyTest(
   if (!isTaken(answer)) {
     const text = answer.text ? ` Its answer: ${answer.text}` : '';
     const next = 'Check the address of the target, and the format that its receiver expects.';
-    throw new CmkError('NotificationNotTaken', `${name} ${saidOf(answer)}.${text}`, next);
+    throw new CmkError('NotificationNotTaken', `${name} ${describeAnswer(answer)}.${text}`, next);
   }
   const { status, text = '' } = answer;
   return { target: name, kind: target.kind, notification: notification.id, status, answer: text };

@@ -27,7 +27,7 @@ export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
  * Finds the vault or Managed HSM with that name, ARM id or URI; undefined if the sign-in can read none. Prefers a vault
  * to a Managed HSM of the same name.
  */
-export async function lookForVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
+export async function lookUpVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
   const name = text.replace(HSM_NAMED, '');
   const uri = parseVault(text);
   const isHsm = name !== text || uri?.kind === 'managedHsm' || new RegExp(`/${HSM_TYPE}/`, 'i').test(text);
@@ -46,13 +46,13 @@ export async function findVault(text: string, azure: Azure, where: Where = {}): 
   const what = HSM_NAMED.test(text) ? 'Managed HSM' : 'key vault';
   const nextStep =
     'Create it with `cmk vault ensure`, or check name and subscription (`cmk doctor` shows what you see).';
-  const vault = await lookForVault(text, azure, where);
+  const vault = await lookUpVault(text, azure, where);
   return vault ?? notSeen('VaultNotFound', `${what} ${text.replace(HSM_NAMED, '')}`, where, nextStep);
 }
 
 /** Finds the account with that name or ARM id; undefined if the sign-in can read none. */
-export async function lookForAccount(text: string, azure: Azure, where: Where = {}): Promise<Account | undefined> {
-  const id = await lookFor('account', ACCOUNT_TYPE, text, azure, where);
+export async function lookUpAccount(text: string, azure: Azure, where: Where = {}): Promise<Account | undefined> {
+  const id = await lookUp('account', ACCOUNT_TYPE, text, azure, where);
   return id && azure.accounts.find(id);
 }
 
@@ -67,21 +67,21 @@ export async function findAccount(text: string, azure: Azure, where: Where = {})
   }
   const nextStep =
     'Check name, resource group and subscription (`cmk account list --all` shows what you see), or create it with `cmk account create`.';
-  const account = await lookForAccount(text, azure, where);
+  const account = await lookUpAccount(text, azure, where);
   return account ?? notSeen('AccountNotFound', `storage account ${text}`, where, nextStep);
 }
 
 /** Finds the identity with that name or ARM id; undefined if the sign-in can read none. */
-export async function lookForIdentity(
+export async function lookUpIdentity(
   text: string,
   azure: Azure,
   where: Where = {},
 ): Promise<ManagedIdentity | undefined> {
-  const id = await lookFor('identity', IDENTITY_TYPE, text, azure, where);
+  const id = await lookUp('identity', IDENTITY_TYPE, text, azure, where);
   return id && azure.identities.get(id);
 }
 
-async function lookFor(
+async function lookUp(
   kind: 'account' | 'identity',
   type: string,
   text: string,
@@ -96,7 +96,7 @@ async function lookFor(
 /** @throws {@link CmkError} `NotFound` */
 export async function findIdentity(text: string, azure: Azure, where: Where = {}): Promise<ManagedIdentity> {
   const nextStep = `Create it: cmk admin ensure-identity ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`;
-  const identity = await lookForIdentity(text, azure, where);
+  const identity = await lookUpIdentity(text, azure, where);
   return identity ?? notSeen('NotFound', `user-assigned identity ${text}`, where, nextStep);
 }
 

@@ -7,18 +7,18 @@ interface SignInTrouble {
 
 const NAMES = /^(CredentialUnavailable|AggregateAuthentication|AuthenticationRequired|Authentication)Error$/;
 /** Entra ID's message, without its trace ids (Microsoft Entra, "Authentication and authorization error codes"). */
-const SAID = /AADSTS\d+: .+?(?= (?:- )?(?:Trace ID|Correlation ID|Timestamp)|$)/m;
+const ENTRA_ERROR = /AADSTS\d+: .+?(?= (?:- )?(?:Trace ID|Correlation ID|Timestamp)|$)/m;
 
 /** Reads an error of a credential of @azure/identity; undefined for every other error. */
 export function signInTrouble(error: unknown): SignInTrouble | undefined {
   if (!(error instanceof Error) || !NAMES.test(error.name)) return undefined;
   const text = error.message;
-  const [said] = SAID.exec(text) ?? [];
+  const [refusal] = ENTRA_ERROR.exec(text) ?? [];
   const ofEnvironment = /EnvironmentCredential authentication failed/.test(text);
-  if (said) {
+  if (refusal) {
     return {
       kind: 'refused',
-      message: `Entra ID rejected the sign-in${ofEnvironment ? ' of the environment' : ''}: ${said}`,
+      message: `Entra ID rejected the sign-in${ofEnvironment ? ' of the environment' : ''}: ${refusal}`,
       nextStep: ofEnvironment
         ? 'Correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or unset them to use the sign-in of `az login`.'
         : 'Run `az login` again, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',

@@ -23,7 +23,7 @@ export interface OrderPorts {
 }
 
 /** Changed orders and their audit records. */
-export interface OrderChange {
+interface OrderChange {
   readonly orders: StandingOrders;
   readonly records: readonly UnrecordedOrder[];
 }

@@ -58,7 +58,7 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
     ...accessProblems(facts),
   ];
   const unknown = access.filter(({ ready }) => ready === 'unknown');
-  const cannotTell = unknown.map(
+  const undetermined = unknown.map(
     ({ account, missing }) => `The app cannot determine whether ${account} has access to the key: ${missing.join(' ')}`,
   );
   const noMaterial =
@@ -68,7 +68,7 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
   );
   return {
     problems,
-    warnings: [...excluded, ...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
+    warnings: [...excluded, ...unread, ...noMaterial, ...perimeter(facts), ...undetermined],
     accounts: access.length,
     withoutRole: [...new Set(lacking)],
   };

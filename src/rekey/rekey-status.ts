@@ -49,7 +49,7 @@ export type RekeyStatus = z.output<typeof REKEY_STATUS>;
 type RekeyProgress = z.output<typeof progress>;
 type RekeyFailure = z.output<typeof failure>;
 
-export interface StatusPorts {
+interface StatusPorts {
   readonly moved: Pick<MovedUses, 'of'>;
   readonly useRows: Pick<UseRows, 'of'>;
   /** Ids of managed subscriptions; undefined if the app cannot read them. */

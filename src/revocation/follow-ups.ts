@@ -4,7 +4,7 @@ import { withDeadline } from '../azure/deadline.ts';
 import { messageOf } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import { type Cause, KEY_WORK, MOST_CHARACTERS, type SAID, type Work } from '../work/messages.ts';
+import { type Cause, type CLAIMED, KEY_WORK, MOST_CHARACTERS, type Work } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 
 /**
@@ -107,7 +107,7 @@ function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
 }
 
 /** The call in the form of a message. */
-function callToSend({ caller, correlationId, why, ticket }: RevocationCall): z.output<typeof SAID> {
+function callToSend({ caller, correlationId, why, ticket }: RevocationCall): z.output<typeof CLAIMED> {
   return {
     caller: {
       objectId: cut(caller.objectId, 'id'),

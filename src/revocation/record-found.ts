@@ -87,10 +87,10 @@ function isOf({ action, by, on }: Shown, { claimed, cause }: Pick<RevocationWork
 function entryOf(
   key: ManagedKey,
   { action, reason, revocation, by }: Shown,
-  said: RevocationWork['claimed'],
+  message: RevocationWork['claimed'],
 ): AuditEntry {
-  const claimed = said && { caller: said.caller, correlationId: said.correlationId };
-  const details = { why: said?.why, ticket: said?.ticket, claimed, revocation, foundIn: KEY_WORK };
+  const claimed = message && { caller: message.caller, correlationId: message.correlationId };
+  const details = { why: message?.why, ticket: message?.ticket, claimed, revocation, foundIn: KEY_WORK };
   return {
     id: recordId(action, revocation.id, by),
     action,

@@ -42,7 +42,7 @@ export interface Completed {
 }
 
 /** Returns the newest version if it is newer than `from`. */
-export async function successorOf(
+async function successorOf(
   from: KeyVersion,
   key: ManagedKey,
   keys: Pick<Keys, 'listVersions'>,

@@ -24,7 +24,7 @@ import {
   type RotationDecision,
   rotatedByHand,
   unfinishedRotation,
-  whyNotMeant,
+  whyNotRotated,
 } from './rotation.ts';
 
 /** After this time, an announced request has taken effect or never will: the lease limits its start. Milliseconds. */
@@ -101,12 +101,12 @@ class Rotation {
       return this.#leave({ reason: 'Paused', needsPerson: false });
     }
     const decision = decideRotation(versions, policy, now());
-    if (decision.rotate) return this.#rotateIfMeant(decision.from, policy);
+    if (decision.rotate) return this.#rotateIfNeeded(decision.from, policy);
     const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;
     if (!unfinished || rotatedByHand(unfinished.from) || rotatedByHand(unfinished.to)) return this.#leave(decision);
     const { from, to } = unfinished;
-    const unmeant = await this.#unmeant(from);
-    if (unmeant) return unmeant;
+    const excluded = await this.#excluded(from);
+    if (excluded) return excluded;
     await this.#begin(from, true);
     return this.#finish(from, to, true);
   }
@@ -128,10 +128,10 @@ class Rotation {
     return this.#finish(made.from, made.to, begun.completes, true);
   }
 
-  async #rotateIfMeant(newest: KeyVersion, policy: RotationPolicy): Promise<Outcome> {
+  async #rotateIfNeeded(newest: KeyVersion, policy: RotationPolicy): Promise<Outcome> {
     const { keys, now } = this.#ports;
-    const unmeant = await this.#unmeant(newest);
-    if (unmeant) return unmeant;
+    const excluded = await this.#excluded(newest);
+    if (excluded) return excluded;
     // The search for dependents may take long, so list the versions again.
     const decision = decideRotation(await keys.listVersions(this.#key), policy, now());
     if (!decision.rotate) return this.#leave(decision);
@@ -184,10 +184,10 @@ class Rotation {
   }
 
   /** Returns undefined if the app may rotate the key. */
-  async #unmeant(newest: KeyVersion): Promise<Outcome | undefined> {
+  async #excluded(newest: KeyVersion): Promise<Outcome | undefined> {
     if (isRotatedByTag(newest)) return undefined;
     const dependence = await this.#ports.dependents(this.#key);
-    const reason = whyNotMeant(dependence);
+    const reason = whyNotRotated(dependence);
     if (!reason) return undefined;
     const detail = dependence.answer === 'unknown' ? dependence.detail : '';
     // The next drift check retries.

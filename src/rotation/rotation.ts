@@ -60,7 +60,7 @@ export function isRotatedByTag({ tags }: KeyVersion): boolean {
 }
 
 /** Returns why the app does not rotate a key without dependents; undefined if it does. */
-export function whyNotMeant({ answer }: Dependence): 'NoDependents' | 'DependentsUnknown' | undefined {
+export function whyNotRotated({ answer }: Dependence): 'NoDependents' | 'DependentsUnknown' | undefined {
   if (answer === 'some') return undefined;
   return answer === 'none' ? 'NoDependents' : 'DependentsUnknown';
 }

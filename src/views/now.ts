@@ -16,7 +16,7 @@ import type { NowReadings, TakeReadings } from './read-now.ts';
 import { isRotationOpen } from './rotation.ts';
 
 /** Permissions of the caller. */
-interface NowSight extends AnswerContext {
+interface NowVisibility extends AnswerContext {
   /** Whether the caller's role reaches a key; without a key, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
   readonly reachesVault: (vault: string) => boolean;
@@ -37,8 +37,11 @@ const OLD_MS = 2 * 86_400_000;
 /**
  * Returns the parts that the caller may see. Never throws: a part that the app could not read has a problem instead.
  */
-export async function seeParts(take: TakeReadings, sight: NowSight): Promise<NowParts & { readonly steps: number[] }> {
-  const { reaches, requireFleet } = sight;
+export async function seeParts(
+  take: TakeReadings,
+  visibility: NowVisibility,
+): Promise<NowParts & { readonly steps: number[] }> {
+  const { reaches, requireFleet } = visibility;
   // The app does not read a part that the caller may not see.
   const ofFleet = async <T>(taking: () => Promise<PartTaken<T>>): Promise<PartTaken<T>> => {
     try {
@@ -58,23 +61,23 @@ export async function seeParts(take: TakeReadings, sight: NowSight): Promise<Now
   const [fleet, keys, pauses, rotations, drift] = all;
   const listed = new Set('value' in rotations ? rotations.value.map(({ key }) => key.toLowerCase()) : []);
   return {
-    fleet: partView(fleet, (snapshot) => fleetOf(snapshot, reaches), sight),
-    keys: partView(keys, (reading) => keysOf(reading, sight, listed), sight),
-    pauses: partView(pauses, (pauses) => pausesOf(pauses, reaches), sight),
-    rotations: partView(rotations, (open) => ({ underWay: first(open), moreUnderWay: rest(open) }), sight),
-    drift: partView(drift, (report) => driftOf(report, sight.now), sight),
+    fleet: partView(fleet, (snapshot) => fleetOf(snapshot, reaches), visibility),
+    keys: partView(keys, (reading) => keysOf(reading, visibility, listed), visibility),
+    pauses: partView(pauses, (pauses) => pausesOf(pauses, reaches), visibility),
+    rotations: partView(rotations, (open) => ({ underWay: first(open), moreUnderWay: rest(open) }), visibility),
+    drift: partView(drift, (report) => driftOf(report, visibility.now), visibility),
     steps: all.map((taken) => ('ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0)),
   };
 }
 
-function fleetOf(snapshot: NowReadings['fleet'], reaches: NowSight['reaches']): NowValue<'fleet'> {
+function fleetOf(snapshot: NowReadings['fleet'], reaches: NowVisibility['reaches']): NowValue<'fleet'> {
   const { text, accounts, listed, subscriptions, states, warnings } = fleetSummaryOf(snapshot, reaches);
   return { text, accounts, listed, subscriptions, states, warnings: first(warnings) };
 }
 
 function keysOf(
   { keys, vaults, complete }: NowReadings['keys'],
-  { reaches, reachesVault }: NowSight,
+  { reaches, reachesVault }: NowVisibility,
   listed: ReadonlySet<string>,
 ): NowValue<'keys'> {
   const reached = keys.filter(({ vault, name }) => reaches({ vault, key: name }));
@@ -98,7 +101,7 @@ function rotationOf({ key, rotation }: KeySummary): NowValue<'keys'>['notBegun']
   return rotation && isRotationOpen(rotation) ? [{ ...rotation, key }] : [];
 }
 
-function pausesOf(pauses: NowReadings['pauses'], reaches: NowSight['reaches']): NowValue<'pauses'> {
+function pausesOf(pauses: NowReadings['pauses'], reaches: NowVisibility['reaches']): NowValue<'pauses'> {
   return pauses.flatMap((pause) => {
     const { key } = pause;
     const names = key === undefined ? undefined : parseKeyIdentifier(key);
@@ -129,8 +132,12 @@ function rest(all: readonly unknown[]): number {
 }
 
 /** Returns all parts in a single answer. */
-export async function showNow(headers: HeaderReader, sight: NowSight, take: TakeReadings): Promise<HttpResponseInit> {
-  const { steps, ...parts } = await seeParts(take, sight);
+export async function showNow(
+  headers: HeaderReader,
+  visibility: NowVisibility,
+  take: TakeReadings,
+): Promise<HttpResponseInit> {
+  const { steps, ...parts } = await seeParts(take, visibility);
   const answer: NowAnswer = { ...judgeNow(parts), ...parts };
   return conditional(headers, jsonResponse(200, answer), [...Object.values(parts).map(partContent), steps]);
 }

@@ -140,17 +140,17 @@ export async function showRotations(after: string | undefined, ports: RotationVi
 
 /** @throws {@link HttpProblem} 503 */
 export async function readRotationPage(after: string | undefined, ports: RotationViewPorts): Promise<RotationPage> {
-  return orSay(() => listRotations(after, ports));
+  return orUnavailableView(() => listRotations(after, ports));
 }
 
 /** @throws {@link HttpProblem} 404, 503 */
 export async function showRotation(key: ManagedKey, ports: RotationViewPorts): Promise<HttpResponseInit> {
-  const rotation = await orSay(() => readKeyRotation(key, ports));
+  const rotation = await orUnavailableView(() => readKeyRotation(key, ports));
   if (rotation.reason === 'KeyNotFound') throw new HttpProblem('KeyNotManaged');
   return jsonResponse(200, rotation);
 }
 
-const orSay = <T>(read: () => Promise<T>): Promise<T> =>
+const orUnavailableView = <T>(read: () => Promise<T>): Promise<T> =>
   orUnavailable(
     read,
     (why) => `The app could not read the progress of rotations: ${why} It still moves accounts.`,

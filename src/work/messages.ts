@@ -24,7 +24,7 @@ export const MOST_CHARACTERS = {
 } as const;
 
 /** Caller of a revocation or restore, with the reason. */
-export const SAID = z.strictObject({
+export const CLAIMED = z.strictObject({
   caller: z.strictObject({
     objectId: z.string().max(MOST_CHARACTERS.id),
     appId: z.string().max(MOST_CHARACTERS.appId),
@@ -116,7 +116,7 @@ const revocationWork = z.object({
   key: z.string().min(1).max(300),
   due,
   /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
-  claimed: SAID.optional().catch(undefined),
+  claimed: CLAIMED.optional().catch(undefined),
   ...carried,
 });
 

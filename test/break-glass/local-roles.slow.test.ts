@@ -21,9 +21,13 @@ describe('the local roles of a Managed HSM that does not answer about them', () 
     const answer = await restore(key, services);
     expect(performance.now() - started).toBeLessThan(20_000);
     expect(enabledOf(key)).toEqual([true]);
-    const untold = (account: string) => ({ account, ready: 'unknown', missing: ['Azure did not answer in time.'] });
+    const undetermined = (account: string) => ({
+      account,
+      ready: 'unknown',
+      missing: ['Azure did not answer in time.'],
+    });
     expect(answer.complete).toBe(true);
-    expect(new Set(answer.accounts)).toEqual(new Set(accounts.map(({ id }) => untold(id))));
+    expect(new Set(answer.accounts)).toEqual(new Set(accounts.map(({ id }) => undetermined(id))));
     expect(about(since)).toHaveLength(1);
   });
 });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { isMeant } from '../../src/audit/trail-filter.ts';
+import { matches } from '../../src/audit/trail-filter.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
@@ -121,6 +121,6 @@ describe('a filter of the trail', () => {
     [{ since: new Date('2026-11-24T12:00:01Z') }, false],
     [{ account: 'st1', by: 'bob' }, false],
   ])('%j: %s', (filter, expected) => {
-    expect(isMeant(record, filter)).toBe(expected);
+    expect(matches(record, filter)).toBe(expected);
   });
 });

@@ -153,21 +153,21 @@ describe('key unretire', () => {
   const app = appRecord({}, () => {
     throw new Error('A connection string needs no credential.');
   });
-  const takeBack = (site: Site, version: string) => (operation: Operation) =>
+  const rollBack = (site: Site, version: string) => (operation: Operation) =>
     unretireVersion(keyOf(site), { version, app }, operation);
 
   it('enables a retired version, once, and marks it as kept by whoever did', async () => {
     const { site, old } = movedOn();
     await procedures.run(retire(site));
     expect(old).toMatchObject({ enabled: false, tags: { 'cmk-retired': expect.not.stringContaining('unsettled') } });
-    const dry = await procedures.run(takeBack(site, old.version), { dryRun: true });
+    const dry = await procedures.run(rollBack(site, old.version), { dryRun: true });
     expect([texts(dry, 'planned'), old.enabled]).toEqual([[`version ${old.version} enabled`], false]);
-    const report = await procedures.run(takeBack(site, old.version));
+    const report = await procedures.run(rollBack(site, old.version));
     expect(report.result).toMatchObject({ enabled: true, audit: expect.stringContaining('no setting names') });
     const { objectId } = await procedures.azure().operator();
     expect(old).toMatchObject({ enabled: true, tags: { 'cmk-kept': expect.stringContaining(objectId) } });
     expect(old.tags).not.toHaveProperty('cmk-retired');
-    expect((await procedures.run(takeBack(site, old.version))).changed).toBe(false);
+    expect((await procedures.run(rollBack(site, old.version))).changed).toBe(false);
   });
 
   it('is proved, and written down, although the answer is lost', async () => {
@@ -184,7 +184,7 @@ describe('key unretire', () => {
         },
       },
     };
-    const report = await procedures.run(takeBack(site, old.version), { azure: lossy });
+    const report = await procedures.run(rollBack(site, old.version), { azure: lossy });
     expect(report).toMatchObject({ changed: true, result: { enabled: true } });
     expect(old.enabled).toBe(true);
   });
@@ -192,13 +192,13 @@ describe('key unretire', () => {
   it('leaves alone what something else disabled, and a key that is revoked', async () => {
     const { site, old } = movedOn();
     old.enabled = false;
-    expect(await procedures.refusal(takeBack(site, old.version))).toMatchObject({ reason: 'ArgumentInvalid' });
-    expect(await procedures.refusal(takeBack(site, '0'.repeat(32)))).toMatchObject({ reason: 'UnknownVersion' });
+    expect(await procedures.refusal(rollBack(site, old.version))).toMatchObject({ reason: 'ArgumentInvalid' });
+    expect(await procedures.refusal(rollBack(site, '0'.repeat(32)))).toMatchObject({ reason: 'UnknownVersion' });
     old.enabled = true;
     await procedures.run(retire(site));
     const { objectId: revokedBy } = await procedures.azure().operator();
     await revokeKey(keyOf(site), { id: 'rev-2', revokedBy }, procedures.azure());
-    expect(await procedures.refusal(takeBack(site, old.version))).toMatchObject({ reason: 'RevocationOpen' });
+    expect(await procedures.refusal(rollBack(site, old.version))).toMatchObject({ reason: 'RevocationOpen' });
     expect(old.enabled).toBe(false);
   });
 });

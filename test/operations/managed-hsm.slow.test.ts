@@ -151,8 +151,8 @@ describe('a Managed HSM', () => {
     const policy = { principalId: as.objectId, role: LOCAL_ROLES.policyAdministrator, scope: '/' };
     assignLocalRole(site.vault.local, policy);
     // Owners have the role, and nothing that this sign-in sees tells whether they are groups.
-    const untold = await procedures.refusal(ensure, { as });
-    expect(untold.reason).toBe('NotPropagated');
+    const undetermined = await procedures.refusal(ensure, { as });
+    expect(undetermined.reason).toBe('NotPropagated');
     expect(rolesOf(site, as.objectId)).toEqual(['/']);
     for (const [name, { role }] of site.vault.local.roleAssignments) {
       if (role === LOCAL_ROLES.cryptoUser.name) site.vault.local.roleAssignments.delete(name);

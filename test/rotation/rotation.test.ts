@@ -7,7 +7,7 @@ import {
   isRotatedByTag,
   MIN_LIFETIME_DAYS,
   unfinishedRotation,
-  whyNotMeant,
+  whyNotRotated,
 } from '../../src/rotation/rotation.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
@@ -121,7 +121,7 @@ describe('a key that the app is meant to rotate', () => {
     ['none', 'NoDependents'],
     ['unknown', 'DependentsUnknown'],
   ] as const)('whose dependents are %s: %s', (answer, reason) => {
-    expect(whyNotMeant(answer === 'unknown' ? { answer, detail: '' } : { answer })).toBe(reason);
+    expect(whyNotRotated(answer === 'unknown' ? { answer, detail: '' } : { answer })).toBe(reason);
   });
 });
 

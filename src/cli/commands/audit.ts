@@ -123,7 +123,7 @@ function addShow(command: Command, cli: Cli, trail: OpenTrail): void {
     });
 }
 
-export function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
+function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
   const detail =
     (...names: readonly string[]) =>
     ({ entry: { details = {} } }: RecordedEntry): string | undefined => {

@@ -144,7 +144,7 @@ export async function reasonOf({ reason }: { readonly reason?: string | undefine
 }
 
 /** Longest wait for the blast radius before the confirmation, in milliseconds. */
-const TOLD_WITHIN_MS = 10_000;
+const PREVIEW_MS = 10_000;
 
 /** Reads the blast radius for the confirmation. A failed read does not stop the revocation. */
 async function radiusOf(key: ManagedKey, cli: Cli, command: Command): Promise<string> {
@@ -152,7 +152,7 @@ async function radiusOf(key: ManagedKey, cli: Cli, command: Command): Promise<st
   const { Journal } = await import('../../operations/journal.ts');
   const journal = new Journal();
   const azure = await cli.azure(command);
-  const radius = await blastRadiusOf(key, azure, cli.environment, TOLD_WITHIN_MS).catch(() => undefined);
+  const radius = await blastRadiusOf(key, azure, cli.environment, PREVIEW_MS).catch(() => undefined);
   describeRadius(radius, journal);
   return visibleLines(journal.entries.map((entry) => entry.text).join('\n'));
 }

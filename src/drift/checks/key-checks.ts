@@ -82,7 +82,7 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
   if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
   const decision = rotation && decideRotation(all, rotation, now);
   // The worker reads the fleet before it rotates, so it is not called for a key without a known user.
-  const meant = isRotatedByTag(newest) || usage.used || usage.incomplete;
+  const rotates = isRotatedByTag(newest) || usage.used || usage.incomplete;
   const stopped = stoppedByExpiry(subject, newest, true);
   return [
     {
@@ -91,7 +91,7 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[]
       shouldBe: 'The newest version does not expire soon.',
       command: imported(newest) ? undefined : rotate(subject, now.getTime() - newest.createdOn.getTime() < ROTATED_MS),
       cause: expiryCause(subject, days < 0),
-      ...(decision?.rotate && meant
+      ...(decision?.rotate && rotates
         ? { action: { kind: 'rotate', key: key.id, version: newest.version } as const }
         : {}),
     },
@@ -109,13 +109,13 @@ export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonl
   if (!unfinished) return [];
   const { from, to } = unfinished;
   const byHand = rotatedByHand(from) ?? rotatedByHand(to);
-  const meant = !byHand && (isRotatedByTag(from) || usage.used || usage.incomplete);
+  const rotates = !byHand && (isRotatedByTag(from) || usage.used || usage.incomplete);
   return [
     {
       is: `Its newest version ${to.version} never expires, and the previous version expires on ${from.expiresOn?.toISOString()}.`,
       shouldBe: 'A new version has the lifetime of the previous version.',
       command: imported(to) ? undefined : rotate(subject),
-      ...(meant ? { action: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
+      ...(rotates ? { action: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
     },
   ];
 }

@@ -37,10 +37,10 @@ export class GatheredIdentities {
     const list = await this.#listOf(parsed.subscriptionId);
     if ('value' in list) {
       const principalId = list.value.get(id.toLowerCase());
-      return principalId === undefined ? this.#lookUp(parsed) : { value: { is: 'there', principalId } };
+      return principalId === undefined ? this.#read(parsed) : { value: { is: 'there', principalId } };
     }
     if (list.unread.kind !== 'forbidden') return list;
-    const alone = await this.#lookUp(parsed);
+    const alone = await this.#read(parsed);
     // Azure rejects the single reads too, so report only the subscription.
     return 'unread' in alone && ['forbidden', 'refused'].includes(alone.unread.kind) ? list : alone;
   }
@@ -59,7 +59,7 @@ export class GatheredIdentities {
     return reading;
   }
 
-  #lookUp(id: ResourceId): Promise<Part<IdentityState>> {
+  #read(id: ResourceId): Promise<Part<IdentityState>> {
     const known = this.#lookups.get(id.id.toLowerCase());
     if (known) return known;
     const lookups = (this.#counts.get(id.subscriptionId) ?? 0) + 1;

@@ -17,7 +17,7 @@ export class GatheredKeys {
   readonly #vaults: GatheredVaults;
   readonly #services: KeyServices;
   readonly #keys = new Map<string, Promise<KeySubject>>();
-  readonly #looks = new Map<string, Promise<boolean>>();
+  readonly #reads = new Map<string, Promise<boolean>>();
 
   constructor(vaults: GatheredVaults, services: KeyServices) {
     this.#vaults = vaults;
@@ -43,15 +43,15 @@ export class GatheredKeys {
   /** Whether a key has a version that its list lacked. An account read later may use a newer version. */
   hasVersion({ key }: KeySubject, version: string): Promise<boolean> {
     const id = `${key.id}/${version}`.toLowerCase();
-    const looking =
-      this.#looks.get(id) ??
+    const reading =
+      this.#reads.get(id) ??
       this.#services.keys.listVersions(key).then(
         (versions) => findVersion(versions, version) !== undefined,
         // A failed read does not prove that the version is missing.
         () => true,
       );
-    this.#looks.set(id, looking);
-    return looking;
+    this.#reads.set(id, reading);
+    return reading;
   }
 
   /** Every key read so far. */

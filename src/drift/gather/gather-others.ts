@@ -21,7 +21,7 @@ export async function gatherOthers(
   subscriptions: readonly string[],
   { resourceGraph, signal }: { readonly resourceGraph: ResourceGraph; readonly signal: AbortSignal | undefined },
 ): Promise<UnreadPart[]> {
-  const looked = new Set(subscriptions.map((id) => id.toLowerCase()));
+  const searched = new Set(subscriptions.map((id) => id.toLowerCase()));
   const unread = await pMap(
     new Set(keys.map(({ key }) => key.vault)),
     async (vault) => {
@@ -33,7 +33,7 @@ export async function gatherOthers(
         beside: true,
       };
       const isOther = ({ type, subscriptionId }: GraphResource): boolean =>
-        type !== STORAGE || !looked.has(subscriptionId.toLowerCase());
+        type !== STORAGE || !searched.has(subscriptionId.toLowerCase());
       const part = await readPart(what, () => readUsers(vault, isOther, resourceGraph, signal));
       if ('unread' in part) return [part.unread];
       for (const subject of subjects) subject.others = part.value.get(subject.key.name.toLowerCase()) ?? [];

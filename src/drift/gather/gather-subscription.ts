@@ -70,7 +70,7 @@ export interface SubscriptionResult {
 export async function gatherSubscription(id: string, context: SubscriptionContext): Promise<SubscriptionResult> {
   const scan = new SubscriptionScan(id, context);
   try {
-    for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
+    for await (const account of context.services.accounts.list(id, context.signal)) await scan.add(account);
     return scan.result();
   } catch (error) {
     const what = { resource: `/subscriptions/${id}`, what: 'the storage accounts of the subscription' };
@@ -99,7 +99,7 @@ class SubscriptionScan {
     this.#index = rows && new IndexRows(id, rows);
   }
 
-  async lookAt(account: Account): Promise<void> {
+  async add(account: Account): Promise<void> {
     const { keys, rules } = this.#context;
     this.#accounts += 1;
     const gathered = await gatherAccount(account, {
@@ -163,8 +163,8 @@ class SubscriptionScan {
     }
     if (!former) return {};
     // An account that opted out is deleted from memory. If it returns and leaves again, that is a new finding.
-    const isMeant = !use && isOptedOut(account.tags, former.lastSeen);
-    memory.remember(account.name, isMeant ? undefined : former);
+    const optedOut = !use && isOptedOut(account.tags, former.lastSeen);
+    memory.remember(account.name, optedOut ? undefined : former);
     const parsed = use ? undefined : parseKeyIdentifier(former.key);
     const left = parsed && (await this.#context.keys.get(parsed.vaultUri, parsed.keyName));
     return left ? { left: { key: left, lastSeen: former.lastSeen, pinned: former.version !== undefined } } : {};

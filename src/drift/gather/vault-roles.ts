@@ -136,12 +136,12 @@ export class VaultRoles {
     identity: IdentityState | undefined,
   ): Promise<VaultRolesAnswer> {
     const key = { vaultId: this.#vault.id, name: keyName };
-    const [first, ...further] = this.#local.looks(keyName);
+    const [first, ...further] = this.#local.readers(keyName);
     let found = await first();
     let access = keyAccess(account, key, found, identity);
-    for (const look of further) {
+    for (const read of further) {
       if (access.ready !== 'unknown' || !access.principalId) return { access };
-      found = await look();
+      found = await read();
       access = keyAccess(account, key, found, identity);
     }
     if (access.ready !== 'unknown') return { access };

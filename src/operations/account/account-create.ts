@@ -7,7 +7,7 @@ import type { Journal } from '../journal.ts';
 import { checkRole, describeSource, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookForAccount, placeToCreate } from '../resolve.ts';
+import { lookUpAccount, placeToCreate } from '../resolve.ts';
 import { type EnableOptions, findOwn, SYSTEM_ASSIGNED } from './account-enable.ts';
 import { planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';
@@ -32,7 +32,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
       'Use a user-assigned identity (cmk admin ensure-identity), or create the account first and then run: cmk account enable',
     );
   }
-  const existing = await lookForAccount(name, azure, options);
+  const existing = await lookUpAccount(name, azure, options);
   const source = await readKeySource(options.key, operation);
   const identity = await findOwn(options.identity, operation);
   if (existing) {

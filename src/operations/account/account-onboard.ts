@@ -7,15 +7,7 @@ import { ensureKey } from '../key/key-ensure.ts';
 import { usableVersion } from '../key/usable-key.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import {
-  findAccount,
-  IDENTITY_TYPE,
-  keyIn,
-  lookForIdentity,
-  lookForVault,
-  resourceId,
-  type Where,
-} from '../resolve.ts';
+import { findAccount, IDENTITY_TYPE, keyIn, lookUpIdentity, lookUpVault, resourceId, type Where } from '../resolve.ts';
 import { ensureVault } from '../vault/vault-ensure.ts';
 import { noteVault } from '../vault/vault-notes.ts';
 import { enableAccount } from './account-enable.ts';
@@ -111,9 +103,9 @@ async function checkOnboarding(
   operation: Operation,
 ): Promise<void> {
   const { azure } = operation;
-  const vault = await lookForVault(vaultName, azure);
+  const vault = await lookUpVault(vaultName, azure);
   if (vault) noteVault(vault, operation);
-  const identity = await lookForIdentity(named, azure);
+  const identity = await lookUpIdentity(named, azure);
   if (!vault && version !== undefined) {
     throw new CmkError(
       'UnknownVersion',

@@ -16,7 +16,7 @@ import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
 import { readDrift } from '../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
+import { findAccount, keyByName, lookUpVault, managed, type Where } from '../resolve.ts';
 import { type ChecklistLine, checklist, type FileServiceAnswer } from './checklist.ts';
 
 export interface Verification {
@@ -51,7 +51,7 @@ export async function verifyAccount(
       },
       isOwn: () => false,
     }),
-    askFileService(account, azure),
+    queryFileService(account, azure),
   ]);
   const { use, key } = subject;
   const vault = use && (await vaults(use.vaultUri));
@@ -85,7 +85,7 @@ async function readScopes(account: Account, { accounts }: Azure): Promise<Part<r
   });
 }
 
-async function askFileService(account: Account, { shares, fileService }: Azure): Promise<FileServiceAnswer> {
+async function queryFileService(account: Account, { shares, fileService }: Azure): Promise<FileServiceAnswer> {
   try {
     const found: FileShare[] = [];
     for await (const next of shares.list(account)) found.push(next);
@@ -110,7 +110,7 @@ function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T>
 /** Reads a vault. A vault that the sign-in cannot read has no ARM id here. */
 async function readVault(vaultUri: string, azure: Azure): Promise<VaultSubject> {
   const what = { resource: vaultUri, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' };
-  const properties = await readPart(what, () => lookForVault(vaultUri, azure));
+  const properties = await readPart(what, () => lookUpVault(vaultUri, azure));
   const seen = known(properties);
   const vault = seen ? managed(seen, azure.cloud) : keyByName(`${vaultUri}/keys/any`, undefined, azure.cloud).vault;
   return { vault, properties, events: undefined, deadLetters: { value: [] } };

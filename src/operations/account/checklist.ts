@@ -53,7 +53,7 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
   const bits = material?.size === undefined ? '' : ` ${material.size}`;
   const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   const noIdentity = access?.reason === 'IdentityMissing' || access?.reason === 'IdentityDeleted';
-  const untold = access?.ready === 'unknown' ? access.missing.join(' ') : undefined;
+  const undetermined = access?.ready === 'unknown' ? access.missing.join(' ') : undefined;
   const unseen = vault && !known(vault.properties) ? 'Your sign-in cannot read the vault.' : undefined;
   const onServiceKey = 'under the key of the account';
   const hasScopeLine = 'unread' in scopes || findings.some(({ reason }) => reason === 'ScopeNotCustomerManaged');
@@ -82,7 +82,7 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
       'role on the key',
       ['IdentityWithoutRole'],
       'may read, wrap and unwrap',
-      !access || noIdentity ? 'The account has no identity to check.' : untold,
+      !access || noIdentity ? 'The account has no identity to check.' : undetermined,
     ),
     line(
       'purge protection',

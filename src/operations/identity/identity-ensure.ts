@@ -2,7 +2,7 @@ import type { ManagedIdentity } from '../../identities/identity-client.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { Operation } from '../operator-azure.ts';
-import { IDENTITY_TYPE, lookForIdentity, placeToCreate, type Where } from '../resolve.ts';
+import { IDENTITY_TYPE, lookUpIdentity, placeToCreate, type Where } from '../resolve.ts';
 import { changeOf, ensureRole } from './role-ensure.ts';
 
 interface IdentityOptions extends Where {
@@ -18,7 +18,7 @@ interface IdentityOptions extends Where {
 type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & { readonly principalId?: string | undefined };
 
 export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Operation): Promise<EnsuredIdentity> {
-  const found = await lookForIdentity(wanted.name, azure, wanted);
+  const found = await lookUpIdentity(wanted.name, azure, wanted);
   if (found) {
     journal.found(`identity ${found.name} (${found.location})`);
     return found;

@@ -153,8 +153,8 @@ export async function ensureOfficer(
   const changedBefore = journal.entries.length;
   const inHsm = vault.accessModel === 'local' && (await lackingRights(ofKey, operation));
   if (inHsm && inHsm.lacking.length === 0) journal.found(foundText(ofKey));
-  else if (inHsm && inHsm.untold !== undefined) {
-    journal.note(`It is unknown whether ${name} may manage keys of ${vault.name}. ${inHsm.untold}`);
+  else if (inHsm && inHsm.undetermined !== undefined) {
+    journal.note(`It is unknown whether ${name} may manage keys of ${vault.name}. ${inHsm.undetermined}`);
   } else await ensureRole(wanted, operation);
   const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
   if (journal.dryRun) return;

@@ -18,11 +18,11 @@ export function blastRadiusOf(
   environment: Environment,
   ms: number,
 ): Promise<BlastRadius> {
-  const settings = lookSettings(azure, environment);
+  const settings = readOnlySettings(azure, environment);
   return abortAfter((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
 }
 
-export function lookSettings({ cloud }: Azure, environment: Environment): SearchSettings {
+export function readOnlySettings({ cloud }: Azure, environment: Environment): SearchSettings {
   return readSearchSettings({ ...environment, AZURE_CLOUD: cloud.name });
 }
 

@@ -17,8 +17,8 @@ import { requestByMessage } from '../../work/work-queue-client.ts';
 import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
 import type { Change } from '../journal.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { keyIn, lookForVault } from '../resolve.ts';
-import { lookSettings } from './blast-radius-of.ts';
+import { keyIn, lookUpVault } from '../resolve.ts';
+import { readOnlySettings } from './blast-radius-of.ts';
 import { keyNotFound, nameOf } from './usable-key.ts';
 
 /** Longest search for the vault of a key, in milliseconds. */
@@ -83,8 +83,8 @@ export async function restoreAsOperator(
  */
 async function readiness(key: ManagedKey, azure: Azure, environment: Environment) {
   try {
-    const settings = lookSettings(azure, environment);
-    const find = () => lookForVault(key.vault.uri, azure);
+    const settings = readOnlySettings(azure, environment);
+    const find = () => lookUpVault(key.vault.uri, azure);
     const unseen = key.vault.id === '';
     const vault = unseen ? await withDeadline(FIND_VAULT_MS, 'No answer', find).catch(() => undefined) : undefined;
     return await restoreReadiness(vault ? keyIn(vault, key.name, azure.cloud) : key, { ...azure, settings });

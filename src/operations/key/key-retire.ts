@@ -13,7 +13,7 @@ import { openRevocation } from '../../revocation/revocation.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { type AppRecord, recordDone } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookSettings } from './blast-radius-of.ts';
+import { readOnlySettings } from './blast-radius-of.ts';
 import { keyNotFound, nameOf, refuseRevoked, versionNamed } from './usable-key.ts';
 
 /** Deadline of one read of all users of the key, in milliseconds. */
@@ -67,7 +67,7 @@ export async function retireVersions(
   const { azure, journal } = operation;
   await checkVersion(key, version, operation);
   journal.waiting('reading everything that uses the key');
-  const services = { ...azure, usageLog: azure.usageLog(workspace), settings: lookSettings(azure, environment) };
+  const services = { ...azure, usageLog: azure.usageLog(workspace), settings: readOnlySettings(azure, environment) };
   const disable = !journal.dryRun;
   const retired: string[] = [];
   const kept: Stays[] = [];

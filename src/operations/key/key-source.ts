@@ -79,13 +79,13 @@ export async function checkRole(
   { azure, journal }: Operation,
 ): Promise<void> {
   const access = await accessReader(key.vault, vault, azure)(principalId, key.name);
-  const { lacking, untold } = missingRights(principalId, { vaultId: vault.id, name: key.name }, access);
+  const { lacking, undetermined } = missingRights(principalId, { vaultId: vault.id, name: key.name }, access);
   if (lacking.length === 0) {
     journal.found(`${identityName} may use ${vault.name}/${key.name}`);
     return;
   }
-  if (untold !== undefined) {
-    journal.note(`It is unknown whether ${identityName} may use the key: ${untold}`);
+  if (undetermined !== undefined) {
+    journal.note(`It is unknown whether ${identityName} may use the key: ${undetermined}`);
     return;
   }
   const command = /^the system/.test(identityName)

@@ -4,7 +4,7 @@ import { CmkError } from '../../errors.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { protectVault } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookForVault, placeToCreate, resourceId, VAULT_TYPE, type Where } from '../resolve.ts';
+import { lookUpVault, placeToCreate, resourceId, VAULT_TYPE, type Where } from '../resolve.ts';
 
 interface WantedVault extends Where {
   readonly name: string;
@@ -26,7 +26,7 @@ type EnsuredVault = Vault & { readonly planned?: boolean };
  */
 export async function ensureVault(wanted: WantedVault, operation: Operation): Promise<EnsuredVault> {
   const { azure, journal } = operation;
-  const found = await lookForVault(wanted.name, azure, wanted);
+  const found = await lookUpVault(wanted.name, azure, wanted);
   if (!found) return createVault(wanted, operation);
   journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
   if (found.kind === 'managedHsm') {

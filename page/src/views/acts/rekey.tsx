@@ -54,7 +54,7 @@ function OpenRekey({ order, changed }: { readonly order: RekeyOrder; readonly ch
     (act: string) =>
     async ({ reason }: { readonly reason: string }) =>
       (await api.post(`/api${path}/${act}`, { reason })).body;
-  const takeBack = async ({ reason }: { readonly reason: string }) =>
+  const rollBack = async ({ reason }: { readonly reason: string }) =>
     (await api.delete(`/api${path}?${new URLSearchParams({ reason })}`)).body;
   return (
     <>
@@ -96,7 +96,7 @@ function OpenRekey({ order, changed }: { readonly order: RekeyOrder; readonly ch
       </Act>
       <Act
         title={`Take back ${subject}`}
-        send={takeBack}
+        send={rollBack}
         {...{ changed, isWithoutTicket: true }}
         done="The app moves everything back."
       >
