@@ -1,74 +1,87 @@
 import pMap from 'p-map';
 import { lastName } from '../../azure/resource-id.ts';
+import { CmkError } from '../../errors.ts';
 import { type Entry, Journal } from '../../operations/journal.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
+import { count } from '../../text.ts';
+import type { Cli } from '../cli.ts';
+import { askBefore } from '../confirm.ts';
 import { type Explanation, explain } from '../explain.ts';
+import { Output } from '../output.ts';
+import {
+  ACCOUNT,
+  type BulkCommand,
+  type BulkOptions,
+  type BulkResult,
+  type BulkSummary,
+  detailOf,
+} from './bulk-command.ts';
 import type { BulkRow } from './bulk-rows.ts';
 
-/** Work of a bulk command for each account. */
-export interface BulkWork<A = Readonly<Record<string, unknown>>, R = unknown> {
-  readonly run: (account: string, options: A, operation: Operation) => Promise<R>;
-  /** Returns why a result counts as a failure; undefined: it succeeded. */
-  readonly trouble?: (result: R) => string | undefined;
-  /** Resources that several rows share (a vault, an identity): the first row runs alone and creates them. */
-  readonly shares?: (options: A) => readonly string[];
-}
-
-/**
- * `done`: changed; in a plan: would be changed. `unchanged`: already as requested. `refused`: the plan failed, so the
- * account was not started. `notStarted`: too many accounts had failed.
- */
-type BulkOutcome = 'done' | 'unchanged' | 'failed' | 'refused' | 'notStarted';
-
-/** Result for one account. */
-export interface BulkResult {
-  readonly account: string;
-  readonly outcome: BulkOutcome;
-  readonly changes: readonly Entry[];
-  readonly notes: readonly string[];
-  readonly error?: Explanation;
-  readonly result?: unknown;
-}
-
-export interface BulkLimits {
-  /** Accounts at the same time. */
-  readonly concurrency: number;
-  /** Number of failures after which no account is started. */
-  readonly maxFailures: number;
-}
-
-/** Runs each account as a dry run. */
-export async function planBulk(
+/** Runs a command for many accounts: plan, question, work, summary. */
+export async function runMany(
   rows: readonly BulkRow[],
-  work: BulkWork,
-  { concurrency }: BulkLimits,
-  { azure, environment, journal }: Operation,
-): Promise<BulkResult[]> {
-  let planned = 0;
-  return pMap(
-    rows,
-    async (row) => {
-      const result = await tryRow(row, work, { azure, journal: new Journal({ dryRun: true }), environment });
-      planned += 1;
-      journal.waiting(`planning ${lastName(row.account)}`, { done: planned, total: rows.length });
-      return result.outcome === 'failed' ? { ...result, outcome: 'refused' as const } : result;
-    },
-    { concurrency },
-  );
+  bulk: BulkCommand,
+  options: BulkOptions & { readonly name: string },
+  operation: Operation,
+  cli: Cli,
+): Promise<BulkSummary> {
+  const { reads = false } = bulk;
+  const { err } = cli.context;
+  const write = (text: string): unknown => {
+    cli.clearProgress();
+    return err.write(text);
+  };
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', { ...err, write }, err, cli.environment);
+  let shown = 0;
+  const run = (going: readonly BulkRow[], maxFailures: number) =>
+    runRows(going, bulk, { ...options, maxFailures }, operation, (result) => {
+      shown += 1;
+      // In a terminal the progress bar shows the other results.
+      if (options.quiet || (err.isTTY && result.outcome !== 'failed')) return;
+      talk.text(`[${shown}/${going.length}] ${result.account}: ${detailOf(result, reads)}`);
+    });
+  if (reads) return summaryOf(await run(rows, options.maxFailures));
+  const plan = await runRows(rows, bulk, { ...options, maxFailures: rows.length, dryRun: true }, operation);
+  if (options.dryRun) {
+    for (const { changes } of plan) operation.journal.entries.push(...changes);
+    return summaryOf(plan);
+  }
+  const refused = plan.filter(({ outcome }) => outcome === 'refused');
+  const going = rows.filter((_, at) => plan[at]?.outcome !== 'refused');
+  talk.list<BulkResult>([ACCOUNT, ['PLAN', (result) => detailOf(result, false)]], plan);
+  talk.notes(new Set(plan.flatMap(({ notes }) => notes)));
+  const left = options.maxFailures - refused.length;
+  if (left <= 0 && going.length > 0) {
+    const stopped = `Nothing was started: ${refused.length} would fail, and --max-failures is ${options.maxFailures}.`;
+    return summaryOf([...(await run(going, 0)), ...refused], stopped);
+  }
+  const changing = plan.filter(({ outcome }) => outcome === 'done');
+  if (changing.length > 0 && !options.yes) {
+    await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli);
+  }
+  return summaryOf([...(await run(going, left)), ...refused]);
+}
+
+/** @throws {@link CmkError} `ConfirmationWrong` */
+async function confirmMany(what: string, { context }: Cli): Promise<void> {
+  const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to continue: `);
+  if (/^y(?:es)?$/i.test(typed)) return;
+  throw new CmkError('ConfirmationWrong', 'The answer is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }
 
 /**
  * Runs the work for each account. Rows that share a missing resource run one after another until it exists, the others
- * `concurrency` at a time.
+ * `concurrency` at a time. In a dry run each row is only planned.
  *
  * @param ended called with each result immediately
  */
-export async function runBulk(
+async function runRows(
   rows: readonly BulkRow[],
-  work: BulkWork,
-  { concurrency, maxFailures }: BulkLimits,
-  { azure, journal, environment }: Operation,
-  ended: (result: BulkResult) => void,
+  bulk: BulkCommand,
+  { concurrency, maxFailures, dryRun = false }: Pick<BulkOptions, 'concurrency' | 'maxFailures' | 'dryRun'>,
+  { journal, ...operation }: Operation,
+  ended: (result: BulkResult) => void = () => {},
 ): Promise<BulkResult[]> {
   let failures = 0;
   const results = new Map<BulkRow, BulkResult>();
@@ -76,22 +89,20 @@ export async function runBulk(
     journal.waiting(`${lastName(account)}: ${text}`, { done: results.size, total: rows.length });
   const one = async (row: BulkRow): Promise<boolean> => {
     if (failures >= maxFailures) return false;
-    const own = new Journal({
-      record: journal.record,
-      show: ({ kind, text }) => kind === 'waiting' && progress(row, text),
-    });
-    const result = await tryRow(row, work, { azure, journal: own, environment });
-    journal.take(own);
-    if (result.outcome === 'failed') failures += 1;
+    const show = ({ kind, text }: Entry): unknown => kind === 'waiting' && progress(row, text);
+    const own = new Journal({ dryRun, record: journal.record, show });
+    const result = await runRow(row, bulk, { ...operation, journal: own });
+    if (!dryRun) journal.take(own);
+    if (result.error) failures += 1;
     results.set(row, result);
     ended(result);
     progress(row, result.outcome);
-    return result.outcome !== 'failed';
+    return !result.error;
   };
   const made = new Set<string>();
   const rest: BulkRow[] = [];
   for (const row of rows) {
-    const shared = work.shares?.(row.options) ?? [];
+    const shared = dryRun ? [] : (bulk.shares?.(row.options) ?? []);
     if (shared.every((what) => made.has(what))) rest.push(row);
     else if (await one(row)) for (const what of shared) made.add(what);
   }
@@ -99,20 +110,28 @@ export async function runBulk(
   return rows.map((row) => results.get(row) ?? { account: row.account, outcome: 'notStarted', changes: [], notes: [] });
 }
 
-async function tryRow({ account, options }: BulkRow, work: BulkWork, operation: Operation): Promise<BulkResult> {
+async function runRow({ account, options }: BulkRow, bulk: BulkCommand, operation: Operation): Promise<BulkResult> {
   const { journal } = operation;
-  const seen = () => ({
+  const ended = (result: unknown, error?: Explanation): BulkResult => ({
     account,
+    outcome: error ? (journal.dryRun ? 'refused' : 'failed') : journal.changed ? 'done' : 'unchanged',
     changes: journal.entries.filter(({ kind }) => kind === 'done' || kind === 'planned'),
     notes: journal.entries.filter(({ kind }) => kind === 'note').map(({ text }) => text),
+    ...(error ? { error } : {}),
+    ...(result === undefined ? {} : { result }),
   });
   try {
-    const result = await work.run(account, options, operation);
-    const trouble = work.trouble?.(result);
-    if (trouble === undefined) return { ...seen(), outcome: journal.changed ? 'done' : 'unchanged', result };
-    const error = { reason: 'NotProven', message: trouble, nextStep: `cmk account verify ${account}` } as const;
-    return { ...seen(), outcome: 'failed', error, result };
+    const result = await bulk.run(account, options, operation);
+    const message = bulk.trouble?.(result);
+    if (message === undefined) return ended(result);
+    return ended(result, { reason: 'NotProven', message, nextStep: `cmk account verify ${account}` });
   } catch (error) {
-    return { ...seen(), outcome: 'failed', error: explain(error) };
+    return ended(undefined, explain(error));
   }
+}
+
+function summaryOf(accounts: readonly BulkResult[], stopped?: string): BulkSummary {
+  const counts = { done: 0, unchanged: 0, failed: 0, refused: 0, notStarted: 0 };
+  for (const { outcome } of accounts) counts[outcome] += 1;
+  return { counts, accounts, ...(stopped === undefined ? {} : { stopped }) };
 }
