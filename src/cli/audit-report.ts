@@ -40,7 +40,7 @@ async function readTrail<T>(
  * @param container a copy of the trail; undefined: the app's container
  * @param log export of the log whose receipts must match
  */
-export async function verify(
+export async function verifyRecords(
   cli: Cli,
   container: string | undefined,
   log: string | undefined,
@@ -67,14 +67,14 @@ async function readEvidence(file: string): Promise<Partial<ReturnType<typeof rea
 }
 
 /** Returns the newest matching records, oldest first. */
-export async function list(cli: Cli, filter: TrailFilter, most: number): Promise<RecordedEntry[]> {
+export async function listRecords(cli: Cli, filter: TrailFilter, most: number): Promise<RecordedEntry[]> {
   const search = async (files: AuditFiles) => (await searchTrail(files, filter, { most })).records;
   const records = await readTrail(cli, search, ({ length }) => length === 0);
   return records.map(({ file: _, ...record }) => record).reverse();
 }
 
 /** Finds a record by its number or id. @throws {@link CmkError} if the record does not exist */
-export async function find(cli: Cli, which: string): Promise<RecordedEntry> {
+export async function showRecord(cli: Cli, which: string): Promise<RecordedEntry> {
   const found = await readTrail(
     cli,
     (files) => findRecord(files, which),

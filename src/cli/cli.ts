@@ -6,13 +6,14 @@ import { type ManagedKey, managedKey } from '../keys/managed-vaults.ts';
 import type { AppRecord, ChangeRecorder } from '../operations/app-storage.ts';
 import { Journal } from '../operations/journal.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
+import { keyByName } from '../operations/resolve.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import type { Explanation } from './explain.ts';
+import { type Explanation, explain } from './explain.ts';
 import { UsageError } from './options.ts';
 import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink, silentOutput } from './output.ts';
-import { watchScreen } from './watch-screen.ts';
+import { printQuery } from './query.ts';
 
 /** Inputs of the command line. */
 export interface CliContext {
@@ -48,7 +49,7 @@ interface RunOptions {
 }
 
 /** Work of a command with its options and arguments. */
-export type Work<O, R> = (operation: Operation, options: O, ...args: string[]) => Promise<R>;
+export type CommandWork<O, R> = (operation: Operation, options: O, ...args: string[]) => Promise<R>;
 /** Shows a result; not called for its JSON document. */
 export type Show<O, R> = (result: R, output: Output, options: O) => void;
 
@@ -92,7 +93,6 @@ export class Cli {
 
   /** Resolves the key of a command: `<key>` and `--vault`, `<vault>/<key>` as in lists, or an identifier. */
   async key(text: string): Promise<ManagedKey> {
-    const { keyByName } = await import('../operations/resolve.ts');
     const { vault: given } = this.#options<{ readonly vault?: string }>();
     const cloud = this.cloud();
     const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
@@ -130,7 +130,7 @@ export class Cli {
   }
 
   /** Runs work that changes resources, questions to the operator included. Prints its entries and the report. */
-  async change<O, R>(command: Command, work: Work<O, R>, show: Show<O, R>): Promise<void> {
+  async change<O, R>(command: Command, work: CommandWork<O, R>, show: Show<O, R>): Promise<void> {
     this.#command = command;
     const recorder = await this.#recorder();
     this.#recorded = recorder?.end;
@@ -140,7 +140,7 @@ export class Cli {
   /** Like {@link change}, without changes and dry run. Repeats with `--watch` until `isOver`. */
   async read<O, R>(
     command: Command,
-    work: Work<O, R>,
+    work: CommandWork<O, R>,
     show: Show<O, R>,
     isOver: (result: R) => boolean,
   ): Promise<void> {
@@ -157,7 +157,7 @@ export class Cli {
   }
 
   async #once<O, R>(
-    work: Work<O, R>,
+    work: CommandWork<O, R>,
     show: Show<O, R>,
     { changes = false, record, out }: { changes?: boolean; record?: ChangeRecorder['record'] | undefined; out?: Sink },
   ): Promise<R> {
@@ -184,7 +184,7 @@ export class Cli {
     const { entries } = report;
     const seen = changes ? report : { operation, ...(entries.length > 0 ? { entries } : {}), result };
     const document = { version: DOCUMENT_VERSION, ...seen };
-    if (query !== undefined) (await import('./query.ts')).printQuery(document, query, output);
+    if (query !== undefined) printQuery(document, query, output);
     else if (output.format === 'json') output.json(document);
     // A result without rows becomes one item.
     else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
@@ -257,4 +257,41 @@ function patience(err: Sink): CallLimits {
       err.write(`${err.isTTY ? '\n' : ''}Azure is throttling: waiting for ${Math.ceil(ms / 1_000)} s\n`);
     },
   };
+}
+
+interface Watched<R> {
+  /** Reads once, and writes the output to `out` instead of stdout. */
+  readonly once: (out: Sink) => Promise<R>;
+  readonly isOver: (result: R) => boolean;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly out: Sink;
+  readonly err: Sink;
+}
+
+/**
+ * Repeats a read at an interval in seconds. A terminal is redrawn; a pipe gets only changed lines. After the first
+ * read, errors are shown and do not end it.
+ */
+async function watchScreen<R>(seconds: number, { once, isOver, sleep, out, err }: Watched<R>): Promise<void> {
+  let before: ReadonlySet<string> | undefined;
+  for (;;) {
+    let text = '';
+    const screen = { write: (more: string) => (text += more), isTTY: out.isTTY, columns: out.columns };
+    let result: R | undefined;
+    try {
+      result = await once(screen);
+    } catch (error) {
+      if (before === undefined) throw error;
+      err.write(`${new Date().toISOString()} ${explain(error).message}\n`);
+    }
+    if (result !== undefined) {
+      const lines = text.split('\n').slice(0, -1);
+      // Redraws from the top, and erases the rest of the previous screen.
+      if (out.isTTY) out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+      else for (const line of lines) if (!before?.has(line)) out.write(`${line}\n`);
+      before = new Set(lines);
+      if (isOver(result)) return;
+    }
+    await sleep(seconds * 1_000);
+  }
 }

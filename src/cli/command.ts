@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AppApi } from '../operations/app-api.ts';
 import type { Operation } from '../operations/operator-azure.ts';
-import type { Cli, Show, Work } from './cli.ts';
+import type { Cli, CommandWork, Show } from './cli.ts';
 import { expiry, namedOption, parsed, pause, seconds, text } from './options.ts';
 
 /** Help text: data source of lists and views. */
@@ -104,7 +104,7 @@ export class CmkCommand extends Command {
   }
 
   /** Makes the command change resources: runs the work, shows its entries, and prints the report. */
-  changes<O, R>(work: Work<O, R>, show: Show<O, R> = () => {}): void {
+  changes<O, R>(work: CommandWork<O, R>, show: Show<O, R> = () => {}): void {
     this.action(() => this.cli.change(this, work, show));
   }
 
@@ -113,7 +113,7 @@ export class CmkCommand extends Command {
    *
    * @param isOver whether --watch ends after this result
    */
-  reads<O, R>(work: Work<O, R>, show: Show<O, R>, isOver: (result: R) => boolean = () => false): void {
+  reads<O, R>(work: CommandWork<O, R>, show: Show<O, R>, isOver: (result: R) => boolean = () => false): void {
     this.action(() => this.cli.read(this, work, show, isOver));
   }
 
@@ -124,7 +124,7 @@ export class CmkCommand extends Command {
     isOver?: (result: R) => boolean,
   ): void {
     let app: AppApi | undefined;
-    const work: Work<O, R> = async (operation, options, ...args) => {
+    const work: CommandWork<O, R> = async (operation, options, ...args) => {
       const { appByStorage, appIfKnown } = await import('./app-of-environment.ts');
       app ??= (await appIfKnown(this.cli)) ?? (await appByStorage(this.cli));
       return read({ ...operation, app }, options, ...args);

@@ -17,6 +17,7 @@ import { addVaultCommands } from './commands/vault.ts';
 import { addCompletionCommands } from './completion.ts';
 import { addGlobalOptions, addHelpCommand, rootHelp } from './help.ts';
 import { columnsOf } from './output.ts';
+import { checkQuery } from './query.ts';
 
 /** Set by `scripts/bundle-cli.ts`, because a single file has no package.json beside it. */
 declare const BUNDLED_VERSION: string | undefined;
@@ -42,9 +43,9 @@ export function createProgram(cli: Cli): CmkCommand {
     getOutHelpWidth: () => columnsOf(out, cli.environment),
     getErrHelpWidth: () => columnsOf(err, cli.environment),
   });
-  program.hook('preAction', async (_, command) => {
+  program.hook('preAction', (_, command) => {
     const { query } = command.optsWithGlobals<GlobalOptions>();
-    if (query !== undefined) (await import('./query.ts')).checkQuery(query);
+    if (query !== undefined) checkQuery(query);
   });
   addNowCommand(program);
   addAccountCommands(program);

@@ -2,7 +2,7 @@ import { type Command, CommanderError } from 'commander';
 import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { follow } from './completion.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
-import type { Explanation } from './explain.ts';
+import { type Explanation, explain } from './explain.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
 import { renamed } from './other-names.ts';
 import { createProgram } from './program.ts';
@@ -38,7 +38,6 @@ export async function run(given: readonly string[], context: CliContext): Promis
       if (!cli.isEndless) cli.fail(cli.explainInterruption(error), asked);
       return error.exitCode;
     }
-    const { explain } = await import('./explain.ts');
     const explanation = explain(error);
     cli.fail(explanation, asked);
     if (context.environment.CMK_DEBUG && error instanceof Error) context.err.write(`${error.stack}\n`);

@@ -1,9 +1,15 @@
 import { lastName } from '../../azure/resource-id.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { AppApi } from '../../operations/app-api.ts';
+import { type AppApi, pagesOf } from '../../operations/app-api.ts';
 import { inShort } from '../../time/duration.ts';
-import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from '../../views/fleet-schemas.ts';
+import {
+  FLEET_ACCOUNT,
+  FLEET_LIST,
+  type FleetAccountAnswer,
+  type FleetListAnswer,
+  type FleetRowAnswer,
+} from '../../views/fleet-schemas.ts';
 import type { CmkCommand } from '../command.ts';
 import { choice } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -40,7 +46,6 @@ export function addAccountViews(account: CmkCommand): void {
     .argument('<account>', 'name or ARM id of the storage account')
     .description('one account in the fleet index: key, identity, scopes and findings')
     .readsApp(async ({ app }, _, name) => {
-      const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
       return app.get(`/fleet/${encodeURIComponent(lastName(name))}`, FLEET_ACCOUNT);
     }, showAccount);
 }
@@ -49,8 +54,6 @@ export function addAccountViews(account: CmkCommand): void {
 async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Promise<Fleet> {
   const query = new URLSearchParams({ top: '1000', all: String(all) });
   for (const name of FILTERS) for (const value of [filters[name] ?? []].flat()) query.append(name, value);
-  const { FLEET_LIST } = await import('../../views/fleet-schemas.ts');
-  const { pagesOf } = await import('../../operations/app-api.ts');
   const rows: FleetRow[] = [];
   let about: Omit<Fleet, 'rows'> | undefined;
   for await (const { value, summary, freshness, warnings } of pagesOf(app, `/fleet?${query}`, FLEET_LIST)) {

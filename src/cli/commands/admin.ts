@@ -3,7 +3,7 @@ import { CmkError } from '../../errors.ts';
 import { GUID } from '../../http/auth-config.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
-import type { Where } from '../../operations/resolve.ts';
+import { findIdentity, findVault, keyIn, type Where } from '../../operations/resolve.ts';
 import { count } from '../../text.ts';
 import type { WorkQueueName } from '../../work/messages.ts';
 import type { CmkCommand } from '../command.ts';
@@ -39,7 +39,6 @@ function addEnsureIdentity(admin: CmkCommand): void {
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .changes(async (operation, options: Options, name) => {
       const { ensureIdentity, ensureIdentityRole } = await import('../../operations/identity/identity-ensure.ts');
-      const { findVault, keyIn } = await import('../../operations/resolve.ts');
       const vault = await findVault(options.vault, operation.azure);
       if (options.key !== undefined) keyIn(vault, options.key, operation.azure.cloud);
       const ensured = await ensureIdentity({ ...options, name }, operation);
@@ -62,7 +61,6 @@ function addGrantRole(admin: CmkCommand): void {
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .changes(async (operation, { assignee, vault: name, key, waitSeconds }: Options) => {
       const { ensureOfficer, ensureRole } = await import('../../operations/identity/role-ensure.ts');
-      const { findIdentity, findVault, keyIn } = await import('../../operations/resolve.ts');
       const vault = await findVault(name, operation.azure);
       if (assignee === 'me') {
         // Reading a missing key also shows whether the operator may read keys.

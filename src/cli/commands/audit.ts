@@ -33,7 +33,7 @@ export function addAuditCommands(program: CmkCommand): void {
     .argument('<record>', 'its number or id, as audit list --wide shows it')
     .description('one record in full')
     .reads(
-      async (_operation, _options, which) => (await trail()).find(program.cli, which),
+      async (_operation, _options, which) => (await trail()).showRecord(program.cli, which),
       (record, output) => {
         output.text(JSON.stringify(record, undefined, 2));
         output.incompleteIf(!record.intact);
@@ -44,7 +44,7 @@ export function addAuditCommands(program: CmkCommand): void {
 function addVerify(command: CmkCommand): void {
   type Options = { container?: string; from?: string; receipt?: Receipt[]; log?: string };
   const verify = async (_operation: Operation, { container, from, receipt: receipts = [], log }: Options) =>
-    (await trail()).verify(command.cli, container, log, { receipts, ...(from === undefined ? {} : { from }) });
+    (await trail()).verifyRecords(command.cli, container, log, { receipts, ...(from === undefined ? {} : { from }) });
   command
     .description('check that no record was changed, removed, moved or inserted')
     .option('--container <name>', 'container with a copy of the trail')
@@ -73,7 +73,7 @@ function addList(command: CmkCommand): void {
     .option('--limit <number>', 'show at most this many, the newest', oneTo(1_000_000), 1_000)
     .reads(async (_operation, { key, vault, account, by, action, since, until, limit }: Options) => {
       const span = { since: momentOf('--since', since, 'first'), until: momentOf('--until', until, 'after') };
-      return (await trail()).list(command.cli, { key, vault, account, by, action, ...span }, limit);
+      return (await trail()).listRecords(command.cli, { key, vault, account, by, action, ...span }, limit);
     }, showRecords);
 }
 

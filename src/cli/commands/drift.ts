@@ -3,6 +3,7 @@ import type { DriftReport } from '../../drift/report.ts';
 import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
+import { findAccount } from '../../operations/resolve.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
 import type { GlobalOptions } from '../cli.ts';
@@ -58,7 +59,6 @@ function addRelease(command: CmkCommand): void {
     .reads(
       async ({ azure }, { reason, ticket }: { reason: string; ticket?: string }, name) => {
         const { z } = await import('zod');
-        const { findAccount } = await import('../../operations/resolve.ts');
         const { appOfEnvironment } = await import('../app-of-environment.ts');
         const app = appOfEnvironment(command.cli);
         const account = parseStorageAccountId(name)?.id ?? (await findAccount(name, azure)).id;

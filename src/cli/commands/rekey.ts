@@ -2,6 +2,7 @@ import { lastName } from '../../azure/resource-id.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
+import { findVault } from '../../operations/resolve.ts';
 import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
@@ -105,7 +106,6 @@ function addStart(rekey: CmkCommand): void {
 /** The command assigns roles at the operator's request; the app never does. */
 async function grantRoles(principals: readonly string[], to: string, operation: Operation): Promise<void> {
   const { ensureRole } = await import('../../operations/identity/role-ensure.ts');
-  const { findVault } = await import('../../operations/resolve.ts');
   const { ENCRYPTION_USER } = await import('../../identities/key-roles.ts');
   const [vaultName = '', key] = to.split('/');
   const vault = await findVault(vaultName, operation.azure);

@@ -1,5 +1,6 @@
 import { CmkError } from '../../errors.ts';
 import type { AppApi } from '../../operations/app-api.ts';
+import { keyByName } from '../../operations/resolve.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import type { KeySummary } from '../../views/key-schemas.ts';
 import type { CmkCommand } from '../command.ts';
@@ -28,7 +29,6 @@ export function addRevocationCommands(program: CmkCommand): void {
     .description('one open revocation: revoker, time, accounts without access, and how to end it')
     .ofVaults(...KEYS_OF)
     .readsApp(async ({ app }, { vault }: Options, which) => {
-      const { keyByName } = await import('../../operations/resolve.ts');
       const found = find(which, await readAll(vault, app));
       const key = keyByName(found.key, undefined, program.cli.cloud());
       return { ...found, restore: restoreCommand(key, found.revocation) };

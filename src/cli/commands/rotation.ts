@@ -1,7 +1,8 @@
 import { accountsNotListed } from '../../accounts/in-sight.ts';
 import { lastName } from '../../azure/resource-id.ts';
-import type { Rotation, RotationSummary } from '../../fleet/rotation-schemas.ts';
+import { ROTATION, type Rotation, type RotationSummary } from '../../fleet/rotation-schemas.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import { pagesOf } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import type { Ordered } from '../../orders/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
@@ -21,7 +22,6 @@ export function addRotationCommands(program: CmkCommand): void {
     .description('rotations in progress or finished within a week, and pauses')
     .readsApp(
       async ({ app }) => {
-        const { pagesOf } = await import('../../operations/app-api.ts');
         const { ROTATION_LIST } = await import('../../views/rotation.ts');
         const rotations: RotationSummary[] = [];
         for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
@@ -41,7 +41,6 @@ export function addRotationCommands(program: CmkCommand): void {
     .description('one rotation: progress by region, and failures with reasons; --watch ends when it does')
     .readsApp(
       async ({ app, journal }, _, key) => {
-        const { ROTATION } = await import('../../fleet/rotation-schemas.ts');
         const { vault, name } = await cli.key(key);
         const one = await app.get(`/rotations/${vault.name}/${name}`, ROTATION);
         const { moved = 0, waiting = 0, failed = 0, expectedEnd = '' } = one;

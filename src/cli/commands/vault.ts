@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { Where } from '../../operations/resolve.ts';
+import { findVault, type Where } from '../../operations/resolve.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import type { CmkCommand } from '../command.ts';
 import { UsageError } from '../options.ts';
@@ -13,7 +13,6 @@ export function addVaultCommands(program: CmkCommand): void {
     .ofVaults()
     .reads(
       async ({ azure }, { vault: named }: { vault: string[] }) => {
-        const { findVault } = await import('../../operations/resolve.ts');
         const { CMK_VAULTS = '' } = program.cli.environment;
         const all = named.length > 0 ? named : CMK_VAULTS.split(/[\s,;]+/).filter((one) => one !== '');
         if (all.length > 0) return Promise.all(all.map((one) => findVault(one, azure)));
@@ -27,7 +26,7 @@ export function addVaultCommands(program: CmkCommand): void {
     .argument('<vault>', 'name, ARM id or URI')
     .description('one vault, read from Azure Resource Manager with your sign-in')
     .reads(
-      async ({ azure }, _, name) => (await import('../../operations/resolve.ts')).findVault(name, azure),
+      async ({ azure }, _, name) => findVault(name, azure),
       (found, output) => {
         const facts = COLUMNS.map(([title, cellOf]) => [title.toLowerCase(), cellOf(found)] as const);
         output.facts([...facts, ['id', found.id], ['uri', found.uri]], found);
