@@ -7,7 +7,7 @@ import { createJsonSender } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import { assignmentName } from './role-assignment-client.ts';
+import { assignmentName } from './authorization-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 
 type Hsm = Pick<ManagedVault, 'uri'>;
@@ -15,25 +15,7 @@ type Hsm = Pick<ManagedVault, 'uri'>;
 /** Scope: the whole Managed HSM, all its keys, or one key. */
 export type LocalScope = '/' | '/keys' | `/keys/${string}`;
 
-/** Local RBAC of Managed HSMs, which Azure Resource Manager does not show. */
-export interface LocalRoles {
-  /**
-   * Lists the assignments at a scope with the rights of their roles. Only a list at a single key shows its assignments
-   * ("Managed HSM role management"). Needs `roleAssignments/read/action` there and `roleDefinitions/read/action` at
-   * `/`: the built-in Managed HSM Crypto Auditor has both.
-   *
-   * @throws an error that `describeFailure` reads
-   */
-  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]>;
-  /**
-   * Assigns a built-in role. Idempotent. Needs `roleAssignments/write/action` at the scope.
-   *
-   * @param roleId GUID of its definition
-   * @param name GUID of the assignment; by default derived from scope, principal and role
-   * @throws an error that `describeFailure` reads
-   */
-  give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, name?: string): Promise<void>;
-}
+export type LocalRoles = ReturnType<typeof createLocalRoles>;
 
 const ASSIGNMENT = z.object({
   name: z.string(),
@@ -53,14 +35,22 @@ type Rights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 /** An assignment whose role definition was deleted grants nothing ("Managed HSM role management"). */
 const NOTHING: Rights = { dataActions: [], notDataActions: [] };
 
-export function createLocalRoles(credential: TokenCredential, cloud: Cloud): LocalRoles {
+/**
+ * Local RBAC of Managed HSMs, which Azure Resource Manager does not show. Read its errors with `describeFailure`.
+ */
+export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
   const send = pacedSender(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
   const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
     listAll(send, hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, signal);
   return {
-    async grantsAt(hsm, scope, signal) {
+    /**
+     * Lists the assignments at a scope with the rights of their roles. Only a list at a single key shows its assignments
+     * ("Managed HSM role management"). Needs `roleAssignments/read/action` there and `roleDefinitions/read/action` at
+     * `/`: the built-in Managed HSM Crypto Auditor has both.
+     */
+    async grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]> {
       const read = assignmentsAt(hsm, scope, signal);
       // A key that does not exist yet has no role assignments.
       const found = scope.startsWith('/keys/') ? await unlessMissing(() => read) : await read;
@@ -79,7 +69,14 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud): Loc
         return { id, principalId, scope: at, conditional: false, ...(rights.get(definitionOf(properties)) ?? NOTHING) };
       });
     },
-    async give(hsm, scope, principalId, roleId, name = assignmentName(`${hsm.uri}${scope}`, principalId, roleId)) {
+    /**
+     * Assigns a built-in role. Idempotent. Needs `roleAssignments/write/action` at the scope.
+     *
+     * @param roleId GUID of its definition
+     * @param named GUID of the assignment; by default derived from scope, principal and role
+     */
+    async give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, named?: string): Promise<void> {
+      const name = named ?? assignmentName(`${hsm.uri}${scope}`, principalId, roleId);
       const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
       const url = `${hsm.uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
       try {
