@@ -29,7 +29,11 @@ const MOST_PAGES = 100;
 type ArmLister = (path: string, query: Readonly<Record<string, string>>, signal?: AbortSignal) => Promise<unknown[]>;
 
 export function createArmLister(credential: TokenCredential, cloud: Cloud, limits: CallLimits): ArmLister {
-  const read = createArmReader(credential, cloud, limits);
+  return listing(createArmReader(credential, cloud, limits));
+}
+
+/** Reads every page of a list, of any service whose pages look as those of Azure Resource Manager. */
+export function listing(read: ArmReader): ArmLister {
   return async (path, query, signal) => {
     const found: unknown[] = [];
     let next: Readonly<Record<string, string>> | undefined = query;

@@ -13,9 +13,9 @@ import { createDeletedAccounts, createFileShares } from '../dependents/stored-da
 import { createFileService } from '../effect/data-services-client.ts';
 import { CmkError } from '../errors.ts';
 import { createStorageAccounts } from '../fleet/storage-client.ts';
+import { createRoleAssignments } from '../identities/authorization-client.ts';
 import { createIdentityClients } from '../identities/create-identity-clients.ts';
 import { createRegistrationOwners } from '../identities/registration-owners-client.ts';
-import { createRoleAssignments } from '../identities/role-assignment-client.ts';
 import { createKeyAdmin } from '../keys/key-admin-client.ts';
 import { createKeys } from '../keys/key-client.ts';
 import { createKeyUsageLog } from '../keys/usage-log-client.ts';

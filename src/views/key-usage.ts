@@ -1,6 +1,6 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
-import { readUsageEvidence } from '../retirement/retire-versions.ts';
+import { readUsageEvidence } from '../retirement/evidence.ts';
 import type { KeyUsageView } from './key-schemas.ts';
 
 /** Returns a key's usage from the log; undefined: no log is configured. Never throws. */

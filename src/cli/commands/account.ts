@@ -143,7 +143,7 @@ function addCreate(command: Command, cli: Cli): void {
     .option('--sku <sku>', 'redundancy', 'Standard_LRS')
     .option('--kind <kind>', 'kind of account', 'StorageV2')
     .action(async (account: string) => {
-      const { createAccount } = await import('../../operations/account/account-create.ts');
+      const { createAccount } = await import('../../operations/account/account-enable.ts');
       const options = command.optsWithGlobals<CreateArguments>();
       const asked = { identity: undefined, ...options, account, key: choiceOf(options) };
       await cli.run(command, (operation) => createAccount(asked, operation));

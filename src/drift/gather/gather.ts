@@ -14,7 +14,7 @@ import type { UseRows } from '../../fleet/use-row.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
-import { readUsageEvidence } from '../../retirement/retire-versions.ts';
+import { readUsageEvidence } from '../../retirement/evidence.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';

@@ -1,12 +1,4 @@
-import {
-  known,
-  type Part,
-  readPart,
-  type UnreadPart,
-  unreadOf,
-  unreadPart,
-  type What,
-} from '../../azure/read-or-why.ts';
+import { known, type Part, readPart, type UnreadPart, unreadOf, type What } from '../../azure/read-or-why.ts';
 import type { Account } from '../../fleet/account.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import {
@@ -16,7 +8,12 @@ import {
   keyAccess,
   type VaultAccess,
 } from '../../identities/key-access.ts';
-import { LocalAccessReader, type LocalAccessServices } from '../../identities/local-access-reader.ts';
+import {
+  GROUP_ROLES_READ,
+  LOCAL_ROLES_READ,
+  LocalAccessReader,
+  type LocalAccessServices,
+} from '../../identities/local-access-reader.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
@@ -29,8 +26,8 @@ const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no direct role 
 export const VAULT_ACCESS = {
   vault: 'the vault',
   roles: 'the role assignments of the vault',
-  groups: 'the roles that identities have through groups',
-  local: 'the local roles of the Managed HSM',
+  groups: GROUP_ROLES_READ.what,
+  local: LOCAL_ROLES_READ.what,
 } as const;
 
 const LOCAL_GROUPS =
@@ -136,34 +133,22 @@ export class VaultRoles {
     identity: IdentityState | undefined,
   ): Promise<VaultRolesAnswer> {
     const key = { vaultId: this.#vault.id, name: keyName };
-    const [first, ...further] = this.#local.readers(keyName);
-    let found = await first();
+    let found = await this.#local.ofAllKeys();
     let access = keyAccess(account, key, found, identity);
-    for (const read of further) {
-      if (access.ready !== 'unknown' || !access.principalId) return { access };
-      found = await read();
+    if (access.ready !== true && access.principalId) {
+      found = await this.#local.ofKey(keyName);
       access = keyAccess(account, key, found, identity);
     }
     if (access.ready !== 'unknown') return { access };
-    const what = {
-      resource: this.#vault.id,
-      what: VAULT_ACCESS.local,
-      action: 'Microsoft.KeyVault/managedHsm/roleAssignments/read/action',
-    };
-    if (found.unread !== undefined) return { access, unread: unreadPart(what, this.#local.refusal) };
+    if (found.unread) return { access, unread: found.unread };
     // A finding on the identity reports this.
     if (identity?.is === 'unknown') return { access };
-    if (found.groupsUnread !== undefined)
-      return { access, unread: unreadPart(this.#groups(), this.#local.groupsRefusal) };
-    return { access, unread: { ...what, what: VAULT_ACCESS.groups, kind: 'refused', detail: LOCAL_GROUPS } };
+    const perhaps = { resource: this.#vault.id, ...LOCAL_ROLES_READ, what: VAULT_ACCESS.groups };
+    return { access, unread: found.groupsUnread ?? { ...perhaps, kind: 'refused', detail: LOCAL_GROUPS } };
   }
 
   #groups(): What {
-    return {
-      resource: this.#vault.id,
-      what: VAULT_ACCESS.groups,
-      action: 'Microsoft.Authorization/roleAssignments/read',
-    };
+    return { resource: this.#vault.id, ...GROUP_ROLES_READ };
   }
 
   #direct(account: Account): VaultAccess {
