@@ -8,7 +8,7 @@ import { auditContainer, auditFiles } from './audit/audit-client.ts';
 import { createAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
-import { writesOf } from './azure/limiter.ts';
+import { WRITE_BUDGETS } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createKeyUserResources } from './dependents/key-user-client.ts';
 import { createResourceGraph } from './dependents/resource-graph-client.ts';
@@ -98,7 +98,7 @@ export function createServices(
     subscriptions,
     inSight,
     /** Azure's write budgets per subscription and region. */
-    writeBudgets: writesOf(),
+    writeBudgets: WRITE_BUDGETS,
     /** Age of the oldest message of each queue, in seconds. */
     queueAges: () => queueAges(settings, () => identity, now()),
     telemetry,

@@ -78,16 +78,11 @@ export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
       if (protocol !== 'https:') return http.sendRequest(request);
       const agent = agentFor(request.agent);
       request.agent = agent;
-      const { abortSignal } = request;
-      const giveUp = (): void => giveUpIdle(agent, hostname);
-      abortSignal?.addEventListener('abort', giveUp);
       try {
         return await http.sendRequest(request);
       } catch (error) {
-        giveUp();
+        giveUpIdle(agent, hostname);
         throw error;
-      } finally {
-        abortSignal?.removeEventListener('abort', giveUp);
       }
     },
   };

@@ -1,6 +1,6 @@
 import { type Identity, ManagedServiceIdentityClient } from '@azure/arm-msi';
 import type { TokenCredential } from '@azure/identity';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
@@ -30,7 +30,7 @@ export interface Identities {
 }
 
 export function createIdentities(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): Identities {
-  const clientOf = clientPer(
+  const clientOf = cachePer(
     (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
   return {

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type JsonWebKey as KeyVaultJwk, type KeyVaultKey } from '@azure/keyvault-keys';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
 import type { RotationPolicy } from './key-client.ts';
@@ -61,7 +61,7 @@ interface KeyAdmin extends KeyCatalog {
 }
 
 export function createKeyAdmin(credential: TokenCredential, limits: CallLimits): KeyAdmin {
-  const clientOfUri = clientPer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOfUri = cachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
   return {
     async names(vault) {

@@ -1,6 +1,6 @@
 import { KeyVaultManagementClient, type ManagedHsm, type Vault as SdkVault } from '@azure/arm-keyvault';
 import type { TokenCredential } from '@azure/identity';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
@@ -82,7 +82,7 @@ interface VaultSetup extends Vaults {
 type Named = Pick<ManagedVault, 'kind' | 'subscriptionId' | 'resourceGroup' | 'name'>;
 
 export function createVaults(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): VaultSetup {
-  const clientOf = clientPer(
+  const clientOf = cachePer(
     (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
   const get = async ({ kind, subscriptionId, resourceGroup, name }: Named, signal?: AbortSignal): Promise<Vault> => {

@@ -75,7 +75,7 @@ it("one call to the app's own storage that hangs is the last on connections that
   });
   await Promise.all([blob.exists(), blob.exists(), blob.exists()]);
   await new Promise((resolve) => setImmediate(resolve)); // until they are put back
-  await expect(blob.exists({ abortSignal: AbortSignal.timeout(300) })).rejects.toMatchObject({ name: 'AbortError' });
+  await expect(blob.exists({ abortSignal: AbortSignal.timeout(300) })).rejects.toMatchObject({ name: 'TimeoutError' });
   const limit = { abortSignal: AbortSignal.timeout(1_500) };
   expect(await Promise.all([blob.exists(limit), blob.exists(limit)])).toEqual([true, true]);
 });
