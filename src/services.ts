@@ -46,7 +46,6 @@ import { KeyLister } from './views/key-list.ts';
 import { NowBoard } from './views/read-now.ts';
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
-import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** External dependencies of use cases: settings, Azure, the queue and time. */
@@ -100,7 +99,7 @@ export function createServices(
     /** Azure's write budgets per subscription and region. */
     writeBudgets: WRITE_BUDGETS,
     /** Age of the oldest message of each queue, in seconds. */
-    queueAges: () => queueAges(settings, () => identity, now()),
+    queueAges: () => queue.ages(now()),
     telemetry,
     /** The audit trail. Never throws, and answers within a time limit. */
     audit,
