@@ -12,7 +12,7 @@ import {
 } from '@azure/storage-blob';
 import { newPipeline as newQueuePipeline, QueueServiceClient } from '@azure/storage-queue';
 import { asSignal, withDeadline } from './deadline.ts';
-import { giveUpIdle, KEPT } from './kept-http.ts';
+import { KEPT } from './kept-http.ts';
 import { callOptions, LIMITS, OWN_STORAGE_MS } from './limits.ts';
 import { storageClock } from './storage-clock.ts';
 
@@ -151,26 +151,21 @@ const SECURE = new HttpsAgent(KEPT);
 
 /**
  * The storage SDKs accept only policies of the older pipeline. This policy wraps their retries, so a single deadline
- * covers all attempts of a request. It keeps connections, except behind a proxy: there the SDK routes requests, and
- * reuses no tunnels.
+ * covers all attempts of a request.
  */
 function deadline(service: string): RequestPolicyFactory {
   return {
     create: (next) => ({
       sendRequest: (request) => {
-        const { protocol, hostname } = new URL(request.url);
-        const agent = getDefaultProxySettings() ? undefined : protocol === 'https:' ? SECURE : PLAIN;
-        if (agent) request.agent = agent;
+        // Behind a proxy the SDK routes requests, and reuses no tunnels.
+        if (!getDefaultProxySettings()) request.agent = request.url.startsWith('https:') ? SECURE : PLAIN;
+        const outer = asSignal(request.abortSignal);
         const send = (signal: AbortSignal) => {
           request.abortSignal = signal;
-          return next.sendRequest(request).catch((error: unknown) => {
-            // A network failure that broke this connection may have broken idle connections too.
-            if (agent && signal.aborted) giveUpIdle(agent, hostname);
-            throw error;
-          });
+          return next.sendRequest(request);
         };
         const what = `${service} of the app's own storage did not answer`;
-        return withDeadline(OWN_STORAGE_MS, what, send, asSignal(request.abortSignal));
+        return withDeadline(OWN_STORAGE_MS, what, send, outer);
       },
     }),
   };

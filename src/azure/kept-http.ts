@@ -94,7 +94,7 @@ function proxyOf(agent: unknown): string | undefined {
 }
 
 /** Closes idle connections to a host. */
-export function giveUpIdle({ freeSockets }: HttpAgent, host: string): void {
+function giveUpIdle({ freeSockets }: HttpAgent, host: string): void {
   for (const [name, sockets = []] of Object.entries(freeSockets)) {
     if (name.startsWith(`${host}:`)) for (const socket of [...sockets]) socket.destroy();
   }
