@@ -8,7 +8,7 @@ import { auditContainer, auditFiles } from './audit/audit-client.ts';
 import { createAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
-import { writesOf } from './azure/limiter.ts';
+import { WRITE_BUDGETS } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createKeyUserResources } from './dependents/key-user-client.ts';
 import { createResourceGraph } from './dependents/resource-graph-client.ts';
@@ -46,7 +46,6 @@ import { KeyLister } from './views/key-list.ts';
 import { NowBoard } from './views/read-now.ts';
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
-import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** External dependencies of use cases: settings, Azure, the queue and time. */
@@ -98,9 +97,9 @@ export function createServices(
     subscriptions,
     inSight,
     /** Azure's write budgets per subscription and region. */
-    writeBudgets: writesOf(),
+    writeBudgets: WRITE_BUDGETS,
     /** Age of the oldest message of each queue, in seconds. */
-    queueAges: () => queueAges(settings, () => identity, now()),
+    queueAges: () => queue.ages(now()),
     telemetry,
     /** The audit trail. Never throws, and answers within a time limit. */
     audit,

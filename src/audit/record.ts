@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { CallerKind } from '../http/token-claims.ts';
 
 /** The caller in the form of the trail. The app stores it with a change until the trail has the record. */
 export const RECORDED_CALLER = z.object({
@@ -20,16 +19,9 @@ export interface AuditEntry {
   /** Target of the action: a key's identifier, or an account's ARM id. */
   readonly resource: string;
   /** Caller of the action; absent: the app acted automatically. */
-  readonly caller?: {
-    readonly objectId: string;
-    readonly appId: string;
-    /** A person or an application; absent in records of versions before 0.3. */
-    readonly kind?: CallerKind | undefined;
-    readonly tokenId?: string | undefined;
-    readonly name?: string | undefined;
-  };
+  readonly caller?: z.output<typeof RECORDED_CALLER> | undefined;
   /** Correlation id of the call, which its log records share. */
-  readonly correlationId?: string;
+  readonly correlationId?: string | undefined;
   /** Further evidence: old and new version, each version's state before and after. Must be JSON. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
