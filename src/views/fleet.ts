@@ -8,8 +8,8 @@ import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects
 import { rulesOf } from '../drift/drift-run.ts';
 import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
 import type { DriftReport, Finding } from '../drift/report.ts';
-import { type AccountEffect, moreTelling } from '../effect/effect.ts';
-import { isCurrent } from '../effect/effect-of-key.ts';
+import type { AccountEffect } from '../effect/effect.ts';
+import { isCurrent, moreTelling } from '../effect/effect-of-key.ts';
 import type { Account } from '../fleet/account.ts';
 import { type FleetAccount, keysOfAccount } from '../fleet/fleet-index.ts';
 import { accountRow } from '../fleet/fleet-keys.ts';

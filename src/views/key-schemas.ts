@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { EFFECT_TIMES } from '../effect/sum-times.ts';
+import { BLAST_RADIUS, UNREAD } from '../dependents/dependent.ts';
+import { ACCOUNT_EFFECT, EFFECT_TIMES } from '../effect/effect.ts';
 import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
 import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
@@ -8,12 +9,6 @@ import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
 
 const count = z.int().nonnegative();
 const time = z.iso.datetime();
-
-export const UNREAD = z.object({
-  what: z.string(),
-  reason: z.string().describe('Reason code; `TimeUp`: the time limit of the call passed before the read ended.'),
-  detail: z.string(),
-});
 
 const uses = {
   accounts: count.describe('Storage accounts that use the key directly.'),
@@ -117,48 +112,6 @@ const version = z.object({
   ...VERSION_DETAIL,
 });
 
-const share = z.looseObject({ name: z.string() });
-const dependentAccount = z.object({
-  id: z.string(),
-  name: z.string(),
-  region: z.string(),
-  mode: z.enum(['pinned', 'automatic', 'scopesOnly']),
-  version: z.string().optional(),
-  shares: z.array(share),
-  scopes: z.array(z.looseObject({ name: z.string(), version: z.string().optional() })),
-  notCutOff: z
-    .array(z.enum(['queue', 'table']))
-    .describe(
-      'Services whose data stays readable, because a key of Microsoft encrypts it (`QueueOnServiceKey`, `TableOnServiceKey`).',
-    ),
-});
-export const BLAST_RADIUS = z
-  .object({
-    complete: z.boolean().describe('False if `unread` has entries: the list may be incomplete.'),
-    accounts: z.array(dependentAccount),
-    otherResources: z.array(
-      z.looseObject({
-        id: z.string(),
-        name: z.string(),
-        type: z.string(),
-        uses: z.array(z.looseObject({ version: z.string().optional() })),
-        whenRevoked: z
-          .string()
-          .optional()
-          .describe(
-            'Effect of the revocation, and the steps of a recovery. Absent: the purpose of the key is unknown.',
-          ),
-      }),
-    ),
-    selfLockout: z.union([z.boolean(), z.literal('unknown')]).describe("Whether the app's own storage uses the key."),
-    unread: z.array(UNREAD),
-    outOfSight: z
-      .string()
-      .optional()
-      .describe('Resource types that this deployment cannot read; `complete` does not cover them.'),
-  })
-  .describe('Resources that stop working while the key is revoked.');
-
 const lastUse = z.object({
   on: time,
   objectId: z.string().optional().describe('Object id of the caller, from the log.'),
@@ -193,14 +146,7 @@ export const KEY_STATUS = z.object({
   paused: PAUSE.optional().describe('Pause of moves to the key and of its rotation by the app. Break-glass continues.'),
   dependents: BLAST_RADIUS,
   effect: z
-    .array(
-      z.looseObject({
-        account: z.string(),
-        service: z.enum(['file', 'blob']),
-        state: z.enum(['blocked', 'open', 'unknown']),
-        since: z.string().optional(),
-      }),
-    )
+    .array(ACCOUNT_EFFECT)
     .describe(
       'Whether the file service of each account (and the blob service if `CMK_PROBE_BLOBS` is on) serves data according to a real request, and since when.',
     ),

@@ -2,7 +2,9 @@ import { accountsNotListed } from '../accounts/in-sight.ts';
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { known, type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
-import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
+import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
+import type { BlastRadius } from '../dependents/dependent.ts';
+import type { ShownEffect } from '../effect/effect-of-key.ts';
 import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
@@ -63,7 +65,7 @@ type KeyStatusPorts = BlastRadiusServices & {
   /** The app's stored data about the key; absent: its location is unknown. */
   readonly app?: KeyViewPorts;
   /** Effect of the key on file services, as far as it is known. */
-  readonly effect: (versions: readonly KeyVersion[]) => Promise<Pick<KeyStatus, 'effect' | 'effectTimes' | 'warnings'>>;
+  readonly effect: () => Promise<ShownEffect>;
 };
 
 /**
@@ -81,11 +83,11 @@ export async function readKeyStatus(
 ): Promise<KeyStatus> {
   const { app, now } = ports;
   const [dependents, view, { effect, effectTimes, warnings }, usage] = await Promise.all([
-    abortAfter((signal) => readBlastRadius(key, ports, { signal }), ms),
+    abortAfter((signal) => readBlastRadius(key, ports, signal), ms),
     app
       ? abortAfter((signal) => readKeyView(key, versions, readPolicy(key, app, signal), app, signal), ms)
       : NOTHING_KEPT,
-    ports.effect(versions),
+    ports.effect(),
     readKeyUsage(key, workspace, ports, ms),
   ]);
   const { open, restoringBy } = readRevocation(versions, now());
@@ -94,9 +96,9 @@ export async function readKeyStatus(
     versions: versionsOf(versions, view.users, now()),
     newestUsable: newestUsableVersion(versions, now())?.version,
     revocation: open && { ...revocationState(open), restoringBy },
-    dependents: dependentsOf(dependents),
+    dependents,
     effect,
-    ...(effectTimes ? { effectTimes } : {}),
+    effectTimes,
     ...view,
     ...usage,
     warnings: [...lockoutWarning(dependents), ...warnings],
@@ -217,11 +219,6 @@ export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView 
       ...(users ? { users: { accounts: used?.accounts ?? 0, scopes: used?.scopes ?? 0 } } : {}),
     };
   });
-}
-
-/** Blast radius as JSON for an answer, without the key, which the answer already has. */
-export function dependentsOf({ key: _, ...radius }: BlastRadius): KeyStatus['dependents'] {
-  return JSON.parse(JSON.stringify(radius));
 }
 
 export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
