@@ -9,6 +9,7 @@ import { partContent, partView } from '../http/part.ts';
 import type { AnswerContext } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
+import { many } from '../text.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import type { KeySummary } from './key-schemas.ts';
 import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from './now-schemas.ts';
@@ -240,8 +241,4 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
     report?.complete === false ? 'the last check could not read everything' : '',
     report?.old ? 'the last check was more than two days ago' : '',
   ].filter(Boolean);
-}
-
-function many(number: number, one: string, several: string): string {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : several}`;
 }
