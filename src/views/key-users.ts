@@ -97,7 +97,7 @@ async function haveUnlistedScopes(
 }
 
 interface VersionCount {
-  readonly version?: string;
+  readonly version: string | undefined;
   accounts: number;
   scopes: number;
   readonly first: string[];
@@ -116,7 +116,7 @@ class UseCount {
   add({ account, current, pinned, scope, readOn }: UseRow): void {
     const version = current ?? pinned;
     const name = version ?? '';
-    const count = this.#versions.get(name) ?? { ...(version ? { version } : {}), accounts: 0, scopes: 0, first: [] };
+    const count = this.#versions.get(name) ?? { version, accounts: 0, scopes: 0, first: [] };
     this.#versions.set(name, count);
     if (count.first.length < MOST_NAMED) count.first.push(scope ? `${lastName(account)}/${scope}` : lastName(account));
     for (const one of [count, this.#all]) {
@@ -135,9 +135,9 @@ class UseCount {
     return {
       ...{ accounts, scopes },
       versions: [...this.#versions.values()].sort((a, b) => b.accounts + b.scopes - a.accounts - a.scopes),
-      ...(counts ? { lagging: counts.waiting + counts.failed + counts.left } : {}),
+      lagging: counts && counts.waiting + counts.failed + counts.left,
       complete,
-      ...(this.#oldest ? { oldest: this.#oldest } : {}),
+      oldest: this.#oldest || undefined,
     };
   }
 }

@@ -1,7 +1,7 @@
 import { accountsNotListed } from '../accounts/in-sight.ts';
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
-import { known, type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
+import { known, type Part, readPart, type UnreadPart, unreadOf, type What } from '../azure/read-or-why.ts';
 import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import type { BlastRadius } from '../dependents/dependent.ts';
 import type { ShownEffect } from '../effect/effect-of-key.ts';
@@ -48,11 +48,10 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
   );
   const versions = known(listed);
   const { rotationCost: _, unread, ...view } = await readKeyView(key, versions, policy, ports, signal);
-  const all = [...('unread' in listed ? [unreadView(listed.unread)] : []), ...unread];
+  const all = [...unreadViews(listed), ...unread];
+  const { id, name } = asSpelled(key, versions ?? []);
   return {
-    key: asSpelled(key, versions ?? []).id,
-    vault: key.vault.name,
-    name: asSpelled(key, versions ?? []).name,
+    ...{ key: id, vault: key.vault.name, name },
     ...(versions ? stateOf(versions, now()) : { state: 'unknown' }),
     ...view,
     unread: versions?.length === 0 ? all.filter(({ what }) => !what.includes('policy')) : all,
@@ -90,12 +89,11 @@ export async function readKeyStatus(
     ports.effect(),
     readKeyUsage(key, workspace, ports, ms),
   ]);
-  const { open, restoringBy } = readRevocation(versions, now());
   return {
     key: asSpelled(key, versions).id,
     versions: versionsOf(versions, view.users, now()),
     newestUsable: newestUsableVersion(versions, now())?.version,
-    revocation: open && { ...revocationState(open), restoringBy },
+    revocation: shownRevocation(versions, now()),
     dependents,
     effect,
     effectTimes,
@@ -128,22 +126,15 @@ async function readKeyView(
     readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal), signal),
     ports.orderStore.recent(),
   ]);
-  const pause = findPause(orders, key.id, ports.now());
-  const read = known(counted);
-  const summary = known(policy);
-  const next = versions && summary && nextRotation(versions, summary, isUsed(read), ports.now());
-  const periodEnd = versions && cryptoPeriodEnd(versions, summary, ports.now());
+  const [now, read, rules] = [ports.now(), known(counted), known(policy)];
   return {
-    ...(pause ? { paused: pause } : {}),
-    ...(next ? { nextRotation: next } : {}),
-    ...(periodEnd ? { cryptoPeriodEndsOn: periodEnd.toISOString() } : {}),
-    ...(read?.users ? { users: read.users } : {}),
-    ...(read?.rotation ? { rotation: read.rotation } : {}),
-    ...(read?.cost ? { rotationCost: read.cost } : {}),
-    unread: [
-      ...[policy, counted].flatMap((part) => ('unread' in part ? unreadView(part.unread) : [])),
-      ...unlistedView(read),
-    ],
+    paused: findPause(orders, key.id, now),
+    nextRotation: versions && rules && nextRotation(versions, rules, isUsed(read), now),
+    cryptoPeriodEndsOn: versions && cryptoPeriodEnd(versions, rules, now)?.toISOString(),
+    users: read?.users,
+    rotation: read?.rotation,
+    rotationCost: read?.cost,
+    unread: [...unreadViews(policy, counted), ...unlistedView(read)],
   };
 }
 
@@ -171,23 +162,27 @@ export function stateOf(
 ): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {
   const newest = newestVersion(versions);
   if (!newest) return { state: 'missing', versions: 0 };
-  const { open, restoringBy } = readRevocation(versions, now);
+  const revocation = shownRevocation(versions, now);
   const usable = newestUsableVersion(versions, now);
-  const { expiresOn } = usable ?? newest;
   return {
-    state: open ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
+    state: revocation ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
     newest: {
       version: newest.version,
       createdOn: newest.createdOn.toISOString(),
       activeFrom: activeFrom(newest).toISOString(),
-      ...(newest.expiresOn ? { expiresOn: newest.expiresOn.toISOString() } : {}),
+      expiresOn: newest.expiresOn?.toISOString(),
       state: usability(newest, now),
     },
-    ...(usable ? { newestUsable: usable.version } : {}),
+    newestUsable: usable?.version,
     versions: versions.length,
-    ...(expiresOn ? { expiresOn: expiresOn.toISOString() } : {}),
-    ...(open ? { revocation: { ...revocationState(open), restoringBy } } : {}),
+    expiresOn: (usable ?? newest).expiresOn?.toISOString(),
+    revocation,
   };
+}
+
+function shownRevocation(versions: readonly KeyVersion[], now: Date): KeyStatus['revocation'] {
+  const { open, restoringBy } = readRevocation(versions, now);
+  return open && { ...revocationState(open), restoringBy };
 }
 
 const STATE_OF = {
@@ -248,8 +243,9 @@ export async function readInTime<T>(what: What, read: () => Promise<T>, signal: 
   return part;
 }
 
-export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
-  return { what, reason: reasonOf(kind), detail };
+/** The failed reads among some parts. */
+export function unreadViews(...parts: readonly Part<unknown>[]): UnreadView[] {
+  return unreadOf(parts).map(({ what, kind, detail }) => ({ what, reason: reasonOf(kind), detail }));
 }
 
 /** Reports that the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
@@ -294,16 +290,13 @@ export function nextRotation(
   const newest = newestVersion(versions);
   if (!newest) return undefined;
   if (policy.rotates) {
-    const due = rotationDue(newest, policy);
-    return { by: 'policy', ...(due ? { on: due.toISOString() } : {}) };
+    return { by: 'policy', on: rotationDue(newest, policy)?.toISOString() };
   }
-  const due = nearExpiryOn(newest, policy);
-  const on = due ? { on: due.toISOString() } : {};
+  const on = nearExpiryOn(newest, policy)?.toISOString();
   if (openRevocation(versions, now)) return { by: 'none', reason: 'RevocationOpen' };
-  if (!newest.enabled) return { by: 'person', reason: 'KeyDisabled', ...on };
-  const byHand = rotatedByHand(newest);
-  if (byHand) return { by: 'person', reason: byHand, ...on };
-  if (!due) return { by: 'none', reason: 'NoExpiry' };
-  if (!isUsed && !isRotatedByTag(newest)) return { by: 'none', reason: 'NoDependents', ...on };
-  return { by: 'app', ...on };
+  const byHand = newest.enabled ? rotatedByHand(newest) : 'KeyDisabled';
+  if (byHand) return { by: 'person', reason: byHand, on };
+  if (!on) return { by: 'none', reason: 'NoExpiry' };
+  if (!isUsed && !isRotatedByTag(newest)) return { by: 'none', reason: 'NoDependents', on };
+  return { by: 'app', on };
 }

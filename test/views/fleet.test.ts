@@ -42,7 +42,7 @@ async function health(
     warnings: [],
   };
   const [evaluated] = await evaluateFleet(reading, settings);
-  return evaluated?.health;
+  return evaluated?.seen.health;
 }
 const revoked = (n: number) =>
   keyVersion(n, {
