@@ -22,7 +22,7 @@ const MOST_KNOWN = 1_000;
 const NAMES_MS = 60_000;
 /** Deadlines for the lists of all vaults and for the keys of a page, in milliseconds. */
 const LIST_MS = 8_000;
-const KEYS_MS = 11_000;
+const PAGE_MS = 11_000;
 
 export type ListKeysPorts = KeyViewPorts & {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
@@ -37,12 +37,15 @@ interface ListedKeys {
   readonly next: string | undefined;
 }
 
-/** Scope of the caller, and start of the page. */
+/** Scope of the caller, and the page. */
 interface KeysAsked {
   readonly vaults: readonly ManagedVault[];
   readonly reaches: (key: ManagedKey) => boolean;
   /** `vault/key` in lower case; the key may no longer exist. */
-  readonly after: string | undefined;
+  readonly after?: string | undefined;
+  /** Maximum number of keys, and deadline for reading them in milliseconds. */
+  readonly most?: number;
+  readonly ms?: number;
 }
 
 /** Lists the keys of managed vaults, page by page. One lister per instance, since it caches the lists. */
@@ -56,17 +59,20 @@ export class KeyLister {
   }
 
   /** Never throws: `unread` has the failed reads. */
-  async list({ vaults, reaches, after = '' }: KeysAsked, ports: ListKeysPorts): Promise<ListedKeys> {
+  async list(
+    { vaults, reaches, after = '', most = PAGE, ms = PAGE_MS }: KeysAsked,
+    ports: ListKeysPorts,
+  ): Promise<ListedKeys> {
     const listed = await abortAfter(
       (signal) => pMap(vaults, (vault) => this.#list(vault, ports, signal), { concurrency: CONCURRENCY }),
       LIST_MS,
     );
     const all = listed.flatMap(({ keys }) => keys).filter(reaches);
     const rest = all.filter((key) => placeOf(key) > after).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
-    const page = rest.slice(0, PAGE);
+    const page = rest.slice(0, most);
     const value = await abortAfter(
       (signal) => pMap(page, (key) => readKeySummary(key, ports, signal), { concurrency: CONCURRENCY }),
-      KEYS_MS,
+      ms,
     );
     const last = page.at(-1);
     const next = last && rest.length > page.length ? placeOf(last) : undefined;

@@ -67,20 +67,6 @@ const ROTATION_COST = z
 
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired']);
 
-const VERSION_DETAIL = {
-  activeFrom: time.describe('Creation time, or the activation time if it is later.'),
-  enabled: z.boolean(),
-  updatedOn: time
-    .optional()
-    .describe('Time of the last change: a disabled version has been disabled at least since then.'),
-  revokedOn: time.optional().describe('Time at which the open revocation disabled the version.'),
-  revokedBy: z.string().optional().describe('Object id of the revoker.'),
-  users: z
-    .object(uses)
-    .optional()
-    .describe('Users of the version according to the fleet index; absent: the app could not read the index.'),
-};
-
 const KEY_PLANS = {
   nextRotation: NEXT_ROTATION.optional(),
   cryptoPeriodEndsOn: time
@@ -94,22 +80,24 @@ const KEY_PLANS = {
   ),
 };
 
-const KEY_DETAIL = {
-  ...KEY_PLANS,
-  rotationCost: ROTATION_COST.optional().describe(
-    'Absent: the key is revoked, or the app does not know all of its users.',
-  ),
-  unread: z.array(UNREAD).describe('Failed reads. The versions and break-glass do not depend on them.'),
-};
-
 const version = z.object({
   version: z.string(),
-  createdOn: z.iso.datetime(),
-  notBefore: z.iso.datetime().optional(),
-  expiresOn: z.iso.datetime().optional(),
+  createdOn: time,
+  notBefore: time.optional(),
+  expiresOn: time.optional(),
   state: usability,
   revoked: z.boolean().describe('Whether the open revocation disabled the version.'),
-  ...VERSION_DETAIL,
+  activeFrom: time.describe('Creation time, or the activation time if it is later.'),
+  enabled: z.boolean(),
+  updatedOn: time
+    .optional()
+    .describe('Time of the last change: a disabled version has been disabled at least since then.'),
+  revokedOn: time.optional().describe('Time at which the open revocation disabled the version.'),
+  revokedBy: z.string().optional().describe('Object id of the revoker.'),
+  users: z
+    .object(uses)
+    .optional()
+    .describe('Users of the version according to the fleet index; absent: the app could not read the index.'),
 });
 
 const lastUse = z.object({
@@ -151,7 +139,11 @@ export const KEY_STATUS = z.object({
       'Whether the file service of each account (and the blob service if `CMK_PROBE_BLOBS` is on) serves data according to a real request, and since when.',
     ),
   effectTimes: EFFECT_TIMES.optional(),
-  ...KEY_DETAIL,
+  ...KEY_PLANS,
+  rotationCost: ROTATION_COST.optional().describe(
+    'Absent: the key is revoked, or the app does not know all of its users.',
+  ),
+  unread: z.array(UNREAD).describe('Failed reads. The versions and break-glass do not depend on them.'),
   usage: LOGGED_USAGE.optional(),
   warnings: z.array(z.string()).describe('Failed reads and writes, and the next steps.'),
 });
@@ -209,6 +201,5 @@ export type RotationCostView = z.output<typeof ROTATION_COST>;
 export type VersionView = z.output<typeof version>;
 /** Status of a key without its users. */
 export type KeyStatus = z.output<typeof KEY_STATUS>;
-export type KeyStatusResponse = z.output<typeof KEY_STATUS>;
 export type KeySummary = z.output<typeof KEY_SUMMARY>;
 export type ListedVault = z.output<typeof LISTED_VAULT>;

@@ -1,4 +1,3 @@
-import { accountsNotListed } from '../accounts/in-sight.ts';
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { known, type Part, readPart, type UnreadPart, unreadOf, type What } from '../azure/read-or-why.ts';
@@ -134,7 +133,7 @@ async function readKeyView(
     users: read?.users,
     rotation: read?.rotation,
     rotationCost: read?.cost,
-    unread: [...unreadViews(policy, counted), ...unlistedView(read)],
+    unread: [...unreadViews(policy, counted), ...(read?.unlisted ?? [])],
   };
 }
 
@@ -246,15 +245,6 @@ export async function readInTime<T>(what: What, read: () => Promise<T>, signal: 
 /** The failed reads among some parts. */
 export function unreadViews(...parts: readonly Part<unknown>[]): UnreadView[] {
   return unreadOf(parts).map(({ what, kind, detail }) => ({ what, reason: reasonOf(kind), detail }));
-}
-
-/** Reports that the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
-function unlistedView(read: Pick<KeyUsers, 'unlisted' | 'hasUnlistedScopes'> | undefined): UnreadView[] {
-  const what = 'who uses the key';
-  if (read?.unlisted) {
-    return [{ what, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(read.unlisted)}.` }];
-  }
-  return read?.hasUnlistedScopes ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
 }
 
 function reasonOf(kind: UnreadPart['kind']): Reason {
