@@ -12,10 +12,10 @@ import { WRITE_BUDGETS } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createKeyUserResources } from './dependents/key-user-client.ts';
 import { createResourceGraph } from './dependents/resource-graph-client.ts';
-import { createDeletedAccounts } from './dependents/stored-data-client.ts';
+import { createStoredData } from './dependents/stored-data-client.ts';
 import { createChangeRows } from './drift/changes/change-rows.ts';
 import { createDriftStorage } from './drift/store/drift-storage-client.ts';
-import { createDataServices } from './effect/data-services-client.ts';
+import { createDataLists } from './effect/data-services-client.ts';
 import { createEffectStore } from './effect/effect-store-client.ts';
 import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid } from './events/event-grid-client.ts';
@@ -127,7 +127,8 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     accounts: tracedAccounts(createStorageAccounts(identity, cloud), telemetry),
     activityLog: createActivityLog(identity, cloud),
     ...{ listed, tenants: listed as Tenants },
-    ...createDataServices(identity, cloud),
+    ...createStoredData(identity, cloud),
+    dataLists: createDataLists(identity, cloud),
     resourceGraph: createResourceGraph(identity, cloud),
     keyUsers: createKeyUserResources(identity, cloud),
     /** The managed vaults according to Azure Resource Manager. */
@@ -138,7 +139,6 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     /** The event subscriptions of the managed vaults. */
     eventGrid: createEventGrid(identity, cloud, drift.systemTopics),
     usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),
-    deletedAccounts: createDeletedAccounts(identity, cloud),
     /** Sends notifications to their receivers. */
     postWebhook: createPostWebhook(),
   };

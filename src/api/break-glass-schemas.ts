@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { BLAST_RADIUS } from '../dependents/dependent.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { TEXT_LENGTHS } from '../http/readable.ts';
 import { RESTORED_REVOCATION, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
-import { BLAST_RADIUS, LOGGED_USAGE } from '../views/key-schemas.ts';
+import { LOGGED_USAGE } from '../views/key-schemas.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is generated from these schemas. */
 

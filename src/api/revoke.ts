@@ -2,7 +2,8 @@ import type { HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
 import { abortAfter } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { type BlastRadius, readBlastRadius } from '../dependents/blast-radius.ts';
+import { readBlastRadius } from '../dependents/blast-radius.ts';
+import type { BlastRadius } from '../dependents/dependent.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
@@ -11,7 +12,7 @@ import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { auditWarning, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions, revocationState } from '../revocation/version-report.ts';
-import { dependentsOf, lockoutWarning } from '../views/key.ts';
+import { lockoutWarning } from '../views/key.ts';
 import { readKeyUsage } from '../views/key-usage.ts';
 import type { REVOKE_REQUEST, RevokeResponse } from './break-glass-schemas.ts';
 import { keyOfCall, listOrRefuse, noSuchKey, unreadable } from './named-key.ts';
@@ -35,7 +36,7 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   if (call.query.dryRun) return jsonResponse(200, await previewRevocation(key, call));
   const body = await call.body();
   checkConfirmation(body.confirm, key);
-  const dependents = () => abortAfter((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
+  const dependents = () => abortAfter((signal) => readBlastRadius(key, services, signal), DEPENDENTS_MS);
   const ports = { ...services, keys: services.urgentKeys, dependents };
   const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw unreadable(error);
@@ -58,7 +59,7 @@ export function revocationCall(
 async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'services'>): Promise<RevokeResponse> {
   const versions = await listOrRefuse(key, services);
   const [dependents, usage] = await Promise.all([
-    abortAfter((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
+    abortAfter((signal) => readBlastRadius(key, services, signal), DRY_RUN_MS),
     readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
   ]);
   return {
@@ -67,7 +68,7 @@ async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'serv
     complete: false,
     versions: reportVersions(versions, [], versions, services.now()),
     elapsedMs: 0,
-    dependents: dependentsOf(dependents),
+    dependents,
     ...usage,
     ...NOT_AUDITED,
     warnings: lockoutWarning(dependents),
@@ -83,7 +84,7 @@ function toBody(result: Revoked<BlastRadius>): RevokeResponse {
     revocation: revocation && revocationState(revocation),
     versions: [...versions],
     elapsedMs,
-    dependents: dependentsOf(dependents),
+    dependents,
     audit,
     auditReceipt,
     warnings: [...lockoutWarning(dependents), ...unrecordedWarning(result), ...auditWarning({ audit }), ...warnings],
