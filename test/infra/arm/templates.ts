@@ -54,6 +54,11 @@ export async function dryRun(
   return { azure, outputs };
 }
 
+/** What the main template asks for with these parameters beside the usual ones. */
+export async function mainWith(parameters: JsonObject): Promise<DryAzure> {
+  return (await dryRun('main', { ...MAIN_PARAMETERS, ...parameters })).azure;
+}
+
 /** The events template, deployed after main with what main gave. */
 export async function dryRunEvents(
   main: JsonObject,
