@@ -17,7 +17,7 @@ let queries: string[];
 beforeAll(async () => {
   const main = await dryRun('main', { ...MAIN_PARAMETERS, alertEmails: ['keys@example.com'], vaultDiagnostics: true });
   azure = main.azure;
-  events = (await dryRunEvents(main.outputs)).azure;
+  events = await dryRunEvents(main.outputs);
   const [workbook] = azure.values('Microsoft.Insights/workbooks', 'serializedData');
   const { items } = JSON.parse(String(workbook)) as { items: { content: { query?: string } }[] };
   queries = [

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { actionMatches, scopeCovers } from '../../local/azure/roles.ts';
 import { type DryAzure, nameOf } from './arm/dry-azure.ts';
-import { asArray, asString, at, type JsonObject } from './arm/json.ts';
+import { asArray, asString, at } from './arm/json.ts';
 import { dryRun, dryRunEvents, MAIN_PARAMETERS } from './arm/templates.ts';
 
 /** What a call is made on. */
@@ -250,12 +250,9 @@ async function deployed({ vaultIn = HERE, topic, accountsIn, confined, alone }: 
     vaultDiagnostics: true,
     packageUri: alone ? 'https://example.com/app.zip' : '',
   });
-  const vaults = asArray(main.outputs.CMK_VAULT_LOCATIONS, 'vaults').map((one) => ({
-    ...(one as JsonObject),
-    ...(topic ? { topicId: topic } : {}),
-  }));
-  const events = alone ? main : await dryRunEvents({ ...main.outputs, CMK_VAULT_LOCATIONS: vaults });
-  const runs = [...new Set([main.azure, events.azure])];
+  const found = topic ? [{ id: topic, name: nameOf(topic), properties: { source: vault } }] : [];
+  const events = alone ? main.azure : await dryRunEvents(main.outputs, found);
+  const runs = [...new Set([main.azure, events])];
   const id = (azure: DryAzure, type: string): string => azure.ofType(type)[0]?.id ?? '';
   const places: Record<Place, string[]> = {
     subscription: [...accountsIn],
@@ -271,7 +268,7 @@ async function deployed({ vaultIn = HERE, topic, accountsIn, confined, alone }: 
     vault: [vault],
     hsm: [hsm],
     'vault subscription': [vaultIn],
-    topic: [id(events.azure, 'Microsoft.EventGrid/systemTopics')],
+    topic: [id(events, 'Microsoft.EventGrid/systemTopics')],
     app: [id(main.azure, 'Microsoft.Web/sites')],
     storage: main.azure.ofType('Microsoft.Storage/storageAccounts').map((account) => account.id),
     'usage log': [id(main.azure, 'Microsoft.OperationalInsights/workspaces')],

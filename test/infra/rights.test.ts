@@ -64,7 +64,7 @@ beforeAll(async () => {
   runs.main = await mainWith({});
   runs.everything = everything.azure;
   runs.reader = await mainWith({ ...EVERYTHING, otherDependents: 'reader' });
-  runs.events = (await dryRunEvents(everything.outputs)).azure;
+  runs.events = await dryRunEvents(everything.outputs);
   runs.demo = (await dryRun('demo', {})).azure;
 });
 const roles = (): Resource[] => NAMES.flatMap((name) => runs[name].ofType(DEFINITIONS));

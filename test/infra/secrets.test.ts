@@ -15,7 +15,7 @@ describe('secrets', () => {
   it('are in nothing that the templates put', async () => {
     const main = await dryRun('main', { ...MAIN_PARAMETERS, privateNetwork: true });
     const events = await dryRunEvents(main.outputs);
-    const bodies = [...main.azure.resources, ...events.azure.resources].map(({ body }) => JSON.stringify(body));
+    const bodies = [...main.azure.resources, ...events.resources].map(({ body }) => JSON.stringify(body));
     expect(bodies.filter((body) => SECRET.test(body))).toEqual([]);
   });
 
