@@ -7,6 +7,7 @@ import {
 } from '../../scripts/infra/event-parameters.ts';
 import { keyVaultsIn, topicQuery, topicsByVault } from '../../scripts/infra/find-topics.ts';
 import { subscriptionName, wantedSubscriptions, wantedWatches } from '../../src/events/subscription.ts';
+import type { Resource } from './arm/deploy.ts';
 import { completed, type DryAzure, nameOf } from './arm/dry-azure.ts';
 import { asObject, at, type JsonObject } from './arm/json.ts';
 import {
@@ -86,7 +87,7 @@ describe('event subscriptions', () => {
     expect(writers).toEqual(topics.map((topic) => at(completed(topic), 'identity', 'principalId')));
     for (const [index, { id }] of topics.entries()) {
       const first = azure.resources.findIndex((one) => one.id.startsWith(`${id}/eventSubscriptions/`));
-      expect(azure.resources.findIndex((one) => one === onStorage[index])).toBeLessThan(first);
+      expect(azure.resources.indexOf(onStorage[index] as Resource)).toBeLessThan(first);
     }
   });
 
