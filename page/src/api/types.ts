@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 
-export type { RestoreResponse, RevokeResponse } from '../../../src/api/break-glass-schemas.ts';
+export type { RestoreResponse } from '../../../src/api/restore.ts';
+export type { RevokeResponse } from '../../../src/api/revoke.ts';
 // What the API answers, by its own schemas: a change there is an error here.
 export type { AuditRecordView } from '../../../src/audit/record.ts';
 export type { DriftCause } from '../../../src/drift/report.ts';
