@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { eventParameters, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
-import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
+import { DEFAULT_AUTOFIX } from '../../src/settings/exemption.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { completed, type DryAzure } from './arm/dry-azure.ts';
 import { asArray, asObject, at, isObject, type JsonObject, strings } from './arm/json.ts';
