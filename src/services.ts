@@ -5,7 +5,7 @@ import { createInSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createSubscriptions, type Tenants, withVanished } from './accounts/subscriptions-client.ts';
 import { auditContainer, auditFiles } from './audit/audit-client.ts';
-import { createAudit } from './audit/audit-trail.ts';
+import { auditTrail } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { WRITE_BUDGETS } from './azure/limiter.ts';
@@ -74,7 +74,7 @@ export function createServices(
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
   const files = auditFiles(auditContainer(settings, () => identity));
-  const audit = createAudit(files, { now, newId }, log);
+  const audit = auditTrail(files, { now, newId }, log);
   const controller = createController(
     settings,
     identity,

@@ -1,9 +1,9 @@
-import { type AuditContainer, auditContainer, auditFiles } from '../audit/audit-client.ts';
-import type { AuditFiles } from '../audit/audit-files.ts';
+import { type AuditFiles, auditContainer, auditFiles } from '../audit/audit-client.ts';
 import { findRecord } from '../audit/find-record.ts';
 import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
+import { type RecordedEntry, recordedEntry } from '../audit/record.ts';
 import { searchTrail } from '../audit/search-trail.ts';
-import { type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
+import type { TrailFilter } from '../audit/trail-filter.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
@@ -26,7 +26,7 @@ export async function readEvidence(file: string): Promise<LogEvidence> {
 
 /** Reads the audit trail in the app's storage that the environment names. */
 export class Trail {
-  readonly #container: AuditContainer;
+  readonly #container: ReturnType<typeof auditContainer>;
   readonly #files: AuditFiles;
 
   /** @param container its name; undefined: the app's container */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RecordedEntry } from '../../audit/trail-filter.ts';
+import type { RecordedEntry } from '../../audit/record.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';

@@ -7,7 +7,7 @@ import type { UseRows } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { contestOf } from '../../orders/standing-orders.ts';
-import { isOptedOut } from '../../settings/opt-out.ts';
+import { isOptedOut } from '../../settings/requirement.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
