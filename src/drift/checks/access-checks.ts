@@ -1,8 +1,8 @@
-import { scopeResource } from '../../azure/resource-id.ts';
 import { grantAccess } from '../../identities/grant-access.ts';
+import { DAY_MS } from '../../time/spans.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount } from './commands.ts';
-import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
+import { type AccountSubject, type KeySubject, managedUses, type Rules } from './subjects.ts';
 
 export function identityMissing(subject: AccountSubject): readonly Found[] {
   const { account, key } = subject;
@@ -35,10 +35,10 @@ function withoutIdentity({ access, scopes }: AccountSubject, reason: string): re
 const ENDS_DAYS = { warning: 30, error: 3 };
 
 export function roleExpires(subject: AccountSubject, { now }: Rules): readonly Found[] {
-  return usesOf(subject).flatMap(({ resource, access, key }) => {
+  return managedUses(subject).flatMap(({ resource, access, key }): Found[] => {
     const until = access?.until;
-    const days = until ? (until.getTime() - now.getTime()) / 86_400_000 : Number.POSITIVE_INFINITY;
-    if (!until || !key || days > ENDS_DAYS.warning) return [];
+    const days = until ? (until.getTime() - now.getTime()) / DAY_MS : Number.POSITIVE_INFINITY;
+    if (!until || days > ENDS_DAYS.warning) return [];
     return [
       {
         resource,
@@ -52,36 +52,21 @@ export function roleExpires(subject: AccountSubject, { now }: Rules): readonly F
 }
 
 export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
-  return usesOf(subject).flatMap(({ resource, access: of, key: used }) =>
-    of?.reason === 'IdentityWithoutRole' && used
-      ? {
-          resource,
-          is: of.missing.join(' '),
-          shouldBe: 'The identity may get, wrap and unwrap with the key.',
-          command: grantAccess(of.principalId, used.key.vault, of.by),
-          cause: ofIdentity(subject, used),
-        }
-      : [],
-  );
-}
-
-/** The uses of keys by the account itself and by its scopes. */
-function usesOf({ account, access, key, scopes }: AccountSubject) {
-  return [
-    { resource: account.id, access, key },
-    ...scopes.map((scope) => ({ resource: scopeResource(account.id, scope.scope.name), ...scope })),
-  ];
+  return managedUses(subject).flatMap(({ resource, access: of, key }): Found[] => {
+    if (of?.reason !== 'IdentityWithoutRole') return [];
+    const shouldBe = 'The identity may get, wrap and unwrap with the key.';
+    const command = grantAccess(of.principalId, key.key.vault, of.by);
+    return [{ resource, is: of.missing.join(' '), shouldBe, command, cause: ofIdentity(subject, key) }];
+  });
 }
 
 /** A subscription that moves to another tenant moves its vaults too, but they keep the old tenant. */
-export function tenantMismatch({ account, tenantId, key, scopes }: AccountSubject): readonly Found[] {
+export function tenantMismatch(subject: AccountSubject): readonly Found[] {
+  const { account, tenantId } = subject;
   if (!tenantId || account.encryption.encryptionIdentity?.encryptionFederatedIdentityClientId) return [];
-  const strange = [key, ...scopes.map((scope) => scope.key)].flatMap((one) =>
-    one?.tenantId !== undefined && one.tenantId.toLowerCase() !== tenantId.toLowerCase()
-      ? [{ vault: one.key.vault, trusts: one.tenantId }]
-      : [],
-  );
-  return [...new Map(strange.map((one) => [one.vault.id, one])).values()].map(({ vault, trusts }) => ({
+  const keys = managedUses(subject).map(({ key }) => key);
+  const strange = keys.filter((key) => key.tenantId && key.tenantId.toLowerCase() !== tenantId.toLowerCase());
+  return [...new Map(strange.map((key) => [key.key.vault, key.tenantId]))].map(([vault, trusts]) => ({
     part: vault.id,
     is: `The vault ${vault.name} trusts the tenant ${trusts}, but the account is in the tenant ${tenantId}, so its identity cannot sign in.`,
     shouldBe: 'Both belong to the same tenant.',

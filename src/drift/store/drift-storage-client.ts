@@ -107,12 +107,12 @@ function reportStore(container: ContainerClient) {
     async before(): Promise<ReportBefore | undefined> {
       const report = await newest();
       if (!report) return undefined;
-      const { startedOn, coverage, trailEnd, changes, changeSeconds } = report;
+      const { startedOn, coverage, trailEnd, changes } = report;
       const { findings, unseen } = await restOf(report);
       const known = findings.map(({ id, reason, resource, since, changedBy }) => {
         return { id, reason, resource, since, ...(changedBy ? { changedBy } : {}) };
       });
-      return { startedOn, coverage, trailEnd, changes, changeSeconds, unseen, findings: known };
+      return { startedOn, coverage, trailEnd, changes, unseen, findings: known };
     },
     /** Newest first. */
     async history(): Promise<DriftSummary[]> {
