@@ -4,31 +4,26 @@ import type { Found, FoundCause } from './check.ts';
 import { encryptAccount } from './commands.ts';
 import { type AccountSubject, type KeySubject, managedUses, type Rules } from './subjects.ts';
 
-export function identityMissing(subject: AccountSubject): readonly Found[] {
+export function identityMissing(subject: AccountSubject): Found | undefined {
   const { account, key } = subject;
+  const is = withoutIdentity(subject, 'IdentityMissing');
+  if (is === undefined) return undefined;
   const identity = chosenIdentity(subject);
   // An account has one user-assigned identity, and only an operator may decide to detach another one.
   const isFree = account.userAssignedIdentities.length === 0;
-  return withoutIdentity(subject, 'IdentityMissing').map((is) => ({
-    is,
-    shouldBe: 'The identity of the encryption settings is attached to the account.',
-    ...(key && identity !== undefined && isFree ? { command: encryptAccount(account, key.key, identity) } : {}),
-    cause: ofIdentity(subject, key),
-  }));
+  const command = key && identity !== undefined && isFree ? encryptAccount(account, key.key, identity) : undefined;
+  return { is, command, cause: ofIdentity(subject, key) };
 }
 
-export function identityDeleted(subject: AccountSubject): readonly Found[] {
-  return withoutIdentity(subject, 'IdentityDeleted').map((is) => ({
-    is,
-    shouldBe: 'The identity that is attached to the account exists.',
-    cause: ofIdentity(subject, undefined),
-  }));
+export function identityDeleted(subject: AccountSubject): Found | undefined {
+  const is = withoutIdentity(subject, 'IdentityDeleted');
+  return is === undefined ? undefined : { is, cause: ofIdentity(subject, undefined) };
 }
 
 /** One finding for the account and all of its scopes, because they share the identity. */
-function withoutIdentity({ access, scopes }: AccountSubject, reason: string): readonly string[] {
-  const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
-  return found ? [found.missing.join(' ')] : [];
+function withoutIdentity(subject: AccountSubject, reason: string): string | undefined {
+  const found = managedUses(subject).find(({ access }) => access?.reason === reason);
+  return found?.access?.missing.join(' ');
 }
 
 /** Days before the end of a role at which the finding begins, and at which it becomes an error. */
@@ -39,24 +34,17 @@ export function roleExpires(subject: AccountSubject, { now }: Rules): readonly F
     const until = access?.until;
     const days = until ? (until.getTime() - now.getTime()) / DAY_MS : Number.POSITIVE_INFINITY;
     if (!until || days > ENDS_DAYS.warning) return [];
-    return [
-      {
-        resource,
-        severity: days <= ENDS_DAYS.error ? 'error' : 'warning',
-        is: `The role of its identity ${access.principalId} on the key expires on ${until.toISOString()}.`,
-        shouldBe: "The role of the account's identity does not expire.",
-        cause: ofIdentity(subject, key),
-      },
-    ];
+    const is = `The role of its identity ${access.principalId} on the key expires on ${until.toISOString()}.`;
+    const severity = days <= ENDS_DAYS.error ? 'error' : 'warning';
+    return [{ resource, severity, is, cause: ofIdentity(subject, key) }];
   });
 }
 
 export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
   return managedUses(subject).flatMap(({ resource, access: of, key }): Found[] => {
     if (of?.reason !== 'IdentityWithoutRole') return [];
-    const shouldBe = 'The identity may get, wrap and unwrap with the key.';
     const command = grantAccess(of.principalId, key.key.vault, of.by);
-    return [{ resource, is: of.missing.join(' '), shouldBe, command, cause: ofIdentity(subject, key) }];
+    return [{ resource, is: of.missing.join(' '), command, cause: ofIdentity(subject, key) }];
   });
 }
 
@@ -69,7 +57,6 @@ export function tenantMismatch(subject: AccountSubject): readonly Found[] {
   return [...new Map(strange.map((key) => [key.key.vault, key.tenantId]))].map(([vault, trusts]) => ({
     part: vault.id,
     is: `The vault ${vault.name} trusts the tenant ${trusts}, but the account is in the tenant ${tenantId}, so its identity cannot sign in.`,
-    shouldBe: 'Both belong to the same tenant.',
     cause: { about: [vault.id] },
   }));
 }

@@ -13,9 +13,9 @@ import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey } from './commands.ts';
-import { stoppedByExpiry } from './expiry.ts';
 import { afterExpiry } from './key-checks.ts';
 import { KEY_TAG, pinnedBack } from './left-checks.ts';
+import { stoppedByExpiry } from './other-checks.ts';
 import { type AccountSubject, type KeySubject, type ManagedUse, managedUses, type Rules } from './subjects.ts';
 
 /** Storage checks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
@@ -101,32 +101,32 @@ function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' |
   };
 }
 
-export function notCustomerManaged({ account, own, use }: AccountSubject, { drift }: Rules): readonly Found[] {
-  if (use) return [];
+export function notCustomerManaged({ account, own, use }: AccountSubject, { drift }: Rules): Found | undefined {
   const tag = tagOf(account.tags, KEY_TAG);
-  const requirement = requirementOf(account, drift.require);
-  if (tag === undefined && !requirement) return [];
-  const required = own
-    ? "It uses a customer-managed key, as CMK_REQUIRE requires. The app's own storage needs a key of a vault that the app does not manage."
-    : 'It uses a customer-managed key, as CMK_REQUIRE requires.';
-  const shouldBe = tag === undefined ? required : `It uses the key of its tag: ${tag}.`;
-  // One cause per subscription, for tags and for the setting.
-  const cause = { about: [`/subscriptions/${account.subscriptionId}`] };
-  return [{ is: 'It uses Microsoft-managed keys.', shouldBe, cause }];
+  if (use || (tag === undefined && !requirementOf(account, drift.require))) return undefined;
+  const ofOwn = own ? " The app's own storage needs a key of a vault that the app does not manage." : '';
+  const required = `It uses a customer-managed key, as CMK_REQUIRE requires.${ofOwn}`;
+  return {
+    is: 'It uses Microsoft-managed keys.',
+    shouldBe: tag === undefined ? required : `It uses the key of its tag: ${tag}.`,
+    // One cause per subscription, for tags and for the setting.
+    cause: { about: [`/subscriptions/${account.subscriptionId}`] },
+  };
 }
 
-export function unexpectedKey({ account, use }: AccountSubject): readonly Found[] {
+export function unexpectedKey({ account, use }: AccountSubject): Found | undefined {
   const tag = tagOf(account.tags, KEY_TAG)?.trim();
-  if (!use || tag === undefined) return [];
+  if (!use || tag === undefined) return undefined;
   const used = parseKeyIdentifier(formatKeyIdentifier(use));
   const wanted = parseKeyIdentifier(tag);
   const [vault = '', key = ''] = tag.split('/');
   const fits = wanted
     ? wanted.vaultUri === use.vaultUri && sameKeyName(wanted.keyName, use.keyName)
     : vault.toLowerCase() === used?.vaultName && sameKeyName(key, use.keyName);
-  if (fits) return [];
   const is = formatKeyIdentifier(use);
-  return [{ is: `It uses ${is}.`, shouldBe: `It uses the key of its tag: ${tag}.`, cause: { about: [is] } }];
+  return fits
+    ? undefined
+    : { is: `It uses ${is}.`, shouldBe: `It uses the key of its tag: ${tag}.`, cause: { about: [is] } };
 }
 
 export function unmanagedVault({ scopes, ...subject }: AccountSubject): readonly Found[] {
@@ -134,46 +134,43 @@ export function unmanagedVault({ scopes, ...subject }: AccountSubject): readonly
   if (subject.own) return [];
   return [subject, ...scopes].flatMap(({ resource, use, key }) => {
     if (!use || key) return [];
-    const shouldBe = 'Its key is in a vault of CMK_VAULTS.';
-    return [{ resource, is: `It uses ${formatKeyIdentifier(use)}.`, shouldBe, cause: { about: [use.vaultUri] } }];
+    return [{ resource, is: `It uses ${formatKeyIdentifier(use)}.`, cause: { about: [use.vaultUri] } }];
   });
 }
 
-export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Found[] {
+export function keyDisabled(subject: AccountSubject, { now }: Rules): readonly Found[] {
   return managedUses(subject).flatMap(({ resource, use, key }): readonly Found[] => {
     const versions = known(key.versions) ?? [];
     const held = heldVersion(use, versions);
-    if (!held || usability(held, rules.now) !== 'Disabled') return [];
-    const revocation = openRevocation(versions, rules.now);
-    const why = revocation ? `, by the revocation of ${revocation.revokedOn.toISOString()}` : '';
+    if (!held || usability(held, now) !== 'Disabled') return [];
+    const is = `The version in use, ${held.version}, is disabled`;
+    const revocation = openRevocation(versions, now);
+    if (!revocation) {
+      const cause = { about: [held.id] };
+      return [{ resource, is: `${is}: its data cannot be read.`, command: enableVersion(held), cause }];
+    }
+    // A revocation disables it intentionally, and has its own finding.
     return [
       {
-        resource,
-        is: `The version in use, ${held.version}, is disabled${why}: its data cannot be read.`,
-        shouldBe: 'The version in use is enabled.',
-        ...(revocation
-          ? // A revocation disables it intentionally, and has its own finding.
-            {
-              severity: 'warning' as const,
-              command: restoreCommand(key.key, revocation),
-              cause: { reason: 'RevocationOpen' as const, about: [key.key.id] },
-            }
-          : { command: enableVersion(held), cause: { about: [held.id] } }),
+        ...{ resource, severity: 'warning' },
+        is: `${is}, by the revocation of ${revocation.revokedOn.toISOString()}: its data cannot be read.`,
+        command: restoreCommand(key.key, revocation),
+        cause: { reason: 'RevocationOpen', about: [key.key.id] },
       },
     ];
   });
 }
 
-export function keyExpired(subject: AccountSubject, rules: Rules): readonly Found[] {
+export function keyExpired(subject: AccountSubject, { now }: Rules): readonly Found[] {
   return managedUses(subject).flatMap(({ resource, use, key }): readonly Found[] => {
     const versions = known(key.versions) ?? [];
     const held = heldVersion(use, versions);
-    if (!held || usability(held, rules.now) !== 'Expired') return [];
+    if (!held || usability(held, now) !== 'Expired') return [];
     const stopped = stoppedByExpiry(key, held, held === newestVersion(versions));
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     const pinned = use.pinned !== undefined && resource === subject.account.id ? subject.account : undefined;
-    const command = afterExpiry(key, held, pinned, rules.now);
     const shouldBe = 'The version in use has not expired.';
+    const command = afterExpiry(key, held, pinned, now);
     const found: Found = { resource, is, shouldBe, command, cause: { about: [key.key.id] } };
     return [stopped ? { ...found, severity: 'error', is: `${is} That stops ${stopped}.` } : found];
   });
@@ -184,12 +181,12 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
 }
 
 function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): readonly Found[] {
-  const found = { resource, shouldBe: 'The key exists.', cause: { about: [key.id] } };
+  const found = { resource, cause: { about: [key.id] } };
   const none = `The vault has no key ${use.keyName}`;
   switch (state) {
     case 'present': {
       const is = `The key ${use.keyName} has no version ${versionInUse(use)}, which wraps the account's data: the key was purged and created again under its name.`;
-      return lost ? [{ ...found, is, shouldBe: 'The version in use exists.' }] : [];
+      return lost ? [{ ...found, is }] : [];
     }
     case 'deleted':
       return [{ ...found, is: `Its key ${use.keyName} is soft-deleted.`, command: recoverKey(key) }];
