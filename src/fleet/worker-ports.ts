@@ -16,7 +16,7 @@ import type { RolloutNews, RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
 import type { VersionLists } from './version-lists.ts';
-import type { WorkItems } from './work-items.ts';
+import { TARGETS, type WorkItems } from './work-items.ts';
 
 /** A message that requests a read of the subscriptions' work items. Only a hint: the items are authoritative. */
 export interface FleetWork {
@@ -89,7 +89,6 @@ export interface KeyPorts extends Pick<WorkerPorts, 'items' | 'rows' | 'now' | '
   ): Promise<void>;
 }
 
-const TARGETS = z.record(z.string().max(300), z.string().max(400));
 const PASS = z.object({ startedOn: z.iso.datetime(), targets: TARGETS });
 const USAGE = z.record(z.string().max(200), z.array(z.tuple([z.number(), z.number()])).max(100));
 /**

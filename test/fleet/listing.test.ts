@@ -310,10 +310,10 @@ describe('reconcileKey', () => {
     await reconcileKey(KEY, CAUSE, fleet.ports());
     expect(fleet.rollouts.all).toEqual([]);
     expect(fleet.items.all.map(({ kind, reason }) => [kind, reason])).toEqual([
-      ['list', undefined],
       ['key', 'FleetNotListed'],
+      ['list', undefined],
     ]);
-    const [list] = fleet.items.all;
+    const [, list] = fleet.items.all;
     if (list) await fleet.items.port().postpone(list, { due: list.due, attempts: 1, reason: 'SubscriptionUnreadable' });
     await reconcileKey(KEY, CAUSE, fleet.ports());
     expect(fleet.rollouts.all).toHaveLength(1);
