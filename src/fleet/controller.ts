@@ -25,6 +25,7 @@ import { recordMoves, recordRollout } from './audit-records.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
+import { createVersionLists, type VersionLists } from './fresh-reads.ts';
 import { createMovedUses, type MovedUses } from './moved-uses.ts';
 import { reconcileKey, requestLists } from './reconcile-key.ts';
 import { RolloutGate } from './rollout-gate.ts';
@@ -32,7 +33,6 @@ import { createRolloutStore, type RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import { sweepWork } from './sweep.ts';
 import { createUseRows, type UseRows } from './use-row.ts';
-import { VersionLists } from './version-lists.ts';
 import { createWorkItems, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
 import type { FleetQueue, FleetWork, KeyPorts, KeyQueue, WorkerPorts } from './worker-ports.ts';
 
@@ -92,7 +92,7 @@ class Controller {
   constructor(services: ControllerPorts) {
     this.#services = services;
     this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
-    this.#versions = new VersionLists(services.keys, services.now);
+    this.#versions = createVersionLists(services.keys, services.now);
     this.#queues = createQueues(services);
   }
 

@@ -9,13 +9,13 @@ import type { Leases } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import type { Proof, RolloutDecision } from './decide-rollout.ts';
 import type { FleetIndex } from './fleet-index.ts';
+import type { VersionLists } from './fresh-reads.ts';
 import type { MovedUses } from './moved-uses.ts';
 import type { Move } from './reconcile-use.ts';
 import type { RolloutGate } from './rollout-gate.ts';
 import type { RolloutNews, RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
-import type { VersionLists } from './version-lists.ts';
 import { TARGETS, type WorkItems } from './work-items.ts';
 
 /** A message that requests a read of the subscriptions' work items. Only a hint: the items are authoritative. */

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import type { Account, Scope } from '../../src/fleet/account.ts';
 import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
+import { createVersionLists } from '../../src/fleet/fresh-reads.ts';
 import { createMovedUses } from '../../src/fleet/moved-uses.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { reconcileSubscription } from '../../src/fleet/reconcile-subscription.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
-import { VersionLists } from '../../src/fleet/version-lists.ts';
 import { keyItem, NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { KeyPorts, WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import type { LogRecord } from '../../src/log.ts';
@@ -125,7 +125,7 @@ class Fleet {
         },
       },
       keys: { listVersions: async () => [keyVersion(1)] },
-      versions: new VersionLists({ listVersions: async () => [keyVersion(1)] }, now),
+      versions: createVersionLists({ listVersions: async () => [keyVersion(1)] }, now),
       gate: {
         ...{ blocked: async () => undefined, stops: () => undefined, order: () => undefined, refresh: async () => {} },
         ...{ orderBetween: () => 'rekey-1', sourcesOf: (to) => (to === OTHER ? [KEY.id] : []) },
@@ -354,7 +354,7 @@ describe('A move', () => {
     };
     await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), {
       ...ports,
-      versions: new VersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now),
+      versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now),
       accounts: {
         ...ports.accounts,
         updateEncryption: async () => {

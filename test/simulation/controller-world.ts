@@ -1,11 +1,11 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import { createFleetIndex, LISTINGS, toFleetAccount } from '../../src/fleet/fleet-index.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from '../../src/fleet/fleet-work.ts';
+import { createVersionLists, type VersionLists } from '../../src/fleet/fresh-reads.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
 import { sweepWork } from '../../src/fleet/sweep.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
-import { VersionLists } from '../../src/fleet/version-lists.ts';
 import { keyItem, type WorkKind } from '../../src/fleet/work-items.ts';
 import type { FleetWork, KeyPorts, WorkerPorts } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
@@ -748,7 +748,7 @@ export class ControllerWorld implements World {
 
   #versionsOf(instance: Instance): VersionLists {
     const way = this.#wayOf(instance);
-    instance.versions ??= new VersionLists(this.#keys(way), () => new Date(this.#clock));
+    instance.versions ??= createVersionLists(this.#keys(way), () => new Date(this.#clock));
     return instance.versions;
   }
 
