@@ -26,7 +26,7 @@ const ACCOUNT = z.object({
   scopeKeys: optional(json.pipe(z.array(KEY_ID).readonly())).catch(undefined),
   /** When a worker last listed its encryption scopes (ISO 8601); absent before the first list. */
   scopesReadOn: optional(time).catch(undefined),
-  /** When a worker last wrote the row (ISO 8601). Workers write an unchanged account once a day. */
+  /** When a worker last wrote the row (ISO 8601). */
   writtenOn: time,
 });
 // Scopes without keys count as never listed, so a worker lists them again.

@@ -242,7 +242,7 @@ export class Pass {
     // Retries a failed use at once for a new item, or if a dead worker may have moved it.
     const { kind, attempts } = wanted.item;
     const isNewRequest = kind === 'verify' || (kind === 'key' && attempts === 0);
-    const isTriedNow = row === known && row.state === 'failed' && isNewRequest;
+    const isTriedNow = row.notBefore === known.notBefore && row.state === 'failed' && isNewRequest;
     if (nextTry && !isTriedNow) {
       this.#postpone([wanted], key, nextTry, row.reason, true);
       return;
@@ -258,7 +258,7 @@ export class Pass {
     const { key, wanted } = task;
     const row = this.results.find(task.row) ?? task.row;
     // An earlier task has reconciled the same use, and its PATCH may still take effect.
-    const nextTry = row === task.row ? undefined : this.#nextTry(row);
+    const nextTry = row.notBefore === task.row.notBefore ? undefined : this.#nextTry(row);
     const result = nextTry ? undefined : await this.#reconcile({ ...task, row }, region, permitted);
     if (result?.throttled) {
       this.#budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);

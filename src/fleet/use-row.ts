@@ -124,12 +124,6 @@ export function versionOfRow({ key, current, pinned }: Pick<UseRow, 'key' | 'cur
   return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
 }
 
-/** Returns whether a field other than the version differs between the index and Azure. */
-export function areDifferent(row: UseRow, shown: UseRow): boolean {
-  const fields = ['account', 'location', 'wave', 'identity', 'mode', 'pinned'] as const;
-  return fields.some((field) => row[field] !== shown[field]);
-}
-
 /**
  * Returns the id of a move's audit record: a hash of the state in Azure. Any worker derives the same id, even after a
  * loss of the index.

@@ -131,8 +131,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'an account that is gone keeps its rows',
     file: 'src/fleet/listing.ts',
-    from: 'this.#pass.results.dropAccount(account, known.of(account))',
-    to: 'known.of(account).slice(0, 0)',
+    from: 'this.#pass.results.dropAccount(account, rows)',
+    to: 'rows.slice(0, 0)',
   },
   {
     name: 'an account moves although its stage has not begun',
