@@ -16,7 +16,7 @@ import type { PassResults } from './pass-results.ts';
 import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
 import { hasNoScopes } from './storage-client.ts';
 import type { UseRow } from './use-row.ts';
-import type { WorkerPorts } from './worker-ports.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
 const SCOPES_CONCURRENCY = 2;
@@ -42,7 +42,7 @@ interface ListingPass {
   failItem(wanted: Wanted, error: unknown): void;
 }
 
-type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
+type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
 
 /** Use rows by account. Reads the rows of each key once. */
 class KnownRows {

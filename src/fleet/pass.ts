@@ -26,7 +26,7 @@ import {
   type WorkKind,
   workRow,
 } from './work-items.ts';
-import type { PassState, WorkerPorts } from './worker-ports.ts';
+import type { FleetServices, PassState } from './worker-ports.ts';
 
 /** Interval at which a running pass reads its work items. Milliseconds. */
 const ITEMS_MS = 5_000;
@@ -56,7 +56,7 @@ export class Pass {
   readonly until: Date;
   readonly #lease: Lease;
   readonly #unclean: number;
-  readonly #ports: WorkerPorts;
+  readonly #ports: FleetServices;
   readonly #startedOn: Date;
   readonly #budget: PassBudget;
   readonly results: PassResults;
@@ -83,7 +83,7 @@ export class Pass {
   #failure: unknown;
   #wake = () => {};
 
-  constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: WorkerPorts) {
+  constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: FleetServices) {
     this.subscription = subscription;
     this.until = until;
     this.#lease = lease;
