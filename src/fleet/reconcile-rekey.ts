@@ -71,7 +71,7 @@ export async function verifyRekey(
   cause: Cause,
   ports: FleetServices,
 ): Promise<boolean> {
-  const left = counts.pending + counts.failed + counts.left;
+  const left = counts.waiting + counts.failed + counts.left;
   if (left > 0) {
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
     return false;
