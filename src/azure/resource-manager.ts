@@ -1,5 +1,5 @@
 import { AuthorizationManagementClient } from '@azure/arm-authorization';
-import { StorageManagementClient } from '@azure/arm-storage';
+import { type Encryption, StorageManagementClient } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import { cachePer } from './cache-per.ts';
 import type { Cloud } from './cloud.ts';
@@ -16,6 +16,8 @@ export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceMan
   const scopes = [cloud.resourceManagerScope];
   return { endpoint: cloud.resourceManager, credentials: { scopes }, credentialScopes: scopes, ...callOptions(limits) };
 }
+
+export type { Encryption };
 
 /** Returns the client of the Storage resource provider for a subscription, created once. */
 export function storageManagement(
