@@ -1,9 +1,9 @@
-import { auditContainer, auditFiles } from '../audit/audit-client.ts';
-import type { AuditFiles } from '../audit/audit-files.ts';
+import { type AuditFiles, auditContainer, auditFiles } from '../audit/audit-client.ts';
 import { findRecord } from '../audit/find-record.ts';
 import { readLogEvidence } from '../audit/log-evidence.ts';
+import { type RecordedEntry, recordedEntry } from '../audit/record.ts';
 import { searchTrail } from '../audit/search-trail.ts';
-import { type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
+import type { TrailFilter } from '../audit/trail-filter.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import { workQueues } from '../azure/app-storage.ts';
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';

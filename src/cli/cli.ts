@@ -93,7 +93,7 @@ export class Cli {
     const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
     if (given !== undefined || !vault || !key) return keyByName(text, given, cloud);
     // A Managed HSM may have the same name as a vault.
-    const { appVaults } = await import('../operations/vault/vault-notes.ts');
+    const { appVaults } = await import('../operations/vault/vault-ensure.ts');
     const known = appVaults(this.environment, cloud)?.byName(vault.toLowerCase());
     return known ? managedKey(known, key) : keyByName(key, vault, cloud);
   }

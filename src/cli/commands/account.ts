@@ -130,7 +130,7 @@ function addCreate(command: CmkCommand): void {
     .option('--sku <sku>', 'redundancy', 'Standard_LRS')
     .option('--kind <kind>', 'kind of account', 'StorageV2')
     .changes(async (operation, options: Options, account) => {
-      const { createAccount } = await import('../../operations/account/account-create.ts');
+      const { createAccount } = await import('../../operations/account/account-enable.ts');
       return createAccount({ identity: undefined, ...options, account, key: options }, operation);
     });
 }

@@ -1,4 +1,5 @@
-import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
+import type { RecordedEntry } from '../../audit/record.ts';
+import type { TrailFilter } from '../../audit/trail-filter.ts';
 import type { TrailReport } from '../../audit/verify-trail.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
