@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keyStatusOf } from '../../src/cli/read-keys.ts';
+import { keyStatusOf } from '../../src/cli/key-status.ts';
 import { keyOf, type Site, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();

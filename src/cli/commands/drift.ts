@@ -83,6 +83,8 @@ function showReport(report: DriftReport, output: Output, { expand }: DriftOption
   output.incompleteIf(counts.error + counts.warning > 0 || !complete);
 }
 
+type Fix = { readonly about: string; readonly fix: string; readonly command: string | undefined };
+
 /** Shows the causes; a single fix repairs each cause. */
 function showCauses({ causes }: DriftReport, output: Output): void {
   const fixOf = (cause: DriftReport['causes'][number]): Fix => {
@@ -110,12 +112,6 @@ function showFindings({ findings }: DriftReport, output: Output): void {
     command,
   });
   showFixable([['RESOURCE', (finding) => fixOf(finding).about]], counted, fixOf, output);
-}
-
-interface Fix {
-  readonly about: string;
-  readonly fix: string;
-  readonly command: string | undefined;
 }
 
 /** A terminal shows fixes below the table: a truncated command cannot be copied. */

@@ -7,7 +7,8 @@ import { confirmName } from '../confirm.ts';
 import { duration, number, parsed, seconds } from '../options.ts';
 import { readGiven, readGivenText } from '../read-given.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
-import { addKeyList, addKeyShow } from './key-views.ts';
+import { addKeyList } from './key-lists.ts';
+import { addKeyShow } from './key-show.ts';
 
 export function addKeyCommands(program: CmkCommand): void {
   const key = program
