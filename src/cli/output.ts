@@ -110,8 +110,8 @@ export class Output {
     for (const text of texts) this.entry({ kind: 'note', text });
   }
 
-  /** Notes what could not be read, one sentence each. */
-  unread(texts: readonly string[]): void {
+  /** Notes what could not be read or done, one sentence each, which makes the command exit with 1. */
+  problems(texts: readonly string[]): void {
     this.notes(texts);
     this.incompleteIf(texts.length > 0);
   }

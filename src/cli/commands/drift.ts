@@ -66,7 +66,7 @@ function addRelease(command: CmkCommand): void {
       },
       ({ account, audit }, output) => {
         output.entry({ kind: 'done', text: `The app repairs ${account} again.` });
-        if (audit !== 'written') output.unread([audit]);
+        if (audit !== 'written') output.problems([audit]);
       },
     );
 }

@@ -63,7 +63,7 @@ function showKeys({ keys, unread }: Listed, output: Output): void {
     ],
     keys,
   );
-  output.unread(unread);
+  output.problems(unread);
 }
 
 function nextOf({ nextRotation }: KeySummary): string | undefined {
@@ -128,7 +128,7 @@ function showRevocations({ revocations, unread }: Revocations, output: Output): 
     ],
     revocations,
   );
-  output.unread(unread);
+  output.problems(unread);
 }
 
 function showRevocation(revoked: Revoked & { readonly restore: string }, output: Output): void {

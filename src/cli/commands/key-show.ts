@@ -51,7 +51,7 @@ function showStatus(status: UsedKeyStatus, output: Output): void {
   if (usage) output.notes([reachOf(usage)]);
   const unnamed = usage && lastAsked(usage, undefined);
   if (unnamed) output.notes([`Last request without a version: ${unnamed}.`]);
-  output.unread(
+  output.problems(
     dependents.unread.map(({ what, detail }) => `The list may be incomplete: ${what} could not be read. ${detail}`),
   );
 }
