@@ -56,19 +56,6 @@ describe('key ensure', () => {
     expect((lifetime?.versions[0]?.exp ?? 0) - now).toBeLessThan(367 * 86_400);
   });
 
-  it('goes on with the policy of a key that it has just made, and leaves every other', async () => {
-    const { vault } = procedures.site();
-    const wanted = keyOf({ vault, key: 'broken-off' });
-    await procedures.run((operation) => ensureKey(wanted, { policy: 'none' }, operation));
-    const policies = () => procedures.run((operation) => ensureKey(wanted, {}, operation));
-    expect(texts(await policies(), 'done')).toEqual([expect.stringContaining('rotation policy')]);
-    expect((await policies()).changed).toBe(false);
-    const key = vault.keys.get('broken-off');
-    if (key) key.rotationPolicy = undefined;
-    procedures.local.clock.advance(2 * 3_600_000);
-    expect((await policies()).changed).toBe(false);
-  });
-
   it('makes the key all the same where the sign-in may set no policy, and says so', async () => {
     const { vault } = procedures.site();
     procedures.local.faults.add([
