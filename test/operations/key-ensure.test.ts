@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RotationPolicy } from '../../src/keys/key-client.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
-import { keyByName } from '../../src/operations/resolve.ts';
 import { planPolicy, type WantedPolicy } from '../../src/rotation/rotation-policy.ts';
 import { keyOf, texts, useProcedures } from '../support/procedures.ts';
 
@@ -90,12 +89,6 @@ describe('key ensure', () => {
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), {}, operation));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
     expect(refusal.nextStep).toMatch(/cmk|az|Wait/);
-  });
-
-  it('refuses a name that Key Vault does not take, before it asks anybody', () => {
-    expect(() => keyByName('files_key', 'kv-files', procedures.azure().cloud)).toThrow(
-      /1 to 127 letters, digits and dashes|not a name of a key/,
-    );
   });
 
   it('refuses the name of a key that was deleted, and says how to bring it back', async () => {

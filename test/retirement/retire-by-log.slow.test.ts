@@ -48,17 +48,6 @@ describe('retirement by the log', () => {
     expect(firstOf(key)?.tags?.['cmk-retired']).toMatch(/Z [0-9a-f]{32}$/);
   });
 
-  it('does not when an account that no list shows asks for it', async () => {
-    const { key } = movedOn(0);
-    const hidden = key.account('pinned');
-    wire.azure.clock.advance(72 * HOUR_MS);
-    const accounts = hide(hidden);
-    const [came] = await retire(key, {}, accounts);
-    expect(came).toMatchObject({ outcome: 'unproven', reasons: expect.stringContaining('used it to unwrap') });
-    expect(firstOf(key)?.enabled).toBe(true);
-    world().storageAccounts.delete(hidden.name);
-  });
-
   it.each<[string, (key: TestKey) => void, RegExp]>([
     [
       'is refused',
@@ -77,16 +66,6 @@ describe('retirement by the log', () => {
     spoil(key);
     const [came] = await retire(key);
     expect(came).toMatchObject({ outcome: 'unproven', reasons: expect.stringMatching(why) });
-    expect(firstOf(key)?.enabled).toBe(true);
-  });
-
-  it('gives advice on a key of a Managed HSM, whose log proves nothing', async () => {
-    const { key } = movedOn(72, 'hsm-local');
-    const [came] = await retire(key);
-    expect(came).toMatchObject({
-      outcome: 'unproven',
-      reasons: expect.stringMatching(/does not document how the log/),
-    });
     expect(firstOf(key)?.enabled).toBe(true);
   });
 
@@ -134,36 +113,6 @@ describe('retirement by the log', () => {
     const [unread] = await retire(key, {}, { useRows: known as unknown as Services['useRows'] });
     expect(unread?.outcome).toBe('kept');
     expect(firstOf(key)?.enabled).toBe(true);
-  });
-
-  it('is finished by the next look when the process was killed in between', async () => {
-    const { key } = movedOn();
-    const services = wire.services({ CMK_USAGE_WORKSPACE: WORKSPACE_ID });
-    let resolve = (): void => {};
-    const disabled = new Promise<void>((done) => {
-      resolve = done;
-    });
-    const dying: Partial<Services> = {
-      keys: {
-        ...services.keys,
-        updateVersion: async (...args) => {
-          await services.keys.updateVersion(...args);
-          resolve();
-          return new Promise(() => {});
-        },
-      },
-    };
-    void retire(key, {}, dying);
-    await disabled;
-    expect(firstOf(key)).toMatchObject({
-      enabled: false,
-      tags: { 'cmk-retired': expect.stringMatching(/ unsettled$/) },
-    });
-    expect(await finish(key)).toEqual([]); // whoever did it may still be at it
-    wire.azure.clock.advance(16 * 60_000);
-    expect(await finish(key)).toEqual(['retired']);
-    expect(firstOf(key)?.tags?.['cmk-retired']).not.toContain('unsettled');
-    expect(await finish(key)).toEqual([]);
   });
 
   it('is finished whatever was revoked and restored before, and not while the key is revoked', async () => {
