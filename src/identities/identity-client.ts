@@ -1,6 +1,6 @@
 import { type Identity, ManagedServiceIdentityClient } from '@azure/arm-msi';
 import type { TokenCredential } from '@azure/identity';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
@@ -21,7 +21,7 @@ export type Identities = ReturnType<typeof createIdentities>;
 
 /** User-assigned identities. Errors are the SDK's: read them with `describeFailure`. */
 export function createIdentities(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
-  const clientOf = clientPer(
+  const clientOf = cachePer(
     (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
   return {

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type JsonWebKey as KeyVaultJwk, type KeyVaultKey } from '@azure/keyvault-keys';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
 import type { RotationPolicy } from './key-client.ts';
@@ -30,7 +30,7 @@ export type KeyCatalog = Pick<ReturnType<typeof createKeyAdmin>, 'names' | 'mate
 
 /** The keys of a vault. Throws the errors of `@azure/keyvault-keys`: read them with `describeFailure`. */
 export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) {
-  const clientOfUri = clientPer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOfUri = cachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
   return {
     /** Names of the vault's keys. Keys that belong to a certificate are omitted. */

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import { wholeWrite, withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
@@ -37,7 +37,7 @@ const RECOVERY_REQUESTS = 5;
  * `@azure/keyvault-keys`: read them with `describeFailure`.
  */
 export function createKeys(credential: TokenCredential, limits: CallLimits) {
-  const clientOfUri = clientPer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOfUri = cachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
 
   async function* pages(key: ManagedKey): AsyncGenerator<readonly KeyVersion[]> {

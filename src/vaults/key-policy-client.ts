@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { createArmLister, createArmReader } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
+import { createArmLister, createArmReader } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { POLICY_ASSIGNMENT, POLICY_EXEMPTION, POLICY_INITIATIVE } from './key-policies.ts';
