@@ -46,7 +46,7 @@ interface LateWrite {
 
 /**
  * Between two lists each version is dealt with by itself: an actor goes on in the same way, whichever of its calls about
- * different versions was answered first. `test/simulation/reduction.long.test.ts` holds it.
+ * different versions was answered first.
  */
 const TOGETHER = /^list /;
 
