@@ -84,7 +84,8 @@ class BlastRadiusReader {
   }
 
   soFar(): BlastRadius {
-    const accounts = [...this.#accounts.values()].sort(byId);
+    // Copies, because late reads may still add shares and scopes.
+    const accounts = structuredClone([...this.#accounts.values()]).sort(byId);
     // Pairwise comparison of thousands of accounts would block the event loop for a minute.
     const known = new Set(accounts.map(({ id }) => comparableId(id)));
     const otherResources = this.#others.filter(({ id }) => !known.has(comparableId(id))).sort(byId);
@@ -121,9 +122,10 @@ class BlastRadiusReader {
         },
       },
       (account) => {
-        this.#accounts.set(account.id.toLowerCase(), toDependent(account, this.#key));
+        const dependent = toDependent(account, this.#key);
+        this.#accounts.set(account.id.toLowerCase(), dependent);
         // Not awaited, so that the list continues.
-        details.push(this.#readShares(account), this.#readScopes(account));
+        details.push(this.#readShares(account, dependent), this.#readScopes(account, dependent));
       },
       this.#signal,
     );
@@ -135,20 +137,16 @@ class BlastRadiusReader {
     }
   }
 
-  async #readShares(account: Account): Promise<void> {
-    if (!usesKey(accountKeyUse(account.encryption), this.#key)) return;
+  async #readShares(account: Account, { mode, shares }: DependentAccount): Promise<void> {
+    if (mode === 'scopesOnly') return;
     await this.#inTurn(`file shares of ${account.id}`, 'SharesUnreadable', async () => {
-      for await (const share of this.#services.shares.list(account, this.#signal)) {
-        this.#change(account, (known) => ({ ...known, shares: [...known.shares, share] }));
-      }
+      for await (const share of this.#services.shares.list(account, this.#signal)) shares.push(share);
     });
   }
 
-  async #readScopes(account: Account): Promise<void> {
+  async #readScopes(account: Account, { scopes }: DependentAccount): Promise<void> {
     await this.#inTurn(`encryption scopes of ${account.id}`, 'ScopesUnreadable', async () => {
-      for await (const scope of this.#scopesOnKey(account)) {
-        this.#change(account, (known) => ({ ...known, scopes: [...known.scopes, scope] }));
-      }
+      for await (const scope of this.#scopesOnKey(account)) scopes.push(scope);
     });
   }
 
@@ -186,12 +184,6 @@ class BlastRadiusReader {
       const other = usesOfKey(row, this.#key);
       if (other) this.#others.push(other);
     }
-  }
-
-  #change(account: Account, change: (known: DependentAccount) => DependentAccount): void {
-    const id = account.id.toLowerCase();
-    const known = this.#accounts.get(id);
-    if (known) this.#accounts.set(id, change(known));
   }
 
   #isOwn(name: string): boolean {
