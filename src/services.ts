@@ -5,10 +5,10 @@ import { createInSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createSubscriptions, type Tenants, withVanished } from './accounts/subscriptions-client.ts';
 import { auditContainer, auditFiles } from './audit/audit-client.ts';
-import { createAudit } from './audit/audit-trail.ts';
+import { auditTrail } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
-import { writesOf } from './azure/limiter.ts';
+import { WRITE_BUDGETS } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createKeyUserResources, createResourceGraph } from './dependents/resource-graph-client.ts';
 import { createStoredData } from './dependents/stored-data-client.ts';
@@ -45,7 +45,6 @@ import { KeyLister } from './views/key-list.ts';
 import { NowBoard } from './views/read-now.ts';
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
-import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** External dependencies of use cases: settings, Azure, the queue and time. */
@@ -74,7 +73,7 @@ export function createServices(
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
   const files = auditFiles(auditContainer(settings, () => identity));
-  const audit = createAudit(files, { now, newId }, log);
+  const audit = auditTrail(files, { now, newId }, log);
   const controller = createController(
     settings,
     identity,
@@ -97,9 +96,9 @@ export function createServices(
     subscriptions,
     inSight,
     /** Azure's write budgets per subscription and region. */
-    writeBudgets: writesOf(),
+    writeBudgets: WRITE_BUDGETS,
     /** Age of the oldest message of each queue, in seconds. */
-    queueAges: () => queueAges(settings, () => identity, now()),
+    queueAges: () => queue.ages(now()),
     telemetry,
     /** The audit trail. Never throws, and answers within a time limit. */
     audit,

@@ -1,5 +1,6 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
-import type { RestoreResponse, RevokeResponse } from '../src/api/break-glass-schemas.ts';
+import type { RestoreResponse } from '../src/api/restore.ts';
+import type { RevokeResponse } from '../src/api/revoke.ts';
 import type { KeyStatus } from '../src/views/key-schemas.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';

@@ -1,9 +1,9 @@
 import { ResourceGraphClient } from '@azure/arm-resourcegraph';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { createArmReader } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
+import { createArmReader } from '../azure/json-sender.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
-import type { AuditFiles } from '../audit/audit-files.ts';
-import { recordsSince } from '../audit/read-backwards.ts';
-import { recordedEntry } from '../audit/trail-filter.ts';
+import type { AuditFiles } from '../audit/audit-client.ts';
+import { recordsSince } from '../audit/lines.ts';
+import { recordedEntry } from '../audit/record.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { DriftReport } from '../drift/report.ts';
 import type { Log } from '../log.ts';

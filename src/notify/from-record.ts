@@ -1,4 +1,4 @@
-import type { RecordedEntry } from '../audit/trail-filter.ts';
+import type { RecordedEntry } from '../audit/record.ts';
 import { accountNameOf } from '../azure/resource-id.ts';
 import { nameOfIdentifier } from '../keys/key-identifier.ts';
 import { REASONS } from '../reasons.ts';

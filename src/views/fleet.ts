@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
-import { parseResourceId } from '../azure/resource-id.ts';
+import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
 import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../drift/checks/evaluate.ts';
 import { KeyUsage } from '../drift/checks/key-usage.ts';
@@ -169,11 +169,11 @@ class FleetEvaluator {
     reported: readonly Finding[],
   ): HealthFinding[] {
     const subject: AccountSubject = {
-      ...{ account, own: false, access: undefined },
+      ...{ account, own: false, resource: account.id, access: undefined },
       use: use && keyUseOf(use),
       key: use && this.#subjects.get(use.key.toLowerCase()),
       scopes: scopeUses.map((of) => ({
-        scope: { name: of.scope ?? '', enabled: true, keyUri: of.key, currentKeyId: undefined },
+        resource: scopeResource(account.id, of.scope ?? ''),
         use: keyUseOf(of),
         key: this.#subjects.get(of.key.toLowerCase()),
         access: undefined,
@@ -222,7 +222,7 @@ class FleetEvaluator {
     const isUnread = keys.some(({ versions }) => versions === undefined);
     const holds = ({ reason }: Finding): boolean =>
       (isUnread || !ANEW.has(reason)) && !(known.key !== undefined && WITHOUT_KEY.has(reason)) && !READS.has(reason);
-    const vaults = new Set(keys.map((one) => one.key.vault.id));
+    const vaults = new Set(keys.map((one) => one.key.vault));
     return [
       ...own.filter(holds),
       ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault)),

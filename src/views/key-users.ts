@@ -2,7 +2,6 @@ import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-s
 import { lastName } from '../azure/resource-id.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
-import { RotationCost } from '../fleet/rotation-progress.ts';
 import type { RotationCounts, RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { WorkItems } from '../fleet/work-items.ts';
@@ -46,9 +45,8 @@ export async function readKeyUsers(
   ports: KeyUsersPorts,
   signal: AbortSignal,
 ): Promise<KeyUsers> {
-  const { fleet, useRows, writeBudgets, now } = ports;
+  const { fleet, useRows, now } = ports;
   const isMovable = versions.length > 0 && !openRevocation(versions, now());
-  const cost = isMovable ? new RotationCost() : undefined;
   const inSight = await ports.inSight();
   const isManagedSubscription = inManagedSubscriptions(inSight);
   const subscriptions = countUnlisted(inSight, await fleet.listings());
@@ -64,7 +62,6 @@ export async function readKeyUsers(
     }
     uses.add(use);
     if (!isManagedSubscription(use)) continue;
-    cost?.add(use);
     rotation.add(use);
   }
   if (unlisted.length > 0 && uses.total === 0) {
@@ -74,7 +71,7 @@ export async function readKeyUsers(
     unlisted,
     users: uses.result(complete ? rotation.counts : undefined, complete && !hasUnlistedScopes),
     rotation: complete && versions.length > 0 ? summarize(rotation.result()) : undefined,
-    cost: complete ? cost?.result(writeBudgets) : undefined,
+    cost: complete && isMovable ? rotation.cost() : undefined,
   };
 }
 

@@ -12,7 +12,7 @@ import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
 import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { readUsageEvidence } from '../retirement/retire-versions.ts';
+import { readUsageEvidence } from '../retirement/evidence.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { newestFirst } from '../revocation/revocation-plans.ts';
 import { revocationState } from '../revocation/version-report.ts';

@@ -49,7 +49,7 @@ export async function verifyAccount(
         scopes = await readScopes(of, azure);
         return known(scopes) ?? [];
       },
-      isOwn: () => false,
+      own: false,
     }),
     queryFileService(account, azure),
   ]);
