@@ -15,7 +15,6 @@ import { UsageError } from './options.ts';
 import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink, silentOutput } from './output.ts';
 import { printQuery } from './query.ts';
 
-/** Inputs of the command line. */
 export interface CliContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly out: Sink;
@@ -29,11 +28,9 @@ export interface CliContext {
   readonly interrupted?: AbortSignal;
 }
 
-/** Options of every command. */
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly output?: (typeof OUTPUTS)[number] | 'wide';
-  /** JMESPath expression for the document. */
   readonly query?: string;
   readonly wide?: boolean;
   readonly quiet?: boolean;
@@ -41,7 +38,6 @@ export interface GlobalOptions {
   readonly cloud?: string;
 }
 
-/** Options of commands that change resources. */
 interface RunOptions {
   readonly dryRun?: boolean;
   readonly reason?: string;
@@ -72,7 +68,6 @@ export class Cli {
     return this.context.environment;
   }
 
-  /** Options of the running command. */
   #options<O>(): O & GlobalOptions & RunOptions {
     return this.#command.optsWithGlobals();
   }
@@ -233,7 +228,6 @@ export class Cli {
     };
   }
 
-  /** Removes the progress line before other output to stderr. */
   clearProgress(): void {
     this.#running?.output.clear();
   }

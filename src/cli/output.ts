@@ -7,7 +7,6 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
 import { visible, visibleLines } from './visible.ts';
 
-/** Destination of lines. */
 export interface Sink {
   readonly write: (text: string) => unknown;
   readonly isTTY?: boolean | undefined;
@@ -23,22 +22,17 @@ export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 't
 type Cell = string | number | undefined | { readonly full: string; readonly short: string };
 /** Title and cells of a column. `wide`: shown only with --wide. */
 export type TitledColumn<T> = readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
-/** A column of a list: a field, or a title with a function for its cells. */
 export type Column<T> = (keyof T & string) | TitledColumn<T>;
 
 interface OutputOptions {
-  /** Shows every column of tables in full. */
   readonly wide?: boolean | undefined;
-  /** Hides progress. */
   readonly quiet?: boolean | undefined;
 }
 
 /** Shortest interval between two progress lines in a pipe, in milliseconds. */
 const PROGRESS_LINE_MS = 10_000;
-/** Width of the progress bar, in characters. */
 const BAR = 20;
 
-/** Gap between two columns. */
 const GAP = '  ';
 /** Text of an empty cell. */
 const NOTHING = '-';
@@ -200,7 +194,6 @@ export class Output {
     else if (this.format !== 'json') this.#line(visibleLines(text));
   }
 
-  /** Prints a document in one line. */
   line(document: unknown): void {
     this.#line(visibleLines(JSON.stringify(document)));
   }
@@ -265,7 +258,6 @@ export class Output {
     return `${done}/${total}, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
   }
 
-  /** Erases the progress line. */
   clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
@@ -313,7 +305,6 @@ function barOf({ done, total }: Progress): string {
 }
 
 interface TableLines {
-  /** The first line is the header. */
   readonly lines: readonly string[];
   /** Titles of the columns that do not fit the width. */
   readonly omitted: readonly string[];

@@ -7,7 +7,6 @@ import { text, UsageError } from '../options.ts';
 import type { Output } from '../output.ts';
 import { visibleLines } from '../visible.ts';
 
-/** Options of revoking and restoring a key or an account. */
 interface BreakGlassOptions extends Where {
   reason?: string;
   ticket?: string;
@@ -61,7 +60,6 @@ can grant access again. It does not support Managed HSMs or vaults with access
 policies. The audit trail of the app (AzureWebJobsStorage__accountName) records
 the removed roles, and a restore grants exactly these. Both can be repeated.`;
 
-/** Adds `account revoke` and `account restore`. */
 export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: Cli): void {
   const breakGlass = (name: string): CmkCommand =>
     named(name).changing().confirmed().addHelpText('after', ABOUT_ACCOUNTS);
