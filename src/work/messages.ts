@@ -11,29 +11,18 @@ export const NOTIFY_WORK = 'notify-work';
 export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof NOTIFY_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, NOTIFY_WORK];
 
-/** Maximum lengths, in characters, of texts from users and tokens in a message. The writer truncates longer texts. */
-export const MOST_CHARACTERS = {
-  id: 64,
-  appId: 100,
-  tokenId: 200,
-  name: 300,
-  ref: 200,
-  why: 2_000,
-  ticket: 200,
-} as const;
-
 /** Caller of a revocation or restore, with the reason. */
-export const CLAIMED = z.strictObject({
+const CLAIMED = z.strictObject({
   caller: z.strictObject({
-    objectId: z.string().max(MOST_CHARACTERS.id),
-    appId: z.string().max(MOST_CHARACTERS.appId),
+    objectId: z.string(),
+    appId: z.string(),
     kind: z.enum(['person', 'application']).optional(),
-    tokenId: z.string().max(MOST_CHARACTERS.tokenId).optional(),
-    name: z.string().max(MOST_CHARACTERS.name).optional(),
+    tokenId: z.string().optional(),
+    name: z.string().optional(),
   }),
-  correlationId: z.string().max(MOST_CHARACTERS.ref),
-  why: z.string().max(MOST_CHARACTERS.why),
-  ticket: z.string().max(MOST_CHARACTERS.ticket).optional(),
+  correlationId: z.string(),
+  why: z.string(),
+  ticket: z.string().optional(),
 });
 
 /** Maximum number of subscriptions in a message. */
@@ -47,7 +36,7 @@ const cause = z.strictObject({
   /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
   by: z.string().min(1).max(100),
   /** Event id or another correlation id. */
-  ref: z.string().max(MOST_CHARACTERS.ref),
+  ref: z.string().max(200),
   /** Start of the cause (ISO 8601), to measure the time to the last account; empty if not recorded. */
   since: z.string().max(40),
 });

@@ -16,7 +16,7 @@ it('no second look is refused for what a person or a token says', async () => {
   const send = async (_: string, work: Work) => void sent.push(work);
   const services = { audit: async () => ({ failed: 'not asked' }), queue: { send }, now };
   await requestPasses(KEY, 'restore', call, services);
-  const claimed = { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) };
+  const claimed = { why: long, ticket: long };
   const read = sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))));
   expect(read).toMatchObject([
     { key: KEY.id, due: '2026-11-25T03:00:15.000Z', claimed },
