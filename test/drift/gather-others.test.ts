@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { GraphResource } from '../../src/dependents/resource-graph-client.ts';
 import type { KeySubject } from '../../src/drift/checks/subjects.ts';
-import { gatherOthers } from '../../src/drift/gather/gather-others.ts';
+import { gatherOthers } from '../../src/drift/gather/gather.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { KEY, versionName } from '../support/keys.ts';
 
