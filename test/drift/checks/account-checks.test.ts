@@ -28,7 +28,6 @@ import {
   scopeOnly,
   subject,
   tomorrow,
-  unreadKeyOf,
   use,
   VAULT,
   version,
@@ -93,7 +92,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['the key is revoked', on(pinned(OLD), revoked(100), revoked(10))],
       ['Microsoft-managed', MICROSOFT],
     ],
-    unread: [['its key', unreadKeyOf(pinned(OLD))]],
   },
   LaggingAutomaticVersion: {
     found: [['behind for more than a day', subject({ use: LAGGING }), /0+100/]],
@@ -107,7 +105,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['Azure does not tell its version', subject({ use: use({ current: undefined }) })],
       ['pinned', subject({ use: pinned(OLD) })],
     ],
-    unread: [['its key', unreadKeyOf(LAGGING)]],
   },
   ScopeStaleKeyVersion: {
     found: [
@@ -119,7 +116,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['a scope on the newest version', scoped(pinned(NEW))],
       ['a scope on a key of another vault', scoped(other, { key: undefined })],
     ],
-    unread: [['its key', scoped(pinned(OLD), { key: keyUnread })]],
   },
   NotCustomerManaged: {
     found: [
@@ -156,7 +152,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
         required({ kind: 'scope', scope: account().id.split('/').slice(0, 5).join('/').slice(0, -1) }),
       ],
     ],
-    unread: [['its key', subject({ key: keyUnread })]],
   },
   UnexpectedKey: {
     found: [
@@ -171,7 +166,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['the key of its tag, by its identifier', tagged('https://kv-files.vault.azure.net/keys/files-key')],
       ['no tag', subject()],
     ],
-    unread: [['its key', subject({ key: keyUnread })]],
   },
   UnmanagedVault: {
     found: [
@@ -182,7 +176,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['a managed vault', scoped(pinned(NEW))],
       ['Microsoft-managed', MICROSOFT],
     ],
-    unread: [['its key', subject({ key: keyUnread })]],
   },
   KeyDisabled: {
     found: [
@@ -201,7 +194,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['enabled', subject()],
       ['only a version that it does not use is disabled', subject({ key: inVersions(off(OLD), NEW) })],
     ],
-    unread: [['its key', unreadKeyOf(pinned(OLD))]],
   },
   KeyExpired: {
     found: [['expired', on(pinned(OLD), { ...OLD, expiresOn: new Date(NOW.getTime() - DAYS) }, NEW), /expired on/]],
@@ -209,7 +201,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['not expired', subject()],
       ['disabled counts more than expired', on(pinned(OLD), { ...OLD, enabled: false, expiresOn: new Date(0) }, NEW)],
     ],
-    unread: [['its key', unreadKeyOf(pinned(OLD))]],
   },
   KeyDeleted: {
     found: [
@@ -237,7 +228,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['there', subject()],
       ['its version may be newer than the list', subject({ use: use({ current: 'f'.repeat(32) }) })],
     ],
-    unread: [['its key', unreadKeyOf(pinned(OLD))]],
   },
   NoLongerCustomerManaged: {
     found: [
@@ -255,7 +245,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['its tag says which key it has to use: that is another finding', gone({ 'cmk-key': 'kv-files/files-key' })],
       ['CMK_REQUIRE asks for a key: that is another finding', gone(), required({ kind: 'all' })],
     ],
-    unread: [],
   },
   IdentityMissing: {
     found: [
@@ -266,7 +255,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['there', subject()],
       ['deleted: that is another finding', subject({ access: lacks('IdentityDeleted') })],
     ],
-    unread: [['its access', subject({ access: accessUnread })]],
   },
   IdentityDeleted: {
     found: [
@@ -279,7 +267,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['a key of a vault that is not managed', subject({ use: other, key: undefined, access: undefined })],
       ['Microsoft-managed', subject({ use: undefined, key: undefined, access: undefined })],
     ],
-    unread: [['the identity', subject({ access: accessUnread })]],
   },
   IdentityWithoutRole: {
     found: [
@@ -287,7 +274,6 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['no role on the key of a scope', scopeOnly(lacks('IdentityWithoutRole')), /IdentityWithoutRole of this test/],
     ],
     right: [['has its role', subject()]],
-    unread: [['its access', subject({ access: accessUnread })]],
   },
 };
 
@@ -312,7 +298,6 @@ Object.assign(accounts, {
       ['in a year', ends(365)],
       ['for good', subject()],
     ],
-    unread: [['its access', subject({ access: accessUnread })]],
   } satisfies Cases<AccountSubject>,
   ContestedChange: {
     found: [
@@ -326,7 +311,6 @@ Object.assign(accounts, {
       ['unpinned', subject({ contest: contest({}), use: use() }), /it uses the version that Storage chooses of/],
     ],
     right: [['not contested', subject()]],
-    unread: [['its key', subject({ key: keyUnread })]],
   } satisfies Cases<AccountSubject>,
   VersionReverted: {
     found: [['by somebody', reverted(), /pinned to 0+100, and was pinned to the newer 0+10\.$/]],
@@ -337,7 +321,6 @@ Object.assign(accounts, {
       ['the newer version is gone', reverted({ key: inVersions(OLD) })],
       ['Microsoft-managed by now', reverted({ use: undefined, key: undefined })],
     ],
-    unread: [['its key', reverted({ key: keyUnread })]],
   } satisfies Cases<AccountSubject>,
   LegacyRevocation: {
     found: [
@@ -348,7 +331,6 @@ Object.assign(accounts, {
       ['none', subject()],
       ['a tag of others', subject({ account: account({ tags: { 'cmk-revoked-f00d': 'yes' } }) })],
     ],
-    unread: [],
   },
   TenantMismatch: {
     found: [
@@ -364,16 +346,20 @@ Object.assign(accounts, {
       ['it signs in by an application of both', abroad({ account: account({ encryption: federated }) })],
       ['Microsoft-managed', abroad({ use: undefined, key: undefined })],
     ],
-    unread: [
-      ['the tenant of its subscription', abroad({ tenantId: undefined })],
-      ['the vault', abroad({ key: key({ tenantId: undefined }) })],
-    ],
   } satisfies Cases<AccountSubject>,
 });
 
 // Those of what the key does not protect have a file of their own.
 const own = ACCOUNT_CHECKS.filter((check) => !PROTECTION_CHECKS.includes(check));
-describeChecks(own, accounts, account().id);
+const unread = (of: AccountSubject['use']) => subject({ use: of, key: keyUnread, access: accessUnread });
+describeChecks(own, accounts, account().id, {
+  'its key and its access': unread(pinned(OLD)),
+  'the key of an automatic account': unread(LAGGING),
+  'the key of a scope': subject({ scopes: [unread(pinned(OLD))] }),
+  'what it used before': reverted({ key: keyUnread }),
+  'the tenant of its subscription': abroad({ tenantId: undefined }),
+  'the vault': abroad({ key: key({ tenantId: undefined }) }),
+});
 
 const found = (of: AccountSubject, by = rules()) => evaluate(ACCOUNT_CHECKS, of, account().id, by);
 

@@ -100,7 +100,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['switched off', inVersions(version(900, { enabled: false }))],
       ['no key', inVersions()],
     ],
-    unread: [['its versions', keyUnread]],
   },
   NearExpiry: {
     found: [
@@ -131,7 +130,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['its policy rotates it in two days', rotating(9, 'P7D')],
       ['its policy rotates it about now', rotating(6.5, 'P7D')],
     ],
-    unread: [['its versions', keyUnread]],
   },
   NoExpiry: {
     found: [['none', inVersions(version(10, { expiresOn: undefined })), /never expires/]],
@@ -143,7 +141,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ],
       ['only an older version does not', inVersions(version(100, { expiresOn: undefined }), NEW)],
     ],
-    unread: [['its versions', keyUnread]],
   },
   RotationIncomplete: {
     found: [
@@ -154,7 +151,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['neither did before', inVersions(version(100, { expiresOn: undefined }), endless())],
       ['for more than a day', inVersions(version(100, { expiresOn: tomorrow }), version(2, { expiresOn: undefined }))],
     ],
-    unread: [['its versions', keyUnread]],
   },
   RotationStuck: {
     found: [
@@ -176,7 +172,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['it is finished', key({ rollout: rollout({ lastNews: 'RotationFinished', unfinished: 0 }) })],
       ['it is of an older version', key({ rollout: rollout({ target: OLD.id }) })],
     ],
-    unread: [['its versions', keyUnread]],
   },
   NoRotationPolicy: {
     found: [['none', key({ policy: { value: { rotates: false } } }), /No rotation policy rotates/]],
@@ -192,7 +187,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ],
       ['no key', { ...inVersions(), policy: { value: { rotates: false } } }],
     ],
-    unread: [['its policy', key({ policy: UNREAD })]],
   },
   KeyTooSmall: {
     found: [['smaller than asked for', key(material({})), /It has 2048 bits/, rules({ keyMinBits: 3072 })]],
@@ -201,7 +195,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['no size is asked for', key(material({}))],
       ['an elliptic curve', key(material({ type: 'EC', size: undefined })), rules({ keyMinBits: 3072 })],
     ],
-    unread: [['its type', key({ material: UNREAD })]],
   },
   KeyNotInHsm: {
     found: [['in software', key(material({})), /It is RSA, in software/, rules({ requireHsm: true })]],
@@ -209,7 +202,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['in hardware', key(material({ type: 'RSA-HSM' })), rules({ requireHsm: true })],
       ['nobody asks for hardware', key(material({}))],
     ],
-    unread: [['its type', key({ material: UNREAD })]],
   },
   UnsupportedKey: {
     found: [
@@ -221,7 +213,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['RSA-HSM', key(material({ type: 'RSA-HSM' }))],
       ['not shown', key({ material: { value: undefined } })],
     ],
-    unread: [['its type', key({ material: UNREAD })]],
   },
   KeyOperationsMissing: {
     found: [
@@ -237,7 +228,6 @@ const keys: Record<string, Cases<KeySubject>> = {
         key({ versions: { value: [] }, material: { value: { type: 'RSA', size: 2048, operations: [] } } }),
       ],
     ],
-    unread: [['the key', key({ material: UNREAD })]],
   },
   PolicyBlocksRotation: {
     found: [
@@ -302,11 +292,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ],
       ['revoked', denied([{ kind: 'expiry' }], { versions: { value: [revoked(10)] } }, {})],
     ],
-    unread: [
-      ['its rotation policy', denied([{ kind: 'expiry' }], { policy: UNREAD })],
-      ['its type', denied([{ kind: 'hardware' }], { material: UNREAD })],
-      ['its versions', denied([{ kind: 'expiry' }], { versions: UNREAD }, {})],
-    ],
   },
   RevocationOpen: {
     found: [['revoked', inVersions(revoked(100), revoked(10)), /by 33333333/]],
@@ -314,7 +299,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['in use', key()],
       ['disabled by hand', inVersions(version(10, { enabled: false }))],
     ],
-    unread: [['its versions', keyUnread]],
   },
   RevokedVersionEnabled: {
     found: [
@@ -329,7 +313,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['all off', inVersions(revoked(100), revoked(10))],
       ['not revoked', key()],
     ],
-    unread: [['its versions', keyUnread]],
   },
   RetirableVersion: {
     found: [
@@ -359,10 +342,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['revoked', inVersions(revoked(100), version(10))],
       ['disabled', inVersions({ ...OLD, enabled: false }, NEW)],
     ],
-    unread: [
-      ['its versions', keyUnread],
-      ['some account that may use it', usersUnread],
-    ],
   },
   OtherResourceStale: {
     found: [
@@ -380,10 +359,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['the newer one is new', key({ ...naming(OLD), versions: { value: [OLD, version(0.5)] } })],
       ['revoked', key({ others: [other([OLD])], versions: { value: [OLD, revoked(10)] } })],
       ['nothing can be used', key({ others: [other([OLD])], versions: { value: [version(100, { enabled: false })] } })],
-    ],
-    unread: [
-      ['its versions', { ...keyUnread, others: [other([OLD])] }],
-      ['who uses it', key()],
     ],
   },
   OldVersionInUse: {
@@ -419,10 +394,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['no log', key()],
       ['a log out of reach', key({ evidence: { missing: '403' } })],
     ],
-    unread: [
-      ['its versions', { ...keyUnread, evidence: logged([asked(OLD, 1)]) }],
-      ['some account that may use it', usersUnread],
-    ],
   },
   PinnedVersion: {
     found: [
@@ -440,11 +411,22 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['automatic', key({}, [{}])],
       ['nobody', key()],
     ],
-    unread: [['its versions', keyUnread]],
   },
 };
 
-describeChecks(KEY_CHECKS, keys, KEY_ID);
+describeChecks(KEY_CHECKS, keys, KEY_ID, {
+  'the key': {
+    ...denied([{ kind: 'expiry' }, { kind: 'hardware' }], keyUnread, {}),
+    ...{ others: [other([OLD])], evidence: logged([asked(OLD, 1)]), rollout: rollout() },
+  },
+  'its policy and its type': denied([{ kind: 'expiry' }, { kind: 'hardware' }], {
+    policy: UNREAD,
+    material: UNREAD,
+    versions: { value: [NEW] },
+  }),
+  'some account that may use it': usersUnread,
+  'some account, and a client uses it': { ...usersUnread, evidence: logged([asked(OLD, 1)]) },
+});
 
 const found = (reason: string, subject: KeySubject, by = rules()) =>
   evaluate(
