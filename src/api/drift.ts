@@ -9,7 +9,7 @@ import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport } from '../drift/report.t
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import { TREND, TrendReader } from '../drift/trend.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
-import { REASON, TICKET } from '../http/json-body.ts';
+import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import type { Log } from '../log.ts';
@@ -40,7 +40,7 @@ const RELEASE_REQUEST = z.strictObject({
 });
 const RELEASED = z.object({
   account: z.string(),
-  audit: z.string().describe('`written`, or why the app could not write the audit trail.'),
+  audit: AUDITED,
 });
 
 const REPORT = { report: { description: 'Id of the report.', schema: z.string().min(1).max(100) } } as const;

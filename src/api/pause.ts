@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { jsonResponse } from '../http/answers.ts';
-import { REASON, TICKET } from '../http/json-body.ts';
+import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
@@ -26,7 +26,7 @@ const RESUME_REQUEST = z.strictObject(ORDER_FIELDS);
 export const CONTROL_RESPONSE = z.object({
   pauses: z.array(PAUSE).describe('Every active pause.'),
   ended: z.array(PAUSE).describe('Pauses that this call ended or replaced.'),
-  audit: z.string().describe('`written`, or why the app could not write the audit trail.'),
+  audit: AUDITED,
   warnings: z.array(z.string()),
 });
 

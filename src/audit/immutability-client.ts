@@ -5,7 +5,7 @@ import { unlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { storageManagement } from '../azure/resource-manager.ts';
-import { AUDIT_CONTAINER } from './audit-files.ts';
+import { AUDIT_CONTAINER } from './audit-client.ts';
 
 /** The immutability policy of the trail's container. Errors are the SDK's. */
 interface AuditPolicy {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { percentile } from '../time/percentile.ts';
-import type { AuditFiles } from './audit-files.ts';
-import { linesBackwards } from './read-backwards.ts';
-import { parseRecord } from './record.ts';
-import { matches, mayHold, type RecordedEntry, recordedEntry } from './trail-filter.ts';
+import type { AuditFiles } from './audit-client.ts';
+import { linesBackwards } from './lines.ts';
+import { parseRecord, type RecordedEntry, recordedEntry } from './record.ts';
+import { matches, mayHold } from './trail-filter.ts';
 
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative().optional();
@@ -44,13 +44,13 @@ const ABOUT_KEYS = '"action":"key.';
 export async function sumEvents(files: AuditFiles, { mostBytes, signal, ...span }: EventSpan): Promise<TrailEvents> {
   const sum = new EventSum();
   let read = 0;
-  for await (const { lines, bytes } of linesBackwards(files, { isWanted: mayHold(span) })) {
+  for await (const { lines, slice } of linesBackwards(files, mayHold(span))) {
     for (const line of lines) {
       const record = line.bytes.includes(ABOUT_KEYS) ? parseRecord(line.bytes) : undefined;
       const found = record && recordedEntry(record);
       if (found && matches(found, span)) sum.add(found);
     }
-    read += bytes;
+    read += slice.bytes.length;
     if (read >= mostBytes || signal?.aborted) return sum.result(false);
   }
   return sum.result(true);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AuditFiles } from '../audit/audit-files.ts';
+import type { AuditFiles } from '../audit/audit-client.ts';
 import { sumEvents, TRAIL_EVENTS, type TrailEvents } from '../audit/sum-events.ts';
 import { abortAfter } from '../azure/deadline.ts';
 import { errorText } from '../azure/failure.ts';

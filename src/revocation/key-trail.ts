@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { AuditFiles } from '../audit/audit-files.ts';
-import { recordsSince } from '../audit/read-backwards.ts';
+import type { AuditFiles } from '../audit/audit-client.ts';
+import { recordsSince } from '../audit/lines.ts';
 import { GUID } from '../http/auth-config.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationStamp } from './revocation.ts';

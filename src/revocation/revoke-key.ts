@@ -107,13 +107,14 @@ export async function revokeKey(
       unproven = describeFailure(error);
       break;
     }
-    restored = isRestored(proof, stamp, now());
+    const { open, restoringBy, restored: last } = readRevocation(proof, now());
+    restored = (open?.id === stamp.id && restoringBy !== undefined) || last?.id === stamp.id;
     if (wave === MOST_WAVES || restored) break;
+    const isClosed = last !== undefined && !isNewer(stamp, last);
+    const isOlder = open !== undefined && isNewer(open, stamp);
     // A running restore of a newer revocation would end this revocation too. Renewed only once, so calls cannot race
     // forever.
-    if (isClosed(proof, stamp, now()) || (wave === 1 && isOlder(proof, stamp, now()))) {
-      stamp = stampAfter(stamp, proof, now());
-    }
+    if (isClosed || (wave === 1 && isOlder)) stamp = stampAfter(stamp, proof, now());
     const inTime = now().getTime() - started.getTime() < PATIENCE_MS;
     const changes = planWave(proof, stamp, recorded, now()).filter(
       ({ version }) => inTime || !applied.get(version.version)?.failure,
@@ -146,22 +147,4 @@ function planWave(
   const changes = [...planRevocation(proof, stamp, now), ...planRecordAgain(proof, stamp, recorded, now)];
   if (changes.length === 0) return [...planCarrier(proof, stamp, now), ...planJoin(proof, stamp, now)];
   return [...new Map(changes.map((change) => [change.version.version, change])).values()];
-}
-
-/** Whether this revocation is restored or being restored. */
-function isRestored(versions: readonly KeyVersion[], { id }: RevocationStamp, now: Date): boolean {
-  const { open, restoringBy, restored } = readRevocation(versions, now);
-  return (open?.id === id && restoringBy !== undefined) || restored?.id === id;
-}
-
-/** Whether a later restore of another revocation closes this revocation. */
-function isClosed(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): boolean {
-  const { restored } = readRevocation(versions, now);
-  return restored !== undefined && !isNewer(stamp, restored);
-}
-
-/** Whether a newer revocation is open. */
-function isOlder(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): boolean {
-  const { open } = readRevocation(versions, now);
-  return open !== undefined && isNewer(open, stamp);
 }

@@ -4,7 +4,7 @@ import { parseResourceId } from '../azure/resource-id.ts';
 import { SettingsError } from '../errors.ts';
 import type { AccessRules } from '../http/access.ts';
 import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
-import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
+import { DEFAULT_AUTOFIX, type Fixable } from './exemption.ts';
 import { DEFAULT_DIGEST_HOUR, type NotifyTarget } from './notify-targets.ts';
 import { nameOfStorage, sharedZones } from './own-storage.ts';
 import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AccountMemory, formerUses, MANAGED_MEMORY } from '../../src/drift/managed-accounts.ts';
-import { formatOptOut, isOptedOut } from '../../src/settings/opt-out.ts';
+import { formatOptOut, isOptedOut } from '../../src/settings/requirement.ts';
 import { DAYS, KEY, NOW } from './checks/subjects.ts';
 
 const before = { key: KEY.id, lastSeen: new Date(NOW.getTime() - DAYS) };

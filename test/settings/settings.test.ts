@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SettingsError } from '../../src/errors.ts';
-import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
+import { DEFAULT_AUTOFIX } from '../../src/settings/exemption.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { SETTINGS } from '../../src/settings/settings-table.ts';
 
@@ -162,8 +162,8 @@ describe('readSettings', () => {
   it('reports settings of version 2 that have no effect, and starts', () => {
     const gone = { CMK_REQUIRE_HSM: 'off', CMK_WORK__tableServiceUri: 'https://stw.table.core.windows.net' };
     expect(readSettings({ ...VALID, ...gone, WEBSITE_SITE_NAME: 'func-cmk' }).drift.problems).toEqual([
-      expect.stringMatching(/^CMK_REQUIRE_HSM has no effect in this version: set CMK_KEY_MINIMUM/),
-      expect.stringMatching(/^CMK_WORK__tableServiceUri has no effect in this version: .*CMK_WORK__queueServiceUri/),
+      expect.stringMatching(/^CMK_REQUIRE_HSM is not a setting of this version and has no effect/),
+      expect.stringMatching(/^CMK_WORK__tableServiceUri is not a setting of this version and has no effect/),
     ]);
   });
 

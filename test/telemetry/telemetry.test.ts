@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createTelemetry } from '../../src/functions/create-telemetry.ts';
+import { createTelemetry, lazyTelemetry } from '../../src/functions/create-telemetry.ts';
 import type { LogRecord } from '../../src/log.ts';
-import { LazyTelemetry } from '../../src/telemetry/lazy-telemetry.ts';
 import { measured, measurementsOf } from '../../src/telemetry/measurements.ts';
 import { formatTraceparent, type Measurement, NO_TELEMETRY, parseTraceparent } from '../../src/telemetry/telemetry.ts';
 import { parseKeyQueueWork } from '../../src/work/messages.ts';
@@ -32,7 +31,7 @@ describe('telemetry', () => {
 
   it('is loaded when it is first asked for, and once', async () => {
     let loads = 0;
-    const lazy = new LazyTelemetry(
+    const lazy = lazyTelemetry(
       async () => {
         loads += 1;
         return { ...NO_TELEMETRY, traceparent: () => TRACEPARENT };
@@ -48,7 +47,7 @@ describe('telemetry', () => {
 
   it('that cannot be loaded is said once, and work goes on', async () => {
     const failures: unknown[] = [];
-    const lazy = new LazyTelemetry(
+    const lazy = lazyTelemetry(
       () => Promise.reject(new Error('no file')),
       (error) => void failures.push(error),
     );
@@ -61,11 +60,11 @@ describe('telemetry', () => {
   it('that hangs while it is loaded, or while it hands over, is waited for no longer than seconds', async () => {
     const hanging = new Promise<never>(() => {});
     const began = performance.now();
-    const loading = new LazyTelemetry(
+    const loading = lazyTelemetry(
       () => hanging,
       () => {},
     );
-    const loaded = new LazyTelemetry(
+    const loaded = lazyTelemetry(
       async () => ({ ...NO_TELEMETRY, flush: () => hanging }),
       () => {},
     );

@@ -9,7 +9,7 @@ import type { GraphResource, ResourceGraph } from '../../dependents/resource-gra
 import { usesOfVault, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
 import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
-import { readUsageEvidence } from '../../retirement/retire-versions.ts';
+import { readUsageEvidence } from '../../retirement/evidence.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
 import type { ManagedMemory } from '../managed-accounts.ts';

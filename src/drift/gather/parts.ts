@@ -9,7 +9,7 @@ import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.
 import type { UseRows } from '../../fleet/use-row.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import type { Identities } from '../../identities/identity-client.ts';
-import type { LocalAccessServices } from '../../identities/local-access-reader.ts';
+import { GROUP_ROLES_READ, LOCAL_ROLES_READ, type LocalAccessServices } from '../../identities/local-access-reader.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import { readKeysRight, readPolicyRight, readVaultRight } from '../../keys/key-rights.ts';
@@ -92,8 +92,8 @@ export const PARTS = {
     'the end dates of role assignments of the vault',
     'Microsoft.Authorization/roleAssignmentScheduleInstances/read',
   ),
-  groups: part('the roles that identities have through groups', ROLES),
-  localRoles: part('the local roles of the Managed HSM', 'Microsoft.KeyVault/managedHsm/roleAssignments/read/action'),
+  groups: part(GROUP_ROLES_READ.what, GROUP_ROLES_READ.action),
+  localRoles: part(LOCAL_ROLES_READ.what, LOCAL_ROLES_READ.action),
   versions: ({ id, vault }: ManagedKey) => part('the versions of the key', readKeysRight(vault))(id),
   rotationPolicy: ({ id, vault }: ManagedKey) => part('the rotation policy of the key', readPolicyRight(vault))(id),
   material: ({ id, vault }: ManagedKey) => part('the type of the key', readKeysRight(vault))(id),

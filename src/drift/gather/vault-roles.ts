@@ -1,4 +1,4 @@
-import { known, type Part, readPart, type UnreadPart, unreadOf, unreadPart } from '../../azure/read-or-why.ts';
+import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
 import type { Account } from '../../fleet/account.ts';
 import {
   accessEnds,
@@ -121,23 +121,17 @@ async function rbacRoles(
 /** Uses the Managed HSM's local roles. Reads the roles on the key only if the roles on all keys do not suffice. */
 function localRoles({ id: vaultId }: ManagedVault, local: LocalAccessReader): VaultRoles['accessOf'] {
   return async (account, name, identity) => {
-    const [first, ...further] = local.readers(name);
-    let found = await first();
+    let found = await local.ofAllKeys();
     let access = keyAccess(account, { vaultId, name }, found, identity);
-    for (const read of further) {
-      if (access.ready !== 'unknown' || !access.principalId) return { access };
-      found = await read();
+    if (access.ready !== true && access.principalId) {
+      found = await local.ofKey(name);
       access = keyAccess(account, { vaultId, name }, found, identity);
     }
     if (access.ready !== 'unknown') return { access };
-    if (found.unread !== undefined) return { access, unread: unreadPart(PARTS.localRoles(vaultId), local.refusal) };
+    if (found.unread) return { access, unread: found.unread };
     // A finding on the identity reports this.
     if (identity?.is === 'unknown') return { access };
-    const groups = PARTS.groups(vaultId);
-    const unread: UnreadPart =
-      found.groupsUnread === undefined
-        ? { ...PARTS.localRoles(vaultId), what: groups.what, kind: 'refused', detail: LOCAL_GROUPS }
-        : unreadPart(groups, local.groupsRefusal);
-    return { access, unread };
+    const perhaps = { ...PARTS.localRoles(vaultId), what: PARTS.groups(vaultId).what };
+    return { access, unread: found.groupsUnread ?? { ...perhaps, kind: 'refused', detail: LOCAL_GROUPS } };
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { AuditFiles } from '../../audit/audit-files.ts';
-import { recordsSince } from '../../audit/read-backwards.ts';
+import type { AuditFiles } from '../../audit/audit-client.ts';
+import { recordsSince } from '../../audit/lines.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
