@@ -218,7 +218,8 @@ describe('what happened on a day', () => {
 
   it('is not read without end', async () => {
     const { files } = await trail();
-    expect(await sumEvents(files, { ...span, mostBytes: 1 })).toMatchObject({ complete: false });
-    expect(await sumEvents(files, { ...span, signal: AbortSignal.abort() })).toMatchObject({ complete: false });
+    for (const limit of [{ mostBytes: 1 }, { signal: AbortSignal.abort() }]) {
+      expect(await sumEvents(files, { ...span, ...limit })).toMatchObject({ complete: false });
+    }
   });
 });
