@@ -1,8 +1,7 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
-import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import {
   isNewer,
   type Revocation,
@@ -47,11 +46,7 @@ export interface KeyRevocation {
   readonly elapsedMs: number;
 }
 
-export interface RevokeServices {
-  readonly keys: Pick<Keys, 'versionPages' | 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
-}
+export type RevokeServices = KeyPorts<'versionPages' | 'listVersionsUnsettled'>;
 
 /**
  * Disables every enabled version of a key, page by page as the list arrives. Depends only on Key Vault: no queue, table
