@@ -26,10 +26,7 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
   const key = keyOfCall(call);
   const versions = await listOrRefuse(key, services);
   const open = openRevocation(versions, services.now());
-  const effect = async () => {
-    const { accounts, times, warnings } = await readEffect(key, open, services);
-    return { effect: accounts.map((account) => ({ ...account })), effectTimes: times, warnings };
-  };
+  const effect = () => readEffect(key, open, services);
   const limits = { workspace: services.settings.drift.usageWorkspace, ms: BESIDE_MS };
   const status = await readKeyStatus(key, versions, limits, { ...services, app: services, effect });
   return conditional(request.headers, jsonResponse(200, status), statusContent(status));

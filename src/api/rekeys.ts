@@ -150,7 +150,9 @@ export const REKEY_ROUTES: readonly Route[] = [
 
 const portsOf = (services: Services) => ({ ...services, vaults: services.settings.vaults });
 
-const callerOf = ({ caller, correlationId }: Call) => ({ caller: auditedCaller(caller), correlationId });
+const orderOf = ({ caller, correlationId }: Call, reason: string, ticket?: string) => ({
+  ...{ caller: auditedCaller(caller), correlationId, reason, ticket },
+});
 
 /** Starts a re-key; with `dryRun`, only checks it. @throws {@link HttpProblem} 409 with every blocker */
 async function start(
@@ -171,15 +173,15 @@ async function start(
     const detail = check.problems.map((problem) => problem.detail).join(' ');
     throw new HttpProblem('RekeyUnfit', { detail, extensions: { check } });
   }
-  const request = { from: from.id, to: to.id, reason, ticket, maxFailures };
-  const order = await orProblem(() => startRekey(request, callerOf(call), services, log));
+  const request = { from: from.id, to: to.id, maxFailures };
+  const order = await orProblem(() => startRekey(request, orderOf(call, reason, ticket), services, log));
   return jsonResponse(201, { check, order });
 }
 
 async function change(act: RekeyAct, why: string, call: Call, status = 200): Promise<HttpResponseInit> {
   const { request, services, log } = call;
   const id = request.params.id ?? '';
-  const changed = await orProblem(() => changeRekey(id, act, why, callerOf(call), services, log));
+  const changed = await orProblem(() => changeRekey(id, act, orderOf(call, why), services, log));
   return show(changed.id, call, status);
 }
 

@@ -2,7 +2,8 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { abortAfter } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { type BlastRadius, readBlastRadius } from '../dependents/blast-radius.ts';
+import { readBlastRadius } from '../dependents/blast-radius.ts';
+import { BLAST_RADIUS, type BlastRadius } from '../dependents/dependent.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -13,8 +14,8 @@ import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { auditWarning, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions, revocationState, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
-import { dependentsOf, lockoutWarning } from '../views/key.ts';
-import { BLAST_RADIUS, LOGGED_USAGE } from '../views/key-schemas.ts';
+import { lockoutWarning } from '../views/key.ts';
+import { LOGGED_USAGE } from '../views/key-schemas.ts';
 import { readKeyUsage } from '../views/key-usage.ts';
 import { KEY_PARAMS, keyOfCall, listOrRefuse, noSuchKey, unreadable } from './named-key.ts';
 import { type Call, ok, type Route, route } from './route.ts';
@@ -96,7 +97,7 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   if (call.query.dryRun) return jsonResponse(200, await previewRevocation(key, call));
   const body = await call.body();
   checkConfirmation(body.confirm, key);
-  const dependents = () => abortAfter((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
+  const dependents = () => abortAfter((signal) => readBlastRadius(key, services, signal), DEPENDENTS_MS);
   const ports = { ...services, keys: services.urgentKeys, dependents };
   const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw unreadable(error);
@@ -119,7 +120,7 @@ export function revocationCall(
 async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'services'>): Promise<RevokeResponse> {
   const versions = await listOrRefuse(key, services);
   const [dependents, usage] = await Promise.all([
-    abortAfter((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
+    abortAfter((signal) => readBlastRadius(key, services, signal), DRY_RUN_MS),
     readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
   ]);
   return {
@@ -128,7 +129,7 @@ async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'serv
     complete: false,
     versions: reportVersions(versions, [], versions, services.now()),
     elapsedMs: 0,
-    dependents: dependentsOf(dependents),
+    dependents,
     ...usage,
     ...NOT_AUDITED,
     warnings: lockoutWarning(dependents),
@@ -138,8 +139,15 @@ async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'serv
 function toBody(result: Revoked<BlastRadius>): RevokeResponse {
   const { key, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt, warnings } = result;
   return {
-    ...{ key: key.id, reason: 'Revoked', complete, revocation: revocation && revocationState(revocation) },
-    ...{ versions: [...versions], elapsedMs, dependents: dependentsOf(dependents), audit, auditReceipt },
+    key: key.id,
+    reason: 'Revoked',
+    complete,
+    revocation: revocation && revocationState(revocation),
+    versions: [...versions],
+    elapsedMs,
+    dependents,
+    audit,
+    auditReceipt,
     warnings: [...lockoutWarning(dependents), ...unrecordedWarning(result), ...auditWarning({ audit }), ...warnings],
   };
 }

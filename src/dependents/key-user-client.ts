@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
-import { createArmReader } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
+import { createArmReader } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { apiVersionOf } from '../keys/key-user-types.ts';

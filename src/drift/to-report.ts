@@ -1,9 +1,9 @@
-import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { causesOf } from './causes.ts';
+import { withSeconds } from './changes/merge.ts';
 import { APP_CHECKS } from './checks/app-checks.ts';
 import { KEY_CHECKS } from './checks/checks.ts';
 import { countFindings, evaluate, unseenFindings, withHistory } from './checks/evaluate.ts';
-import type { Rules, VaultSubject } from './checks/subjects.ts';
+import type { Rules } from './checks/subjects.ts';
 import { VAULT_CHECKS } from './checks/vault-checks.ts';
 import type { DriftRun } from './drift-run.ts';
 import type { Gathered } from './gather/gather.ts';
@@ -28,41 +28,27 @@ export function toReport(
       keys: keys.length,
       accounts: subscriptions.reduce((sum, { accounts }) => sum + accounts, 0),
       dependents: subscriptions.reduce((sum, { dependents }) => sum + dependents, 0),
-      subscriptions: subscriptions.map(({ id: of, accounts, scopesLookedAt, complete: isWhole }) => {
-        return { id: of, accounts, scopesLookedAt, complete: isWhole };
+      subscriptions: subscriptions.map(({ id: of, accounts, scopesLookedAt, unread }) => {
+        return { id: of, accounts, scopesLookedAt, complete: unread.every(({ beside }) => beside) };
       }),
       round: nextRound(previous),
     },
     // While the trail is broken, each check reports the errors since its last successful verification.
     trailEnd: trail?.findings.length === 0 ? trail.last : previous?.trailEnd,
     ...{ causes: causesOf(findings), findings, unseen },
-    changes: previous?.changes ?? [],
-    ...(previous?.changeSeconds ? { changeSeconds: previous.changeSeconds } : {}),
+    ...withSeconds(previous?.changes ?? []),
   };
 }
 
 /** The checks of accounts ran while the accounts were listed. */
 function foundIn({ vaults, keys, subscriptions, app }: Gathered, rules: Rules): Omit<Finding, 'since'>[] {
-  const isUsed = new Set(keys.filter(({ usage }) => usage.used).map(({ key }) => key.vault));
+  const used = new Set(keys.filter(({ usage }) => usage.used).map(({ key }) => key.vault));
   return [
     ...subscriptions.flatMap((one) => one.findings),
     ...keys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
-    ...evaluateVaults(
-      vaults.map(({ subject }) => subject),
-      (vault) => isUsed.has(vault),
-      rules,
+    ...vaults.flatMap(({ subject: { vault, ...read } }) =>
+      evaluate(VAULT_CHECKS, { vault, ...read, used: used.has(vault) }, vault.id, rules),
     ),
     ...evaluate(APP_CHECKS, app, app.name, rules),
   ];
-}
-
-/** @param isUsed whether a check found a user of a key in the vault */
-export function evaluateVaults(
-  vaults: readonly VaultSubject[],
-  isUsed: (vault: ManagedVault) => boolean,
-  rules: Rules,
-): Omit<Finding, 'since'>[] {
-  return vaults.flatMap((subject) =>
-    evaluate(VAULT_CHECKS, { ...subject, used: isUsed(subject.vault) }, subject.vault.id, rules),
-  );
 }

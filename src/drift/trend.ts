@@ -42,14 +42,9 @@ export type KeptDay = z.output<typeof KEPT_DAY>;
 
 /** The stored days. Throws the SDK's errors. */
 export interface TrendStore {
-  /** Days of the given months, by day. One request per month. */
-  trendDays(days: readonly string[]): Promise<ReadonlyMap<string, KeptDay>>;
+  /** The stored days, by day. */
+  trendDays(): Promise<ReadonlyMap<string, KeptDay>>;
   keepTrendDay(day: KeptDay): Promise<void>;
-}
-
-/** The months of the days without duplicates, as `2026-11`. */
-export function monthsOf(days: readonly string[]): string[] {
-  return [...new Set(days.map((day) => day.slice(0, 7)))];
 }
 
 /** The last days in UTC, oldest first, including today. */
@@ -86,7 +81,7 @@ export async function keepTrend(report: WholeReport, ports: KeepTrendPorts, log:
 async function keepDays(report: WholeReport, ports: KeepTrendPorts, signal: AbortSignal): Promise<void> {
   const { driftStorage, now } = ports;
   const days = lastDays(now());
-  const kept = await driftStorage.trendDays(days);
+  const kept = await driftStorage.trendDays();
   const checked = dayOf(new Date(report.startedOn));
   // Exempt findings count too.
   const behind = report.findings.filter(({ reason }) => BEHIND.has(reason)).map(({ resource }) => resource);
@@ -136,7 +131,7 @@ export class TrendReader {
     const today = dayOf(now());
     const sum = () => abortAfter((signal) => sumEvents(auditWatch.files, { ...spanOf(today), signal }), TODAY_MS);
     const [kept, events] = await Promise.all([
-      driftStorage.trendDays(days),
+      driftStorage.trendDays(),
       // Without the trail, today shows its stored events.
       this.#today.read(today, sum).then(
         ({ value }) => value,

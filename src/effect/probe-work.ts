@@ -13,21 +13,13 @@ import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import {
-  type AccountEffect,
-  type DataService,
-  effectId,
-  type KeyChange,
-  type KeyEffect,
-  probedPlace,
-  SERVICE_WORDS,
-} from './effect.ts';
-import { isSameChange, recordRound } from './effect-record.ts';
+import { type AccountEffect, effectId, type KeyChange, type KeyEffect, probedPlace } from './effect.ts';
+import { sumTimes } from './effect-of-key.ts';
+import { isJudged, isOver, isSameChange, isSilent, nextProbe, pendingAccounts, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
-import { isJudged, isOver, isSilent, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
-import { findProbeTargets, type PlaceLists, withoutEmpty } from './probe-targets.ts';
-import { sumTimes } from './sum-times.ts';
+import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
+import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
 /** Deadlines for finding the accounts and for probing them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
@@ -165,9 +157,9 @@ async function targetsOf(
   }));
   if (isSameChange(before, change) && before.complete) return { targets: known, complete: true };
   const found = await findProbeTargets(key, services, FINDING_MS);
-  if (found.complete) return { targets: withoutEmpty(found.targets), complete: true };
+  if (found.complete) return found;
   const targets = new Map([...known, ...found.targets].map((target) => [effectId(target), target]));
-  return { targets: withoutEmpty([...targets.values()]), complete: false };
+  return { targets: [...targets.values()], complete: false };
 }
 
 function newlySeen(before: KeyEffect | undefined, after: KeyEffect): AccountEffect[] {
@@ -187,7 +179,7 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
   const cannot = silent.length > 0 ? ` ${silent.length} cannot show the effect: ${names(silent)}.` : '';
   // Durations of this change and earlier changes: the workbook shows the last durations of each key.
   const timesOf = (of: DataService) =>
-    sumTimes(effect.times ?? []).find(({ expect, service }) => service === of && expect === effect.change.expect);
+    sumTimes(effect.times).find(({ expect, service }) => service === of && expect === effect.change.expect);
   const [times, blobTimes] = [timesOf('file'), timesOf('blob')];
   if (next === 'done') {
     const seen = total - silent.length;

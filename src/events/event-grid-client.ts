@@ -6,7 +6,7 @@ import {
   type SystemTopic,
 } from '@azure/arm-eventgrid';
 import type { TokenCredential } from '@azure/identity';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
@@ -71,7 +71,7 @@ export function createEventGrid(
   cloud: Cloud,
   topics: Readonly<Record<string, string>> = {},
 ): EventGrid {
-  const clientOf = clientPer(
+  const clientOf = cachePer(
     (subscriptionId) => new EventGridManagementClient(credential, subscriptionId, armOptions(cloud)),
   );
 

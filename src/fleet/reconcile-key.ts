@@ -5,6 +5,7 @@ import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
+import { recordRollout } from './audit-records.ts';
 import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { inManagedSubscriptions } from './fleet-keys.ts';
 import { retryKey, SWEEP_MS, sendFor } from './fleet-work.ts';
@@ -12,7 +13,7 @@ import { nameOfUse } from './moved-uses.ts';
 import { hasFailedSince, type OpenRekey, openRekeyOf, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { StoredRollout } from './rollout-row.ts';
 import { isComparison, keyItem, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem } from './work-items.ts';
-import type { KeyPorts } from './worker-ports.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** Maximum attempts while other instances decide at the same time. */
 const MOST_ROUNDS = 3;
@@ -25,7 +26,7 @@ const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
  *
  * @throws the SDK's errors: the item remains, and the sweep finds it
  */
-export async function reconcileKey(key: ManagedKey, cause: Cause, ports: KeyPorts): Promise<void> {
+export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
   const item = await itemOf(key, ports);
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     const done = await decide(key, cause, item, ports);
@@ -34,12 +35,17 @@ export async function reconcileKey(key: ManagedKey, cause: Cause, ports: KeyPort
   throw new Error(`Other instances changed the rollout of ${key.name} at the same time. A later message retries.`);
 }
 
-async function itemOf(key: ManagedKey, { items }: KeyPorts): Promise<WorkItem | undefined> {
+async function itemOf(key: ManagedKey, { items }: FleetServices): Promise<WorkItem | undefined> {
   return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
 }
 
 /** @returns false if the caller must decide again: another instance decided first, or the orders changed */
-async function decide(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<boolean> {
+async function decide(
+  key: ManagedKey,
+  cause: Cause,
+  item: WorkItem | undefined,
+  ports: FleetServices,
+): Promise<boolean> {
   const { items, rollouts } = ports;
   const origin = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
   const state = await readState(key, ports);
@@ -113,7 +119,7 @@ interface KeyState {
   readonly at: Date;
 }
 
-async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
+async function readState(key: ManagedKey, ports: FleetServices): Promise<KeyState> {
   // Read the row before the versions. Another instance may decide from a newer list. Either this row has that decision,
   // or the ETag conflicts at this instance's write.
   const stored = await ports.rollouts.read(key.id);
@@ -133,7 +139,7 @@ async function readState(key: ManagedKey, ports: KeyPorts): Promise<KeyState> {
 function putEmptyRow(
   key: ManagedKey,
   { at, activation, stored, reason }: KeyState,
-  { rollouts, log }: KeyPorts,
+  { rollouts, log }: FleetServices,
 ): Promise<boolean> {
   const level = reason === 'RevocationOpen' ? 'warning' : 'error';
   log({ level, reason, message: REASONS[reason], key: key.id });
@@ -147,7 +153,7 @@ async function isPaused(
   key: ManagedKey,
   { orders, open, at }: KeyState,
   item: WorkItem | undefined,
-  { items, log }: KeyPorts,
+  { items, log }: FleetServices,
 ): Promise<boolean> {
   const pause = findPause(orders, key.id, at) ?? (open && findPause(orders, open.rekey.to, at));
   if (!pause) return false;
@@ -159,7 +165,12 @@ async function isPaused(
 }
 
 /** Keeps the key's item, so that a worker reconciles the key after it listed the subscriptions. */
-async function decideLater(key: ManagedKey, cause: Cause, item: WorkItem | undefined, ports: KeyPorts): Promise<void> {
+async function decideLater(
+  key: ManagedKey,
+  cause: Cause,
+  item: WorkItem | undefined,
+  ports: FleetServices,
+): Promise<void> {
   const at = ports.now();
   if (!item) await ports.items.putNew([keyItem(key.id, cause, at)]);
   const own = item ?? (await itemOf(key, ports));
@@ -190,7 +201,7 @@ async function decideRollout(
   { name, target, count, stored, activation }: Rollout,
   key: ManagedKey,
   causes: Causes,
-  ports: KeyPorts,
+  ports: FleetServices,
 ): Promise<RolloutDecision | undefined> {
   let decision = count.decide(stored?.row);
   if (decision.needsProof) {
@@ -199,7 +210,7 @@ async function decideRollout(
   // Record before storing the row. If storing fails, the next decision appends the record again with the same id.
   // `verifyRekey` records the end of an order.
   if (decision.news && (name === key.id || decision.news !== 'RotationFinished')) {
-    await ports.recordNews(decision.news, key, target, decision);
+    await recordRollout(decision.news, key, target, decision, ports);
   }
   // Only this line widens a stage.
   if (!(await ports.rollouts.put(name, { ...decision.row, activation }, stored?.etag))) return undefined;
@@ -212,7 +223,7 @@ async function putItems(
   { row, subscriptions, isWider, news }: RolloutDecision,
   key: ManagedKey,
   { cause, origin, isResumed }: Causes,
-  { items, log, now }: KeyPorts,
+  { items, log, now }: FleetServices,
 ): Promise<readonly NewWorkItem[]> {
   const at = now();
   if (isWider && row.unfinished > 0) {
@@ -241,7 +252,7 @@ async function putItems(
 export async function requestLists(
   subscriptions: readonly string[],
   cause: Cause,
-  ports: Pick<KeyPorts, 'items' | 'fleet' | 'now' | 'send'>,
+  ports: Pick<FleetServices, 'items' | 'fleet' | 'now' | 'send'>,
 ): Promise<boolean> {
   const { items, fleet, now } = ports;
   const listings = await fleet.listings();

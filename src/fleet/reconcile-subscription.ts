@@ -7,7 +7,7 @@ import type { Lease } from '../work/lease-client.ts';
 import type { Announcement } from './observe.ts';
 import { Pass } from './pass.ts';
 import { dueOf } from './work-items.ts';
-import { PASS_STATE, type PassState, type WorkerPorts } from './worker-ports.ts';
+import { type FleetServices, PASS_STATE, type PassState } from './worker-ports.ts';
 
 /** A dead worker's PATCHes take effect within a minute or never. Delay until a worker verifies them. Milliseconds. */
 const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
@@ -36,7 +36,7 @@ type PassResult =
 export async function reconcileSubscription(
   subscription: string,
   until: Date,
-  ports: WorkerPorts,
+  ports: FleetServices,
 ): Promise<PassResult> {
   for (;;) {
     const items = await ports.items.of(subscription);
@@ -79,7 +79,7 @@ async function takeOver(
   { startedOn, targets }: Announcement,
   { unclean, usage }: PassState,
   lease: Lease,
-  { items, now, log }: WorkerPorts,
+  { items, now, log }: FleetServices,
 ): Promise<boolean> {
   const all = await items.of(subscription);
   const earlier = all.find(({ kind }) => kind === 'verify');

@@ -4,7 +4,7 @@ import { accountRow, encoded } from './fleet-keys.ts';
 import type { FleetTable, Row } from './fleet-table-client.ts';
 
 /** Largest wave number; any other tag value counts as no wave. */
-const LAST_WAVE = 1_000;
+export const LAST_WAVE = 1_000;
 
 /** Stages in order: the canaries, each wave, then accounts without a wave. */
 export type RolloutStage = 'canary' | `wave ${number}` | 'rest';

@@ -1,6 +1,6 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
-import { readUsageEvidence } from '../retirement/retire-versions.ts';
+import { readUsageEvidence } from '../retirement/evidence.ts';
 import type { KeyUsageView } from './key-schemas.ts';
 
 /** Returns a key's usage from the log; undefined: no log is configured. Never throws. */
@@ -18,31 +18,20 @@ export async function readKeyUsage(
 
 function toView({ uses, trackedSince, trackedUntil, silences }: UsageLog): KeyUsageView {
   const names = [...new Set(uses.map(({ version }) => version))];
+  const gaps = silences
+    .map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() }))
+    .sort((a, b) => (a.from < b.from ? 1 : -1));
   return {
-    ...(trackedSince ? { trackedSince: trackedSince.toISOString() } : {}),
-    ...(trackedUntil ? { trackedUntil: trackedUntil.toISOString() } : {}),
-    ...(silences.length > 0
-      ? {
-          gaps: silences
-            .map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() }))
-            .sort((a, b) => (a.from < b.from ? 1 : -1)),
-        }
-      : {}),
+    trackedSince: trackedSince?.toISOString(),
+    trackedUntil: trackedUntil?.toISOString(),
+    gaps: gaps.length > 0 ? gaps : undefined,
     versions: names.map((version) => {
       const last = (operation: LoggedUse['operation']) => {
         const of = uses.filter((use) => use.version === version && use.operation === operation);
         const use = of.sort((a, b) => b.lastOn.getTime() - a.lastOn.getTime())[0];
-        if (!use) return undefined;
-        const { lastOn, objectId, appId } = use;
-        return { on: lastOn.toISOString(), ...(objectId ? { objectId } : {}), ...(appId ? { appId } : {}) };
+        return use && { on: use.lastOn.toISOString(), objectId: use.objectId, appId: use.appId };
       };
-      const [wrapped, unwrapped, other] = [last('wrap'), last('unwrap'), last('other')];
-      return {
-        ...(version === undefined ? {} : { version }),
-        ...(wrapped ? { wrapped } : {}),
-        ...(unwrapped ? { unwrapped } : {}),
-        ...(other ? { other } : {}),
-      };
+      return { version, wrapped: last('wrap'), unwrapped: last('unwrap'), other: last('other') };
     }),
   };
 }

@@ -85,7 +85,7 @@ export interface RotationPage {
   /** Every active pause: a pause may block a rotation that is not listed yet. */
   readonly pauses: readonly PauseOrder[];
   /** Start of the next page; absent: this is the last page. */
-  readonly next?: string;
+  readonly next: string | undefined;
 }
 
 /**
@@ -93,7 +93,11 @@ export interface RotationPage {
  *
  * @throws errors of the rollout store
  */
-export async function listRotations(after: string | undefined, ports: RotationViewPorts): Promise<RotationPage> {
+export async function listRotations(
+  ports: RotationViewPorts,
+  after?: string,
+  most = Number.POSITIVE_INFINITY,
+): Promise<RotationPage> {
   const { rollouts, settings, orderStore, now } = ports;
   const keys: ManagedKey[] = [];
   for await (const { name, row } of rollouts.all()) {
@@ -102,14 +106,14 @@ export async function listRotations(after: string | undefined, ports: RotationVi
     if (key && isLate && (after === undefined || key.id > after)) keys.push(key);
   }
   keys.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const page = keys.slice(0, PAGE);
+  const page = keys.slice(0, most);
   // Shared by all rotations of the page.
   let listings: ReturnType<FleetIndex['listings']> | undefined;
   const listed = () => (listings ??= ports.fleet.listings());
   const once = { ...ports, fleet: { listings: listed } };
   const value = await pMap(page, (key) => summaryOf(key, once), { concurrency: CONCURRENCY });
   const next = keys.length > page.length ? page.at(-1)?.id : undefined;
-  return { value, pauses: openPauses(await orderStore.recent(), now()), ...(next ? { next } : {}) };
+  return { value, pauses: openPauses(await orderStore.recent(), now()), next };
 }
 
 async function summaryOf(key: ManagedKey, ports: RotationViewPorts): Promise<RotationSummary> {
@@ -133,14 +137,14 @@ export function isRotationOpen({ state }: Pick<RotationSummary, 'state'>): boole
 
 /** Returns a page of the rotations in progress or finished recently. @throws {@link HttpProblem} 503 */
 export async function showRotations(after: string | undefined, ports: RotationViewPorts): Promise<HttpResponseInit> {
-  const { value, pauses, next } = await readRotationPage(after, ports);
-  const nextLink = next ? { nextLink: `/api/rotations?after=${encodeURIComponent(next)}` } : {};
-  return jsonResponse(200, { value, pauses, ...nextLink });
+  const { value, pauses, next } = await readRotations(ports, after, PAGE);
+  const nextLink = next && `/api/rotations?after=${encodeURIComponent(next)}`;
+  return jsonResponse(200, { value, pauses, nextLink });
 }
 
 /** @throws {@link HttpProblem} 503 */
-export async function readRotationPage(after: string | undefined, ports: RotationViewPorts): Promise<RotationPage> {
-  return orUnavailableView(() => listRotations(after, ports));
+export async function readRotations(...of: Parameters<typeof listRotations>): Promise<RotationPage> {
+  return orUnavailableView(() => listRotations(...of));
 }
 
 /** @throws {@link HttpProblem} 404, 503 */

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { InvalidMessageError } from '../errors.ts';
 import { TRACEPARENT } from '../telemetry/telemetry.ts';
 import { parseJson } from '../text.ts';
 
@@ -66,20 +65,32 @@ const fleetWork = z.object({
   ...carried,
 });
 
+/** A message about a key. */
+const about = <K extends string>(kind: K) =>
+  z.object({
+    kind: z.literal(kind),
+    /** Key identifier without a version. */
+    key: z.string().min(1).max(300),
+    ...carried,
+  });
+
 /** Requests a reconcile of a key. */
-const keyWork = z.object({
-  kind: z.literal('key'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  ...carried,
-});
+const keyWork = about('key');
 
 /** Requests the rotation of a key if it is due. */
-const rotateWork = z.object({
-  kind: z.literal('rotate'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  ...carried,
+const rotateWork = about('rotate');
+
+/** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
+const probeWork = about('probe').extend({
+  /** Name of the change to probe; absent: the key's newest change. The probe ends after another change of the key. */
+  follows: z.string().max(60).optional(),
+});
+
+/** Requests a check of whether the key matches its last revocation or restore. */
+const revocationWork = about('revocation').extend({
+  due,
+  /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
+  claimed: CLAIMED.optional().catch(undefined),
 });
 
 /** Requests a check of reported changes. Only a hint: the rows of the changes are authoritative. */
@@ -87,27 +98,6 @@ const changesWork = z.object({ kind: z.literal('changes'), ...carried });
 
 /** Messages of version 2. The worker drops them, since the drift check finds the same work. */
 const oldWork = z.object({ kind: z.enum(['rotation', 'rekey', 'approval', 'accountRevocation']), ...carried });
-
-/** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
-const probeWork = z.object({
-  kind: z.literal('probe'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  /** Name of the change to probe; absent: the key's newest change. The probe ends after another change of the key. */
-  follows: z.string().max(60).optional(),
-  ...carried,
-});
-
-/** Requests a check of whether the key matches its last revocation or restore. */
-const revocationWork = z.object({
-  kind: z.literal('revocation'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  due,
-  /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
-  claimed: CLAIMED.optional().catch(undefined),
-  ...carried,
-});
 
 /** Requests the delivery of a notification from the outbox to a target. */
 const notifyWork = z.object({
@@ -147,14 +137,14 @@ export const parseKeyQueueWork = parserOf(keyQueueWork);
 /**
  * Parses a queue message: the host passes JSON as an object, and anything else as text.
  *
- * @throws {@link InvalidMessageError} if the message matches no schema
+ * @throws an error that names at most five problems if the message does not match the schema
  */
 function parserOf<T extends z.ZodType>(schema: T): (entry: unknown) => z.output<T> {
   return (entry) => {
     const result = schema.safeParse(entry);
     if (result.success) return result.data;
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`);
-    throw new InvalidMessageError(`The queue message has an invalid format (${problems.slice(0, 5).join('; ')}).`);
+    throw new TypeError(`The queue message has an invalid format (${problems.slice(0, 5).join('; ')}).`);
   };
 }
 

@@ -62,18 +62,6 @@ it('calls through a proxy share a connection for each host, as calls without one
   expect(connections).toBe(2);
 });
 
-it('a call that is slow keeps none of the others waiting', async () => {
-  const services = wire.services();
-  const [one, other] = twoAccounts();
-  await services.accounts.get(one);
-  wire.azure.faults.add([{ match: { path: '/storageAccounts/' }, times: 1, delayMs: 2_000 }]);
-  const slow = services.accounts.get(one).then(() => 'slow');
-  const quick = services.accounts.get(other).then(() => 'quick');
-  expect(await Promise.race([slow, quick])).toBe('quick');
-  await slow;
-  expect(connections).toBe(2);
-});
-
 it('a revocation is done within ten seconds although every kept connection has died without a word', async () => {
   const services = wire.services();
   const key = keyOf(wire.azure, 5);

@@ -247,6 +247,7 @@ describe('the effect in a key’s status', () => {
       key: key.id(),
       change: { expect: 'open', since },
       complete: true,
+      times: [],
       accounts: [seen],
     }));
     const before = await keyStatus(managed(key, services), services);

@@ -37,7 +37,7 @@ describe('account onboard --from', () => {
       const { code, out } = await cmk([...args, '--dry-run']);
       expect(code).toBe(0);
       expect(out.split('\n').filter((line) => line.startsWith(`${accounts[0]?.name}\tplanned\t`))).toHaveLength(1);
-      expect(out).toContain('3 accounts: 3 to be done.');
+      expect(out).toContain('3 accounts: 3 planned.');
     });
     expect(writes).toEqual([]);
   });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import { createAccount } from '../../src/operations/account/account-create.ts';
-import { enableAccount } from '../../src/operations/account/account-enable.ts';
+import { createAccount, enableAccount } from '../../src/operations/account/account-enable.ts';
 import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();

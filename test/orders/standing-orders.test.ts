@@ -55,7 +55,7 @@ describe('A pause', () => {
 });
 
 describe('A resume', () => {
-  const goOn = { id: 'g', key: KEY.id, reason: 'checked', by, at: day(2).toISOString(), target: `${KEY.id}/1` };
+  const goOn = { at: day(2).toISOString(), target: `${KEY.id}/1` };
 
   it('ends only the pause of the same key, or of all keys', () => {
     const orders = withPauses(pause(), pause({ id: 'key', key: KEY.id }));

@@ -3,7 +3,7 @@ import { WORKSPACE_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { finishRetirements } from '../../src/retirement/finish-retirements.ts';
+import { finishRetirements } from '../../src/retirement/confirm-retirement.ts';
 import { type Retirement, retireUnused } from '../../src/retirement/retire-versions.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeFailure, describe as say } from '../../src/azure/failure.ts';
-import { finishRetirements } from '../../src/retirement/finish-retirements.ts';
+import { finishRetirements } from '../../src/retirement/confirm-retirement.ts';
 import {
   type Retirement,
   type RetireOptions,

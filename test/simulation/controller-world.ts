@@ -1,13 +1,13 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import { createFleetIndex, LISTINGS, toFleetAccount } from '../../src/fleet/fleet-index.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from '../../src/fleet/fleet-work.ts';
+import { createVersionLists, type VersionLists } from '../../src/fleet/fresh-reads.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
 import { sweepWork } from '../../src/fleet/sweep.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
-import { VersionLists } from '../../src/fleet/version-lists.ts';
 import { keyItem, type WorkKind } from '../../src/fleet/work-items.ts';
-import type { FleetWork, KeyPorts, WorkerPorts } from '../../src/fleet/worker-ports.ts';
+import type { FleetServices, FleetWork } from '../../src/fleet/worker-ports.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { RekeyAct } from '../../src/orders/order-rekey.ts';
@@ -591,9 +591,10 @@ export class ControllerWorld implements World {
     const [instance] = this.#instances;
     if (!instance) return;
     this.#run(`sweep${this.#actors}`, instance, async (actor) => {
-      const found = await sweepWork(this.#ports(actor, instance)).catch(() => 0);
-      if (found > 0 && this.#isWell && this.scheduler.unharmed)
-        this.#broken = `the sweep finds what nothing lost: ${found}`;
+      const found = await sweepWork(this.#ports(actor, instance)).catch(() => ({ overdue: 0, sends: [] }));
+      if (found.overdue > 0 && this.#isWell && this.scheduler.unharmed)
+        this.#broken = `the sweep finds what nothing lost: ${found.overdue}`;
+      await Promise.all(found.sends.map((send) => send().catch(() => {})));
     });
   }
 
@@ -639,7 +640,7 @@ export class ControllerWorld implements World {
     }
   }
 
-  #ports(actor: Actor, instance: Instance): WorkerPorts & KeyPorts {
+  #ports(actor: Actor, instance: Instance): FleetServices {
     const way: Way = (label, effect, writes = false, signal?: AbortSignal) => {
       const deadline = new AbortController();
       const timer = setTimeout(() => deadline.abort(), label.startsWith('patch') ? PATCH_MS : CALL_MS);
@@ -648,7 +649,7 @@ export class ControllerWorld implements World {
       return this.scheduler.call(actor, label, effect, writes, deadline.signal).finally(() => clearTimeout(timer));
     };
     const now = () => new Date(this.#clock);
-    const ports: WorkerPorts & KeyPorts = {
+    const ports: FleetServices = {
       items: this.items.port(way),
       rows: createUseRows(this.index.port(way)),
       fleet: createFleetIndex(this.index.port(way)),
@@ -665,11 +666,9 @@ export class ControllerWorld implements World {
       orders: this.orders.port(way),
       moved: this.orders.moved(way),
       inSight: async () => this.#subscriptions,
-      recordOrder: ({ id }) => way(`audit ${id}`, () => {}, true),
       gate: this.#gateOf(instance),
       canaries: this.#canaries,
       probe: (canaries) => way(`probe ${canaries.length}`, () => 'proven' as const),
-      recordNews: (news, key) => way(`say ${news} ${key.name}`, () => {}, true),
       reconcileKey: (key) => {
         const cause = { by: 'progress', ref: '', since: now().toISOString() };
         return handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
@@ -686,24 +685,25 @@ export class ControllerWorld implements World {
           true,
         ),
       capacity: instance.capacity,
-      record: async (moves) => {
-        try {
-          return await way(
-            `audit ${moves.map(({ move }) => move.account.split('/').at(-1))}`,
-            () => {
-              for (const { move } of moves) {
-                const use = `${move.account.split('/').at(-1)}${move.scope ? '/scope' : ''}`;
-                const [key, version] = move.to.split('/').slice(4);
-                const isFound = move.provenBy !== undefined;
-                this.recorded.push({ id: move.id, use, to: `${key}/${version}`, isFound, rekey: move.rekey });
-              }
-              return new Set(moves.map(({ move }) => move.id));
-            },
-            true,
-          );
-        } catch {
-          return new Set();
-        }
+      audit: async ({ id = '', action, resource, details = {} }) => {
+        const account = resource.split('/').at(-1);
+        const write = () => {
+          if (!action.startsWith('account.')) return;
+          const { scope, to, provenBy, rekey } = details as {
+            scope?: string;
+            to: string;
+            provenBy?: string;
+            rekey?: string;
+          };
+          const [key, version] = to.split('/').slice(4);
+          const use = `${account}${scope ? '/scope' : ''}`;
+          this.recorded.push({ id, use, to: `${key}/${version}`, isFound: provenBy !== undefined, rekey });
+        };
+        const written = { file: '', seq: 0, hash: '' };
+        return way(`${action === 'key.rotation' ? 'say' : 'audit'} ${account}`, write, true).then(
+          () => ({ written }),
+          () => ({ failed: 'the trail is away' }),
+        );
       },
       isExempt: () => false,
       now,
@@ -724,7 +724,7 @@ export class ControllerWorld implements World {
     return this.storage.all.some(([other, { spec }]) => other === name && spec.region === this.#hanging);
   }
 
-  #keys(way: Way): KeyPorts['keys'] {
+  #keys(way: Way): FleetServices['keys'] {
     return {
       listVersions: async (key) => {
         const vault = this.#vaults.get(key.name);
@@ -748,7 +748,7 @@ export class ControllerWorld implements World {
 
   #versionsOf(instance: Instance): VersionLists {
     const way = this.#wayOf(instance);
-    instance.versions ??= new VersionLists(this.#keys(way), () => new Date(this.#clock));
+    instance.versions ??= createVersionLists(this.#keys(way), () => new Date(this.#clock));
     return instance.versions;
   }
 

@@ -10,7 +10,7 @@ export type { RotationSummary } from '../../../src/fleet/rotation-schemas.ts';
 export type { Rekey as RekeyOrder } from '../../../src/orders/standing-orders.ts';
 export type { RekeyCheck } from '../../../src/rekey/rekey-problems.ts';
 export type { RekeyStatus } from '../../../src/rekey/rekey-status.ts';
-export type { KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
+export type { KeyStatus as KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
 export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
 
 import type { AUDIT_LIST, AUDIT_RECORD_WHOLE } from '../../../src/api/audit.ts';

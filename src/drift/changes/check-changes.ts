@@ -8,12 +8,12 @@ import type { Rules } from '../checks/subjects.ts';
 import { rulesOf } from '../drift-run.ts';
 import { fix, isFixed } from '../fixes.ts';
 import { putWork, type WantedWork } from '../put-work.ts';
-import type { DriftReport, Finding } from '../report.ts';
+import type { DriftReport } from '../report.ts';
 import type { DriftServices } from '../run-drift-check.ts';
 import { logCauses } from '../store/publish-report.ts';
 import { type ChangeRow, requestChanges } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
-import { type Focus, type FocusPorts, focusOf, resourceOf } from './focus.ts';
+import { type Focus, type FocusPorts, focusOf, isAbout } from './focus.ts';
 import { checkFocus, type FocusResult } from './gather-focus.ts';
 import { type Merged, mergeResult, secondsTo } from './merge.ts';
 import { newContests, withBroken } from './new-contests.ts';
@@ -125,17 +125,13 @@ async function repair(
   log: Log,
 ): Promise<ChangeRow[]> {
   const { autofix } = services.settings.drift;
-  const repairable = findings.filter((finding) => isInFocus(finding, focus) && isFixed(finding, autofix));
+  const repairable = findings.filter((finding) => isAbout(focus, finding) && isFixed(finding, autofix));
   await fix(repairable, id, services, log);
   if (result.unread.length === 0 && repairable.length === 0) return [];
   const due = new Date(services.now().getTime() + AGAIN_MS);
   return rows
     .filter(({ attempts }) => attempts < MOST_ATTEMPTS)
     .map((row) => ({ ...row, due, attempts: row.attempts + 1 }));
-}
-
-function isInFocus({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }: Focus): boolean {
-  return accounts.has(resourceOf(resource)) || vaults.has(resourceOf(resource));
 }
 
 /** Work items for changed accounts. A pass reads each account, updates the index, and moves the account if allowed. */

@@ -5,6 +5,7 @@ import type { GraphResource, ResourceGraph } from '../../dependents/resource-gra
 import { usesOfVault, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { KeySubject } from '../checks/subjects.ts';
+import { PARTS } from './parts.ts';
 
 /** Resource Graph permits 15 queries per five seconds for all clients together ("Guidance for throttled requests"). */
 const CONCURRENCY = 2;
@@ -26,15 +27,9 @@ export async function gatherOthers(
     new Set(keys.map(({ key }) => key.vault)),
     async (vault) => {
       const subjects = keys.filter(({ key }) => key.vault === vault);
-      const what = {
-        resource: vault.id,
-        what: 'resources of other services that use its keys',
-        action: 'Microsoft.ResourceGraph/resources/read',
-        beside: true,
-      };
       const isOther = ({ type, subscriptionId }: GraphResource): boolean =>
         type !== STORAGE || !searched.has(subscriptionId.toLowerCase());
-      const part = await readPart(what, () => readUsers(vault, isOther, resourceGraph, signal));
+      const part = await readPart(PARTS.others(vault.id), () => readUsers(vault, isOther, resourceGraph, signal));
       if ('unread' in part) return [part.unread];
       for (const subject of subjects) subject.others = part.value.get(subject.key.name.toLowerCase()) ?? [];
       return [];

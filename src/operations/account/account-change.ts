@@ -13,8 +13,7 @@ import { checkRole, describeSource, type KeyChoice, type KeySource, readKeySourc
 import { refuseRevoked, usableVersion } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
-import { type AccountPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
-import { type AccountResult, applyPlan } from './account-write.ts';
+import { type AccountPlan, type AccountResult, applyPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
 
 // Commands that change the key or key version of an account with a customer-managed key.
 

@@ -4,7 +4,7 @@ import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS } from '../../reasons.ts';
-import { finishRetirements } from '../../retirement/finish-retirements.ts';
+import { finishRetirements } from '../../retirement/confirm-retirement.ts';
 import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
 import { keptTags, NOT_KNOWN, retireByLogCommand, retireCommand, retiredRecord } from '../../retirement/retirement.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';

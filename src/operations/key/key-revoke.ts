@@ -1,5 +1,5 @@
 import { describe } from '../../azure/failure.ts';
-import type { BlastRadius } from '../../dependents/blast-radius.ts';
+import type { BlastRadius } from '../../dependents/dependent.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';

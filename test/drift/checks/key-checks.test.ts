@@ -5,7 +5,7 @@ import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
 import type { RolloutRow } from '../../../src/fleet/rollout-row.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import { REASONS } from '../../../src/reasons.ts';
-import type { KeyDemand } from '../../../src/vaults/key-demands.ts';
+import { KEY_RULES, type KeyRule } from '../../../src/vaults/key-policies.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
   asked,
@@ -41,16 +41,17 @@ const rollout = (change: Partial<RolloutRow> = {}): RolloutRow => ({
 const operations = (allowed: readonly string[] | undefined) =>
   key({ material: { value: { type: 'RSA', size: 2048, operations: allowed } } });
 
+const { expiry, remaining, validity, size, types, hardware } = KEY_RULES;
 const OURS =
   '/subscriptions/11111111-1111-1111-1111-111111111111/providers/Microsoft.Authorization/policyAssignments/ours';
-/** A key of a vault where these demands are denied, with a rotation policy. */
+/** A key of a vault with these rules of Azure Policy, with a rotation policy. */
 const denied = (
-  demands: readonly KeyDemand[],
+  denials: readonly KeyRule[],
   change: Partial<KeySubject> = {},
   policy: object = { expiresIn: 'P60D' },
 ) =>
   key({
-    denials: demands.map((demand) => ({ assignment: { id: OURS, name: 'Ours' }, reference: undefined, demand })),
+    denials: denials.map((rule) => ({ assignment: { id: OURS, name: 'Ours' }, reference: undefined, rule })),
     policy: { value: { rotates: true, ...policy } },
     ...change,
   });
@@ -241,71 +242,45 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   PolicyBlocksRotation: {
     found: [
-      [
-        'no expiry',
-        denied([{ kind: 'expiry' }], {}, {}),
-        /"Ours" denies keys without an expiry, .* would never expire: /,
-      ],
+      ['no expiry', denied([expiry()], {}, {}), /"Ours" denies keys without an expiry, .* would never expire: /],
       [
         'an early expiry',
-        denied([{ kind: 'remaining', days: 60 }]),
+        denied([remaining(60)]),
         /expire within 60 days \(minimumDaysBeforeExpiration\), .* would expire after 60 days \(P60D /,
       ],
-      [
-        'a late expiry',
-        denied([{ kind: 'validity', days: 59 }]),
-        /more than 59 days \(maximumValidityInDays\), .* 60 days/,
-      ],
-      ['no expiry, where it may not be late', denied([{ kind: 'validity', days: 59 }], {}, {}), /would never expire/],
-      [
-        'a small key',
-        denied([{ kind: 'size', bits: 3072 }], material({})),
-        /fewer than 3072 bits .*RSA of 2048 bits, like/,
-      ],
+      ['a late expiry', denied([validity(59)]), /more than 59 days \(maximumValidityInDays\), .* 60 days/],
+      ['no expiry, where it may not be late', denied([validity(59)], {}, {}), /would never expire/],
+      ['a small key', denied([size(3072)], material({})), /fewer than 3072 bits .*RSA of 2048 bits, like/],
       [
         'a type',
-        denied([{ kind: 'types', allowed: ['RSA-HSM', 'EC-HSM'] }], material({})),
+        denied([types(['RSA-HSM', 'EC-HSM'])], material({})),
         /types other than RSA-HSM, EC-HSM \(allowedKeyTypes\)/,
       ],
-      [
-        'keys in software',
-        denied([{ kind: 'hardware' }], material({ size: undefined })),
-        /keys without hardware protection/,
-      ],
-      ['a type, where its policy could not be read', denied([{ kind: 'hardware' }], { policy: UNREAD }), /hardware/],
-      // 29 February 2028 is within these two years.
-      [
-        'two years by the calendar',
-        denied([{ kind: 'validity', days: 730 }], {}, { expiresIn: 'P2Y' }),
-        /would expire after 731 days \(P2Y .* depends on the day, and on how Key Vault counts/,
-      ],
+      ['keys in software', denied([hardware()], material({ size: undefined })), /keys without hardware protection/],
+      ['a type, where its policy could not be read', denied([hardware()], { policy: UNREAD }), /hardware/],
     ],
     right: [
       ['no policy', key()],
-      ['an expiry', denied([{ kind: 'expiry' }])],
-      ['a late one', denied([{ kind: 'remaining', days: 59 }])],
-      ['none, where it may not be early', denied([{ kind: 'remaining', days: 59 }], {}, {})],
-      ['an early one', denied([{ kind: 'validity', days: 60 }])],
-      ['large enough', denied([{ kind: 'size', bits: 2048 }], material({}))],
-      ['size not told', denied([{ kind: 'size', bits: 3072 }], material({ size: undefined }))],
-      ['an allowed type', denied([{ kind: 'types', allowed: ['rsa'] }], material({}))],
-      ['in hardware', denied([{ kind: 'hardware' }], material({ type: 'RSA-HSM' }))],
-      ['not told what it is', denied([{ kind: 'hardware' }], { material: { value: undefined } })],
-      ['a lifetime that nobody can read', denied([{ kind: 'validity', days: 1 }], {}, { expiresIn: 'two years' })],
+      ['an expiry', denied([expiry()])],
+      ['a late one', denied([remaining(59)])],
+      ['none, where it may not be early', denied([remaining(59)], {}, {})],
+      ['an early one', denied([validity(60)])],
+      ['large enough', denied([size(2048)], material({}))],
+      ['size not told', denied([size(3072)], material({ size: undefined }))],
+      ['an allowed type', denied([types(['rsa'])], material({}))],
+      ['in hardware', denied([hardware()], material({ type: 'RSA-HSM' }))],
+      ['not told what it is', denied([hardware()], { material: { value: undefined } })],
+      ['a lifetime that nobody can read', denied([validity(1)], {}, { expiresIn: 'two years' })],
       [
         'imported, so that nothing rotates it',
-        denied(
-          [{ kind: 'expiry' }],
-          { versions: { value: [version(10, { tags: { 'cmk-origin': 'imported' } })] } },
-          {},
-        ),
+        denied([expiry()], { versions: { value: [version(10, { tags: { 'cmk-origin': 'imported' } })] } }, {}),
       ],
-      ['revoked', denied([{ kind: 'expiry' }], { versions: { value: [revoked(10)] } }, {})],
+      ['revoked', denied([expiry()], { versions: { value: [revoked(10)] } }, {})],
     ],
     unread: [
-      ['its rotation policy', denied([{ kind: 'expiry' }], { policy: UNREAD })],
-      ['its type', denied([{ kind: 'hardware' }], { material: UNREAD })],
-      ['its versions', denied([{ kind: 'expiry' }], { versions: UNREAD }, {})],
+      ['its rotation policy', denied([expiry()], { policy: UNREAD })],
+      ['its type', denied([hardware()], { material: UNREAD })],
+      ['its versions', denied([expiry()], { versions: UNREAD }, {})],
     ],
   },
   RevocationOpen: {
@@ -462,40 +437,25 @@ describe('PolicyBlocksRotation', () => {
   const lifetime = (days: number) => `cmk key ensure ${KEY_ID} --version-lifetime P${days}D`;
   const exempt = `az policy exemption create --exemption-category Waiver --name cmk-ours --policy-assignment ${OURS} --scope ${VAULT.id}`;
 
-  it.each<[string, readonly KeyDemand[], object, string]>([
-    ['the usual two years', [{ kind: 'expiry' }], {}, lifetime(730)],
-    ['as long as is allowed', [{ kind: 'expiry' }, { kind: 'validity', days: 365 }], {}, lifetime(365)],
-    ['longer than is denied', [{ kind: 'expiry' }, { kind: 'remaining', days: 900 }], {}, lifetime(901)],
-    [
-      'none, where what is allowed is nothing',
-      [
-        { kind: 'remaining', days: 90 },
-        { kind: 'validity', days: 90 },
-      ],
-      {},
-      exempt,
-    ],
-    ['no shorter than Key Vault takes', [{ kind: 'validity', days: 27 }], {}, exempt],
-    ['longer than the policy waits', [{ kind: 'validity', days: 97 }], { afterCreate: 'P3M' }, lifetime(97)],
-    ['none that is shorter', [{ kind: 'validity', days: 96 }], { afterCreate: 'P3M' }, exempt],
-    ['none where it notifies earlier', [{ kind: 'validity', days: 30 }], { notifyBeforeExpiry: 'P30D' }, exempt],
-    [
-      'where the policy cannot be read, by the rest',
-      [{ kind: 'validity', days: 90 }],
-      { beforeExpiry: '?' },
-      lifetime(90),
-    ],
-  ])('is fixed by a lifetime: %s', (_, demands, policy, command) => {
-    const found = of(denied(demands, {}, policy));
+  it.each<[string, readonly KeyRule[], object, string]>([
+    ['the usual two years', [expiry()], {}, lifetime(730)],
+    ['as long as is allowed', [expiry(), validity(365)], {}, lifetime(365)],
+    ['longer than is denied', [expiry(), remaining(900)], {}, lifetime(901)],
+    ['none, where what is allowed is nothing', [remaining(90), validity(90)], {}, exempt],
+    ['no shorter than Key Vault takes', [validity(27)], {}, exempt],
+    ['longer than the policy waits', [validity(97)], { afterCreate: 'P3M' }, lifetime(97)],
+    ['none that is shorter', [validity(96)], { afterCreate: 'P3M' }, exempt],
+    ['none where it notifies earlier', [validity(30)], { notifyBeforeExpiry: 'P30D' }, exempt],
+    ['where the policy cannot be read, by the rest', [validity(90)], { beforeExpiry: '?' }, lifetime(90)],
+  ])('is fixed by a lifetime: %s', (_, denials, policy, command) => {
+    const found = of(denied(denials, {}, policy));
     expect(found[0]).toMatchObject({ command, cause: { about: [OURS, VAULT.id] } });
   });
 
   it('is fixed by the owner of the policy, where the key itself is denied', () => {
-    const subject = denied([{ kind: 'hardware' }, { kind: 'expiry' }], {}, {});
+    const subject = denied([hardware(), expiry()], {}, {});
     expect(of(subject).map(({ command }) => command)).toEqual([exempt, lifetime(730)]);
-    const denials = [
-      { assignment: { id: OURS, name: 'Ours' }, reference: 'inHsm', demand: { kind: 'hardware' } },
-    ] as const;
+    const denials = [{ assignment: { id: OURS, name: 'Ours' }, reference: 'inHsm', rule: hardware() }];
     expect(of({ ...subject, denials })[0]?.command).toBe(
       exempt
         .replace('cmk-ours', 'cmk-ours-inHsm')
@@ -503,20 +463,9 @@ describe('PolicyBlocksRotation', () => {
     );
   });
 
-  it('is advice where it hangs on the day, and a warning where it does not', () => {
-    const years = (expiresIn: string) =>
-      of(denied([{ kind: 'validity', days: 730 }], {}, { expiresIn })).map(({ severity }) => severity);
-    expect(years('P2Y')).toEqual(['advice']);
-    expect(years('P3Y')).toEqual(['warning']);
-    expect(years('P731D')).toEqual(['warning']);
-    expect(years('P730D')).toEqual([]);
-    // 29 February 2028 is in the year after the key is due, and not in the one from today.
-    const year = (policy: object) =>
-      of(denied([{ kind: 'validity', days: 365 }], {}, { expiresIn: 'P1Y', ...policy })).map(
-        ({ severity }) => severity,
-      );
-    expect(year({})).toEqual([]);
-    expect(year({ afterCreate: 'P18M' })).toEqual(['advice']);
+  it('counts a year as 365 days', () => {
+    const years = (expiresIn: string) => of(denied([validity(730)], {}, { expiresIn })).map(({ severity }) => severity);
+    expect([years('P2Y'), years('P731D'), years('P3Y')]).toEqual([[], ['warning'], ['warning']]);
   });
 });
 
