@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { requestPasses } from '../../src/revocation/follow-ups.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
 import type { Services } from '../../src/services.ts';
 import type { RevocationWork } from '../../src/work/messages.ts';

@@ -6,7 +6,7 @@ import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { finishRetirements } from '../../src/retirement/confirm-retirement.ts';
 import { type Retirement, retireUnused } from '../../src/retirement/retire-versions.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
