@@ -193,7 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'revoked without proof: what the list does not show any more is not looked at',
-    file: 'src/revocation/revoke-key.ts',
+    file: 'src/revocation/revoke.ts',
     from: 'if (changes.length === 0) break;',
     to: 'break;',
   },
