@@ -1,7 +1,7 @@
 import { AuthorizationManagementClient } from '@azure/arm-authorization';
-import { StorageManagementClient } from '@azure/arm-storage';
+import { type Encryption, StorageManagementClient } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
-import { clientPer } from './client-per.ts';
+import { cachePer } from './cache-per.ts';
 import type { Cloud } from './cloud.ts';
 import { type CallLimits, callOptions, LIMITS } from './limits.ts';
 
@@ -17,6 +17,8 @@ export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceMan
   return { endpoint: cloud.resourceManager, credentials: { scopes }, credentialScopes: scopes, ...callOptions(limits) };
 }
 
+export type { Encryption };
+
 /** Returns the client of the Storage resource provider for a subscription, created once. */
 export function storageManagement(
   credential: TokenCredential,
@@ -24,7 +26,7 @@ export function storageManagement(
   limits: CallLimits = LIMITS.storageManagement,
 ): (subscriptionId: string) => StorageManagementClient {
   const options = armOptions(cloud, limits);
-  return clientPer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
+  return cachePer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
 }
 
 /** Returns the client of role assignments. Its operations take full scopes, so none needs a subscription id. */

@@ -1,35 +1,8 @@
 import type { ResourceId } from '../azure/resource-id.ts';
+import type { Encryption } from '../azure/resource-manager.ts';
 
-/** The key that encrypts an account, as Azure Storage returns it. */
-export interface KeyProperties {
-  readonly keyName?: string;
-  /** Absent and "" both mean automatic updates. */
-  readonly keyVersion?: string;
-  readonly keyVaultUri?: string;
-  /** Identifier of the version in use; Storage sets it. */
-  readonly currentVersionedKeyIdentifier?: string;
-  /** When the account's key was last wrapped with a new version; Storage sets it. */
-  readonly lastKeyRotationTimestamp?: Date;
-}
-
-/** An account's encryption settings, as Azure Storage returns them; a PATCH sends all of them. */
-export interface AccountEncryption {
-  /** `Microsoft.Storage` or `Microsoft.Keyvault`, in any letter case. */
-  readonly keySource?: string;
-  readonly keyVaultProperties?: KeyProperties;
-  readonly encryptionIdentity?: {
-    readonly encryptionUserAssignedIdentity?: string;
-    readonly encryptionFederatedIdentityClientId?: string;
-  };
-  readonly requireInfrastructureEncryption?: boolean;
-  /** A queue or table service that is absent here has its own key, as with `keyType` `Service`. */
-  readonly services?: {
-    readonly [Service in 'blob' | 'file' | 'queue' | 'table']?: {
-      readonly enabled?: boolean;
-      readonly keyType?: string;
-    };
-  };
-}
+/** An account's encryption settings, as Azure Storage returns them. A PATCH sends all of them. */
+export type AccountEncryption = Encryption;
 
 /** A storage account's encryption settings, with its parsed ARM id. */
 export interface Account extends ResourceId {

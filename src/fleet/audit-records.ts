@@ -51,7 +51,7 @@ export async function recordRollout(
   const { version } = target;
   const startedMs = Math.max(target.createdOn.getTime(), target.notBefore?.getTime() ?? 0);
   const { progressOn, unwell } = row;
-  const { moved, pending: waiting, failed, left } = counts;
+  const { moved, waiting, failed, left } = counts;
   const about = {
     ...{ key: key.id, version, progressOn, moved, waiting, failed, left, stage: row.stage },
     startedOn: new Date(startedMs).toISOString(),

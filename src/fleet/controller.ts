@@ -1,6 +1,5 @@
 import pLimit from 'p-limit';
 import pMap from 'p-map';
-import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CallCapacity } from '../azure/call-capacity.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { CONCURRENCY, LIMITS } from '../azure/limits.ts';
@@ -10,31 +9,25 @@ import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
-import { recordChanges } from '../orders/change-orders.ts';
 import { findPause } from '../orders/standing-orders.ts';
-import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
 import { usesLeft } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Leases } from '../work/lease-client.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { adoptingLeases } from './adopt-version-2-client.ts';
-import { recordMoves, recordRollout } from './audit-records.ts';
-import type { FleetIndex } from './fleet-index.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
-import { createMovedUses, type MovedUses } from './moved-uses.ts';
+import { createVersionLists, type VersionLists } from './fresh-reads.ts';
+import { createMovedUses } from './moved-uses.ts';
 import { reconcileKey, requestLists } from './reconcile-key.ts';
 import { RolloutGate } from './rollout-gate.ts';
-import { createRolloutStore, type RolloutStore } from './rollout-row.ts';
-import type { StorageAccounts } from './storage-client.ts';
+import { createRolloutStore } from './rollout-row.ts';
 import { sweepWork } from './sweep.ts';
-import { createUseRows, type UseRows } from './use-row.ts';
-import { VersionLists } from './version-lists.ts';
-import { createWorkItems, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
-import type { FleetQueue, FleetWork, KeyPorts, KeyQueue, WorkerPorts } from './worker-ports.ts';
+import { createUseRows } from './use-row.ts';
+import { createWorkItems, keyItem, NO_SUBSCRIPTION } from './work-items.ts';
+import type { FleetQueue, FleetServices, FleetWork, KeyQueue } from './worker-ports.ts';
 
 /** Time limit of a pass, below the host's limit. Milliseconds. */
 const PASS_MS = 4 * 60_000;
@@ -49,28 +42,15 @@ const LONG_QUEUE = 2;
 /** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
 const MOST_PASSES = 24;
 
+type OwnPorts = 'items' | 'rows' | 'fleet' | 'moved' | 'inSight' | 'rollouts' | 'orders' | 'leases' | 'accounts';
 /** Services that the controller calls. */
-export interface ControllerPorts {
+export interface ControllerPorts extends Pick<FleetServices, OwnPorts | 'audit' | 'now' | 'sleep'> {
   readonly settings: Settings;
-  readonly items: WorkItems;
-  readonly rows: UseRows;
-  readonly fleet: FleetIndex;
-  readonly moved: MovedUses;
-  readonly inSight: KeyPorts['inSight'];
   /** Returns the ids of the managed subscriptions. Throws the SDK's errors. */
   readonly subscriptions: () => Promise<readonly string[]>;
-  readonly rollouts: RolloutStore;
-  readonly orders: OrdersStore;
   readonly queue: WorkQueue & QueueLengths;
-  readonly leases: Leases;
-  readonly accounts: StorageAccounts;
-  /** Lists the versions at each call. */
   readonly keys: Keys;
-  readonly audit: RecordAudit;
-  readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<KeyPorts['probe']>;
-  /** Returns the time of the app's storage account. */
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
+  readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<FleetServices['probe']>;
 }
 
 /**
@@ -92,7 +72,7 @@ class Controller {
   constructor(services: ControllerPorts) {
     this.#services = services;
     this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
-    this.#versions = new VersionLists(services.keys, services.now);
+    this.#versions = createVersionLists(services.keys, services.now);
     this.#queues = createQueues(services);
   }
 
@@ -139,8 +119,7 @@ class Controller {
       await Promise.all(dues.map((due) => this.#queues.sendKey(key.id, cause, due)));
     }
     const writesUntil = new Date(startedMs + EVENT_PATCH_MS);
-    const ports = { ...this.#workerPorts(log), writesUntil };
-    await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), ports);
+    await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), { ...this.#ports(log), writesUntil });
   }
 
   /** Reconciles a key for a message. Never throws. */
@@ -154,9 +133,9 @@ class Controller {
         return;
       }
       await this.#prepareKey(key, cause, log);
-      await this.#reconcileInPlace(key, cause, this.#passEnd(), this.#workerPorts(log));
+      await this.#reconcileInPlace(key, cause, this.#passEnd(), this.#ports(log));
     };
-    await handleKeyWork(about, run, this.#keyPorts(log));
+    await handleKeyWork(about, run, this.#ports(log));
   }
 
   /** Runs a pass over each managed subscription of a message. Never throws. */
@@ -165,19 +144,14 @@ class Controller {
     // A message cannot add a subscription to the managed ones.
     const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
     const until = this.#passEnd();
-    const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#workerPorts(log));
+    const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#ports(log));
     await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
   }
 
   /** Sends messages for overdue work, unless the queues are already long. Throws the SDK's errors. */
   async sweep(log: Log): Promise<void> {
     const { queue } = this.#services;
-    const sends: (() => Promise<void>)[] = [];
-    const queues: FleetQueue & KeyQueue = {
-      send: async (...message) => void sends.push(() => this.#queues.send(...message)),
-      sendKey: async (...message) => void sends.push(() => this.#queues.sendKey(...message)),
-    };
-    const overdue = await sweepWork({ ...this.#services, ...queues });
+    const { overdue, sends } = await sweepWork({ ...this.#services, ...this.#queues });
     if (sends.length === 0) return;
     const lengths = await Promise.all([queue.length(FLEET_WORK), queue.length(KEY_WORK)]);
     if (Math.max(...lengths) <= LONG_QUEUE * sends.length) {
@@ -219,9 +193,9 @@ class Controller {
   }
 
   /** Decides on a key, reconciles its first subscriptions, and sends messages for the others. */
-  async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: WorkerPorts & FleetQueue): Promise<void> {
+  async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: FleetServices): Promise<void> {
     const works: FleetWork[] = [];
-    await reconcileKey(key, cause, { ...this.#keyPorts(ports.log), send: async (work) => void works.push(work) });
+    await reconcileKey(key, cause, { ...ports, send: async (work) => void works.push(work) });
     const [first, ...rest] = works;
     await Promise.all([
       ...rest.map((work) => this.#queues.send(work)),
@@ -246,34 +220,23 @@ class Controller {
     }
     const next = { nextMs: begunMs + PROGRESS_MS, isSent: false };
     this.#progress.set(key.id, next);
-    const ports = this.#keyPorts(log);
+    const ports = this.#ports(log);
     await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
     const endedMs = performance.now();
     next.nextMs = Math.max(next.nextMs, endedMs + (endedMs - begunMs) * PROGRESS_FACTOR);
   }
 
-  #keyPorts(log: Log): KeyPorts {
-    const { settings, orders, audit, probe } = this.#services;
+  #ports(log: Log): FleetServices {
+    const { settings, probe, now } = this.#services;
     return {
       ...{ ...this.#services, ...this.#queues, log },
       vaults: settings.vaults,
       canaries: settings.canary,
-      probe: (canaries, target) => probe(canaries, target, log),
-      recordOrder: (change) => recordChanges([change], { orderStore: orders, audit }),
-      recordNews: (news, key, target, decision) => recordRollout(news, key, target, decision, { audit, log }),
-    };
-  }
-
-  #workerPorts(log: Log): WorkerPorts & FleetQueue {
-    const { settings, audit, now } = this.#services;
-    return {
-      ...{ ...this.#services, ...this.#queues, log },
-      vaults: settings.vaults,
       gate: this.#gate,
       capacity: this.#capacity,
       versions: this.#versions,
+      probe: (canaries, target) => probe(canaries, target, log),
       reconcileKey: (key) => this.#reconcileProgress(key, log),
-      record: (moves) => recordMoves(moves, audit),
       isExempt: (row) => usesLeft(settings.drift, now())(row),
     };
   }
@@ -293,25 +256,13 @@ function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): F
   };
 }
 
-/** The controller and its stores. */
-interface ControllerServices {
-  readonly controller: Controller;
-  readonly requestKey: RequestKey;
-  readonly requestKeys: Controller['requestKeys'];
-  readonly fleetQueue: FleetQueue;
-  readonly workItems: WorkItems;
-  readonly useRows: UseRows;
-  readonly rollouts: RolloutStore;
-  readonly moved: MovedUses;
-}
-
 /** Each instance calls this once. Calls no service. @param zones tables of the work zone and the control zone */
 export function createController(
   settings: Settings,
   identity: TokenCredential,
   zones: { readonly work: FleetTable; readonly control: FleetTable },
   ports: Omit<ControllerPorts, 'settings' | 'items' | 'rows' | 'rollouts' | 'moved' | 'keys' | 'now'>,
-): ControllerServices {
+) {
   const [items, rows] = [createWorkItems(zones.work), createUseRows(zones.work)];
   const [rollouts, moved] = [createRolloutStore(zones.control), createMovedUses(zones.control)];
   const { now } = storageClock;

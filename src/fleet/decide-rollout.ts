@@ -1,14 +1,17 @@
 import type { KeyVersion } from '../keys/key-versions.ts';
+import { compareText } from '../text.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
 import type { MovedUse } from './moved-uses.ts';
 import {
   isAdmitted,
+  LAST_WAVE,
   type RolloutNews,
   type RolloutRow,
   type RolloutStage,
   stageNumber,
   waveNumber,
 } from './rollout-row.ts';
+import type { RotationCounts } from './rotation-schemas.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 
 /** The next wave starts if at most this share of a wave's uses failed; one failed use is always allowed. */
@@ -22,25 +25,21 @@ const UNDECIDED_MS = 10 * 60_000;
 export type Proof = 'proven' | { readonly unwell: string } | undefined;
 
 /**
- * `moved`: on the target version. `pending`: waiting to be moved. `failed`: the last attempt failed and is retried.
- * `left`: the plan changes nothing.
- */
-type UseStatus = 'moved' | 'pending' | 'failed' | 'left';
-
-/**
  * Returns a use's status from its index row.
  *
  * @param isComparison for the drift check, which moves no exempt use; other causes move a use that the check skipped
  */
-export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>, isComparison = true): UseStatus {
+export function statusOfUse(
+  row: UseRow,
+  target: Pick<KeyVersion, 'id' | 'version'>,
+  isComparison = true,
+): keyof RotationCounts {
   const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
   if (versionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
   if (row.state === 'skipped' && row.target === target.id)
-    return row.reason === 'LeftByCheck' && !isComparison ? 'pending' : 'left';
-  return row.state === 'failed' ? 'failed' : 'pending';
+    return row.reason === 'LeftByCheck' && !isComparison ? 'waiting' : 'left';
+  return row.state === 'failed' ? 'failed' : 'waiting';
 }
-
-type Counts = Record<UseStatus, number>;
 
 /** Status counts of one account's uses. */
 interface CountedAccount {
@@ -48,7 +47,7 @@ interface CountedAccount {
   readonly subscription: string;
   readonly wave: string | undefined;
   readonly isAutomatic: boolean;
-  readonly counts: Counts;
+  readonly counts: RotationCounts;
 }
 
 interface RolloutRules {
@@ -64,7 +63,7 @@ interface RolloutRules {
 
 export interface RolloutDecision {
   readonly row: RolloutRow;
-  readonly counts: Readonly<Counts>;
+  readonly counts: Readonly<RotationCounts>;
   /** The canaries are on the target version and need a probe before the next stage. */
   readonly needsProof: boolean;
   /** The event to record; undefined for none. */
@@ -93,7 +92,7 @@ export class RolloutCount {
     this.#count(use, 'moved');
   }
 
-  #count({ account, wave, mode }: MovedUse, status: UseStatus): void {
+  #count({ account, wave, mode }: MovedUse, status: keyof RotationCounts): void {
     // The gate reads the wave from each row, and the rows of one account may differ.
     const name = `${accountRow(account)} ${wave ?? ''}`;
     const known = this.#accounts.get(name) ?? {
@@ -116,7 +115,7 @@ export class RolloutCount {
     const begun = same?.stage ?? 'canary';
     const { stage, heldBy, needsProof } = this.#advance(begun, canaries, isProven, unwell !== undefined);
     const counts = sumOf(this.#accounts.values());
-    const unfinished = counts.pending + counts.failed;
+    const unfinished = counts.waiting + counts.failed;
     const progressOn =
       same && unfinished >= same.unfinished && !this.#wasPaused(same) ? same.progressOn : now.toISOString();
     const isStuck = now.getTime() - Date.parse(progressOn) > STUCK_MS;
@@ -148,16 +147,14 @@ export class RolloutCount {
    * once that Azure uses the version.
    */
   #chooseCanaries(): readonly string[] {
-    const wave = (account: CountedAccount) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY;
-    return [...this.#accounts]
-      .filter(([, { counts }]) => counts.pending + counts.failed > 0)
+    const wave = (account: CountedAccount) => waveNumber(account.wave) ?? LAST_WAVE + 1;
+    const all = [...this.#accounts]
+      .filter(([, account]) => isOpen(account))
       .sort(
         ([a, one], [b, other]) =>
-          compare(wave(one), wave(other)) || Number(one.isAutomatic) - Number(other.isAutomatic) || compare(a, b),
-      )
-      .map(([, { account }]) => account)
-      .filter((account, n, all) => all.indexOf(account) === n)
-      .slice(0, this.#rules.canaries);
+          wave(one) - wave(other) || Number(one.isAutomatic) - Number(other.isAutomatic) || compareText(a, b),
+      );
+    return [...new Set(all.map(([, { account }]) => account))].slice(0, this.#rules.canaries);
   }
 
   /** Widens the stage until a stage is incomplete. */
@@ -173,15 +170,15 @@ export class RolloutCount {
     let stage = begun;
     for (;;) {
       if (stage === 'rest') return { stage, needsProof: false };
-      const { pending, failed, moved, left } = this.#countsIn(stage, canaries);
+      const { waiting, failed, moved, left } = this.#countsIn(stage, canaries);
       if (stage === 'canary') {
         if (failed > 0) return { stage, needsProof: false, heldBy: 'CanaryFailed' };
-        if (pending > 0) return { stage, needsProof: false };
+        if (waiting > 0) return { stage, needsProof: false };
         if (!isProven && moved > 0) return { stage, needsProof: true, ...(isUnwell ? { heldBy: 'CanaryFailed' } : {}) };
       } else {
-        const allowed = Math.max(1, Math.floor((pending + failed + moved + left) * FAILED_SHARE));
+        const allowed = Math.max(1, Math.floor((waiting + failed + moved + left) * FAILED_SHARE));
         if (failed > allowed) return { stage, needsProof: false, heldBy: 'WaveFailed' };
-        if (pending > 0) return { stage, needsProof: false };
+        if (waiting > 0) return { stage, needsProof: false };
       }
       stage = this.#nextStage(stage);
     }
@@ -189,37 +186,34 @@ export class RolloutCount {
 
   /** Returns the next wave that has an account. */
   #nextStage(stage: RolloutStage): RolloutStage {
-    const waves = [...this.#accounts.values()].map((account) => waveNumber(account.wave) ?? Number.POSITIVE_INFINITY);
-    const next = Math.min(...waves.filter((wave) => wave > stageNumber(stage)));
-    return Number.isFinite(next) ? `wave ${next}` : 'rest';
+    const waves = [...this.#accounts.values()].flatMap(({ wave }) => waveNumber(wave) ?? []);
+    const next = waves.filter((wave) => wave > stageNumber(stage)).sort((a, b) => a - b)[0];
+    return next === undefined ? 'rest' : `wave ${next}`;
   }
 
   /** Sums the counts of all accounts that the stage admits. */
-  #countsIn(stage: RolloutStage, canaries: readonly string[]): Counts {
+  #countsIn(stage: RolloutStage, canaries: readonly string[]): RotationCounts {
     return sumOf([...this.#accounts.values()].filter((account) => isAdmitted({ stage, canaries }, account)));
   }
 
   #subscriptions(row: RolloutRow): readonly string[] {
-    const open = [...this.#accounts.values()].filter(
-      (account) => account.counts.pending + account.counts.failed > 0 && isAdmitted(row, account),
-    );
+    const open = [...this.#accounts.values()].filter((account) => isOpen(account) && isAdmitted(row, account));
     return [...new Set(open.map(({ subscription }) => subscription))];
   }
 }
 
-function compare<T extends string | number>(a: T, b: T): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+function isOpen({ counts }: CountedAccount): boolean {
+  return counts.waiting + counts.failed > 0;
 }
 
-function noCounts(): Counts {
-  return { moved: 0, pending: 0, failed: 0, left: 0 };
+export function noCounts(): RotationCounts {
+  return { moved: 0, waiting: 0, failed: 0, left: 0 };
 }
 
-function sumOf(accounts: Iterable<CountedAccount>): Counts {
+function sumOf(accounts: Iterable<CountedAccount>): RotationCounts {
   const sum = noCounts();
   for (const { counts } of accounts) {
-    for (const status of Object.keys(sum) as UseStatus[]) sum[status] += counts[status];
+    for (const status of Object.keys(sum) as (keyof RotationCounts)[]) sum[status] += counts[status];
   }
   return sum;
 }

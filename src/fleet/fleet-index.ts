@@ -1,26 +1,44 @@
 import { z } from 'zod';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { parseJson } from '../text.ts';
-import { accountId, accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
-import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
+import { ACCOUNT_ID, accountId, accountRow, KEY_ID, keyPartition, subscriptionPartition } from './fleet-keys.ts';
+import {
+  type FleetTable,
+  formatProperties,
+  optional,
+  parseRow,
+  type Row,
+  type RowChange,
+} from './fleet-table-client.ts';
 
-/** An account in the index, with any kind of key. */
-export interface FleetAccount {
+const text = z.string().max(32_768);
+const time = z.iso.datetime();
+const json = text.transform(parseJson);
+const ACCOUNT = z.object({
   /** ARM id. */
-  readonly account: string;
-  readonly location: string;
+  account: ACCOUNT_ID,
+  location: z.string().max(60),
   /** Key that the account itself uses: an identifier without a version. */
-  readonly key?: string;
+  key: optional(KEY_ID).catch(undefined),
   /** All tags, or only the app's own if all are too long. Absent in rows of earlier versions. */
-  readonly tags?: Readonly<Record<string, string>>;
-  /** Keys that its encryption scopes use. */
-  readonly scopeKeys: readonly string[];
+  tags: optional(json.pipe(z.record(z.string(), z.string()).readonly())).catch(undefined),
+  /** Keys that its encryption scopes use; absent in rows of earlier versions. */
+  scopeKeys: optional(json.pipe(z.array(KEY_ID).readonly())).catch(undefined),
   /** When a worker last listed its encryption scopes (ISO 8601); absent before the first list. */
-  readonly scopesReadOn?: string;
-  /** When a worker last wrote the row (ISO 8601). Workers write an unchanged account once a day. */
-  readonly writtenOn: string;
-}
+  scopesReadOn: optional(time).catch(undefined),
+  /** When a worker last wrote the row (ISO 8601). */
+  writtenOn: time,
+});
+// Scopes without keys count as never listed, so a worker lists them again.
+const FLEET_ACCOUNT = ACCOUNT.transform(({ scopeKeys, scopesReadOn, ...account }) => ({
+  ...account,
+  scopeKeys: scopeKeys ?? [],
+  scopesReadOn: scopeKeys && scopesReadOn,
+}));
+/** An account in the index, with any kind of key. */
+export type FleetAccount = Omit<Readonly<z.output<typeof FLEET_ACCOUNT>>, 'scopesReadOn'> & {
+  readonly scopesReadOn?: string | undefined;
+};
 
 /** A change to an account's row. Absent fields remain unchanged; `key` is empty if the account uses none. */
 export type AccountChange = Pick<FleetAccount, 'account'> & (Partial<FleetAccount> | { readonly isGone: true });
@@ -47,7 +65,7 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
     async listings() {
       const listings = new Map<string, Date>();
       for await (const { rowKey, listedOn } of table.rows(LISTINGS)) {
-        const on = iso.safeParse(listedOn).data;
+        const on = time.safeParse(listedOn).data;
         if (on !== undefined) listings.set(rowKey, new Date(on));
       }
       return listings;
@@ -74,62 +92,25 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
 /** Azure limits a property to 32,768 characters; an account's 50 tags may exceed that. */
 const MOST = 30_000;
 
+function keysOf({ account }: Pick<FleetAccount, 'account'>): RowChange {
+  const { subscriptionId } = accountId(account);
+  return { partitionKey: subscriptionPartition(subscriptionId), rowKey: accountRow(account) };
+}
+
 function toRowChange(change: AccountChange): RowChange {
-  const { subscriptionId } = accountId(change.account);
-  const keys = { partitionKey: subscriptionPartition(subscriptionId), rowKey: accountRow(change.account) };
-  if ('isGone' in change) return keys;
-  const { tags, scopeKeys, ...texts } = change;
-  const properties = {
-    ...texts,
-    ...(tags ? { tags: formatTags(tags) } : {}),
-    ...(scopeKeys ? { scopeKeys: JSON.stringify(scopeKeys) } : {}),
-  };
-  return { ...keys, properties };
+  if ('isGone' in change) return keysOf(change);
+  const { tags, ...rest } = change;
+  return { ...keysOf(change), properties: formatProperties(tags ? { ...rest, tags: shortTags(tags) } : rest) };
 }
 
-/** Formats all tags, or only the app's own if all are too long. */
-function formatTags(tags: Readonly<Record<string, string>>): string {
-  const all = JSON.stringify(tags);
-  if (all.length <= MOST) return all;
-  return JSON.stringify(Object.fromEntries(Object.entries(tags).filter(([name]) => /^cmk-/i.test(name))));
+/** Returns all tags, or only the app's own if all are too long. */
+function shortTags(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (JSON.stringify(tags).length <= MOST) return tags;
+  return Object.fromEntries(Object.entries(tags).filter(([name]) => /^cmk-/i.test(name)));
 }
-
-const text = z.string().max(32_768);
-const iso = z.iso.datetime();
-const ACCOUNT = z.object({
-  account: text,
-  location: z.string().max(60),
-  key: text,
-  writtenOn: iso,
-  tags: text.catch(''),
-  scopeKeys: text.catch(''),
-  scopesReadOn: iso.optional().catch(undefined),
-});
-const TAGS = z.record(z.string(), z.string());
 
 export function toFleetAccount(row: Row): FleetAccount | undefined {
-  const read = ACCOUNT.safeParse(row).data;
-  const id = read && parseStorageAccountId(read.account);
-  if (!read || !id || accountRow(id.id) !== row.rowKey) return undefined;
-  if (subscriptionPartition(id.subscriptionId) !== row.partitionKey) return undefined;
-  const { account, location, writtenOn, key, scopesReadOn } = read;
-  // Invalid tags count as absent: the next write of the account stores them again.
-  const tags = TAGS.safeParse(parseJson(read.tags)).data;
-  const scopeKeys = z.array(z.string()).safeParse(parseJson(read.scopeKeys)).data ?? oldScopeKeys(row);
-  return {
-    ...{ account, location, writtenOn, scopeKeys: scopeKeys?.filter((id) => parseKeyIdentifier(id)) ?? [] },
-    ...(parseKeyIdentifier(key) ? { key } : {}),
-    ...(tags ? { tags } : {}),
-    // Scopes without keys count as never listed, so a worker lists them again.
-    ...(scopesReadOn && scopeKeys ? { scopesReadOn } : {}),
-  };
-}
-
-/** Reads a row of an earlier version, which stores each scope and its key in `scopeUses`, `scopeUses1` … */
-function oldScopeKeys(row: Row): readonly string[] | undefined {
-  if (row.chunks === undefined) return undefined;
-  const text = Array.from({ length: Number(row.chunks) || 1 }, (_, n) => row[`scopeUses${n || ''}`]).join('');
-  return [...new Set(text.match(/https:[^"]+/g))];
+  return parseRow(row, FLEET_ACCOUNT, keysOf);
 }
 
 /** Returns the keys of the account itself and of its encryption scopes. */
@@ -153,8 +134,8 @@ export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>): KnownKeys
       for (let after = first; keys.size < most; ) {
         const rows = await table.firstRows(after, behind);
         for (const { partitionKey, key } of rows) {
-          const parsed = typeof key === 'string' ? parseKeyIdentifier(key) : undefined;
-          if (parsed && !keys.has(partitionKey)) keys.set(partitionKey, formatKeyIdentifier(parsed));
+          const { data } = KEY_ID.safeParse(key);
+          if (data && !keys.has(partitionKey)) keys.set(partitionKey, data);
         }
         const last = rows.at(-1)?.partitionKey;
         if (last === undefined) break;

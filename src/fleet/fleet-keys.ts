@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 
 /**
  * Encodes text for a table key. Table keys reject slashes, `#`, `?`, `%` and control characters ("Understanding the
@@ -8,6 +9,17 @@ import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 export function encoded(text: string): string {
   return encodeURIComponent(text.normalize('NFC').toLowerCase()).replaceAll("'", '%27').replaceAll('%', '=');
 }
+
+/** Key identifier without a version. */
+export const KEY_ID = z.string().transform((id, context) => {
+  const key = parseKeyIdentifier(id);
+  if (key && !key.version) return formatKeyIdentifier(key);
+  context.addIssue('This is not the identifier of a key.');
+  return z.NEVER;
+});
+
+/** ARM id of a storage account. */
+export const ACCOUNT_ID = z.string().refine((id) => parseStorageAccountId(id) !== undefined);
 
 /** Partition of a key: its vault's host and its name. */
 export function keyPartition(key: string): string {

@@ -1,6 +1,7 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
+import { z } from 'zod';
 import { controlTable, workTable } from '../azure/app-storage.ts';
 import { describeFailure, isTableMissing, unlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
@@ -48,6 +49,29 @@ export interface FleetTable {
    * @returns whether it wrote the row
    */
   writeIf(change: RowChange, etag: string | undefined): Promise<boolean>;
+}
+
+/** A property that may be absent or empty: a merge keeps omitted properties, so absent fields are written as empty. */
+export function optional<T extends z.ZodType>(schema: T) {
+  return z.preprocess((value) => value || undefined, schema.optional());
+}
+
+/** Formats fields as properties: a date as ISO 8601, an object as JSON, an absent field as empty text. */
+export function formatProperties(value: object, names = Object.keys(value)): Record<string, string> {
+  const format = (field: unknown): string => {
+    if (field instanceof Date) return field.toISOString();
+    return typeof field === 'object' ? JSON.stringify(field) : String(field ?? '');
+  };
+  const fields = new Map<string, unknown>(Object.entries(value));
+  return Object.fromEntries(names.map((name) => [name, format(fields.get(name))]));
+}
+
+/** Parses a row. @returns undefined for an invalid row, or if its keys contradict its properties */
+export function parseRow<T>(row: Row, schema: z.ZodType<T>, keysOf: (value: T) => RowChange): T | undefined {
+  const value = schema.safeParse(row).data;
+  if (value === undefined) return undefined;
+  const { partitionKey, rowKey } = keysOf(value);
+  return partitionKey === row.partitionKey && rowKey === row.rowKey ? value : undefined;
 }
 
 type Owner = Pick<Settings, 'storage'>;

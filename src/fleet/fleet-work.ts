@@ -5,7 +5,7 @@ import { REASONS, type Reason } from '../reasons.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem } from './work-items.ts';
-import type { FleetQueue, FleetWork, KeyPorts, WorkerPorts } from './worker-ports.ts';
+import type { FleetServices, FleetWork } from './worker-ports.ts';
 
 /** Delay and number of retries if another worker holds the lease: that holder may be dead. Milliseconds. */
 const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
@@ -26,7 +26,7 @@ export function fleetWorks(subscriptions: readonly string[], cause: Cause): Flee
 export async function sendFor(
   items: readonly NewWorkItem[],
   cause: Cause,
-  { send }: Pick<KeyPorts, 'send'>,
+  { send }: Pick<FleetServices, 'send'>,
 ): Promise<void> {
   const subscriptions = new Set(items.map(({ subscription }) => subscription));
   await pMap(fleetWorks([...subscriptions], cause), (work) => send(work), { concurrency: CONCURRENCY });
@@ -37,7 +37,7 @@ export async function sendFor(
  *
  * @param until no call starts after this time
  */
-export async function handleFleetWork(work: FleetWork, until: Date, ports: WorkerPorts & FleetQueue): Promise<void> {
+export async function handleFleetWork(work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
   const { send, now, log } = ports;
   const one = async (subscription: string): Promise<void> => {
     const result = await reconcileSubscription(subscription, until, ports);
@@ -65,7 +65,7 @@ export async function handleFleetWork(work: FleetWork, until: Date, ports: Worke
 export async function handleKeyWork(
   key: string,
   reconcile: () => Promise<void>,
-  ports: Pick<KeyPorts, 'items' | 'now' | 'log' | 'sendKey'>,
+  ports: Pick<FleetServices, 'items' | 'now' | 'log' | 'sendKey'>,
 ): Promise<void> {
   try {
     await reconcile();
@@ -88,7 +88,7 @@ export async function retryKey(
   item: WorkItem,
   cause: Cause,
   reason: Reason,
-  { items, now, sendKey }: Pick<KeyPorts, 'items' | 'now' | 'sendKey'>,
+  { items, now, sendKey }: Pick<FleetServices, 'items' | 'now' | 'sendKey'>,
 ): Promise<void> {
   const seconds = Math.min(FIRST_DELAY * 2 ** item.attempts, LONGEST_DELAY);
   const due = new Date(now().getTime() + seconds * 1000);

@@ -1,27 +1,24 @@
-import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Calls } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
 import { type FleetAccount, keysOfAccount } from './fleet-index.ts';
-import { accountId, accountRow } from './fleet-keys.ts';
+import { accountId, accountRow, KEY_ID } from './fleet-keys.ts';
 import type { Wanted } from './lane.ts';
 import { type Announcement, observe, type ReadUse } from './observe.ts';
 import type { PassResults } from './pass-results.ts';
 import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
 import { hasNoScopes } from './storage-client.ts';
-import { areDifferent, type UseRow } from './use-row.ts';
-import type { WorkerPorts } from './worker-ports.ts';
+import type { UseRow } from './use-row.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
 const SCOPES_CONCURRENCY = 2;
-/** Concurrent scope lists of all passes: no list is urgent, and each connection costs 100 KB of memory. */
-const scopeLists = pLimit(16);
 /** Limiter region for calls without a region. */
 const NO_REGION = '';
 
@@ -42,7 +39,7 @@ interface ListingPass {
   failItem(wanted: Wanted, error: unknown): void;
 }
 
-type ListingPorts = Pick<WorkerPorts, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
+type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'capacity' | 'now'>;
 
 /** Use rows by account. Reads the rows of each key once. */
 class KnownRows {
@@ -55,14 +52,15 @@ class KnownRows {
     this.#read = read;
   }
 
-  load(key: string): Promise<void> {
-    const load = this.#loads.get(key.toLowerCase()) ?? this.#loadAll(key);
-    this.#loads.set(key.toLowerCase(), load);
-    return load;
+  /** Returns all rows of an account under these keys. */
+  async of(account: string, keys: readonly string[]): Promise<readonly UseRow[]> {
+    await this.load(keys);
+    return this.accounts.get(accountRow(account)) ?? [];
   }
 
-  of(account: string): readonly UseRow[] {
-    return this.accounts.get(accountRow(account)) ?? [];
+  async load(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.#loads.set(key, this.#loads.get(key) ?? this.#loadAll(key));
+    await Promise.all(keys.map((key) => this.#loads.get(key)));
   }
 
   async #loadAll(key: string): Promise<void> {
@@ -91,43 +89,40 @@ export class Listing {
   /** Lists the accounts. @param verified keys whose encryption scopes are also read */
   async list(wanted: Wanted, verified: readonly string[]): Promise<void> {
     const { accounts, fleet, now } = this.#ports;
+    const { subscription, signal, results } = this.#pass;
     const records = new Map<string, FleetAccount>();
-    for await (const record of fleet.accounts(this.#pass.subscription)) records.set(accountRow(record.account), record);
+    for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
     const known = this.#knownRows();
-    await this.#loadRows(known, [...verified, ...[...records.values()].flatMap(keysOfAccount)]);
+    await known.load(this.#withSources([...verified, ...[...records.values()].flatMap(keysOfAccount)]));
     const seen = new Set<string>();
     let startedOn = now();
     const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
       startedOn = now();
-      for await (const account of accounts.list(this.#pass.subscription, this.#pass.signal)) {
-        const row = accountRow(account.id);
-        seen.add(row);
-        await this.#compareAccount(account, startedOn, records.get(row), known, wanted);
+      for await (const account of accounts.list(subscription, signal)) {
+        seen.add(accountRow(account.id));
+        await this.#compareAccount(account, startedOn, records.get(accountRow(account.id)), known, wanted);
       }
     });
     if (!isListed) return;
-    const rows = [...known.accounts].flatMap(([name, all]) => (seen.has(name) ? all : []));
-    const isVerified = ({ key, scope }: UseRow) => scope !== undefined && verified.some((id) => sameKeyName(id, key));
-    for (const row of rows.filter(isVerified)) this.#read(row, wanted);
-    const gone = [...new Set([...records.keys(), ...known.accounts.keys()])].filter((name) => !seen.has(name));
+    const gone = new Map([...records].map(([name, { account }]) => [name, account]));
+    for (const [name, rows] of known.accounts) {
+      gone.set(name, rows[0]?.account ?? '');
+      const isVerified = ({ key, scope }: UseRow) => scope !== undefined && verified.some((id) => sameKeyName(id, key));
+      if (seen.has(name)) for (const row of rows.filter(isVerified)) this.#read(row, wanted);
+    }
+    // A list may be outdated: only a GET confirms a deletion.
     await pMap(
-      gone,
-      async (name) => {
-        const record = records.get(name);
-        const account = record?.account ?? known.accounts.get(name)?.[0]?.account;
-        // A list may be outdated: only a GET confirms a deletion.
-        if (account) await this.#readAccount(account, record, known, wanted);
-      },
+      [...gone].filter(([name]) => !seen.has(name)),
+      ([name, account]) => this.#readAccount(account, records.get(name), known, wanted),
       { concurrency: CONCURRENCY },
     );
-    this.#pass.results.listed(startedOn);
+    results.listed(startedOn);
   }
 
   /** Reads one account. */
   async account(account: string, wanted: Wanted): Promise<void> {
     const record = await this.#ports.fleet.account(account);
     const known = new KnownRows((key) => this.#ports.rows.ofAccount(key, account));
-    await this.#loadRows(known, record ? keysOfAccount(record) : []);
     await this.#readAccount(account, record, known, wanted);
   }
 
@@ -165,7 +160,8 @@ export class Listing {
     try {
       const calls = { lists: 1, purpose: 'scopes' } as const;
       const startedOn = this.#ports.now();
-      const listed = await this.#pass.call(location, calls, wanted, () => scopeLists(() => this.#readScopes(account)));
+      const read = () => this.#ports.capacity.scopeLists(() => this.#readScopes(account));
+      const listed = await this.#pass.call(location, calls, wanted, read);
       if (!listed) return false;
       if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, known, wanted);
       else await this.#readAccount(account, record, known, wanted);
@@ -197,22 +193,19 @@ export class Listing {
     wanted: Wanted,
   ): Promise<void> {
     const { account, location, tags = {} } = record;
-    const shown = scopes.flatMap((scope) => {
-      const read = useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn);
-      return keysOfRead(read).map((key) => ({ scope: scope.name, key, read }));
-    });
-    await this.#loadRows(known, [...keysOfAccount(record), ...shown.map(({ key }) => key)]);
-    const rows = known.of(account);
+    const reads = scopes
+      .map((scope) => useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn))
+      .filter((read) => keyOfRead(read) !== undefined);
+    const scopeKeys = [...new Set(reads.map((read) => keyOfRead(read) ?? ''))];
+    const rows = await known.of(account, this.#withSources([...keysOfAccount(record), ...scopeKeys]));
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
-    const ofScope = (name: string) => rows.filter(({ scope }) => scope?.toLowerCase() === name.toLowerCase());
-    for (const { scope, read } of shown) {
-      this.#compareUse(ofScope(scope), { ...read, about: { ...read.about, identity } }, wanted);
+    const ofScopes = Map.groupBy(rows, ({ scope }) => scope?.toLowerCase());
+    for (const read of reads) {
+      const name = read.about.scope?.toLowerCase();
+      this.#compareUse(ofScopes.get(name) ?? [], { ...read, about: { ...read.about, identity } }, wanted);
+      ofScopes.delete(name);
     }
-    const names = new Set(shown.map(({ scope }) => scope.toLowerCase()));
-    for (const row of rows) {
-      if (row.scope !== undefined && !names.has(row.scope.toLowerCase())) this.#read(row, wanted);
-    }
-    const scopeKeys = [...new Set(shown.map(({ key }) => key))];
+    for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, wanted);
     this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeKeys });
   }
 
@@ -235,7 +228,8 @@ export class Listing {
       await this.#compareAccount(found, startedOn, record, known, wanted);
       return;
     }
-    for (const row of this.#pass.results.dropAccount(account, known.of(account))) this.#progress(row, wanted);
+    const rows = await known.of(account, this.#withSources(record ? keysOfAccount(record) : []));
+    for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, wanted);
     if (record) this.#pass.results.change({ account: record.account, isGone: true });
   }
 
@@ -247,28 +241,22 @@ export class Listing {
     wanted: Wanted,
   ): Promise<void> {
     const { id, location, tags } = account;
+    const { results } = this.#pass;
     const read = useOfAccount(account, startedOn);
-    await this.#loadRows(known, keysOfRead(read));
-    const rows = known.of(id);
-    this.#compareUse(
-      rows.filter(({ scope }) => scope === undefined),
-      read,
-      wanted,
-    );
-    for (const row of rows) if (row.scope !== undefined) this.#putAbout(row, read.about, wanted);
-    const [key = ''] = keysOfRead(read);
-    const shown = { account: id, location, tags, key };
-    const stored = record && { account: record.account, location: record.location, tags: record.tags, key: record.key };
-    const isSame = JSON.stringify(shown) === JSON.stringify({ ...stored, key: stored?.key ?? '' });
-    if (!isSame || !hasBeenSince(record?.writtenOn, startedOn.getTime() - DAY_MS, startedOn)) {
-      this.#pass.results.change({ ...shown, writtenOn: startedOn.toISOString() });
-    }
-    if (!record || this.#areScopesDue(record)) this.#pass.results.wantScopes();
+    const key = keyOfRead(read);
+    const keys = [...(key === undefined ? [] : [key]), ...(record ? keysOfAccount(record) : [])];
+    const ofAccount = Map.groupBy(await known.of(id, this.#withSources(keys)), ({ scope }) => scope === undefined);
+    this.#compareUse(ofAccount.get(true) ?? [], read, wanted);
+    // A scope has the location, identity and wave of its account.
+    for (const row of ofAccount.get(false) ?? [])
+      results.keep({ ...(results.find(row) ?? row), ...read.about }, wanted);
+    results.change({ account: id, location, tags, key: key ?? '', writtenOn: startedOn.toISOString() });
+    if (!record || this.#areScopesDue(record)) results.wantScopes();
   }
 
   /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
   #compareUse(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): void {
-    const [key] = keysOfRead(read);
+    const key = keyOfRead(read);
     const row = rows.find((one) => key !== undefined && sameKeyName(one.key, key)) ?? rows[0];
     this.#compare(row, read, wanted);
     for (const one of rows) if (one !== row) this.#pass.results.drop(one);
@@ -291,15 +279,7 @@ export class Listing {
     if (!seen) return;
     // `reconcileKey` decides on the stage with this row, and puts the work item for its move.
     if (!isSameKey) this.#progress(seen, wanted);
-    // Another writer may have dropped this pass's row from the index.
-    if (!isSame || !row || isWorthWriting(known, seen)) results.keep(seen, wanted);
-  }
-
-  /** Updates a scope's row with the location, identity and wave of its account. */
-  #putAbout(row: UseRow, { account, location, wave, identity }: ReadUse['about'], wanted: Wanted): void {
-    const before = this.#pass.results.find(row) ?? row;
-    const next: UseRow = { ...before, account, location, wave, identity };
-    if (areDifferent(before, next)) this.#pass.results.keep(next, wanted);
+    results.keep(seen, wanted);
   }
 
   /** Requests a read of a use if a list and the index differ. */
@@ -324,22 +304,13 @@ export class Listing {
     return new KnownRows((key) => this.#ports.rows.of(key, this.#pass.subscription));
   }
 
-  async #loadRows(known: KnownRows, keys: readonly string[]): Promise<void> {
-    // After an order moves a use, the use's row stays under the source key until a read.
-    const all = new Set(keys.flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]));
-    await pMap(all, (key) => known.load(key), { concurrency: CONCURRENCY });
+  /** After an order moves a use, the use's row stays under the source key until a read. */
+  #withSources(keys: readonly string[]): readonly string[] {
+    return [...new Set(keys.flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]))];
   }
 }
 
-/** Returns whether a row of the same version differs otherwise, or was last written a day ago. */
-function isWorthWriting(known: UseRow, seen: UseRow): boolean {
-  return (
-    areDifferent(known, seen) || !hasBeenSince(known.readOn, Date.parse(seen.readOn) - DAY_MS, new Date(seen.readOn))
-  );
-}
-
-/** Returns an empty list if the use has no key in Key Vault, or an invalid key name. */
-function keysOfRead({ use }: ReadUse): readonly string[] {
-  const key = use && formatKeyIdentifier(use);
-  return key && parseKeyIdentifier(key) ? [key] : [];
+/** Returns undefined if the use has no key in Key Vault, or an invalid key name. */
+function keyOfRead({ use }: ReadUse): string | undefined {
+  return use && KEY_ID.safeParse(formatKeyIdentifier(use)).data;
 }

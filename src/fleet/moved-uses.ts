@@ -1,11 +1,17 @@
 import { z } from 'zod';
-import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { accountRow, encoded } from './fleet-keys.ts';
-import type { FleetTable } from './fleet-table-client.ts';
+import { ACCOUNT_ID, accountRow, encoded } from './fleet-keys.ts';
+import { type FleetTable, formatProperties, optional } from './fleet-table-client.ts';
 import type { UseRow } from './use-row.ts';
 
+const MOVED = z.object({
+  account: ACCOUNT_ID,
+  scope: optional(z.string()),
+  location: z.string(),
+  mode: z.enum(['pinned', 'automatic']),
+  wave: optional(z.string()),
+});
 /** A use for which a worker of a re-key order started a PATCH. */
-export type MovedUse = Pick<UseRow, 'account' | 'scope' | 'location' | 'mode' | 'wave'>;
+export type MovedUse = Readonly<z.output<typeof MOVED>>;
 
 /**
  * Uses that each re-key order moved, by the order's id: a rollback covers only such uses. A worker adds a use before
@@ -19,26 +25,17 @@ export interface MovedUses {
   drop(order: string, use: MovedUse): Promise<void>;
 }
 
-const MOVED = z.object({
-  account: z.string().refine((id) => parseStorageAccountId(id) !== undefined),
-  scope: z.string(),
-  location: z.string(),
-  mode: z.enum(['pinned', 'automatic']),
-  wave: z.string(),
-});
-
 /** @param table table of the control zone */
 export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): MovedUses {
   return {
     async *of(order) {
       for await (const row of table.rows(partitionOf(order))) {
         // Throws on a damaged row: a rollback must not miss a use.
-        const { scope, wave, ...use } = MOVED.parse(row);
-        yield { ...use, scope: scope || undefined, wave: wave || undefined };
+        yield MOVED.parse(row);
       }
     },
-    put: (order, { account, scope = '', location, mode, wave = '' }) =>
-      table.write([{ ...keysOf(order, { account, scope }), properties: { account, scope, location, mode, wave } }]),
+    put: (order, use) =>
+      table.write([{ ...keysOf(order, use), properties: formatProperties(use, Object.keys(MOVED.shape)) }]),
     drop: (order, use) => table.write([keysOf(order, use)]),
   };
 }
@@ -49,7 +46,7 @@ function keysOf(order: string, use: Pick<UseRow, 'account' | 'scope'>) {
 
 /** Returns a use's name, which is unique within a key. */
 export function nameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {
-  return accountRow(account, scope || undefined);
+  return accountRow(account, scope);
 }
 
 /** Returns the names of all uses that an order moved. */

@@ -1,7 +1,7 @@
-import { BUDGET_SHARE, type Calls, Limiter, type Usage } from '../azure/limiter.ts';
+import { type Calls, Limiter, type Usage } from '../azure/limiter.ts';
 import type { PassLog } from './pass-log.ts';
 import type { Blocked } from './rollout-gate.ts';
-import type { WorkerPorts } from './worker-ports.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** Longest wait for a permit. The next pass makes later calls, so that no worker idles. Milliseconds. */
 const LONGEST_WAIT_MS = 30_000;
@@ -18,11 +18,11 @@ interface BudgetPass {
 export class PassBudget {
   readonly #limiter: Limiter;
   readonly #pass: BudgetPass;
-  readonly #ports: Pick<WorkerPorts, 'capacity' | 'now' | 'sleep'>;
+  readonly #ports: Pick<FleetServices, 'capacity' | 'now' | 'sleep'>;
 
   /** @param usage calls of earlier passes */
-  constructor(pass: BudgetPass, usage: Usage, ports: Pick<WorkerPorts, 'capacity' | 'now' | 'sleep'>) {
-    this.#limiter = new Limiter(BUDGET_SHARE, usage);
+  constructor(pass: BudgetPass, usage: Usage, ports: Pick<FleetServices, 'capacity' | 'now' | 'sleep'>) {
+    this.#limiter = new Limiter(usage);
     this.#pass = pass;
     this.#ports = ports;
   }

@@ -1,5 +1,6 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Cause } from '../work/messages.ts';
+import { recordMoves } from './audit-records.ts';
 import type { AccountChange } from './fleet-index.ts';
 import { accountRow } from './fleet-keys.ts';
 import type { Wanted } from './lane.ts';
@@ -8,7 +9,7 @@ import type { PassLog } from './pass-log.ts';
 import type { Move, UseResult } from './reconcile-use.ts';
 import type { UseRef, UseRow } from './use-row.ts';
 import { type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from './work-items.ts';
-import type { WorkerPorts } from './worker-ports.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** A pass writes its results at this interval, or when it has this many results. Milliseconds. */
 const WRITE_MS = 1_000;
@@ -32,7 +33,7 @@ interface ResultsPass {
   readonly log: PassLog;
 }
 
-type ResultPorts = Pick<WorkerPorts, 'record' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now'>;
+type ResultPorts = Pick<FleetServices, 'audit' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now'>;
 
 /** Results of a pass until it writes them: records of moves first, then use rows, then account rows. */
 export class PassResults {
@@ -159,7 +160,7 @@ export class PassResults {
       }
     }
     const moves = [...byId.values()];
-    if (moves.length > 0) for (const id of await this.#ports.record(moves)) this.#recorded.add(id);
+    if (moves.length > 0) for (const id of await recordMoves(moves, this.#ports.audit)) this.#recorded.add(id);
     this.moved += moves.length;
     for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
   }

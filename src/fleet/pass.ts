@@ -2,22 +2,20 @@ import pMap from 'p-map';
 import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
 import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Usage } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { openRevocation } from '../revocation/revocation.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
+import { keyUseOf } from './key-use.ts';
 import { Lane, type Task, Wanted } from './lane.ts';
 import { Listing } from './listing.ts';
 import { type Announcement, keyOfVersion } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
-import { targetVersion } from './plan.ts';
-import { listKeys, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { isRefreshed, planOf, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import type { Blocked } from './rollout-gate.ts';
-import { type UseRow, versionOfRow } from './use-row.ts';
+import type { UseRow } from './use-row.ts';
 import {
   dueOf,
   isComparison,
@@ -28,7 +26,7 @@ import {
   type WorkKind,
   workRow,
 } from './work-items.ts';
-import type { PassState, WorkerPorts } from './worker-ports.ts';
+import type { FleetServices, PassState } from './worker-ports.ts';
 
 /** Interval at which a running pass reads its work items. Milliseconds. */
 const ITEMS_MS = 5_000;
@@ -43,7 +41,7 @@ const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
 };
 
 /** Initial state of a pass. */
-interface PassStart {
+export interface PassStart {
   readonly lease: Lease;
   readonly unclean: number;
   readonly usage: Usage;
@@ -58,7 +56,7 @@ export class Pass {
   readonly until: Date;
   readonly #lease: Lease;
   readonly #unclean: number;
-  readonly #ports: WorkerPorts;
+  readonly #ports: FleetServices;
   readonly #startedOn: Date;
   readonly #budget: PassBudget;
   readonly results: PassResults;
@@ -85,7 +83,7 @@ export class Pass {
   #failure: unknown;
   #wake = () => {};
 
-  constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: WorkerPorts) {
+  constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: FleetServices) {
     this.subscription = subscription;
     this.until = until;
     this.#lease = lease;
@@ -201,9 +199,8 @@ export class Pass {
   async #startKey(wanted: Wanted): Promise<void> {
     const key = this.#ports.vaults.key(wanted.item.about);
     if (!key) return;
-    const versions = await this.#ports.versions.list(key, wanted.readOn);
     for await (const row of this.#ports.rows.of(key.id, this.subscription)) {
-      if (wanted.item.fresh || this.#needsRead(row, key, versions, wanted)) this.#enqueue(row, key, wanted, false);
+      if (wanted.item.fresh || (await this.#needsRead(row, key, wanted))) this.#enqueue(row, key, wanted, false);
     }
   }
 
@@ -222,17 +219,15 @@ export class Pass {
   }
 
   /** Returns whether the index row requires a read of the use. */
-  #needsRead(row: UseRow, key: ManagedKey, versions: readonly KeyVersion[], wanted: Wanted): boolean {
+  async #needsRead(row: UseRow, key: ManagedKey, wanted: Wanted): Promise<boolean> {
     if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
-    const now = this.#ports.now();
-    if (openRevocation(versions, now)) return false;
-    if (this.#ports.gate.order(key)?.covers(row)) return true;
-    const target = newestUsableVersion(versions, now);
-    if (!target) return false;
-    if (row.state === 'skipped' && row.target === target.id)
-      return row.reason === 'LeftByCheck' && !this.#isExempt(row, [wanted]);
-    const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
-    return isPinnedElsewhere || versionOfRow(row) !== target.id || row.state === 'failed';
+    const task = { row, key, since: wanted.readOn, isExempt: this.#isExempt(row, [wanted]) };
+    const { plan } = await planOf(task, keyUseOf(row), this.#ports);
+    if (plan.write) return !isRefreshed(row, plan);
+    if (!plan.target) return false;
+    return plan.reason === 'UpToDate'
+      ? row.state === 'failed'
+      : row.state !== 'skipped' || row.target !== plan.target.id;
   }
 
   /** Returns whether an exemption forbids these items to move the use. */
@@ -247,7 +242,7 @@ export class Pass {
     // Retries a failed use at once for a new item, or if a dead worker may have moved it.
     const { kind, attempts } = wanted.item;
     const isNewRequest = kind === 'verify' || (kind === 'key' && attempts === 0);
-    const isTriedNow = row === known && row.state === 'failed' && isNewRequest;
+    const isTriedNow = row.notBefore === known.notBefore && row.state === 'failed' && isNewRequest;
     if (nextTry && !isTriedNow) {
       this.#postpone([wanted], key, nextTry, row.reason, true);
       return;
@@ -263,7 +258,7 @@ export class Pass {
     const { key, wanted } = task;
     const row = this.results.find(task.row) ?? task.row;
     // An earlier task has reconciled the same use, and its PATCH may still take effect.
-    const nextTry = row === task.row ? undefined : this.#nextTry(row);
+    const nextTry = row.notBefore === task.row.notBefore ? undefined : this.#nextTry(row);
     const result = nextTry ? undefined : await this.#reconcile({ ...task, row }, region, permitted);
     if (result?.throttled) {
       this.#budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
@@ -306,14 +301,11 @@ export class Pass {
 
   /** Finds why the use may not move now, before its read. Never throws. */
   async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
-    const now = this.#ports.now();
-    const listed = await listKeys(row, key, since, this.#ports).catch(() => undefined);
-    if (!listed) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
-    const { from, to } = listed;
-    if (openRevocation(from.versions, now)) return { reason: 'RevocationOpen' };
-    const target = targetVersion(from, to, now);
-    if (!target) return { reason: from.versions.length > 0 ? 'NoUsableVersion' : 'KeyNotFound' };
-    return this.#ports.gate.blocked(row, key, target.id, since);
+    const task = { row, key, since, isExempt: false };
+    const planned = await planOf(task, keyUseOf(row), this.#ports).catch(() => undefined);
+    if (!planned) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
+    const { reason, target } = planned.plan;
+    return target ? this.#ports.gate.blocked(row, key, target.id, since) : { reason };
   }
 
   async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
@@ -348,9 +340,7 @@ export class Pass {
   }
 
   #makeState(targets: Targets | undefined): PassState {
-    const usage = Object.fromEntries(
-      Object.entries(this.#budget.usage()).map(([name, taken]) => [name, taken.map(([n, calls]) => [n, calls])]),
-    ) as PassState['usage'];
+    const usage = this.#budget.usage();
     if (!targets) return { unclean: 0, usage };
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
   }

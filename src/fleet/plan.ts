@@ -120,12 +120,6 @@ export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: List
   };
 }
 
-/** Returns the version that a use must move to. @param to target key of an order */
-export function targetVersion(from: ListedKey, to: ListedKey | undefined, now: Date): KeyVersion | undefined {
-  const isMoved = to !== undefined && !findRekeyBlocker(from, to, now);
-  return newestUsableVersion((isMoved ? to : from).versions, now);
-}
-
 /** Returns the encryption object with only its key fields changed. @param to target key of a re-key order */
 export function withKeyVersion(encryption: AccountEncryption, version: string, to?: ManagedKey): AccountEncryption {
   const key = to ? { keyVaultUri: to.vault.uri, keyName: to.name } : {};

@@ -1,6 +1,7 @@
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { recordChanges } from '../orders/change-orders.ts';
 import { rekeyChange } from '../orders/order-rekey.ts';
 import {
   findRekey,
@@ -20,7 +21,7 @@ import { findRekeyBlocker } from './plan.ts';
 import { failedOn } from './reconcile-use.ts';
 import type { UseRow } from './use-row.ts';
 import type { NewWorkItem } from './work-items.ts';
-import type { KeyPorts } from './worker-ports.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** A PATCH ends within its deadline, and takes effect within a minute after that. Milliseconds. */
 const SETTLED_MS = 2 * GIVEN_UP_MS;
@@ -39,7 +40,7 @@ export async function openRekeyOf(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   standing: StandingOrders,
-  { vaults, keys, moved, now }: KeyPorts,
+  { vaults, keys, moved, now }: FleetServices,
 ): Promise<OpenRekey | undefined> {
   const rekey = findRekey(standing, key.id);
   const to = rekey && vaults.key(rekey.to);
@@ -57,7 +58,7 @@ export function hasFailedSince(row: UseRow, { startedOn, resumedOn = startedOn }
 }
 
 /** Stops an order after too many failures, until an operator resumes it. */
-export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: KeyPorts): Promise<void> {
+export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: FleetServices): Promise<void> {
   const on = ports.now().toISOString();
   const why = `${failures} moves of accounts and scopes failed.`;
   await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
@@ -68,9 +69,9 @@ export async function verifyRekey(
   { rekey }: OpenRekey,
   { row, counts }: RolloutDecision,
   cause: Cause,
-  ports: KeyPorts,
+  ports: FleetServices,
 ): Promise<boolean> {
-  const left = counts.pending + counts.failed + counts.left;
+  const left = counts.waiting + counts.failed + counts.left;
   if (left > 0) {
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
     return false;
@@ -101,7 +102,7 @@ export async function verifyRekey(
 export async function findGaps(
   rekey: Rekey,
   since: Date,
-  ports: Pick<KeyPorts, 'fleet' | 'items' | 'inSight' | 'now' | 'send'>,
+  ports: Pick<FleetServices, 'fleet' | 'items' | 'inSight' | 'now' | 'send'>,
 ): Promise<readonly string[]> {
   const { fleet, items, now } = ports;
   const subscriptions = await ports.inSight();
@@ -139,7 +140,7 @@ async function changeRekey(
   wanted: Rekey,
   read: Rekey,
   about: { readonly reason: 'RekeyStopped' | 'RekeyDone' | 'RekeyTakenBack'; readonly why?: string } | undefined,
-  { orders, recordOrder, now }: KeyPorts,
+  { orders, audit, now }: FleetServices,
 ): Promise<void> {
   const change = about && rekeyChange(wanted, about.reason, now(), about.why ? { why: about.why } : {});
   let isChanged = false;
@@ -150,5 +151,5 @@ async function changeRekey(
     const changed = withRekey(current, wanted, now());
     return change ? withUnrecorded(changed, change) : changed;
   });
-  if (change && isChanged) await recordOrder(change);
+  if (change && isChanged) await recordChanges([change], { orderStore: orders, audit });
 }

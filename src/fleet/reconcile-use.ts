@@ -5,14 +5,14 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import { outcomeOfFailure } from '../work/outcome.ts';
+import { LIST_MS, type VersionLists } from './fresh-reads.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
 import type { MovedUses } from './moved-uses.ts';
 import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
-import { type ListedKey, type Plan, planKeyUse, planRekey } from './plan.ts';
+import { type Plan, planKeyUse, planRekey } from './plan.ts';
 import { type ReadPorts, readUse, type WritableUse } from './read-use.ts';
 import type { Blocked, Order, RolloutGate } from './rollout-gate.ts';
 import { moveId, type UseRow, versionOfRow } from './use-row.ts';
-import type { VersionLists } from './version-lists.ts';
 
 /** First and longest delay after a failed attempt; the delay doubles with each attempt. Seconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
@@ -75,7 +75,7 @@ interface UseTask {
 
 /** Services of the pass that a use needs. */
 export interface UsePorts extends ReadPorts {
-  readonly versions: Pick<VersionLists, 'list' | 'areCurrent'>;
+  readonly versions: Pick<VersionLists, 'read'>;
   readonly gate: Pick<RolloutGate, 'order' | 'orderBetween'>;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   /** Returns the targets that passes announced, including this pass. */
@@ -84,6 +84,14 @@ export interface UsePorts extends ReadPorts {
   admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined>;
   /** Returns why the pass must not send the PATCH: a lost lease, the end of its time, or a closed gate. */
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
+}
+
+interface UsePlan {
+  readonly plan: Plan;
+  /** Start of the older version list, in milliseconds. */
+  readonly listedAt: number;
+  /** The order that moves the use. */
+  readonly order?: Order;
 }
 
 /**
@@ -119,7 +127,7 @@ async function moveUse(
 ): Promise<UseResult> {
   const { row: seen, key, since } = task;
   const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
-  let planned: Awaited<ReturnType<typeof planOf>>;
+  let planned: UsePlan;
   try {
     planned = await planOf(task, read.use, ports);
   } catch (error) {
@@ -127,7 +135,7 @@ async function moveUse(
     const blocked = { ...notNow(ports.now()), reason: outcomeOfFailure(error).reason };
     return { ...whileBlocked(blocked), detail: describe(describeFailure(error)) };
   }
-  const { plan, lists, order } = planned;
+  const { plan, listedAt, order } = planned;
   if (plan.reason === 'RevocationOpen') return whileBlocked({ reason: plan.reason });
   if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
   if (observed.changed && !task.isChecked) return postponeChanged(observed, seen, ports.now());
@@ -136,7 +144,7 @@ async function moveUse(
   const send = async (): Promise<UseResult> => {
     const stop = ports.stopped(seen, key, plan.target.id);
     if (stop) return whileBlocked(stop);
-    if (!ports.versions.areCurrent(lists)) return whileBlocked(notNow(ports.now()));
+    if (ports.now().getTime() - listedAt > LIST_MS) return whileBlocked(notNow(ports.now()));
     return write(seen, plan, read, observed, ports);
   };
   return order ? storeMoved(order, seen, ports, send) : send();
@@ -148,34 +156,28 @@ function notNow(now: Date): Blocked {
 }
 
 /** The app writes an automatic use once per target; Storage updates it within a day. */
-function isRefreshed(row: UseRow, plan: Plan): boolean {
+export function isRefreshed(row: UseRow, plan: Plan): boolean {
   return plan.reason === 'LaggingAutomaticVersion' && row.state === 'skipped' && row.target === plan.target?.id;
 }
 
-/** Lists the versions of a use's key and of its order's target key. */
-export async function listKeys(
-  row: UseRow,
-  key: ManagedKey,
-  since: Date,
-  { gate, versions }: Pick<UsePorts, 'gate' | 'versions'>,
-): Promise<{ readonly from: ListedKey; readonly to?: ListedKey; readonly order?: Order }> {
+/** Plans a use from what Azure or the index shows. Throws the error of a failed list of the key's versions. */
+export async function planOf(
+  { row, key, since, isExempt }: Omit<UseTask, 'isChecked'>,
+  use: KeyUse,
+  { gate, versions, now }: Pick<UsePorts, 'gate' | 'versions' | 'now'>,
+): Promise<UsePlan> {
   const order = gate.order(key);
-  const [listed, onto] = await Promise.all([
-    versions.list(key, since),
+  const [from, to] = await Promise.all([
+    versions.read(key, since),
     // If Key Vault cannot list the target key, the use follows its own key.
-    order?.covers(row) ? versions.list(order.to, since).catch(() => undefined) : undefined,
+    order?.covers(row) ? versions.read(order.to, since).catch(() => undefined) : undefined,
   ]);
-  const from = { key, versions: listed };
-  return order && onto ? { from, to: { key: order.to, versions: onto }, order } : { from };
-}
-
-async function planOf({ row, key, since, isExempt }: UseTask, use: KeyUse, ports: UsePorts) {
-  const { from, to, order } = await listKeys(row, key, since, ports);
-  const now = ports.now();
-  const lists = [from, ...(to ? [to] : [])].map((one) => one.versions);
-  const rekey = to && planRekey(use, from, to, now);
-  if (rekey) return { plan: rekey, lists, order };
-  return { plan: planKeyUse(use, from.versions, now, isExempt), lists, order: undefined };
+  const at = now();
+  if (order && to) {
+    const plan = planRekey(use, { key, versions: from.value }, { key: order.to, versions: to.value }, at);
+    if (plan) return { plan, listedAt: Math.min(from.begunAt, to.begunAt), order };
+  }
+  return { plan: planKeyUse(use, from.value, at, isExempt), listedAt: from.begunAt };
 }
 
 /**

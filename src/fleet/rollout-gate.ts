@@ -1,11 +1,15 @@
-import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { contestOf, findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import type { Reason } from '../reasons.ts';
+import { FreshReads } from './fresh-reads.ts';
 import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
+import { keyOfVersion } from './observe.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
 import type { UseRow } from './use-row.ts';
 
+/** Cache name of the standing orders. */
+const ORDERS = 'orders';
 /** Time to live of standing orders and of rollouts. Milliseconds. */
 const [ORDERS_MS, ROLLOUT_MS] = [10_000, 5_000];
 /** Age of the orders after which an instance that cannot read them moves nothing (invariant 9). Milliseconds. */
@@ -29,46 +33,6 @@ export interface Order {
   covers(row: UseRow): boolean;
 }
 
-/** A cached value. Reads again if the value is older than its time to live or the request. Single flight. */
-class Cached<T> {
-  readonly #ttlMs: number;
-  readonly #read: () => Promise<T>;
-  /** Value of the last successful read. */
-  value: T | undefined;
-  readAt = Number.NEGATIVE_INFINITY;
-  #begunAt = Number.NEGATIVE_INFINITY;
-  /** Number of started reads, and number of the read whose value is cached. */
-  #begun = 0;
-  #kept = 0;
-  #reading = Promise.resolve(false);
-
-  constructor(ttlMs: number, read: () => Promise<T>) {
-    this.#ttlMs = ttlMs;
-    this.#read = read;
-  }
-
-  /** Never throws. Times in milliseconds. @returns whether the read succeeded */
-  refresh(now: number, since: number): Promise<boolean> {
-    const ageMs = now - this.#begunAt;
-    // After a clock correction the age is negative, and `since` no longer shows which reads are newer.
-    if (ageMs >= 0 && ageMs < this.#ttlMs && this.#begunAt >= since) return this.#reading;
-    this.#begunAt = now;
-    this.#begun += 1;
-    const own = this.#begun;
-    this.#reading = this.#read().then(
-      (value) => {
-        if (own < this.#kept) return true;
-        this.#kept = own;
-        this.value = value;
-        this.readAt = now;
-        return true;
-      },
-      () => false,
-    );
-    return this.#reading;
-  }
-}
-
 interface KnownOrders {
   readonly orders: StandingOrders;
   /** Names of the uses that each open rollback covers, by the id of the rolled-back order. */
@@ -86,11 +50,14 @@ interface GatePorts {
 /** Decides whether a use may move now, from the instance's caches of standing orders and rollouts. */
 export class RolloutGate {
   readonly #ports: GatePorts;
-  readonly #known = new Cached(ORDERS_MS, () => this.#readOrders());
-  readonly #rollouts = new Map<string, Cached<RolloutRow | undefined>>();
+  readonly #orders: FreshReads<typeof ORDERS, KnownOrders>;
+  readonly #rollouts: FreshReads<string, RolloutRow | undefined>;
 
   constructor(ports: GatePorts) {
+    const { rollouts, now } = ports;
     this.#ports = ports;
+    this.#orders = new FreshReads(ORDERS_MS, () => this.#readOrders(), now);
+    this.#rollouts = new FreshReads(ROLLOUT_MS, async (name) => (await rollouts.read(name))?.row, now);
   }
 
   /**
@@ -101,11 +68,9 @@ export class RolloutGate {
    */
   async blocked(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
     await this.refresh(since);
-    const name = this.#rolloutOf(key, target);
-    const read = async () => (await this.#ports.rollouts.read(name))?.row;
-    const rollout = this.#rollouts.get(name) ?? new Cached(ROLLOUT_MS, read);
-    this.#rollouts.set(name, rollout);
-    if (!(await rollout.refresh(this.#ports.now().getTime(), since.getTime()))) {
+    try {
+      await this.#rollouts.read(this.#rolloutOf(key, target), since);
+    } catch {
       return { reason: 'ServiceUnavailable', until: this.#in(AGAIN_MS) };
     }
     return this.stops(row, key, target);
@@ -114,21 +79,20 @@ export class RolloutGate {
   /** Checks again right before a PATCH, only from the cache. */
   stops(row: UseRow, key: ManagedKey, target: string): Blocked | undefined {
     const now = this.#ports.now();
-    const orders = this.#known.value?.orders;
-    if (!orders || now.getTime() - this.#known.readAt > UNREADABLE_MS) {
+    const known = this.#orders.known(ORDERS);
+    if (!known || now.getTime() - known.begunAt > UNREADABLE_MS) {
       return { reason: 'PauseUnreadable', until: this.#in(AGAIN_MS) };
     }
-    const isOrdered = !isVersionOf(target, key.id);
-    const order = this.order(key);
+    const { orders } = known.value;
+    const order = isVersionOf(target, key) ? undefined : this.order(key);
     // Only an open order moves a use to another key. This order ended between the plan and the write.
-    if (isOrdered && !(order?.covers(row) && isVersionOf(target, order.to.id)))
+    if (!isVersionOf(target, order?.to ?? key) || order?.covers(row) === false)
       return { reason: 'RekeyChanged', until: now };
-    const pause =
-      findPause(orders, key.id, now) ?? (isOrdered && order ? findPause(orders, order.to.id, now) : undefined);
+    const pause = findPause(orders, key.id, now) ?? (order && findPause(orders, order.to.id, now));
     if (pause) return { reason: 'Paused', until: pause.until ? new Date(pause.until) : this.#in(PAUSED_MS) };
     const contest = contestOf(orders.contests, row.account, now);
     if (contest) return { reason: 'ContestedChange', until: new Date(contest.until) };
-    const rollout = this.#rollouts.get(this.#rolloutOf(key, target))?.value;
+    const rollout = this.#rollouts.known(this.#rolloutOf(key, target))?.value;
     if (rollout?.target !== target) return { reason: 'WaveNotBegun', needsRollout: true };
     if (isAdmitted(rollout, row)) return undefined;
     return { reason: rollout.stage === 'canary' ? 'CanaryUnderWay' : 'WaveNotBegun' };
@@ -136,7 +100,7 @@ export class RolloutGate {
 
   /** Returns the active order for the uses of a key. */
   order(key: ManagedKey): Order | undefined {
-    const known = this.#known.value;
+    const known = this.#orders.known(ORDERS)?.value;
     const rekey = known && findRekey(known.orders, key.id);
     const to = rekey && this.#ports.vaults.key(rekey.to);
     if (!rekey || !to) return undefined;
@@ -159,7 +123,7 @@ export class RolloutGate {
    * the last orders apply for `UNREADABLE_MS`. A resume puts a new work item, with a later `since`.
    */
   async refresh(since: Date): Promise<void> {
-    await this.#known.refresh(this.#ports.now().getTime(), since.getTime());
+    await this.#orders.read(ORDERS, since).catch(() => {});
   }
 
   async #readOrders(): Promise<KnownOrders> {
@@ -174,11 +138,11 @@ export class RolloutGate {
 
   /** Name of the rollout for the target: a re-key order has its own. */
   #rolloutOf(key: ManagedKey, target: string): string {
-    return isVersionOf(target, key.id) ? key.id : (this.order(key)?.id ?? key.id);
+    return isVersionOf(target, key) ? key.id : (this.order(key)?.id ?? key.id);
   }
 
   #rekeysTo(to: string): readonly Rekey[] {
-    return this.#known.value?.orders.rekeys.filter((rekey) => sameKeyName(rekey.to, to)) ?? [];
+    return this.#orders.known(ORDERS)?.value.orders.rekeys.filter((rekey) => sameKeyName(rekey.to, to)) ?? [];
   }
 
   #in(ms: number): Date {
@@ -186,7 +150,6 @@ export class RolloutGate {
   }
 }
 
-function isVersionOf(version: string, key: string): boolean {
-  const parsed = parseKeyIdentifier(version);
-  return parsed !== undefined && sameKeyName(formatKeyIdentifier(parsed), key);
+function isVersionOf(version: string, { id }: ManagedKey): boolean {
+  return sameKeyName(keyOfVersion(version), id);
 }

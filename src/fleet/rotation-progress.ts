@@ -4,7 +4,8 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type Contest, contestOf, type PauseOrder } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { statusOfUse } from './decide-rollout.ts';
+import { compareText } from '../text.ts';
+import { noCounts, statusOfUse } from './decide-rollout.ts';
 import { accountId } from './fleet-keys.ts';
 import { keyUseOf } from './key-use.ts';
 import { planKeyUse } from './plan.ts';
@@ -30,11 +31,12 @@ interface RotationFacts {
   readonly now: Date;
 }
 
-/** Progress in one subscription and region. */
+/** Uses in one subscription and region. */
 interface PlaceCount {
   readonly subscription: string;
   readonly region: string;
   readonly counts: RotationCounts;
+  total: number;
   movedLately: number;
   /** Waiting uses of contested accounts, which the app does not change until an operator releases them. */
   contested: number;
@@ -52,57 +54,50 @@ export class RotationCount {
   readonly #all = noCounts();
   readonly #admitted = noCounts();
   readonly #places = new Map<string, PlaceCount>();
-  readonly #lately: string;
   readonly #failures = new Map<string, number>();
   readonly #failedUses: UnfinishedUse[] = [];
-  #oldestWaiting: UnfinishedUse | undefined;
-  #oldestAt = '';
-  #contested = 0;
+  #oldestWaiting: { readonly use: UnfinishedUse; readonly at: string } | undefined;
 
   constructor(facts: RotationFacts) {
-    this.#facts = facts;
     const { versions, rollout, now } = facts;
-    this.#lately = new Date(now.getTime() - LATELY_MS).toISOString();
+    this.#facts = facts;
     this.#target = openRevocation(versions, now) ? undefined : newestUsableVersion(versions, now);
     this.#rollout = rollout?.target === this.#target?.id ? rollout : undefined;
   }
 
   add(row: UseRow): void {
-    const target = this.#target;
-    if (!target) return;
-    const { versions, contests, pause, now } = this.#facts;
-    // Uses that the drift check skipped also wait for the end of a pause.
-    const status = statusOfUse(row, target, !pause);
-    const state = status === 'pending' ? 'waiting' : status;
     const place = this.#place(row);
-    this.#all[state] += 1;
-    place.counts[state] += 1;
-    if (isAdmitted(this.#rollout ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[state] += 1;
-    if (status === 'moved' && row.stamp !== undefined && row.stamp > this.#lately) place.movedLately += 1;
-    if (status === 'moved' || status === 'left') return;
-    const isContested = status === 'pending' && contestOf(contests, row.account, now) !== undefined;
+    place.total += 1;
+    if (!this.#target) return;
+    const { pause, now } = this.#facts;
+    // Uses that the drift check skipped also wait for the end of a pause.
+    const status = statusOfUse(row, this.#target, !pause);
+    this.#all[status] += 1;
+    place.counts[status] += 1;
+    if (isAdmitted(this.#rollout ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[status] += 1;
+    if (status === 'moved' && Date.parse(row.stamp ?? '') > now.getTime() - LATELY_MS) place.movedLately += 1;
+    if (status === 'waiting') this.#addWaiting(row, place);
+    if (status === 'failed') this.#addFailed(row);
+  }
+
+  #addWaiting(row: UseRow, place: PlaceCount): void {
+    const { versions, contests, now } = this.#facts;
     const tried = lastTryOf(row);
-    const planned = (): Reason => planKeyUse(keyUseOf(row), versions, now).reason;
-    const reason = isContested ? 'ContestedChange' : tried?.result === 'retry' ? tried.reason : planned();
-    const { account, scope, notBefore } = row;
-    const use: UnfinishedUse = {
-      ...{ account, reason },
-      ...(scope === undefined ? {} : { scope }),
-      ...(notBefore ? { nextTryOn: notBefore } : {}),
-    };
-    if (status === 'pending') {
-      if (isContested) {
-        this.#contested += 1;
-        place.contested += 1;
-      }
-      const at = tried?.at ?? '';
-      if (this.#oldestWaiting && at >= this.#oldestAt) return;
-      this.#oldestWaiting = use;
-      this.#oldestAt = at;
-      return;
+    let reason = tried?.result === 'retry' ? tried.reason : planKeyUse(keyUseOf(row), versions, now).reason;
+    if (contestOf(contests, row.account, now)) {
+      reason = 'ContestedChange';
+      place.contested += 1;
     }
+    const at = tried?.at ?? '';
+    if (this.#oldestWaiting && at >= this.#oldestWaiting.at) return;
+    this.#oldestWaiting = { use: { account: row.account, scope: row.scope, reason, nextTryOn: row.notBefore }, at };
+  }
+
+  #addFailed({ account, scope, reason = 'UpToDate', notBefore: nextTryOn }: UseRow): void {
     this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
-    if (this.#failedUses.length < MOST_NAMED) this.#failedUses.push({ ...use, detail: REASONS[reason] });
+    if (this.#failedUses.length < MOST_NAMED) {
+      this.#failedUses.push({ account, scope, reason, nextTryOn, detail: REASONS[reason] });
+    }
   }
 
   /** Uses by state; undefined if the key has no target. */
@@ -110,34 +105,37 @@ export class RotationCount {
     return this.#target && this.#all;
   }
 
+  /** Estimates the number of moves and the duration of a rotation of all uses to a new version. */
+  cost(): { readonly moves: number; readonly seconds: number } {
+    const totals = [...this.#places.values()].map(({ total }) => total);
+    const seconds = totals.map((total) => Math.ceil(secondsFor(total, this.#facts.writeBudgets)));
+    return { moves: totals.reduce((sum, total) => sum + total, 0), seconds: Math.max(0, ...seconds) };
+  }
+
   result(): Rotation {
     const { key, versions, pause, now } = this.#facts;
     const target = this.#target;
-    const named = { places: [], failedUses: [] };
-    const about = { key: key.id, ...(pause ? { pause } : {}) };
     if (!target) {
       const revoked = openRevocation(versions, now) ? 'RevocationOpen' : 'NoUsableVersion';
-      return { ...about, state: 'blocked', reason: versions.length === 0 ? 'KeyNotFound' : revoked, ...named };
+      const reason = versions.length === 0 ? 'KeyNotFound' : revoked;
+      return { key: key.id, pause, state: 'blocked', reason, places: [], failedUses: [] };
     }
     const startedOn = activeFrom(target).toISOString();
     const places = [...this.#places.values()]
       .map(({ subscription, region, counts, movedLately, contested }) => ({
         ...{ subscription, region, ...counts, movedLately },
-        ...this.#expectedEnd(counts.waiting - contested),
+        expectedEnd: this.#expectedEnd(counts.waiting - contested),
       }))
-      .sort((a, b) => (`${a.subscription} ${a.region}` < `${b.subscription} ${b.region}` ? -1 : 1));
-    const expectedEnd = places
-      .map((place) => place.expectedEnd ?? '')
-      .sort()
-      .at(-1);
+      .sort((a, b) => compareText(`${a.subscription} ${a.region}`, `${b.subscription} ${b.region}`));
     return {
-      ...about,
-      ...this.#state(),
+      ...{ key: key.id, pause, ...this.#state(), ...this.#all },
       ...{ version: target.version, startedOn, progressOn: this.#rollout?.progressOn ?? startedOn },
-      ...this.#all,
-      ...(expectedEnd ? { expectedEnd } : {}),
+      expectedEnd: places
+        .flatMap(({ expectedEnd = [] }) => expectedEnd)
+        .sort()
+        .at(-1),
       failures: Object.fromEntries(this.#failures),
-      ...(this.#oldestWaiting ? { oldestWaiting: this.#oldestWaiting } : {}),
+      oldestWaiting: this.#oldestWaiting?.use,
       ...{ places, failedUses: this.#failedUses },
     };
   }
@@ -155,7 +153,8 @@ export class RotationCount {
     const state = isUnproven ? 'unproven' : isHeld ? 'failed' : 'underWay';
     const stage = name === 'rest' ? {} : { stage: { name, state } as const };
     if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
-    if (!isHeld && waiting + failed === this.#contested) {
+    const contested = [...this.#places.values()].reduce((sum, place) => sum + place.contested, 0);
+    if (!isHeld && waiting + failed === contested) {
       return { state: 'held', reason: 'ContestedChange', detail: REASONS.ContestedChange, ...stage };
     }
     if (!isHeld) {
@@ -170,22 +169,17 @@ export class RotationCount {
     return { state: 'held', reason, detail: detail.join(' '), ...stage };
   }
 
-  #expectedEnd(waiting: number): { expectedEnd?: string } {
-    if (waiting === 0) return {};
+  #expectedEnd(waiting: number): string | undefined {
     const { now, writeBudgets } = this.#facts;
-    return { expectedEnd: new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString() };
+    if (waiting === 0) return undefined;
+    return new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString();
   }
 
-  #place({ account, location }: UseRow): PlaceCount {
+  #place({ account, location: region }: UseRow): PlaceCount {
     const subscription = accountId(account).subscriptionId;
-    const name = `${subscription}/${location}`.toLowerCase();
-    const place = this.#places.get(name) ?? {
-      subscription,
-      region: location,
-      counts: noCounts(),
-      movedLately: 0,
-      contested: 0,
-    };
+    const name = `${subscription}/${region}`.toLowerCase();
+    const none = { subscription, region, counts: noCounts(), total: 0, movedLately: 0, contested: 0 };
+    const place = this.#places.get(name) ?? none;
     this.#places.set(name, place);
     return place;
   }
@@ -206,23 +200,6 @@ export function lastTryOf({ state, reason, at }: UseRow): LastTry | undefined {
   return { result, reason: reason ?? 'UpToDate', at };
 }
 
-/** Estimates the number of moves and the duration of a rotation to a new version. */
-export class RotationCost {
-  /** Number of moves by subscription and region. */
-  readonly #moves = new Map<string, number>();
-
-  add({ account, location }: UseRow): void {
-    const place = `${accountId(account).subscriptionId}/${location}`.toLowerCase();
-    this.#moves.set(place, (this.#moves.get(place) ?? 0) + 1);
-  }
-
-  result(writeBudgets: readonly Budget[]): { readonly moves: number; readonly seconds: number } {
-    const all = [...this.#moves.values()];
-    const moves = all.reduce((sum, some) => sum + some, 0);
-    return { moves, seconds: Math.max(0, ...all.map((some) => Math.ceil(secondsFor(some, writeBudgets)))) };
-  }
-}
-
 /** Returns the duration of a number of calls, in seconds. The burst is free. */
 export function secondsFor(calls: number, budgets: readonly Budget[]): number {
   return Math.max(
@@ -231,8 +208,4 @@ export function secondsFor(calls: number, budgets: readonly Budget[]): number {
       (budget) => (Math.max(0, calls - (budget.burst ?? budget.calls)) * budget.perMs) / budget.calls / 1000,
     ),
   );
-}
-
-function noCounts(): RotationCounts {
-  return { moved: 0, waiting: 0, failed: 0, left: 0 };
 }

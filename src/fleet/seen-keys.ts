@@ -1,5 +1,4 @@
-import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { keyPartition } from './fleet-keys.ts';
+import { KEY_ID, keyPartition } from './fleet-keys.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 
 const SEEN = 'seen';
@@ -21,10 +20,8 @@ export function createSeenKeys(table: Pick<FleetTable, 'rows' | 'write'>): SeenK
     async all() {
       const seen = new Map<string, string>();
       for await (const { rowKey, key, state } of table.rows(SEEN)) {
-        const parsed = typeof key === 'string' ? parseKeyIdentifier(key) : undefined;
-        if (!parsed || parsed.version || typeof state !== 'string') continue;
-        const id = formatKeyIdentifier(parsed);
-        if (keyPartition(id) === rowKey) seen.set(id.toLowerCase(), state);
+        const id = KEY_ID.safeParse(key).data;
+        if (id && keyPartition(id) === rowKey && typeof state === 'string') seen.set(id.toLowerCase(), state);
       }
       return seen;
     },

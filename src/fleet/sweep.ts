@@ -1,32 +1,27 @@
-import pMap from 'p-map';
-import { CONCURRENCY } from '../azure/limits.ts';
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
-import { isMoving, type StandingOrders } from '../orders/standing-orders.ts';
+import { isMoving } from '../orders/standing-orders.ts';
 import type { Cause } from '../work/messages.ts';
 import { fleetWorks, SWEEP_MS } from './fleet-work.ts';
-import type { RolloutRow, RolloutStore } from './rollout-row.ts';
-import { dueOf, keyItem, NO_SUBSCRIPTION, type WorkItems } from './work-items.ts';
-import type { FleetQueue, KeyQueue } from './worker-ports.ts';
+import type { RolloutRow } from './rollout-row.ts';
+import { dueOf, keyItem, NO_SUBSCRIPTION } from './work-items.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** Age after which a due item counts as lost by its worker. Milliseconds. */
 const OVERDUE_MS = 30_000;
 /** Intervals between decisions on unfinished and on stuck rollouts. Milliseconds. */
 const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
 
-interface SweepPorts extends FleetQueue, KeyQueue {
-  readonly items: WorkItems;
-  readonly rollouts: Pick<RolloutStore, 'all'>;
-  readonly orders: { read(): Promise<StandingOrders> };
-  readonly now: () => Date;
-}
+type SweepPorts = Pick<FleetServices, 'items' | 'rollouts' | 'orders' | 'send' | 'sendKey' | 'now'>;
 
 /**
  * Finds unfinished work of lost messages or dead processes, and work that is due before the next sweep. Makes one
- * query, and sends a message for each result.
- *
- * @returns number of overdue entries
+ * query, and returns the messages to send.
  */
-export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<number> {
+export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<{
+  /** Number of overdue entries. */
+  readonly overdue: number;
+  readonly sends: readonly (() => Promise<void>)[];
+}> {
   const nowMs = now().getTime();
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
   /** Due times by key or subscription. */
@@ -50,22 +45,27 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
   // Each sweep reconciles the keys of active orders.
   const undecided = [...stale, ...moving.filter((from) => !dues.has(from))];
   await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
-  await pMap(undecided, (key) => sendKey(key, cause), { concurrency: CONCURRENCY });
-
   const all = [...dues];
   const overdue = all.filter(([, { due }]) => due <= nowMs - OVERDUE_MS);
   const soon = all.filter(([, { due }]) => due > nowMs && due < nowMs + SWEEP_MS);
-  const subscriptions = overdue.flatMap(([about, { isKey }]) => (isKey ? [] : [about]));
-  await pMap(fleetWorks(subscriptions, cause), (work) => send(work), { concurrency: CONCURRENCY });
-  await pMap(
-    [...overdue.filter(([, { isKey }]) => isKey), ...soon],
-    ([about, { isKey, due }]) => {
-      const visibleOn = new Date(Math.max(due, nowMs));
-      return isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
-    },
-    { concurrency: CONCURRENCY },
+  const works = fleetWorks(
+    overdue.flatMap(([about, { isKey }]) => (isKey ? [] : [about])),
+    cause,
   );
-  return overdue.length + stale.length;
+  const sendSoon = (about: string, isKey: boolean, visibleOn: Date) =>
+    isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
+  const sends = [
+    ...[...undecided, ...overdue.flatMap(([about, { isKey }]) => (isKey ? [about] : []))].map(
+      (key) => () => sendKey(key, cause),
+    ),
+    ...works.map((work) => () => send(work)),
+    ...soon.map(
+      ([about, { isKey, due }]) =>
+        () =>
+          sendSoon(about, isKey, new Date(due)),
+    ),
+  ];
+  return { overdue: overdue.length + stale.length, sends };
 }
 
 /** Returns whether a rollout needs a new decision that no event or item requests. */

@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { REASONS, type Reason } from '../reasons.ts';
-import { accountRow, encoded, keyPartition } from './fleet-keys.ts';
-import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
+import { ACCOUNT_ID, accountRow, encoded, KEY_ID, keyPartition } from './fleet-keys.ts';
+import {
+  type FleetTable,
+  formatProperties,
+  optional,
+  parseRow,
+  type Row,
+  type RowChange,
+} from './fleet-table-client.ts';
+import { ATTEMPTS, STORED_REASON } from './work-items.ts';
 
 /**
  * `pending`: needs a read. `done`: moved or up to date. `failed`: retried at `notBefore`. `skipped`: the plan changes
@@ -12,53 +18,55 @@ import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
  */
 const STATES = ['pending', 'done', 'failed', 'skipped', 'indeterminate'] as const;
 
-/** Identifies a use. */
-export interface UseRef {
-  /** Key identifier without a version. */
-  readonly key: string;
+const time = z.iso.datetime();
+const text = (most: number) => optional(z.string().max(most));
+const USE = z.object({
+  key: KEY_ID,
   /** ARM id of the account. */
-  readonly account: string;
+  account: ACCOUNT_ID,
   /** Encryption scope; absent: the account itself. */
-  readonly scope?: string | undefined;
-}
-
-/**
- * A use of a key in the index, by an account or by an encryption scope: its observed state, and the journal of its last
- * move.
- */
-export interface UseRow extends UseRef {
+  scope: text(32_768),
   /** Region name in ARM's format. */
-  readonly location: string;
-  readonly mode: 'pinned' | 'automatic';
+  location: z.string().max(60),
+  mode: z.enum(['pinned', 'automatic']),
   /** Pinned version; absent for automatic updates. */
-  readonly pinned?: string | undefined;
+  pinned: text(64),
   /** The version that wraps the data's key; absent if Storage omits it. */
-  readonly current?: string | undefined;
+  current: text(64),
   /** ARM id of the user-assigned identity that accesses the key; absent for the system-assigned identity. */
-  readonly identity?: string | undefined;
+  identity: text(32_768),
   /** Value of the account's tag `cmk-wave`. */
-  readonly wave?: string | undefined;
-  /** Time of the read (ISO 8601). Workers write an unchanged use once a day. */
-  readonly readOn: string;
-  readonly state: (typeof STATES)[number];
+  wave: text(32_768),
+  /** Time of the read. */
+  readOn: time,
+  // A row of version 2 lacks the following fields. It counts as pending.
+  state: z.enum(STATES).catch('pending'),
   /** Reason for the state; absent if pending. */
-  readonly reason?: Reason | undefined;
+  reason: STORED_REASON,
   /** Version identifier in the last PATCH. */
-  readonly target?: string | undefined;
-  /** Azure's timestamp of the version in use (ISO 8601); absent if Azure returns none. */
-  readonly stamp?: string | undefined;
-  /** Start of the read, or time of the PATCH's answer (ISO 8601). */
-  readonly at: string;
+  target: optional(z.string().refine((id) => parseKeyIdentifier(id)?.version)).catch(undefined),
+  /** Azure's timestamp of the version in use; absent if Azure returns none. */
+  stamp: optional(time).catch(undefined),
+  /** Start of the read, or time of the PATCH's answer. */
+  at: time.catch(new Date(0).toISOString()),
   /** Consecutive failed attempts. */
-  readonly attempts: number;
-  /** Time of the next attempt (ISO 8601); absent: at once. */
-  readonly notBefore?: string | undefined;
+  attempts: ATTEMPTS,
+  /** Time of the next attempt; absent: at once. */
+  notBefore: optional(time).catch(undefined),
   /**
    * Previous version identifier (key identifier if Azure omitted the version) of a move without an audit record; absent
    * after the trail has the record.
    */
-  readonly movedFrom?: string | undefined;
-}
+  movedFrom: optional(z.string().refine((id) => parseKeyIdentifier(id))).catch(undefined),
+});
+
+/**
+ * A use of a key in the index, by an account or by an encryption scope: its observed state, and the journal of its last
+ * move. Times are in ISO 8601.
+ */
+export type UseRow = Readonly<z.output<typeof USE>>;
+/** Identifies a use. */
+export type UseRef = Pick<UseRow, 'key' | 'account' | 'scope'>;
 
 /** Uses of keys in the index. Only a subscription's lease holder writes its rows. Methods throw the SDK's errors. */
 export interface UseRows {
@@ -96,49 +104,13 @@ export function createUseRows(table: Pick<FleetTable, 'rows' | 'write'>): UseRow
   };
 }
 
-const iso = z.iso.datetime();
-const text = (most: number) => z.string().max(most);
-/** A row of version 2 lacks these fields: it counts as pending. */
-const progress = z.string().max(500).catch('');
-const ROW = z.object({
-  ...{ key: text(32_768), account: text(32_768), scope: text(32_768), location: text(60) },
-  mode: z.enum(['pinned', 'automatic']),
-  ...{ pinned: text(64), current: text(64), identity: text(32_768), wave: text(32_768), readOn: iso },
-  state: z.enum(STATES).catch('pending'),
-  ...{ reason: progress, target: progress, movedFrom: progress },
-  stamp: iso.catch(''),
-  at: iso.optional().catch(undefined),
-  attempts: z.coerce.number().int().min(0).max(1_000_000).catch(0),
-  notBefore: iso.catch(''),
-});
-
 /** Returns undefined for a row that fails to parse, or whose keys contradict its properties. */
 export function toUseRow(row: Row): UseRow | undefined {
-  const read = ROW.safeParse(row).data;
-  const key = read && parseKeyIdentifier(read.key);
-  if (!read || !key || key.version || !parseStorageAccountId(read.account)) return undefined;
-  const { at = read.readOn, reason, target, movedFrom } = read;
-  const use: UseRow = {
-    ...{ key: formatKeyIdentifier(key), account: read.account, scope: read.scope || undefined },
-    ...{ location: read.location, mode: read.mode, pinned: read.pinned || undefined },
-    ...{ current: read.current || undefined, identity: read.identity || undefined, wave: read.wave || undefined },
-    ...{ readOn: read.readOn, state: read.state, stamp: read.stamp || undefined, at, attempts: read.attempts },
-    reason: Object.hasOwn(REASONS, reason) ? (reason as Reason) : undefined,
-    target: parseKeyIdentifier(target)?.version ? target : undefined,
-    notBefore: read.notBefore || undefined,
-    movedFrom: parseKeyIdentifier(movedFrom) ? movedFrom : undefined,
-  };
-  const keys = useKeys(use);
-  return keys.partitionKey === row.partitionKey && keys.rowKey === row.rowKey ? use : undefined;
+  return parseRow(row, USE, useKeys);
 }
 
-/** Writes absent fields as empty strings, since a merge keeps omitted properties. */
 export function toUseChange(use: UseRow): RowChange {
-  const { key, account, scope = '', location, mode, pinned = '', current = '', identity = '', wave = '' } = use;
-  const { readOn, state, reason = '', target = '', stamp = '', at, attempts, notBefore = '', movedFrom = '' } = use;
-  const observed = { key, account, scope, location, mode, pinned, current, identity, wave, readOn, stamp, at };
-  const journal = { state, reason, target, attempts: String(attempts), notBefore, movedFrom };
-  return { ...useKeys(use), properties: { ...observed, ...journal } };
+  return { ...useKeys(use), properties: formatProperties(use, Object.keys(USE.shape)) };
 }
 
 function useKeys({ key, account, scope }: UseRef): { partitionKey: string; rowKey: string } {
@@ -150,12 +122,6 @@ export function versionOfRow({ key, current, pinned }: Pick<UseRow, 'key' | 'cur
   const parsed = parseKeyIdentifier(key);
   const version = current ?? pinned;
   return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
-}
-
-/** Returns whether a field other than the version differs between the index and Azure. */
-export function areDifferent(row: UseRow, shown: UseRow): boolean {
-  const fields = ['account', 'location', 'wave', 'identity', 'mode', 'pinned'] as const;
-  return fields.some((field) => row[field] !== shown[field]);
 }
 
 /**

@@ -2,13 +2,20 @@ import pMap from 'p-map';
 import { z } from 'zod';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
 import { CLOCKS_MS, HOUR_MS } from '../time/spans.ts';
 import { type Cause, parseCause } from '../work/messages.ts';
-import { encoded } from './fleet-keys.ts';
-import type { FleetTable, Row, RowChange } from './fleet-table-client.ts';
+import { ACCOUNT_ID, encoded, KEY_ID } from './fleet-keys.ts';
+import {
+  type FleetTable,
+  formatProperties,
+  optional,
+  parseRow,
+  type Row,
+  type RowChange,
+} from './fleet-table-client.ts';
 
 /** Partition of work items in the fleet table. */
 export const WORK = 'work';
@@ -16,36 +23,49 @@ export const WORK = 'work';
 /** Replaces the subscription id in an item of the key itself, for reconcileKey. */
 export const NO_SUBSCRIPTION = '-';
 
+/** Reason code; absent: none, or unknown to this version of the app. */
+export const STORED_REASON = z
+  .enum(Object.keys(REASONS) as [Reason, ...Reason[]])
+  .optional()
+  .catch(undefined);
+export const ATTEMPTS = z.coerce.number().int().min(0).max(1_000_000).catch(0);
+/** Target versions that a pass announces before its first PATCH: versionless key identifier → version identifier. */
+export const TARGETS = z.record(z.string().max(300), z.string().max(400)).readonly();
+export type Targets = z.output<typeof TARGETS>;
+
+const time = z.iso.datetime().transform((text) => new Date(text));
+const ITEM = z.object({
+  /** Subscription id, or {@link NO_SUBSCRIPTION}. */
+  subscription: z.string().max(40),
+  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify']),
+  /** Key identifier without a version, or ARM id of an account; empty for other kinds. */
+  about: z.union([KEY_ID, ACCOUNT_ID, z.literal('')]),
+  /** Earliest start. */
+  due: time,
+  /** Time of the request. */
+  since: time,
+  cause: z.preprocess(
+    parseCause,
+    z.custom<Cause>((cause) => cause !== undefined),
+  ),
+  /** Passes that did not finish the item. */
+  attempts: ATTEMPTS,
+  /** Why the item is not done. */
+  reason: STORED_REASON,
+  /** Read every account, since the index may be wrong. */
+  fresh: optional(z.literal('true').transform(() => true)).catch(undefined),
+  /** For `verify` items: targets that the dead worker's pass announced. */
+  targets: optional(z.string().max(30_000).transform(parseJson).pipe(TARGETS)).catch(undefined),
+});
+type Item = Readonly<z.output<typeof ITEM>>;
+
 /**
  * `key`: reconcile the uses of a key. `account`: read one account. `list`: list the accounts of the subscription.
  * `scopes`: list encryption scopes that were never listed. `verify`: read the uses for which a dead worker may have
  * sent a PATCH.
  */
-export type WorkKind = 'key' | 'account' | 'list' | 'scopes' | 'verify';
-
-export interface NewWorkItem {
-  /** Subscription id, or {@link NO_SUBSCRIPTION}. */
-  readonly subscription: string;
-  readonly kind: WorkKind;
-  /** Key identifier without a version, or ARM id of an account; empty for other kinds. */
-  readonly about: string;
-  /** Earliest start. */
-  readonly due: Date;
-  /** Time of the request. */
-  readonly since: Date;
-  readonly cause: Cause;
-  /** Passes that did not finish the item. */
-  readonly attempts?: number;
-  /** Why the item is not done. */
-  readonly reason?: Reason;
-  /** Read every account, since the index may be wrong. */
-  readonly fresh?: boolean;
-  /** For `verify` items: targets that the dead worker's pass announced. */
-  readonly targets?: Targets;
-}
-
-/** Target versions that a pass announces before its first PATCH: versionless key identifier → version identifier. */
-export type Targets = Readonly<Record<string, string>>;
+export type WorkKind = Item['kind'];
+export type NewWorkItem = Omit<Item, 'attempts'> & { readonly attempts?: number };
 
 /** Causes that compare the index with Azure. Their work moves no exempt use, and fixes only `CMK_AUTOFIX` findings. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
@@ -60,8 +80,7 @@ export function keyItem(about: string, cause: Cause, at: Date): NewWorkItem {
 }
 
 /** A stored work item; its row exists until the work is done. */
-export interface WorkItem extends NewWorkItem {
-  readonly attempts: number;
+export interface WorkItem extends Item {
   /** ETag of the row at the read: a postponement or deletion fails if the row has changed. */
   readonly etag: string;
 }
@@ -93,7 +112,7 @@ export interface WorkItems {
 export function createWorkItems(table: FleetTable): WorkItems {
   async function* all(subscription?: string): AsyncGenerator<WorkItem> {
     for await (const row of table.rows(WORK, subscription && `${encoded(subscription)}|`)) {
-      const item = toWorkItem(row, String(row.etag));
+      const item = toWorkItem(row);
       if (item) yield item;
     }
   }
@@ -116,27 +135,18 @@ export function createWorkItems(table: FleetTable): WorkItems {
     all: () => all(),
     postpone: ({ etag, reason: _, ...item }, postponement) =>
       table.writeIf(toChange({ ...item, ...postponement }), etag),
-    finish: (item) => table.writeIf({ partitionKey: WORK, rowKey: workRow(item) }, item.etag),
+    finish: (item) => table.writeIf(keysOf(item), item.etag),
   };
 }
 
-function toChange(item: NewWorkItem): RowChange {
-  return { partitionKey: WORK, rowKey: workRow(item), properties: workProperties(item) };
+function keysOf(item: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): RowChange {
+  return { partitionKey: WORK, rowKey: workRow(item) };
 }
 
-const iso = z.iso.datetime();
-const TARGETS = z.record(z.string().max(300), z.string().max(400));
-const ITEM = z.object({
-  about: z.string().max(500),
-  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify']),
-  subscription: z.string().max(40),
-  due: iso,
-  since: iso,
-  attempts: z.coerce.number().int().min(0).max(1_000_000).catch(0),
-  reason: z.string().max(100).catch(''),
-  fresh: z.literal('yes').optional().catch(undefined),
-  targets: z.string().max(30_000).optional().catch(undefined),
-});
+/** Writes all properties of a row, so that a put replaces the row completely. */
+export function toChange(item: NewWorkItem): RowChange {
+  return { ...keysOf(item), properties: formatProperties(item, Object.keys(ITEM.shape)) };
+}
 
 /** Longest delay of an item. Milliseconds. */
 export const LONGEST_WAIT_MS = HOUR_MS;
@@ -163,35 +173,12 @@ export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscr
   return prefix;
 }
 
-/** Returns all properties of a row, so that a put replaces the row completely. */
-export function workProperties(item: NewWorkItem): Record<string, string> {
-  const { subscription, kind, about, due, since, cause, attempts = 0, reason = '', fresh, targets } = item;
-  return {
-    ...{ subscription, kind, about, due: due.toISOString(), since: since.toISOString(), cause: JSON.stringify(cause) },
-    ...{ attempts: String(attempts), reason, fresh: fresh ? 'yes' : '' },
-    targets: targets ? JSON.stringify(targets) : '',
-  };
-}
-
 /** Returns undefined for a row that is no work item. A row decides what to read, never what to write to an account. */
-export function toWorkItem(row: Row, etag: string): WorkItem | undefined {
-  const read = ITEM.safeParse(row).data;
-  const cause = parseCause(row.cause);
-  if (!read || !cause) return undefined;
-  const { due, since, reason, fresh, targets, about, ...rest } = read;
-  const key = rest.kind === 'key' ? parseKeyIdentifier(about) : undefined;
-  const ref = { ...rest, about: key ? formatKeyIdentifier(key) : about };
+export function toWorkItem(row: Row): WorkItem | undefined {
   try {
-    if (workRow(ref) !== row.rowKey) return undefined;
+    const item = parseRow(row, ITEM, keysOf);
+    return item && { ...item, etag: String(row.etag) };
   } catch {
     return undefined;
   }
-  const announced = targets ? TARGETS.safeParse(parseJson(targets)).data : undefined;
-  return {
-    ...ref,
-    ...{ due: new Date(due), since: new Date(since), cause, etag },
-    ...(Object.hasOwn(REASONS, reason) ? { reason: reason as Reason } : {}),
-    ...(fresh ? { fresh: true } : {}),
-    ...(announced ? { targets: announced } : {}),
-  };
 }

@@ -1,22 +1,21 @@
 import { z } from 'zod';
+import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { CallCapacity } from '../azure/call-capacity.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import type { UnrecordedOrder } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
-import type { Proof, RolloutDecision } from './decide-rollout.ts';
+import type { Proof } from './decide-rollout.ts';
 import type { FleetIndex } from './fleet-index.ts';
+import type { VersionLists } from './fresh-reads.ts';
 import type { MovedUses } from './moved-uses.ts';
-import type { Move } from './reconcile-use.ts';
 import type { RolloutGate } from './rollout-gate.ts';
-import type { RolloutNews, RolloutStore } from './rollout-row.ts';
+import type { RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
-import type { VersionLists } from './version-lists.ts';
-import type { WorkItems } from './work-items.ts';
+import { TARGETS, type WorkItems } from './work-items.ts';
 
 /** A message that requests a read of the subscriptions' work items. Only a hint: the items are authoritative. */
 export interface FleetWork {
@@ -37,69 +36,55 @@ export interface KeyQueue {
   sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
 }
 
-/** Services that the worker of a subscription uses. */
-export interface WorkerPorts {
+/** Services of the controller: of the decision on a key, and of the worker of a subscription. */
+export interface FleetServices extends FleetQueue, KeyQueue {
   readonly items: WorkItems;
   readonly rows: UseRows;
-  readonly fleet: Pick<FleetIndex, 'account' | 'accounts' | 'write' | 'listed'>;
+  readonly fleet: FleetIndex;
   readonly leases: Leases;
   readonly accounts: StorageAccounts;
+  readonly vaults: Pick<ManagedVaults, 'key'>;
+  /** Lists the versions at each call. */
+  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
   /** All passes of the instance share these lists. */
   readonly versions: VersionLists;
-  readonly vaults: Pick<ManagedVaults, 'key' | 'keyOf'>;
-  readonly moved: Pick<MovedUses, 'put' | 'drop'>;
+  readonly rollouts: RolloutStore;
+  readonly orders: OrdersStore;
+  readonly moved: MovedUses;
   readonly gate: Pick<RolloutGate, keyof RolloutGate>;
+  /** Ids of managed subscriptions; undefined if the app cannot read them: then all in the index count. */
+  inSight(): Promise<readonly string[] | undefined>;
+  /** Number of canary accounts (`CMK_CANARIES`). */
+  readonly canaries: number;
+  probe(canaries: readonly string[], target: string): Promise<Proof>;
   /** Reconciles a key whose uses have moved; its work item is already stored. Never throws. */
   reconcileKey(key: ManagedKey): Promise<void>;
   /** All passes of the instance share this limit. */
   readonly capacity: CallCapacity;
-  /** Appends records of moves to the audit trail. Never throws. @returns ids of the records appended in time */
-  record(moves: readonly { readonly move: Move; readonly cause: Cause }[]): Promise<ReadonlySet<string>>;
+  readonly audit: RecordAudit;
   /** Returns whether the drift check must not move the use. */
   isExempt(row: UseRow): boolean;
   /** Clock of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
   /** When the pass aborts unanswered PATCH calls; absent: each call has its own deadline. */
   readonly writesUntil?: Date;
-  sleep(ms: number): Promise<void>;
+  readonly sleep: (ms: number) => Promise<void>;
   readonly log: Log;
 }
 
-/** Services for the decision on a key. */
-export interface KeyPorts extends Pick<WorkerPorts, 'items' | 'rows' | 'now' | 'log'>, FleetQueue, KeyQueue {
-  readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
-  readonly moved: Pick<MovedUses, 'of'>;
-  readonly vaults: Pick<ManagedVaults, 'key'>;
-  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
-  readonly rollouts: RolloutStore;
-  readonly orders: OrdersStore;
-  /** Ids of managed subscriptions; undefined if the app cannot read them: then all in the index count. */
-  inSight(): Promise<readonly string[] | undefined>;
-  /** Number of canary accounts (`CMK_CANARIES`). */
-  readonly canaries: number;
-  probe(canaries: readonly string[], target: string): Promise<Proof>;
-  /** Appends an order's decision to the audit trail. Never throws. */
-  recordOrder(change: UnrecordedOrder): Promise<unknown>;
-  /** Records and logs a rollout event. The record's id consists of event, key and version. */
-  recordNews(
-    news: RolloutNews,
-    key: ManagedKey,
-    target: KeyVersion,
-    decision: Pick<RolloutDecision, 'row' | 'counts'>,
-  ): Promise<void>;
-}
-
-const TARGETS = z.record(z.string().max(300), z.string().max(400));
-const PASS = z.object({ startedOn: z.iso.datetime(), targets: TARGETS });
-const USAGE = z.record(z.string().max(200), z.array(z.tuple([z.number(), z.number()])).max(100));
+const START = z.iso.datetime().transform((text) => new Date(text));
+const CALLS = z.tuple([z.number(), z.number()]).readonly();
+const USAGE = z.record(z.string().max(200), z.array(CALLS).max(100).readonly()).readonly();
 /**
  * State in the lease. The state decides what to read and how to attribute changes, never what to write to an account.
  * If `pass` is set, its worker is running or dead.
  */
-export const PASS_STATE = z.object({
-  pass: PASS.optional().catch(undefined),
-  /** Consecutive passes whose workers died. */
-  unclean: z.number().int().min(0).catch(0),
-  usage: USAGE.catch({}),
-});
-export type PassState = z.output<typeof PASS_STATE>;
+export const PASS_STATE = z
+  .object({
+    pass: z.object({ startedOn: START, targets: TARGETS }).optional().catch(undefined),
+    /** Consecutive passes whose workers died. */
+    unclean: z.number().int().min(0).catch(0),
+    usage: USAGE.catch({}),
+  })
+  .catch({ unclean: 0, usage: {} });
+export type PassState = z.input<typeof PASS_STATE>;

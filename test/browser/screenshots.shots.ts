@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page, Request } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import type { RevokeResponse } from '../../src/api/break-glass-schemas.ts';
+import type { RevokeResponse } from '../../src/api/revoke.ts';
 import type { NowAnswer } from '../../src/views/now-schemas.ts';
 import { type SignIn, useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';

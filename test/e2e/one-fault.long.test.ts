@@ -1,12 +1,10 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { auditFiles } from '../../src/audit/audit-client.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/audit-files.ts';
+import { AUDIT_CONTAINER, auditFiles } from '../../src/audit/audit-client.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { UniqueRecords } from '../../src/audit/unique-records.ts';
+import { searchTrail } from '../../src/audit/search-trail.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { useApp } from '../support/app.ts';
-import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
 import { FLOWS, type Flow, type Subject } from './one-fault/flows.ts';
 import { isOnceADay, markOf, matchOf, rest, type Step, stepsOf, titleOf } from './one-fault/requests.ts';
@@ -100,11 +98,13 @@ async function prepared(flow: Flow, steps: readonly Step[]): Promise<Case[]> {
   return cases;
 }
 
+const trail = () =>
+  auditFiles(BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER));
+
 /** Every entry of the trail once, as a reader shows it: records are written at least once, with an id of what happened. */
 async function readEntries(): Promise<AuditEntry[]> {
-  const unique = new UniqueRecords<{ readonly entry: AuditEntry }>();
-  for (const entry of (await auditEntries(app.connectionString)).reverse()) unique.add({ entry });
-  return unique.all.map(({ entry }) => entry);
+  const { records } = await searchTrail(trail(), {}, { most: Number.POSITIVE_INFINITY });
+  return records.map(({ entry }) => entry);
 }
 
 function forget({ key, accounts }: Subject): void {
@@ -174,7 +174,6 @@ describe.each(FLOWS)('$name', (flow) => {
 });
 
 afterAll(async () => {
-  const trail = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER);
-  expect((await verifyTrail(auditFiles(trail))).findings).toEqual([]);
+  expect((await verifyTrail(trail())).findings).toEqual([]);
   expect([await app.count('key-work-poison'), await app.count('fleet-work-poison')]).toEqual([0, 0]);
 });

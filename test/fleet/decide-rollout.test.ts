@@ -99,7 +99,7 @@ describe('A rollout', () => {
     const count = new RolloutCount({ target, canaries: 0, isOrderedOn: false, isComparison: false, now: NOW });
     count.addMoved({ account, location, mode, scope: 'scope1', wave: '1' });
     count.add(use('st1', 1, { wave: '2' }));
-    expect(count.decide(undefined)).toMatchObject({ row: { stage: 'wave 2' }, counts: { moved: 1, pending: 1 } });
+    expect(count.decide(undefined)).toMatchObject({ row: { stage: 'wave 2' }, counts: { moved: 1, waiting: 1 } });
   });
 
   it('has each account among its canaries once, though its scope has another wave', () => {

@@ -138,17 +138,6 @@ describe('A damaged row', () => {
     expect(corrupt).toEqual([keys.rowKey]);
   });
 
-  it('of an earlier version has the keys of its scopes', async () => {
-    await index().write([known('st1')]);
-    const keys = { partitionKey: subscriptionPartition(SUBSCRIPTION), rowKey: accountRow(account('st1')) };
-    const scopeUses = JSON.stringify(['a', 'b', 'c'].map((scope) => [scope, scope === 'c' ? `${KEY}2` : KEY]));
-    const chunks = { chunks: '2', scopeUses: scopeUses.slice(0, 30), scopeUses1: scopeUses.slice(30) };
-    await table().updateEntity({ ...keys, scopeKeys: '', scopesReadOn: NOW, ...chunks }, 'Merge');
-    expect(await index().account(account('st1'))).toEqual(
-      known('st1', { scopesReadOn: NOW, scopeKeys: [KEY, `${KEY}2`] }),
-    );
-  });
-
   it('with invalid scopes counts as never listed', async () => {
     await index().write([known('st1', { scopesReadOn: NOW })]);
     const keys = { partitionKey: subscriptionPartition(SUBSCRIPTION), rowKey: accountRow(account('st1')) };

@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import type { Account, Scope } from '../../src/fleet/account.ts';
 import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
+import { createVersionLists } from '../../src/fleet/fresh-reads.ts';
 import { createMovedUses } from '../../src/fleet/moved-uses.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { reconcileSubscription } from '../../src/fleet/reconcile-subscription.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
-import { VersionLists } from '../../src/fleet/version-lists.ts';
 import { keyItem, NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
-import type { KeyPorts, WorkerPorts } from '../../src/fleet/worker-ports.ts';
+import type { FleetServices } from '../../src/fleet/worker-ports.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { MemoryOrders } from '../orders/memory-orders.ts';
 import { MemoryRollouts } from '../simulation/memory-rollouts.ts';
@@ -46,6 +46,8 @@ function scopeOf(vault: string): Scope {
 
 const notFound = () => Object.assign(new Error('no such account'), { statusCode: 404, code: 'ResourceNotFound' });
 
+const WRITTEN = { written: { file: '', seq: 0, hash: '' } };
+
 class Fleet {
   readonly accounts = new Map<string, Account>();
   readonly scopes = new Map<string, readonly Scope[]>();
@@ -56,8 +58,8 @@ class Fleet {
   readonly calls: string[] = [];
   clock = day(20).getTime();
   isGetDown = false;
-  /** Of the moves that a record was made of. */
-  readonly orders: (string | undefined)[] = [];
+  /** Of each record. */
+  readonly details: unknown[] = [];
   /** Requests to the app's own storage. */
   requests = 0;
 
@@ -88,7 +90,7 @@ class Fleet {
     return names;
   }
 
-  ports(): WorkerPorts & KeyPorts {
+  ports(): FleetServices {
     const way = async <T>(_: string, effect: () => T): Promise<T> => {
       this.requests += 1;
       return effect();
@@ -125,16 +127,16 @@ class Fleet {
         },
       },
       keys: { listVersions: async () => [keyVersion(1)] },
-      versions: new VersionLists({ listVersions: async () => [keyVersion(1)] }, now),
+      versions: createVersionLists({ listVersions: async () => [keyVersion(1)] }, now),
       gate: {
         ...{ blocked: async () => undefined, stops: () => undefined, order: () => undefined, refresh: async () => {} },
         ...{ orderBetween: () => 'rekey-1', sourcesOf: (to) => (to === OTHER ? [KEY.id] : []) },
       },
       reconcileKey: async () => {},
       capacity: new CallCapacity(),
-      record: async (moves) => {
-        this.orders.push(...moves.map(({ move }) => move.rekey));
-        return new Set(moves.map(({ move }) => move.id));
+      audit: async ({ details }) => {
+        this.details.push(details);
+        return WRITTEN;
       },
       isExempt: () => false,
       canaries: 1,
@@ -146,9 +148,7 @@ class Fleet {
       inSight: async () => [SUBSCRIPTION],
       orders: new MemoryOrders(),
       moved: createMovedUses(table),
-      recordOrder: async () => {},
       probe: async () => undefined,
-      recordNews: async () => {},
       sendKey: async () => {},
       send: async () => {},
     };
@@ -310,10 +310,10 @@ describe('reconcileKey', () => {
     await reconcileKey(KEY, CAUSE, fleet.ports());
     expect(fleet.rollouts.all).toEqual([]);
     expect(fleet.items.all.map(({ kind, reason }) => [kind, reason])).toEqual([
-      ['list', undefined],
       ['key', 'FleetNotListed'],
+      ['list', undefined],
     ]);
-    const [list] = fleet.items.all;
+    const [, list] = fleet.items.all;
     if (list) await fleet.items.port().postpone(list, { due: list.due, attempts: 1, reason: 'SubscriptionUnreadable' });
     await reconcileKey(KEY, CAUSE, fleet.ports());
     expect(fleet.rollouts.all).toHaveLength(1);
@@ -332,7 +332,6 @@ describe('A move', () => {
     const fleet = new Fleet();
     fleet.add(account('st1'));
     await fleet.pass('list');
-    const recorded: (string | undefined)[] = [];
     const gets = () => fleet.calls.filter((call) => call === 'get st1').length;
     const now = new Date(fleet.clock);
     const item = {
@@ -354,7 +353,7 @@ describe('A move', () => {
     };
     await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), {
       ...ports,
-      versions: new VersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now),
+      versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now),
       accounts: {
         ...ports.accounts,
         updateEncryption: async () => {
@@ -363,14 +362,14 @@ describe('A move', () => {
           return after;
         },
       },
-      record: async (moves) => {
+      audit: async ({ details }) => {
         // The trail takes until the use has been read again.
         for (let n = 0; n < 100 && gets() < 2; n += 1) await setImmediate();
-        recorded.push(...moves.map(({ move }) => move.provenBy));
-        return new Set(moves.map(({ move }) => move.id));
+        fleet.details.push(details);
+        return WRITTEN;
       },
     });
-    expect(recorded).toEqual([undefined]);
+    expect(fleet.details).toEqual([expect.not.objectContaining({ provenBy: 'read' })]);
     expect(gets()).toBe(2);
   });
 });
@@ -390,6 +389,6 @@ it('records a move to another key that an earlier list has shown, and no read', 
   fleet.clock += 120_000;
   await fleet.pass('list');
 
-  expect(fleet.orders).toEqual(['rekey-1']);
+  expect(fleet.details).toMatchObject([{ rekey: 'rekey-1' }]);
   expect(fleet.uses()).toEqual(['st1 foreign']);
 });

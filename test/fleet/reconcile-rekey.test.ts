@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
+import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
 import { findGaps } from '../../src/fleet/reconcile-rekey.ts';
 import type { Rekey } from '../../src/orders/standing-orders.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 
 const START = new Date('2026-11-29T12:00:00.000Z');
@@ -10,11 +12,11 @@ const CAUSE = { by: 'takeover', ref: '', since: START.toISOString() };
 
 it('An order has a gap until what a worker that died had in flight is verified', async () => {
   const items = new MemoryWorkItems();
+  const fleet = createFleetIndex(new MemoryFleetTable().port());
+  await fleet.listed(SUBSCRIPTION, NOW);
   const find = () =>
     findGaps({ id: 'back', startedOn: START.toISOString() } as Rekey, START, {
-      ...{ items: items.port(), inSight: async () => [SUBSCRIPTION], now: () => NOW },
-      fleet: { listings: async () => new Map([[SUBSCRIPTION, NOW]]), accounts: async function* () {} },
-      send: async () => {},
+      ...{ items: items.port(), fleet, inSight: async () => [SUBSCRIPTION], now: () => NOW, send: async () => {} },
     });
   const verify = {
     subscription: SUBSCRIPTION,

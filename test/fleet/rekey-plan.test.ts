@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AccountEncryption } from '../../src/fleet/account.ts';
-import { findRekeyBlocker, planRekey, targetVersion, withKeyVersion } from '../../src/fleet/plan.ts';
+import { findRekeyBlocker, planRekey, withKeyVersion } from '../../src/fleet/plan.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
@@ -49,13 +49,6 @@ describe('A use that a standing order moves to another key', () => {
     const off = [keyVersion(51, { enabled: false })];
     expect(blocker([keyVersion(1)], off)).toEqual({ reason: 'NoUsableVersion', key: OTHER });
     expect(plan('x', [revoked(1)], [keyVersion(51)])).toBeUndefined();
-  });
-
-  it('is to be on the version of that key, and on its own while the order is blocked or absent', () => {
-    const [from, to] = keys([keyVersion(1)], [keyVersion(51)]);
-    expect(targetVersion(from, to, now)?.version).toBe(versionName(51));
-    expect(targetVersion(from, { ...to, versions: [] }, now)?.version).toBe(versionName(1));
-    expect(targetVersion(from, undefined, now)?.version).toBe(versionName(1));
   });
 
   it('is moved off a key that has no usable version', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
+import { DEFAULT_AUTOFIX } from '../../src/settings/exemption.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import type { Resource } from './arm/deploy.ts';
 import { completed, type DryAzure } from './arm/dry-azure.ts';

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../src/api/routes.ts';
-import { EFFECT_TIMES } from '../../src/effect/sum-times.ts';
+import { EFFECT_TIMES } from '../../src/effect/effect.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import type { DryAzure } from './arm/dry-azure.ts';

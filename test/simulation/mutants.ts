@@ -131,8 +131,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'an account that is gone keeps its rows',
     file: 'src/fleet/listing.ts',
-    from: 'this.#pass.results.dropAccount(account, known.of(account))',
-    to: 'known.of(account).slice(0, 0)',
+    from: 'this.#pass.results.dropAccount(account, rows)',
+    to: 'rows.slice(0, 0)',
   },
   {
     name: 'an account moves although its stage has not begun',
@@ -148,9 +148,9 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'the list that a plan was made from may be old',
-    file: 'src/fleet/version-lists.ts',
-    from: 'nowMs - (this.#begunAt.get(list) ?? 0) <= LIST_MS',
-    to: 'nowMs - (this.#begunAt.get(list) ?? 0) >= 0',
+    file: 'src/fleet/reconcile-use.ts',
+    from: 'if (ports.now().getTime() - listedAt > LIST_MS)',
+    to: 'if (ports.now().getTime() - listedAt < 0)',
   },
   {
     name: 'a write that may still land is not waited for',
@@ -160,17 +160,17 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a list of versions is used for a minute',
-    file: 'src/fleet/version-lists.ts',
-    from: `const LIST_MS = 5_000;
+    file: 'src/fleet/fresh-reads.ts',
+    from: `export const LIST_MS = 5_000;
 /** A plan needs a list that is newer than this, so that the list is valid until the PATCH. Milliseconds. */
 const RENEW_MS = 3_000;`,
-    to: 'const [LIST_MS, RENEW_MS] = [60_000, 60_000];',
+    to: 'export const [LIST_MS, RENEW_MS] = [60_000, 60_000];',
   },
   {
     name: 'the gate believes what it read before the item',
-    file: 'src/fleet/rollout-gate.ts',
-    from: ' && this.#begunAt >= since) return this.#reading;',
-    to: ') return this.#reading;',
+    file: 'src/fleet/fresh-reads.ts',
+    from: ' && last.begunAt >= since.getTime()) return',
+    to: ') return',
   },
 ];
 
@@ -193,7 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'revoked without proof: what the list does not show any more is not looked at',
-    file: 'src/revocation/revoke-key.ts',
+    file: 'src/revocation/revoke.ts',
     from: 'if (changes.length === 0) break;',
     to: 'break;',
   },

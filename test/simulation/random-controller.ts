@@ -4,6 +4,7 @@ import {
   ControllerWorld,
   FIRST_KEY,
   SECOND_KEY,
+  UNDISTURBED,
 } from './controller-world.ts';
 import type { World } from './explore.ts';
 import type { UseSpec } from './memory-storage.ts';
@@ -114,7 +115,7 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
     'a worker is killed while a PATCH is in flight': [version, killed(/^patch/)],
     'a worker is killed before its moves are recorded': [version, killed(/^audit/)],
     'a worker is killed before its rows are written': [version, killed(/^index writes/)],
-    'an instance is killed while it decides on a key': [version, killed(/^rollout put|^items put/)],
+    'an instance is killed while it decides on a key': [version, killed(/^rollout writes|^items writes/)],
     'the messages are lost while the holder of the lease is dead': [
       ...[version, killed(/^patch|^audit/), pass(20), version],
       { do: 'loseMessages' },
@@ -128,7 +129,7 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       version,
       WAIT,
       pinBack,
-      { ...pinBack, during: /^items finish account/ },
+      { ...pinBack, during: /^items writes .*account/ },
     ],
     'a version comes while accounts are read': [
       version,
@@ -162,7 +163,7 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
     // Ten seconds on, the gate reads the orders anew: it sees the pause, and then not that it has ended.
     'moves are resumed right after the gate has read the pause': [
       ...[{ ...version, after: 11 }, { do: 'pause', during: /^gate orders/ } as const],
-      { ...RESUME, during: /^items (postpone|finish) key/ },
+      { ...RESUME, during: /^items writes work .*key/ },
     ],
     'an account comes that the index lacks': [
       ...[version, WAIT, { do: 'createAccount', spec: { ...SPEC, key, wave: '9' } } as const],
@@ -182,7 +183,7 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
     ],
     'the index is lost while a version comes': [{ do: 'loseIndex' }, version],
     'the index is lost while a worker goes on': [version, { do: 'loseIndex', during: /^audit|^index writes/ }, version],
-    'the index is lost while a stage is decided': [version, { do: 'loseIndex', during: /^rollout put|^probe/ }],
+    'the index is lost while a stage is decided': [version, { do: 'loseIndex', during: /^rollout writes|^probe/ }],
     'a region hangs beside one that answers': [
       ...[{ do: 'hangRegion', region: REGIONS[0] ?? '' } as const, version],
       { do: 'healRegion', region: REGIONS[0] ?? '', after: 100 },
@@ -239,10 +240,11 @@ export function aimedControllerWorld(random: Random, deedsOf: (key: string) => r
   // What a stage waits for is no matter of regions.
   const isPlain = told.some((deed) => deed.do === 'hangRegion');
   const scenario: ControllerScenario = {
+    ...UNDISTURBED,
     uses: isPlain ? specs.map(({ wave: _, ...spec }) => spec) : specs,
     deeds: [WAIT, ...told],
     ...{ instances: one(random, [1, 2, 3]), canaries: isPlain ? 0 : one(random, [0, 0, 1, 2]) },
-    ...{ faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: one(random, [0, 0, 120_000, -120_000]) },
+    stampSkewMs: one(random, [0, 0, 120_000, -120_000]),
   };
   return () => new ControllerWorld(scenario);
 }

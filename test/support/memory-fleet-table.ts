@@ -1,5 +1,8 @@
 import type { FleetTable, Row, RowChange } from '../../src/fleet/fleet-table-client.ts';
 
+/** Makes a request. */
+export type Run = <T>(label: string, effect: () => T, writes?: boolean) => Promise<T>;
+
 /** The fleet index's table in memory, as Table Storage keeps it: a put merges, partitions are in order of their row keys. */
 export class MemoryFleetTable {
   readonly #rows = new Map<string, Row>();
@@ -31,35 +34,35 @@ export class MemoryFleetTable {
     this.#rows.clear();
   }
 
-  /** As the app sees it. `way` runs each request. */
-  port(
-    way: <T>(label: string, effect: () => T, writes?: boolean) => Promise<T> = async (_, effect) => effect(),
-  ): FleetTable {
+  /** As the app sees it. `way` runs each request; its labels begin with `name`. */
+  port(way: Run = async (_, effect) => effect(), name = 'index'): FleetTable {
     const read = (partition: string, beginning = '') =>
-      way(`index reads ${`${partition} ${beginning}`.trim()}`, () =>
+      way(`${name} reads ${`${partition} ${beginning}`.trim()}`, () =>
         this.rows(partition).filter(({ rowKey }) => rowKey.startsWith(beginning)),
       );
     return {
       async *rows(partition, beginning) {
         yield* await read(partition, beginning);
       },
-      row: (partition, row) => way(`index reads ${partition} ${row}`, () => this.row(partition, row)),
+      row: (partition, row) => way(`${name} reads ${partition} ${row}`, () => this.row(partition, row)),
       firstRows: (after, before) =>
-        way(`index reads ${after}`, () =>
+        way(`${name} reads ${after}`, () =>
           this.all
             .filter(({ partitionKey }) => partitionKey > after && partitionKey < before)
             .sort((a, b) => (a.partitionKey < b.partitionKey ? -1 : 1))
             .slice(0, 1_000),
         ),
-      write: (changes) =>
-        way(`index writes ${changes.length}`, () => changes.forEach((change) => void this.apply(change)), true),
+      write: async (changes) => {
+        const apply = () => changes.forEach((change) => void this.apply(change));
+        if (changes.length > 0) await way(`${name} writes ${changes.length}`, apply, true);
+      },
       writeIf: (change, etag) => {
         const write = (): boolean => {
           if (this.row(change.partitionKey, change.rowKey)?.etag !== etag) return false;
           this.apply(change);
           return true;
         };
-        return way(`index writes ${change.partitionKey} ${change.rowKey}`, write, true);
+        return way(`${name} writes ${change.partitionKey} ${change.rowKey}`, write, true);
       },
     };
   }
