@@ -13,6 +13,11 @@ export interface Sink {
   readonly columns?: number | undefined;
 }
 
+/** Returns a destination of the same kind. A stream cannot be spread: its `isTTY` is a property of its class. */
+export function redirected({ isTTY, columns }: Sink, write: Sink['write']): Sink {
+  return { write, isTTY, columns };
+}
+
 /** Values of `-o`. */
 export const OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
 /** `terminal` is a table with symbols and colours; `lines` is for pipes. */
@@ -23,11 +28,6 @@ type Cell = string | number | undefined | { readonly full: string; readonly shor
 /** Title and cells of a column. `wide`: shown only with --wide. */
 export type TitledColumn<T> = readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
 export type Column<T> = (keyof T & string) | TitledColumn<T>;
-
-interface OutputOptions {
-  readonly wide?: boolean | undefined;
-  readonly quiet?: boolean | undefined;
-}
 
 /** Shortest interval between two progress lines in a pipe, in milliseconds. */
 const PROGRESS_LINE_MS = 10_000;
@@ -82,7 +82,7 @@ export class Output {
     out: Sink,
     err: Sink,
     environment: Readonly<Record<string, string | undefined>>,
-    { wide = false, quiet = false }: OutputOptions = {},
+    { wide = false, quiet = false }: { readonly wide?: boolean | undefined; readonly quiet?: boolean | undefined } = {},
   ) {
     this.format = format;
     this.#wide = wide;
@@ -304,22 +304,17 @@ function barOf({ done, total }: Progress): string {
   return '#'.repeat(filled).padEnd(BAR, '.');
 }
 
-interface TableLines {
-  readonly lines: readonly string[];
-  /** Titles of the columns that do not fit the width. */
-  readonly omitted: readonly string[];
-}
-
 /**
  * Formats a table as lines no wider than the terminal: cuts the widest columns, then omits columns from the right.
  *
  * @param width undefined: unlimited
+ * @returns lines from the header on, and the titles of omitted columns
  */
 function tableLines(
   header: readonly string[],
   rows: readonly (readonly string[])[],
   width: number | undefined,
-): TableLines {
+): { readonly lines: readonly string[]; readonly omitted: readonly string[] } {
   const full = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const least = full.map((wide, column) =>
     column === 0 ? wide : Math.min(wide, Math.max(LEAST, header[column]?.length ?? 0)),

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { Output } from '../../src/cli/output.ts';
+import { Output, redirected } from '../../src/cli/output.ts';
 
 /** What a terminal of so many columns is shown. */
 function terminal(show: (output: Output) => void, environment: Record<string, string> = {}, columns = 80): string {
@@ -149,6 +149,17 @@ describe('progress', () => {
   it.each([true, false])('is nothing with --quiet (terminal: %s)', (isTTY) => {
     expect(show(isTTY, true)).toBe('');
   });
+});
+
+it('output beside a terminal stays that of a terminal, whose isTTY is a property of its class', () => {
+  class Terminal {
+    columns = 50;
+    write = () => true;
+    get isTTY(): boolean {
+      return true;
+    }
+  }
+  expect(redirected(new Terminal(), () => true)).toMatchObject({ isTTY: true, columns: 50 });
 });
 
 describe('CSV', () => {

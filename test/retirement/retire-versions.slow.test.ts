@@ -7,7 +7,7 @@ import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { finishRetirements } from '../../src/retirement/confirm-retirement.ts';
 import { type RetireOptions, retirementEntry, retireUnused } from '../../src/retirement/retire-versions.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { outsider } from '../drift/outsider.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';

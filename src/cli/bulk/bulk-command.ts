@@ -10,7 +10,7 @@ import type { CmkCommand } from '../command.ts';
 import { askBefore } from '../confirm.ts';
 import { type Explanation, explain } from '../explain.ts';
 import { oneTo, UsageError } from '../options.ts';
-import { Output, type TitledColumn } from '../output.ts';
+import { Output, redirected, type TitledColumn } from '../output.ts';
 import { readGivenText } from '../read-given.ts';
 import { type BulkRow, readBulkRows } from './bulk-rows.ts';
 
@@ -125,11 +125,11 @@ async function runMany(
 ): Promise<BulkSummary> {
   const { reads = false } = bulk;
   const { err } = cli.context;
-  const write = (text: string): unknown => {
+  const beside = redirected(err, (text) => {
     cli.clearProgress();
-    return err.write(text);
-  };
-  const talk = new Output(err.isTTY ? 'terminal' : 'lines', { ...err, write }, err, cli.environment);
+    err.write(text);
+  });
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', beside, err, cli.environment);
   let shown = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
     runRows(going, bulk, { ...options, maxFailures }, operation, (result) => {
