@@ -203,20 +203,18 @@ describe("the app's own storage", () => {
 });
 
 describe('what cannot be read', () => {
+  const forbidden = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } };
+  const named = (name: string, reason: string, detail = '') => ({
+    what: expect.stringContaining(name),
+    reason,
+    detail: expect.stringContaining(detail),
+  });
   it.each<[sentence: string, rule: object, unread: object, accounts: number, others: number]>([
     [
       'the shares of one account',
-      {
-        match: { path: '/starchive01/fileServices/default/shares' },
-        answer: { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } },
-      },
-      {
-        what: expect.stringContaining('starchive01'),
-        reason: 'SharesUnreadable',
-        detail: expect.stringContaining('403 AuthorizationFailed'),
-      },
-      2,
-      2,
+      { match: { path: '/starchive01/fileServices/default/shares' }, answer: forbidden },
+      named('starchive01', 'SharesUnreadable', '403 AuthorizationFailed'),
+      ...([2, 2] as const),
     ],
     [
       'the accounts of a subscription',
@@ -224,34 +222,27 @@ describe('what cannot be read', () => {
         match: { path: `${SECOND_SUBSCRIPTION_ID}/providers/Microsoft.Storage/storageAccounts\\?` },
         answer: { status: 503 },
       },
-      { what: expect.stringContaining(SECOND_SUBSCRIPTION_ID), reason: 'SubscriptionUnreadable' },
-      2,
-      2,
+      named(SECOND_SUBSCRIPTION_ID, 'SubscriptionUnreadable'),
+      ...([2, 2] as const),
     ],
     [
       'the subscriptions',
-      {
-        match: { path: '^/subscriptions\\?' },
-        answer: { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } },
-      },
-      { what: 'storage accounts', reason: 'SubscriptionUnreadable' },
-      0,
+      { match: { path: '^/subscriptions\\?' }, answer: forbidden },
+      named('storage accounts', 'SubscriptionUnreadable'),
       // The accounts show up here, as Resource Graph has them.
-      4,
+      ...([0, 4] as const),
     ],
     [
       'the scopes of a dependent',
       { match: { path: '/starchive02/encryptionScopes' }, reset: true },
-      { what: expect.stringContaining('starchive02'), reason: 'ScopesUnreadable' },
-      2,
-      2,
+      named('starchive02', 'ScopesUnreadable'),
+      ...([2, 2] as const),
     ],
     [
       'other resources',
       { match: { path: 'ResourceGraph' }, answer: { status: 500 } },
-      { what: 'other resource types', reason: 'OtherResourcesUnreadable', detail: expect.stringContaining('500') },
-      2,
-      0,
+      named('other resource types', 'OtherResourcesUnreadable', '500'),
+      ...([2, 0] as const),
     ],
   ])('is said, and hides nothing else: %s', async (_, rule, unread, accounts, others) => {
     local.azure.faults.add([rule]);

@@ -128,24 +128,6 @@ describe('the blob services of accounts', () => {
     expect(wire.sent).toEqual([]);
   });
 
-  it('are not seen by blobs under a scope of their own', async () => {
-    const { account, change, round } = site({ b: 1, c: 1 });
-    const scoped = { content: Buffer.from('minutes'), scope: 'scope1' };
-    account.blobContainers.get('b')?.blobs.set('minutes-0.txt', scoped);
-    change('blocked');
-    expect(shown(await round(change('open')))).toEqual(['blob c open', 'file share1 open']);
-  });
-
-  it('are not told where the containers cannot be listed, which is said and asked for again', async () => {
-    const { change, round } = site({ minutes: 1 });
-    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } };
-    wire.azure.faults.add([{ match: { path: 'blobServices/default/containers' }, answer }]);
-    const effect = await round(change('blocked'));
-    const why = expect.stringContaining('The app cannot list its blob containers');
-    expect(effect?.accounts.find(({ service }) => service === 'blob')).toMatchObject({ state: 'unknown', why });
-    expect(wire.sent).toHaveLength(1);
-  });
-
   it('are not told without the role that lists blobs, which is named', async () => {
     const { change, round } = site({ minutes: 1 });
     const { roleAssignments } = wire.azure.world;

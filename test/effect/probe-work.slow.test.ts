@@ -300,16 +300,4 @@ describe('trouble on the way', () => {
     expect(await probeKey(work, app.services, app.log)).toEqual({ outcome: 'done' });
     expect(app.records).toMatchObject([{ level: 'error', reason: 'EffectNotSeen' }]);
   });
-
-  it('does not arise from a key of an unmanaged vault: it is refused', async () => {
-    const app = open();
-    const work = {
-      ...probeMessage(app.key, cause),
-      key: 'https://kv-other.vault.azure.net/keys/other-key',
-    };
-    expect(await probeKey(work, app.services, app.log)).toMatchObject({
-      outcome: 'reject',
-      reason: 'VaultNotManaged',
-    });
-  });
 });

@@ -51,21 +51,6 @@ describe('keys of a Managed HSM', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('cost one list of keys, and one of the versions of each', async () => {
-    const { look } = watching();
-    const key = newKey();
-    key.add();
-    await look();
-    const since = local.azure.requests.last;
-    await look();
-    const names = [...(local.azure.world.managedHsms.get('hsm-local')?.keys.keys() ?? [])];
-    const asked = local.azure.requests
-      .since(since)
-      .filter(({ status }) => status === 200)
-      .map(({ path }) => path.replace(/\?.*/, ''));
-    expect(asked.sort()).toEqual(['/keys', ...names.map((name) => `/keys/${name}/versions`)].sort());
-  });
-
   it('are put to work when a version becomes usable, nears its expiry, and expires', async () => {
     const { look, records } = watching();
     const nowSeconds = local.azure.clock.nowSeconds();
