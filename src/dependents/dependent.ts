@@ -54,7 +54,7 @@ const OTHER = z
         }),
       )
       .describe('At least one.'),
-    known: z.boolean().describe('False: the resource names the key, and the app does not know its purpose.'),
+    known: z.boolean().describe('False: the app does not know why resources of this type name a key.'),
     whenRevoked: z
       .string()
       .optional()

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
+import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { formerUses } from '../drift/managed-accounts.ts';
@@ -87,23 +87,8 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
     uses,
     keys: new Map(keys.map((reading) => [reading.key.id.toLowerCase(), reading])),
     ...check,
-    warnings: [...warnings, ...(warnings.length === 0 ? listingWarnings(listings, unlisted, check.report) : [])],
+    warnings,
   };
-}
-
-/** Warns of missing accounts, so users do not mistake the known accounts for the whole fleet. */
-function listingWarnings(
-  listings: ReadonlyMap<string, Date>,
-  unlisted: number,
-  report: DriftReport | undefined,
-): string[] {
-  if (!report) return unlisted === 0 ? [] : [`Not known yet: ${accountsNotListed(unlisted)}. This list may lack them.`];
-  return report.coverage.subscriptions
-    .filter(({ id, accounts }) => accounts > 0 && !listings.has(id.toLowerCase()))
-    .map(
-      ({ id, accounts }) =>
-        `The fleet index has not listed subscription ${id} yet, where the last check found ${accounts.toLocaleString('en')} accounts. This list may lack them.`,
-    );
 }
 
 async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {
