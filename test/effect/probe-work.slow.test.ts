@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { addAccount } from '../../local/azure/fleet.ts';
 import type { ExpectedEffect, KeyEffect } from '../../src/effect/effect.ts';
 import { sumTimes } from '../../src/effect/effect-of-key.ts';
 import { probeKey } from '../../src/effect/probe-work.ts';
@@ -216,26 +215,6 @@ describe('following the effect of a change', () => {
     expect(sumTimes(times)).toMatchObject([{ expect: 'blocked', measured: 0, notSeen: 2 }]);
     for (const { notWithin } of times) expect(notWithin).toBeGreaterThanOrEqual(29 * 60);
     expect(record).toMatchObject({ times: { notSeen: expect.any(Number) } });
-  });
-
-  it('does not wait for an account that can never show it, and says so', async () => {
-    const { world } = local.azure;
-    const group = [...world.resourceGroups.values()].find(({ name }) => name === 'rg-archive');
-    const vault = world.vaults.get('kv-files');
-    if (!group || !vault) throw new Error('The sample fleet has changed.');
-    addAccount(world, group, { name: 'starchive03', key: { vault, keyName: 'archive-key', mode: 'pinned' } });
-    try {
-      const app = open();
-      expect(await follow(app, revoke(app.key))).toEqual([]);
-      const effect = await app.services.effects.read(app.key);
-      expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked', 'starchive03 unknown']);
-      expect(app.records.at(-1)).toMatchObject({
-        reason: 'EffectSeen',
-        message: expect.stringContaining('starchive03'),
-      });
-    } finally {
-      world.storageAccounts.delete('starchive03');
-    }
   });
 
   it('looks for the accounts again when not all could be listed, and loses none it knows', async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
 import { createSeenKeys } from '../../src/fleet/seen-keys.ts';
 import { keptLog, SAMPLE_SETTINGS, sampleServices } from '../support/app-services.ts';
@@ -111,12 +110,5 @@ describe('keys of a Managed HSM', () => {
     expect(records).toMatchObject([{ level: 'error', reason: 'HsmUnwatched' }]);
     expect(records[0]?.message).toMatch(/^(\d+) of the \1 keys/);
     expect(await look()).toContain(name);
-  });
-
-  it('are left alone where none is managed: nothing is asked of anybody', async () => {
-    createKeyVersion(local.azure.world, new TestKey(local.azure.world).vault, 'files-key');
-    const since = local.azure.requests.last;
-    expect(await watching({}, SAMPLE_SETTINGS.CMK_VAULTS).look()).toEqual([]);
-    expect(local.azure.requests.since(since)).toEqual([]);
   });
 });
