@@ -38,8 +38,7 @@ export function targetsOfAccount(
   signal: AbortSignal,
 ): Promise<ProbeTarget[]> {
   const file = async (): Promise<string[]> => {
-    const found: FileShare[] = [];
-    for await (const share of shares.list(account, signal)) found.push(share);
+    const found = await Array.fromAsync(shares.list(account, signal));
     return [chooseShare(found) ?? []].flat();
   };
   const blob = async (): Promise<string[]> => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { HttpResponseInit } from '@azure/functions';
@@ -27,28 +27,16 @@ const FOLDER = join(import.meta.dirname, 'page');
 let files: ReadonlyMap<string, PageFile> | undefined;
 
 /** Files of the page by name, read and compressed at first use. Empty: this build has no page. */
-export function pageFiles(): ReadonlyMap<string, PageFile> {
-  files ??= readFiles(FOLDER);
+function pageFiles(): ReadonlyMap<string, PageFile> {
+  files ??= new Map(
+    (existsSync(FOLDER) ? readdirSync(FOLDER) : []).flatMap((name) => {
+      const type = TYPES[extname(name)];
+      if (type === undefined) return [];
+      const bytes = readFileSync(join(FOLDER, name));
+      return [[name, { type, bytes, gzipped: gzipSync(bytes, { level: 9 }) }]];
+    }),
+  );
   return files;
-}
-
-function readFiles(folder: string): ReadonlyMap<string, PageFile> {
-  const found = new Map<string, PageFile>();
-  for (const name of namesIn(folder)) {
-    const type = TYPES[extname(name)];
-    if (type === undefined) continue;
-    const bytes = readFileSync(join(folder, name));
-    found.set(name, { type, bytes, gzipped: gzipSync(bytes, { level: 9 }) });
-  }
-  return found;
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 /** Serves a file of the page. Undefined `settings` are invalid, and the page is then unavailable. */

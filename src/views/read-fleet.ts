@@ -72,10 +72,12 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const listings = await fleet.listings();
   const subscriptions = new Set([...listings.keys(), ...(settings.subscriptions ?? [])]);
   const accounts = (
-    await pMap(subscriptions, (id) => collect(fleet.accounts(id)), { concurrency: CONCURRENCY })
+    await pMap(subscriptions, (id) => Array.fromAsync(fleet.accounts(id)), { concurrency: CONCURRENCY })
   ).flat();
   const ids = new Map(accounts.flatMap(keysOfAccount).map((key) => [key.toLowerCase(), key]));
-  const uses = (await pMap(ids.values(), (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
+  const uses = (
+    await pMap(ids.values(), (key) => Array.fromAsync(useRows.of(key)), { concurrency: CONCURRENCY })
+  ).flat();
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
   const [check, unlisted] = await Promise.all([checked, ports.inSight().then((ids) => countUnlisted(ids, listings))]);
@@ -89,12 +91,6 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
     ...check,
     warnings,
   };
-}
-
-async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const row of rows) all.push(row);
-  return all;
 }
 
 type Warn = <T>(what: string, otherwise: T, reading: Promise<T>) => Promise<T>;
