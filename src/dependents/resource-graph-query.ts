@@ -98,7 +98,6 @@ export function vaultUseQuery(vault: ManagedVault): string {
   ].join(' | ');
 }
 
-/** A reference to a key in a resource's properties. */
 interface NamedKey {
   readonly path: string;
   readonly name: string;
@@ -165,7 +164,6 @@ function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKey[] {
   ];
 }
 
-/** The string fields of an object. */
 function textsOf(value: unknown): { readonly name: string; readonly text: string }[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, text]) =>

@@ -15,7 +15,6 @@ import { effectId } from './effect.ts';
 import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
 import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
-/** Maximum number of probed containers of an account. */
 const MOST_CONTAINERS = 5;
 
 interface ProbeTargets {
@@ -24,7 +23,6 @@ interface ProbeTargets {
   readonly complete: boolean;
 }
 
-/** Services that list the shares and containers of an account. */
 export interface PlaceLists {
   readonly settings: Pick<Settings, 'probeBlobs'>;
   readonly shares: FileShares;

@@ -37,7 +37,6 @@ export interface EventSource {
   readonly name?: string;
 }
 
-/** The system topic of a source. */
 interface SourceTopic {
   readonly subscriptionId: string;
   readonly resourceGroup: string;

@@ -7,7 +7,6 @@ import { type HeaderReader, tagsHad } from '../http/answers.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type PageConfig, pageConfig } from './page-config.ts';
 
-/** A file of the page, ready to send. */
 export interface PageFile {
   readonly type: string;
   readonly bytes: Uint8Array;
@@ -75,7 +74,6 @@ const COMMON = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** Placeholder in the document for the sign-in configuration. */
 const CONFIG = '{{config}}';
 
 /**
@@ -117,7 +115,6 @@ export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderRea
   };
 }
 
-/** Escapes text for a quoted attribute. */
 function inAttribute(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 }

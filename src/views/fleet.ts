@@ -29,9 +29,7 @@ import type { SeenAccount } from './fleet-schemas.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
 
 export interface EvaluatedAccount {
-  /** The account as the API shows it. */
   readonly seen: SeenAccount;
-  /** Identifiers of its keys and of its scopes' keys. */
   readonly keys: readonly string[];
 }
 

@@ -25,7 +25,6 @@ export interface FleetPorts {
   readonly now: () => Date;
 }
 
-/** A managed key in use. */
 export interface KeyReading {
   readonly key: ManagedKey;
   /** Undefined: the app could not read the versions. */
