@@ -95,14 +95,15 @@ export async function gatherSubscription(
   accounts = context.services.accounts.list(id, context.signal),
 ): Promise<SubscriptionResult> {
   const scan = new SubscriptionScan(id, context);
+  const failed = (error: unknown) => scan.unread(unreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
   const listed = async function* () {
     try {
       yield* accounts;
     } catch (error) {
-      scan.unread(unreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
+      failed(error);
     }
   };
-  await pMap(listed(), (account) => scan.add(account), { concurrency: AT_A_TIME });
+  await pMap(listed(), (account) => scan.add(account).catch(failed), { concurrency: AT_A_TIME });
   return scan.result;
 }
 
