@@ -13,7 +13,7 @@ import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
 import { RESTORED_REVOCATION, revocationState } from '../revocation/version-report.ts';
 import { KEY_PARAMS, keyOfCall, noSuchKey, unreadable } from './named-key.ts';
 import { CHANGED_KEY, revocationCall } from './revoke.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 const RESTORE_REQUEST = z.strictObject({
   reason: REASON,
@@ -56,12 +56,7 @@ export const RESTORE_ROUTE: Route = route({
   act: 'restore',
   params: KEY_PARAMS,
   body: { RestoreRequest: RESTORE_REQUEST },
-  answers: {
-    200: {
-      description: 'Every version that the revocation disabled is enabled again.',
-      schema: { RestoreResponse: RESTORE_RESPONSE },
-    },
-  },
+  answers: ok('Every version that the revocation disabled is enabled again.', { RestoreResponse: RESTORE_RESPONSE }),
   refusals: [
     'StepUpNeeded',
     'SecondPersonNeeded',

@@ -16,9 +16,8 @@ import type { TrendStore } from './store/drift-storage-client.ts';
 const TREND_DAYS = 30;
 /** Time after the end of a day in which it may still get records: clocks differ, and outages delay entries. */
 const SETTLED_MS = HOUR_MS;
-/** Limits for one day of the trail and for a whole check, then for a call that reads today's events. */
-const [DAY_BYTES, KEEP_MS] = [256 * 1024 * 1024, 30_000];
-const [TODAY_BYTES, TODAY_MS, TODAY_TTL_MS] = [8 * 1024 * 1024, 5_000, 30_000];
+/** Limits for a check, and for a call that reads today's events. */
+const [KEEP_MS, TODAY_MS, TODAY_TTL_MS] = [30_000, 5_000, 30_000];
 /** Reasons for an account or a scope on an old version. */
 const BEHIND: ReadonlySet<string> = new Set(['StaleKeyVersion', 'LaggingAutomaticVersion', 'ScopeStaleKeyVersion']);
 
@@ -97,7 +96,7 @@ async function keepDay(
   signal: AbortSignal,
 ): Promise<void> {
   const summedOn = now().toISOString();
-  const summed = auditWatch && sumEvents(auditWatch.files, { ...spanOf(day.day), mostBytes: DAY_BYTES, signal });
+  const summed = auditWatch && sumEvents(auditWatch.files, { ...spanOf(day.day), signal });
   const [sum] = await Promise.allSettled([summed]);
   const events = sum.status === 'fulfilled' ? sum.value : undefined;
   // The next check counts an interrupted day again.
@@ -124,8 +123,7 @@ export class TrendReader {
   async read({ driftStorage, auditWatch, now }: ReadTrendPorts): Promise<TrendDay[]> {
     const days = lastDays(now());
     const today = dayOf(now());
-    const options = { ...spanOf(today), mostBytes: TODAY_BYTES };
-    const sum = () => abortAfter((signal) => sumEvents(auditWatch.files, { ...options, signal }), TODAY_MS);
+    const sum = () => abortAfter((signal) => sumEvents(auditWatch.files, { ...spanOf(today), signal }), TODAY_MS);
     const [kept, events] = await Promise.all([
       driftStorage.trendDays(),
       // Without the trail, today shows its stored events.

@@ -42,16 +42,12 @@ const DID: Readonly<Record<string, RevocationEvent['did']>> = {
   'key.restore RestoreIncomplete': 'restore',
 };
 const COMPLETE: ReadonlySet<string> = new Set(['Revoked', 'Restored']);
-const OBJECT_ID = z
-  .string()
-  .regex(GUID)
-  .transform((id) => id.toLowerCase());
 const ENTRY = z.object({
   id: z.string().optional(),
   action: z.string(),
   reason: z.string(),
   resource: z.string(),
-  caller: z.object({ objectId: OBJECT_ID }),
+  caller: z.object({ objectId: z.string().regex(GUID).toLowerCase() }),
   details: z.object({
     revocation: z.object({
       id: z.string(),

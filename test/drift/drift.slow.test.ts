@@ -6,7 +6,7 @@ import { addIdentity, addOtherResource, addVault, allowStorage } from '../../loc
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { withContest } from '../../src/orders/standing-orders.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { Az } from '../az/az.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';

@@ -196,7 +196,7 @@ describe('two checks at the same time', () => {
 
 describe('a finding', () => {
   it('that a version appeared while the key is revoked puts the key to work, whatever is set', async () => {
-    const { revokeKey } = await import('../../src/revocation/revoke-key.ts');
+    const { revokeKey } = await import('../../src/revocation/revoke.ts');
     const key = new TestKey(world());
     const services = wire.services();
     const managed = services.settings.vaults.key(key.id());

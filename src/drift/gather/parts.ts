@@ -1,8 +1,8 @@
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import type { AuditWatch } from '../../audit/verify-trail.ts';
 import type { What } from '../../azure/read-or-why.ts';
-import type { KeyUserResources } from '../../dependents/key-user-client.ts';
-import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
+
+import type { KeyUserResources, ResourceGraph } from '../../dependents/resource-graph-client.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import type { RolloutStore } from '../../fleet/rollout-row.ts';
 import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
