@@ -11,7 +11,7 @@ import { auditWarning } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
 import { RESTORED_REVOCATION, revocationState } from '../revocation/version-report.ts';
-import { KEY_PARAMS, keyOfCall, noSuchKey, unreadable } from './named-key.ts';
+import { KEY_PARAMS, keyOfCall, unreadable } from './named-key.ts';
 import { CHANGED_KEY, revocationCall } from './revoke.ts';
 import { type Call, ok, type Route, route } from './route.ts';
 
@@ -95,7 +95,7 @@ export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_
   const result = await restore(key, body.revocation, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw error instanceof KeyNotRecoveredError ? notRecovered(error) : unreadable(error);
   });
-  if (result.versions.length === 0) throw noSuchKey();
+  if (result.versions.length === 0) throw new HttpProblem('KeyNotManaged');
   const answer = toBody(result);
   if (isComplete(result.end)) return jsonResponse(200, answer);
   throw problemOf(result, answer);
