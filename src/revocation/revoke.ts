@@ -93,7 +93,6 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
     stamp,
     /** Versions with the record of `stamp`, and whether they were enabled before. */
     recorded,
-    /** Failure of the last list of versions. */
     unproven,
     /** A restore of this revocation is already running, so the call stops disabling versions. */
     restored,
