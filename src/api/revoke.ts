@@ -14,9 +14,8 @@ import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { auditWarning, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions, revocationState, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
-import { lockoutWarning } from '../views/key.ts';
+import { lockoutWarning, readKeyUsage } from '../views/key.ts';
 import { LOGGED_USAGE } from '../views/key-schemas.ts';
-import { readKeyUsage } from '../views/key-usage.ts';
 import { KEY_PARAMS, keyOfCall, listOrRefuse, unreadable } from './named-key.ts';
 import { type Call, ok, type Route, route } from './route.ts';
 

@@ -48,8 +48,8 @@ export interface TrendStore {
 }
 
 /** The last days in UTC, oldest first, including today. */
-export function lastDays(now: Date, days = TREND_DAYS): string[] {
-  return Array.from({ length: days }, (_, n) => dayOf(new Date(now.getTime() - (days - 1 - n) * DAY_MS)));
+function lastDays(now: Date): string[] {
+  return Array.from({ length: TREND_DAYS }, (_, n) => dayOf(new Date(now.getTime() - (TREND_DAYS - 1 - n) * DAY_MS)));
 }
 
 function spanOf(day: string): { readonly since: Date; readonly until: Date } {
@@ -58,7 +58,7 @@ function spanOf(day: string): { readonly since: Date; readonly until: Date } {
 }
 
 /** Whether the totals of a day are final. */
-export function isSettled({ day, summedOn, events }: KeptDay): boolean {
+function isSettled({ day, summedOn, events }: KeptDay): boolean {
   return events !== undefined && Date.parse(summedOn ?? '') > spanOf(day).until.getTime() + SETTLED_MS;
 }
 

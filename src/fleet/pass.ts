@@ -41,7 +41,7 @@ const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
 };
 
 /** Initial state of a pass. */
-interface PassStart {
+export interface PassStart {
   readonly lease: Lease;
   readonly unclean: number;
   readonly usage: Usage;
@@ -340,9 +340,7 @@ export class Pass {
   }
 
   #makeState(targets: Targets | undefined): PassState {
-    const usage = Object.fromEntries(
-      Object.entries(this.#budget.usage()).map(([name, taken]) => [name, taken.map(([n, calls]) => [n, calls])]),
-    ) as PassState['usage'];
+    const usage = this.#budget.usage();
     if (!targets) return { unclean: 0, usage };
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
   }

@@ -52,8 +52,8 @@ export interface StoredRollout {
 
 const ROTATIONS = 'rotations';
 
-/** Replaces a row that fails to parse, until the next decision. */
-const UNREADABLE: RolloutRow = {
+/** A rollout without a decision. Replaces a row that fails to parse. */
+export const NO_ROLLOUT: RolloutRow = {
   ...{ target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 },
   ...{ progressOn: new Date(0).toISOString(), checkedOn: new Date(0).toISOString() },
 };
@@ -64,7 +64,7 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
   return {
     async read(name) {
       const found = await table.row(ROTATIONS, encoded(name));
-      return found && { row: parse(found) ?? UNREADABLE, etag: String(found.etag) };
+      return found && { row: parse(found) ?? NO_ROLLOUT, etag: String(found.etag) };
     },
     put: (name, row, etag) => {
       const properties = { name, row: JSON.stringify(row) };

@@ -7,7 +7,7 @@ import { KeyUsage } from '../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects.ts';
 import { rulesOf } from '../drift/drift-run.ts';
 import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
-import type { DriftReport, Finding } from '../drift/report.ts';
+import type { Finding } from '../drift/report.ts';
 import type { AccountEffect } from '../effect/effect.ts';
 import { isCurrent, moreTelling } from '../effect/effect-of-key.ts';
 import type { Account } from '../fleet/account.ts';
@@ -315,14 +315,8 @@ export function checkCoverage(
 /** Time to live in milliseconds: concurrent calls, and the pages of a list, share a read. */
 const TTL_MS = 15_000;
 
-export interface FleetSnapshot {
-  readonly readOn: Date;
+export interface FleetSnapshot extends Pick<FleetReading, 'readOn' | 'listings' | 'unlisted' | 'report' | 'warnings'> {
   readonly accounts: readonly EvaluatedAccount[];
-  readonly listings: ReadonlyMap<string, Date>;
-  /** Readable subscriptions that were never listed, whose accounts are missing. */
-  readonly unlisted: number;
-  readonly report: Pick<DriftReport, 'id' | 'startedOn' | 'complete'> | undefined;
-  readonly warnings: readonly string[];
 }
 
 /** Cache of the fleet, because reading five thousand accounts takes seconds. */

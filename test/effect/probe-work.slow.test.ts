@@ -284,7 +284,8 @@ describe('trouble on the way', () => {
 
   it("of the app's own storage puts the message back without using up its tries", async () => {
     const app = open(unreachable);
-    const work = { ...revoke(app.key), attempt: 30 };
+    const now = local.azure.clock.now().toISOString();
+    const work = { ...revoke(app.key), attempt: 30, cause: { ...cause, since: now } };
     const { services, log } = app;
     const run = (parsed: unknown) => probeKey(parsed as ProbeWork, services, log);
     await processWork({ ...services, ...delivery(work), run, log });
@@ -294,10 +295,9 @@ describe('trouble on the way', () => {
 
   it("of the app's own storage for half an hour is said, and the message goes", async () => {
     const app = open(unreachable);
-    mark('blocked', false, new Date(local.azure.clock.nowMs() - 31 * 60_000));
-    expect(await probeKey(probeMessage(app.key, cause), app.services, app.log)).toEqual({
-      outcome: 'done',
-    });
+    const since = new Date(local.azure.clock.nowMs() - 31 * 60_000).toISOString();
+    const work = probeMessage(app.key, { ...cause, since });
+    expect(await probeKey(work, app.services, app.log)).toEqual({ outcome: 'done' });
     expect(app.records).toMatchObject([{ level: 'error', reason: 'EffectNotSeen' }]);
   });
 

@@ -47,17 +47,6 @@ describe('account enable', () => {
     expect(site.account.identity).toMatchObject({ type: 'UserAssigned' });
   });
 
-  it('keeps an account pinned that is, as it gives it its identity back, and says so', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site, 'pinned');
-    account.identity = { type: 'None' };
-    const report = await procedures.run(enable(site, { account: account.name }));
-    expect(texts(report, 'done')).toEqual([
-      `${account.name} encrypted with ${site.vault.name}/files-key, pinned to ${site.version.version}`,
-    ]);
-    expect(report.result).toMatchObject({ mode: 'pinned', version: site.version.version });
-  });
-
   it('turns on a system-assigned identity first, gives it its role, and keeps other identities', async () => {
     const site = procedures.site();
     const report = await procedures.run(enable(site, { identity: undefined, grant: true }));

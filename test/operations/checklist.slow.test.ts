@@ -147,14 +147,6 @@ describe('account verify', () => {
     expect(fixes['version usable']).toBe(restoreIt);
   });
 
-  it('finds an identity that is not attached any more', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    account.identity = { type: 'None' };
-    const { states } = await verify(account);
-    expect(states).toMatchObject({ identity: 'failed', 'role on the key': 'unknown' });
-  });
-
   it('finds an identity that was deleted, and puts it right by another one, as it says', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);

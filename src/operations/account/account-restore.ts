@@ -39,7 +39,7 @@ const ENTRY = z.object({
 export async function restoreAccount(
   { account: named, reason: why, ticket, audit, trail, ...where }: AccountRestoreOptions,
   { azure, journal }: Operation,
-): Promise<{ readonly account: string; readonly restored: readonly KeyGrant[]; readonly audit: string }> {
+) {
   const account = await findAccount(named, azure, where);
   const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
   const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];

@@ -33,19 +33,6 @@ interface AccountRevokeOptions extends AccountBreakGlass {
   readonly shared: boolean;
 }
 
-interface AccountRevokeResult {
-  /** ARM id. */
-  readonly account: string;
-  readonly key: string;
-  /** Whether a second read shows no access of the identity to the key. */
-  readonly complete: boolean;
-  readonly removed: readonly KeyGrant[];
-  /** ARM ids of other accounts that lose access too. */
-  readonly others: readonly string[];
-  /** `written`, or why there is no audit record. */
-  readonly audit: string;
-}
-
 /**
  * Removes the access of an account's identity to its key once. Writes the audit record first, so that a restore finds
  * it after a crash. Without an audit trail the revocation continues, and prints the grants to restore manually.
@@ -56,7 +43,7 @@ interface AccountRevokeResult {
 export async function revokeAccount(
   { account: named, shared, reason: why, ticket, audit, ...where }: AccountRevokeOptions,
   { azure, journal }: Operation,
-): Promise<AccountRevokeResult> {
+) {
   const account = await findAccount(named, azure, where);
   const { key, principalId } = await accessOf(account, azure);
   const removed = await readKeyGrants(principalId, key, azure);
