@@ -14,9 +14,9 @@ export interface HealthCause {
 
 export interface Health {
   readonly state: HealthState;
-  readonly cause?: HealthCause;
+  readonly cause?: HealthCause | undefined;
   /** ISO 8601; absent if not recorded. */
-  readonly since?: string;
+  readonly since?: string | undefined;
 }
 
 /** A finding about the account, its scopes, its keys, their vaults, or its subscription. */
@@ -126,7 +126,7 @@ function meaningOf({ reason, severity, cause, since, exemption }: HealthFinding)
 }
 
 function healthBy(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'cause' | 'since'>>): Health {
-  return { state, ...(cause ? { cause } : {}), ...(since ? { since } : {}) };
+  return { state, cause, since };
 }
 
 function causeWithoutResources(reason: string): HealthCause {
