@@ -12,7 +12,6 @@ const WORDS: readonly (readonly [HealthState, string])[] = [
   ['NotManaged', 'not managed'],
   ['Unknown', 'unknown'],
 ];
-/** Maximum number of causes in a summary. */
 const MOST_CAUSES = 20;
 
 /** A cause and its number of accounts. */

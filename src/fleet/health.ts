@@ -6,7 +6,6 @@ import { HEALTH_STATES, type HealthState } from './health-states.ts';
 export interface HealthCause {
   /** Id of the cause in the drift report, if the report includes it. */
   readonly id: string;
-  /** Reason code. */
   readonly reason: string;
   /** ARM ids and key identifiers of the resources. */
   readonly about: readonly string[];
@@ -76,7 +75,6 @@ const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
 const UNSEEN = { state: 'Unknown', rank: MEANINGS.length } as const;
 const MEANING = new Map(MEANINGS.map(([reason, state], rank) => [reason, { state, rank }]));
 
-/** Evaluates the health of an account. */
 export function healthOf(evidence: HealthEvidence, now: Date): Health {
   const worst = evidence.findings
     .flatMap((finding) => meaningOf(finding) ?? [])

@@ -25,7 +25,6 @@ const scopeLists = pLimit(16);
 /** Limiter region for calls without a region. */
 const NO_REGION = '';
 
-/** Services of the pass for a listing. */
 interface ListingPass {
   readonly subscription: string;
   readonly results: PassResults;

@@ -11,7 +11,6 @@ import type { Postponement, WorkItem } from './work-items.ts';
 /** Reasons for which an item may wait for hours without an error. */
 const QUIET: ReadonlySet<Reason> = new Set(['Paused', 'Busy', 'ScopesNotListed']);
 
-/** Log entries of one pass over a subscription. */
 export class PassLog {
   readonly #subscription: string;
   readonly #log: Log;

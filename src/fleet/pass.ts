@@ -40,7 +40,6 @@ const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
   ...{ list: 'SubscriptionUnreadable', verify: 'SubscriptionUnreadable', scopes: 'ScopesUnreadable' },
 };
 
-/** Initial state of a pass. */
 export interface PassStart {
   readonly lease: Lease;
   readonly unclean: number;

@@ -97,7 +97,6 @@ async function decide(
   return 'done';
 }
 
-/** Input of a decision, except the uses. */
 type KeyState = Awaited<ReturnType<typeof readState>>;
 
 async function readState(key: ManagedKey, ports: FleetServices) {
