@@ -34,16 +34,3 @@ export class SettingsError extends CmkError {
     this.problems = problems;
   }
 }
-
-/** A queue message that the app did not write, or that a newer or older version of the app wrote. */
-export class InvalidMessageError extends CmkError {
-  constructor(message: string, options?: ErrorOptions) {
-    super(
-      'InvalidMessage',
-      message,
-      'Read the message in the poison queue; if this app wrote it, correct it and run `cmk admin replay`.',
-      options,
-    );
-    this.name = 'InvalidMessageError';
-  }
-}

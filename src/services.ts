@@ -5,17 +5,16 @@ import { createInSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createSubscriptions, type Tenants, withVanished } from './accounts/subscriptions-client.ts';
 import { auditContainer, auditFiles } from './audit/audit-client.ts';
-import { createAudit } from './audit/audit-trail.ts';
+import { auditTrail } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
-import { writesOf } from './azure/limiter.ts';
+import { WRITE_BUDGETS } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { createKeyUserResources } from './dependents/key-user-client.ts';
-import { createResourceGraph } from './dependents/resource-graph-client.ts';
-import { createDeletedAccounts } from './dependents/stored-data-client.ts';
+import { createKeyUserResources, createResourceGraph } from './dependents/resource-graph-client.ts';
+import { createStoredData } from './dependents/stored-data-client.ts';
 import { createChangeRows } from './drift/changes/change-rows.ts';
 import { createDriftStorage } from './drift/store/drift-storage-client.ts';
-import { createDataServices } from './effect/data-services-client.ts';
+import { createDataLists } from './effect/data-services-client.ts';
 import { createEffectStore } from './effect/effect-store-client.ts';
 import { canaryProbe } from './effect/probe-targets.ts';
 import { createEventGrid } from './events/event-grid-client.ts';
@@ -46,7 +45,6 @@ import { KeyLister } from './views/key-list.ts';
 import { NowBoard } from './views/read-now.ts';
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
-import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** External dependencies of use cases: settings, Azure, the queue and time. */
@@ -75,7 +73,7 @@ export function createServices(
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
   const files = auditFiles(auditContainer(settings, () => identity));
-  const audit = createAudit(files, { now, newId }, log);
+  const audit = auditTrail(files, { now, newId }, log);
   const controller = createController(
     settings,
     identity,
@@ -98,9 +96,9 @@ export function createServices(
     subscriptions,
     inSight,
     /** Azure's write budgets per subscription and region. */
-    writeBudgets: writesOf(),
+    writeBudgets: WRITE_BUDGETS,
     /** Age of the oldest message of each queue, in seconds. */
-    queueAges: () => queueAges(settings, () => identity, now()),
+    queueAges: () => queue.ages(now()),
     telemetry,
     /** The audit trail. Never throws, and answers within a time limit. */
     audit,
@@ -128,7 +126,8 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     accounts: tracedAccounts(createStorageAccounts(identity, cloud), telemetry),
     activityLog: createActivityLog(identity, cloud),
     ...{ listed, tenants: listed as Tenants },
-    ...createDataServices(identity, cloud),
+    ...createStoredData(identity, cloud),
+    dataLists: createDataLists(identity, cloud),
     resourceGraph: createResourceGraph(identity, cloud),
     keyUsers: createKeyUserResources(identity, cloud),
     /** The managed vaults according to Azure Resource Manager. */
@@ -139,7 +138,6 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     /** The event subscriptions of the managed vaults. */
     eventGrid: createEventGrid(identity, cloud, drift.systemTopics),
     usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),
-    deletedAccounts: createDeletedAccounts(identity, cloud),
     /** Sends notifications to their receivers. */
     postWebhook: createPostWebhook(),
   };

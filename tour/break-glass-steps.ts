@@ -1,6 +1,7 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
-import type { RestoreResponse, RevokeResponse } from '../src/api/break-glass-schemas.ts';
-import type { KeyStatusResponse } from '../src/views/key-schemas.ts';
+import type { RestoreResponse } from '../src/api/restore.ts';
+import type { RevokeResponse } from '../src/api/revoke.ts';
+import type { KeyStatus } from '../src/views/key-schemas.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';
 import { short } from './moves.ts';
@@ -94,7 +95,7 @@ export const breakGlassSteps: readonly TourStep[] = [
   {
     title: 'A second person restores files-key: what was revoked is enabled, accounts move on, file shares serve again',
     async run(context) {
-      const { revocation } = (await context.api<KeyStatusResponse>('restorer', 'GET', PATH)).body;
+      const { revocation } = (await context.api<KeyStatus>('restorer', 'GET', PATH)).body;
       expectThat(revocation !== undefined, 'The status does not name the revocation.');
       const restore = { ...RESTORE, revocation: revocation.id };
       const { status, body } = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, restore);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { ALL_CHECKS } from '../../src/drift/checks/checks.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { refusalOf } from '../../src/refusals.ts';
-import { FIXABLE } from '../../src/settings/fixable.ts';
+import { FIXABLE } from '../../src/settings/exemption.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import { code, plain, table } from './markdown.ts';
 

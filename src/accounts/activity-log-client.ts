@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { createArmLister } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
+import { createArmLister } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 
 /** Writes and deletions from a subscription's activity log. Methods throw errors that `describeFailure` describes. */

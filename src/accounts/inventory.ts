@@ -81,7 +81,7 @@ export async function findDependents(
     const refusal = throttled.get(region);
     try {
       if (refusal) unreadableScopes.push({ id: account.id, failure: refusal });
-      else if (await hasScopeOn(key, account, accounts)) found(account);
+      else if (await hasScopeOn(key, account, accounts, signal)) found(account);
     } catch (error) {
       const failure = describeFailure(error);
       if (failure.kind === 'throttled') throttled.set(region, failure);
@@ -91,7 +91,7 @@ export async function findDependents(
   const search = async (subscription: string): Promise<void> => {
     const others: Account[] = [];
     try {
-      for await (const account of accounts.list(subscription)) {
+      for await (const account of accounts.list(subscription, signal)) {
         if (signal?.aborted) return;
         if (usesKey(accountKeyUse(account.encryption), key)) found(account);
         else if (!withoutScopes) others.push(account);
@@ -109,7 +109,8 @@ async function hasScopeOn(
   key: ManagedKey,
   account: Account,
   accounts: Pick<StorageAccounts, 'listScopes'>,
+  signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  for await (const scope of accounts.listScopes(account)) if (usesKey(scopeKeyUse(scope), key)) return true;
+  for await (const scope of accounts.listScopes(account, signal)) if (usesKey(scopeKeyUse(scope), key)) return true;
   return false;
 }

@@ -2,15 +2,15 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { parseFileName, type TrailPosition } from '../audit/file-name.ts';
 import { findRecord } from '../audit/find-record.ts';
+import { AUDIT_RECORD, type AuditEntry } from '../audit/record.ts';
 import { searchTrail } from '../audit/search-trail.ts';
-import { keysNamed, type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
-import { AUDIT_LIST, AUDIT_RECORD_WHOLE, type AuditRecordView, type AuditRecordWhole } from '../audit/trail-view.ts';
+import { keysNamed } from '../audit/trail-filter.ts';
 import { abortAfter } from '../azure/deadline.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { type QueryOf, queryInvalid } from '../http/query.ts';
 import { momentAgo } from '../time/duration.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 const filter = (description: string) =>
   ({ description, schema: z.string().min(1, 'is empty').max(1_000).optional() }) as const;
@@ -26,6 +26,23 @@ const AUDIT_QUERY = {
   after: filter('Start of the page, copied from `nextLink`.'),
 } as const;
 
+export const AUDIT_LIST = z.object({
+  value: z.array(AUDIT_RECORD).describe('Newest first.'),
+  searchedBackTo: z.iso
+    .datetime()
+    .optional()
+    .describe(
+      'Set when the page ended because the call reached its read limit: time of the oldest record read. `nextLink` continues from there.',
+    ),
+  nextLink: z.string().optional().describe('Next page with older records; an empty page may have a next page.'),
+});
+
+export const AUDIT_RECORD_WHOLE = AUDIT_RECORD.partial({ entry: true }).extend({
+  next: z.string().optional().describe('Next file of the chain. Only a closing record has it, in place of `entry`.'),
+  line: z.string().describe('Line of the record in the file, from which you can recompute its hash.'),
+  prev: z.string().describe('Hash of the previous record. `cmk audit verify` checks the chain.'),
+});
+
 /** The audit trail. */
 export const AUDIT_ROUTES: readonly Route[] = [
   route({
@@ -38,7 +55,7 @@ export const AUDIT_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'handler',
     query: AUDIT_QUERY,
-    answers: { 200: { description: 'At most 100 records.', schema: { AuditList: AUDIT_LIST } } },
+    answers: ok('At most 100 records.', { AuditList: AUDIT_LIST }),
     conditional: true,
     refusals: ['ServiceUnavailable'],
     handle: showTrail,
@@ -56,7 +73,7 @@ export const AUDIT_ROUTES: readonly Route[] = [
         schema: z.string().min(1).max(100),
       },
     },
-    answers: { 200: { description: 'The record.', schema: { AuditRecord: AUDIT_RECORD_WHOLE } } },
+    answers: ok('The record.', { AuditRecord: AUDIT_RECORD_WHOLE }),
     refusals: ['AuditRecordNotFound', 'ServiceUnavailable'],
     handle: showRecord,
   }),
@@ -76,11 +93,8 @@ async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpR
   const { records, searchedBackTo, next } = await fromTrail(() =>
     abortAfter((signal) => searchTrail(services.auditWatch.files, wanted, { ...limits, signal }, before), SEARCH_MS),
   );
-  const page = {
-    value: records.map((record) => ({ ...record, entry: { ...record.entry } as AuditRecordView['entry'] })),
-    ...(searchedBackTo ? { searchedBackTo } : {}),
-    ...(next ? { nextLink: `/api/audit?${nextQuery(query, next)}` } : {}),
-  };
+  const nextLink = next && `/api/audit?${nextQuery(query, next)}`;
+  const page = { value: records, searchedBackTo, nextLink };
   return conditional(request.headers, jsonResponse(200, page), page);
 }
 
@@ -90,21 +104,17 @@ async function showRecord(call: Call): Promise<HttpResponseInit> {
   const found = await fromTrail(() =>
     abortAfter((signal) => findRecord(call.services.auditWatch.files, id, 4 * MOST_BYTES, signal), SEARCH_MS),
   );
-  const recorded = found && recordedEntry(found.record);
-  const sees = visibilityOf(call);
-  const isSeen = recorded ? sees(recorded) : sees({ entry: { action: '', reason: '', resource: '' } });
-  if (!found || !isSeen) throw new HttpProblem('AuditRecordNotFound');
+  if (!found || !visibilityOf(call)(found.record)) throw new HttpProblem('AuditRecordNotFound');
   const { record, file, line } = found;
-  const { v: _, entry, ...rest } = record;
-  const whole: AuditRecordWhole = { ...rest, entry: entry as AuditRecordView['entry'] | undefined, file, line };
-  return jsonResponse(200, whole);
+  const { v: _, ...rest } = record;
+  return jsonResponse(200, { ...rest, file, line } satisfies z.output<typeof AUDIT_RECORD_WHOLE>);
 }
 
 /** A caller with a scoped role sees only records whose keys are all in its scope. */
-function visibilityOf({ reaches }: Call): (record: Pick<RecordedEntry, 'entry'>) => boolean {
+function visibilityOf({ reaches }: Call): (record: { readonly entry?: AuditEntry | undefined }) => boolean {
   if (reaches(undefined)) return () => true;
   return ({ entry }) => {
-    const keys = keysNamed(entry);
+    const keys = entry ? keysNamed(entry) : [];
     return keys.length > 0 && keys.every(reaches);
   };
 }
@@ -112,14 +122,8 @@ function visibilityOf({ reaches }: Call): (record: Pick<RecordedEntry, 'entry'>)
 const fromTrail = <T>(read: () => Promise<T>): Promise<T> =>
   orUnavailable(read, (why) => `The app could not read the audit trail: ${why}`);
 
-/** @throws {@link HttpProblem} `QueryInvalid` */
-function trailQuery(
-  { since, until, after, ...rest }: QueryOf<typeof AUDIT_QUERY>,
-  now: Date,
-): {
-  readonly filter: TrailFilter /** Position at which the previous page ended. */;
-  readonly before: TrailPosition | undefined;
-} {
+/** `before` is the position at which the previous page ended. @throws {@link HttpProblem} `QueryInvalid` */
+function trailQuery({ since, until, after, ...rest }: QueryOf<typeof AUDIT_QUERY>, now: Date) {
   return {
     filter: { ...rest, since: moment('since', since, now), until: moment('until', until, now) },
     before: after === undefined ? undefined : position(after),

@@ -3,17 +3,16 @@ import { z } from 'zod';
 import { readEffect } from '../effect/effect-of-key.ts';
 import { ROTATION } from '../fleet/rotation-schemas.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
-import { AFTER, FLAG } from '../http/query.ts';
+import { AFTER } from '../http/query.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { readKeyStatus, statusContent } from '../views/key.ts';
 import { showKeys } from '../views/key-list.ts';
 import { KEY_LIST, KEY_STATUS } from '../views/key-schemas.ts';
 import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts';
-import { RESTORE_REQUEST, RESTORE_RESPONSE, REVOKE_REQUEST, REVOKE_RESPONSE } from './break-glass-schemas.ts';
 import { KEY_PARAMS, keyOfCall, listOrRefuse } from './named-key.ts';
-import { handleRestore } from './restore.ts';
-import { handleRevoke } from './revoke.ts';
-import { type Call, type Route, route } from './route.ts';
+import { RESTORE_ROUTE } from './restore.ts';
+import { REVOKE_ROUTE } from './revoke.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 /**
  * Milliseconds that the answer waits for the key's dependents: the caller may be in the middle of an incident. The
@@ -27,16 +26,13 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
   const key = keyOfCall(call);
   const versions = await listOrRefuse(key, services);
   const open = openRevocation(versions, services.now());
-  const effect = async () => {
-    const { accounts, times, warnings } = await readEffect(key, open, services);
-    return { effect: accounts.map((account) => ({ ...account })), effectTimes: times, warnings };
-  };
+  const effect = () => readEffect(key, open, services);
   const limits = { workspace: services.settings.drift.usageWorkspace, ms: BESIDE_MS };
   const status = await readKeyStatus(key, versions, limits, { ...services, app: services, effect });
   return conditional(request.headers, jsonResponse(200, status), statusContent(status));
 }
 
-/** Routes of break-glass and of the state of keys. Revoke and restore depend only on Key Vault and the token. */
+/** Routes of keys: their state, break-glass and rotations. */
 export const KEY_ROUTES: readonly Route[] = [
   route({
     id: 'keys',
@@ -51,7 +47,7 @@ export const KEY_ROUTES: readonly Route[] = [
       vault: { description: 'Only keys of this vault: its name.', schema: z.string().max(1_000).optional() },
       after: AFTER,
     },
-    answers: { 200: { description: 'At most 50 keys, by vault and name.', schema: { KeyList: KEY_LIST } } },
+    answers: ok('At most 50 keys, by vault and name.', { KeyList: KEY_LIST }),
     conditional: true,
     handle: ({ query, request: { headers }, caller, services }) =>
       showKeys({ ...query, headers }, caller, services.keyLister, services),
@@ -64,73 +60,13 @@ export const KEY_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,
-    answers: { 200: { description: 'The key.', schema: { KeyStatus: KEY_STATUS } } },
+    answers: ok('The key.', { KeyStatus: KEY_STATUS }),
     conditional: true,
     refusals: ['KeyNotManaged', ['ServiceUnavailable', 502], 'VaultUnreadable'],
     handle: handleKeyStatus,
   }),
-  route({
-    id: 'revokeKey',
-    method: 'POST',
-    path: '/keys/{vault}/{key}/revoke',
-    summary: 'Disable every enabled version of a key, which cuts off all data that it protects.',
-    description:
-      'Safe to repeat: a repeated call disables the remaining versions. With `dryRun=true` the call needs no body.',
-    role: 'CmkKey.Revoke',
-    reach: 'key',
-    act: 'revoke',
-    params: KEY_PARAMS,
-    query: { dryRun: { description: 'Show the dependents of the key and change nothing.', schema: FLAG } },
-    body: { RevokeRequest: REVOKE_REQUEST },
-    answers: {
-      200: {
-        description: 'Every version is disabled: a new read confirms it.',
-        schema: { RevokeResponse: REVOKE_RESPONSE },
-      },
-    },
-    refusals: [
-      'ConfirmationWrong',
-      'StepUpNeeded',
-      'KeyNotManaged',
-      'RevocationIncomplete',
-      ['ServiceUnavailable', 502],
-      'VaultUnreadable',
-    ],
-    handle: handleRevoke,
-  }),
-  route({
-    id: 'restoreKey',
-    method: 'POST',
-    path: '/keys/{vault}/{key}/restore',
-    summary: 'Enable exactly the versions that the named revocation disabled; a second person must call.',
-    role: 'CmkKey.Restore',
-    reach: 'key',
-    act: 'restore',
-    params: KEY_PARAMS,
-    body: { RestoreRequest: RESTORE_REQUEST },
-    answers: {
-      200: {
-        description: 'Every version that the revocation disabled is enabled again.',
-        schema: { RestoreResponse: RESTORE_RESPONSE },
-      },
-    },
-    refusals: [
-      'StepUpNeeded',
-      'SecondPersonNeeded',
-      'PersonNeeded',
-      'KeyNotManaged',
-      'OtherRevocation',
-      'RestoreOvertaken',
-      'RevocationUnbelieved',
-      'MissingPermission',
-      'RestoreIncomplete',
-      ['ServiceUnavailable', 502],
-      'VaultUnreadable',
-      'RevokersUnread',
-      'ServiceUnavailable',
-    ],
-    handle: handleRestore,
-  }),
+  REVOKE_ROUTE,
+  RESTORE_ROUTE,
   route({
     id: 'rotations',
     method: 'GET',
@@ -139,7 +75,7 @@ export const KEY_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'fleet',
     query: { after: AFTER },
-    answers: { 200: { description: 'At most 50 rotations.', schema: { RotationList: ROTATION_LIST } } },
+    answers: ok('At most 50 rotations.', { RotationList: ROTATION_LIST }),
     refusals: ['ServiceUnavailable'],
     handle: ({ query, services }) => showRotations(query.after, services),
   }),
@@ -151,7 +87,7 @@ export const KEY_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,
-    answers: { 200: { description: 'The rotation.', schema: { Rotation: ROTATION } } },
+    answers: ok('The rotation.', { Rotation: ROTATION }),
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     handle: async (call) => showRotation(keyOfCall(call), call.services),
   }),

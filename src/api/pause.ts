@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { jsonResponse } from '../http/answers.ts';
-import { REASON, TICKET } from '../http/json-body.ts';
+import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { endProblem, PAUSE } from '../orders/standing-orders.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 const ORDER_FIELDS = {
   reason: REASON,
@@ -26,7 +26,7 @@ const RESUME_REQUEST = z.strictObject(ORDER_FIELDS);
 export const CONTROL_RESPONSE = z.object({
   pauses: z.array(PAUSE).describe('Every active pause.'),
   ended: z.array(PAUSE).describe('Pauses that this call ended or replaced.'),
-  audit: z.string().describe('`written`, or why the app could not write the audit trail.'),
+  audit: AUDITED,
   warnings: z.array(z.string()),
 });
 
@@ -41,7 +41,7 @@ export const PAUSE_ROUTES: readonly Route[] = [
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { PauseRequest: PAUSE_REQUEST },
-    answers: { 200: { description: 'Every active pause.', schema: { ControlResponse: CONTROL_RESPONSE } } },
+    answers: ok('Every active pause.', { ControlResponse: CONTROL_RESPONSE }),
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     async handle(call) {
       const { services, log } = call;
@@ -59,7 +59,7 @@ export const PAUSE_ROUTES: readonly Route[] = [
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { ResumeRequest: RESUME_REQUEST },
-    answers: { 200: { description: 'Every active pause.', schema: { ControlResponse: CONTROL_RESPONSE } } },
+    answers: ok('Every active pause.', { ControlResponse: CONTROL_RESPONSE }),
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     async handle(call) {
       const { services, log } = call;

@@ -14,7 +14,7 @@ import { REKEY_CHECK } from '../rekey/rekey-problems.ts';
 import { REKEY_STATUS, rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
 import type { Services } from '../services.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 export const REKEY_REQUEST = z.strictObject({
   from: KEY_FIELD.describe('Source key of the move, as `<vault>/<key>`.'),
@@ -65,7 +65,7 @@ export const REKEY_ROUTES: readonly Route[] = [
     summary: 'List the re-keys, newest first.',
     role: 'CmkKey.Read',
     reach: 'handler',
-    answers: { 200: { description: 'The orders.', schema: { Rekeys: REKEY_LIST } } },
+    answers: ok('The orders.', { Rekeys: REKEY_LIST }),
     refusals: ['ServiceUnavailable'],
     async handle({ services, reaches }) {
       const { rekeys } = await orProblem(() => services.orderStore.read());
@@ -150,7 +150,9 @@ export const REKEY_ROUTES: readonly Route[] = [
 
 const portsOf = (services: Services) => ({ ...services, vaults: services.settings.vaults });
 
-const callerOf = ({ caller, correlationId }: Call) => ({ caller: auditedCaller(caller), correlationId });
+const orderOf = ({ caller, correlationId }: Call, reason: string, ticket?: string) => ({
+  ...{ caller: auditedCaller(caller), correlationId, reason, ticket },
+});
 
 /** Starts a re-key; with `dryRun`, only checks it. @throws {@link HttpProblem} 409 with every blocker */
 async function start(
@@ -171,15 +173,15 @@ async function start(
     const detail = check.problems.map((problem) => problem.detail).join(' ');
     throw new HttpProblem('RekeyUnfit', { detail, extensions: { check } });
   }
-  const request = { from: from.id, to: to.id, reason, ticket, maxFailures };
-  const order = await orProblem(() => startRekey(request, callerOf(call), services, log));
+  const request = { from: from.id, to: to.id, maxFailures };
+  const order = await orProblem(() => startRekey(request, orderOf(call, reason, ticket), services, log));
   return jsonResponse(201, { check, order });
 }
 
 async function change(act: RekeyAct, why: string, call: Call, status = 200): Promise<HttpResponseInit> {
   const { request, services, log } = call;
   const id = request.params.id ?? '';
-  const changed = await orProblem(() => changeRekey(id, act, why, callerOf(call), services, log));
+  const changed = await orProblem(() => changeRekey(id, act, orderOf(call, why), services, log));
   return show(changed.id, call, status);
 }
 

@@ -1,21 +1,82 @@
 import type { HttpResponseInit } from '@azure/functions';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { jsonResponse } from '../http/answers.ts';
+import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
+import { TEXT_LENGTHS } from '../http/readable.ts';
 import { restoreReadiness } from '../identities/restore-readiness.ts';
 import { REASONS } from '../reasons.ts';
 import { auditWarning } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
-import { revocationState } from '../revocation/version-report.ts';
-import type { RESTORE_REQUEST, RestoreResponse } from './break-glass-schemas.ts';
-import { keyOfCall, noSuchKey, unreadable } from './named-key.ts';
-import { revocationCall } from './revoke.ts';
-import type { Call } from './route.ts';
+import { RESTORED_REVOCATION, revocationState } from '../revocation/version-report.ts';
+import { KEY_PARAMS, keyOfCall, noSuchKey, unreadable } from './named-key.ts';
+import { CHANGED_KEY, revocationCall } from './revoke.ts';
+import { type Call, ok, type Route, route } from './route.ts';
+
+const RESTORE_REQUEST = z.strictObject({
+  reason: REASON,
+  ticket: TICKET,
+  revocation: z
+    .string({
+      error: 'name the revocation to restore: the status of the key and the answer to the revocation have its id',
+    })
+    .trim()
+    .min(TEXT_LENGTHS.revocation[0])
+    .max(TEXT_LENGTHS.revocation[1])
+    .describe(
+      'Id of the revocation to restore, from its answer or from the status of the key. The call undoes no other revocation.',
+    ),
+});
+
+const RESTORE_RESPONSE = z.object({
+  ...CHANGED_KEY,
+  reason: z.enum(['Restored', 'NothingToRestore']),
+  recovered: z.boolean().describe('The key was soft-deleted, and the app recovered it first.'),
+  revocation: RESTORED_REVOCATION.optional(),
+  accounts: z.array(
+    z.object({
+      account: z.string(),
+      ready: z.union([z.boolean(), z.literal('unknown')]),
+      missing: z.array(z.string()).describe('Problems to fix before the account can use the key again.'),
+    }),
+  ),
+});
+export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
+
+/** Depends only on Key Vault and the token; on the audit trail if the tags omit a revoker. */
+export const RESTORE_ROUTE: Route = route({
+  id: 'restoreKey',
+  method: 'POST',
+  path: '/keys/{vault}/{key}/restore',
+  summary: 'Enable exactly the versions that the named revocation disabled; a second person must call.',
+  role: 'CmkKey.Restore',
+  reach: 'key',
+  act: 'restore',
+  params: KEY_PARAMS,
+  body: { RestoreRequest: RESTORE_REQUEST },
+  answers: ok('Every version that the revocation disabled is enabled again.', { RestoreResponse: RESTORE_RESPONSE }),
+  refusals: [
+    'StepUpNeeded',
+    'SecondPersonNeeded',
+    'PersonNeeded',
+    'KeyNotManaged',
+    'OtherRevocation',
+    'RestoreOvertaken',
+    'RevocationUnbelieved',
+    'MissingPermission',
+    'RestoreIncomplete',
+    ['ServiceUnavailable', 502],
+    'VaultUnreadable',
+    'RevokersUnread',
+    'ServiceUnavailable',
+  ],
+  handle: handleRestore,
+});
 
 /**
- * Restores a key and builds the answer. Depends only on Key Vault and the token; on the audit trail if the tags omit a revoker.
+ * Restores a key and builds the answer.
  *
  * @throws {@link HttpProblem} 403 for the person who revoked, 404, 409 when another revocation is open, 502 when a
  * version is still disabled
@@ -43,21 +104,18 @@ export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_
 function toBody(result: RestoredKey): RestoreResponse {
   const { key, end, recovered, revocation, versions, accounts, audit, auditReceipt, warnings } = result;
   return {
-    key: key.id,
-    reason: end === 'NothingToRestore' ? end : 'Restored',
-    complete: isComplete(end),
-    recovered,
-    revocation: revocation && revocationState(revocation),
-    versions: [...versions],
+    ...{ key: key.id, reason: end === 'NothingToRestore' ? end : 'Restored', complete: isComplete(end), recovered },
+    ...{ revocation: revocation && revocationState(revocation), versions: [...versions], audit, auditReceipt },
     accounts: accounts.map(({ account, ready, missing }) => ({ account, ready, missing: [...missing] })),
-    audit,
-    auditReceipt,
     warnings: [...warnings, ...auditWarning({ audit })],
   };
 }
 
-function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreResponse): HttpProblem {
-  const { end, recovered, revocation, unproven } = result;
+function problemOf(
+  { end, revocation, unproven }: RestoredKey,
+  { reason: _, ...extensions }: RestoreResponse,
+): HttpProblem {
+  const { recovered } = extensions;
   const sentence = `${REASONS[end]}${recovered ? ' The key was deleted and has been recovered; it is revoked as before.' : ''}`;
   switch (end) {
     case 'SecondPersonNeeded':
@@ -66,17 +124,14 @@ function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreRes
       const why = unproven ? ` ${describe(unproven)}` : '';
       return new HttpProblem(end, { detail: `${sentence}${why}`, extensions: { recovered } });
     }
-    case 'RevocationUnbelieved':
-      return new HttpProblem(end, {
-        detail: `${sentence} The key has no valid open revocation. The app enabled nothing.`,
-        extensions,
-      });
     case 'OtherRevocation':
       return new HttpProblem(end, {
         detail: `${sentence} The app enabled nothing.`,
         nextStep: `Read the key's status. If you want to restore its open revocation, send "revocation": "${revocation?.id}".`,
         extensions: { recovered, revocation: extensions.revocation },
       });
+    case 'RevocationUnbelieved':
+      return new HttpProblem(end, { detail: `${sentence} The app enabled nothing.`, extensions });
     case 'RestoreOvertaken':
       return new HttpProblem(end, { extensions });
     default:

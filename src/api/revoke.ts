@@ -1,31 +1,92 @@
 import type { HttpResponseInit } from '@azure/functions';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { abortAfter } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { type BlastRadius, readBlastRadius } from '../dependents/blast-radius.ts';
+import { readBlastRadius } from '../dependents/blast-radius.ts';
+import { BLAST_RADIUS, type BlastRadius } from '../dependents/dependent.ts';
 import { jsonResponse } from '../http/answers.ts';
+import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
+import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { auditWarning, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
-import { reportVersions, revocationState } from '../revocation/version-report.ts';
-import { dependentsOf, lockoutWarning } from '../views/key.ts';
-import { readKeyUsage } from '../views/key-usage.ts';
-import type { REVOKE_REQUEST, RevokeResponse } from './break-glass-schemas.ts';
-import { keyOfCall, listOrRefuse, noSuchKey, unreadable } from './named-key.ts';
-import type { Call } from './route.ts';
+import { reportVersions, revocationState, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
+import { lockoutWarning, readKeyUsage } from '../views/key.ts';
+import { LOGGED_USAGE } from '../views/key-schemas.ts';
+import { KEY_PARAMS, keyOfCall, listOrRefuse, noSuchKey, unreadable } from './named-key.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 /** Milliseconds that a dry run waits for the key's dependents. A real revocation waits for less time. */
 const DRY_RUN_MS = 60_000;
 const DEPENDENTS_MS = 1_500;
 
+export const REVOKE_REQUEST = z.strictObject({
+  reason: REASON,
+  ticket: TICKET,
+  confirm: z
+    .string()
+    .max(200)
+    .describe('The key again, as `<vault>/<key>`: the app rejects a call whose path names another key.'),
+});
+
+/** Fields of the answers to a revocation and a restore. */
+export const CHANGED_KEY = {
+  key: z.string(),
+  complete: z.boolean(),
+  versions: z.array(VERSION_REPORT),
+  audit: AUDITED,
+  auditReceipt: z
+    .string()
+    .optional()
+    .describe('Number and hash of the audit record: `cmk audit verify --receipt` later proves that the trail has it.'),
+  warnings: z.array(z.string()).describe('Failed reads and writes, and the next steps.'),
+};
+
+const REVOKE_RESPONSE = z.object({
+  ...CHANGED_KEY,
+  reason: z.enum(['Revoked', 'DryRun']),
+  revocation: SHOWN_REVOCATION.optional(),
+  elapsedMs: z
+    .number()
+    .describe('Milliseconds from the call to the end of the last write; 0 if the call wrote nothing.'),
+  dependents: BLAST_RADIUS,
+  usage: LOGGED_USAGE.optional(),
+});
+export type RevokeResponse = z.input<typeof REVOKE_RESPONSE>;
+
+/** Depends only on Key Vault and the token. */
+export const REVOKE_ROUTE: Route = route({
+  id: 'revokeKey',
+  method: 'POST',
+  path: '/keys/{vault}/{key}/revoke',
+  summary: 'Disable every enabled version of a key, which cuts off all data that it protects.',
+  description:
+    'Safe to repeat: a repeated call disables the remaining versions. With `dryRun=true` the call needs no body.',
+  role: 'CmkKey.Revoke',
+  reach: 'key',
+  act: 'revoke',
+  params: KEY_PARAMS,
+  query: { dryRun: { description: 'Show the dependents of the key and change nothing.', schema: FLAG } },
+  body: { RevokeRequest: REVOKE_REQUEST },
+  answers: ok('Every version is disabled: a new read confirms it.', { RevokeResponse: REVOKE_RESPONSE }),
+  refusals: [
+    'ConfirmationWrong',
+    'StepUpNeeded',
+    'KeyNotManaged',
+    'RevocationIncomplete',
+    ['ServiceUnavailable', 502],
+    'VaultUnreadable',
+  ],
+  handle: handleRevoke,
+});
+
 type RevokeCall = Call<{ readonly dryRun: boolean }, z.output<typeof REVOKE_REQUEST>>;
 
 /**
- * Revokes a key and builds the answer; with `dryRun`, describes the effect of a revocation. Depends only on Key Vault
- * and the token.
+ * Revokes a key and builds the answer; with `dryRun`, describes the effect of a revocation.
  *
  * @throws {@link HttpProblem} 400, 404, 502 when the app cannot confirm that every version is disabled
  */
@@ -35,7 +96,7 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   if (call.query.dryRun) return jsonResponse(200, await previewRevocation(key, call));
   const body = await call.body();
   checkConfirmation(body.confirm, key);
-  const dependents = () => abortAfter((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
+  const dependents = () => abortAfter((signal) => readBlastRadius(key, services, signal), DEPENDENTS_MS);
   const ports = { ...services, keys: services.urgentKeys, dependents };
   const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw unreadable(error);
@@ -58,7 +119,7 @@ export function revocationCall(
 async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'services'>): Promise<RevokeResponse> {
   const versions = await listOrRefuse(key, services);
   const [dependents, usage] = await Promise.all([
-    abortAfter((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
+    abortAfter((signal) => readBlastRadius(key, services, signal), DRY_RUN_MS),
     readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
   ]);
   return {
@@ -67,7 +128,7 @@ async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'serv
     complete: false,
     versions: reportVersions(versions, [], versions, services.now()),
     elapsedMs: 0,
-    dependents: dependentsOf(dependents),
+    dependents,
     ...usage,
     ...NOT_AUDITED,
     warnings: lockoutWarning(dependents),
@@ -83,7 +144,7 @@ function toBody(result: Revoked<BlastRadius>): RevokeResponse {
     revocation: revocation && revocationState(revocation),
     versions: [...versions],
     elapsedMs,
-    dependents: dependentsOf(dependents),
+    dependents,
     audit,
     auditReceipt,
     warnings: [...lockoutWarning(dependents), ...unrecordedWarning(result), ...auditWarning({ audit }), ...warnings],

@@ -3,9 +3,23 @@ import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { auditTrailContainer, controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
-import { type AppendResult, AUDIT_CONTAINER, type AuditFiles, type AuditSlice } from './audit-files.ts';
 
-const PART_BYTES = 4 * 1024 * 1024;
+/** Container of the audit trail in the app's own storage. */
+export const AUDIT_CONTAINER = 'cmk-audit';
+
+/** Files of the trail. Sizes and positions are in bytes. */
+export type AuditFiles = ReturnType<typeof auditFiles>;
+
+/** Result of an append. */
+type AppendResult =
+  | { readonly result: 'appended'; readonly blocks: number }
+  /**
+   * `moved`: the file does not end at the given position. `absent`: the file or its container does not exist. `full`:
+   * the file accepts no more blocks, or is no append blob.
+   */
+  | { readonly result: 'moved' | 'absent' | 'full' }
+  /** No answer arrived, so the result is indeterminate. */
+  | { readonly result: 'unknown'; readonly error: unknown };
 
 /**
  * Stores the trail's files as append blobs in a container.
@@ -13,35 +27,19 @@ const PART_BYTES = 4 * 1024 * 1024;
  * @param timeoutMs milliseconds for a request and its retries. The client's own `tryTimeoutInMs` only limits the
  * service's processing time, so a hanging connection would hang forever.
  */
-export function auditFiles(container: ContainerClient, timeoutMs = 5_000): AuditFiles {
+export function auditFiles(container: ContainerClient, timeoutMs = 5_000) {
   const bounded = <T>(run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T> =>
     withinTime(timeoutMs, run);
-  const read: AuditFiles['read'] = async (name, from, to) => {
-    const blob = container.getAppendBlobClient(name);
-    try {
-      return await bounded(async (limit) => {
-        const answer = await blob.download(from, to === undefined ? undefined : to - from, limit);
-        const bytes = await collect(answer.readableStreamBody);
-        return {
-          bytes,
-          size: sizeOf(answer.contentRange) ?? bytes.length,
-          blocks: answer.blobCommittedBlockCount ?? 0,
-        };
-      });
-    } catch (error) {
-      // An empty file has no valid range; a truncated file has none beyond its end.
-      if (NOTHING_THERE.has(codeOf(error) ?? '')) return undefined;
-      throw error;
-    }
-  };
   return {
+    /** Lists every file in any order; empty if the container does not exist. */
     async list() {
       try {
         return await bounded(async (limit) => {
           const files = [];
           for await (const { name, properties } of container.listBlobsFlat(limit)) {
-            const { contentLength = 0, blobType } = properties;
-            files.push({ name, size: contentLength, appendable: blobType === 'AppendBlob' });
+            const { contentLength: size = 0, blobType } = properties;
+            // Any other blob is a replacement by another writer.
+            files.push({ name, size, appendable: blobType === 'AppendBlob' });
           }
           return files;
         });
@@ -51,7 +49,8 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000): Audit
       }
     },
 
-    async create(name) {
+    /** Creates an empty file and the container, if they do not exist. */
+    async create(name: string): Promise<void> {
       const blob = container.getAppendBlobClient(name);
       const blobHTTPHeaders = { blobContentType: 'application/jsonl; charset=utf-8' };
       const makeBlob = () => bounded((limit) => blob.createIfNotExists({ ...limit, blobHTTPHeaders }));
@@ -64,29 +63,38 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000): Audit
       }
     },
 
-    async append(name, position, bytes) {
+    /** Appends a block if the file ends exactly at `appendPosition`. */
+    async append(name: string, appendPosition: number, bytes: Uint8Array): Promise<AppendResult> {
       const blob = container.getAppendBlobClient(name);
-      const conditions = { appendPosition: position };
+      const conditions = { appendPosition };
       try {
-        const { blobCommittedBlockCount = 0 } = await bounded((limit) =>
+        const { blobCommittedBlockCount: blocks = 0 } = await bounded((limit) =>
           blob.appendBlock(bytes, bytes.length, { ...limit, conditions }),
         );
-        return { result: 'appended', blocks: blobCommittedBlockCount };
+        return { result: 'appended', blocks };
       } catch (error) {
         return appendFailure(error);
       }
     },
 
-    read,
-
-    // Reads ranges, because a streamed body has no deadline.
-    async *stream(name) {
-      for (let at = 0; ; ) {
-        const slice = await read(name, at, at + PART_BYTES);
-        if (!slice || slice.bytes.length === 0) return;
-        yield slice.bytes;
-        at += slice.bytes.length;
-        if (at >= slice.size) return;
+    /**
+     * Reads bytes `from` (inclusive) to `to` (exclusive), with the size of the whole file and the number of its blocks;
+     * undefined if the file ends before `from`.
+     */
+    async read(name: string, from: number, to: number) {
+      try {
+        return await bounded(async (limit) => {
+          const answer = await container.getAppendBlobClient(name).download(from, to - from, limit);
+          const chunks: Uint8Array[] = [];
+          for await (const chunk of answer.readableStreamBody ?? []) chunks.push(chunk as unknown as Uint8Array);
+          const bytes: Buffer = Buffer.concat(chunks);
+          const blocks = answer.blobCommittedBlockCount ?? 0;
+          return { bytes, size: sizeOf(answer.contentRange) ?? bytes.length, blocks };
+        });
+      } catch (error) {
+        // An empty file has no valid range; a truncated file has none beyond its end.
+        if (NOTHING_THERE.has(codeOf(error) ?? '')) return undefined;
+        throw error;
       }
     },
   };
@@ -114,26 +122,18 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof RestError ? error.code : undefined;
 }
 
-async function collect(stream: NodeJS.ReadableStream | undefined): Promise<AuditSlice['bytes']> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream ?? []) chunks.push(chunk as unknown as Uint8Array);
-  return Buffer.concat(chunks);
-}
-
 /** Total of `bytes 0-99/1234`. */
 function sizeOf(contentRange: string | undefined): number | undefined {
   const total = contentRange?.split('/')[1];
   return total && /^\d+$/.test(total) ? Number(total) : undefined;
 }
 
-export type AuditContainer = ContainerClient;
-
 /** Opens the container in the app's own storage without a request. */
 export function auditContainer(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   name: string = AUDIT_CONTAINER,
-): AuditContainer {
+): ContainerClient {
   return name === AUDIT_CONTAINER
     ? auditTrailContainer(settings, credential, name)
     : controlContainer(settings, credential, name, ONE_RETRY);

@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import type { AuditFiles } from './audit-files.ts';
+import type { AuditFiles } from './audit-client.ts';
 import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
 import type { AuditEntry, AuditReceipt } from './record.ts';
 
@@ -24,13 +23,6 @@ export type RecordAudit = (entry: AuditEntry, timeoutMs: number) => Promise<Audi
 export const AUDIT_WAIT_MS = 5_000;
 export const BREAK_GLASS_AUDIT_WAIT_MS = 2_000;
 
-export interface AuditTrailOptions extends ChainWriterOptions {
-  /** Receives the entries that the trail could not write, so the log can record them. */
-  readonly onFailure?: (error: unknown, entries: readonly AuditEntry[]) => void;
-  /** Receives the receipt of every written record, for the log. */
-  readonly onWritten?: (entry: AuditEntry, receipt: AuditReceipt) => void;
-}
-
 /** Size above which an entry is written without its details, in bytes; Azure accepts appends of at most 4 MiB. */
 const MAX_ENTRY_BYTES = 512 * 1024;
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
@@ -41,24 +33,34 @@ interface Waiting {
   readonly answer: (outcome: AuditOutcome) => void;
 }
 
-/** Creates the trail, once per process. Entries that arrive during an append share the next append. */
-export function auditTrail(files: AuditFiles, options: AuditTrailOptions): RecordAudit {
-  const { onFailure = () => {}, onWritten = () => {} } = options;
+/**
+ * Creates the trail, once per process. Entries that arrive during an append share the next append. Logs every receipt,
+ * and every entry that it could not write.
+ */
+export function auditTrail(files: AuditFiles, options: ChainWriterOptions, log: Log): RecordAudit {
   const write = chainWriter(files, options);
   const waiting: Waiting[] = [];
   let isWriting = false;
 
+  const failed = (error: unknown, entries: readonly AuditEntry[]): void => {
+    const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
+    for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
+  };
+  const wrote = ({ action, resource, id }: AuditEntry, { file, seq, hash }: AuditReceipt): void => {
+    const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
+    log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
+  };
   const append = async (batch: readonly Waiting[]): Promise<void> => {
     const entries = batch.map(({ entry }) => entry);
     try {
       const receipts = await write(entries);
       for (const [index, { entry, answer }] of batch.entries()) {
         const written = receipts[index];
-        if (written) onWritten(entry, written);
+        if (written) wrote(entry, written);
         answer(written ? { written } : { failed: 'The audit trail returned no receipt.' });
       }
     } catch (error) {
-      onFailure(error, entries);
+      failed(error, entries);
       for (const { answer } of batch)
         answer({ failed: `The app could not write the audit trail: ${messageOf(error)}` });
     }
@@ -75,7 +77,7 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
     try {
       prepared = prepare(entry);
     } catch (error) {
-      onFailure(error, [entry]);
+      failed(error, [entry]);
       return { failed: 'The app cannot serialize the entry as JSON.' };
     }
     return new Promise<AuditOutcome>((resolve) => {
@@ -107,31 +109,5 @@ function prepare(entry: AuditEntry): { entry: AuditEntry; bytes: number } {
   const text = JSON.stringify(entry);
   const bytes = Buffer.byteLength(text);
   if (bytes <= MAX_ENTRY_BYTES) return { entry: JSON.parse(text) as AuditEntry, bytes };
-  const short: AuditEntry = {
-    ...entry,
-    details: { omitted: `${bytes} bytes exceed the limit; the log has the details.` },
-  };
-  return { entry: JSON.parse(JSON.stringify(short)) as AuditEntry, bytes: Buffer.byteLength(JSON.stringify(short)) };
-}
-
-/** Creates the trail of this process. Logs every receipt and every failure. */
-export function createAudit(
-  files: AuditFiles,
-  { now, newId }: { readonly now: () => Date; readonly newId: () => string },
-  log: Log,
-): RecordAudit {
-  return auditTrail(files, {
-    now,
-    newId,
-    sleep: (ms) => sleep(ms),
-    random: Math.random,
-    onWritten: ({ action, resource, id }, { file, seq, hash }) => {
-      const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
-      log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
-    },
-    onFailure: (error, entries) => {
-      const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
-      for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
-    },
-  });
+  return prepare({ ...entry, details: { omitted: `${bytes} bytes exceed the limit; the log has the details.` } });
 }

@@ -1,11 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { dayOf } from '../time/duration.ts';
-import type { AuditFiles } from './audit-files.ts';
+import type { AuditFiles } from './audit-client.ts';
 import { compareFileNames, fileAfter, fileName, parseFileName, trailFiles } from './file-name.ts';
-import { LINE_FEED } from './lines.ts';
+import { fileBackwards, LINE_FEED } from './lines.ts';
 import {
   type AuditEntry,
   type AuditReceipt,
-  type AuditRecord,
   CHAIN_START,
   type ChainEnd,
   formatRecord,
@@ -16,16 +16,13 @@ import {
 
 /** Maximum number of blocks in an append blob. Source: Azure Storage, scalability targets of Blob storage. */
 const MAX_BLOCKS = 50_000;
+/** Maximum number of conflicts with other writers. */
+const MOST_ROUNDS = 50;
 
 export interface ChainWriterOptions {
   readonly now: () => Date;
   readonly newId: () => string;
-  readonly sleep: (milliseconds: number) => Promise<void>;
-  /** Random number from 0 to 1, for the jitter between writers that collided. */
-  readonly random: () => number;
   readonly maxBlocks?: number;
-  /** Maximum number of conflicts with other writers. */
-  readonly maxRounds?: number;
   /** Maximum number of attempts without an answer, beyond the storage client's own retries. */
   readonly maxFailures?: number;
 }
@@ -46,7 +43,7 @@ type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly AuditRece
  * condition beyond its own file.)
  */
 export function chainWriter(files: AuditFiles, options: ChainWriterOptions): WriteChain {
-  const { maxBlocks = MAX_BLOCKS, maxRounds = 50, maxFailures = 2 } = options;
+  const { maxBlocks = MAX_BLOCKS, maxFailures = 2 } = options;
   let known: Head | undefined;
 
   /** Closes the head's file with a record that names the next file; undefined: the head has moved, so find it again. */
@@ -73,12 +70,12 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
     const spend = async (error: unknown) => {
       failures += 1;
       if (failures > maxFailures) throw error;
-      await options.sleep(50 * failures * options.random());
+      await sleep(50 * failures * Math.random());
     };
     // Each entry keeps its id through every attempt.
     const identified = entries.map((entry) => ({ entry, id: options.newId() }));
 
-    for (let round = 1; round <= maxRounds; round += 1) {
+    for (let round = 1; round <= MOST_ROUNDS; round += 1) {
       const today = dayOf(options.now());
       known ??= await findHead(files, today);
       const head: Head = known;
@@ -95,9 +92,9 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
         known = outcome && { ...outcome, ...end, file: head.file, midLine: false };
         if (outcome) return receipts;
       }
-      if (!known) await options.sleep(Math.min(100, 5 * round) * options.random());
+      if (!known) await sleep(Math.min(100, 5 * round) * Math.random());
     }
-    throw new Error(`Other writers appended first ${maxRounds} times in a row.`);
+    throw new Error(`Other writers appended first ${MOST_ROUNDS} times in a row.`);
   };
 }
 
@@ -156,8 +153,6 @@ interface Head extends ChainEnd {
   readonly midLine: boolean;
 }
 
-/** Bytes to read from a file's end: enough for dozens of records, so a single read finds the last record. */
-const TAIL_BYTES = 64 * 1024;
 /** Most bytes to read from a file's end: a forger may append gigabytes without a line feed. */
 const MOST_TAIL_BYTES = 16 * 1024 * 1024;
 
@@ -180,7 +175,7 @@ export async function findHead(files: AuditFiles, today: string): Promise<Head> 
 }
 
 /** Whether a record may name this file as the next file of the chain. */
-export function mayFollow(next: string, last: string, today: string): boolean {
+function mayFollow(next: string, last: string, today: string): boolean {
   return compareFileNames(next, last) > 0 && isOfWriter(next, today);
 }
 
@@ -195,55 +190,29 @@ function isOfWriter(name: string, today: string): boolean {
   return part < MOST_PARTS && day <= dayOf(new Date(Date.parse(`${today}T23:59:59Z`) + 10 * 60_000));
 }
 
-type End = Omit<Head, 'file'> & { readonly next: string | undefined };
-
-/** Parses the record in a line; undefined for a line that the trail cannot have written. */
-function believable(line: Buffer): AuditRecord | undefined {
-  const record = parseRecord(line);
-  return record?.intact && record.seq < MOST_RECORDS ? record : undefined;
-}
-
-async function readEnd(files: AuditFiles, name: string, size: number): Promise<End> {
-  for (let window = TAIL_BYTES; ; window *= 4) {
-    const from = Math.max(0, size - window);
-    const slice = await files.read(name, from);
-    if (!slice) throw new Error(`${name} became shorter while the app read it.`);
-    const lines = splitLines(slice.bytes);
-    // The first line of the window may start before the window.
-    const whole = from === 0 || window >= MOST_TAIL_BYTES ? lines : lines.slice(1);
-    const line = whole.at(-1);
-    if (!line) {
-      if (from === 0) throw new Error(`${name} became empty while the app read it.`);
-      continue;
+/** Reads back to the last record. Numbers continue after the damaged lines behind it. */
+async function readEnd(
+  files: AuditFiles,
+  name: string,
+  size: number,
+): Promise<Omit<Head, 'file'> & { readonly next?: string | undefined }> {
+  const place = { position: size, blocks: 0, midLine: false };
+  let hash: string | undefined;
+  let damaged = 0;
+  let read = 0;
+  for await (const { lines, slice } of fileBackwards(files, name, size)) {
+    if (read === 0) Object.assign(place, { blocks: slice.blocks, midLine: slice.bytes.at(-1) !== LINE_FEED });
+    for (const { bytes } of lines) {
+      const record = parseRecord(bytes);
+      const isBelievable = record?.intact && record.seq < MOST_RECORDS;
+      hash ??= isBelievable ? record.hash : sha256(bytes);
+      if (isBelievable) {
+        return { ...place, seq: record.seq + damaged, hash, next: damaged === 0 ? record.next : undefined };
+      }
+      damaged += 1;
     }
-    const record = believable(line);
-    return {
-      ...(record ? { seq: record.seq, hash: record.hash } : endOfDamage(whole, line)),
-      next: record?.next,
-      position: slice.size,
-      blocks: slice.blocks,
-      midLine: slice.bytes.at(-1) !== LINE_FEED,
-    };
+    read += slice.bytes.length;
+    if (read >= MOST_TAIL_BYTES) break;
   }
-}
-
-/** Continues the numbers after the last readable record. */
-function endOfDamage(lines: readonly Buffer[], last: Buffer): ChainEnd {
-  for (let back = 1; back < lines.length; back += 1) {
-    const record = believable(lines[lines.length - 1 - back] ?? Buffer.alloc(0));
-    if (record) return { seq: record.seq + back, hash: sha256(last) };
-  }
-  return { seq: lines.length, hash: sha256(last) };
-}
-
-/** Splits bytes into lines without line feeds; a non-empty rest after the last line feed is a line. */
-function splitLines(bytes: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
-  let start = 0;
-  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, start)) {
-    lines.push(bytes.subarray(start, at));
-    start = at + 1;
-  }
-  if (start < bytes.length) lines.push(bytes.subarray(start));
-  return lines;
+  return { ...place, seq: damaged, hash: hash ?? CHAIN_START.hash };
 }

@@ -1,6 +1,6 @@
-import type { AuditFiles } from './audit-files.ts';
+import type { AuditFiles } from './audit-client.ts';
 import { trailFiles } from './file-name.ts';
-import { linesBackwards } from './read-backwards.ts';
+import { linesBackwards } from './lines.ts';
 import { type AuditRecord, parseRecord } from './record.ts';
 
 /** Bytes to read from the start of a file: enough for dozens of records. */
@@ -31,13 +31,13 @@ export async function findRecord(
   if (seq !== undefined && only === undefined) return undefined;
   const needle = Buffer.from(seq === undefined ? `"id":${JSON.stringify(which)}` : `"seq":${seq},`);
   let read = 0;
-  for await (const { lines, bytes } of linesBackwards(files, { isWanted: (file) => file === (only ?? file) })) {
+  for await (const { lines, slice } of linesBackwards(files, (file) => file === (only ?? file))) {
     for (const { file, bytes: line } of lines) {
       const record = line.includes(needle) ? parseRecord(line) : undefined;
       const isIt = seq === undefined ? record?.id === which || record?.entry?.id === which : record?.seq === seq;
       if (record && isIt) return { record, file, line: line.toString() };
     }
-    read += bytes;
+    read += slice.bytes.length;
     if (read >= mostBytes || signal?.aborted) return undefined;
   }
   return undefined;

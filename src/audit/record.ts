@@ -1,38 +1,32 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { CallerKind } from '../http/token-claims.ts';
 
 /** The caller in the form of the trail. The app stores it with a change until the trail has the record. */
 export const RECORDED_CALLER = z.object({
   objectId: z.string(),
   appId: z.string(),
+  /** Absent in records of versions before 0.3. */
   kind: z.enum(['person', 'application']).optional(),
   tokenId: z.string().optional(),
   name: z.string().optional(),
 });
 
-export interface AuditEntry {
-  /** Idempotency key if several processes may record the same event: the trail appends an id only once. */
-  readonly id?: string;
-  /** Action as `<subject>.<verb>`: `key.revoke`, `account.move`. */
-  readonly action: string;
-  readonly reason: string;
-  /** Target of the action: a key's identifier, or an account's ARM id. */
-  readonly resource: string;
-  /** Caller of the action; absent: the app acted automatically. */
-  readonly caller?: {
-    readonly objectId: string;
-    readonly appId: string;
-    /** A person or an application; absent in records of versions before 0.3. */
-    readonly kind?: CallerKind | undefined;
-    readonly tokenId?: string | undefined;
-    readonly name?: string | undefined;
-  };
-  /** Correlation id of the call, which its log records share. */
-  readonly correlationId?: string;
+const AUDIT_ENTRY = z.object({
+  /** Idempotency key: readers show an id only once. */
+  id: z.string().optional().describe('Id of the event, if several processes may record it.'),
+  action: z.string().describe('Action: `key.revoke`, `account.move`.'),
+  reason: z.string().describe('Reason code of the outcome.'),
+  resource: z.string().describe('Key identifier or ARM id.'),
+  caller: RECORDED_CALLER.loose().optional().describe('Caller of the action; absent: the app acted automatically.'),
+  /** Of the call, whose log records share it. */
+  correlationId: z.string().optional(),
   /** Further evidence: old and new version, each version's state before and after. Must be JSON. */
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+export type AuditEntry = Readonly<Omit<z.output<typeof AUDIT_ENTRY>, 'caller' | 'details'>> & {
+  readonly caller?: Readonly<z.output<typeof RECORDED_CALLER>>;
   readonly details?: Readonly<Record<string, unknown>>;
-}
+};
 
 /** Number and hash of a record in the chain, with which the record can be verified later. */
 export interface AuditReceipt {
@@ -69,15 +63,29 @@ const RECORD = z.strictObject({
   id: z.string().min(1),
   time: z.iso.datetime(),
   prev: z.string().regex(HASH),
-  entry: z.looseObject({}).optional(),
+  entry: AUDIT_ENTRY.loose().optional(),
   next: z.string().optional(),
 });
 
-export type AuditRecord = z.output<typeof RECORD> & {
-  readonly hash: string;
-  /** Whether `hash` is the hash of this line. */
-  readonly intact: boolean;
-};
+export type AuditRecord = z.output<typeof RECORD> & Pick<AuditRecordView, 'hash' | 'intact'>;
+
+/** A record as the API and the command line show it. */
+export const AUDIT_RECORD = z.object({
+  seq: z.int().positive().describe('Number of the record in the chain.'),
+  id: z.string(),
+  time: z.iso.datetime(),
+  hash: z.string().describe('SHA-256 of the line without its hash, in hexadecimal.'),
+  intact: z.boolean().describe('Whether `hash` is the hash of this record.'),
+  file: z.string().describe('File of the trail that has the record.'),
+  entry: AUDIT_ENTRY.loose().describe('The recorded event.'),
+});
+export type AuditRecordView = z.output<typeof AUDIT_RECORD>;
+export type RecordedEntry = Omit<AuditRecordView, 'file'>;
+
+/** A record with its entry; undefined for a closing record. */
+export function recordedEntry({ seq, id, time, hash, intact, entry }: AuditRecord): RecordedEntry | undefined {
+  return entry && { seq, id, time, hash, intact, entry };
+}
 
 export function sha256(data: Uint8Array | string): string {
   return createHash('sha256').update(data).digest('hex');

@@ -1,22 +1,17 @@
-import type { AuditFiles } from './audit-files.ts';
+import type { AuditFiles } from './audit-client.ts';
 import type { TrailPosition } from './file-name.ts';
-import { MOST_LINE_BYTES } from './lines.ts';
-import { linesBackwards } from './read-backwards.ts';
-import { parseRecord } from './record.ts';
-import { matches, mayHold, type RecordedEntry, recordedEntry, type TrailFilter } from './trail-filter.ts';
+import { linesBackwards, MOST_LINE_BYTES } from './lines.ts';
+import { type AuditRecordView, parseRecord, type RecordedEntry, recordedEntry } from './record.ts';
+import { matches, mayHold, type TrailFilter } from './trail-filter.ts';
 import { UniqueRecords } from './unique-records.ts';
-
-export interface FoundRecord extends RecordedEntry {
-  readonly file: string;
-}
 
 interface TrailPage {
   /** Newest first. */
-  readonly records: readonly FoundRecord[];
+  readonly records: readonly AuditRecordView[];
   /** Position of older records; absent: no older records. */
   readonly next?: TrailPosition;
   /** Time of the oldest record read; set when `mostBytes` or the signal ended the search. */
-  readonly searchedBackTo?: string;
+  readonly searchedBackTo?: string | undefined;
 }
 
 interface SearchLimits {
@@ -40,12 +35,12 @@ export async function searchTrail(
   before?: TrailPosition,
 ): Promise<TrailPage> {
   const { most, mostBytes = Number.POSITIVE_INFINITY, signal, sees = () => true } = limits;
-  const found = new UniqueRecords<FoundRecord>();
+  const found = new UniqueRecords<AuditRecordView>();
   let read = 0;
   let at = before;
   let time: string | undefined;
-  for await (const { lines, bytes, from } of linesBackwards(files, { before, isWanted: mayHold(filter) })) {
-    read += bytes;
+  for await (const { lines, slice, from } of linesBackwards(files, mayHold(filter), before)) {
+    read += slice.bytes.length;
     for (const { file, position, bytes } of lines) {
       const record = parseRecord(bytes);
       const one = record && recordedEntry(record);
@@ -58,9 +53,9 @@ export async function searchTrail(
       time = record?.time ?? time;
     }
     // In a text without line feeds, the next page continues here, so it does not read the text again.
-    if (lines.length === 0 && bytes >= MOST_LINE_BYTES) at = from;
+    if (lines.length === 0 && slice.bytes.length >= MOST_LINE_BYTES) at = from;
     if (at && (read >= mostBytes || signal?.aborted)) {
-      return { records: found.all, next: at, ...(time ? { searchedBackTo: time } : {}) };
+      return { records: found.all, next: at, searchedBackTo: time };
     }
   }
   return { records: found.all };

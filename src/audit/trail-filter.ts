@@ -2,12 +2,7 @@ import type { RouteKey } from '../http/access.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { dayOf } from '../time/duration.ts';
 import { CLOCKS_APART_MS, compareFileNames, fileName, firstFileSince, parseFileName } from './file-name.ts';
-import type { AuditEntry, AuditRecord } from './record.ts';
-
-/** A record of the trail with its entry. */
-export interface RecordedEntry extends Pick<AuditRecord, 'seq' | 'id' | 'time' | 'hash' | 'intact'> {
-  readonly entry: AuditEntry;
-}
+import type { AuditEntry, RecordedEntry } from './record.ts';
 
 /** Filter of records: a record must match every given condition. */
 export interface TrailFilter {
@@ -23,12 +18,6 @@ export interface TrailFilter {
   readonly since?: Date | undefined;
   /** End of the time span, exclusive. */
   readonly until?: Date | undefined;
-}
-
-/** A record with its entry; undefined for a closing record. */
-export function recordedEntry(record: AuditRecord): RecordedEntry | undefined {
-  const { seq, id, time, hash, intact, entry } = record;
-  return entry && { seq, id, time, hash, intact, entry: entry as unknown as AuditEntry };
 }
 
 /** Whether a file may have records of the time span, given that writers' clocks differ. */

@@ -1,4 +1,4 @@
-import type { AuditFiles } from './audit-files.ts';
+import type { AuditFiles } from './audit-client.ts';
 import { type ChainReport, ChainVerifier, type VerifyOptions } from './chain.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
 import { linesOf } from './lines.ts';
@@ -52,7 +52,7 @@ async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Prom
       verifier.file(name, appendable);
       // The verifier reports a foreign file name, and the app does not read that file.
       if (!parseFileName(name)) continue;
-      for await (const { bytes, ended } of linesOf(files.stream(name))) verifier.line(bytes, ended);
+      for await (const { bytes, ended } of linesOf(files, name)) verifier.line(bytes, ended);
     }
     if (fresh.length > 0 && verifier.next !== undefined && !seen.has(verifier.next)) continue;
     if (verifier.next !== undefined && !seen.has(verifier.next)) verifier.absent(verifier.next);

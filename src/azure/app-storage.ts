@@ -11,8 +11,8 @@ import {
   type StoragePipelineOptions,
 } from '@azure/storage-blob';
 import { newPipeline as newQueuePipeline, QueueServiceClient } from '@azure/storage-queue';
-import { abortAfter, DeadlineError } from './deadline.ts';
-import { giveUpIdle, KEPT } from './kept-http.ts';
+import { asSignal, withDeadline } from './deadline.ts';
+import { KEPT } from './kept-http.ts';
 import { callOptions, LIMITS, OWN_STORAGE_MS } from './limits.ts';
 import { storageClock } from './storage-clock.ts';
 
@@ -149,12 +149,6 @@ const LEARN_TIME: PipelinePolicy = {
 const PLAIN = new HttpAgent(KEPT);
 const SECURE = new HttpsAgent(KEPT);
 
-/** Agent with keep-alive connections; undefined behind a proxy, where the SDK routes requests and reuses no tunnels. */
-function agentFor(protocol: string): HttpAgent | undefined {
-  if (getDefaultProxySettings()) return undefined;
-  return protocol === 'https:' ? SECURE : PLAIN;
-}
-
 /**
  * The storage SDKs accept only policies of the older pipeline. This policy wraps their retries, so a single deadline
  * covers all attempts of a request.
@@ -163,25 +157,15 @@ function deadline(service: string): RequestPolicyFactory {
   return {
     create: (next) => ({
       sendRequest: (request) => {
-        const { protocol, hostname } = new URL(request.url);
-        const agent = agentFor(protocol);
-        if (agent) request.agent = agent;
-        return abortAfter(
-          async (signal) => {
-            const outer = request.abortSignal;
-            request.abortSignal = signal;
-            try {
-              return await next.sendRequest(request);
-            } catch (error) {
-              // A network failure that broke this connection may have broken idle connections too.
-              if (agent && signal.aborted) giveUpIdle(agent, hostname);
-              if (!signal.aborted || outer?.aborted) throw error;
-              throw new DeadlineError(`${service} of the app's own storage did not answer`, OWN_STORAGE_MS);
-            }
-          },
-          OWN_STORAGE_MS,
-          request.abortSignal instanceof AbortSignal ? request.abortSignal : undefined,
-        );
+        // Behind a proxy the SDK routes requests, and reuses no tunnels.
+        if (!getDefaultProxySettings()) request.agent = request.url.startsWith('https:') ? SECURE : PLAIN;
+        const outer = asSignal(request.abortSignal);
+        const send = (signal: AbortSignal) => {
+          request.abortSignal = signal;
+          return next.sendRequest(request);
+        };
+        const what = `${service} of the app's own storage did not answer`;
+        return withDeadline(OWN_STORAGE_MS, what, send, outer);
       },
     }),
   };

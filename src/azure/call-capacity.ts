@@ -1,3 +1,5 @@
+import pLimit from 'p-limit';
+
 /** Maximum number of calls in flight per instance, over all subscriptions. */
 const MOST_IN_FLIGHT = 512;
 /** Consecutive deadline or 5xx failures that open the circuit breaker of a region. */
@@ -14,8 +16,10 @@ interface RegionHealth {
   isProbing: boolean;
 }
 
-/** An instance's concurrency limit over all passes, and a circuit breaker for each region of Azure. */
+/** An instance's concurrency limits over all passes, and a circuit breaker for each region of Azure. */
 export class CallCapacity {
+  /** Concurrent lists of encryption scopes: no list is urgent, and each connection costs 100 KB of memory. */
+  readonly scopeLists = pLimit(16);
   #inFlight = 0;
   readonly #regions = new Map<string, RegionHealth>();
 

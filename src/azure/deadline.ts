@@ -1,4 +1,4 @@
-import type { HttpClient, PipelineResponse } from '@azure/core-rest-pipeline';
+import type { HttpClient, PipelineRequest } from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
 import { createKeptHttp } from './kept-http.ts';
 
@@ -9,6 +9,11 @@ export class DeadlineError extends Error {
   constructor(what: string, ms: number) {
     super(`${what} within ${ms / 1000} s.`);
   }
+}
+
+/** The SDKs declare a signal of their own, and pass on the caller's. */
+export function asSignal(given: unknown): AbortSignal | undefined {
+  return given instanceof AbortSignal ? given : undefined;
 }
 
 /**
@@ -102,7 +107,11 @@ export function withDeadline<T>(
   return abortAfter(
     async (signal) => {
       const running = run(signal);
-      if (await untilAborted(running, signal)) return running;
+      try {
+        if (await untilAborted(running, signal)) return await running;
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
       outer?.throwIfAborted();
       throw new DeadlineError(what, ms);
     },
@@ -120,39 +129,25 @@ export async function triedFor(ms: number, work: Promise<unknown>): Promise<void
  * Gives every request its own deadline, including every page and poll. The Key Vault SDK drops options and abort
  * signals from a list's second page on. The deadline covers the body unless the caller reads it as a stream.
  *
- * @param msOf milliseconds by HTTP method, since a write may take longer than a read
+ * @param msOf milliseconds, since a write may take longer than a read
  * @returns an HTTP client for the `httpClient` option of any Azure SDK; it throws {@link DeadlineError}
  */
-export function deadlineHttp(msOf: (method: string) => number, http: HttpClient = DEFAULT_HTTP): HttpClient {
+export function deadlineHttp(msOf: (request: PipelineRequest) => number, http: HttpClient = DEFAULT_HTTP): HttpClient {
   return {
     async sendRequest(request) {
-      const ms = msOf(request.method);
       const outer = request.abortSignal;
-      const box = new AbortController();
-      const giveUp = (): void => box.abort();
-      const timer = setTimeout(giveUp, ms);
-      if (outer?.aborted) giveUp();
-      outer?.addEventListener('abort', giveUp);
-      request.abortSignal = box.signal;
-      let response: PipelineResponse | undefined;
+      const send = (signal: AbortSignal) => {
+        request.abortSignal = signal;
+        return http.sendRequest(request);
+      };
       try {
-        const asking = http.sendRequest(request);
-        // The request can hang when a compressed answer breaks off, because the SDK waits for the rest.
-        if (!(await untilAborted(asking, box.signal))) throw new DOMException('The request was aborted.', 'AbortError');
-        response = await asking;
-        return response;
-      } catch (error) {
-        if (!box.signal.aborted || outer?.aborted) throw error;
-        throw new DeadlineError(`${new URL(request.url).hostname} did not answer`, ms);
+        const what = `${new URL(request.url).hostname} did not answer`;
+        // A request can ignore its signal when a compressed answer breaks off, because the SDK waits for the rest.
+        return await withDeadline(msOf(request), what, send, asSignal(outer));
       } finally {
-        clearTimeout(timer);
         // The outer policies retry or read the request, and need their original signal.
         if (outer) request.abortSignal = outer;
         else delete request.abortSignal;
-        const letGo = (): void => outer?.removeEventListener('abort', giveUp);
-        // A reader of the stream can still abort it.
-        if (response?.readableStreamBody) response.readableStreamBody.once('close', letGo);
-        else letGo();
       }
     },
   };
@@ -166,10 +161,9 @@ export function withTokenDeadline(credential: TokenCredential, ms: number): Toke
     getToken: (scopes, options = {}) => {
       // The SDK refreshes the token that all callers share with the signal of the first caller. If that signal aborted,
       // no caller would get a token.
-      const asked = options.abortSignal;
-      const outer = asked instanceof AbortSignal && !asked.aborted ? asked : undefined;
+      const outer = asSignal(options.abortSignal);
       const get = (abortSignal: AbortSignal) => credential.getToken(scopes, { ...options, abortSignal });
-      return withDeadline(ms, 'No token arrived', get, outer);
+      return withDeadline(ms, 'No token arrived', get, outer?.aborted ? undefined : outer);
     },
   };
 }

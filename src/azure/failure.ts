@@ -92,29 +92,12 @@ function codeOf(fields: Record<string, unknown>): string | undefined {
 /** Upper limit for `Retry-After` in seconds: Azure's longest documented budget is an hour. */
 const MOST_SECONDS = 3_600;
 
-/** Parses Retry-After in seconds, as a date, or in Azure's millisecond variants. */
+/** Parses Retry-After, which Azure's services send in seconds. */
 function retryAfter(fields: Record<string, unknown>): number | undefined {
-  const headers = asRecord(asRecord(fields.response).headers);
-  const get = (name: string): string | undefined => {
-    const value =
-      typeof headers.get === 'function'
-        ? (headers.get as (name: string) => unknown).call(headers, name)
-        : headers[name];
-    return typeof value === 'string' ? value : undefined;
-  };
-  for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {
-    const milliseconds = Number(get(name) ?? Number.NaN);
-    if (milliseconds >= 0) return Math.min(milliseconds / 1000, MOST_SECONDS);
-  }
-  const header = get('retry-after');
-  if (header === undefined) return undefined;
-  const seconds = Number(header);
-  if (seconds >= 0) return Math.min(seconds, MOST_SECONDS);
-  const date = Date.parse(header);
-  const serverNow = Date.parse(get('date') ?? '');
-  return Number.isNaN(date) || Number.isNaN(serverNow)
-    ? undefined
-    : Math.min(Math.max(0, (date - serverNow) / 1000), MOST_SECONDS);
+  const headers = asRecord(asRecord(fields.response).headers) as Record<string, unknown> & Partial<Headers>;
+  const header = typeof headers.get === 'function' ? headers.get('retry-after') : headers['retry-after'];
+  const seconds = typeof header === 'string' ? Number(header) : Number.NaN;
+  return seconds >= 0 ? Math.min(seconds, MOST_SECONDS) : undefined;
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

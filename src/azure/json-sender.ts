@@ -5,6 +5,8 @@ import {
   createPipelineRequest,
 } from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
+import { z } from 'zod';
+import type { Cloud } from './cloud.ts';
 import { type CallLimits, callOptions } from './limits.ts';
 
 interface Sent {
@@ -13,7 +15,7 @@ interface Sent {
   /** Added to the query of the URL. */
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: object;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -50,5 +52,52 @@ export function createJsonSender(
       code: answer.error?.code,
       response: { status, headers },
     });
+  };
+}
+
+type Query = Readonly<Record<string, string>>;
+
+/**
+ * Reads a document of Azure Resource Manager.
+ *
+ * @returns a function whose errors `describeFailure` reads
+ */
+export function createArmReader(
+  credential: TokenCredential,
+  cloud: Cloud,
+  limits: CallLimits,
+): (path: string, query: Query, signal?: AbortSignal) => Promise<unknown> {
+  const send = createJsonSender(credential, cloud.resourceManagerScope, limits);
+  return (path, query, signal) => send({ method: 'GET', url: cloud.resourceManager + path, query, signal });
+}
+
+const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
+/** More than any list that the app reads: Azure allows, for instance, 1,000 policy exemptions per scope. */
+const MOST_PAGES = 100;
+
+type ReadPage = ReturnType<typeof createArmReader>;
+
+export function createArmLister(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
+  return listing(createArmReader(credential, cloud, limits));
+}
+
+/**
+ * Reads every page of a list, of any service whose pages look as those of Azure Resource Manager; an empty page may have
+ * a next page.
+ *
+ * @returns a function whose errors `describeFailure` reads; it throws a TypeError for an endless list
+ */
+export function listing(read: ReadPage) {
+  return async (path: string, query: Query, signal?: AbortSignal): Promise<unknown[]> => {
+    const found: unknown[] = [];
+    let next: Query | undefined = query;
+    for (let pages = 0; next && pages < MOST_PAGES; pages++) {
+      const { value, nextLink } = PAGE.parse(await read(path, next, signal));
+      found.push(...value);
+      // Uses only the query of the link, so no answer can redirect the token to another host.
+      next = nextLink ? Object.fromEntries(new URL(nextLink).searchParams) : undefined;
+    }
+    if (next) throw new TypeError(`Azure answered with more than ${MOST_PAGES} pages.`);
+    return found;
   };
 }

@@ -78,16 +78,11 @@ export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
       if (protocol !== 'https:') return http.sendRequest(request);
       const agent = agentFor(request.agent);
       request.agent = agent;
-      const { abortSignal } = request;
-      const giveUp = (): void => giveUpIdle(agent, hostname);
-      abortSignal?.addEventListener('abort', giveUp);
       try {
         return await http.sendRequest(request);
       } catch (error) {
-        giveUp();
+        giveUpIdle(agent, hostname);
         throw error;
-      } finally {
-        abortSignal?.removeEventListener('abort', giveUp);
       }
     },
   };
@@ -99,7 +94,7 @@ function proxyOf(agent: unknown): string | undefined {
 }
 
 /** Closes idle connections to a host. */
-export function giveUpIdle({ freeSockets }: HttpAgent, host: string): void {
+function giveUpIdle({ freeSockets }: HttpAgent, host: string): void {
   for (const [name, sockets = []] of Object.entries(freeSockets)) {
     if (name.startsWith(`${host}:`)) for (const socket of [...sockets]) socket.destroy();
   }

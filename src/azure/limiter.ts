@@ -1,17 +1,3 @@
-/**
- * Azure's budgets for a subscription, and their usage. Usage is exact, since only a single worker at a time calls for a
- * subscription. Sources: Azure Resource Manager, "Understand how Azure Resource Manager throttles requests" (storage
- * throttling by subscription and region; Resource Manager's token buckets by subscription and identity).
- */
-const DOCUMENTED = {
-  reads: { calls: 800, perMs: 300_000 },
-  lists: { calls: 100, perMs: 300_000 },
-  writes: { calls: 1_200, perMs: 3_600_000 },
-  writesPerSecond: 10,
-  armReads: { burst: 250, perSecond: 25 },
-  armWrites: { burst: 200, perSecond: 10 },
-} as const;
-
 /** Budget of calls per time span, in milliseconds. */
 export interface Budget {
   readonly calls: number;
@@ -20,29 +6,16 @@ export interface Budget {
   readonly burst?: number;
 }
 
-/** Share of the Storage resource provider's windows that the app uses; other clients can use the other fifth. */
+/**
+ * Azure's windows for a subscription and region. Source of all budgets: Azure Resource Manager, "Understand how Azure
+ * Resource Manager throttles requests".
+ */
+const READS = { calls: 800, perMs: 300_000 };
+const LISTS = { calls: 100, perMs: 300_000 };
+const WRITES = { calls: 1_200, perMs: 3_600_000 };
+const WRITES_PER_SECOND = 10;
+/** Share of these windows that the app uses; other clients can use the other fifth. */
 export const BUDGET_SHARE = 0.8;
-
-/** The app's share of Azure's write budgets in one subscription and region. */
-export function writesOf(share = BUDGET_SHARE): readonly Budget[] {
-  const { writes, writesPerSecond } = DOCUMENTED;
-  return [
-    { calls: writesPerSecond, perMs: 1_000, burst: writesPerSecond },
-    { ...writes, calls: Math.max(1, Math.floor(writes.calls * share)) },
-  ];
-}
-
-/** Key of a region limiter, since the Storage resource provider's budgets are per subscription and region. */
-export function regionCell({
-  subscriptionId,
-  location,
-}: {
-  readonly subscriptionId: string;
-  readonly location: string;
-}): string {
-  return `${subscriptionId}/${location}`.toLowerCase();
-}
-
 /** Share of a one-second rate that the app uses, so delayed calls still fit. */
 const PART_OF_A_SECOND = 0.98;
 const WRITE_BURST = 5;
@@ -57,6 +30,23 @@ export const DEFAULT_RETRY_AFTER_SECONDS = 15;
 const RECOVERY_MS = 60_000;
 const BUCKETS = 60;
 
+/** The app's share of Azure's write budgets in one subscription and region. */
+export const WRITE_BUDGETS: readonly Budget[] = [
+  { calls: WRITES_PER_SECOND, perMs: 1_000, burst: WRITES_PER_SECOND },
+  { ...WRITES, calls: WRITES.calls * BUDGET_SHARE },
+];
+
+/** Key of a region limiter, since the Storage resource provider's budgets are per subscription and region. */
+export function regionCell({
+  subscriptionId,
+  location,
+}: {
+  readonly subscriptionId: string;
+  readonly location: string;
+}): string {
+  return `${subscriptionId}/${location}`.toLowerCase();
+}
+
 /** Calls for an account in a region. `retry`: not the first attempt; `scopes`: lists that are not urgent. */
 export interface Calls {
   readonly reads?: number;
@@ -66,8 +56,8 @@ export interface Calls {
 }
 
 /**
- * Usage of the budgets, stored with the lease by window name. A window stores [bucket number, calls]; a token bucket
- * stores [milliseconds since the epoch, missing tokens].
+ * Usage of the budgets by name, stored with the lease. A window stores [bucket number, calls]; a token bucket stores
+ * [milliseconds since the epoch, missing tokens].
  */
 export type Usage = Readonly<Record<string, readonly (readonly [bucket: number, calls: number])[]>>;
 
@@ -77,8 +67,8 @@ class SlidingWindow {
   readonly #bucketMs: number;
   readonly #taken: Map<number, number>;
 
-  constructor(calls: number, perMs: number, taken: Usage[string] = []) {
-    this.#calls = Math.max(1, Math.floor(calls));
+  constructor({ calls, perMs }: Budget, taken: Usage[string] = []) {
+    this.#calls = Math.floor(calls * BUDGET_SHARE);
     this.#bucketMs = perMs / BUCKETS;
     this.#taken = new Map(taken);
   }
@@ -118,10 +108,9 @@ class TokenBucket {
   readonly #burst: number;
   readonly #perMs: number;
   #tokens: number;
-  #atMs = 0;
+  #atMs: number;
 
-  constructor(burst: number, perSecond: number, [stored]: Usage[string] = []) {
-    const [atMs, missing] = stored ?? [0, 0];
+  constructor(burst: number, perSecond: number, [[atMs, missing] = [0, 0]]: Usage[string] = []) {
     this.#burst = burst;
     this.#perMs = perSecond / 1000;
     this.#tokens = Math.max(0, burst - missing);
@@ -129,7 +118,7 @@ class TokenBucket {
   }
 
   /** @param speed share of the rate at which tokens are refilled */
-  waitMs(nowMs: number, calls: number, speed = 1): number {
+  waitMs(nowMs: number, calls: number, speed: number): number {
     if (this.#atMs > 0) {
       const back = Math.max(0, nowMs - this.#atMs) * this.#perMs * speed;
       this.#tokens = Math.min(this.#burst, this.#tokens + back);
@@ -139,12 +128,8 @@ class TokenBucket {
     return missing <= 1e-9 ? 0 : Math.max(1, Math.ceil(missing / (this.#perMs * speed)));
   }
 
-  take(calls: number): void {
+  take(_nowMs: number, calls: number): void {
     this.#tokens -= calls;
-  }
-
-  empty(): void {
-    this.#tokens = 0;
   }
 
   usage(): Usage[string] {
@@ -153,52 +138,39 @@ class TokenBucket {
   }
 }
 
-class Region {
-  readonly windows: Readonly<
-    Record<'reads' | 'writes' | 'lists' | 'retryReads' | 'retryWrites' | 'scopeLists', SlidingWindow>
-  >;
-  readonly writesPerSecond = new TokenBucket(WRITE_BURST, DOCUMENTED.writesPerSecond * PART_OF_A_SECOND);
-  /** Times until which Azure's `Retry-After` forbids calls, by kind of call. */
-  readonly closedUntil = { account: 0, list: 0 };
+const windowOf =
+  (budget: Budget, part = 1) =>
+  (taken: Usage[string] | undefined) =>
+    new SlidingWindow({ ...budget, calls: budget.calls * part }, taken);
+const bucketOf = (burst: number, perSecond: number) => (taken: Usage[string] | undefined) =>
+  new TokenBucket(burst, perSecond, taken);
 
-  constructor(region: string, share: number, usage: Usage) {
-    const { reads, writes, lists } = DOCUMENTED;
-    const window = (name: string, calls: number, perMs: number) =>
-      new SlidingWindow(calls * share, perMs, usage[`${region} ${name}`]);
-    this.windows = {
-      reads: window('reads', reads.calls, reads.perMs),
-      writes: window('writes', writes.calls, writes.perMs),
-      lists: window('lists', lists.calls, lists.perMs),
-      retryReads: window('retryReads', reads.calls * RETRY_PART, reads.perMs),
-      retryWrites: window('retryWrites', writes.calls * RETRY_PART, writes.perMs),
-      scopeLists: window('scopeLists', lists.calls * SCOPE_LIST_PART, lists.perMs),
-    };
-  }
-}
+/** Budgets of Azure Resource Manager by subscription and identity, then those by subscription and region. */
+const BUDGETS = {
+  armReads: bucketOf(250 - ARM_RESERVE, 25),
+  armWrites: bucketOf(200 - ARM_RESERVE, 10),
+  writesPerSecond: bucketOf(WRITE_BURST, WRITES_PER_SECOND * PART_OF_A_SECOND),
+  reads: windowOf(READS),
+  writes: windowOf(WRITES),
+  lists: windowOf(LISTS),
+  retryReads: windowOf(READS, RETRY_PART),
+  retryWrites: windowOf(WRITES, RETRY_PART),
+  scopeLists: windowOf(LISTS, SCOPE_LIST_PART),
+};
 
 /**
- * Limits a worker's calls for a subscription to Azure's budgets. Grants permits only for immediate use, so no
- * reservation has to be returned.
+ * Limits a worker's calls for a subscription to Azure's budgets. Usage is exact, since only a single worker at a time
+ * calls for a subscription. Grants permits only for immediate use, so no reservation has to be returned.
  */
 export class Limiter {
-  readonly #share: number;
   readonly #stored: Usage;
-  readonly #regions = new Map<string, Region>();
-  readonly #armReads: TokenBucket;
-  readonly #armWrites: TokenBucket;
-  #subscriptionClosedUntil = 0;
+  readonly #budgets = new Map<string, SlidingWindow | TokenBucket>();
+  /** Times until which a 429 forbids calls, by `subscription`, or region and kind of call. */
+  readonly #closedUntil = new Map<string, number>();
 
-  /**
-   * @param share share of the Storage resource provider's windows to use, above 0, at most 1
-   * @param usage usage by earlier holders of the lease
-   */
-  constructor(share: number, usage: Usage = {}) {
-    const bucket = ({ burst, perSecond }: { burst: number; perSecond: number }, taken: Usage[string] | undefined) =>
-      new TokenBucket(burst - ARM_RESERVE, perSecond, taken);
-    this.#share = share;
+  /** @param usage usage by earlier holders of the lease */
+  constructor(usage: Usage = {}) {
     this.#stored = usage;
-    this.#armReads = bucket(DOCUMENTED.armReads, usage.armReads);
-    this.#armWrites = bucket(DOCUMENTED.armWrites, usage.armWrites);
   }
 
   /**
@@ -207,79 +179,54 @@ export class Limiter {
    * @param nowMs milliseconds since the epoch
    * @returns 0: permits taken; otherwise the milliseconds until a retry may succeed, and no permit is taken
    */
-  take(region: string, calls: Calls, nowMs: number): number {
-    const waitMs = this.waitMs(region, calls, nowMs);
-    if (waitMs > 0) return waitMs;
-    const { reads = 0, writes = 0, lists = 0 } = calls;
-    const of = this.#region(region);
-    for (const [window, count] of this.#windows(of, calls)) window.take(nowMs, count);
-    of.writesPerSecond.take(writes);
-    this.#armReads.take(reads + lists);
-    this.#armWrites.take(writes);
-    return 0;
-  }
-
-  /** Milliseconds until the calls would be admitted, by current usage; 0: now. Takes no permit. */
-  waitMs(region: string, calls: Calls, nowMs: number): number {
-    const { reads = 0, writes = 0, lists = 0 } = calls;
-    const of = this.#region(region);
-    const closedUntil = Math.max(
-      this.#subscriptionClosedUntil,
-      reads + writes > 0 ? of.closedUntil.account : 0,
-      lists > 0 ? of.closedUntil.list : 0,
-    );
-    const speed = Math.min(1, 0.5 + Math.max(0, nowMs - of.closedUntil.account) / (2 * RECOVERY_MS));
-    return Math.max(
+  take(named: string, calls: Calls, nowMs: number): number {
+    const region = named.toLowerCase();
+    const { reads = 0, writes = 0, lists = 0, purpose } = calls;
+    const isRetry = purpose === 'retry';
+    const needed = [
+      [this.#budget('armReads'), reads + lists],
+      [this.#budget('armWrites'), writes],
+      [this.#budget('writesPerSecond', region), writes],
+      [this.#budget('reads', region), reads],
+      [this.#budget('writes', region), writes],
+      [this.#budget('lists', region), lists],
+      [this.#budget('retryReads', region), isRetry ? reads : 0],
+      [this.#budget('retryWrites', region), isRetry ? writes : 0],
+      [this.#budget('scopeLists', region), purpose === 'scopes' ? lists : 0],
+    ] as const;
+    const counted = needed.filter(([, count]) => count > 0);
+    const accountsClosedUntil = this.#closed(`${region} account`);
+    const speed = Math.min(1, 0.5 + Math.max(0, nowMs - accountsClosedUntil) / (2 * RECOVERY_MS));
+    const waitMs = Math.max(
       0,
-      closedUntil - nowMs,
-      ...this.#windows(of, calls).map(([window, count]) => window.waitMs(nowMs, count)),
-      writes > 0 ? of.writesPerSecond.waitMs(nowMs, writes, speed) : 0,
-      reads + lists > 0 ? this.#armReads.waitMs(nowMs, reads + lists) : 0,
-      writes > 0 ? this.#armWrites.waitMs(nowMs, writes) : 0,
+      this.#closed('subscription') - nowMs,
+      reads + writes > 0 ? accountsClosedUntil - nowMs : 0,
+      lists > 0 ? this.#closed(`${region} list`) - nowMs : 0,
+      ...counted.map(([budget, count]) => budget.waitMs(nowMs, count, speed)),
     );
+    if (waitMs === 0) for (const [budget, count] of counted) budget.take(nowMs, count);
+    return waitMs;
   }
 
   /** After a 429, blocks this kind of call in the region, or every call of the subscription, until `Retry-After`. */
   close(region: string, what: 'account' | 'list' | 'subscription', nowMs: number, retryAfterSeconds?: number): void {
+    const closed = what === 'subscription' ? what : `${region.toLowerCase()} ${what}`;
     const untilMs = nowMs + (retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS) * 1000;
-    if (what === 'subscription') {
-      this.#subscriptionClosedUntil = Math.max(this.#subscriptionClosedUntil, untilMs);
-      return;
-    }
-    const of = this.#region(region);
-    of.closedUntil[what] = Math.max(of.closedUntil[what], untilMs);
-    if (what === 'account') of.writesPerSecond.empty();
+    this.#closedUntil.set(closed, Math.max(this.#closed(closed), untilMs));
   }
 
   usage(): Usage {
-    const used = [...this.#regions].flatMap(([region, { windows }]) =>
-      Object.entries(windows).map(([name, window]) => [`${region} ${name}`, window.usage()] as const),
-    );
-    return {
-      ...this.#stored,
-      ...Object.fromEntries(used.filter(([, taken]) => taken.length > 0)),
-      armReads: this.#armReads.usage(),
-      armWrites: this.#armWrites.usage(),
-    };
+    return { ...this.#stored, ...Object.fromEntries([...this.#budgets].map(([name, of]) => [name, of.usage()])) };
   }
 
-  #region(region: string): Region {
-    const name = region.toLowerCase();
-    const known = this.#regions.get(name) ?? new Region(name, this.#share, this.#stored);
-    this.#regions.set(name, known);
-    return known;
+  #closed(what: string): number {
+    return this.#closedUntil.get(what) ?? 0;
   }
 
-  #windows({ windows }: Region, calls: Calls): (readonly [SlidingWindow, number])[] {
-    const { reads = 0, writes = 0, lists = 0, purpose } = calls;
-    const all = [
-      [windows.reads, reads],
-      [windows.writes, writes],
-      [windows.lists, lists],
-      [windows.retryReads, purpose === 'retry' ? reads : 0],
-      [windows.retryWrites, purpose === 'retry' ? writes : 0],
-      [windows.scopeLists, purpose === 'scopes' ? lists : 0],
-    ] as const;
-    return all.filter(([, count]) => count > 0);
+  #budget(kind: keyof typeof BUDGETS, region?: string): SlidingWindow | TokenBucket {
+    const name = region === undefined ? kind : `${region} ${kind}`;
+    const budget = this.#budgets.get(name) ?? BUDGETS[kind](this.#stored[name]);
+    this.#budgets.set(name, budget);
+    return budget;
   }
 }

@@ -1,12 +1,6 @@
-import type {
-  HttpClient,
-  PipelinePolicy,
-  PipelineRequest,
-  PipelineResponse,
-  SendRequest,
-} from '@azure/core-rest-pipeline';
+import type { HttpClient, PipelinePolicy, PipelineRequest, PipelineResponse } from '@azure/core-rest-pipeline';
 import { parseJson } from '../text.ts';
-import { DeadlineError, deadlineHttp } from './deadline.ts';
+import { abortAfter, asSignal, DeadlineError, deadlineHttp, untilAborted } from './deadline.ts';
 import { describeFailure } from './failure.ts';
 
 /** Time limits and retries of calls to Azure. */
@@ -85,7 +79,7 @@ export function callOptions(limits: CallLimits): {
 } {
   const { requestMs, writeMs = requestMs } = limits;
   return {
-    httpClient: deadlineHttp((method) => (method === 'GET' || method === 'HEAD' ? requestMs : writeMs)),
+    httpClient: deadlineHttp((request) => (isRead(request) ? requestMs : writeMs)),
     retryOptions: { maxRetries: 0 },
     additionalPolicies: [
       { policy: repeatReads(limits), position: 'perCall' },
@@ -147,32 +141,31 @@ function repeatReads(repetition: Repetition): PipelinePolicy {
       const most = only.test(request.url) ? repeats : 0;
       let hangs = 0;
       for (let done = 0; ; done += 1) {
-        const outcome = await attempt(request, next);
-        if (outcome.failed instanceof DeadlineError) hangs += 1;
-        const isRepeatable = isRead(request) || (repetition.refusedWrites === true && isRefused(outcome.failed));
-        const pause = done < most && isRepeatable ? pauseAfter(outcome.failed, done, hangs, repetition) : undefined;
+        let response: PipelineResponse | undefined;
+        let failed: unknown;
+        try {
+          response = await next(request);
+          failed = { statusCode: response.status, response };
+        } catch (error) {
+          failed = error;
+        }
+        if (failed instanceof DeadlineError) hangs += 1;
+        const isRepeatable = isRead(request) || (repetition.refusedWrites === true && response?.status === 429);
+        const pause = done < most && isRepeatable ? pauseAfter(failed, done, hangs, repetition) : undefined;
         if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause, request.abortSignal);
-        else if ('response' in outcome) return outcome.response;
-        else throw outcome.failed;
+        else if (response) return response;
+        else throw failed;
       }
     },
   };
 }
 
 const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
-const isRefused = (failed: unknown): boolean => (failed as { statusCode?: unknown } | undefined)?.statusCode === 429;
 
 /** Waits until the time is up or the signal aborts, since a service may request five minutes. */
-function wait(ms: number, signal: PipelineRequest['abortSignal']): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener('abort', end);
-  });
+function wait(ms: number, outer: PipelineRequest['abortSignal']): Promise<boolean> {
+  const never = new Promise(() => {});
+  return abortAfter((signal) => untilAborted(never, signal), ms, asSignal(outer));
 }
 
 /** Milliseconds until the next attempt; undefined: no further attempt. */
@@ -191,16 +184,4 @@ function pauseAfter(
   const ms = Math.min(Math.max((retryAfterSeconds ?? 1) * 1000, backoffMs), longestWaitMs);
   onWait?.(ms);
   return ms;
-}
-
-async function attempt(
-  request: PipelineRequest,
-  next: SendRequest,
-): Promise<{ readonly failed: unknown; readonly response: PipelineResponse } | { readonly failed: unknown }> {
-  try {
-    const response = await next(request);
-    return { failed: { statusCode: response.status, response }, response };
-  } catch (error) {
-    return { failed: error };
-  }
 }

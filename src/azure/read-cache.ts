@@ -1,3 +1,4 @@
+import { cachePer } from './cache-per.ts';
 import { abortAfter, untilAborted } from './deadline.ts';
 
 // Handwritten: no npm library both shares a read in flight and rejects a read that started before a known change.
@@ -23,25 +24,29 @@ export type PartTaken<T> =
   | { readonly error: unknown }
   | { readonly reading: true };
 
+interface Reading<T> {
+  readonly promise: Promise<CachedRead<T>>;
+  /** Number of invalidations at its start: a read with a lower number than the entry's is not shared. */
+  readonly changes: number;
+  readonly beganMs: number;
+  endedMs?: number;
+}
+
 interface Entry<T> {
   /** Number of invalidations. */
   changes: number;
-  /** `changes` at the start of the last read: a read with a lower number is not shared. */
-  begunAt: number;
-  beganMs: number;
-  endedMs: number | undefined;
   /** Last read, in flight or done; undefined after a failure. */
-  reading: Promise<CachedRead<T>> | undefined;
+  reading?: Reading<T> | undefined;
   /** Read that starts after `reading`. */
-  next: Promise<CachedRead<T>> | undefined;
+  next?: Promise<CachedRead<T>> | undefined;
   /** Last successful read. */
-  last: (CachedRead<T> & { readonly changes: number; readonly beganMs: number }) | undefined;
+  last?: CachedRead<T> & { readonly changes: number; readonly beganMs: number };
 }
 
 /** A cache with time to live, single flight and stale-while-revalidate. Failures are not cached. */
 export class ReadCache<T> {
   readonly #ttlMs: number;
-  readonly #entries = new Map<string, Entry<T>>();
+  readonly #entry = cachePer<Entry<T>>(() => ({ changes: 0 }), MOST_NAMES);
 
   /**
    * @param ttlMs time to live from the end of a read. A slow read is cached for at least its own duration, so reads do
@@ -51,24 +56,21 @@ export class ReadCache<T> {
     this.#ttlMs = ttlMs;
   }
 
-  /** Reads through the cache. @param load loads the value; concurrent callers share the first caller's load */
+  /**
+   * Reads through the cache. Concurrent callers share a read, unless it began before the last change: those share the
+   * next one.
+   */
   read(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
-    const { reading, begunAt, changes, beganMs, endedMs } = this.#entry(name);
-    const isFresh = endedMs === undefined || performance.now() - endedMs < Math.max(this.#ttlMs, endedMs - beganMs);
-    if (reading && begunAt === changes && isFresh) return reading;
-    return this.readAnew(name, load, now);
-  }
-
-  /** Reads with a request that starts after this call; concurrent callers share the next request. */
-  readAnew(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
     const entry = this.#entry(name);
+    const { reading } = entry;
+    if (reading?.changes === entry.changes && this.#isFresh(reading)) return reading.promise;
     if (entry.next) return entry.next;
-    if (!entry.reading || entry.endedMs !== undefined) return this.#start(entry, now(), load);
-    const later = (): Promise<CachedRead<T>> => {
+    const start = (): Promise<CachedRead<T>> => {
       entry.next = undefined;
-      return this.#start(entry, now(), load);
+      return startRead(entry, now(), load);
     };
-    entry.next = entry.reading.then(later, later);
+    if (!reading || reading.endedMs !== undefined) return start();
+    entry.next = reading.promise.then(start, start);
     return entry.next;
   }
 
@@ -93,32 +95,25 @@ export class ReadCache<T> {
     this.#entry(name).changes += 1;
   }
 
-  #entry(name: string): Entry<T> {
-    const never = { changes: 0, begunAt: 0, beganMs: Number.NEGATIVE_INFINITY, endedMs: undefined };
-    const entry = this.#entries.get(name) ?? { ...never, reading: undefined, next: undefined, last: undefined };
-    this.#entries.delete(name);
-    this.#entries.set(name, entry);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > MOST_NAMES && oldest !== undefined) this.#entries.delete(oldest);
-    return entry;
+  #isFresh({ beganMs, endedMs }: Reading<T>): boolean {
+    return endedMs === undefined || performance.now() - endedMs < Math.max(this.#ttlMs, endedMs - beganMs);
   }
+}
 
-  #start(entry: Entry<T>, readOn: Date, load: () => Promise<T>): Promise<CachedRead<T>> {
-    const [beganMs, { changes }] = [performance.now(), entry];
-    Object.assign(entry, { beganMs, begunAt: changes, endedMs: undefined });
-    const reading = load().then(
-      (value) => {
-        const read = { value, readOn };
-        entry.last = { ...read, changes, beganMs };
-        entry.endedMs = performance.now();
-        return read;
-      },
-      (error: unknown) => {
-        entry.reading = undefined;
-        throw error;
-      },
-    );
-    entry.reading = reading;
-    return reading;
-  }
+function startRead<T>(entry: Entry<T>, readOn: Date, load: () => Promise<T>): Promise<CachedRead<T>> {
+  const began = { changes: entry.changes, beganMs: performance.now() };
+  const promise = load().then(
+    (value) => {
+      reading.endedMs = performance.now();
+      entry.last = { value, readOn, ...began };
+      return { value, readOn };
+    },
+    (error: unknown) => {
+      entry.reading = undefined;
+      throw error;
+    },
+  );
+  const reading: Reading<T> = { ...began, promise };
+  entry.reading = reading;
+  return promise;
 }

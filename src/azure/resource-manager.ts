@@ -1,7 +1,7 @@
 import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import { type Encryption, StorageManagementClient } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
-import { clientPer } from './client-per.ts';
+import { cachePer } from './cache-per.ts';
 import type { Cloud } from './cloud.ts';
 import { type CallLimits, callOptions, LIMITS } from './limits.ts';
 
@@ -26,7 +26,7 @@ export function storageManagement(
   limits: CallLimits = LIMITS.storageManagement,
 ): (subscriptionId: string) => StorageManagementClient {
   const options = armOptions(cloud, limits);
-  return clientPer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
+  return cachePer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
 }
 
 /** Returns the client of role assignments. Its operations take full scopes, so none needs a subscription id. */

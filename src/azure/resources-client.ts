@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
-import { createArmLister } from './arm-reader.ts';
 import type { Cloud } from './cloud.ts';
+import { createArmLister } from './json-sender.ts';
 import type { CallLimits } from './limits.ts';
 
 /** Finds resources of any type by name in any resource group, as far as the caller can read them. */

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import type { Route } from '../api/route.ts';
 import { ROUTES } from '../api/routes.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { describeFailure } from '../azure/failure.ts';
@@ -43,8 +42,6 @@ const SILENT = () => {};
  * the first call on.
  *
  * @param log receives failed reads of the app
- * @throws {@link CmkError} `ArgumentInvalid` if the environment does not name the app's storage
- * @throws {@link SettingsError} if a setting in the environment is wrong
  */
 export function appInProcess(
   environment: Environment,
@@ -62,49 +59,40 @@ export function appInProcess(
   const created = createServices({ ...environment, AZURE_CLIENT_ID: undefined }, credential, log);
   // Without a setting, only the app's identity can list the subscriptions that it manages.
   const services = { ...created, inSight: async () => created.settings.subscriptions };
-  const call = async <T>(
-    method: string,
-    path: string,
-    sent: object | undefined,
-    shape: z.ZodType<T>,
-    caller: Caller,
-  ): Promise<T> => {
+  const call = async (caller: Caller, method: string, path: string, sent?: object): Promise<unknown> => {
     const { href: url, pathname, searchParams } = new URL(path, 'http://localhost');
     const { route, params } = routeOf(method, pathname);
     const headers = { 'content-type': 'application/json' };
     const request = new Request(url, { method, headers, body: sent ? JSON.stringify(sent) : null });
     const [schema] = Object.values(route.body ?? {});
-    try {
-      const { body } = await route.handle({
-        request: { headers: new Headers(), params, url },
-        query: queryOf(searchParams, route.query ?? {}),
-        body: () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.'))),
-        caller,
-        services,
-        // The answer already reports each change.
-        log: method === 'GET' ? log : SILENT,
-        reaches: () => true,
-        require: SILENT,
-        correlationId: randomUUID(),
-        onUnexpected: SILENT,
-      });
-      return checkAnswer(JSON.parse(String(body)), shape, path);
-    } catch (error) {
-      throw toCmkError(error);
-    }
+    const { body } = await route.handle({
+      request: { headers: new Headers(), params, url },
+      query: queryOf(searchParams, route.query ?? {}),
+      body: () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.'))),
+      caller,
+      services,
+      // The answer already reports each change.
+      log: method === 'GET' ? log : SILENT,
+      reaches: () => true,
+      require: SILENT,
+      correlationId: randomUUID(),
+      onUnexpected: SILENT,
+    });
+    return JSON.parse(String(body));
   };
   return {
-    get: (path, shape) => call('GET', path, undefined, shape, CALLER),
+    async get(path, shape) {
+      return checkAnswer(await call(CALLER, 'GET', path).catch(asCmkError), shape, path);
+    },
     async send(method, path, body, shape) {
       const { objectId, tenantId, kind, name } = await operator();
-      const who = { objectId, tenantId, kind: kind === 'User' ? 'person' : 'application', name } as const;
-      return call(method, path, body, shape, { ...CALLER, ...who });
+      const caller = { ...CALLER, objectId, tenantId, kind: kind === 'User' ? 'person' : 'application', name } as const;
+      return checkAnswer(await call(caller, method, path, body).catch(asCmkError), shape, path);
     },
   };
 }
 
-/** Finds the route of a call, and the parameters of its path. */
-function routeOf(method: string, pathname: string): { readonly route: Route; readonly params: Record<string, string> } {
+function routeOf(method: string, pathname: string) {
   for (const route of ROUTES) {
     const pattern = new RegExp(`^${route.path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);
     const found = route.method === method ? pattern.exec(pathname) : null;
@@ -115,17 +103,17 @@ function routeOf(method: string, pathname: string): { readonly route: Route; rea
   throw new Error(`The API has no ${method} ${pathname}.`);
 }
 
-/** Converts an error answer of the API to an error of the command line; other errors stay as they are. */
-function toCmkError(error: unknown): unknown {
-  if (!(error instanceof HttpProblem)) return error;
+/** Throws an error answer of the API as an error of the command line; other errors stay as they are. */
+function asCmkError(error: unknown): never {
+  if (!(error instanceof HttpProblem)) throw error;
   const { reason, message, nextStep, status, cause } = error;
   if (reason === 'ServiceUnavailable' && describeFailure(cause).kind === 'forbidden') {
-    return new CmkError(
+    throw new CmkError(
       'MissingPermission',
       message,
       "Ask for Storage Table, Blob and Queue Data Contributor (to read: Reader) on the app's storage accounts; with a connection string, check its key.",
       { cause: error },
     );
   }
-  return new CmkError(status === 400 ? 'ArgumentInvalid' : reason, message, nextStep, { cause: error });
+  throw new CmkError(status === 400 ? 'ArgumentInvalid' : reason, message, nextStep, { cause: error });
 }

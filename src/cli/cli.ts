@@ -1,21 +1,20 @@
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
-import { CmkError } from '../errors.ts';
 import { type ManagedKey, managedKey } from '../keys/managed-vaults.ts';
 import type { AppRecord, ChangeRecorder } from '../operations/app-storage.ts';
 import { Journal } from '../operations/journal.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
+import { keyByName } from '../operations/resolve.ts';
 import { knowsAppStorage } from '../settings/own-storage.ts';
-import { addDuration } from '../time/duration.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import type { Explanation } from './explain.ts';
-import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink } from './output.ts';
-import { watchScreen } from './watch-screen.ts';
+import { type Explanation, explain } from './explain.ts';
+import { UsageError } from './options.ts';
+import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink, silentOutput } from './output.ts';
+import { printQuery } from './query.ts';
 
-/** Inputs of the command line. */
 export interface CliContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly out: Sink;
@@ -29,11 +28,9 @@ export interface CliContext {
   readonly interrupted?: AbortSignal;
 }
 
-/** Options of every command. */
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly output?: (typeof OUTPUTS)[number] | 'wide';
-  /** JMESPath expression for the document. */
   readonly query?: string;
   readonly wide?: boolean;
   readonly quiet?: boolean;
@@ -41,25 +38,16 @@ export interface GlobalOptions {
   readonly cloud?: string;
 }
 
-/** Options of commands that change resources. */
 interface RunOptions {
   readonly dryRun?: boolean;
   readonly reason?: string;
   readonly ticket?: string;
 }
 
-type Work<R> = (operation: Operation) => Promise<R>;
-type Show<R> = (result: R, output: Output) => ExitCode | undefined;
-
-interface OnceOptions {
-  readonly changes: boolean;
-  readonly record?: ChangeRecorder['record'] | undefined;
-  /** Replaces stdout. */
-  readonly out?: Sink | undefined;
-}
-
-/** Discards a command's normal output while a query prints its result. */
-const SILENT = new Output('json', { write: () => true }, { write: () => true }, {});
+/** Work of a command with its options and arguments. */
+export type CommandWork<O, R> = (operation: Operation, options: O, ...args: string[]) => Promise<R>;
+/** Shows a result; not called for its JSON document. */
+export type Show<O, R> = (result: R, output: Output, options: O) => void;
 
 /** One run of the command line. */
 export class Cli {
@@ -67,6 +55,7 @@ export class Cli {
   exitCode: ExitCode = EXIT.ok;
   /** The command runs until a signal ends it, which is no failure. */
   isEndless = false;
+  #command = new Command();
   /** The running operation with its journal. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
   #recorded: ChangeRecorder['end'] | undefined;
@@ -79,114 +68,118 @@ export class Cli {
     return this.context.environment;
   }
 
+  #options<O>(): O & GlobalOptions & RunOptions {
+    return this.#command.optsWithGlobals();
+  }
+
   /** @param out replaces stdout */
-  output(options: GlobalOptions, out = this.context.out): Output {
+  #output(options: GlobalOptions, out = this.context.out): Output {
     const wide = options.wide || options.output === 'wide';
     return new Output(this.#formatOf(options), out, this.context.err, this.environment, { ...options, wide });
   }
 
-  cloud(command: Command): Cloud {
-    const name = command.optsWithGlobals<GlobalOptions>().cloud ?? this.environment.AZURE_CLOUD ?? 'AzureCloud';
+  cloud(): Cloud {
+    const name = this.#options().cloud ?? this.environment.AZURE_CLOUD ?? 'AzureCloud';
     const found = findCloud(name);
     if (found) return found;
-    throw new CmkError(
-      'ArgumentInvalid',
-      `The cloud "${name}" is unknown.`,
-      `Choose one of ${CLOUDS.map((known) => known.name).join(', ')}.`,
-    );
+    const names = CLOUDS.map((known) => known.name).join(', ');
+    throw new UsageError(`The cloud "${name}" is unknown.`, `Choose one of ${names}.`);
   }
 
   /** Resolves the key of a command: `<key>` and `--vault`, `<vault>/<key>` as in lists, or an identifier. */
-  async key(text: string, command: Command): Promise<ManagedKey> {
-    const { keyByName } = await import('../operations/resolve.ts');
-    const options = command.optsWithGlobals<GlobalOptions & { readonly vault?: string }>();
-    const cloud = this.cloud(command);
+  async key(text: string): Promise<ManagedKey> {
+    const { vault: given } = this.#options<{ readonly vault?: string }>();
+    const cloud = this.cloud();
     const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
-    if (options.vault !== undefined || !vault || !key) return keyByName(text, options.vault, cloud);
+    if (given !== undefined || !vault || !key) return keyByName(text, given, cloud);
     // A Managed HSM may have the same name as a vault.
-    const { appVaults } = await import('../operations/vault/vault-notes.ts');
+    const { appVaults } = await import('../operations/vault/vault-ensure.ts');
     const known = appVaults(this.environment, cloud)?.byName(vault.toLowerCase());
     return known ? managedKey(known, key) : keyByName(key, vault, cloud);
   }
 
-  credential(command: Command): TokenCredential {
-    return this.context.credential ?? lateCredential(this.cloud(command));
+  /** The operator's sign-in, loaded with the first token. */
+  credential(): TokenCredential {
+    if (this.context.credential) return this.context.credential;
+    const { authorityHost } = this.cloud();
+    let signIn: Promise<TokenCredential> | undefined;
+    return {
+      getToken: async (...request) => {
+        signIn ??= import('../azure/credential.ts').then(({ operatorCredential }) => operatorCredential(authorityHost));
+        return (await signIn).getToken(...request);
+      },
+    };
   }
 
   /** The audit trail and queue of the app for break-glass, if the environment names its storage. */
-  async appRecord(command: Command): Promise<AppRecord> {
+  async appRecord(): Promise<AppRecord> {
     const { appRecord } = await import('../operations/app-storage.ts');
-    return appRecord(this.environment, () => this.credential(command));
+    return appRecord(this.environment, () => this.credential());
   }
 
-  async azure(command: Command): Promise<Azure> {
+  async azure(): Promise<Azure> {
     if (this.context.azure) return this.context.azure;
     const { createAzure } = await import('../operations/operator-azure.ts');
-    return createAzure(
-      this.credential(command),
-      this.cloud(command),
-      this.environment.AZURE_SUBSCRIPTION_ID || undefined,
-      patience(this.context.err),
-    );
+    const subscription = this.environment.AZURE_SUBSCRIPTION_ID || undefined;
+    return createAzure(this.credential(), this.cloud(), subscription, patience(this.context.err));
   }
 
-  /**
-   * Runs an operation, shows its entries, and prints the report.
-   *
-   * @param show shows the result, unless the format is JSON
-   */
-  async run<R>(command: Command, work: Work<R>, show: Show<R> = () => undefined): Promise<void> {
-    const recorder = await this.#recorder(command);
+  /** Runs work that changes resources, questions to the operator included. Prints its entries and the report. */
+  async change<O, R>(command: Command, work: CommandWork<O, R>, show: Show<O, R>): Promise<void> {
+    this.#command = command;
+    const recorder = await this.#recorder();
     this.#recorded = recorder?.end;
-    await this.#once(command, work, show, { changes: true, record: recorder?.record });
+    await this.#once(work, show, { changes: true, record: recorder?.record });
   }
 
-  /**
-   * Like {@link run}, for commands that only read: without changes and dry run. Repeats with `--watch`.
-   *
-   * @param isOver whether --watch ends after this result
-   */
-  async read<R>(
+  /** Like {@link change}, without changes and dry run. Repeats with `--watch` until `isOver`. */
+  async read<O, R>(
     command: Command,
-    work: Work<R>,
-    show: Show<R>,
-    isOver: (result: R) => boolean = () => false,
+    work: CommandWork<O, R>,
+    show: Show<O, R>,
+    isOver: (result: R) => boolean,
   ): Promise<void> {
-    const { watch, ...options } = command.optsWithGlobals<GlobalOptions & { readonly watch?: number }>();
-    const once = (out?: Sink): Promise<R> => this.#once(command, work, show, { changes: false, out });
-    if (watch === undefined) {
-      await once();
-      return;
-    }
+    this.#command = command;
+    const { watch, ...options } = this.#options<{ readonly watch?: number }>();
+    const once = (out?: Sink): Promise<R> => this.#once(work, show, { out });
+    if (watch === undefined) return void (await once());
     if (this.#formatOf(options) === 'json') {
-      throw new CmkError(
-        'ArgumentInvalid',
-        '--watch prints an endless stream, not one JSON document.',
-        'Use -o jsonl.',
-      );
+      throw new UsageError('--watch prints an endless stream, not one JSON document.', 'Use -o jsonl.');
     }
     this.isEndless = true;
-    const { sleep } = await this.azure(command);
+    const { sleep } = await this.azure();
     await watchScreen(watch, { once, isOver, sleep, ...this.context });
   }
 
-  async #once<R>(command: Command, work: Work<R>, show: Show<R>, { changes, record, out }: OnceOptions): Promise<R> {
-    const options = command.optsWithGlobals<GlobalOptions & RunOptions>();
-    const output = this.output(options, out);
+  async #once<O, R>(
+    work: CommandWork<O, R>,
+    show: Show<O, R>,
+    { changes = false, record, out }: { changes?: boolean; record?: ChangeRecorder['record'] | undefined; out?: Sink },
+  ): Promise<R> {
+    const options = this.#options<O>();
+    const output = this.#output(options, out);
     const dryRun = changes && options.dryRun === true;
     const journal = new Journal({ dryRun, show: (entry) => output.entry(entry), ...(record ? { record } : {}) });
-    const operation = nameOf(command);
+    const operation = nameOf(this.#command);
     this.#running = { operation, journal, output };
-    const result = await work({ azure: await this.azure(command), journal, environment: this.environment });
+    const { environment } = this;
+    const result = await work(
+      { azure: await this.azure(), journal, environment },
+      options,
+      ...this.#command.processedArgs,
+    );
     await this.recorded();
-    const isQueried = options.query !== undefined;
-    this.exitCode = show(result, isQueried ? SILENT : output) ?? EXIT.ok;
+    const { query } = options;
+    // A query prints only its own result.
+    const shown = query === undefined ? output : silentOutput();
+    show(result, shown, options);
+    this.exitCode = shown.exitCode;
     const report = journal.report(operation, result);
-    if (changes && !isQueried) output.report(report);
+    if (changes) shown.report(report);
     const { entries } = report;
     const seen = changes ? report : { operation, ...(entries.length > 0 ? { entries } : {}), result };
     const document = { version: DOCUMENT_VERSION, ...seen };
-    if (options.query !== undefined) (await import('./query.ts')).printQuery(document, options.query, output);
+    if (query !== undefined) printQuery(document, query, output);
     else if (output.format === 'json') output.json(document);
     // A result without rows becomes one item.
     else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
@@ -201,13 +194,13 @@ export class Cli {
   }
 
   /** Undefined if no setting names the app's storage. */
-  async #recorder(command: Command): Promise<ChangeRecorder | undefined> {
-    const { dryRun, reason, ticket } = command.optsWithGlobals<RunOptions>();
+  async #recorder(): Promise<ChangeRecorder | undefined> {
+    const { dryRun, reason, ticket } = this.#options();
     if (dryRun || !knowsAppStorage(this.environment)) return undefined;
     const { changeRecorder } = await import('../operations/app-storage.ts');
-    const { audit } = await this.appRecord(command);
-    const { operator } = await this.azure(command);
-    return changeRecorder({ command: nameOf(command), why: reason, ticket }, operator, audit);
+    const { audit } = await this.appRecord();
+    const { operator } = await this.azure();
+    return changeRecorder({ command: nameOf(this.#command), why: reason, ticket }, operator, audit);
   }
 
   #formatOf({ json, output, query }: GlobalOptions): Format {
@@ -218,21 +211,23 @@ export class Cli {
 
   /** Prints an error; as JSON, in one document with the entries so far. */
   fail(explanation: Explanation, options: GlobalOptions): void {
-    const { operation = '', journal, output = this.output(options) } = this.#running ?? {};
+    const { operation = '', journal, output = this.#output(options) } = this.#running ?? {};
     const { result: _, ...before } = journal?.report(operation, undefined) ?? {};
     output.error(explanation, journal?.entries.length ? before : {});
   }
 
   /** Explains an interruption, with the step in progress. */
-  explainInterruption(): Explanation {
+  explainInterruption({ message }: Error): Explanation {
     const underWay = this.#running?.journal.underWay;
-    const message = underWay
-      ? `The command was ended during this step: ${underWay}. It is unknown whether the step took effect.`
-      : `The command was ended. ${this.#running ? 'Completed steps stay done.' : 'Nothing was changed.'}`;
-    return { reason: 'Interrupted', message, nextStep: 'Run the same command again: it continues from there.' };
+    return {
+      reason: 'Interrupted',
+      message: underWay
+        ? `The command was ended during this step: ${underWay}. It is unknown whether the step took effect.`
+        : message,
+      nextStep: 'Run the same command again: it continues from there.',
+    };
   }
 
-  /** Removes the progress line before other output to stderr. */
   clearProgress(): void {
     this.#running?.output.clear();
   }
@@ -241,13 +236,6 @@ export class Cli {
 /** `account enable`. */
 function nameOf(command: Command): string {
   return command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
-}
-
-/** Parses a duration option in seconds: `PT10M`, or a number of seconds. */
-export function seconds(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  const start = new Date(0);
-  return (addDuration(start, text).getTime() - start.getTime()) / 1000;
 }
 
 /** Limits of the command line's calls. Shows each wait; of several simultaneous waits only the first. */
@@ -265,13 +253,39 @@ function patience(err: Sink): CallLimits {
   };
 }
 
-/** The operator's sign-in, loaded with the first token: help and completion need none. */
-function lateCredential({ authorityHost }: Cloud): TokenCredential {
-  let signIn: Promise<TokenCredential> | undefined;
-  return {
-    getToken: async (...request) => {
-      signIn ??= import('../azure/credential.ts').then(({ operatorCredential }) => operatorCredential(authorityHost));
-      return (await signIn).getToken(...request);
-    },
-  };
+interface Watched<R> {
+  /** Reads once, and writes the output to `out` instead of stdout. */
+  readonly once: (out: Sink) => Promise<R>;
+  readonly isOver: (result: R) => boolean;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly out: Sink;
+  readonly err: Sink;
+}
+
+/**
+ * Repeats a read at an interval in seconds. A terminal is redrawn; a pipe gets only changed lines. After the first
+ * read, errors are shown and do not end it.
+ */
+async function watchScreen<R>(seconds: number, { once, isOver, sleep, out, err }: Watched<R>): Promise<void> {
+  let before: ReadonlySet<string> | undefined;
+  for (;;) {
+    let text = '';
+    const screen = { write: (more: string) => (text += more), isTTY: out.isTTY, columns: out.columns };
+    let result: R | undefined;
+    try {
+      result = await once(screen);
+    } catch (error) {
+      if (before === undefined) throw error;
+      err.write(`${new Date().toISOString()} ${explain(error).message}\n`);
+    }
+    if (result !== undefined) {
+      const lines = text.split('\n').slice(0, -1);
+      // Redraws from the top, and erases the rest of the previous screen.
+      if (out.isTTY) out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+      else for (const line of lines) if (!before?.has(line)) out.write(`${line}\n`);
+      before = new Set(lines);
+      if (isOver(result)) return;
+    }
+    await sleep(seconds * 1_000);
+  }
 }

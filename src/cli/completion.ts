@@ -1,5 +1,5 @@
 import { Argument, type Command, type Option } from 'commander';
-import type { Sink } from './output.ts';
+import type { CmkCommand } from './command.ts';
 
 /**
  * Returns completions of the last word: subcommands, options after a dash, or values of the previous option. Returns
@@ -8,40 +8,32 @@ import type { Sink } from './output.ts';
 function complete(program: Command, words: readonly string[]): string[] {
   const { command, option } = follow(program, words.slice(0, -1));
   const last = words.at(-1) ?? '';
-  return choicesOf(command, option, program, last).filter((choice) => choice.startsWith(last));
+  const choices = (): readonly string[] => {
+    if (option) return option.argChoices ?? [];
+    if (last.startsWith('-')) return optionsOf(command).flatMap(({ long }) => long ?? []);
+    const names = command.commands.map((one) => one.name()).filter((name) => !name.startsWith('__'));
+    return [...names, ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? [])];
+  };
+  return choices().filter((choice) => choice.startsWith(last));
 }
 
 /** Finds the command that these words name, and the option that expects the next word as its value. */
-export function follow(
-  program: Command,
-  words: readonly string[],
-): { readonly command: Command; readonly option: Option | undefined } {
+export function follow(program: Command, words: readonly string[]): { command: Command; option: Option | undefined } {
   let command = program;
   let option: Option | undefined;
   for (const word of words) {
     const isValue = option !== undefined;
-    option = isValue ? undefined : takesValue(command, program, word);
+    option = isValue
+      ? undefined
+      : optionsOf(command).find((one) => one.required && [one.short, one.long].includes(word));
     if (!isValue) command = command.commands.find((candidate) => candidate.name() === word) ?? command;
   }
   return { command, option };
 }
 
-function choicesOf(command: Command, option: Option | undefined, program: Command, last: string): readonly string[] {
-  if (option) return option.argChoices ?? [];
-  if (last.startsWith('-')) return optionsOf(command, program).flatMap(({ long }) => long ?? []);
-  return [
-    ...command.commands.map((candidate) => candidate.name()).filter((name) => !name.startsWith('__')),
-    ...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
-  ];
-}
-
-/** Returns the option of this word, if it takes the next word as its value. */
-function takesValue(command: Command, program: Command, word: string): Option | undefined {
-  return optionsOf(command, program).find(({ long, short, required }) => required && (word === long || word === short));
-}
-
-function optionsOf(command: Command, program: Command): Option[] {
-  return command === program ? [...program.options] : [...command.options, ...program.options];
+/** Returns the options of a command, and those of every command. */
+function optionsOf(command: Command): readonly Option[] {
+  return command.parent ? [...command.options, ...optionsOf(command.parent)] : command.options;
 }
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -92,7 +84,8 @@ from:
   zsh   eval "$(cmk completion zsh)"        in ~/.zshrc
   fish  cmk completion fish | source        in ~/.config/fish/config.fish`;
 
-export function addCompletionCommands(program: Command, out: Sink): void {
+export function addCompletionCommands(program: CmkCommand): void {
+  const { out } = program.cli.context;
   program
     .command('completion')
     .description('print a script that completes commands and options')

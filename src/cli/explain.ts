@@ -4,18 +4,26 @@ import { CRYPTO_OFFICER } from '../identities/key-roles.ts';
 import { signInTrouble } from '../operations/sign-in.ts';
 import type { Reason } from '../reasons.ts';
 
-/** An error message for the user. */
 export interface Explanation {
   readonly reason: Reason;
   readonly message: string;
   readonly nextStep: string;
 }
 
-/**
- * Reasons and next steps for Azure's codes, with a message if Azure's own is unclear. The tests list the codes that
- * Azure was observed to return.
- */
-const BY_CODE: Readonly<Record<string, readonly [Reason, nextStep: string, message?: string]>> = {
+/** A reason and its next step, with a message if Azure's own is unclear. */
+type Explained = readonly [reason: Reason, nextStep: string, message?: string];
+
+export function explain(error: unknown): Explanation {
+  if (error instanceof CmkError) return { reason: error.reason, message: error.message, nextStep: error.nextStep };
+  const failure = describeFailure(error);
+  if (failure.block) return failure.block;
+  const own = BY_CODE[failure.code] ?? missingRight(failure);
+  const [reason, nextStep, message = own ? failure.message : describe(failure)] = own ?? byKind(failure, error);
+  return { reason, message, nextStep };
+}
+
+/** Errors by Azure's code. The tests list the codes that Azure was observed to return. */
+const BY_CODE: Readonly<Record<string, Explained>> = {
   KeyVaultPolicyError: [
     'PurgeProtectionOff',
     'Turn it on (it cannot be turned off again): cmk vault ensure <vault>; of a Managed HSM: az keyvault update-hsm --hsm-name <name> --enable-purge-protection true',
@@ -47,101 +55,80 @@ const BY_CODE: Readonly<Record<string, readonly [Reason, nextStep: string, messa
   ObjectIsDeletedButRecoverable: ['NameTaken', 'Recover it (az keyvault key recover), or choose another name.'],
 };
 
-/** Explains a missing right in Azure Resource Manager. */
-function missingRight(failure: Failure): Explanation | undefined {
+function missingRight(failure: Failure): Explained | undefined {
   const { code, message } = failure;
   if (code === 'AuthorizationFailed') {
     const [, action, scope = 'the resource'] = /perform action '([^']+)' over scope '([^']+)'/.exec(message) ?? [];
-    return {
-      reason: 'MissingPermission',
-      message: action ? `Your sign-in lacks the right ${action} on ${scope}.` : message,
-      nextStep: `Ask an Owner or User Access Administrator of ${scope} for a role with this right; a role takes some minutes to take effect.`,
-    };
+    return [
+      'MissingPermission',
+      `Ask an Owner or User Access Administrator of ${scope} for a role with this right; a role takes some minutes to take effect.`,
+      action && `Your sign-in lacks the right ${action} on ${scope}.`,
+    ];
   }
   if (code !== 'LinkedAuthorizationFailed') return undefined;
   const { actions, scopes } = linkedRight(failure) ?? {};
-  const isIdentity = actions === undefined || /userAssignedIdentities/i.test(actions);
-  return {
-    reason: 'MissingPermission',
-    message: actions ? `Your sign-in lacks the right ${actions} on ${scopes}.` : message,
-    nextStep: isIdentity
+  return [
+    'MissingPermission',
+    actions === undefined || /userAssignedIdentities/i.test(actions)
       ? `Ask for Managed Identity Operator on ${scopes ?? 'the identity'}: attaching the identity needs this right.`
       : `Ask for a role with ${actions} on ${scopes}: the change refers to this resource.`,
-  };
+    actions && `Your sign-in lacks the right ${actions} on ${scopes}.`,
+  ];
 }
 
-/** Explains any error with a message and the next step. */
-export function explain(error: unknown): Explanation {
-  if (error instanceof CmkError) return { reason: error.reason, message: error.message, nextStep: error.nextStep };
-  const failure = describeFailure(error);
-  const [reason, nextStep, message = failure.message] = BY_CODE[failure.code] ?? [];
-  if (reason && nextStep) return { reason, message, nextStep };
-  return missingRight(failure) ?? byKind(failure, error);
-}
-
-function byKind(failure: Failure, error: unknown): Explanation {
+function byKind(failure: Failure, error: unknown): Explained {
   const trouble = signInTrouble(error);
   if (trouble) {
-    const { kind, message, nextStep } = trouble;
-    const reason = kind === 'unreachable' ? 'ServiceUnavailable' : 'SignInNeeded';
-    return { reason, message, nextStep: `${nextStep} \`cmk doctor\` shows what works.` };
+    const reason = trouble.kind === 'unreachable' ? 'ServiceUnavailable' : 'SignInNeeded';
+    return [reason, `${trouble.nextStep} \`cmk doctor\` shows what works.`, trouble.message];
   }
-  const message = describe(failure);
   switch (failure.kind) {
     case 'forbidden':
-      return { reason: 'MissingPermission', message, nextStep: forbiddenStep(failure, error) };
-    case 'throttled':
-      return {
-        reason: 'Throttled',
-        message: 'Azure is throttling.',
-        nextStep: `Run it again in ${failure.retryAfterSeconds ?? 60} s: completed steps stay done.`,
-      };
+      return ['MissingPermission', forbiddenStep(failure, error)];
+    case 'throttled': {
+      const wait = `Run it again in ${failure.retryAfterSeconds ?? 60} s: completed steps stay done.`;
+      return ['Throttled', wait, 'Azure is throttling.'];
+    }
     case 'unavailable':
-      if (noVault(failure, error)) {
-        return {
-          reason: 'VaultNotFound',
-          message: `The vault ${vaultOf(error)} does not answer: ${message}`,
-          nextStep:
-            'Check its name (`cmk doctor --vault <vault>` shows whether your sign-in sees it); a vault with a private endpoint is reachable only from its network.',
-        };
-      }
-      return {
-        reason: 'ServiceUnavailable',
-        message: `${hostOf(error) ?? 'Azure'} could not be reached: ${message}`,
-        nextStep:
-          'Check names and network, and run it again: completed steps stay done. `cmk doctor` shows what works.',
-      };
-    case 'blocked':
-      return failure.block;
+      return unavailable(failure, error);
     case 'conflict':
-      return {
-        reason: 'Refused',
-        message,
-        nextStep:
-          'If Azure names an obstacle, remove it; if another change is in progress, run the command again afterwards.',
-      };
+      return [
+        'Refused',
+        'If Azure names an obstacle, remove it; if another change is in progress, run the command again afterwards.',
+      ];
     case 'notFound':
-      return { reason: 'NotFound', message, nextStep: 'Check names and subscription.' };
+      return ['NotFound', 'Check names and subscription.'];
     case 'refused':
-      return { reason: 'Refused', message, nextStep: 'Correct the problem that Azure describes here.' };
-    case 'unexpected':
-      return { reason: 'Unexpected', message, nextStep: 'Run it again with CMK_DEBUG=1 for the stack, and report it.' };
+      return ['Refused', 'Correct the problem that Azure describes here.'];
+    default:
+      return ['Unexpected', 'Run it again with CMK_DEBUG=1 for the stack, and report it.'];
   }
 }
 
-/** Detects a vault that does not exist: its name does not resolve, or a proxy answers 502. */
-function noVault({ status, code, message }: Failure, error: unknown): boolean {
-  return vaultOf(error) !== undefined && (status === 502 || code === 'ENOTFOUND' || /\bENOTFOUND\b/.test(message));
+/** Tells a vault that does not exist, whose name does not resolve or for which a proxy answers 502. */
+function unavailable(failure: Failure, error: unknown): Explained {
+  const { status, code, message } = failure;
+  const vault = vaultOf(error);
+  if (vault !== undefined && (status === 502 || code === 'ENOTFOUND' || /\bENOTFOUND\b/.test(message))) {
+    return [
+      'VaultNotFound',
+      'Check its name (`cmk doctor --vault <vault>` shows whether your sign-in sees it); a vault with a private endpoint is reachable only from its network.',
+      `The vault ${vault} does not answer: ${describe(failure)}`,
+    ];
+  }
+  return [
+    'ServiceUnavailable',
+    'Check names and network, and run it again: completed steps stay done. `cmk doctor` shows what works.',
+    `${hostOf(error) ?? 'Azure'} could not be reached: ${describe(failure)}`,
+  ];
 }
 
-/** Host of the failed request, if the SDK's error has it. */
 function hostOf(error: unknown): string | undefined {
   const { request, hostname } = error as { request?: { url?: unknown }; hostname?: unknown };
   if (typeof request?.url === 'string' && URL.canParse(request.url)) return new URL(request.url).hostname;
   return typeof hostname === 'string' ? hostname : undefined;
 }
 
-/** Name of the vault or Managed HSM in the failed request. */
 function vaultOf(error: unknown, kinds = 'vault|managedhsm'): string | undefined {
   return new RegExp(`^([\\w-]+)\\.(?:${kinds})\\.`).exec(hostOf(error) ?? '')?.[1];
 }

@@ -1,11 +1,8 @@
 import { Command } from 'commander';
-import type { Cli } from './cli.ts';
+import type { CmkCommand } from './command.ts';
 import { choice } from './options.ts';
 import { renamed } from './other-names.ts';
-
-const USAGE = `Usage: cmk <command> [options]
-
-`;
+import { OUTPUTS } from './output.ts';
 
 const AFTER = `
   -o table|json|jsonl|csv    --query <jmespath>    --wide    --quiet    --watch
@@ -58,16 +55,14 @@ export function topics(program: Command): Readonly<Record<string, string>> {
   return { options, environment: ENVIRONMENT, 'exit-codes': EXIT_CODES };
 }
 
-/** Returns the main help: each command in one line. */
 export function rootHelp(program: Command): string {
   const shown = program.createHelp().visibleCommands(program);
   const lines = shown.map((command) => `  ${command.name().padEnd(12)}${command.summary() || command.description()}\n`);
-  return USAGE + lines.join('') + AFTER;
+  return `Usage: cmk <command> [options]\n\n${lines.join('')}${AFTER}`;
 }
 
-/** Adds the options of every command. */
-export function addGlobalOptions(program: Command, outputs: readonly string[]): Command {
-  const output = choice('-o, --output <format>', 'a table, one document, or a row for each item', outputs);
+export function addGlobalOptions(program: CmkCommand): CmkCommand {
+  const output = choice('-o, --output <format>', 'a table, one document, or a row for each item', OUTPUTS);
   const { parseArg } = output;
   // `wide`, as in `kubectl`: a table with every column.
   output.argParser((given, before) => (given === 'wide' ? given : parseArg?.(given, before)));
@@ -82,19 +77,19 @@ export function addGlobalOptions(program: Command, outputs: readonly string[]): 
 }
 
 /** `cmk help`, `cmk help key rotate`, `cmk help environment`. */
-export function addHelpCommand(program: Command, { context }: Cli): void {
-  program.helpCommand(false);
+export function addHelpCommand(program: CmkCommand): void {
   program
+    .helpCommand(false)
     .command('help', { hidden: true })
     .argument('[words...]', 'a command; options, environment or exit-codes')
     .description('help for a command, the common options, the environment or the exit codes')
     .action((words: string[]) => {
       const topic = words.length === 1 ? topics(program)[words[0] ?? ''] : undefined;
       if (topic !== undefined) {
-        context.out.write(topic);
+        program.cli.context.out.write(topic);
         return;
       }
-      let command = program;
+      let command: Command = program;
       for (const word of renamed(words, program).args) {
         const next = command.commands.find((one) => one.name() === word);
         if (!next) command.error(`error: unknown command '${word}'`, { code: 'commander.unknownCommand' });

@@ -1,11 +1,13 @@
+import { once } from 'node:events';
+
 /** A signal ended the command before it was done. */
 export class Interruption extends Error {
+  override readonly name = 'Interruption';
   /** As a shell reports it: 128 plus the number of the signal. */
   readonly exitCode: number;
 
-  constructor(exitCode: number) {
-    super('The command was interrupted.');
-    this.name = 'Interruption';
+  constructor(exitCode: number, effect = 'Completed steps stay done.') {
+    super(`The command was ended. ${effect}`);
     this.exitCode = exitCode;
   }
 }
@@ -25,10 +27,10 @@ export function interruptions(): AbortSignal {
 
 /** Waits for `work` until the signal aborts; then its outcome is ignored. */
 export async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    const stop = (): void => reject(signal?.reason);
-    if (signal?.aborted) stop();
-    signal?.addEventListener('abort', stop);
-  });
-  return Promise.race([work, aborted]);
+  if (!signal) return work;
+  const interrupted = async (): Promise<never> => {
+    if (!signal.aborted) await once(signal, 'abort');
+    throw signal.reason;
+  };
+  return Promise.race([work, interrupted()]);
 }

@@ -1,10 +1,7 @@
 import type { Command } from 'commander';
 
-/**
- * Commands by their version 2 names, which work for one release; delete them afterwards. A pair: without and with an
- * argument.
- */
-const OLD_NAMES: Readonly<Record<string, string | readonly [string, string]>> = {
+/** Commands by their version 2 names, which work for one release; delete them afterwards. */
+const OLD_NAMES: Readonly<Record<string, string>> = {
   'audit lock': 'admin lock-audit',
   'drift check': 'drift',
   'events ensure': 'admin ensure-events',
@@ -14,10 +11,10 @@ const OLD_NAMES: Readonly<Record<string, string | readonly [string, string]>> = 
   'identity ensure': 'admin ensure-identity',
   'key status': 'key show',
   'notify test': 'admin test-notification',
-  'rekey status': ['rekey list', 'rekey show'],
+  'rekey status': 'get rekey',
   replay: 'admin replay',
   'role ensure': 'admin grant-role',
-  'rotation status': ['rotation list', 'rotation show'],
+  'rotation status': 'get rotation',
   'rotation watch': 'rotation show --watch',
   watch: 'now --watch',
 };
@@ -61,68 +58,43 @@ const WITH_TIME = /^(?:-w|--(?:if-older-than|since|until|wait|watch))$/;
 /** Options of every command with a value: the value is not part of the command's name. */
 const WITH_VALUE = /^(?:-o|--(?:output|query|subscription|cloud))$/;
 
-interface Word {
-  readonly word: string;
-  /** Index on the command line. */
-  readonly at: number;
-}
-
 /** Rewrites a command line to the command names of this version, with a hint for a version 2 name. */
-export function renamed(
-  given: readonly string[],
-  program: Command,
-): { readonly args: readonly string[]; readonly hint?: string } {
+export function renamed(given: readonly string[], program: Command): { args: readonly string[]; hint?: string } {
   const args = given.flatMap((word, at) => {
     if (Object.hasOwn(OPTIONS, word)) return OPTIONS[word] || [];
     return WITH_TIME.test(given[at - 1] ?? '') ? isoOf(word) : word;
   });
-  const words = args.flatMap((word, at) =>
-    word.startsWith('-') || WITH_VALUE.test(args[at - 1] ?? '') ? [] : [{ word, at }],
-  );
+  // The command's name follows the options of every command.
+  const start = args.findIndex((word, at) => !word.startsWith('-') && !WITH_VALUE.test(args[at - 1] ?? ''));
+  if (start < 0) return { args };
+  const [options, words] = [args.slice(0, start), args.slice(start)];
   for (const length of [2, 1]) {
-    const named = words.slice(0, length);
-    const name = named.map(({ word }) => word).join(' ');
+    const name = words.slice(0, length).join(' ');
     const isOld = Object.hasOwn(OLD_NAMES, name);
     const target = isOld ? OLD_NAMES[name] : Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
     if (target === undefined) continue;
-    const next = typeof target === 'string' ? target : target[words.length > length ? 1 : 0];
-    const [first, ...others] = named.map(({ at }) => at);
-    const rest = args.flatMap((word, at) => (at === first ? next.split(' ') : others.includes(at) ? [] : [word]));
-    if (!isOld) return { args: rest };
-    return { args: rest, hint: `\`cmk ${name}\` is now \`cmk ${next}\`: the old name works in this release only.` };
+    const now = spelled([...target.split(' '), ...words.slice(length)], program);
+    const renamed = { args: [...options, ...now] };
+    const command = now.slice(0, now.length - words.length + length).join(' ');
+    if (!isOld) return renamed;
+    return { ...renamed, hint: `\`cmk ${name}\` is now \`cmk ${command}\`: the old name works in this release only.` };
   }
-  return { args: spelled(args, words, program) };
+  return { args: [...options, ...spelled(words, program)] };
 }
 
 /** Rewrites `get keys`, `keys ls` and `describe key` to `key list` and `key show`. */
-function spelled(args: readonly string[], [first, second]: readonly Word[], program: Command): readonly string[] {
-  for (const [noun, verb] of [
-    [first, second],
-    [second, first],
-  ]) {
-    const group = program.commands.find(
-      (one) => one.commands.length > 0 && noun && [one.name(), `${one.name()}s`].includes(noun.word),
-    );
-    if (!group || !noun) continue;
-    const has = (name: string): boolean => group.commands.some((one) => one.name() === name);
-    const next = args[Math.max(noun.at, verb?.at ?? 0) + 1];
-    const target =
-      verb && !has(verb.word) ? verbOf(verb.word, next !== undefined && !next.startsWith('-')) : verb?.word;
-    const isKnown = target !== undefined && has(target);
-    // A noun in second place counts only with a known verb.
-    if (noun !== first && !isKnown) return args;
-    const places = [first?.at, second?.at];
-    return args.map((word, at) => {
-      if (at === places[0]) return group.name();
-      return isKnown && at === places[1] ? target : word;
-    });
-  }
-  return args;
-}
-
-function verbOf(word: string, hasArgument: boolean): string | undefined {
-  if (word === 'get' && !hasArgument) return 'list';
-  return Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
+function spelled([first = '', second, ...rest]: readonly string[], program: Command): string[] {
+  const words = [first, ...(second === undefined ? [] : [second]), ...rest];
+  const groupOf = (noun: string | undefined): Command | undefined =>
+    program.commands.find((one) => one.commands.length > 0 && [one.name(), `${one.name()}s`].includes(noun ?? ''));
+  const [group, verb] = groupOf(first) ? [groupOf(first), second] : [groupOf(second), first];
+  if (!group) return words;
+  const names = group.commands.map((one) => one.name());
+  const isOne = rest[0] !== undefined && !rest[0].startsWith('-');
+  const known = [verb, verb === 'get' && !isOne ? 'list' : VERBS[verb ?? '']].find((one) => names.includes(one ?? ''));
+  if (known !== undefined) return [group.name(), known, ...rest];
+  // A noun in second place counts only with a known verb.
+  return groupOf(first) ? [group.name(), ...words.slice(1)] : words;
 }
 
 /** Converts `1h` to an ISO 8601 duration. */

@@ -3,11 +3,10 @@ import { csvLine } from '../csv.ts';
 import type { ChecklistLine } from '../operations/account/checklist.ts';
 import type { Entry, Progress, Report } from '../operations/journal.ts';
 import { inShort } from '../time/duration.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
-import { NOTHING, tableLines } from './table.ts';
 import { visible, visibleLines } from './visible.ts';
 
-/** Destination of lines. */
 export interface Sink {
   readonly write: (text: string) => unknown;
   readonly isTTY?: boolean | undefined;
@@ -23,20 +22,22 @@ export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 't
 type Cell = string | number | undefined | { readonly full: string; readonly short: string };
 /** Title and cells of a column. `wide`: shown only with --wide. */
 export type TitledColumn<T> = readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
-/** A column of a list: a field, or a title with a function for its cells. */
 export type Column<T> = (keyof T & string) | TitledColumn<T>;
 
 interface OutputOptions {
-  /** Shows every column of tables in full. */
   readonly wide?: boolean | undefined;
-  /** Hides progress. */
   readonly quiet?: boolean | undefined;
 }
 
 /** Shortest interval between two progress lines in a pipe, in milliseconds. */
 const PROGRESS_LINE_MS = 10_000;
-/** Width of the progress bar, in characters. */
 const BAR = 20;
+
+const GAP = '  ';
+/** Text of an empty cell. */
+const NOTHING = '-';
+/** Minimum width of a cut column, unless its title is longer. The first column, the name, is never cut. */
+const LEAST = 16;
 
 /** Version of every document; raised when a field is removed or changes its meaning. */
 export const DOCUMENT_VERSION = 1;
@@ -60,7 +61,10 @@ const SIGNS: Record<Entry['kind'] | ChecklistLine['state'], [string, Colour]> = 
  */
 export class Output {
   readonly format: Format;
-  #rows = false;
+  /** Exit code of the command, if it does not fail. */
+  exitCode: ExitCode = EXIT.ok;
+  /** Whether rows were printed, so that the report prints none. */
+  hasRows = false;
   readonly #wide: boolean;
   readonly #quiet: boolean;
   readonly #width: number;
@@ -90,9 +94,9 @@ export class Output {
     this.#colours = this.#erases && !environment.NO_COLOR;
   }
 
-  /** Whether rows were printed, so that the report prints none. */
-  get hasRows(): boolean {
-    return this.#rows;
+  /** Makes the command exit with 1 if this holds: a check found something, or only a part was done or read. */
+  incompleteIf(isIncomplete: boolean): void {
+    if (isIncomplete) this.exitCode = EXIT.incomplete;
   }
 
   entry(entry: Entry): void {
@@ -100,47 +104,50 @@ export class Output {
     if (entry.kind === 'waiting') this.#wait(text, entry.progress);
     else if (this.format === 'lines') this.#line(`${entry.kind}\t${text}`);
     else if (this.isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
-    else if (this.format === 'terminal') {
-      const [sign, colour] = SIGNS[entry.kind];
-      this.#line(`${this.#paint(colour, sign)} ${text}`);
-    }
+    else if (this.format === 'terminal') this.#line(`${this.#sign(entry.kind)} ${text}`);
   }
 
-  note(text: string): void {
-    this.entry({ kind: 'note', text });
+  notes(texts: Iterable<string>): void {
+    for (const text of texts) this.entry({ kind: 'note', text });
+  }
+
+  /** Notes what could not be read, one sentence each. */
+  unread(texts: readonly string[]): void {
+    this.notes(texts);
+    this.incompleteIf(texts.length > 0);
   }
 
   /** Prints the end of an operation: a sentence in a terminal; in row formats the entries, unless rows were printed. */
   report(report: Report<unknown>): void {
     this.clear();
-    if (this.isRows && !this.#rows) {
+    if (this.isRows && !this.hasRows) {
       this.list<Entry>(['kind', 'action', 'resource', 'from', 'to', 'text'], report.entries);
     } else if (this.format === 'terminal') {
       const [changed, unchanged] = report.dryRun
         ? ['Dry run: nothing was changed.', 'Dry run: nothing to do.']
         : ['Done.', 'Nothing to do.'];
-      const said = report.changed ? changed : unchanged;
-      this.#line(this.#paint('bold', said));
+      this.#line(this.#paint('bold', report.changed ? changed : unchanged));
     }
   }
 
+  /** Prints a checklist; the command is incomplete if a check failed. */
   checks(checks: readonly ChecklistLine[]): void {
+    this.incompleteIf(checks.some(({ state }) => state === 'failed'));
     if (this.isRows) this.list<ChecklistLine>(['state', 'check', 'detail', 'fix'], checks);
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
     for (const { check, state, detail, fix = '' } of checks) {
-      const [sign, colour] = SIGNS[state];
-      const steps = state === 'ok' || fix === '' ? [] : [visible(fix)];
-      if (this.format === 'lines') this.#line([state, check, visible(detail), ...steps].join('\t'));
+      const step = state === 'ok' ? '' : visible(fix);
+      if (this.format === 'lines') this.#line([state, check, visible(detail), ...(step ? [step] : [])].join('\t'));
       if (this.format !== 'terminal') continue;
-      this.#line(`${this.#paint(colour, sign)} ${check.padEnd(width)} ${visible(detail)}`);
-      for (const step of steps) this.#line(`  ${' '.repeat(width)} ${this.#paint('dim', `→ ${step}`)}`);
+      this.#line(`${this.#sign(state)} ${check.padEnd(width)} ${visible(detail)}`);
+      if (step) this.#line(`  ${' '.repeat(width)} ${this.#paint('dim', `→ ${step}`)}`);
     }
   }
 
   /** Prints a row for each item: a table in a terminal, lines without a header in a pipe. */
   list<T>(columns: readonly Column<T>[], things: readonly T[]): void {
     if (this.format === 'json') return;
-    this.#rows = true;
+    this.hasRows = true;
     const shown = columns
       .map(
         (column): TitledColumn<T> =>
@@ -170,11 +177,10 @@ export class Output {
 
   /** Prints the facts of one item: a line for each in a terminal or pipe, else one row. */
   facts(facts: readonly (readonly [string, string | undefined])[], record: object): void {
-    if (this.isRows)
-      this.list(
-        facts.map(([name, value]) => [name.toUpperCase(), () => value] as const),
-        [record],
-      );
+    if (this.isRows) {
+      const columns = facts.map(([name, value]) => [name.toUpperCase(), () => value] as const);
+      this.list(columns, [record]);
+    }
     const known = facts.filter(([, value]) => value !== undefined);
     const width = Math.max(0, ...known.map(([name]) => name.length));
     for (const [name, value = ''] of known) {
@@ -185,10 +191,9 @@ export class Output {
 
   text(text: string): void {
     if (this.isRows) this.#say(visibleLines(text));
-    else if (this.format === 'terminal' || this.format === 'lines') this.#line(visibleLines(text));
+    else if (this.format !== 'json') this.#line(visibleLines(text));
   }
 
-  /** Prints a document in one line. */
   line(document: unknown): void {
     this.#line(visibleLines(JSON.stringify(document)));
   }
@@ -253,7 +258,6 @@ export class Output {
     return `${done}/${total}, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
   }
 
-  /** Erases the progress line. */
   clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
@@ -269,9 +273,20 @@ export class Output {
     this.#out.write(`${text}\n`);
   }
 
+  #sign(kind: keyof typeof SIGNS): string {
+    const [sign, colour] = SIGNS[kind];
+    return this.#paint(colour, sign);
+  }
+
   #paint(colour: Colour, text: string, { isTTY }: Sink = this.#out): string {
     return isTTY && this.#colours ? styleText(colour, text, { validateStream: false }) : text;
   }
+}
+
+/** Output that discards everything but the exit code. */
+export function silentOutput(): Output {
+  const nothing = { write: () => true };
+  return new Output('json', nothing, nothing, {});
 }
 
 /** Converts `expectedEnd` to `EXPECTED END`. */
@@ -287,4 +302,49 @@ export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string
 function barOf({ done, total }: Progress): string {
   const filled = total === 0 ? BAR : Math.round((BAR * Math.min(done, total)) / total);
   return '#'.repeat(filled).padEnd(BAR, '.');
+}
+
+interface TableLines {
+  readonly lines: readonly string[];
+  /** Titles of the columns that do not fit the width. */
+  readonly omitted: readonly string[];
+}
+
+/**
+ * Formats a table as lines no wider than the terminal: cuts the widest columns, then omits columns from the right.
+ *
+ * @param width undefined: unlimited
+ */
+function tableLines(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number | undefined,
+): TableLines {
+  const full = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const least = full.map((wide, column) =>
+    column === 0 ? wide : Math.min(wide, Math.max(LEAST, header[column]?.length ?? 0)),
+  );
+  const total = (widths: readonly number[]): number => widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length);
+  const room = width ?? Number.POSITIVE_INFINITY;
+  let fitting = header.length;
+  while (fitting > 1 && total(least.slice(0, fitting)) > room) fitting -= 1;
+  const widths = full.slice(0, fitting);
+  for (let over = total(widths) - room; over > 0; ) {
+    const spare = widths.map((wide, column) => wide - (least[column] ?? 0));
+    const widest = spare.indexOf(Math.max(...spare));
+    const cut = Math.min(over, spare[widest] ?? 0);
+    if (cut <= 0) break;
+    widths[widest] = (widths[widest] ?? 0) - cut;
+    over -= cut;
+  }
+  const line = (cells: readonly string[]): string =>
+    widths
+      .map((wide, column) => cutTo(cells[column] ?? NOTHING, Math.min(wide, room)).padEnd(wide))
+      .join(GAP)
+      .trimEnd();
+  return { lines: [header, ...rows].map(line), omitted: header.slice(fitting) };
+}
+
+function cutTo(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }

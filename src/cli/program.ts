@@ -1,30 +1,32 @@
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { Cli, GlobalOptions } from './cli.ts';
+import { CmkCommand } from './command.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addAdminCommands } from './commands/admin.ts';
 import { addAuditCommands } from './commands/audit.ts';
-import { addDoctorCommand } from './commands/doctor.ts';
+import { addScopeCommands } from './commands/break-glass.ts';
+import { addDiagnosis } from './commands/diagnose.ts';
 import { addDriftCommand } from './commands/drift.ts';
-import { addExplainCommand } from './commands/explain-reason.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addNowCommand } from './commands/now.ts';
 import { addRekeyCommands } from './commands/rekey.ts';
 import { addRevocationCommands } from './commands/revocation.ts';
 import { addRotationCommands } from './commands/rotation.ts';
-import { addScopeCommands } from './commands/scope.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addCompletionCommands } from './completion.ts';
 import { addGlobalOptions, addHelpCommand, rootHelp } from './help.ts';
-import { columnsOf, OUTPUTS } from './output.ts';
+import { columnsOf } from './output.ts';
+import { checkQuery } from './query.ts';
 
 /** Set by `scripts/bundle-cli.ts`, because a single file has no package.json beside it. */
 declare const BUNDLED_VERSION: string | undefined;
 
 /** Creates the program with every command. Runs nothing before the command line is parsed. */
-export function createProgram(cli: Cli): Command {
+export function createProgram(cli: Cli): CmkCommand {
   const { out, err } = cli.context;
-  const program = addGlobalOptions(new Command('cmk'), OUTPUTS)
+  const program = addGlobalOptions(new CmkCommand(cli, 'cmk'));
+  program
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
     .version(cliVersion(), '-V', 'print the version, as --version alone does')
     // Omits `[options]`, because every command has options.
@@ -41,25 +43,24 @@ export function createProgram(cli: Cli): Command {
     getOutHelpWidth: () => columnsOf(out, cli.environment),
     getErrHelpWidth: () => columnsOf(err, cli.environment),
   });
-  program.hook('preAction', async (_, command) => {
+  program.hook('preAction', (_, command) => {
     const { query } = command.optsWithGlobals<GlobalOptions>();
-    if (query !== undefined) (await import('./query.ts')).checkQuery(query);
+    if (query !== undefined) checkQuery(query);
   });
-  addNowCommand(program, cli);
-  addAccountCommands(program, cli);
-  addKeyCommands(program, cli);
-  addVaultCommands(program, cli);
-  addRevocationCommands(program, cli);
-  addRotationCommands(program, cli);
-  addRekeyCommands(program, cli);
-  addScopeCommands(program, cli);
-  addDriftCommand(program, cli);
-  addAuditCommands(program, cli);
-  addExplainCommand(program, cli);
-  addDoctorCommand(program, cli);
-  addAdminCommands(program, cli);
-  addCompletionCommands(program, out);
-  addHelpCommand(program, cli);
+  addNowCommand(program);
+  addAccountCommands(program);
+  addKeyCommands(program);
+  addVaultCommands(program);
+  addRevocationCommands(program);
+  addRotationCommands(program);
+  addRekeyCommands(program);
+  addScopeCommands(program);
+  addDriftCommand(program);
+  addAuditCommands(program);
+  addDiagnosis(program);
+  addAdminCommands(program);
+  addCompletionCommands(program);
+  addHelpCommand(program);
   return program;
 }
 
@@ -67,7 +68,6 @@ function argumentsOf({ registeredArguments }: Command): string[] {
   return registeredArguments.map((one) => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
 }
 
-/** Returns the project's version. */
 function cliVersion(): string {
   if (typeof BUNDLED_VERSION === 'string') return BUNDLED_VERSION;
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

@@ -82,7 +82,7 @@ async function statusByVault(key: ManagedKey, environment: Environment, azure: A
       ...azure,
       settings: readOnlySettings(azure, environment),
       usageLog: azure.usageLog(workspace),
-      effect: async () => ({ effect: [], warnings: [] }),
+      effect: async () => ({ effect: [], effectTimes: undefined, warnings: [] }),
     },
   );
 }

@@ -1,17 +1,13 @@
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
+import { follow } from './completion.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { type Explanation, explain } from './explain.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
 import { renamed } from './other-names.ts';
 import { createProgram } from './program.ts';
-import { explainUsage } from './usage.ts';
 
-/**
- * Runs one command line.
- *
- * @param args without the program's name
- * @returns the exit code
- */
+/** Runs a command line, given without the program's name. Returns the exit code. */
 export async function run(given: readonly string[], context: CliContext): Promise<number> {
   const cli = new Cli(context);
   const program = createProgram(cli);
@@ -34,13 +30,32 @@ export async function run(given: readonly string[], context: CliContext): Promis
     }
     await cli.recorded();
     if (error instanceof Interruption) {
-      if (!cli.isEndless) cli.fail(cli.explainInterruption(), asked);
+      if (!cli.isEndless) cli.fail(cli.explainInterruption(error), asked);
       return error.exitCode;
     }
-    const { explain } = await import('./explain.ts');
     const explanation = explain(error);
     cli.fail(explanation, asked);
     if (context.environment.CMK_DEBUG && error instanceof Error) context.err.write(`${error.stack}\n`);
     return exitCodeOf(explanation.reason);
   }
+}
+
+function explainUsage({ code, message }: CommanderError, program: Command, args: readonly string[]): Explanation {
+  const path = (command: Command): string =>
+    command.parent ? `${path(command.parent)} ${command.name()}` : command.name();
+  const isRevocationMissing = code === 'commander.missingMandatoryOptionValue' && message.includes('--revocation');
+  return {
+    reason: 'ArgumentInvalid',
+    message: code === 'commander.help' ? 'The command line names no command.' : sentence(message),
+    nextStep: isRevocationMissing
+      ? 'List the open revocations: cmk revocation list'
+      : `${path(follow(program, args).command)} --help lists the arguments and options.`,
+  };
+}
+
+/** Converts `error: unknown command 'rotat'\n(Did you mean rotate?)` to sentences. */
+function sentence(message: string): string {
+  const [what = '', hint = ''] = message.replace(/^error: /, '').split('\n');
+  const ended = /[.?]$/.test(what) ? what : `${what}.`;
+  return `${ended.charAt(0).toUpperCase()}${ended.slice(1)} ${hint.replace(/^\((.*)\)$/, '$1')}`.trimEnd();
 }

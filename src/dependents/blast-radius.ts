@@ -2,44 +2,25 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describe } from '../azure/failure.ts';
+import { describe, errorText } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { comparableId } from '../azure/resource-id.ts';
 import { type Account, ownKeyServices } from '../fleet/account.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Reason } from '../reasons.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
 import type { SearchSettings } from '../settings/settings.ts';
-import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
-import { Parts } from './gathering.ts';
+import { compareText } from '../text.ts';
+import type { BlastRadius, DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
-import type { FileShare, FileShares } from './stored-data-client.ts';
+import type { FileShares } from './stored-data-client.ts';
 
 /** Resource Graph silently omits resources that the caller may not read. */
 const TYPES_OUT_OF_SIGHT =
   'The app may not read resources of some types, including shares of Microsoft.FileShares. To read them, deploy with otherDependents=reader (CMK_OTHER_DEPENDENTS).';
-
-/** Every readable resource that stops working when a key is revoked. */
-export interface BlastRadius {
-  /** Key identifier without a version. */
-  readonly key: string;
-  /** False if `unread` is not empty: further dependents may exist. */
-  readonly complete: boolean;
-  /** Sorted by ARM id. */
-  readonly accounts: readonly DependentAccount[];
-  /** Other resources, and storage accounts outside the managed subscriptions. Sorted by ARM id. */
-  readonly otherResources: readonly OtherDependent[];
-  /** Whether the app's own storage uses the key. Revoking the key would then lock out the app. */
-  readonly selfLockout: boolean | 'unknown';
-  readonly unread: readonly Unread[];
-  /**
-   * Resource types that the app may not read, as a sentence. Absent if it may read all types, or none (see `unread`).
-   */
-  readonly outOfSight?: string;
-}
 
 export type BlastRadiusServices = {
   readonly settings: SearchSettings;
@@ -56,10 +37,10 @@ export type BlastRadiusServices = {
 export async function readBlastRadius(
   key: ManagedKey,
   services: BlastRadiusServices,
-  options: { readonly signal?: AbortSignal } = {},
+  signal?: AbortSignal,
 ): Promise<BlastRadius> {
-  const reader = new BlastRadiusReader(key, services, options.signal);
-  await untilAborted(reader.run(), options.signal);
+  const reader = new BlastRadiusReader(key, services, signal);
+  await untilAborted(reader.run(), signal);
   return reader.soFar();
 }
 
@@ -71,10 +52,10 @@ class BlastRadiusReader {
   readonly #limit: LimitFunction;
   readonly #accounts = new Map<string, DependentAccount>();
   readonly #others: OtherDependent[] = [];
-  /** Names of the app's own storage accounts. The second set contains only accounts with unread scopes. */
-  readonly #own: ReadonlySet<string>;
-  readonly #ownUnread: Set<string>;
-  #selfLockout: boolean | 'unknown';
+  /** Names of the app's own storage accounts, and of those among them whose scopes are unread; undefined: unknown. */
+  readonly #own: ReadonlySet<string> | undefined;
+  readonly #ownUnread: Set<string> | undefined;
+  #isOwnScopeOnKey = false;
 
   constructor(key: ManagedKey, services: BlastRadiusServices, signal: AbortSignal | undefined) {
     this.#key = key;
@@ -83,9 +64,8 @@ class BlastRadiusReader {
     this.#limit = pLimit(CONCURRENCY);
     this.#parts = new Parts(signal);
     const own = ownStorage(services.settings);
-    this.#own = new Set(own === 'local' ? [] : own);
-    this.#ownUnread = new Set(this.#own);
-    this.#selfLockout = own === 'local' ? false : 'unknown';
+    this.#own = own && new Set(own === 'local' ? [] : own);
+    this.#ownUnread = this.#own && new Set(this.#own);
   }
 
   async run(): Promise<void> {
@@ -103,35 +83,50 @@ class BlastRadiusReader {
   }
 
   soFar(): BlastRadius {
-    const accounts = [...this.#accounts.values()].sort(byId);
+    // Copies, because late reads may still add shares and scopes.
+    const accounts = structuredClone([...this.#accounts.values()]).sort(byId);
     // Pairwise comparison of thousands of accounts would block the event loop for a minute.
     const known = new Set(accounts.map(({ id }) => comparableId(id)));
     const otherResources = this.#others.filter(({ id }) => !known.has(comparableId(id))).sort(byId);
     const unread = this.#parts.missing();
-    const lockedOut = [...accounts, ...otherResources.filter(isStorage)].some(({ name }) => this.#isOwn(name));
+    const storage = [...accounts, ...otherResources.filter(({ type }) => type === 'microsoft.storage/storageaccounts')];
+    const isLockedOut = this.#isOwnScopeOnKey || storage.some(({ name }) => this.#isOwn(name));
     return {
-      key: this.#key.id,
       complete: unread.length === 0,
       accounts,
       otherResources,
-      selfLockout: lockedOut || this.#selfLockout,
+      selfLockout: isLockedOut || (this.#ownUnread?.size === 0 ? false : 'unknown'),
       unread,
-      ...(this.#services.settings.otherDependents === 'listed' ? { outOfSight: TYPES_OUT_OF_SIGHT } : {}),
+      outOfSight: this.#services.settings.otherDependents === 'listed' ? TYPES_OUT_OF_SIGHT : undefined,
     };
   }
 
   async #readAccounts(details: Promise<void>[]): Promise<void> {
-    const { settings, subscriptions } = this.#services;
-    const accounts = this.#watched((own) => details.push(this.#readOwnStorage(own)));
+    const { settings, subscriptions, accounts } = this.#services;
+    const seeOwn = (account: Account): void => {
+      if (this.#isOwn(account.name)) details.push(this.#readOwnStorage(account));
+    };
     const inventory = await findDependents(
       this.#key,
       settings.subscriptions ?? (await subscriptions.list()),
-      { accounts },
-      (account) => {
-        this.#accounts.set(account.id.toLowerCase(), toDependent(account, this.#key));
-        // Not awaited, so that the list continues.
-        details.push(this.#readShares(account), this.#readScopes(account));
+      {
+        accounts: {
+          ...accounts,
+          async *list(subscriptionId, signal) {
+            for await (const account of accounts.list(subscriptionId, signal)) {
+              seeOwn(account);
+              yield account;
+            }
+          },
+        },
       },
+      (account) => {
+        const dependent = toDependent(account, this.#key);
+        this.#accounts.set(account.id.toLowerCase(), dependent);
+        // Not awaited, so that the list continues.
+        details.push(this.#readShares(account, dependent), this.#readScopes(account, dependent));
+      },
+      this.#signal,
     );
     for (const { id, failure } of inventory.unreadableSubscriptions) {
       this.#parts.unread(`storage accounts of subscription ${id}`, 'SubscriptionUnreadable', describe(failure));
@@ -141,52 +136,24 @@ class BlastRadiusReader {
     }
   }
 
-  /** The accounts client with the abort signal. Calls back for each of the app's own storage accounts. */
-  #watched(ownSeen: (account: Account) => void): StorageAccounts {
-    const { accounts } = this.#services;
-    const signal = this.#signal;
-    const isOwn = (name: string): boolean => this.#isOwn(name);
-    return {
-      ...accounts,
-      async *list(subscriptionId) {
-        for await (const account of accounts.list(subscriptionId, signal)) {
-          if (isOwn(account.name)) ownSeen(account);
-          yield account;
-        }
-      },
-      async *listScopes(id) {
-        // One call for each account of the fleet.
-        signal?.throwIfAborted();
-        yield* accounts.listScopes(id, signal);
-      },
-    };
-  }
-
-  async #readShares(account: Account): Promise<void> {
-    if (!usesKey(accountKeyUse(account.encryption), this.#key)) return;
+  async #readShares(account: Account, { mode, shares }: DependentAccount): Promise<void> {
+    if (mode === 'scopesOnly') return;
     await this.#inTurn(`file shares of ${account.id}`, 'SharesUnreadable', async () => {
-      for await (const share of this.#services.shares.list(account, this.#signal)) {
-        this.#change(account, (known) => ({ ...known, shares: [...known.shares, share] }));
-      }
+      for await (const share of this.#services.shares.list(account, this.#signal)) shares.push(share);
     });
   }
 
-  async #readScopes(account: Account): Promise<void> {
+  async #readScopes(account: Account, { scopes }: DependentAccount): Promise<void> {
     await this.#inTurn(`encryption scopes of ${account.id}`, 'ScopesUnreadable', async () => {
-      for await (const scope of this.#scopesOnKey(account)) {
-        this.#change(account, (known) => ({ ...known, scopes: [...known.scopes, scope] }));
-      }
+      for await (const scope of this.#scopesOnKey(account)) scopes.push(scope);
     });
   }
 
   async #readOwnStorage(own: Account): Promise<void> {
     if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // the list reports it as a dependent
     await this.#inTurn(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
-      let found = false;
-      for await (const _ of this.#scopesOnKey(own)) found = true;
-      this.#ownUnread.delete(own.name.toLowerCase());
-      if (found) this.#selfLockout = true;
-      else if (this.#ownUnread.size === 0 && this.#selfLockout === 'unknown') this.#selfLockout = false;
+      for await (const _ of this.#scopesOnKey(own)) this.#isOwnScopeOnKey = true;
+      this.#ownUnread?.delete(own.name.toLowerCase());
     });
   }
 
@@ -218,14 +185,8 @@ class BlastRadiusReader {
     }
   }
 
-  #change(account: Account, change: (known: DependentAccount) => DependentAccount): void {
-    const id = account.id.toLowerCase();
-    const known = this.#accounts.get(id);
-    if (known) this.#accounts.set(id, change(known));
-  }
-
   #isOwn(name: string): boolean {
-    return this.#own.has(name.toLowerCase());
+    return this.#own?.has(name.toLowerCase()) === true;
   }
 }
 
@@ -234,15 +195,49 @@ function toDependent(account: Account, key: ManagedKey): DependentAccount {
   const use = accountKeyUse(account.encryption);
   const own = usesKey(use, key) ? use : undefined;
   const mode = own === undefined ? 'scopesOnly' : own.pinned === undefined ? 'automatic' : 'pinned';
-  const shares: FileShare[] = [];
+  const version = own?.current ?? own?.pinned;
   const notCutOff = own ? ownKeyServices(account) : [];
-  return { id, name, region: location, mode, version: own?.current ?? own?.pinned, shares, scopes: [], notCutOff };
-}
-
-function isStorage({ type }: OtherDependent): boolean {
-  return type === 'microsoft.storage/storageaccounts';
+  return { id, name, region: location, mode, version, shares: [], scopes: [], notCutOff };
 }
 
 function byId(a: { id: string }, b: { id: string }): number {
-  return a.id < b.id ? -1 : Number(a.id > b.id);
+  return compareText(a.id, b.id);
+}
+
+/** Tracks the parts of a read: pending parts and failed parts. */
+export class Parts {
+  readonly #signal: AbortSignal | undefined;
+  readonly #underWay = new Set<{ readonly what: string }>();
+  readonly #unread: Unread[] = [];
+
+  /** @param signal once it aborts, unfinished parts count as late, regardless of their errors */
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  /** Reads a part. Records a failure instead of throwing. */
+  async read(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
+    const part = { what };
+    this.#underWay.add(part);
+    try {
+      await run();
+    } catch (error) {
+      this.unread(what, reason, errorText(error));
+    } finally {
+      this.#underWay.delete(part);
+    }
+  }
+
+  unread(what: string, reason: Reason, detail: string): void {
+    this.#unread.push(this.#signal?.aborted ? late(what) : { what, reason, detail });
+  }
+
+  /** Failed and pending parts. */
+  missing(): Unread[] {
+    return [...this.#unread, ...[...this.#underWay].map(({ what }) => late(what))];
+  }
+}
+
+function late(what: string): Unread {
+  return { what, reason: 'TimeUp', detail: REASONS.TimeUp };
 }

@@ -1,61 +1,83 @@
-import type { OwnKeyService } from '../fleet/account.ts';
-import type { Reason } from '../reasons.ts';
-import type { FileShare } from './stored-data-client.ts';
+import { z } from 'zod';
 
-/** Pinned to a version, or automatically on the newest version. */
-export type KeyMode = 'pinned' | 'automatic';
+// Resources that depend on a key, as the app finds them and as API and command line show them.
 
-/** A storage account that stops serving data when the key is revoked. */
-export interface DependentAccount {
-  /** ARM id. */
-  readonly id: string;
-  readonly name: string;
-  readonly region: string;
-  /** `scopesOnly`: only encryption scopes use this key. The account itself uses another key. */
-  readonly mode: KeyMode | 'scopesOnly';
-  /** The version in use; undefined if Azure does not return it, and for `scopesOnly`. */
-  readonly version: string | undefined;
-  /** The account's file shares. Empty for `scopesOnly`: encryption scopes contain only blobs. */
-  readonly shares: readonly FileShare[];
-  readonly scopes: readonly DependentScope[];
-  /** Services that a revocation does not block. Empty for `scopesOnly`, because no service is blocked. */
-  readonly notCutOff: readonly OwnKeyService[];
-}
+/** A part of a read that failed. */
+export const UNREAD = z.object({
+  what: z.string().describe('Description of the part: `storage accounts of subscription …`.'),
+  reason: z.string().describe('Reason code; `TimeUp`: the time limit of the call passed before the read ended.'),
+  detail: z.string(),
+});
 
-export interface DependentScope {
-  readonly name: string;
-  readonly enabled: boolean;
-  readonly mode: KeyMode;
-  readonly version: string | undefined;
-}
+const mode = ['pinned', 'automatic'] as const;
 
-/** Another resource that uses the key according to Resource Graph. */
-export interface OtherDependent {
-  /** ARM id. */
-  readonly id: string;
-  readonly name: string;
-  /** Lower case. */
-  readonly type: string;
-  readonly region: string;
-  readonly subscriptionId: string;
-  /** Properties that name the key; at least one. */
-  readonly uses: readonly NamedKey[];
-  /** Whether the app knows that this property encrypts data of this type. False: the resource only names the key. */
-  readonly known: boolean;
-  /** Effect of a revocation and of a restore, in sentences. Absent if the app does not know the use of the key. */
-  readonly whenRevoked?: string;
-}
+const SCOPE = z.object({
+  name: z.string(),
+  enabled: z.boolean(),
+  mode: z.enum(mode),
+  version: z.string().optional(),
+});
 
-export interface NamedKey {
-  /** Path under `properties`. */
-  readonly path: string;
-  /** The named version; undefined if the property names none. */
-  readonly version: string | undefined;
-}
+const ACCOUNT = z
+  .object({
+    id: z.string().describe('ARM id.'),
+    name: z.string(),
+    region: z.string(),
+    mode: z
+      .enum([...mode, 'scopesOnly'])
+      .describe('`scopesOnly`: only encryption scopes use this key. The account itself uses another key.'),
+    version: z.string().optional().describe('Version in use; absent if Azure does not return it.'),
+    shares: z
+      .array(z.object({ name: z.string(), protocol: z.enum(['SMB', 'NFS']) }))
+      .describe('Empty for `scopesOnly`: encryption scopes contain only blobs.'),
+    scopes: z.array(SCOPE),
+    notCutOff: z
+      .array(z.enum(['queue', 'table']))
+      .describe(
+        'Services whose data stays readable, because a key of Microsoft encrypts it (`QueueOnServiceKey`, `TableOnServiceKey`).',
+      ),
+  })
+  .describe('A storage account that stops serving data when the key is revoked.');
 
-export interface Unread {
-  /** Description of the part: `storage accounts of subscription …`. */
-  readonly what: string;
-  readonly reason: Reason;
-  readonly detail: string;
-}
+const OTHER = z
+  .object({
+    id: z.string().describe('ARM id.'),
+    name: z.string(),
+    type: z.string().describe('In lower case.'),
+    region: z.string(),
+    subscriptionId: z.string(),
+    uses: z
+      .array(
+        z.object({
+          path: z.string().describe('Path under `properties` that names the key.'),
+          version: z.string().optional(),
+        }),
+      )
+      .describe('At least one.'),
+    known: z.boolean().describe('False: the resource names the key, and the app does not know its purpose.'),
+    whenRevoked: z
+      .string()
+      .optional()
+      .describe('Effect of the revocation, and the steps of a recovery. Absent: the purpose of the key is unknown.'),
+  })
+  .describe('Another resource that uses the key according to Resource Graph.');
+
+export const BLAST_RADIUS = z
+  .object({
+    complete: z.boolean().describe('False if `unread` has entries: the list may be incomplete.'),
+    accounts: z.array(ACCOUNT).describe('By ARM id.'),
+    otherResources: z.array(OTHER).describe('Also storage accounts outside the managed subscriptions; by ARM id.'),
+    selfLockout: z.union([z.boolean(), z.literal('unknown')]).describe("Whether the app's own storage uses the key."),
+    unread: z.array(UNREAD),
+    outOfSight: z
+      .string()
+      .optional()
+      .describe('Resource types that this deployment cannot read; `complete` does not cover them.'),
+  })
+  .describe('Resources that stop working while the key is revoked.');
+
+export type Unread = z.output<typeof UNREAD>;
+export type DependentAccount = z.output<typeof ACCOUNT>;
+export type DependentScope = z.output<typeof SCOPE>;
+export type OtherDependent = z.output<typeof OTHER>;
+export type BlastRadius = z.output<typeof BLAST_RADIUS>;

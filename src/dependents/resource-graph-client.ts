@@ -2,21 +2,30 @@ import { ResourceGraphClient } from '@azure/arm-resourcegraph';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
+import { unlessMissing } from '../azure/failure.ts';
+import { createArmReader } from '../azure/json-sender.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
+import type { ResourceId } from '../azure/resource-id.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors.ts';
+import { apiVersionOf } from '../keys/key-user-types.ts';
 
 /** A row of the projection `id, name, type, location, subscriptionId, tags, properties`. */
-export interface GraphResource {
-  readonly id: string;
-  readonly name: string;
-  /** Lower case, as Resource Graph returns it. */
-  readonly type: string;
-  readonly location: string;
-  readonly subscriptionId: string;
+const ROW = z.object({
+  id: z.string(),
+  name: z.string().catch(''),
+  type: z.string().toLowerCase(),
+  location: z.string().catch(''),
+  subscriptionId: z.string().catch(''),
   /** Absent if the projection lacks tags. */
-  readonly tags?: Readonly<Record<string, string>>;
-  readonly properties: unknown;
+  tags: z.record(z.string(), z.string()).optional().catch({}),
+  properties: z.unknown(),
+});
+export type GraphResource = Readonly<z.output<typeof ROW>>;
+
+/** Reads a row; undefined: it is malformed. */
+export function toResource(row: unknown): GraphResource | undefined {
+  return ROW.safeParse(row).data;
 }
 
 /**
@@ -33,7 +42,6 @@ export interface ResourceGraph {
   query(query: string, signal?: AbortSignal): AsyncIterable<GraphResource>;
 }
 
-const TAGS = z.record(z.string(), z.string());
 /** Maximum page size (Resource Graph, "Working with large Azure resource data sets"). */
 const PAGE_SIZE = 1_000;
 
@@ -48,17 +56,16 @@ export function createResourceGraph(
       const seen = new Set<string>();
       let skipToken: string | undefined;
       let total = 0;
-      let cut: string | undefined;
+      let isLimitHit = false;
       do {
         const before = seen.size;
+        const options = { resultFormat: 'objectArray', top: PAGE_SIZE, ...(skipToken ? { skipToken } : {}) } as const;
         const answer = await client.resources(
-          { query, options: { resultFormat: 'objectArray', top: PAGE_SIZE, ...(skipToken ? { skipToken } : {}) } },
+          { query, options },
           {
             ...aborting(signal),
             onResponse: ({ headers }) => {
-              if (headers.get('x-ms-tenant-subscription-limit-hit')?.toLowerCase() === 'true') {
-                cut = 'The identity can read more subscriptions than one query covers.';
-              }
+              isLimitHit ||= headers.get('x-ms-tenant-subscription-limit-hit')?.toLowerCase() === 'true';
             },
           },
         );
@@ -69,38 +76,38 @@ export function createResourceGraph(
           yield read;
         }
         total = answer.totalRecords ?? 0;
-        skipToken = answer.skipToken;
-        // Repeated pages, or pages without new rows, would never end.
-        if (skipToken && seen.size === before) {
-          cut ??= 'Its pages contain no new rows.';
-          skipToken = undefined;
-        }
-        if (!skipToken && String(answer.resultTruncated) === 'true') cut ??= 'The result was truncated.';
+        // Pages without new rows would never end.
+        skipToken = seen.size === before ? undefined : answer.skipToken;
       } while (skipToken);
-      if (seen.size < total) cut ??= `The app could read only ${seen.size} of ${total} rows.`;
-      if (cut) {
-        const nextStep = 'Search for further resources with `az graph query` in each subscription separately.';
-        throw new CmkError(
-          'OtherResourcesUnreadable',
-          `${cut} Resource Graph did not return every resource.`,
-          nextStep,
-        );
-      }
+      if (!isLimitHit && seen.size >= total) return;
+      throw new CmkError(
+        'OtherResourcesUnreadable',
+        isLimitHit
+          ? 'The identity can read more subscriptions than one query covers. Resource Graph did not return every resource.'
+          : `Resource Graph returned only ${seen.size} of ${total} resources.`,
+        'Search for further resources with `az graph query` in each subscription separately.',
+      );
     },
   };
 }
 
-export function toResource(row: unknown): GraphResource | undefined {
-  if (typeof row !== 'object' || row === null) return undefined;
-  const { id, name, type, location, subscriptionId, tags, properties } = row as Record<string, unknown>;
-  if (typeof id !== 'string' || typeof type !== 'string') return undefined;
+/**
+ * Reads resources of other services from their providers. Unlike Resource Graph, providers return changes immediately.
+ */
+export interface KeyUserResources {
+  /** Undefined if the resource does not exist. Read its errors with `describeFailure`. */
+  get(id: ResourceId, signal?: AbortSignal): Promise<GraphResource | undefined>;
+}
+
+export function createKeyUserResources(credential: TokenCredential, cloud: Cloud): KeyUserResources {
+  const read = createArmReader(credential, cloud, LIMITS.resourceManager);
   return {
-    id,
-    name: typeof name === 'string' ? name : '',
-    type: type.toLowerCase(),
-    location: typeof location === 'string' ? location : '',
-    subscriptionId: typeof subscriptionId === 'string' ? subscriptionId : '',
-    ...(tags ? { tags: TAGS.safeParse(tags).data ?? {} } : {}),
-    properties,
+    async get({ id, subscriptionId, type, name }, signal) {
+      const version = apiVersionOf(type);
+      if (version === undefined) throw new TypeError(`The app knows no API version for ${type}.`);
+      const shown = await unlessMissing(() => read(id, { 'api-version': version }, signal));
+      // Resource Graph uses the provider's spelling of the id.
+      return shown === undefined ? undefined : toResource({ id, ...(shown as object), subscriptionId, type, name });
+    },
   };
 }

@@ -1,7 +1,7 @@
 import { sameResource } from '../azure/resource-id.ts';
-import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identifier.ts';
+import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
-import type { NamedKey, OtherDependent } from './dependent.ts';
+import type { OtherDependent } from './dependent.ts';
 import type { GraphResource } from './resource-graph-client.ts';
 
 /**
@@ -122,47 +122,38 @@ export function vaultUseQuery(vault: ManagedVault): string {
 }
 
 /** A reference to a key in a resource's properties. */
-interface NamedKeyOf extends NamedKey {
+interface NamedKey {
+  readonly path: string;
   readonly name: string;
+  readonly version: string | undefined;
 }
 
 /** The resource's use of a key; undefined if none. Resources of the vault itself do not count. */
 export function usesOfKey(row: GraphResource, key: ManagedKey): OtherDependent | undefined {
-  return dependentOf(row, keysNamed(row.properties, key.vault), key.name);
+  return usesOfVault(row, key.vault).get(key.name.toLowerCase());
 }
 
 /** The resource's uses of every key of a vault, by lower-case key name. */
-export function usesOfVault(row: GraphResource, vault: ManagedVault): Map<string, OtherDependent> {
-  const named = keysNamed(row.properties, vault);
-  const uses = new Map<string, OtherDependent>();
-  for (const { name } of named) {
-    const dependent = dependentOf(row, named, name);
-    if (dependent) uses.set(name.toLowerCase(), dependent);
-  }
-  return uses;
-}
-
-function dependentOf(
-  { id, name, type, location, subscriptionId }: GraphResource,
-  named: readonly NamedKeyOf[],
-  key: string,
-): OtherDependent | undefined {
-  if (/^microsoft\.keyvault\//i.test(type)) return undefined;
-  const uses = usesNamed(named, key);
-  if (uses.length === 0) return undefined;
-  const other = { id, name, type, region: location, subscriptionId, uses };
-  const paths = KEY_PATHS[type.toLowerCase()] ?? [];
-  const isKnown = uses.some((use) => paths.some((path) => path.toLowerCase() === use.path.toLowerCase()));
-  return isKnown ? { ...other, known: true, whenRevoked: whenRevoked(type) } : { ...other, known: false };
-}
-
-function usesNamed(named: readonly NamedKeyOf[], key: string): NamedKey[] {
-  return named.flatMap(({ name, path, version }) => (sameKeyName(name, key) ? [{ path, version }] : []));
+export function usesOfVault(
+  { id, name, type, location, subscriptionId, properties }: GraphResource,
+  vault: ManagedVault,
+): Map<string, OtherDependent> {
+  if (/^microsoft\.keyvault\//i.test(type)) return new Map();
+  const paths = (KEY_PATHS[type.toLowerCase()] ?? []).map((path) => path.toLowerCase());
+  const named = Map.groupBy(keysNamed(properties, vault), (one) => one.name.toLowerCase());
+  return new Map(
+    [...named].map(([key, all]) => {
+      const uses = all.map(({ path, version }) => ({ path, version }));
+      const known = uses.some(({ path }) => paths.includes(path.toLowerCase()));
+      const whenDisabled = known ? { whenRevoked: whenRevoked(type) } : {};
+      return [key, { id, name, type, region: location, subscriptionId, uses, known, ...whenDisabled }];
+    }),
+  );
 }
 
 /** The keys of a vault that the properties name, once per path and version. */
-function keysNamed(properties: unknown, vault: ManagedVault): NamedKeyOf[] {
-  const found = new Map<string, NamedKeyOf>();
+function keysNamed(properties: unknown, vault: ManagedVault): NamedKey[] {
+  const found = new Map<string, NamedKey>();
   const visit = (value: unknown, path: string, depth: number): void => {
     if (depth > DEEPEST) return;
     for (const one of keysAt(path, value, vault)) found.set(`${path} ${one.name.toLowerCase()} ${one.version}`, one);
@@ -176,7 +167,7 @@ function keysNamed(properties: unknown, vault: ManagedVault): NamedKeyOf[] {
 }
 
 /** Keys in a text that is a key identifier, or in an object with a vault and a key name. */
-function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKeyOf[] {
+function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKey[] {
   if (typeof value === 'string') {
     const named = parseKeyIdentifier(value.trim());
     return named?.vaultUri === vault.uri ? [{ path, name: named.keyName, version: named.version }] : [];

@@ -6,9 +6,8 @@ import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
-import type { OtherDependent } from './dependent.ts';
-import { Parts } from './gathering.ts';
+import { type BlastRadiusServices, Parts, readBlastRadius } from './blast-radius.ts';
+import type { BlastRadius, OtherDependent } from './dependent.ts';
 import type { DeletedAccounts } from './stored-data-client.ts';
 
 /** The users of a key and their versions, as far as readable. */
@@ -65,7 +64,7 @@ export async function readVersionUsers(
   services: VersionUsersServices,
   signal?: AbortSignal,
 ): Promise<VersionUsers> {
-  const radius = await readBlastRadius(key, services, signal ? { signal } : {});
+  const radius = await readBlastRadius(key, services, signal);
   const uses: VersionUse[] = [];
   const gaps: string[] = radius.outOfSight === undefined ? [] : [radius.outOfSight];
   for (const other of radius.otherResources) {

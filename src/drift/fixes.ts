@@ -3,20 +3,14 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId, splitScope } from '../azure/resource-id.ts';
-import type { EventGrid, EventSource } from '../events/event-grid-client.ts';
-import {
-  judgeSubscriptions,
-  placementOf,
-  type WantedSubscription,
-  wantedSubscriptions,
-  wantedWatches,
-} from '../events/subscription.ts';
+import type { EventGrid } from '../events/event-grid-client.ts';
+import { judgeSubscriptions, placementOf, wantedSubscriptions, wantedWatches } from '../events/subscription.ts';
 import type { Log } from '../log.ts';
-import { findPause, type PauseOrder } from '../orders/standing-orders.ts';
+import { findPause } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { recordRetirement } from '../retirement/finish-retirements.ts';
-import { type RetireServices, retireUnused } from '../retirement/retire-versions.ts';
+import type { RetireServices } from '../retirement/evidence.ts';
+import { recordRetirement, retireUnused } from '../retirement/retire-versions.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
@@ -113,26 +107,17 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
 
 /** Logs one record for equal fixes of one cause. */
 function logFixes(due: readonly Finding[], fixes: readonly Fix[], correlationId: string, log: Log): void {
-  const alike = new Map<string, { readonly fix: Fix; readonly cause: string; resources: number }>();
-  for (const [index, fix] of fixes.entries()) {
-    const cause = due[index]?.cause.id ?? '';
-    const key = [cause, fix.reason, fix.outcome, fix.detail].join(' ');
-    const group = alike.get(key);
-    if (group) group.resources += 1;
-    else alike.set(key, { fix, cause, resources: 1 });
-  }
-  for (const { fix, cause, resources } of alike.values()) {
-    if (fix.outcome === 'waiting') continue;
-    const failed = fix.outcome === 'failed';
+  const made = fixes.map((fix, index) => ({ ...fix, cause: due[index]?.cause.id ?? '' }));
+  const alike = Map.groupBy(made, ({ cause, reason, outcome, detail }) => [cause, reason, outcome, detail].join(' '));
+  for (const [first, ...others] of alike.values()) {
+    if (!first || first.outcome === 'waiting') continue;
+    const failed = first.outcome === 'failed';
+    const { reason, detail, resource, cause } = first;
     log({
       level: failed ? 'error' : 'info',
       reason: failed ? 'DriftFixFailed' : 'DriftFixed',
-      message: `${REASONS[fix.reason as Reason]} ${fix.detail}`,
-      because: fix.reason,
-      resource: fix.resource,
-      resources,
-      cause,
-      correlationId,
+      message: `${REASONS[reason as Reason]} ${detail}`,
+      ...{ because: reason, resource, resources: 1 + others.length, cause, correlationId },
     });
   }
 }
@@ -146,15 +131,15 @@ async function attempt(
   log: Log,
 ): Promise<Done> {
   try {
-    const pause = await pauseOf(action, services);
+    const pause = 'key' in action && findPause(await services.orderStore.recent(), action.key, services.now());
+    // The next check retries the fixes of a paused key.
     if (pause) return { outcome: 'waiting', detail: pause.reason };
     switch (action.kind) {
       case 'account':
         return await moving;
       case 'events':
-        return await putVaultSubscription(action, services);
       case 'watch':
-        return await putWatch(action, services);
+        return await putSubscriptions(action, services);
       case 'retire':
         return await retireByLog(action, correlationId, services, log);
       case 'rotate':
@@ -169,14 +154,6 @@ async function attempt(
   } catch (error) {
     return { outcome: 'failed', detail: describe(describeFailure(error)) };
   }
-}
-
-/** A pause of a key also pauses its fixes. The next check retries them. */
-async function pauseOf(
-  action: FixAction,
-  { orderStore, now }: Pick<FixServices, 'orderStore' | 'now'>,
-): Promise<PauseOrder | undefined> {
-  return 'key' in action ? findPause(await orderStore.recent(), action.key, now()) : undefined;
 }
 
 /** Retires one version if the log proves it unused. Reads the state again and never disables without proof. */
@@ -200,37 +177,27 @@ async function retireByLog(
   return { outcome: 'done', detail: 'The version is already disabled.' };
 }
 
-async function putVaultSubscription(
-  { vault: id, functionName }: Extract<FixAction, { kind: 'events' }>,
-  { settings, eventGrid }: FixServices,
-): Promise<Done> {
-  const vault = settings.vaults.byId(id);
-  const { functionAppId, storageAccountId } = settings.drift;
-  if (!vault || !functionAppId) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
-  const wanted = wantedSubscriptions({ functionAppId, storageAccountId });
-  return putSubscriptions(
-    vault,
-    wanted.filter((one) => one.functionName === functionName),
-    eventGrid,
-  );
-}
-
-async function putWatch(
-  { subscription }: Extract<FixAction, { kind: 'watch' }>,
-  { settings, eventGrid }: FixServices,
-): Promise<Done> {
-  const { functionAppId } = settings.drift;
-  if (!functionAppId) return { outcome: 'failed', detail: REASONS.ChangesNotWatched };
-  const source = { id: `/subscriptions/${subscription}`, subscriptionId: subscription };
-  return putSubscriptions(source, wantedWatches({ functionAppId }, settings.clientId), eventGrid);
-}
-
-/** Compares again with the current state, because another instance may have written it. */
+/**
+ * Writes the event subscriptions of a vault or a subscription. Compares again with the current state, because another
+ * instance may have written it.
+ */
 async function putSubscriptions(
-  source: EventSource,
-  wanted: readonly WantedSubscription[],
-  eventGrid: EventGrid,
+  action: Extract<FixAction, { kind: 'events' | 'watch' }>,
+  { settings, eventGrid }: FixServices,
 ): Promise<Done> {
+  const { functionAppId, storageAccountId } = settings.drift;
+  const source =
+    action.kind === 'events'
+      ? settings.vaults.byId(action.vault)
+      : { id: `/subscriptions/${action.subscription}`, subscriptionId: action.subscription };
+  if (!source) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
+  if (!functionAppId) return { outcome: 'failed', detail: REASONS.ChangesNotWatched };
+  const wanted =
+    action.kind === 'events'
+      ? wantedSubscriptions({ functionAppId, storageAccountId }).filter(
+          (one) => one.functionName === action.functionName,
+        )
+      : wantedWatches({ functionAppId }, settings.clientId);
   const { topic, subscriptions } = await eventGrid.read(source);
   const written: string[] = [];
   for (const verdict of judgeSubscriptions(wanted, subscriptions)) {

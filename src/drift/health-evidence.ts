@@ -1,12 +1,13 @@
 import { splitScope } from '../azure/resource-id.ts';
 import type { HealthFinding } from '../fleet/health.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { KEY_CHECKS } from './checks/checks.ts';
 import { causeIdOf, evaluate, findingId } from './checks/evaluate.ts';
 import type { KeySubject, Rules } from './checks/subjects.ts';
 import { unreadOfIdentity } from './gather/gather-identities.ts';
-import { VAULT_ACCESS } from './gather/vault-roles.ts';
+import { unreadOfAccess } from './gather/vault-roles.ts';
 import type { DriftDetails, Finding } from './report.ts';
 
 // The health of an account according to the newest report and its key.
@@ -62,9 +63,9 @@ export class ReportedFindings {
   }
 
   /** Findings on a vault. Of its failed reads, only those that hide whether its keys are usable. */
-  ofVault(vault: string): Finding[] {
-    const open = new Set(Object.values(VAULT_ACCESS).map((one) => findingId('Unreadable', vault, one)));
-    return this.of(vault).filter(({ id, reason }) =>
+  ofVault(vault: ManagedVault): Finding[] {
+    const open = new Set(unreadOfAccess(vault).map((one) => findingId('Unreadable', vault.id, one)));
+    return this.of(vault.id).filter(({ id, reason }) =>
       reason === 'Unreadable' ? open.has(id) : reason !== 'MissingPermission',
     );
   }

@@ -20,8 +20,6 @@ export const MANAGED_MEMORY = z.record(
   ),
 );
 export type ManagedMemory = z.output<typeof MANAGED_MEMORY>;
-/** Name of the only entry. Earlier versions had one entry per subscription. */
-const ALL = 'all';
 
 /** The last managed key of an account, and when a check last read it. */
 interface FormerUse {
@@ -70,18 +68,17 @@ export class AccountMemory {
 
   /** @param isWhole whether every account was listed; an unlisted account then no longer exists */
   next(isWhole: boolean, now: Date): ManagedMemory {
-    const groups = new Map<string, ManagedMemory[string][number]>();
     const isKept = ({ lastSeen }: FormerUse) => !isWhole && now.getTime() - lastSeen.getTime() <= GONE_MS;
     const unlisted = [...this.#before].filter(([account, use]) => !this.#now.has(account) && isKept(use));
-    for (const [account, use] of [...this.#now, ...unlisted]) {
-      if (!use) continue;
-      const { key, version, lastSeen } = use;
-      const seen = lastSeen.toISOString();
-      const id = `${seen} ${key} ${version}`;
-      const group = groups.get(id) ?? { key, ...(version ? { version } : {}), lastSeen: seen, accounts: [] };
-      group.accounts.push(account);
-      groups.set(id, group);
-    }
-    return { [ALL]: [...groups.values()] };
+    const uses = [...this.#now, ...unlisted].flatMap(([account, use]) => (use ? { account, ...use } : []));
+    const idOf = ({ key, version, lastSeen }: FormerUse) => `${lastSeen.toISOString()} ${key} ${version}`;
+    const all = [...Map.groupBy(uses, idOf).values()].flatMap((group) => {
+      const accounts = group.map(({ account }) => account);
+      return group.slice(0, 1).map(({ key, version, lastSeen }) => {
+        return { key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts };
+      });
+    });
+    // Earlier versions had one entry per subscription.
+    return { all };
   }
 }

@@ -179,10 +179,7 @@ export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
 export type WholeReport = DriftReport & DriftDetails;
 
 /** The fields of the last report that the next check needs. Reduced, to save memory with ten thousand findings. */
-export type ReportBefore = Pick<
-  WholeReport,
-  'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'changes' | 'changeSeconds'
-> & {
+export type ReportBefore = Pick<WholeReport, 'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'changes'> & {
   readonly findings: readonly Pick<Finding, 'id' | 'reason' | 'resource' | 'since' | 'changedBy'>[];
 };
 

@@ -1,46 +1,14 @@
-import { z } from 'zod';
-import { KEY_NOT_FOUND } from './classify-answer.ts';
-import { type AccountEffect, type EffectTime, effectId, type KeyChange, type KeyEffect } from './effect.ts';
-import type { ProbeResult } from './probe.ts';
+import {
+  type AccountEffect,
+  type EffectTime,
+  effectId,
+  type KeyChange,
+  type KeyEffect,
+  probedPlace,
+} from './effect.ts';
+import { KEY_NOT_FOUND, type ProbeResult, ROLE_MISSING } from './probe.ts';
 
-const time = z.iso.datetime();
-const expect = z.enum(['blocked', 'open']);
-/** Records of earlier versions lack the field: such versions probed only file services. */
-const service = z.enum(['file', 'blob']).default('file');
-
-const record = z.object({
-  key: z.string(),
-  change: z.object({ expect, since: time }),
-  complete: z.boolean(),
-  accounts: z.array(
-    z.object({
-      account: z.string(),
-      service,
-      share: z.string().optional(),
-      container: z.string().optional(),
-      state: z.enum(['blocked', 'open', 'unknown']),
-      since: time,
-      checkedOn: time,
-      secondsAfterChange: z.number().optional(),
-      why: z.string().optional(),
-    }),
-  ),
-  times: z
-    .array(
-      z.object({
-        account: z.string(),
-        service,
-        expect,
-        since: time,
-        seconds: z.number().nonnegative().optional(),
-        notWithin: z.number().nonnegative().optional(),
-      }),
-    )
-    .optional(),
-});
-
-/** Undefined for an invalid record: the next probe writes a new record. */
-export const EFFECT: z.ZodType<KeyEffect | undefined> = record.optional().catch(undefined);
+// The record of a key's effect after each round of probes, and when the next round follows.
 
 interface ProbeRound {
   readonly key: string;
@@ -69,26 +37,17 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
 function nextEffect(
   known: AccountEffect | undefined,
   sameChange: boolean,
-  { account, service, share, container, state, why, checkedOn }: ProbeResult,
+  { gone: _, checkedOn, ...result }: ProbeResult,
   change: KeyChange,
 ): AccountEffect {
+  const { state } = result;
   const since = known?.state === state ? known.since : checkedOn.toISOString();
-  const seconds = secondsAfterChange(sameChange ? known : undefined, state, since, change);
-  return {
-    account,
-    service,
-    ...(share === undefined ? {} : { share }),
-    ...(container === undefined ? {} : { container }),
-    state,
-    since,
-    checkedOn: checkedOn.toISOString(),
-    ...(seconds === undefined ? {} : { secondsAfterChange: seconds }),
-    ...(why === undefined ? {} : { why }),
-  };
+  const secondsAfterChange = secondsAfter(sameChange ? known : undefined, state, since, change);
+  return { ...result, since, checkedOn: checkedOn.toISOString(), secondsAfterChange };
 }
 
 /** An unknown state keeps an observed effect; the opposite state clears it. */
-function secondsAfterChange(
+function secondsAfter(
   known: AccountEffect | undefined,
   state: AccountEffect['state'],
   since: string,
@@ -96,18 +55,14 @@ function secondsAfterChange(
 ): number | undefined {
   if (state !== change.expect) return state === 'unknown' ? known?.secondsAfterChange : undefined;
   // Negative if the state was reached before the change of the key.
-  return known?.secondsAfterChange ?? Math.max(0, (Date.parse(since) - Date.parse(change.since)) / 1000);
+  return known?.secondsAfterChange ?? Math.max(0, secondsBetween(change.since, since));
 }
 
 /** Maximum number of times of a key; the last change keeps all its times. Each time takes about 250 bytes. */
 const MOST_KEPT = 2_000;
 
 /** Returns the times that changes of the key took to show: one for each service of an account and each change. */
-function keepTimes(
-  before: KeyEffect | undefined,
-  change: KeyChange,
-  accounts: readonly AccountEffect[],
-): readonly EffectTime[] {
+function keepTimes(before: KeyEffect | undefined, change: KeyChange, accounts: readonly AccountEffect[]): EffectTime[] {
   const isOfChange = (time: EffectTime): boolean => time.since === change.since && time.expect === change.expect;
   const kept = before?.times ?? [];
   const known = new Map(kept.filter(isOfChange).map((time) => [effectId(time), time]));
@@ -123,9 +78,58 @@ function timeOf(
 ): EffectTime | undefined {
   const of = { account, service, ...change };
   if (seconds === undefined && state !== 'unknown' && state !== change.expect) {
-    return { ...of, notWithin: Math.max(0, (Date.parse(checkedOn) - Date.parse(change.since)) / 1000) };
+    return { ...of, notWithin: Math.max(0, secondsBetween(change.since, checkedOn)) };
   }
   // 0: the state was reached before the change. An account may also reject requests for another reason.
   const isByChange = change.expect === 'open' || why === KEY_NOT_FOUND;
   return seconds && isByChange ? { ...of, seconds } : undefined;
+}
+
+function secondsBetween(start: string, end: string): number {
+  return (Date.parse(end) - Date.parse(start)) / 1000;
+}
+
+/** Time after a change during which probes wait for its effect. Microsoft gives no figure for Storage. Milliseconds. */
+const PATIENCE_MS = 30 * 60_000;
+/** Longest propagation of a role assignment ("Troubleshoot Azure RBAC"). Milliseconds. */
+const ROLE_SPREADS_MS = 10 * 60_000;
+
+type NextProbe =
+  | { readonly next: 'done' }
+  | { readonly next: 'again'; readonly delaySeconds: number }
+  | { readonly next: 'givenUp' };
+
+/** Returns accounts that can show the effect but have not. Silent accounts are not pending. */
+export function pendingAccounts({ accounts, change }: KeyEffect): AccountEffect[] {
+  return accounts.filter((effect) => !isSilent(effect) && effect.state !== change.expect);
+}
+
+/** Returns whether an account cannot show an effect: no share or container exists, or the app lacks a role. */
+export function isSilent(effect: AccountEffect): boolean {
+  return probedPlace(effect) === undefined || isBarred(effect);
+}
+
+function isBarred({ why = '' }: AccountEffect): boolean {
+  return why.startsWith(ROLE_MISSING);
+}
+
+/** Returns whether the waiting time after a change is over; true if its time is invalid. */
+export function isOver({ since }: Pick<KeyChange, 'since'>, now: Date, patienceMs = PATIENCE_MS): boolean {
+  return !(now.getTime() - Date.parse(since) < patienceMs);
+}
+
+/** Returns whether each account was probed after the waiting time: later results are no effect of the change. */
+export function isJudged({ accounts, change }: KeyEffect): boolean {
+  return accounts.every(({ checkedOn }) => isOver(change, new Date(checkedOn)));
+}
+
+/**
+ * Schedules the next probe after 5, 10, 20 and 40 seconds, then every minute, for half an hour after the change. If
+ * only the app's role is missing, probes end after the longest propagation time of a role assignment.
+ */
+export function nextProbe(effect: KeyEffect, attempt: number, now: Date): NextProbe {
+  const mayComeYet = effect.accounts.some(isBarred) && !isOver(effect.change, now, ROLE_SPREADS_MS);
+  if (effect.complete && pendingAccounts(effect).length === 0 && !mayComeYet) return { next: 'done' };
+  if (isOver(effect.change, now)) return { next: 'givenUp' };
+  return { next: 'again', delaySeconds: Math.min(5 * 2 ** attempt, 60) };
 }

@@ -3,15 +3,14 @@ import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-stora
 import { blobDocuments } from '../azure/documents.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { KeyEffect } from './effect.ts';
-import { EFFECT } from './effect-record.ts';
+import { EFFECT, type KeyEffect } from './effect.ts';
 
 /** Deadline for a read or write of a record, including its content. Milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** Stores the last probe results of each key's dependents. */
+/** Stores the last probe results of each key's dependents. Throws the SDK's errors, which `describeFailure` describes. */
 export interface EffectStore {
-  /** Returns undefined before the first record. Throws the SDK's errors, which `describeFailure` describes. */
+  /** Returns undefined before the first record. */
   read(key: ManagedKey, signal?: AbortSignal): Promise<KeyEffect | undefined>;
   /**
    * Replaces the record with the result of `change`, and returns the stored record. After a conflict it calls `change`
@@ -28,17 +27,6 @@ export function createEffectStore(settings: Pick<Settings, 'storage'>, credentia
   const nameOf = ({ vault, name }: ManagedKey): string => `effect/${vault.name}/${name.toLowerCase()}.json`;
   return {
     read: async (key, signal) => (await effects.read(nameOf(key), signal))?.value,
-    async update(key, change) {
-      let changed: KeyEffect | undefined;
-      await effects.change(
-        nameOf(key),
-        (current) => {
-          changed = change(current);
-          return changed;
-        },
-        async () => undefined,
-      );
-      return changed as KeyEffect;
-    },
+    update: (key, change) => effects.change(nameOf(key), change, async () => undefined) as Promise<KeyEffect>,
   };
 }

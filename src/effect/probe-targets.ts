@@ -11,8 +11,9 @@ import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
-import { type DataService, effectId, SERVICE_WORDS } from './effect.ts';
+import { effectId } from './effect.ts';
 import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
+import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
 /** Maximum number of probed containers of an account. */
 const MOST_CONTAINERS = 5;
@@ -55,13 +56,6 @@ export function targetsOfAccount(
   return [target(account, 'file', file), ...(settings.probeBlobs ? [target(account, 'blob', blob)] : [])];
 }
 
-/** Removes blob services without containers, unless their list failed or an earlier probe recorded them. */
-export function withoutEmpty(targets: readonly ProbeTarget[]): readonly ProbeTarget[] {
-  return targets.filter(
-    ({ service, places, why, isKnown }) => service === 'file' || places.length > 0 || why !== undefined || isKnown,
-  );
-}
-
 async function target(
   { id }: ResourceId,
   service: DataService,
@@ -80,8 +74,8 @@ async function target(
 
 /**
  * Finds the probe targets of accounts that use a key directly. Accounts that use it only by encryption scopes are
- * excluded: neither their file service nor their containers show its state. The result includes blob services without
- * a container, see {@link withoutEmpty}. Never throws; stops after `ms`.
+ * excluded: neither their file service nor their containers show its state. A blob service without containers is
+ * excluded too, unless its list failed. Never throws; stops after `ms`.
  */
 export async function findProbeTargets(
   key: ManagedKey,
@@ -103,7 +97,7 @@ export async function findProbeTargets(
     const add = async (finding: Promise<ProbeTarget>): Promise<void> => {
       const one = await finding;
       if (one.why !== undefined) missed += 1;
-      targets.set(effectId(one), one);
+      if (one.service === 'file' || one.places.length > 0 || one.why !== undefined) targets.set(effectId(one), one);
     };
     await Promise.all(targetsOfAccount(account, services, signal).map(add));
   };
@@ -113,14 +107,11 @@ export async function findProbeTargets(
     const inventory = await findDependents(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
-      {
-        withoutScopes: true,
-        accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) },
+      { withoutScopes: true, accounts },
+      (account) => {
+        adding.push(limit(() => addTargets(account, signal)));
       },
-      ({ id }) => {
-        const account = parseResourceId(id);
-        if (account) adding.push(limit(() => addTargets(account, signal)));
-      },
+      signal,
     );
     missed += inventory.unreadableSubscriptions.length;
     await Promise.all(adding);

@@ -11,23 +11,15 @@ import { readRevocation } from '../revocation/revocation.ts';
 import { closedOn } from '../revocation/revocation-plans.ts';
 import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
-import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import {
-  type AccountEffect,
-  type DataService,
-  effectId,
-  type KeyChange,
-  type KeyEffect,
-  probedPlace,
-  SERVICE_WORDS,
-} from './effect.ts';
-import { isSameChange, recordRound } from './effect-record.ts';
+import { type AccountEffect, effectId, type KeyChange, type KeyEffect, probedPlace } from './effect.ts';
+import { sumTimes } from './effect-of-key.ts';
+import { isJudged, isOver, isSameChange, isSilent, nextProbe, pendingAccounts, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
-import { isJudged, isOver, isSilent, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
-import { findProbeTargets, type PlaceLists, withoutEmpty } from './probe-targets.ts';
-import { sumTimes } from './sum-times.ts';
+import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
+import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
 /** Deadlines for finding the accounts and for probing them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
@@ -55,23 +47,14 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
   const { settings, keys, effects, now } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  // The stored effect is read before the key: a round that replaces it later has read a newer state of the key.
-  const read = await effects.read(key).then(
-    (before) => ({ before }),
-    (error: unknown) => ({ error }),
-  );
-  let change: KeyChange | undefined;
   try {
-    change = changeShown(await keys.listVersions(key), now());
+    // Read before the key: a round that replaces the stored effect later has read a newer state of the key.
+    const before = await effects.read(key);
+    const change = changeShown(await keys.listVersions(key), now());
+    return change ? await followChange(key, change, before, work, services, log) : DONE;
   } catch (error) {
-    return outcomeOfFailure(error);
+    return afterTrouble(describe(describeFailure(error)), work, now(), log);
   }
-  if (!change) return DONE;
-  const about = { key: key.id, ...change, cause: work.cause };
-  if (work.follows !== undefined && work.follows !== nameOfChange(change)) return superseded(about, log);
-  return 'error' in read
-    ? afterTrouble(describe(describeFailure(read.error)), change, now(), about, log)
-    : followChange(key, change, read.before, work, services, log);
 }
 
 /**
@@ -85,10 +68,6 @@ function changeShown(versions: readonly KeyVersion[], now: Date): KeyChange | un
   // By Key Vault's clock, which may be behind the revoking instance's clock.
   const sinceMs = Math.max(closedOn(versions, restored, now).getTime(), restored.revokedOn.getTime() + 1);
   return { expect: 'open', since: new Date(sinceMs).toISOString() };
-}
-
-function nameOfChange({ expect, since }: KeyChange): string {
-  return `${expect} ${since}`;
 }
 
 function superseded(about: object, log: Log): Outcome {
@@ -106,46 +85,45 @@ async function followChange(
 ): Promise<Outcome> {
   const { effects, queue, now } = services;
   const about = { key: key.id, ...change, cause: work.cause };
+  const id = `${change.expect} ${change.since}`;
+  if (work.follows !== undefined && work.follows !== id) return superseded(about, log);
   if (isSameChange(before, change) && isOver(change, now()) && isJudged(before)) return DONE;
-  try {
-    const { targets, complete } = await targetsOf(key, before, change, services);
-    const results = await probe(targets, services, PROBE_MS);
-    const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
-    const after = await effects.update(key, (current) => {
-      const isOurs = !current || isSameChange(current, change);
-      const isUnchanged = before !== undefined && isSameChange(current, before.change);
-      // Otherwise a later round has stored a newer change, whose record remains.
-      return isOurs || isUnchanged ? recordRound(current, round) : current;
-    });
-    if (!isSameChange(after, change)) return superseded(about, log);
+  const { targets, complete } = await targetsOf(key, before, change, services);
+  const results = await probe(targets, services, PROBE_MS);
+  const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
+  const after = await effects.update(key, (current) => {
+    const isOurs = !current || isSameChange(current, change);
+    const isUnchanged = before !== undefined && isSameChange(current, before.change);
+    // Otherwise a later round has stored a newer change, whose record remains.
+    return isOurs || isUnchanged ? recordRound(current, round) : current;
+  });
+  if (!isSameChange(after, change)) return superseded(about, log);
 
-    for (const effect of newlySeen(before, after)) {
-      const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the change of the key.`;
-      const { account, service, state, secondsAfterChange: seconds } = effect;
-      log({ level: 'info', reason: 'EffectSeen', message, account, service, state, seconds, ...about });
-    }
-    const next = nextProbe(after, work.attempt, now());
-    report(after, next.next, about, log);
-    if (next.next === 'again') {
-      const attempt = Math.min(work.attempt + 1, 1_000);
-      const again = { ...work, follows: nameOfChange(change), attempt };
-      await queue.send(KEY_WORK, again, next.delaySeconds);
-    }
-    return DONE;
-  } catch (error) {
-    return afterTrouble(describe(describeFailure(error)), change, now(), about, log);
+  for (const effect of newlySeen(before, after)) {
+    const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the change of the key.`;
+    const { account, service, state, secondsAfterChange: seconds } = effect;
+    log({ level: 'info', reason: 'EffectSeen', message, account, service, state, seconds, ...about });
   }
+  const next = nextProbe(after, work.attempt, now());
+  report(after, next.next, about, log);
+  if (next.next === 'again') {
+    const attempt = Math.min(work.attempt + 1, 1_000);
+    const again = { ...work, follows: id, attempt };
+    await queue.send(KEY_WORK, again, next.delaySeconds);
+  }
+  return DONE;
 }
 
 /**
- * Handles an error of the app's own storage. A time limit ends the probes, not a number of attempts: a probe message in
+ * Handles an error of Key Vault or of the app's own storage. A time limit ends the probes, not a number of attempts: a probe message in
  * a poison queue would be useless after half an hour.
  */
-function afterTrouble(detail: string, change: KeyChange, now: Date, about: object, log: Log): Outcome {
-  if (!isOver(change, now))
+function afterTrouble(detail: string, { key, cause }: ProbeWork, now: Date, log: Log): Outcome {
+  if (!isOver(cause, now)) {
     return { outcome: 'retry', reason: 'ServiceUnavailable', detail, counts: false, delaySeconds: 15 };
-  const message = `The app failed to record whether the accounts are ${change.expect}: ${detail}`;
-  log({ level: 'error', reason: 'EffectNotSeen', message, ...about });
+  }
+  const message = `The app failed to probe the accounts that use the key: ${detail}`;
+  log({ level: 'error', reason: 'EffectNotSeen', message, key, cause });
   return DONE;
 }
 
@@ -165,9 +143,9 @@ async function targetsOf(
   }));
   if (isSameChange(before, change) && before.complete) return { targets: known, complete: true };
   const found = await findProbeTargets(key, services, FINDING_MS);
-  if (found.complete) return { targets: withoutEmpty(found.targets), complete: true };
+  if (found.complete) return found;
   const targets = new Map([...known, ...found.targets].map((target) => [effectId(target), target]));
-  return { targets: withoutEmpty([...targets.values()]), complete: false };
+  return { targets: [...targets.values()], complete: false };
 }
 
 function newlySeen(before: KeyEffect | undefined, after: KeyEffect): AccountEffect[] {
@@ -187,7 +165,7 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
   const cannot = silent.length > 0 ? ` ${silent.length} cannot show the effect: ${names(silent)}.` : '';
   // Durations of this change and earlier changes: the workbook shows the last durations of each key.
   const timesOf = (of: DataService) =>
-    sumTimes(effect.times ?? []).find(({ expect, service }) => service === of && expect === effect.change.expect);
+    sumTimes(effect.times).find(({ expect, service }) => service === of && expect === effect.change.expect);
   const [times, blobTimes] = [timesOf('file'), timesOf('blob')];
   if (next === 'done') {
     const seen = total - silent.length;

@@ -1,11 +1,11 @@
 import pMap from 'p-map';
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
-import { describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { lastName } from '../azure/resource-id.ts';
 import { REASONS } from '../reasons.ts';
-import { type Seen, seen } from './classify-answer.ts';
-import type { BlobService, FileService } from './data-services-client.ts';
-import { type DataService, SERVICE_WORDS } from './effect.ts';
+import type { ListData } from './data-services-client.ts';
+import type { AccountEffect } from './effect.ts';
+import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
 /** Concurrent probes of each service type: slow file services do not delay blob services. */
 const CONCURRENCY = 16;
@@ -22,17 +22,17 @@ export interface ProbeTarget {
   readonly isKnown?: boolean;
 }
 
-export interface ProbeResult extends Seen {
-  readonly account: string;
-  readonly service: DataService;
-  readonly share?: string;
-  readonly container?: string;
+interface Seen extends Pick<AccountEffect, 'state' | 'why'> {
+  /** The share or container is deleted or contains no data: the probe must search for another. */
+  readonly gone?: boolean;
+}
+
+export interface ProbeResult extends Seen, Pick<AccountEffect, 'account' | 'service' | 'share' | 'container'> {
   readonly checkedOn: Date;
 }
 
 export interface DataServices {
-  readonly fileService: FileService;
-  readonly blobService: BlobService;
+  readonly dataLists: Readonly<Record<DataService, ListData>>;
 }
 
 /**
@@ -41,15 +41,15 @@ export interface DataServices {
  */
 export async function probe(
   targets: readonly ProbeTarget[],
-  services: DataServices & { readonly now: () => Date },
+  { dataLists, now }: DataServices & { readonly now: () => Date },
   ms: number,
 ): Promise<ProbeResult[]> {
   const answers = new Map<ProbeTarget, ProbeResult>();
   await abortAfter(async (signal) => {
     const probeOne = async (target: ProbeTarget): Promise<void> => {
       if (signal.aborted) return;
-      const answer = await ask(target, services, signal);
-      if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, services.now()));
+      const answer = await ask(target, dataLists[target.service], signal);
+      if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, now()));
     };
     const asking = (['file', 'blob'] as const).map((sort) =>
       pMap(
@@ -61,7 +61,7 @@ export async function probe(
     await untilAborted(Promise.all(asking), signal);
   }, ms);
   const late = { state: 'unknown', why: REASONS.TimeUp } as const;
-  return targets.map((target) => answers.get(target) ?? resultOf(target, target.places[0], late, services.now()));
+  return targets.map((target) => answers.get(target) ?? resultOf(target, target.places[0], late, now()));
 }
 
 function resultOf({ account, service }: ProbeTarget, place: string | undefined, of: Seen, on: Date): ProbeResult {
@@ -71,23 +71,48 @@ function resultOf({ account, service }: ProbeTarget, place: string | undefined, 
 
 async function ask(
   { account, service, places, why, isKnown }: ProbeTarget,
-  { fileService, blobService }: DataServices,
+  list: ListData,
   signal: AbortSignal,
 ): Promise<{ readonly place: string | undefined; readonly seen: Seen }> {
-  const [first] = places;
   const { nothing } = SERVICE_WORDS[service];
-  if (first === undefined) return { place: first, seen: { state: 'unknown', why: why ?? nothing } };
-  const name = lastName(account);
+  if (places.length === 0) return { place: undefined, seen: { state: 'unknown', why: why ?? nothing } };
   for (const place of places) {
     try {
-      if (service === 'file') await fileService.listRoot(name, place, signal);
-      // A list without a blob under the account's key needs no decryption, so its success proves nothing.
-      else if (!(await blobService.listFirst(name, place, signal))) continue;
-      return { place, seen: seen(undefined, service) };
+      // A list without data under the account's key needs no decryption, so its success proves nothing.
+      if (await list(lastName(account), place, signal)) return { place, seen: { state: 'open' } };
     } catch (error) {
-      return { place, seen: seen(describeFailure(error), service) };
+      return { place, seen: seenIn(describeFailure(error), service) };
     }
   }
   const empty = { state: 'unknown', why: nothing } as const;
   return { place: undefined, seen: isKnown ? { ...empty, gone: true } : empty };
+}
+
+/** Error code of an account whose key is disabled. */
+export const KEY_NOT_FOUND = 'KeyVaultEncryptionKeyNotFound';
+/** The app lacks a role to list data: the role is missing, or has not propagated yet. */
+export const ROLE_MISSING = 'AuthorizationPermissionMismatch';
+
+/**
+ * Error codes of an account whose key is unusable: the key, its vault, or the identity's access is missing
+ * (Azure Storage REST reference, "Common REST API error codes").
+ */
+const BLOCKED = /^KeyVault(EncryptionKeyNotFound|VaultNotFound|AccessTokenCannotBeAcquired)$/i;
+
+/** Classifies the rejection of a list. */
+export function seenIn(failure: Failure, service: DataService): Seen {
+  const { code, status } = failure;
+  if ((status === 403 || status === 200) && BLOCKED.test(code)) return { state: 'blocked', why: code };
+  const { place, role } = SERVICE_WORDS[service];
+  if (/^(Share|Container)(NotFound|BeingDeleted)$/i.test(code)) {
+    const why = `${code}: the ${place} does not exist any more; the next probe searches for another.`;
+    return { state: 'unknown', why, gone: true };
+  }
+  if (code.toLowerCase() === ROLE_MISSING.toLowerCase()) {
+    const why = `${ROLE_MISSING}: the app lacks the role ${role} on the account, so the probe has no result.`;
+    return { state: 'unknown', why };
+  }
+  if (code.toLowerCase() !== 'authorizationfailure') return { state: 'unknown', why: describe(failure) };
+  const why = `${code}: the account's network rules deny access to the app, so the probe has no result.`;
+  return { state: 'unknown', why };
 }

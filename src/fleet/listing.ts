@@ -1,4 +1,3 @@
-import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Calls } from '../azure/limiter.ts';
@@ -20,8 +19,6 @@ import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
 const SCOPES_CONCURRENCY = 2;
-/** Concurrent scope lists of all passes: no list is urgent, and each connection costs 100 KB of memory. */
-const scopeLists = pLimit(16);
 /** Limiter region for calls without a region. */
 const NO_REGION = '';
 
@@ -41,7 +38,7 @@ interface ListingPass {
   failItem(wanted: Wanted, error: unknown): void;
 }
 
-type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'now'>;
+type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'capacity' | 'now'>;
 
 /** Use rows by account. Reads the rows of each key once. */
 class KnownRows {
@@ -162,7 +159,8 @@ export class Listing {
     try {
       const calls = { lists: 1, purpose: 'scopes' } as const;
       const startedOn = this.#ports.now();
-      const listed = await this.#pass.call(location, calls, wanted, () => scopeLists(() => this.#readScopes(account)));
+      const read = () => this.#ports.capacity.scopeLists(() => this.#readScopes(account));
+      const listed = await this.#pass.call(location, calls, wanted, read);
       if (!listed) return false;
       if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, known, wanted);
       else await this.#readAccount(account, record, known, wanted);

@@ -1,4 +1,4 @@
-import { BUDGET_SHARE, type Calls, Limiter, type Usage } from '../azure/limiter.ts';
+import { type Calls, Limiter, type Usage } from '../azure/limiter.ts';
 import type { PassLog } from './pass-log.ts';
 import type { Blocked } from './rollout-gate.ts';
 import type { FleetServices } from './worker-ports.ts';
@@ -22,7 +22,7 @@ export class PassBudget {
 
   /** @param usage calls of earlier passes */
   constructor(pass: BudgetPass, usage: Usage, ports: Pick<FleetServices, 'capacity' | 'now' | 'sleep'>) {
-    this.#limiter = new Limiter(BUDGET_SHARE, usage);
+    this.#limiter = new Limiter(usage);
     this.#pass = pass;
     this.#ports = ports;
   }

@@ -1,14 +1,18 @@
 import { app } from '@azure/functions';
 import { appCredential } from '../azure/credential.ts';
+import { triedFor } from '../azure/deadline.ts';
 import { REASONS } from '../reasons.ts';
 import type { Environment } from '../settings/settings.ts';
-import { LazyTelemetry } from '../telemetry/lazy-telemetry.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 
 /** Interval between reports of an unreachable exporter endpoint, in milliseconds. */
 const LOG_INTERVAL_MS = HOUR_MS;
+/** Longest wait for telemetry to load, in milliseconds; then work runs without a span. */
+const READY_MS = 2_000;
+/** Time limit of a flush in milliseconds, because the host ends an instance soon after its notice. */
+const FLUSH_MS = 3_000;
 
 /**
  * Creates telemetry from the Functions host's settings, so host and app export to the same places: Application
@@ -33,7 +37,7 @@ export function createTelemetry(
     };
     console.warn(JSON.stringify(record));
   };
-  const telemetry = new LazyTelemetry(
+  const telemetry = lazyTelemetry(
     async () => {
       const { startOpenTelemetry } = await import('../telemetry/open-telemetry-client.ts');
       return startOpenTelemetry({ environment, credential: credentialOf(environment), queueAges, failed });
@@ -42,6 +46,30 @@ export function createTelemetry(
   );
   app.hook.appTerminate(() => telemetry.flush());
   return telemetry;
+}
+
+/**
+ * Loads the exporters at first use, so an instance that only answers calls never loads them.
+ *
+ * @param failed receives a load error; work then runs without spans
+ */
+export function lazyTelemetry(load: () => Promise<Telemetry>, failed: (error: unknown) => void): Telemetry {
+  let loading: Promise<void> | undefined;
+  let loaded = NO_TELEMETRY;
+  const begin = () =>
+    load().then((telemetry) => {
+      loaded = telemetry;
+    }, failed);
+  return {
+    ready() {
+      loading ??= begin();
+      return triedFor(READY_MS, loading);
+    },
+    span: (...work) => loaded.span(...work),
+    traceparent: () => loaded.traceparent(),
+    measure: (measurement) => loaded.measure(measurement),
+    flush: () => triedFor(FLUSH_MS, loaded.flush()),
+  };
 }
 
 /** Parses `Authorization=AAD;ClientId=…`: host and app sign in to Application Insights with the same identity. */

@@ -11,7 +11,7 @@ import { verifyRevocation } from '../revocation/verify-revocation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { readStorageSettings } from '../settings/settings.ts';
-import type { SpanAttributes } from '../telemetry/telemetry.ts';
+import type { SpanAttributes, SpanPlace } from '../telemetry/telemetry.ts';
 import {
   FLEET_WORK,
   KEY_WORK,
@@ -24,7 +24,7 @@ import {
   type WorkQueueName,
 } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
-import { asText, processWork, type Received } from '../work/process.ts';
+import { asText, processWork } from '../work/process.ts';
 import { createWorkQueue } from '../work/work-queue-client.ts';
 import { availableServices, logOf } from './available-services.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
@@ -39,7 +39,10 @@ const CONNECTION = Object.entries(process.env).some(
   ? 'CMK_WORK'
   : 'AzureWebJobsStorage';
 
-/** Registers a function for a queue. */
+/**
+ * Registers a function for a queue. While settings are invalid, it requeues each message unchanged, since five failures
+ * within a minute would make it a poison message.
+ */
 function onMessage<W extends Work>(
   name: string,
   queueName: WorkQueueName,
@@ -47,11 +50,26 @@ function onMessage<W extends Work>(
   parse: (entry: unknown) => W,
   run: (work: W, services: Services, log: Log) => Promise<Outcome>,
 ): void {
-  app.storageQueue(name, {
-    queueName,
-    connection: CONNECTION,
-    handler: queueHandler(queueName, parse, (work, services, log) => outcomeBy(ms, () => run(work, services, log))),
-  });
+  const handler: StorageQueueHandler = async (entry, context) => {
+    const log = logOf(context);
+    let available: Services;
+    try {
+      available = availableServices(log);
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      await defer(queueName, entry);
+      return;
+    }
+    const { queue, telemetry } = available;
+    await telemetry.ready();
+    const runIt = (work: W): Promise<Outcome> => {
+      const inTime = () => outcomeBy(ms, () => run(work, available, log));
+      return telemetry.span(SPANS[work.kind] ?? work.kind, placeOf(work, context), inTime, outcomeAttributes);
+    };
+    const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
+    await processWork({ queueName, received: { entry, dequeueCount }, parse, run: runIt, queue, log });
+  };
+  app.storageQueue(name, { queueName, connection: CONNECTION, handler });
 }
 
 onMessage('reconcileKey', KEY_WORK, TIME_LIMITS.keyWork, parseKeyQueueWork, runKeyWork);
@@ -86,35 +104,6 @@ async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Pro
   }
 }
 
-/**
- * Handles messages of a queue. While settings are invalid, requeues each message unchanged, since five failures within
- * a minute would make it a poison message.
- */
-function queueHandler<W extends Work>(
-  queueName: WorkQueueName,
-  parse: (entry: unknown) => W,
-  run: (work: W, services: Services, log: Log) => Promise<Outcome>,
-): StorageQueueHandler {
-  return async (entry, context) => {
-    const log = logOf(context);
-    let available: Services;
-    try {
-      available = availableServices(log);
-    } catch (error) {
-      if (!(error instanceof SettingsError)) throw error;
-      await defer(queueName, entry);
-      return;
-    }
-    const { queue, telemetry } = available;
-    await telemetry.ready();
-    const runIt = (work: W): Promise<Outcome> => {
-      const { name, place } = spanOf(work, context);
-      return telemetry.span(name, place, () => run(work, available, log), outcomeAttributes);
-    };
-    await processWork({ queueName, received: received(entry, context), parse, run: runIt, queue, log });
-  };
-}
-
 /** Requeues a message. The storage settings are valid: the host has just read the message with them. */
 async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
   const { AZURE_CLIENT_ID: clientId, AZURE_CLOUD: _, ...others } = process.env;
@@ -129,12 +118,6 @@ async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
   await queue.requeueText(queueName, asText(entry), DEFERRED_SECONDS);
 }
 
-/** A queue message, with its dequeue count. */
-function received(entry: unknown, context: Pick<InvocationContext, 'triggerMetadata'>): Received {
-  const dequeueCount = Number(context.triggerMetadata?.dequeueCount);
-  return { entry, dequeueCount: Number.isNaN(dequeueCount) ? 1 : dequeueCount };
-}
-
 const SPANS: Readonly<Partial<Record<Work['kind'], string>>> = {
   key: 'reconcile key',
   subscriptions: 'reconcile subscriptions',
@@ -146,22 +129,13 @@ const SPANS: Readonly<Partial<Record<Work['kind'], string>>> = {
 };
 
 /** Continues the trace of the message's sender, with a link to the host's span. */
-function spanOf(work: Work, { traceContext }: Pick<InvocationContext, 'traceContext'>) {
+function placeOf(work: Work, { traceContext }: Pick<InvocationContext, 'traceContext'>): SpanPlace {
   const host = traceContext?.traceParent;
-  const attributes = {
-    'cmk.attempt': work.attempt,
-    ...('key' in work ? { 'cmk.key': work.key } : {}),
-  };
-  const { traceparent } = work;
-  return {
-    name: SPANS[work.kind] ?? work.kind,
-    place: { ...(traceparent ? { parent: traceparent, link: host } : { parent: host }), attributes },
-  };
+  const { attempt, traceparent } = work;
+  const attributes = { 'cmk.attempt': attempt, ...('key' in work ? { 'cmk.key': work.key } : {}) };
+  return traceparent ? { parent: traceparent, link: host, attributes } : { parent: host, attributes };
 }
 
 function outcomeAttributes(outcome: Outcome): SpanAttributes {
-  return {
-    'cmk.outcome': outcome.outcome,
-    ...(outcome.outcome === 'done' ? {} : { 'cmk.reason': outcome.reason }),
-  };
+  return { 'cmk.outcome': outcome.outcome, ...(outcome.outcome === 'done' ? {} : { 'cmk.reason': outcome.reason }) };
 }

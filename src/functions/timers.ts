@@ -8,7 +8,6 @@ import { consoleLog, type Log } from '../log.ts';
 import { collectNotifications } from '../notify/collect.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
-import { hsmWatchSchedule, notifySchedule } from '../settings/timer-schedules.ts';
 import { availableServices, logOf, services } from './available-services.ts';
 import { TIME_LIMITS } from './time-limits.ts';
 
@@ -16,6 +15,9 @@ import { TIME_LIMITS } from './time-limits.ts';
  * Time limit of a drift check: Flex Consumption allows 30 minutes, and the check must still report its skipped parts.
  */
 const DRIFT_CHECK_MS = 25 * 60_000;
+
+/** Schedule of an unused timer: the function always exists, so it runs as rarely as possible. */
+const ONCE_A_YEAR = '0 0 0 1 1 *';
 
 type TimerRun = (services: Services, log: Log, signal: AbortSignal, context: InvocationContext) => Promise<unknown>;
 
@@ -52,14 +54,23 @@ onTimer('sweep', '0 */2 * * * *', TIME_LIMITS.sweep, (available, log, signal) =>
   return untilAborted(sweep(), signal);
 });
 
-onTimer('hsmWatch', hsmWatchSchedule(process.env), TIME_LIMITS.hsmWatch / 2, (available, log, signal, context) =>
+const { CMK_VAULTS = '', CMK_NOTIFY } = process.env;
+// Each run lists the keys of the Managed HSMs, and the versions of each key.
+const hsmSchedule = /\/managedHSMs\//i.test(CMK_VAULTS) ? '0 */5 * * * *' : ONCE_A_YEAR;
+onTimer('hsmWatch', hsmSchedule, TIME_LIMITS.hsmWatch / 2, (available, log, signal, context) =>
   withDeadline(TIME_LIMITS.hsmWatch, 'The function did not finish', () =>
     watchHsms(context.invocationId, available, log, signal),
   ),
 );
 
-onTimer('collectNotifications', notifySchedule(process.env), TIME_LIMITS.collect / 2, (available, log, signal) =>
-  withDeadline(TIME_LIMITS.collect, 'The function did not finish', () => collectNotifications(available, log, signal)),
+onTimer(
+  'collectNotifications',
+  CMK_NOTIFY?.trim() ? '0 * * * * *' : ONCE_A_YEAR,
+  TIME_LIMITS.collect / 2,
+  (available, log, signal) =>
+    withDeadline(TIME_LIMITS.collect, 'The function did not finish', () =>
+      collectNotifications(available, log, signal),
+    ),
 );
 
 // Not awaited: the host would start no function before this hook ends.

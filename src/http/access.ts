@@ -1,21 +1,7 @@
 import { REFUSALS, type Refusal } from '../refusals.ts';
-import { challenge, claimsFor } from './challenge.ts';
-import { HttpProblem } from './problem.ts';
-import { hasRole, type Role, sufficientRoles } from './roles.ts';
+import { challenge, HttpProblem } from './problem.ts';
+import { type Role, sufficientRoles } from './roles.ts';
 import type { Caller } from './token-claims.ts';
-
-/**
- * @throws {@link HttpProblem} 403 that names the missing role
- */
-export function requireRole(caller: { readonly roles: readonly Role[] }, role: Role): void {
-  if (hasRole(caller, role)) return;
-  throw forbidden('RoleMissing', {
-    detail: `This call requires the app role ${role}.`,
-    nextStep: `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: an older token does not have it.`,
-    challengeText: `The app role ${role} is missing.`,
-    extensions: { missingRole: role },
-  });
-}
 
 /** Kind of a call: it decides the required role and the rate limit. */
 export type Act = 'read' | 'revoke' | 'restore' | 'change';
@@ -70,15 +56,21 @@ export function requireAccess(caller: Caller, asked: AccessAsked, rules: AccessR
   if (asked.act === 'revoke' || asked.act === 'restore') requireStepUp(caller, rules);
 }
 
+function requireRole({ roles }: Caller, role: Role): void {
+  if (sufficientRoles(role).some((enough) => roles.includes(enough))) return;
+  throw forbidden('RoleMissing', {
+    detail: `This call requires the app role ${role}.`,
+    nextStep: `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: an older token does not have it.`,
+    extensions: { missingRole: role },
+  });
+}
+
 function requireClient({ appId, kind, scopes }: Caller, { clients }: AccessRules): void {
-  if (clients.length > 0 && !clients.includes(appId)) {
-    throw forbidden('ClientNotAllowed');
-  }
+  if (clients.length > 0 && !clients.includes(appId)) throw forbidden('ClientNotAllowed');
   if (kind === 'person' && !scopes.includes(API_SCOPE)) {
     throw forbidden('ScopeMissing', {
       detail: `The token of a person must have the scope ${API_SCOPE}.`,
       nextStep: `Request a token with the scope api://<client id>/${API_SCOPE}; infra/entra.sh creates this scope.`,
-      challengeText: `The scope ${API_SCOPE} is missing.`,
     });
   }
 }
@@ -95,7 +87,10 @@ function requirePerson({ kind, appId }: Caller, { restoreApplications }: AccessR
 /** Applications cannot satisfy a stronger sign-in: their role, and a list for restores, decide their access. */
 function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules): void {
   if (stepUp === undefined || kind === 'application' || authContexts.includes(stepUp)) return;
-  const claims = claimsFor(stepUp);
+  // Claims that a client requests, so the next token satisfies the authentication context. Source: Entra ID, "claims
+  // challenges, claims requests and client capabilities".
+  const requested = { access_token: { acrs: { essential: true, value: stepUp } } };
+  const claims = Buffer.from(JSON.stringify(requested)).toString('base64');
   throw new HttpProblem('StepUpNeeded', {
     detail: `This call requires a sign-in with the authentication context ${stepUp}.`,
     nextStep: `Sign in again and repeat the call: az login --scope "api://<client id>/.default" --claims-challenge ${claims}`,
@@ -113,24 +108,14 @@ function requireReach(caller: Caller, { role, key }: AccessAsked, rules: AccessR
   });
 }
 
-/** @param challengeText absent: the sentence of the rejection */
-function forbidden(
-  reason: Refusal,
-  {
-    challengeText = REFUSALS[reason].sentence,
-    ...options
-  }: ConstructorParameters<typeof HttpProblem>[1] & { readonly challengeText?: string } = {},
-): HttpProblem {
-  const headers = { 'www-authenticate': challenge('insufficient_scope', challengeText) };
+function forbidden(reason: Refusal, options: ConstructorParameters<typeof HttpProblem>[1] = {}): HttpProblem {
+  const headers = { 'www-authenticate': challenge('insufficient_scope', REFUSALS[reason].sentence) };
   return new HttpProblem(reason, { ...options, headers });
 }
 
-/** Reason codes of resources that do not exist. */
-const UNKNOWN: ReadonlySet<string> = new Set(['KeyNotManaged']);
-
 /** Hides from a caller with a scoped role whether a key outside the scope exists. */
 export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: AccessRules): unknown {
-  const unknown = error instanceof HttpProblem && UNKNOWN.has(error.reason);
+  const unknown = error instanceof HttpProblem && error.reason === 'KeyNotManaged';
   return unknown && !reachesKey(caller, role, undefined, rules) ? forbidden('KeyOutOfReach') : error;
 }
 

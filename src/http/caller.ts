@@ -3,8 +3,7 @@ import { messageOf } from '../errors.ts';
 import { REFUSALS, type Refusal } from '../refusals.ts';
 import type { HeaderReader } from './answers.ts';
 import { type AuthConfig, authConfigProblems, issuers, signingKeysUrl } from './auth-config.ts';
-import { challenge } from './challenge.ts';
-import { HttpProblem } from './problem.ts';
+import { challenge, HttpProblem } from './problem.ts';
 import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
 import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 

@@ -17,13 +17,7 @@ export const partOf = <T extends z.ZodType>(value: T) =>
       .describe('The read is still in progress: repeat the call. A `value` in the same part is older.'),
   });
 
-/** A part in an answer. */
-interface PartView<V> {
-  readonly readOn?: string;
-  readonly value?: V;
-  readonly problem?: z.output<typeof PART_PROBLEM>;
-  readonly reading?: true;
-}
+type PartView<V> = Readonly<z.output<ReturnType<typeof partOf<z.ZodType<V>>>>>;
 
 /**
  * Builds the view of a part from a read or its failure. Never throws, so the other parts are shown.
@@ -36,17 +30,14 @@ export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telli
     const reading = taken.reading ? ({ reading: true } as const) : {};
     return 'value' in taken ? { readOn: taken.readOn.toISOString(), value: show(taken.value), ...reading } : reading;
   } catch (error) {
-    return { problem: { ...partProblem(inTime(error), telling) } };
+    const nextStep = 'The app retries the read automatically; repeat the call.';
+    const isLate = error instanceof DeadlineError;
+    const problem = isLate ? new HttpProblem('ServiceUnavailable', { detail: error.message, nextStep }) : error;
+    return { problem: partProblem(problem, telling) };
   }
 }
 
 /** A part without its varying fields: the time of the read and the text of a failure. */
 export function partContent({ value, problem, reading }: PartView<unknown>): unknown {
   return problem ? [problem.status, problem.reason] : { value, reading };
-}
-
-function inTime(error: unknown): unknown {
-  if (!(error instanceof DeadlineError)) return error;
-  const nextStep = 'The app retries the read automatically; repeat the call.';
-  return new HttpProblem('ServiceUnavailable', { detail: error.message, nextStep });
 }

@@ -18,8 +18,3 @@ const IMPLIED_BY: Readonly<Partial<Record<Role, readonly Role[]>>> = { 'CmkKey.R
 export function sufficientRoles(role: Role): readonly Role[] {
   return [role, ...(IMPLIED_BY[role] ?? [])];
 }
-
-/** Whether the caller has a role that satisfies `role`. */
-export function hasRole(caller: { readonly roles: readonly Role[] }, role: Role): boolean {
-  return sufficientRoles(role).some((enough) => caller.roles.includes(enough));
-}

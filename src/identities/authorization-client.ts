@@ -1,42 +1,41 @@
-import type { AuthorizationManagementClient, RoleAssignment } from '@azure/arm-authorization';
+import { createHash } from 'node:crypto';
+import type { RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
-import { describeFailure } from '../azure/failure.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { lastName } from '../azure/resource-id.ts';
 import { aborting, armScope, authorizationManagement } from '../azure/resource-manager.ts';
+import type { KeyRole } from './key-roles.ts';
 import type { RoleGrant } from './role-grant.ts';
 
-/** Role assignments with the rights of their roles. Errors are the SDK's: read them with `describeFailure`. */
-export interface Authorization {
-  /**
-   * Lists every assignment at a scope, above and below it.
-   *
-   * @param scope ARM id
-   */
-  grantsAt(scope: string, signal?: AbortSignal): Promise<RoleGrant[]>;
-  /** Lists the assignments of a principal and of its groups at a scope and above. Each grant names the principal. */
-  grantsTo(principalId: string, scope: string, signal?: AbortSignal): Promise<RoleGrant[]>;
-  /** End of each time-bound assignment at a scope and above, by the ARM id of the assignment in lower case. */
-  endsAt(scope: string, signal?: AbortSignal): Promise<ReadonlyMap<string, Date>>;
-}
+// Errors are the SDK's: read them with `describeFailure`.
 
-interface RoleRights {
-  readonly dataActions: readonly string[];
-  readonly notDataActions: readonly string[];
-}
+export type Authorization = ReturnType<typeof createAuthorization>;
+
+type RoleRights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 
 /** Time to live of a cached role, in milliseconds: roles change rarely. */
 const ROLE_AGE_MS = 10 * 60_000;
 
-export function createAuthorization(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): Authorization {
+/** Reads role assignments with the rights of their roles. Scopes are ARM ids. */
+export function createAuthorization(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
   const client = authorizationManagement(credential, cloud, limits);
   const roles = new ReadCache<RoleRights>(ROLE_AGE_MS);
 
   /** Reads the role at the scope itself: a caller that may read its assignments may read its roles too. */
-  const rightsOf = async (scope: string, roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> =>
-    (await roles.read(roleId.toLowerCase(), () => readRights(client, scope, roleId, signal))).value;
+  const rightsOf = async (scope: string, roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> => {
+    const read = async () => {
+      const role = await client.roleDefinitions.get(armScope(scope), lastName(roleId), aborting(signal));
+      const permissions = role.permissions ?? [];
+      return {
+        dataActions: permissions.flatMap(({ dataActions }) => dataActions ?? []),
+        notDataActions: permissions.flatMap(({ notDataActions }) => notDataActions ?? []),
+      };
+    };
+    return (await roles.read(roleId.toLowerCase(), read)).value;
+  };
 
   const list = async (
     scope: string,
@@ -54,12 +53,15 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
   };
 
   return {
-    grantsAt: (scope, signal) => list(scope, undefined, undefined, signal),
-    grantsTo: (principalId, scope, signal) => {
+    /** Lists every assignment at a scope, above and below it. */
+    grantsAt: (scope: string, signal?: AbortSignal) => list(scope, undefined, undefined, signal),
+    /** Lists the assignments of a principal and of its groups at a scope and above. Each grant names the principal. */
+    grantsTo: (principalId: string, scope: string, signal?: AbortSignal) => {
       if (!/^[0-9a-f-]{36}$/i.test(principalId)) throw new TypeError(`${principalId} is not a principal id.`);
       return list(scope, `assignedTo('${principalId}')`, principalId, signal);
     },
-    async endsAt(scope, signal) {
+    /** End of each time-bound assignment at a scope and above, by the ARM id of the assignment in lower case. */
+    async endsAt(scope: string, signal?: AbortSignal): Promise<ReadonlyMap<string, Date>> {
       const options = { filter: 'atScope()', ...aborting(signal) };
       const ends = new Map<string, Date>();
       try {
@@ -99,16 +101,44 @@ async function toGrant(
   };
 }
 
-async function readRights(
-  client: AuthorizationManagementClient,
-  scope: string,
-  roleId: string,
-  signal: AbortSignal | undefined,
-): Promise<RoleRights> {
-  const name = lastName(roleId);
-  const { permissions = [] } = await client.roleDefinitions.get(armScope(scope), name, aborting(signal));
+/** A role assignment to create. */
+interface WantedRole extends Partial<Pick<RoleAssignment, 'description' | 'condition' | 'conditionVersion'>> {
+  readonly role: KeyRole;
+  /** ARM id of the vault or key (`…/vaults/{vault}/keys/{key}`). */
+  readonly scope: string;
+  /** Object id of the assignee. */
+  readonly principalId: string;
+  /** The caller states the type, because Entra ID may not yet find a principal created a moment ago. */
+  readonly principalType: 'User' | 'ServicePrincipal';
+  /** GUID of the assignment; undefined: derived from scope, principal and role. */
+  readonly name?: string;
+}
+
+export type RoleAssignments = ReturnType<typeof createRoleAssignments>;
+
+/** Assigns roles. Needs `Microsoft.Authorization/roleAssignments/write` and `/delete`. Idempotent. */
+export function createRoleAssignments(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
+  const { roleAssignments } = authorizationManagement(credential, cloud, limits);
   return {
-    dataActions: permissions.flatMap(({ dataActions }) => dataActions ?? []),
-    notDataActions: permissions.flatMap(({ notDataActions }) => notDataActions ?? []),
+    async create({ role, scope, name, ...assignment }: WantedRole): Promise<void> {
+      const [, , subscription] = scope.split('/');
+      const named = name ?? assignmentName(scope, assignment.principalId, role.id);
+      const roleDefinitionId = `/subscriptions/${subscription}/providers/Microsoft.Authorization/roleDefinitions/${role.id}`;
+      try {
+        await roleAssignments.create(armScope(scope), named, { roleDefinitionId, ...assignment });
+      } catch (error) {
+        // Another caller has assigned the role under a different name in the meantime.
+        if (describeFailure(error).code !== 'RoleAssignmentExists') throw error;
+      }
+    },
+    async remove(scope: string, name: string): Promise<void> {
+      await unlessMissing(() => roleAssignments.delete(armScope(scope), name));
+    },
   };
+}
+
+/** Derives the GUID of an assignment, so that a repeated call creates only one. */
+export function assignmentName(scope: string, principalId: string, roleId: string): string {
+  const hash = createHash('sha256').update(`${scope.toLowerCase()}\n${principalId}\n${roleId}`).digest('hex');
+  return hash.slice(0, 32).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-8$3-a$4-$5');
 }

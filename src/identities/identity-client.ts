@@ -1,6 +1,6 @@
 import { type Identity, ManagedServiceIdentityClient } from '@azure/arm-msi';
 import type { TokenCredential } from '@azure/identity';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
@@ -17,24 +17,19 @@ export interface ManagedIdentity {
   readonly clientId: string;
 }
 
-/** User-assigned identities. Errors are the SDK's: read them with `describeFailure`. */
-export interface Identities {
-  /**
-   * Undefined if Azure answers 404 for the identity or its resource group. A 404 for the subscription is an error: the
-   * sign-in may lack access to it.
-   */
-  get(id: ResourceId, signal?: AbortSignal): Promise<ManagedIdentity | undefined>;
-  /** Lists every identity of a subscription, page by page. */
-  list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<ManagedIdentity>;
-  create(id: ResourceId, location: string): Promise<ManagedIdentity>;
-}
+export type Identities = ReturnType<typeof createIdentities>;
 
-export function createIdentities(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): Identities {
-  const clientOf = clientPer(
+/** User-assigned identities. Errors are the SDK's: read them with `describeFailure`. */
+export function createIdentities(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
+  const clientOf = cachePer(
     (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
   return {
-    async get(id, signal) {
+    /**
+     * Undefined if Azure answers 404 for the identity or its resource group. A 404 for the subscription is an error: the
+     * sign-in may lack access to it.
+     */
+    async get(id: ResourceId, signal?: AbortSignal): Promise<ManagedIdentity | undefined> {
       const { userAssignedIdentities } = clientOf(id.subscriptionId);
       try {
         return identityOf(await userAssignedIdentities.get(id.resourceGroup, id.name, aborting(signal)));
@@ -44,14 +39,14 @@ export function createIdentities(credential: TokenCredential, cloud: Cloud, limi
         throw error;
       }
     },
-    async *list(subscriptionId, signal) {
+    async *list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<ManagedIdentity> {
       const { userAssignedIdentities } = clientOf(subscriptionId);
       for await (const identity of userAssignedIdentities.listBySubscription(aborting(signal))) {
         const read = toIdentity(identity);
         if (read) yield read;
       }
     },
-    async create(id, location) {
+    async create(id: ResourceId, location: string): Promise<ManagedIdentity> {
       const { userAssignedIdentities } = clientOf(id.subscriptionId);
       return identityOf(await userAssignedIdentities.createOrUpdate(id.resourceGroup, id.name, { location }));
     },

@@ -1,8 +1,9 @@
+import type { UnreadPart } from '../azure/read-or-why.ts';
 import type { Account } from '../fleet/account.ts';
+import { nameFirst } from '../text.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
 import { ENCRYPTION_USER, type KeyRole, STORAGE_PERMISSIONS } from './key-roles.ts';
-import { type LocalAccess, whyUnknown } from './local-access.ts';
-import { allows, lackingActions, type RoleGrant } from './role-grant.ts';
+import { allows, covers, lackingActions, type RoleGrant } from './role-grant.ts';
 
 export type VaultAccess =
   | { readonly model: 'rbac'; readonly grants: readonly RoleGrant[] }
@@ -10,6 +11,18 @@ export type VaultAccess =
   | LocalAccess
   /** The access could not be read. */
   | { readonly model: 'unknown'; readonly why: string };
+
+/** Access to the keys of a Managed HSM by local RBAC, which has no conditions. Azure RBAC does not apply to them. */
+export interface LocalAccess {
+  readonly model: 'local';
+  /** Readable role assignments at `/`, at `/keys` or at the key. */
+  readonly grants: readonly RoleGrant[];
+  /** Undefined: the list is complete. */
+  readonly unread: UnreadPart | undefined;
+  /** Principals that are not groups, lower case. The HSM itself does not return the type of a principal. */
+  readonly noGroups: ReadonlySet<string>;
+  readonly groupsUnread?: UnreadPart | undefined;
+}
 
 export interface KeyAccess {
   /** ARM id. */
@@ -180,6 +193,25 @@ export function missingRights(
 }
 
 const UNEVALUATED = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';
+
+/**
+ * Why a principal without a sufficient direct role may have access through a group of a Managed HSM; undefined: it has
+ * no access. Data read can prove access, but an incomplete list cannot disprove it.
+ *
+ * @param lacking data actions that no direct role allows
+ */
+function whyUnknown(lacking: readonly string[], keyName: string, access: LocalAccess): string | undefined {
+  if (access.unread) return `Not every local role can be read: ${access.unread.detail}`;
+  const perhaps = access.grants.filter(
+    (grant) => covers(grant.scope, `/keys/${keyName}`) && !access.noGroups.has(grant.principalId.toLowerCase()),
+  );
+  // A principal may get each missing action from another role or group.
+  if (!lacking.every((action) => perhaps.some((grant) => allows(grant, action)))) return undefined;
+  const others = perhaps.filter((grant) => lacking.some((action) => allows(grant, action)));
+  const who = nameFirst([...new Set(others.map(({ principalId }) => principalId.toLowerCase()))], 3);
+  const unread = access.groupsUnread ? ` Their types cannot be read: ${access.groupsUnread.detail}` : '';
+  return `The principal has no sufficient local role. Other principals do (${who}); one of them may be a group that contains it, but the Managed HSM does not show that.${unread}`;
+}
 
 /** Lists key permissions that Storage needs and the principal's access policies lack. */
 function missingPermissions(principalId: string, policies: readonly KeyPolicy[]): string[] {

@@ -3,11 +3,10 @@ import { sameResource } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
-import type { Authorization } from './authorization-client.ts';
+import type { Authorization, RoleAssignments } from './authorization-client.ts';
 import { letsUseKeys } from './key-access.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
 import type { LocalRoles } from './local-role-client.ts';
-import type { RoleAssignments } from './role-assignment-client.ts';
 import { covers, type RoleGrant, vaultOfRole } from './role-grant.ts';
 
 /** An assignment of "Key Vault Crypto Service Encryption User" on a vault or a key. */

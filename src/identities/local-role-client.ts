@@ -3,11 +3,11 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
-import { createJsonSender } from '../azure/json-sender.ts';
+import { createJsonSender, listing } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import { assignmentName } from './role-assignment-client.ts';
+import { assignmentName } from './authorization-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 
 type Hsm = Pick<ManagedVault, 'uri'>;
@@ -15,71 +15,83 @@ type Hsm = Pick<ManagedVault, 'uri'>;
 /** Scope: the whole Managed HSM, all its keys, or one key. */
 export type LocalScope = '/' | '/keys' | `/keys/${string}`;
 
-/** Local RBAC of Managed HSMs, which Azure Resource Manager does not show. */
-export interface LocalRoles {
-  /**
-   * Lists the assignments at a scope with the rights of their roles. Only a list at a single key shows its assignments
-   * ("Managed HSM role management"). Needs `roleAssignments/read/action` there and `roleDefinitions/read/action` at
-   * `/`: the built-in Managed HSM Crypto Auditor has both.
-   *
-   * @throws an error that `describeFailure` reads
-   */
-  grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]>;
-  /**
-   * Assigns a built-in role. Idempotent. Needs `roleAssignments/write/action` at the scope.
-   *
-   * @param roleId GUID of its definition
-   * @param name GUID of the assignment; by default derived from scope, principal and role
-   * @throws an error that `describeFailure` reads
-   */
-  give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, name?: string): Promise<void>;
-}
+export type LocalRoles = ReturnType<typeof createLocalRoles>;
 
-const ASSIGNMENT = z.object({
-  name: z.string(),
-  properties: z.object({ principalId: z.string(), scope: z.string().startsWith('/'), roleDefinitionId: z.string() }),
-});
+const ASSIGNMENTS = z.array(
+  z.object({
+    name: z.string(),
+    properties: z.object({ principalId: z.string(), scope: z.string().startsWith('/'), roleDefinitionId: z.string() }),
+  }),
+);
 const ACTIONS = z
   .array(z.string())
   .nullish()
   .transform((actions) => actions ?? []);
-const DEFINITION = z.object({
-  name: z.string(),
-  properties: z.object({ permissions: z.array(z.object({ dataActions: ACTIONS, notDataActions: ACTIONS })) }),
-});
+/** Never empty: every HSM has built-in roles. */
+const DEFINITIONS = z
+  .array(
+    z.object({
+      name: z.string(),
+      properties: z.object({ permissions: z.array(z.object({ dataActions: ACTIONS, notDataActions: ACTIONS })) }),
+    }),
+  )
+  .min(1);
 
 type Rights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 
 /** An assignment whose role definition was deleted grants nothing ("Managed HSM role management"). */
 const NOTHING: Rights = { dataActions: [], notDataActions: [] };
 
-export function createLocalRoles(credential: TokenCredential, cloud: Cloud): LocalRoles {
+/**
+ * Local RBAC of Managed HSMs, which Azure Resource Manager does not show. Read its errors with `describeFailure`.
+ */
+export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
   const send = pacedSender(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
-  const assignmentsAt = (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
-    listAll(send, hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, ASSIGNMENT, signal);
+  /** The path of the scope `/` begins with three slashes, as the SDKs write it. */
+  const list = ({ uri }: Hsm, path: string, signal?: AbortSignal) =>
+    listing((of, query, limit) =>
+      send({ method: 'GET', url: `${uri}/${of}`, query, ...(limit ? { signal: limit } : {}) }),
+    )(path, VERSION, signal);
+  const assignmentsAt = async (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
+    ASSIGNMENTS.parse(await list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, signal));
   return {
-    async grantsAt(hsm, scope, signal) {
+    /**
+     * Lists the assignments at a scope with the rights of their roles. Only a list at a single key shows its assignments
+     * ("Managed HSM role management"). Needs `roleAssignments/read/action` there and `roleDefinitions/read/action` at
+     * `/`: the built-in Managed HSM Crypto Auditor has both.
+     */
+    async grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]> {
       const read = assignmentsAt(hsm, scope, signal);
       // A key that does not exist yet has no role assignments.
       const found = scope.startsWith('/keys/') ? await unlessMissing(() => read) : await read;
       if (!found || found.length === 0) return [];
       // This read comes second, so that it includes the role of each assignment.
       const path = '//providers/Microsoft.Authorization/roleDefinitions';
-      const definitions = await listAll(send, hsm, path, DEFINITION, signal);
-      if (definitions.length === 0) {
-        throw new TypeError(
-          'The HSM returned an empty list of role definitions, although every HSM has built-in roles.',
-        );
-      }
-      const rights = new Map(definitions.map((one) => [one.name.toLowerCase(), rightsOf(one)]));
+      const definitions = DEFINITIONS.parse(await list(hsm, path, signal));
+      const rights = new Map(
+        definitions.map(({ name, properties: { permissions } }): [string, Rights] => [
+          name.toLowerCase(),
+          {
+            dataActions: permissions.flatMap(({ dataActions }) => dataActions),
+            notDataActions: permissions.flatMap(({ notDataActions }) => notDataActions),
+          },
+        ]),
+      );
       return found.map(({ name: id, properties }) => {
         const { principalId, scope: at } = properties;
         return { id, principalId, scope: at, conditional: false, ...(rights.get(definitionOf(properties)) ?? NOTHING) };
       });
     },
-    async give(hsm, scope, principalId, roleId, name = assignmentName(`${hsm.uri}${scope}`, principalId, roleId)) {
+    /**
+     * Assigns a built-in role. Idempotent. Needs `roleAssignments/write/action` at the scope.
+     *
+     * @param roleId GUID of its definition
+     * @param named GUID of the assignment; by default derived from scope, principal and role
+     */
+    async give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, named?: string): Promise<void> {
+      const name = named ?? assignmentName(`${hsm.uri}${scope}`, principalId, roleId);
       const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
       const url = `${hsm.uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
       try {
@@ -102,52 +114,10 @@ function definitionOf({ roleDefinitionId }: { readonly roleDefinitionId: string 
   return lastName(roleDefinitionId).toLowerCase();
 }
 
-function rightsOf({ properties: { permissions } }: z.infer<typeof DEFINITION>): Rights {
-  return {
-    dataActions: permissions.flatMap(({ dataActions }) => dataActions),
-    notDataActions: permissions.flatMap(({ notDataActions }) => notDataActions),
-  };
-}
-
 type Send = ReturnType<typeof createJsonSender>;
 
 /** API version of the data plane in the REST reference. */
 const VERSION = { 'api-version': '7.4' };
-/**
- * More pages than an HSM can fill: 50 assignments at the HSM and 10 at a key, 50 custom definitions (Managed HSM,
- * service limits).
- */
-const MOST_PAGES = 20;
-
-/**
- * Reads a whole list, page by page.
- *
- * @throws TypeError for an answer that differs from the documentation
- */
-async function listAll<T>(
-  send: Send,
-  { uri }: Hsm,
-  path: string,
-  item: z.ZodType<T>,
-  signal: AbortSignal | undefined,
-): Promise<T[]> {
-  const found: T[] = [];
-  const type = z.object({ value: z.array(item), nextLink: z.string().nullish() });
-  // The path of `/` begins with three slashes, as the SDKs write it.
-  let url = `${uri}/${path}`;
-  for (let pages = 1; ; pages += 1) {
-    const answer = await send({ method: 'GET', url, query: VERSION, ...(signal ? { signal } : {}) });
-    const { data: page } = type.safeParse(answer);
-    if (!page) throw new TypeError(`The list of ${path} differs from the documentation.`);
-    found.push(...page.value);
-    if (!page.nextLink) return found;
-    // The reader sends the token only to the origin of the first page.
-    if (new URL(page.nextLink, url).origin !== new URL(uri).origin || pages >= MOST_PAGES) {
-      throw new TypeError(`The list of ${path} continues at ${page.nextLink}: another host, or too many pages.`);
-    }
-    url = new URL(page.nextLink, url).href;
-  }
-}
 
 /**
  * Interval between role calls, in milliseconds: a Managed HSM answers five per second for all callers together (service

@@ -5,17 +5,7 @@ import type { Cloud } from '../azure/cloud.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { aborting, armOptions, armScope, authorizationManagement } from '../azure/resource-manager.ts';
 
-/** Types of principals, without Microsoft Graph: the app has no consent for it. */
-export interface Principals {
-  /**
-   * Returns the principals that are not groups, in lower case. These are readable managed identities, and users or
-   * applications with an Azure role at the scope or above.
-   *
-   * @param scope ARM id
-   * @throws the SDK's errors
-   */
-  noGroups(principalIds: ReadonlySet<string>, scope: string, signal?: AbortSignal): Promise<ReadonlySet<string>>;
-}
+export type Principals = ReturnType<typeof createPrincipals>;
 
 /** Queries for user-assigned identities and for system-assigned identities of other resources. */
 const WHERE = [
@@ -30,11 +20,20 @@ const ROWS = z.array(
     .transform((row) => row.properties_principalId ?? row.identity_principalId),
 );
 
-export function createPrincipals(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): Principals {
+/** Types of principals, without Microsoft Graph: the app has no consent for it. */
+export function createPrincipals(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
   const { roleAssignments } = authorizationManagement(credential, cloud, limits);
   const graph = new ResourceGraphClient(credential, armOptions(cloud, LIMITS.resourceGraph));
   return {
-    async noGroups(principalIds, scope, signal) {
+    /**
+     * Returns the principals that are not groups, in lower case. These are readable managed identities, and users or
+     * applications with an Azure role at the scope (an ARM id) or above.
+     */
+    async noGroups(
+      principalIds: ReadonlySet<string>,
+      scope: string,
+      signal?: AbortSignal,
+    ): Promise<ReadonlySet<string>> {
       const found = new Set<string>();
       // The ids come from an HSM's answer, so they are checked before they go into a query.
       const ids = [...principalIds].filter((id) => /^[0-9a-f-]{36}$/i.test(id));

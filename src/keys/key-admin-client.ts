@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type JsonWebKey as KeyVaultJwk, type KeyVaultKey } from '@azure/keyvault-keys';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
 import type { RotationPolicy } from './key-client.ts';
@@ -22,56 +22,29 @@ export interface KeyDescription extends KeyKind {
   readonly modulus: string | undefined;
 }
 
-interface NewKey {
-  readonly kty: 'RSA' | 'RSA-HSM';
-  readonly size: number;
-  readonly expiresOn: Date | undefined;
-}
-
 /** An RSA private key in the format of RFC 7518. */
 export type RsaJwk = Readonly<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp' | 'dq' | 'qi', string>>;
 
+/** What the app reads of the keys of a vault. */
+export type KeyCatalog = Pick<ReturnType<typeof createKeyAdmin>, 'names' | 'material' | 'isDeleted'>;
+
 /** The keys of a vault. Throws the errors of `@azure/keyvault-keys`: read them with `describeFailure`. */
-export interface KeyCatalog {
-  /** Names of the vault's keys. Keys that belong to a certificate are omitted. */
-  names(vault: ManagedVault): Promise<string[]>;
-  /**
-   * Describes the given version, or the newest. Undefined if Key Vault does not return it, as for a disabled version.
-   */
-  material(key: ManagedKey, version?: string): Promise<KeyKind | undefined>;
-  /**
-   * Whether a soft-deleted key reserves the name.
-   *
-   * @throws Key Vault's 403 if the caller may not check
-   */
-  isDeleted(key: ManagedKey): Promise<boolean>;
-}
-
-/** Creates and describes keys. Throws the same errors. */
-interface KeyAdmin extends KeyCatalog {
-  /** Undefined if the key does not exist. */
-  describe(key: ManagedKey): Promise<KeyDescription | undefined>;
-  create(key: ManagedKey, wanted: NewKey): Promise<KeyDescription>;
-  importKey(
-    key: ManagedKey,
-    jwk: RsaJwk,
-    options: { hardware: boolean; expiresOn: Date | undefined; tags: Record<string, string> },
-  ): Promise<KeyDescription>;
-  setPolicy(key: ManagedKey, policy: RotationPolicy): Promise<void>;
-}
-
-export function createKeyAdmin(credential: TokenCredential, limits: CallLimits): KeyAdmin {
-  const clientOfUri = clientPer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) {
+  const clientOfUri = cachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
   return {
-    async names(vault) {
+    /** Names of the vault's keys. Keys that belong to a certificate are omitted. */
+    async names(vault: ManagedVault): Promise<string[]> {
       const names: string[] = [];
       for await (const { name, managed } of clientOf(vault).listPropertiesOfKeys()) {
         if (!managed) names.push(name);
       }
       return names;
     },
-    async material(key, version) {
+    /**
+     * Describes the given version, or the newest. Undefined if Key Vault does not return it, as for a disabled version.
+     */
+    async material(key: ManagedKey, version?: string): Promise<KeyKind | undefined> {
       try {
         return toDescription(await clientOf(key.vault).getKey(key.name, version === undefined ? {} : { version }));
       } catch (error) {
@@ -81,17 +54,23 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
         throw error;
       }
     },
-    isDeleted: async (key) => (await unlessMissing(() => clientOf(key.vault).getDeletedKey(key.name))) !== undefined,
-    describe: (key) => unlessMissing(async () => toDescription(await clientOf(key.vault).getKey(key.name))),
-    async create(key, { kty, size, expiresOn }) {
-      const created = await clientOf(key.vault).createRsaKey(key.name, {
-        keySize: size,
-        hsm: kty === 'RSA-HSM',
-        ...(expiresOn ? { expiresOn } : {}),
-      });
-      return toDescription(created);
+    /** Whether a soft-deleted key reserves the name. @throws Key Vault's 403 if the caller may not check */
+    isDeleted: async (key: ManagedKey) =>
+      (await unlessMissing(() => clientOf(key.vault).getDeletedKey(key.name))) !== undefined,
+    /** Undefined if the key does not exist. */
+    describe: (key: ManagedKey) => unlessMissing(async () => toDescription(await clientOf(key.vault).getKey(key.name))),
+    async create(
+      key: ManagedKey,
+      { kty, size, expiresOn }: { kty: 'RSA' | 'RSA-HSM'; size: number; expiresOn: Date | undefined },
+    ): Promise<KeyDescription> {
+      const wanted = { keySize: size, hsm: kty === 'RSA-HSM', ...(expiresOn ? { expiresOn } : {}) };
+      return toDescription(await clientOf(key.vault).createRsaKey(key.name, wanted));
     },
-    async importKey(key, jwk, { hardware, expiresOn, tags }) {
+    async importKey(
+      key: ManagedKey,
+      jwk: RsaJwk,
+      { hardware, expiresOn, tags }: { hardware: boolean; expiresOn: Date | undefined; tags: Record<string, string> },
+    ): Promise<KeyDescription> {
       const parts = Object.entries(jwk).map(([name, value]) => [name, Buffer.from(value, 'base64url')]);
       const material: KeyVaultJwk = { kty: hardware ? 'RSA-HSM' : 'RSA', ...Object.fromEntries(parts) };
       const imported = await clientOf(key.vault).importKey(key.name, material, {
@@ -101,7 +80,8 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
       });
       return toDescription(imported);
     },
-    async setPolicy(key, { rotates, afterCreate, beforeExpiry, notifyBeforeExpiry, expiresIn }) {
+    async setPolicy(key: ManagedKey, policy: RotationPolicy): Promise<void> {
+      const { rotates, afterCreate, beforeExpiry, notifyBeforeExpiry, expiresIn } = policy;
       const rotation = {
         action: 'Rotate' as const,
         ...(afterCreate ? { timeAfterCreate: afterCreate } : {}),

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import { wholeWrite, withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
@@ -27,35 +27,17 @@ export interface KeyVersionChange {
   readonly tags?: Record<string, string>;
 }
 
-/** The keys of the managed vaults. {@link ManagedKey} as parameter prevents calls to any other host. */
-export interface Keys {
-  /** Every version, oldest first, disabled and expired versions included. Empty if the key does not exist. */
-  listVersions(key: ManagedKey): Promise<KeyVersion[]>;
-  /**
-   * Streams every version, page by page and unsorted. Yields nothing if the key does not exist. The client retries a
-   * page once after a timeout or a transient error.
-   */
-  versionPages(key: ManagedKey): AsyncIterable<readonly KeyVersion[]>;
-  /** Undefined if the key or the version does not exist. */
-  getVersion(key: ManagedKey, version: string): Promise<KeyVersion | undefined>;
-  /** Like `listVersions`, but does not determine the order of versions created in the same second. */
-  listVersionsUnsettled(key: ManagedKey): Promise<KeyVersion[]>;
-  /** Newest version of a soft-deleted key; undefined if no deleted key has the name. */
-  deletedVersion(key: ManagedKey): Promise<KeyVersion | undefined>;
-  /** Recovers a soft-deleted key with its versions; false if no deleted key has the name. */
-  recover(key: ManagedKey): Promise<boolean>;
-  /** Creates a version with new key material. Never retried: Key Vault creates a version for each request. */
-  rotate(key: ManagedKey): Promise<KeyVersion>;
-  updateVersion(key: ManagedKey, version: string, change: KeyVersionChange): Promise<KeyVersion>;
-  rotationPolicy(key: ManagedKey): Promise<RotationPolicy>;
-}
+export type Keys = ReturnType<typeof createKeys>;
 
 /** Maximum number of requests per recovery, because the client polls until it is done. */
 const RECOVERY_REQUESTS = 5;
 
-/** Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
-export function createKeys(credential: TokenCredential, limits: CallLimits): Keys {
-  const clientOfUri = clientPer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+/**
+ * The keys of the managed vaults. {@link ManagedKey} as parameter prevents calls to any other host. Errors are those of
+ * `@azure/keyvault-keys`: read them with `describeFailure`.
+ */
+export function createKeys(credential: TokenCredential, limits: CallLimits) {
+  const clientOfUri = cachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
 
   async function* pages(key: ManagedKey): AsyncGenerator<readonly KeyVersion[]> {
@@ -65,6 +47,7 @@ export function createKeys(credential: TokenCredential, limits: CallLimits): Key
     }
   }
 
+  /** Like `listVersions`, but does not determine the order of versions created in the same second. */
   const listVersionsUnsettled = async (key: ManagedKey): Promise<KeyVersion[]> => {
     const read = async (): Promise<KeyVersion[]> => {
       const versions: KeyVersion[] = [];
@@ -76,19 +59,25 @@ export function createKeys(credential: TokenCredential, limits: CallLimits): Key
 
   return {
     listVersionsUnsettled,
-    async *versionPages(key) {
+    /**
+     * Streams every version, page by page and unsorted. Yields nothing if the key does not exist. The client retries a
+     * page once after a timeout or a transient error.
+     */
+    async *versionPages(key: ManagedKey): AsyncIterable<readonly KeyVersion[]> {
       try {
         yield* pages(key);
       } catch (error) {
         if (describeFailure(error).kind !== 'notFound') throw error;
       }
     },
-    getVersion: (key, version) =>
+    /** Undefined if the key or the version does not exist. */
+    getVersion: (key: ManagedKey, version: string) =>
       unlessMissing(async () => {
         const { properties } = await clientOf(key.vault).getKey(key.name, { version });
         return toKeyVersion(properties, false);
       }),
-    async listVersions(key) {
+    /** Every version, oldest first, disabled and expired versions included. Empty if the key does not exist. */
+    async listVersions(key: ManagedKey): Promise<KeyVersion[]> {
       const versions = await listVersionsUnsettled(key);
       const [newest, second] = [versions.at(-1), versions.at(-2)];
       if (!newest || newest.createdOn.getTime() !== second?.createdOn.getTime()) return versions;
@@ -96,12 +85,14 @@ export function createKeys(credential: TokenCredential, limits: CallLimits): Key
       const { properties: latest } = await clientOf(key.vault).getKey(key.name);
       return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
     },
-    deletedVersion: (key) =>
+    /** Newest version of a soft-deleted key; undefined if no deleted key has the name. */
+    deletedVersion: (key: ManagedKey) =>
       unlessMissing(async () => {
         const { properties } = await clientOf(key.vault).getDeletedKey(key.name);
         return toKeyVersion(properties, true);
       }),
-    async recover(key) {
+    /** Recovers a soft-deleted key with its versions; false if no deleted key has the name. */
+    async recover(key: ManagedKey): Promise<boolean> {
       const client = clientOf(key.vault);
       const deleted = await unlessMissing(() => client.getDeletedKey(key.name));
       if (!deleted) return false;
@@ -111,15 +102,16 @@ export function createKeys(credential: TokenCredential, limits: CallLimits): Key
       });
       return true;
     },
-    async rotate(key) {
+    /** Creates a version with new key material. Never retried: Key Vault creates a version for each request. */
+    async rotate(key: ManagedKey): Promise<KeyVersion> {
       const created = await wholeWrite(limits.wholeWriteMs, (limit) => clientOf(key.vault).rotateKey(key.name, limit));
       return toKeyVersion(created.properties, true);
     },
-    async updateVersion(key, version, change) {
+    async updateVersion(key: ManagedKey, version: string, change: KeyVersionChange): Promise<KeyVersion> {
       const updated = await clientOf(key.vault).updateKeyProperties(key.name, version, change);
       return toKeyVersion(updated.properties, false);
     },
-    async rotationPolicy(key) {
+    async rotationPolicy(key: ManagedKey): Promise<RotationPolicy> {
       return summaryOf(await unlessMissing(() => clientOf(key.vault).getKeyRotationPolicy(key.name)));
     },
   };

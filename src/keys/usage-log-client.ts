@@ -7,24 +7,16 @@ import { callOptions, LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedKey } from './managed-vaults.ts';
 
-/** A client's operation on a version. Rejected requests count, because the client still uses the version. */
-type KeyOperation = 'wrap' | 'unwrap' | 'other';
-
 /** The last request of one kind for one version. */
 export interface LoggedUse {
   /** Lower case; undefined if the request named no version and so may have used any. */
   readonly version: string | undefined;
-  readonly operation: KeyOperation;
+  /** Rejected requests count, because the client still uses the version. */
+  readonly operation: 'wrap' | 'unwrap' | 'other';
   readonly lastOn: Date;
   /** Object id of the client; undefined if the log does not contain it. */
   readonly objectId: string | undefined;
   readonly appId: string | undefined;
-}
-
-/** A time without log entries for the whole vault: no client used it, or its log was off. */
-interface Silence {
-  readonly from: Date;
-  readonly to: Date;
 }
 
 /** Use of a key according to Key Vault's audit log. */
@@ -34,8 +26,11 @@ export interface UsageLog {
   readonly trackedSince: Date | undefined;
   /** The vault's latest entry. */
   readonly trackedUntil: Date | undefined;
-  /** The latest gaps of at least {@link SILENT_HOURS} hours, rounded to the hour. */
-  readonly silences: readonly Silence[];
+  /**
+   * The latest times without log entries for the whole vault, of at least {@link SILENT_HOURS} hours, rounded to the
+   * hour: no client used it, or its log was off.
+   */
+  readonly silences: readonly { readonly from: Date; readonly to: Date }[];
 }
 
 /** By default the app calls each vault at least once per hour, which creates log entries. */
@@ -46,7 +41,6 @@ const BACK = 'P730D';
 /** Deadline of the query in the service. It must be below the client's deadline. Seconds. */
 const SERVER_SECONDS = 50;
 
-const NEXT_STEP = 'Check that the workspace receives the audit log of the vault, and run the query manually.';
 const text = z
   .string()
   .nullish()
@@ -62,52 +56,49 @@ const ROW = z.object({
   AppId: text,
 });
 
-export interface KeyUsageLog {
-  /**
-   * Reads the logged use of a key.
-   *
-   * @throws the SDK's error; a {@link CmkError} `UsageLogUnreadable` if the result is incomplete or unavailable. It is
-   * unavailable for a Managed HSM: Microsoft does not document how its log names wrap and unwrap.
-   */
-  read(key: ManagedKey, signal?: AbortSignal): Promise<UsageLog>;
-}
+export type KeyUsageLog = ReturnType<typeof createKeyUsageLog>;
 
 /** @param workspace customer id of the Log Analytics workspace; undefined: every read throws */
-export function createKeyUsageLog(
-  credential: TokenCredential,
-  cloud: Cloud,
-  workspace: string | undefined,
-): KeyUsageLog {
+export function createKeyUsageLog(credential: TokenCredential, cloud: Cloud, workspace: string | undefined) {
   const logs = new LogsQueryClient(credential, {
     ...callOptions(LIMITS.logAnalytics),
     endpoint: `${cloud.logAnalytics}/v1`,
     credentials: { scopes: [`${cloud.logAnalytics}/.default`] },
   });
   return {
-    async read(key, signal) {
+    /**
+     * Reads the logged use of a key.
+     *
+     * @throws the SDK's error; a {@link CmkError} `UsageLogUnreadable` if the result is incomplete or unavailable
+     */
+    async read(key: ManagedKey, signal?: AbortSignal): Promise<UsageLog> {
       if (key.vault.kind === 'managedHsm') {
         const why = 'Microsoft does not document how the log of a Managed HSM names a use of a key.';
-        throw new CmkError('UsageLogUnreadable', why, 'Determine by other means which clients use the key.');
+        throw unreadable(why, 'Determine by other means which clients use the key.');
       }
       if (workspace === undefined) {
         const nextStep =
           'Send the audit log of the vaults to a Log Analytics workspace, and set CMK_USAGE_WORKSPACE to the workspace.';
-        throw new CmkError('UsageLogUnreadable', 'CMK_USAGE_WORKSPACE is not set.', nextStep);
+        throw unreadable('CMK_USAGE_WORKSPACE is not set.', nextStep);
       }
       const options = { serverTimeoutInSeconds: SERVER_SECONDS };
       const asking = logs.queryWorkspace(workspace, usageQuery(key), { duration: BACK }, options);
       // The SDK ignores the signal. The request ends at its own deadline.
-      if (!(await untilAborted(asking, signal))) {
-        throw new CmkError('UsageLogUnreadable', 'The log did not respond in time.', NEXT_STEP);
-      }
+      if (!(await untilAborted(asking, signal))) throw unreadable('The log did not respond in time.');
       const answer = await asking;
       if (answer.status !== LogsQueryResultStatus.Success) {
-        const { code } = answer.partialError;
-        throw new CmkError('UsageLogUnreadable', `The log returned a partial result (${code}).`, NEXT_STEP);
+        throw unreadable(`The log returned a partial result (${answer.partialError.code}).`);
       }
       return toUsage(answer.tables[0]);
     },
   };
+}
+
+function unreadable(
+  why: string,
+  nextStep = 'Check that the workspace receives the audit log of the vault, and run the query manually.',
+): CmkError {
+  return new CmkError('UsageLogUnreadable', why, nextStep);
 }
 
 function toUsage(table: LogsTable | undefined): UsageLog {
@@ -115,28 +106,18 @@ function toUsage(table: LogsTable | undefined): UsageLog {
   const read = z
     .array(ROW)
     .safeParse(table?.rows.map((row) => Object.fromEntries(row.map((cell, index) => [names[index] ?? '', cell]))));
-  if (!read.success)
-    throw new CmkError('UsageLogUnreadable', 'The log returned a result in an unknown format.', NEXT_STEP);
+  if (!read.success) throw unreadable('The log returned a result in an unknown format.');
   const of = (kind: string) => read.data.filter(({ Kind }) => Kind === kind);
   const [log] = of('log');
   return {
-    uses: of('use').map(
-      ({ Version, OperationName, Until, ObjectId, AppId }): LoggedUse => ({
-        version: Version?.toLowerCase(),
-        operation: operationNamed(OperationName),
-        lastOn: Until,
-        objectId: ObjectId,
-        appId: AppId,
-      }),
-    ),
+    uses: of('use').map(({ Version, OperationName, Until: lastOn, ObjectId: objectId, AppId: appId }): LoggedUse => {
+      const operation = OperationName === 'KeyWrap' ? 'wrap' : OperationName === 'KeyUnwrap' ? 'unwrap' : 'other';
+      return { version: Version?.toLowerCase(), operation, lastOn, objectId, appId };
+    }),
     trackedSince: log?.Since,
     trackedUntil: log?.Until,
     silences: of('silence').map(({ Since, Until }) => ({ from: Since, to: Until })),
   };
-}
-
-function operationNamed(name: string | undefined): KeyOperation {
-  return name === 'KeyWrap' ? 'wrap' : name === 'KeyUnwrap' ? 'unwrap' : 'other';
 }
 
 /** Key Vault's operation names for the use of key material (Key Vault, "logging"). */

@@ -1,8 +1,7 @@
 import pMap from 'p-map';
-import { z } from 'zod';
-import type { AuditFiles } from '../audit/audit-files.ts';
-import { recordsSince } from '../audit/read-backwards.ts';
-import { recordedEntry } from '../audit/trail-filter.ts';
+import type { AuditFiles } from '../audit/audit-client.ts';
+import { recordsSince } from '../audit/lines.ts';
+import { recordedEntry } from '../audit/record.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { DriftReport } from '../drift/report.ts';
 import type { Log } from '../log.ts';
@@ -11,12 +10,12 @@ import type { NotifySettings } from '../settings/settings.ts';
 import { dayOf } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type { Leases } from '../work/lease-client.ts';
-import { NOTIFY_WORK, type NotifyWork } from '../work/messages.ts';
+import { NOTIFY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { fromRecord } from './from-record.ts';
 import { digestOf, fromReport } from './from-report.ts';
 import type { Notification } from './notification.ts';
-import type { Outbox } from './outbox-client.ts';
+import type { CollectProgress, Outbox } from './outbox-client.ts';
 
 /** Lease of the instance that collects. */
 const LEASE = 'notify/collect';
@@ -26,18 +25,6 @@ const BACK_MS = 10 * 60_000;
 const ENTRY = '"action":';
 /** Concurrent additions to the outbox. */
 const AT_A_TIME = 8;
-
-/** Progress of the collection, in the control zone, since the digest quotes parts of it. */
-const PROGRESS = z.object({
-  /** Hash and time of the last collected audit record; before the first record, the time at which collection starts. */
-  last: z.string().optional(),
-  since: z.iso.datetime(),
-  /** Causes that were already collected. */
-  known: z.array(z.string()).default([]),
-  /** Day of the last digest, and texts of its causes by id. The first day has no digest. */
-  digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
-});
-type Progress = z.output<typeof PROGRESS>;
 
 interface CollectPorts {
   readonly settings: { readonly notify: NotifySettings };
@@ -49,6 +36,12 @@ interface CollectPorts {
   };
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly now: () => Date;
+}
+
+/** New notifications of a source, and the progress to save once they are in the outbox. */
+interface Collected {
+  readonly found: readonly Notification[];
+  readonly next?: Partial<CollectProgress>;
 }
 
 /**
@@ -68,7 +61,7 @@ export async function collectNotifications(ports: CollectPorts, log: Log, signal
     const lease = await ports.leases.acquire(LEASE);
     if (!lease) return;
     try {
-      await new Collection(ports, await ports.outbox.readProgress(), log, signal).run();
+      await collectAll(ports, log, signal);
     } finally {
       await lease.release();
     }
@@ -77,102 +70,80 @@ export async function collectNotifications(ports: CollectPorts, log: Log, signal
   }
 }
 
-class Collection {
-  readonly #ports: CollectPorts;
-  readonly #log: Log;
-  readonly #signal: AbortSignal;
-  #progress: Progress;
-
-  constructor(ports: CollectPorts, progress: unknown, log: Log, signal: AbortSignal) {
-    this.#ports = ports;
-    this.#log = log;
-    this.#signal = signal;
-    this.#progress = PROGRESS.safeParse(progress).data ?? firstProgress(ports.now());
-  }
-
-  /** Runs all steps. A failure of one source does not stop the others. */
-  async run(): Promise<void> {
-    for (const step of [() => this.#trail(), () => this.#report(), () => this.#digest()]) {
-      try {
-        await step();
-      } catch (error) {
-        logHeld(this.#log, describe(describeFailure(error)));
-      }
+/** Collects from all sources. A failure of one source does not stop the others. */
+async function collectAll(ports: CollectPorts, log: Log, signal: AbortSignal): Promise<void> {
+  const { outbox, now } = ports;
+  const since = new Date(now().getTime() - BACK_MS).toISOString();
+  let progress = (await outbox.readProgress()) ?? { since, known: [], digest: { day: dayOf(now()) } };
+  for (const collect of [collectRecords, collectCauses, collectDigest]) {
+    try {
+      const { found, next } = await collect(progress, ports, signal);
+      await addToOutbox(found, ports);
+      if (!next) continue;
+      await outbox.saveProgress({ ...progress, ...next });
+      progress = { ...progress, ...next };
+    } catch (error) {
+      logHeld(log, describe(describeFailure(error)));
     }
-  }
-
-  async #trail(): Promise<void> {
-    const { files } = this.#ports.auditWatch;
-    const { last, since } = this.#progress;
-    const found: Notification[] = [];
-    let newest: { readonly hash: string; readonly time: string } | undefined;
-    for await (const record of recordsSince(files, ENTRY, new Date(since), this.#signal)) {
-      if (record.hash === last) break;
-      newest ??= record;
-      // All later records of the same chain are new, independent of clocks. After a chain was moved, ids deduplicate.
-      if (last === undefined && record.time < since) continue;
-      const entry = recordedEntry(record);
-      found.push(...(entry ? [fromRecord(entry) ?? []].flat() : []));
-    }
-    if (!newest) return;
-    await this.#add(found.reverse());
-    await this.#save({ last: newest.hash, since: newest.time });
-  }
-
-  async #report(): Promise<void> {
-    // Reads the newest report even if it was collected before: events add causes to it.
-    const report = await this.#newest();
-    if (!report) return;
-    const { notifications, known } = fromReport(report, this.#progress.known);
-    await this.#add(notifications);
-    if (JSON.stringify(known) !== JSON.stringify(this.#progress.known)) await this.#save({ known: [...known] });
-  }
-
-  async #digest(): Promise<void> {
-    const now = this.#ports.now();
-    const day = dayOf(now);
-    const { digest } = this.#progress;
-    if (now.getUTCHours() < this.#ports.settings.notify.digestHour || digest.day >= day) return;
-    const report = await this.#newest();
-    const { notification, causes } = digestOf({ day, now, report, before: digest.causes });
-    await this.#add([notification]);
-    await this.#save({ digest: { day, causes: { ...causes } } });
-  }
-
-  /** Returns the newest report of today or yesterday: a check may end after midnight. */
-  #newest(): Promise<DriftReport | undefined> {
-    const { driftStorage, now } = this.#ports;
-    const days = [dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))];
-    return driftStorage.newestOn(days);
-  }
-
-  async #add(notifications: readonly Notification[]): Promise<void> {
-    const { settings, outbox, queue } = this.#ports;
-    const wanted = notifications.flatMap((notification) =>
-      settings.notify.targets
-        .filter((target) => target.notifications.some((kind) => kind === notification.kind))
-        .map(({ name }) => ({ target: name, notification })),
-    );
-    const add = async ({ target, notification }: (typeof wanted)[number]): Promise<void> => {
-      await outbox.add(target, notification);
-      await queue.send(NOTIFY_WORK, messageFor(target, notification));
-    };
-    await pMap(wanted, add, { concurrency: AT_A_TIME });
-  }
-
-  async #save(part: Partial<Progress>): Promise<void> {
-    const progress = { ...this.#progress, ...part };
-    await this.#ports.outbox.saveProgress(progress);
-    this.#progress = progress;
   }
 }
 
-function firstProgress(now: Date): Progress {
-  return { since: new Date(now.getTime() - BACK_MS).toISOString(), known: [], digest: { day: dayOf(now) } };
+async function collectRecords(
+  { last, since }: CollectProgress,
+  { auditWatch }: CollectPorts,
+  signal: AbortSignal,
+): Promise<Collected> {
+  const found: Notification[] = [];
+  let newest: { readonly hash: string; readonly time: string } | undefined;
+  for await (const record of recordsSince(auditWatch.files, ENTRY, new Date(since), signal)) {
+    if (record.hash === last) break;
+    newest ??= record;
+    // All later records of the same chain are new, independent of clocks. After a chain was moved, ids deduplicate.
+    if (last === undefined && record.time < since) continue;
+    const entry = recordedEntry(record);
+    found.push(...(entry ? [fromRecord(entry) ?? []].flat() : []));
+  }
+  return { found: found.reverse(), ...(newest ? { next: { last: newest.hash, since: newest.time } } : {}) };
 }
 
-function messageFor(target: string, { id, time }: Notification): NotifyWork {
-  return { kind: 'notify', target, notification: id, cause: { by: 'notify', ref: id, since: time }, attempt: 0 };
+async function collectCauses({ known: before }: CollectProgress, ports: CollectPorts): Promise<Collected> {
+  // Reads the newest report even if it was collected before: events add causes to it.
+  const report = await newestReport(ports);
+  if (!report) return { found: [] };
+  const { notifications, known } = fromReport(report, before);
+  return { found: notifications, ...(known.join('\n') === before.join('\n') ? {} : { next: { known: [...known] } }) };
+}
+
+async function collectDigest({ digest }: CollectProgress, ports: CollectPorts): Promise<Collected> {
+  const now = ports.now();
+  const day = dayOf(now);
+  if (now.getUTCHours() < ports.settings.notify.digestHour || digest.day >= day) return { found: [] };
+  const report = await newestReport(ports);
+  const { notification, causes } = digestOf({ day, now, report, before: digest.causes });
+  return { found: [notification], next: { digest: { day, causes: { ...causes } } } };
+}
+
+/** Returns the newest report of today or yesterday: a check may end after midnight. */
+function newestReport({ driftStorage, now }: CollectPorts): Promise<DriftReport | undefined> {
+  return driftStorage.newestOn([dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))]);
+}
+
+async function addToOutbox(
+  notifications: readonly Notification[],
+  { settings, outbox, queue }: CollectPorts,
+): Promise<void> {
+  const wanted = notifications.flatMap((notification) =>
+    settings.notify.targets
+      .filter((target) => target.notifications.some((kind) => kind === notification.kind))
+      .map(({ name }) => ({ target: name, notification })),
+  );
+  const add = async ({ target, notification }: (typeof wanted)[number]): Promise<void> => {
+    const { id, time } = notification;
+    await outbox.add(target, notification);
+    const cause = { by: 'notify', ref: id, since: time };
+    await queue.send(NOTIFY_WORK, { kind: 'notify', target, notification: id, cause, attempt: 0 });
+  };
+  await pMap(wanted, add, { concurrency: AT_A_TIME });
 }
 
 function logHeld(log: Log, why: string): void {

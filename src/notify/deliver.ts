@@ -34,14 +34,12 @@ interface DeliverPorts {
  * answer, or after a crash before the mark: at least once, with the same id.
  */
 export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): Promise<Outcome> {
-  const { notify } = ports.settings;
-  const target = notify.targets.find(({ name }) => name === work.target);
-  if (!target) return withoutTarget(work, notify, log);
-  try {
-    return await send(work, target, ports, log);
-  } catch (error) {
-    return outcomeOfFailure(error);
-  }
+  const { targets, problems } = ports.settings.notify;
+  const target = targets.find(({ name }) => name === work.target);
+  if (target) return send(work, target, ports, log).catch(outcomeOfFailure);
+  if (problems.length === 0) return drop(work, log);
+  const detail = 'The setting CMK_NOTIFY is invalid.';
+  return { outcome: 'retry', reason: 'NotificationsHeld', detail, counts: false, delaySeconds: HELD_SECONDS };
 }
 
 async function send(
@@ -57,30 +55,12 @@ async function send(
   const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
   const { headers, body } = render(notification, target, source, now());
   const answer = await postWebhook(target.address, headers, body);
-  if (!isTaken(answer)) return outcomeOfAnswer(answer, work, target.name, now());
-  const about = { target: target.name, kind: notification.kind, notification: notification.id };
-  log({
-    level: 'info',
-    reason: 'NotificationSent',
-    message: REASONS.NotificationSent,
-    ...about,
-    status: answer.status,
-  });
+  if (!isTaken(answer)) return outcomeOfAnswer(answer, target.name, work.attempt, now());
+  const about = { target: target.name, kind: notification.kind, notification: notification.id, status: answer.status };
+  log({ level: 'info', reason: 'NotificationSent', message: REASONS.NotificationSent, ...about });
   // Done even if the outbox rejects the mark: the notification was sent.
   await outbox.markSent(target.name, entry, now()).catch(() => {});
   return DONE;
-}
-
-function withoutTarget(work: NotifyWork, { problems }: NotifySettings, log: Log): Outcome {
-  if (problems.length > 0) {
-    const [reason, detail, delaySeconds] = [
-      'NotificationsHeld',
-      'The setting CMK_NOTIFY is invalid.',
-      HELD_SECONDS,
-    ] as const;
-    return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
-  }
-  return drop(work, log);
 }
 
 function drop({ target, notification }: NotifyWork, log: Log): Outcome {
@@ -94,23 +74,12 @@ export function isTaken(answer: PostAnswer): answer is PostAnswer & { status: nu
 }
 
 /** Returns the outcome of an answer. Redirects count as rejections. `410 Gone`: unsubscribe (Standard Webhooks). */
-function outcomeOfAnswer(
-  answer: PostAnswer,
-  { attempt, target: _ }: Pick<NotifyWork, 'attempt' | 'target'>,
-  target: string,
-  now: Date,
-): Outcome {
-  const detail = `${target} ${describeAnswer(answer)}.`;
-  if (answer.status === 410) return { outcome: 'reject', reason: 'NotificationNotTaken', detail };
+function outcomeOfAnswer(answer: PostAnswer, target: string, attempt: number, now: Date): Outcome {
+  const about = { reason: 'NotificationNotTaken', detail: `${target} ${describeAnswer(answer)}.` } as const;
+  if (answer.status === 410) return { outcome: 'reject', ...about };
   const asked = Math.min(retryAfterSeconds(answer.retryAfter, now) ?? 0, LONGEST_RETRY_AFTER_SECONDS);
-  return {
-    outcome: 'retry',
-    reason: 'NotificationNotTaken',
-    detail,
-    counts: true,
-    maxTries: MOST_TRIES,
-    delaySeconds: Math.max(delayAfter(attempt), asked),
-  };
+  const delaySeconds = Math.max(delayAfter(attempt), asked);
+  return { outcome: 'retry', ...about, counts: true, maxTries: MOST_TRIES, delaySeconds };
 }
 
 /** Describes an answer without the address, which is a secret. */

@@ -1,56 +1,29 @@
-import type { RecordedEntry } from '../audit/trail-filter.ts';
+import type { RecordedEntry } from '../audit/record.ts';
 import { accountNameOf } from '../azure/resource-id.ts';
 import { nameOfIdentifier } from '../keys/key-identifier.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
 import { KEY_WORK } from '../work/messages.ts';
-import { makeNotification } from './make-notification.ts';
-import type { Notification } from './notification.ts';
+import { makeNotification, type Notification } from './notification.ts';
 
-interface Template {
-  readonly kind: NotificationKind;
-  readonly severity: Notification['severity'];
-  readonly title: (name: string) => string;
-}
+type Template = readonly [kind: NotificationKind, severity: Notification['severity'], title: string];
 
-const revoked: Template = { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` };
-const revocationIncomplete: Template = {
-  kind: 'revocationIncomplete',
-  severity: 'error',
-  title: (name) => `The revocation of ${name} is incomplete`,
-};
-const restored: Template = { kind: 'restored', severity: 'warning', title: (name) => `${name} was restored` };
-const restoreIncomplete: Template = {
-  kind: 'restoreIncomplete',
-  severity: 'error',
-  title: (name) => `The restore of ${name} is incomplete`,
-};
-const overtaken: Template = {
-  kind: 'restoreIncomplete',
-  severity: 'error',
-  title: (name) => `A newer revocation overtook the restore of ${name}`,
-};
-const stuck: Template = {
-  kind: 'rotationStuck',
-  severity: 'error',
-  title: (name) => `The rotation of ${name} is stuck`,
-};
+const revoked: Template = ['revoked', 'error', '{name} was revoked'];
+const revocationIncomplete: Template = ['revocationIncomplete', 'error', 'The revocation of {name} is incomplete'];
+const restored: Template = ['restored', 'warning', '{name} was restored'];
+const stuck: Template = ['rotationStuck', 'error', 'The rotation of {name} is stuck'];
 
 /** Templates by action and reason of an audit record. Rejections have none: a rejected caller could flood a channel. */
 const TEMPLATES: Readonly<Record<string, Template>> = {
   'key.revoke Revoked': revoked,
   'key.revoke RevocationIncomplete': revocationIncomplete,
   'key.restore Restored': restored,
-  'key.restore RestoreIncomplete': restoreIncomplete,
-  'key.restore RestoreOvertaken': overtaken,
+  'key.restore RestoreIncomplete': ['restoreIncomplete', 'error', 'The restore of {name} is incomplete'],
+  'key.restore RestoreOvertaken': ['restoreIncomplete', 'error', 'A newer revocation overtook the restore of {name}'],
   'account.revoke AccountRevoked': revoked,
   'account.revoke AccountRevocationIncomplete': revocationIncomplete,
   'account.restore AccountRestored': restored,
-  'key.rotation RotationFinished': {
-    kind: 'rotationFinished',
-    severity: 'info',
-    title: (name) => `The rotation of ${name} is finished`,
-  },
+  'key.rotation RotationFinished': ['rotationFinished', 'info', 'The rotation of {name} is finished'],
   'key.rotation RotationStuck': stuck,
   'key.rotation CanaryFailed': stuck,
   'key.rotation WaveFailed': stuck,
@@ -62,11 +35,10 @@ export function fromRecord({
   time,
   entry,
 }: Pick<RecordedEntry, 'id' | 'time' | 'entry'>): Notification | undefined {
-  const { action, reason, resource, caller, correlationId } = entry;
+  const { action, reason, resource, caller, correlationId, details = {} } = entry;
   const template = TEMPLATES[`${action} ${reason}`];
   if (!template) return undefined;
-  const details = entry.details ?? {};
-  const revocation = details.revocation;
+  const [kind, severity, title] = template;
   const sentence = reason in REASONS ? REASONS[reason as keyof typeof REASONS] : reason;
   // Unverified: reason and ticket come from a message of the work zone.
   const isClaimed = details.foundIn === KEY_WORK;
@@ -74,18 +46,15 @@ export function fromRecord({
   return makeNotification({
     // Two processes may record the same event: the entry's own id deduplicates them.
     event: [entry.id ?? id, reason],
-    kind: template.kind,
-    time,
+    ...{ kind, severity, time },
     subject: resource,
-    severity: template.severity,
-    title: template.title(nameOfKey(resource)),
+    title: title.replace('{name}', () => nameOfKey(resource)),
     text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
     data: {
       reason,
-      ...keyOf(resource, details.key),
-      revocation: textOf(revocation) ?? textOf((revocation as { id?: unknown } | undefined)?.id),
-      why,
-      ticket,
+      ...(resource.startsWith('/') ? { key: textOf(details.key), account: resource } : { key: resource }),
+      revocation: textOf(details.revocation) ?? textOf((details.revocation as { id?: unknown } | undefined)?.id),
+      ...{ why, ticket },
       by: caller?.objectId,
       byKind: caller?.kind,
       byName: caller?.name,
@@ -99,11 +68,6 @@ export function fromRecord({
       correlationId,
     },
   });
-}
-
-/** Returns the key of a record, and the account if the resource is an account. */
-function keyOf(resource: string, key: unknown): { readonly key: string | undefined; readonly account?: string } {
-  return resource.startsWith('/') ? { key: textOf(key), account: resource } : { key: resource };
 }
 
 /** Returns `kv-files/files-key` for a key, `stfiles01/scope1` for a scope's ARM id, or else the text itself. */

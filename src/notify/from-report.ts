@@ -1,8 +1,8 @@
 import type { DriftCause, DriftReport } from '../drift/report.ts';
 import { causeLabel, shortResource } from '../fleet/fleet-summary.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
-import { makeNotification, shortened } from './make-notification.ts';
-import { NOTIFICATION_LENGTHS, type Notification } from './notification.ts';
+import { many } from '../text.ts';
+import { makeNotification, NOTIFICATION_LENGTHS, type Notification, shortened } from './notification.ts';
 
 /** Maximum number of new causes for which the text includes a command. */
 const COMMANDS = 5;
@@ -32,25 +32,17 @@ export function fromReport(
   // A fleet may have one cause for each account.
   const isKnown = new Set(known);
   const fresh = open.filter((cause) => !isKnown.has(asError(cause)) && !isKnown.has(keyOf(cause)));
-  const expiring = fresh.filter(({ reason }) => NEAR_EXPIRY.has(reason));
-  const others = fresh.filter(({ reason }) => !NEAR_EXPIRY.has(reason));
+  const isExpiry = ({ reason }: DriftCause): boolean => NEAR_EXPIRY.has(reason);
+  const expiring = fresh.filter(isExpiry);
+  const others = fresh.filter((cause) => !isExpiry(cause));
   // A cause that was notified as an error remains listed as an error.
   const now = open.map((cause) => (isKnown.has(asError(cause)) ? asError(cause) : keyOf(cause)));
+  const ends = `${many(expiring.length, 'key is', 'keys are')} expired or about to expire`;
+  const drifted = `${many(others.length, 'new cause', 'new causes')} of drift`;
   return {
     notifications: [
-      ...(expiring.length > 0
-        ? [
-            notificationOf(
-              'nearExpiry',
-              counted(expiring.length, 'key is', 'keys are', ' expired or about to expire'),
-              expiring,
-              report,
-            ),
-          ]
-        : []),
-      ...(others.length > 0
-        ? [notificationOf('newCauses', counted(others.length, 'new cause', 'new causes', ' of drift'), others, report)]
-        : []),
+      ...(expiring.length > 0 ? [notificationOf('nearExpiry', ends, expiring, report)] : []),
+      ...(others.length > 0 ? [notificationOf('newCauses', drifted, others, report)] : []),
     ],
     known: report.complete ? now : [...new Set([...known, ...now])],
   };
@@ -91,24 +83,18 @@ export function digestOf({ day, now, report, before }: DigestInput): {
     };
   }
   const open = openCauses(report);
-  const isNew = ({ id }: DriftCause): boolean => before !== undefined && before[id] === undefined;
-  const fresh = open.filter(isNew);
+  const fresh = open.filter(({ id }) => before && before[id] === undefined);
   // A cause that an incomplete report lacks may still exist.
   const ids = new Set(open.map(({ id }) => id));
-  const gone = Object.entries(before ?? {}).filter(([id]) => report.complete && !ids.has(id));
+  const gone = Object.entries(before ?? {}).flatMap(([id, label]) => (report.complete && !ids.has(id) ? label : []));
   const oldest = [...open].sort((a, b) => Date.parse(a.since) - Date.parse(b.since)).slice(0, OLDEST);
+  const sinceOf = (cause: DriftCause): string => `${lineOf(cause)}, since ${cause.since.slice(0, 10)}`;
   const errors = open.filter(({ severity }) => severity === 'error').length;
   const lines = [
     ...(report.complete ? [] : ['The check failed to read some resources: there may be more causes.']),
     ...section('New', fresh.map(lineOf)),
-    ...section(
-      'Gone',
-      gone.map(([, label]) => label),
-    ),
-    ...section(
-      'Oldest open causes',
-      oldest.map((cause) => `${lineOf(cause)}, since ${cause.since.slice(0, 10)}`),
-    ),
+    ...section('Gone', gone),
+    ...section('Oldest open causes', oldest.map(sinceOf)),
   ];
   const notification = makeNotification({
     ...head,
@@ -116,13 +102,8 @@ export function digestOf({ day, now, report, before }: DigestInput): {
     title: `Digest: ${open.length} open, ${fresh.length} new, ${gone.length} gone`,
     text: lines.length > 0 ? lines.join('\n') : 'No causes are open.',
     data: {
-      report: report.id,
-      reportedOn: report.finishedOn,
-      complete: report.complete,
-      open: open.length,
-      errors,
-      new: fresh.length,
-      gone: gone.length,
+      ...{ report: report.id, reportedOn: report.finishedOn, complete: report.complete },
+      ...{ open: open.length, errors, new: fresh.length, gone: gone.length },
       oldest: oldest.map(toItem),
     },
   });
@@ -178,20 +159,17 @@ function commandOf({ commands }: DriftCause): string | undefined {
 }
 
 function toItem(cause: DriftCause) {
-  const { id, reason, severity, about, affected, sample, since } = cause;
+  const { id, reason, severity, affected, since } = cause;
+  const about = cause.about.join(', ').slice(0, 200);
+  const sample = cause.sample.map(shortResource).join(', ').slice(0, 200);
   const command = commandOf(cause);
-  return {
-    ...{ id, reason, severity, about: about.join(', ').slice(0, 200), affected, since },
-    sample: sample.map(shortResource).join(', ').slice(0, 200),
-    ...(command === undefined ? {} : { command }),
-  };
+  return { id, reason, severity, about, affected, since, sample, ...(command === undefined ? {} : { command }) };
 }
 
 /** `IdentityWithoutRole: id-storage on kv-files (2,000 affected)` */
 function lineOf({ reason, about, affected, sample }: DriftCause): string {
   const where = about.length > 0 ? causeLabel({ about }) : sample.slice(0, 3).map(shortResource).join(', ');
-  const many = affected > 1 ? ` (${affected.toLocaleString('en')} affected)` : '';
-  return `${reason}: ${where.slice(0, 200)}${many}`;
+  return `${reason}: ${where.slice(0, 200)}${affected > 1 ? ` (${affected.toLocaleString('en')} affected)` : ''}`;
 }
 
 function section(name: string, lines: readonly string[]): string[] {
@@ -201,8 +179,4 @@ function section(name: string, lines: readonly string[]): string[] {
 function listed(lines: readonly string[]): string[] {
   const shown = lines.slice(0, LINES).map((line) => `- ${line}`);
   return lines.length > LINES ? [...shown, `- and ${lines.length - LINES} more`] : shown;
-}
-
-function counted(number: number, one: string, many: string, rest: string): string {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : many}${rest}`;
 }

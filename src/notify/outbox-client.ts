@@ -7,7 +7,7 @@ import { NOTIFICATION, type Notification } from './notification.ts';
 
 /** Stored beside the reports: the container's lifecycle rule deletes old blobs. */
 const PREFIX = 'notifications/';
-const PROGRESS = `${PREFIX}collected.json`;
+const PROGRESS_NAME = `${PREFIX}collected.json`;
 const TIMEOUT_MS = 10_000;
 
 const ENTRY = z.object({
@@ -16,6 +16,18 @@ const ENTRY = z.object({
   sentOn: z.iso.datetime().optional(),
 });
 type OutboxEntry = StoredDocument<Readonly<z.output<typeof ENTRY>>>;
+
+/** CollectProgress of the collection, in the control zone, since the digest quotes parts of it. */
+const PROGRESS = z.object({
+  /** Hash and time of the last collected audit record; before the first record, the time at which collection starts. */
+  last: z.string().optional(),
+  since: z.iso.datetime(),
+  /** Causes that were already collected. */
+  known: z.array(z.string()).default([]),
+  /** Day of the last digest, and texts of its causes by id. The first day has no digest. */
+  digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
+});
+export type CollectProgress = z.output<typeof PROGRESS>;
 
 /**
  * Notifications with their targets, in the control zone. A message of the work zone names an entry, and cannot change
@@ -27,37 +39,34 @@ export interface Outbox {
   /** Returns undefined if the entry does not exist. */
   read(target: string, id: string): Promise<OutboxEntry | undefined>;
   markSent(target: string, entry: OutboxEntry, sentOn: Date): Promise<void>;
-  /** Returns the collector's progress, as JSON. */
-  readProgress(): Promise<unknown>;
-  saveProgress(progress: unknown): Promise<void>;
+  /** Returns the collector's progress; undefined before the first, or if it is damaged. */
+  readProgress(): Promise<CollectProgress | undefined>;
+  saveProgress(progress: CollectProgress): Promise<void>;
 }
 
 /** Stores a small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const entries = blobDocuments(container, ENTRY, TIMEOUT_MS);
-  const progress = blobDocuments(container, z.unknown(), TIMEOUT_MS);
+  const progress = blobDocuments<CollectProgress | undefined>(
+    container,
+    PROGRESS.optional().catch(undefined),
+    TIMEOUT_MS,
+  );
+  // Callers have validated both parts: a target of the settings, and an id.
+  const nameOf = (target: string, id: string): string => `${PREFIX}${target}/${id}.json`;
   return {
     async add(target, notification) {
       await entries.put(nameOf(target, notification.id), { notification }, undefined);
     },
     read: (target, id) => entries.read(nameOf(target, id)),
-    async markSent(target, { value, etag }, sentOn) {
-      const { notification } = value;
+    async markSent(target, { value: { notification }, etag }, sentOn) {
       await entries.put(nameOf(target, notification.id), { notification, sentOn: sentOn.toISOString() }, etag);
     },
-    readProgress: async () => (await progress.read(PROGRESS))?.value,
+    readProgress: async () => (await progress.read(PROGRESS_NAME))?.value,
     async saveProgress(next) {
-      await progress.change(
-        PROGRESS,
-        () => next,
-        async () => undefined,
-      );
+      const replace = () => next;
+      await progress.change(PROGRESS_NAME, replace, async () => undefined);
     },
   };
-}
-
-/** Callers have validated both parts: a target of the settings, and an id. */
-function nameOf(target: string, id: string): string {
-  return `${PREFIX}${target}/${id}.json`;
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { auditContainer, auditFiles } from '../audit/audit-client.ts';
 import { AUDIT_WAIT_MS, type AuditOutcome, auditTrail, type RecordAudit } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
@@ -37,12 +36,11 @@ export function appRecord(environment: Environment, credential: () => TokenCrede
     return { audit: async () => ({ failed: UNKNOWN }), queue: { send: () => Promise.reject(new Error(UNKNOWN)) } };
   }
   return {
-    audit: auditTrail(auditFiles(auditContainer(settings, credential)), {
-      now: () => new Date(),
-      newId: () => randomUUID(),
-      sleep: (ms) => sleep(ms),
-      random: Math.random,
-    }),
+    audit: auditTrail(
+      auditFiles(auditContainer(settings, credential)),
+      { now: () => new Date(), newId: () => randomUUID() },
+      NO_LOG,
+    ),
     queue: createWorkQueue(settings, credential),
   };
 }

@@ -1,4 +1,4 @@
-import { AUDIT_CONTAINER } from '../audit/audit-files.ts';
+import { AUDIT_CONTAINER } from '../audit/audit-client.ts';
 import { CmkError } from '../errors.ts';
 import type { Operation } from './operator-azure.ts';
 import { findAccount, type Where } from './resolve.ts';

@@ -38,12 +38,6 @@ export interface Report<R> {
   readonly result: R;
 }
 
-interface JournalOptions {
-  readonly dryRun: boolean;
-  readonly show: (entry: Entry) => void;
-  readonly record: (change: Change) => void;
-}
-
 /** Collects the entries of an operation and runs each change. In a dry run it only plans changes. */
 export class Journal {
   readonly dryRun: boolean;
@@ -55,7 +49,11 @@ export class Journal {
   readonly #show: (entry: Entry) => void;
 
   /** @param options.show called immediately with each entry */
-  constructor({ dryRun = false, show = () => {}, record = () => {} }: Partial<JournalOptions> = {}) {
+  constructor({
+    dryRun = false,
+    show = () => {},
+    record = () => {},
+  }: { dryRun?: boolean; show?: (entry: Entry) => void; record?: (change: Change) => void } = {}) {
     this.dryRun = dryRun;
     this.record = record;
     this.#show = show;

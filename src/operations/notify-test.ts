@@ -1,6 +1,6 @@
 import { CmkError, SettingsError } from '../errors.ts';
 import { describeAnswer, isTaken } from '../notify/deliver.ts';
-import { makeNotification } from '../notify/make-notification.ts';
+import { makeNotification } from '../notify/notification.ts';
 import { render } from '../notify/render.ts';
 import type { PostWebhook } from '../notify/webhook-client.ts';
 import { type Environment, readNotify } from '../settings/settings.ts';

@@ -9,13 +9,13 @@ import { withTokenDeadline } from '../azure/deadline.ts';
 import { type CallLimits, LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { createResources } from '../azure/resources-client.ts';
 import { createResourceGraph } from '../dependents/resource-graph-client.ts';
-import { createDeletedAccounts, createFileShares } from '../dependents/stored-data-client.ts';
-import { createFileService } from '../effect/data-services-client.ts';
+import { createStoredData } from '../dependents/stored-data-client.ts';
+import { createFileList } from '../effect/data-services-client.ts';
 import { CmkError } from '../errors.ts';
 import { createStorageAccounts } from '../fleet/storage-client.ts';
+import { createRoleAssignments } from '../identities/authorization-client.ts';
 import { createIdentityClients } from '../identities/create-identity-clients.ts';
 import { createRegistrationOwners } from '../identities/registration-owners-client.ts';
-import { createRoleAssignments } from '../identities/role-assignment-client.ts';
 import { createKeyAdmin } from '../keys/key-admin-client.ts';
 import { createKeys } from '../keys/key-client.ts';
 import { createKeyUsageLog } from '../keys/usage-log-client.ts';
@@ -55,11 +55,10 @@ export function createAzure(
     resources: createResources(credential, cloud, limits),
     accounts: createStorageAccounts(credential, cloud, limits),
     auditPolicies: createAuditPolicies(credential, cloud, limits),
-    shares: createFileShares(credential, cloud, limits),
-    deletedAccounts: createDeletedAccounts(credential, cloud, limits),
+    ...createStoredData(credential, cloud, limits),
     /** Reads the uses of a key from the log in a workspace; undefined: the workspace is unknown. */
     usageLog: (workspace: string | undefined) => createKeyUsageLog(credential, cloud, workspace),
-    fileService: createFileService(credential, cloud),
+    listFiles: createFileList(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud, limits),
     vaults: createVaults(credential, cloud, limits),
     keys: createKeys(credential, LIMITS.operator),

@@ -2,8 +2,9 @@ import { CmkError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Cause } from '../work/messages.ts';
-import { changeOrders, type OrderPorts } from './change-orders.ts';
+import { changeOrders, type OrderCall, type OrderPorts } from './change-orders.ts';
 import {
+  callerOf,
   conflictsOf,
   isMoving,
   isOpen,
@@ -18,21 +19,8 @@ export const MAX_FAILURES = 3;
 
 export type RekeyAct = 'pause' | 'resume' | 'rollBack' | 'end';
 
-/** Caller of a re-key request. */
-interface RekeyCall {
-  readonly caller: NonNullable<UnrecordedOrder['caller']>;
-  /** Id of this call. */
-  readonly correlationId: string;
-}
-
-export interface RekeyRequest {
-  /** Key identifiers without a version. */
-  readonly from: string;
-  readonly to: string;
-  readonly reason: string;
-  readonly ticket: string | undefined;
-  readonly maxFailures: number;
-}
+/** Key identifiers without a version, and the number of failed accounts after which the order stops. */
+type RekeyRequest = Pick<Rekey, 'from' | 'to' | 'maxFailures'>;
 
 export interface RekeyOrderPorts extends OrderPorts {
   requestKeys(keys: readonly string[], cause: Cause): Promise<void>;
@@ -47,27 +35,15 @@ type PlanChange = (orders: StandingOrders) => readonly { readonly rekey: Rekey; 
  *
  * @throws {@link CmkError} `RekeyConflict`, `TooManyOrders`
  */
-export function startRekey(
-  { ticket, ...request }: RekeyRequest,
-  call: RekeyCall,
-  ports: RekeyOrderPorts,
-  log: Log,
-): Promise<Rekey> {
-  const startedOn = ports.now().toISOString();
-  const rekey: Rekey = {
-    ...{ id: ports.newId(), ...request, state: 'active', by: byOf(call), startedOn },
-    ...(ticket ? { ticket } : {}),
+export function startRekey(request: RekeyRequest, call: OrderCall, ports: RekeyOrderPorts, log: Log): Promise<Rekey> {
+  const { caller, reason, ticket } = call;
+  const order = { ...request, reason, ticket, by: callerOf(caller), startedOn: ports.now().toISOString() };
+  const rekey: Rekey = { id: ports.newId(), state: 'active', ...order };
+  const plan: PlanChange = (orders) => {
+    requireNoConflict(orders, rekey);
+    return [{ rekey, reason: 'RekeyStarted' }];
   };
-  return applyChange(
-    (orders) => {
-      requireNoConflict(orders, rekey);
-      return [{ rekey, reason: 'RekeyStarted' }];
-    },
-    rekey.reason,
-    call,
-    ports,
-    log,
-  );
+  return applyChange(plan, call, ports, log);
 }
 
 /**
@@ -79,14 +55,13 @@ export function startRekey(
 export function changeRekey(
   id: string,
   act: RekeyAct,
-  why: string,
-  call: RekeyCall,
+  call: OrderCall,
   ports: RekeyOrderPorts,
   log: Log,
 ): Promise<Rekey> {
   const now = ports.now();
-  const newId = ports.newId();
-  return applyChange((orders) => applyAct(orders, { id, act, why, newId, by: byOf(call) }, now), why, call, ports, log);
+  const wanted = { id, act, why: call.reason, newId: ports.newId(), by: callerOf(call.caller) };
+  return applyChange((orders) => applyAct(orders, wanted, now), call, ports, log);
 }
 
 /** @returns the changed orders; the caller's order is last */
@@ -110,8 +85,8 @@ export function applyAct(
   if (act === 'rollBack') {
     const { from, to, maxFailures, ticket } = order;
     const back: Rekey = {
-      ...{ id: newId, from: to, to: from, only: id, state: 'active', maxFailures, reason: why, by, startedOn: on },
-      ...(ticket ? { ticket } : {}),
+      ...{ id: newId, from: to, to: from, only: id, state: 'active', maxFailures, reason: why, ticket, by },
+      startedOn: on,
     };
     requireNoConflict(withRekey(orders, ended, now), back);
     const end = isOpen(order) ? [{ rekey: ended, reason: 'RekeyEnded' as const }] : [];
@@ -139,28 +114,22 @@ export function conflictFix({ id }: Pick<Rekey, 'id'>): string {
   return `Wait until it is done, roll it back, or end it: cmk rekey cancel ${id}`;
 }
 
-async function applyChange(
-  plan: PlanChange,
-  why: string,
-  call: RekeyCall,
-  ports: RekeyOrderPorts,
-  log: Log,
-): Promise<Rekey> {
+async function applyChange(plan: PlanChange, call: OrderCall, ports: RekeyOrderPorts, log: Log): Promise<Rekey> {
   const now = ports.now();
   let changes: ReturnType<PlanChange> = [];
-  const { audit } = await changeOrders((current) => {
-    changes = plan(current);
-    return {
-      orders: changes.reduce((all, { rekey }) => withRekey(all, rekey, now), current),
-      records: changes.map(({ rekey, reason }) => rekeyChange(rekey, reason, now, { ...call, why })),
-    };
-  }, ports);
+  const { audit } = await changeOrders(
+    (current) => {
+      changes = plan(current);
+      return {
+        orders: changes.reduce((all, { rekey }) => withRekey(all, rekey, now), current),
+        records: changes.map(({ rekey, reason }) => rekeyChange(rekey, reason, now, { ...call, why: call.reason })),
+      };
+    },
+    ports,
+    log,
+  );
   const rekey = changes.at(-1)?.rekey;
   if (!rekey) throw new TypeError('The call changed no order.');
-  for (const { rekey: of, reason } of changes) {
-    const about = { rekey: of.id, from: of.from, to: of.to, key: of.from };
-    log({ level: 'warning', reason, message: `${REASONS[reason]} ${why}`, ...about });
-  }
   const cause = { by: 'rekey', ref: rekey.id, since: now.toISOString() };
   await ports.requestKeys([rekey.from, rekey.to], cause).catch((error: unknown) => {
     const message = `The re-key ${rekey.id} continues within two minutes, not at once: ${messageOf(error)}`;
@@ -175,18 +144,12 @@ export function rekeyChange(
   { id, from, to, only, ticket, startedOn, resumedOn }: Rekey,
   reason: Reason,
   now: Date,
-  { caller, correlationId, ...details }: Partial<RekeyCall> & { readonly why?: string },
+  { caller, correlationId, why }: Partial<OrderCall> & { readonly why?: string },
 ): UnrecordedOrder {
   return {
     // Without a caller, the app changed the order: each reason occurs once between two resumes.
     id: ['key.rekey', id, reason, correlationId ?? resumedOn ?? startedOn].join('/'),
-    ...{ action: 'key.rekey', reason, resource: from, on: now.toISOString() },
-    ...(caller ? { caller } : {}),
-    ...(correlationId ? { correlationId } : {}),
-    details: { rekey: id, from, to, ...(only ? { only } : {}), ...(ticket ? { ticket } : {}), startedOn, ...details },
+    ...{ action: 'key.rekey', reason, resource: from, on: now.toISOString(), caller, correlationId },
+    details: { rekey: id, from, to, only, ticket, startedOn, why },
   };
-}
-
-function byOf({ caller: { objectId, appId, name } }: RekeyCall): Rekey['by'] {
-  return { objectId, appId, ...(name ? { name } : {}) };
 }

@@ -10,8 +10,6 @@ import { DAY_MS } from '../time/spans.ts';
 const MOST_ENTRIES = 200;
 /** Lifetime of an order that opens a gate: the rollout is finished by then. Milliseconds. */
 const GO_ON_KEPT_MS = 90 * DAY_MS;
-/** Time in which the call appends its own audit record; the sweep appends later. Milliseconds. */
-const CALL_RECORDS_MS = 60_000;
 
 const iso = z.iso.datetime();
 const by = z.object({ objectId: z.string(), appId: z.string().optional(), name: z.string().optional() });
@@ -29,16 +27,8 @@ export const PAUSE = z.object({
   until: iso.optional(),
 });
 
-/** Opens the gate of the rollout to a version after a stage failed. */
-const GO_ON = z.object({
-  id: z.string(),
-  key: z.string(),
-  reason: z.string(),
-  by,
-  at: iso,
-  /** Version identifier. */
-  target: z.string(),
-});
+/** Opens the gate of the rollout to a version after a stage failed. @property target version identifier */
+const GO_ON = z.object({ at: iso, target: z.string() });
 
 /** Moves the uses of a key to another key. */
 export const REKEY = z.object({
@@ -112,6 +102,11 @@ export type StandingOrders = {
 };
 
 export const NO_ORDERS: StandingOrders = { pauses: [], goOns: [], rekeys: [], contests: [], unrecorded: [] };
+
+/** Returns what an order shows of its caller. */
+export function callerOf({ objectId, appId, name }: z.output<typeof RECORDED_CALLER>): PauseOrder['by'] {
+  return { objectId, appId, name };
+}
 
 /** Pauses that have not ended. */
 export function openPauses({ pauses }: StandingOrders, now: Date): readonly PauseOrder[] {
@@ -213,48 +208,39 @@ export function withUnrecorded(orders: StandingOrders, change: UnrecordedOrder):
   return { ...orders, unrecorded: [...orders.unrecorded, change].slice(-MOST_ENTRIES) };
 }
 
-export function withoutUnrecorded(orders: StandingOrders, id: string): StandingOrders {
-  return { ...orders, unrecorded: orders.unrecorded.filter((change) => change.id !== id) };
-}
-
-/** Returns whether a change is already stored: after a lost answer, a retry reads its own write. */
-export function hasChange({ unrecorded }: StandingOrders, id: string): boolean {
-  return unrecorded.some((change) => change.id === id);
-}
-
-/** Returns records that no call appends any more. */
-export function overdueRecords({ unrecorded }: StandingOrders, now: Date): readonly UnrecordedOrder[] {
-  return unrecorded.filter(({ on }) => now.getTime() - Date.parse(on) >= CALL_RECORDS_MS);
-}
-
 /**
- * Drops expired orders that open gates. If too many entries remain, drops ended orders, oldest first.
+ * Drops expired orders that open gates. If too many entries remain, drops ended re-keys and then orders that open gates,
+ * oldest first.
  *
  * @throws {@link CmkError} `TooManyOrders` if all entries are needed
  */
 function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
-  const goOns = orders.goOns.filter(({ at }) => now.getTime() - Date.parse(at) < GO_ON_KEPT_MS);
   const { pauses, rekeys } = orders;
-  let surplus = pauses.length + goOns.length + rekeys.length - MOST_ENTRIES;
-  if (surplus <= 0) return { ...orders, goOns };
-  const isDropped = (isOver: boolean): boolean => {
-    if (!isOver || surplus <= 0) return false;
-    surplus -= 1;
-    return true;
-  };
   // Keeps a re-key during its rollback.
-  const isNeeded = (rekey: Rekey) => isOpen(rekey) || rekeys.some((one) => isOpen(one) && one.only === rekey.id);
-  const left = {
-    ...orders,
-    rekeys: rekeys.filter((rekey) => !isDropped(!isNeeded(rekey))),
-    goOns: goOns.filter(() => !isDropped(true)),
-  };
-  if (surplus <= 0) return left;
-  throw new CmkError(
-    'TooManyOrders',
-    `The store already contains ${MOST_ENTRIES} standing orders, the limit.`,
-    'End pauses and re-keys that you no longer need: cmk rotation list, cmk rekey list.',
+  const needed = new Set(
+    rekeys.filter((rekey) => isOpen(rekey) || rekeys.some((one) => isOpen(one) && one.only === rekey.id)),
   );
+  const room = MOST_ENTRIES - pauses.length - needed.size;
+  if (room < 0) {
+    throw new CmkError(
+      'TooManyOrders',
+      `The store already contains ${MOST_ENTRIES} standing orders, the limit.`,
+      'End pauses and re-keys that you no longer need: cmk rotation list, cmk rekey list.',
+    );
+  }
+  const goOns = newest(
+    orders.goOns.filter(({ at }) => now.getTime() - Date.parse(at) < GO_ON_KEPT_MS),
+    room,
+  );
+  const ended = newest(
+    rekeys.filter((rekey) => !needed.has(rekey)),
+    room - goOns.length,
+  );
+  return { ...orders, goOns, rekeys: rekeys.filter((rekey) => needed.has(rekey) || ended.includes(rekey)) };
+}
+
+function newest<T>(entries: readonly T[], most: number): T[] {
+  return entries.slice(Math.max(0, entries.length - most));
 }
 
 function isSameKey(a: string | undefined, b: string | undefined): boolean {

@@ -1,10 +1,35 @@
+import { abortAfter } from '../azure/deadline.ts';
+import { errorText } from '../azure/failure.ts';
+import type { VersionUsersServices } from '../dependents/version-users.ts';
+import type { Keys } from '../keys/key-client.ts';
 import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
-import type { LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { HOUR_MS } from '../time/spans.ts';
 import { LEAST_RETIRE_HOURS } from './retirement.ts';
 
+export type RetireServices = VersionUsersServices & {
+  readonly keys: Keys;
+  readonly usageLog: KeyUsageLog;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+};
+
 /** The use of a key according to Key Vault's audit log, or the reason why the log is unavailable. */
 export type Evidence = { readonly log: UsageLog } | { readonly missing: string };
+
+/** The log's content, or the reason why it is unavailable. Never throws. */
+export async function readUsageEvidence(
+  key: ManagedKey,
+  { usageLog }: Pick<RetireServices, 'usageLog'>,
+  ms: number,
+): Promise<Evidence> {
+  try {
+    return { log: await abortAfter((signal) => usageLog.read(key, signal), ms) };
+  } catch (error) {
+    return { missing: errorText(error) };
+  }
+}
 
 /** Time without use that proves a version unused. Storage accesses a key in use every hour. Hours. */
 const QUIET_HOURS = 24;

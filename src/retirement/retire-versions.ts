@@ -1,17 +1,14 @@
-import type { AuditEntry } from '../audit/record.ts';
+import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { abortAfter } from '../azure/deadline.ts';
-import { errorText } from '../azure/failure.ts';
-import { readVersionUsers, type VersionUsers, type VersionUsersServices } from '../dependents/version-users.ts';
+import { readVersionUsers, type VersionUsers } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { KeyUsageLog } from '../keys/usage-log-client.ts';
-import type { Reason } from '../reasons.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import { readRevocation } from '../revocation/revocation.ts';
-import { type ConfirmRetirementServices, confirmRetirement, type RetirementResult } from './confirm-retirement.ts';
-import { type Evidence, reasonsOfLog } from './evidence.ts';
+import { confirmRetirement, type RetirementResult } from './confirm-retirement.ts';
+import { type Evidence, type RetireServices, readUsageEvidence, reasonsOfLog } from './evidence.ts';
 import { reasonsOfKey, reasonsOfPerson, reasonsToKeep, retiredTags } from './retirement.ts';
-
-export type RetireServices = VersionUsersServices & ConfirmRetirementServices & { readonly usageLog: KeyUsageLog };
 
 export interface RetireOptions {
   /** Retires only this version; undefined: every enabled version. */
@@ -70,7 +67,7 @@ export async function* retireUnused(
       yield verdict;
       continue;
     }
-    const { version, successor, restored, tags } = verdict;
+    const { version, restored, tags } = verdict;
     if (!options.disable) {
       yield { outcome: 'planned', version };
       continue;
@@ -78,7 +75,7 @@ export async function* retireUnused(
     // If the response is lost, the sweep verifies the version.
     await keys.updateVersion(key, version.version, { enabled: false, tags });
     users = await readUsers();
-    const retirement = await confirmRetirement(key, { version, successor, restored, users }, services);
+    const retirement = await confirmRetirement(key, { version, restored, users }, services);
     yield retirement;
     if (retirement.outcome === 'notUndone') return;
   }
@@ -86,7 +83,6 @@ export async function* retireUnused(
 
 interface Retirable {
   readonly version: KeyVersion;
-  readonly successor: KeyVersion;
   /** Id of the key's last restored revocation. */
   readonly restored: string | undefined;
   readonly tags: Record<string, string>;
@@ -117,40 +113,39 @@ function judge(
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
   const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];
   if (unproven.length > 0) return { outcome: 'unproven', version, reasons: unproven };
-  return { version, successor, restored, tags };
-}
-
-/** The log's content, or the reason why it is unavailable. Never throws. */
-export async function readUsageEvidence(
-  key: ManagedKey,
-  { usageLog }: Pick<RetireServices, 'usageLog'>,
-  ms: number,
-): Promise<Evidence> {
-  try {
-    return { log: await abortAfter((signal) => usageLog.read(key, signal), ms) };
-  } catch (error) {
-    return { missing: errorText(error) };
-  }
+  return { version, restored, tags };
 }
 
 /** The audit entry of a retirement; undefined if it changed nothing. */
-export function retirementEntry(key: ManagedKey, retirement: Retirement): RetirementEntry | undefined {
+export function retirementEntry(key: ManagedKey, retirement: Retirement) {
   const { outcome } = retirement;
   if (outcome === 'kept' || outcome === 'unproven' || outcome === 'planned') return undefined;
   const entry = { action: 'key.retire', resource: key.id } as const;
   const version = retirement.version.id;
-  if (retirement.outcome === 'retired') {
+  if (outcome === 'retired') {
     const { successor, uses } = retirement;
-    const details = { version, successor: successor.id, enabled: false, dependents: uses };
-    return { ...entry, reason: 'VersionRetired', details };
+    const details = { version, successor: successor?.id, enabled: false, dependents: uses };
+    return { ...entry, reason: 'VersionRetired', details } as const;
   }
-  const undone = retirement.outcome === 'undone';
+  const undone = outcome === 'undone';
   const details = { version, enabled: undone, why: retirement.reasons };
-  return { ...entry, reason: undone ? 'RetirementUndone' : 'RetirementNotUndone', details };
+  return { ...entry, reason: undone ? 'RetirementUndone' : 'RetirementNotUndone', details } as const;
 }
 
-interface RetirementEntry extends AuditEntry {
-  readonly action: 'key.retire';
-  readonly reason: Reason;
-  readonly details: Readonly<Record<string, unknown>>;
+/** Records and logs the retirement of a version that the vault's log proved unused. */
+export async function recordRetirement(
+  key: ManagedKey,
+  retirement: Retirement,
+  correlationId: string,
+  { audit }: { readonly audit: RecordAudit },
+  log: Log,
+): Promise<void> {
+  const entry = retirementEntry(key, retirement);
+  if (!entry) return;
+  const { reason } = entry;
+  await audit({ ...entry, correlationId, details: { ...entry.details, proof: 'log' } }, AUDIT_WAIT_MS);
+  const level = reason === 'RetirementNotUndone' ? 'error' : reason === 'VersionRetired' ? 'info' : 'warning';
+  const next = retirement.outcome === 'notUndone' ? ` ${retirement.nextStep}.` : '';
+  const resource = retirement.version.id;
+  log({ level, reason, message: `${REASONS[reason]}${next}`, resource, correlationId });
 }

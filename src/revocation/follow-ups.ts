@@ -1,10 +1,9 @@
-import type { z } from 'zod';
 import type { AuditEntry } from '../audit/record.ts';
 import { withDeadline } from '../azure/deadline.ts';
 import { messageOf } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import { type Cause, type CLAIMED, KEY_WORK, MOST_CHARACTERS, type Work } from '../work/messages.ts';
+import { type Cause, KEY_WORK, type Work } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 
 /**
@@ -57,7 +56,7 @@ export function requestPasses(
 ): Promise<string[]> {
   const what = 'No later pass checks the key for writes that were still in flight; repeat the call in a minute';
   const cause = callCause(by, call.correlationId, now());
-  const work = { kind: 'revocation', key: key.id, claimed: callToSend(call), cause, attempt: 0 } as const;
+  const work = { kind: 'revocation', key: key.id, claimed: call, cause, attempt: 0 } as const;
   return inTime(what, async () => {
     await Promise.all(
       PASS_AFTER_SECONDS.map((seconds) => {
@@ -101,27 +100,6 @@ async function inTime(what: string, run: () => Promise<void>): Promise<string[]>
   }
 }
 
-/** Truncates a text, because a message that fails validation would become a poison message. */
-function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
-  return text.slice(0, MOST_CHARACTERS[most]);
-}
-
-/** The call in the form of a message. */
-function callToSend({ caller, correlationId, why, ticket }: RevocationCall): z.output<typeof CLAIMED> {
-  return {
-    caller: {
-      objectId: cut(caller.objectId, 'id'),
-      appId: cut(caller.appId, 'appId'),
-      ...(caller.kind ? { kind: caller.kind } : {}),
-      tokenId: caller.tokenId && cut(caller.tokenId, 'tokenId'),
-      name: caller.name && cut(caller.name, 'name'),
-    },
-    correlationId: cut(correlationId, 'ref'),
-    why: cut(why, 'why'),
-    ticket: ticket && cut(ticket, 'ticket'),
-  };
-}
-
 function callCause(by: string, ref: string, now: Date): Cause {
-  return { by, ref: cut(ref, 'ref'), since: now.toISOString() };
+  return { by, ref, since: now.toISOString() };
 }

@@ -1,12 +1,10 @@
-import type { RecordAudit } from '../audit/audit-trail.ts';
-import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
+import { BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe } from '../azure/failure.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import { finishRestore } from './restore-key.ts';
 import {
   type Revocation,
@@ -18,11 +16,8 @@ import {
 } from './revocation.ts';
 import { isUnderWay, planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 
-export interface KeepRevokedServices {
-  readonly keys: Pick<Keys, 'listVersions' | 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
+export interface KeepRevokedServices extends KeyPorts<'listVersions' | 'listVersionsUnsettled'> {
   readonly audit: RecordAudit;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
 }
 
 /** A key after its repair. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { AuditFiles } from '../audit/audit-files.ts';
-import { recordsSince } from '../audit/read-backwards.ts';
+import type { AuditFiles } from '../audit/audit-client.ts';
+import { recordsSince } from '../audit/lines.ts';
 import { GUID } from '../http/auth-config.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationStamp } from './revocation.ts';
@@ -42,16 +42,12 @@ const DID: Readonly<Record<string, RevocationEvent['did']>> = {
   'key.restore RestoreIncomplete': 'restore',
 };
 const COMPLETE: ReadonlySet<string> = new Set(['Revoked', 'Restored']);
-const OBJECT_ID = z
-  .string()
-  .regex(GUID)
-  .transform((id) => id.toLowerCase());
 const ENTRY = z.object({
   id: z.string().optional(),
   action: z.string(),
   reason: z.string(),
   resource: z.string(),
-  caller: z.object({ objectId: OBJECT_ID }),
+  caller: z.object({ objectId: z.string().regex(GUID).toLowerCase() }),
   details: z.object({
     revocation: z.object({
       id: z.string(),

@@ -1,25 +1,29 @@
+import { withDeadline } from '../azure/deadline.ts';
 import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
-import { type AppliedChange, applyChanges } from './apply-changes.ts';
-import { hasEverRevoked } from './has-ever-revoked.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
+import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import type { KeyTrail } from './key-trail.ts';
 import { canMark, planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
 import {
   isNamed,
   isNewer,
   isRevoker,
+  openRecords,
   type RevocationName,
   type RevocationStamp,
   readRevocation,
 } from './revocation.ts';
 import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
+import { hasRevoked } from './revokers.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
 /** Maximum number of waves: marking, enabling and closing take a wave each, and late writes may require repeats. */
 const MOST_WAVES = 12;
+/** Deadline for reading the audit trail, which may reach back to the creation of the key. Milliseconds. */
+const TRAIL_MS = 20_000;
 
 /** Reason why a restore cannot start; the call changed nothing. */
 type RestoreRefusal = Extract<
@@ -52,10 +56,7 @@ export interface KeyRestoration {
   readonly unproven: Failure | undefined;
 }
 
-export interface RestoreServices {
-  readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion' | 'deletedVersion' | 'recover'>;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
+export interface RestoreServices extends KeyPorts<'listVersionsUnsettled' | 'deletedVersion' | 'recover'> {
   /** Absent with an operator's own sign-in, whose Key Vault rights bypass dual control anyway. */
   readonly keyTrail?: KeyTrail;
   /**
@@ -96,11 +97,11 @@ export async function restoreKey(
   let before = await keys.listVersionsUnsettled(key);
   const recovered = before.length === 0;
   if (recovered) {
-    const deleted = await recoverable(key, keys);
+    const deleted = await orNotRecovered(key, () => keys.deletedVersion(key));
     if (!deleted) return answer(key, 'NothingToRestore', [], false, now());
     const refused = readRevocation([deleted], now()).open && (await refusal(key, [deleted], request, services));
     if (refused) return { ...answer(key, refused.end, [deleted], false, now()), unproven: refused.why };
-    await recover(key, keys);
+    await orNotRecovered(key, () => keys.recover(key));
     try {
       before = await keys.listVersionsUnsettled(key);
     } catch (error) {
@@ -155,6 +156,39 @@ async function refusal(
   }
 }
 
+/**
+ * Whether the caller made a revocation that is not restored. Reads the key's tags, and also the audit trail if the tags
+ * omit revokers.
+ *
+ * @throws the SDK's error when the app cannot read the trail, or not in time
+ */
+async function hasEverRevoked(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  objectId: string,
+  keyTrail: KeyTrail,
+  now: Date,
+): Promise<boolean> {
+  if (isRevoker(versions, objectId, now)) return true;
+  if (!openRecords(versions, now).some(({ isPartial }) => isPartial)) return false;
+  const { restored } = readRevocation(versions, now);
+  const made = Math.min(...versions.map(({ createdOn }) => createdOn.getTime()));
+  const since = new Date((restored?.revokedOn.getTime() ?? made) - CLOCKS_MS);
+  const events = await withDeadline(TRAIL_MS, 'The app could not read the audit trail', (signal) =>
+    keyTrail(key, since, signal),
+  );
+  // The trail's restores count too, because a later revocation overwrites a restore's record in the tags.
+  const closed = events.flatMap(({ did, isComplete, revocation }) =>
+    did === 'restore' && isComplete ? revocation : [],
+  );
+  const isOpen = (revocation: RevocationName): boolean =>
+    [...closed, ...(restored ? [restored] : [])].every((one) => isNewer(revocation, one));
+  return events.some(
+    ({ did, revocation, by }) =>
+      did === 'revoke' && isOpen(revocation) && (by === objectId.toLowerCase() || hasRevoked(revocation, objectId)),
+  );
+}
+
 /** Reason to stop a restore, from the tags alone; undefined: the restore may continue. */
 export function refusedRestore(
   versions: readonly KeyVersion[],
@@ -167,10 +201,6 @@ export function refusedRestore(
   return request.dualControl && isRevoker(versions, request.restoredBy, now) ? 'SecondPersonNeeded' : undefined;
 }
 
-interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
-  readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
-}
-
 /**
  * Marks the revocation as being restored, and enables its versions without touching tags. Deletes the records only
  * after a check for a newer revocation. Repeating the call finishes an interrupted restore. A wave without a write
@@ -181,7 +211,7 @@ export async function finishRestore(
   revocation: RevocationName & Partial<RevocationStamp>,
   restoredBy: string,
   before: readonly KeyVersion[],
-  services: FinishServices,
+  services: KeyPorts<'listVersionsUnsettled'>,
 ): Promise<Omit<KeyRestoration, 'recovered'>> {
   const { keys, now } = services;
   const applied = new Map<string, AppliedChange>();
@@ -249,18 +279,10 @@ function nextSteps(
   return close.length > 0 ? close : planCloseLost(versions, revocation, restoredBy, now);
 }
 
-/** Newest version of a soft-deleted key; undefined if no such key exists. */
-async function recoverable(key: ManagedKey, keys: RestoreServices['keys']): Promise<KeyVersion | undefined> {
+/** @throws {@link KeyNotRecoveredError} */
+async function orNotRecovered<T>(key: ManagedKey, run: () => Promise<T>): Promise<T> {
   try {
-    return await keys.deletedVersion(key);
-  } catch (error) {
-    throw new KeyNotRecoveredError(key, error);
-  }
-}
-
-async function recover(key: ManagedKey, keys: RestoreServices['keys']): Promise<void> {
-  try {
-    await keys.recover(key);
+    return await run();
   } catch (error) {
     throw new KeyNotRecoveredError(key, error);
   }

@@ -9,7 +9,7 @@ import {
   readRevocation,
   revocationOf,
 } from './revocation.ts';
-import { isChangedLater, newestFirst, otherTags, type VersionChange } from './revocation-plans.ts';
+import { isChangedLater, newestFirst, otherTags, planEach, type VersionChange } from './revocation-plans.ts';
 
 /**
  * Whether a restore may mark a record. The only record must stay untouched, because the write could replace a newer
@@ -26,12 +26,11 @@ export function planMark(versions: readonly KeyVersion[], restoringBy: string, n
   const { open, restoringBy: other, records } = readRevocation(versions, now);
   if (!open || other || !canMark(versions, now)) return [];
   const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+  return planEach(carriers.slice(0, 1), (fresh) => {
     const record = revocationOf(fresh, now);
     if (record?.id !== open.id) return {};
     return { tags: { ...fresh.tags, [REVOCATION_TAG]: formatRevocation({ ...record, restoringBy }) } };
-  };
-  return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
+  });
 }
 
 /**
@@ -60,17 +59,14 @@ export function planReopenLost(
 ): VersionChange[] {
   const { open, restored } = readRevocation(versions, now);
   if (open || !restored || isNewer(upTo, restored)) return [];
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> => {
+  const carriers = newestFirst(versions).filter(({ version }) => recorded.get(version));
+  return planEach(carriers, (fresh) => {
     const { records, restored: own } = readRevocation([fresh], now);
     if (records.size > 0 || !own || !isNewer(upTo, own)) return {};
     if (fresh.enabled) return { tags: closed(fresh, restored, restored.restoredBy) };
     // A person has disabled the version since: a verification may run at any time.
     return isChangedLater(fresh, upTo) ? {} : { enabled: true };
-  };
-  return newestFirst(versions)
-    .filter(({ version }) => recorded.get(version))
-    .map((version) => ({ version, ...again(version), again }))
-    .filter(({ enabled, tags }) => enabled !== undefined || tags !== undefined);
+  });
 }
 
 /** Plans the last step: replaces the records with tombstones that name the restored revocation. */
@@ -80,16 +76,12 @@ export function planClose(
   restoredBy: string,
   now: Date,
 ): VersionChange[] {
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+  return planEach(newestFirst(versions), (fresh) => {
     const record = revocationOf(fresh, now);
     if (!record || isNewer(record, upTo)) return {};
     // A late write has disabled the version again: the next wave needs its record to enable it.
     if (record.wasEnabled && !fresh.enabled) return {};
     return { tags: closed(fresh, upTo, restoredBy) };
-  };
-  return newestFirst(versions).flatMap((version): VersionChange[] => {
-    const { tags } = again(version);
-    return tags ? [{ version, tags, again }] : [];
   });
 }
 
@@ -105,14 +97,10 @@ export function planCloseLost(
 ): VersionChange[] {
   const { restored } = readRevocation(versions, now);
   if (restored && !isNewer(upTo, restored)) return [];
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> =>
-    revocationOf(fresh, now) || Object.keys(otherTags(fresh)).length >= MAX_TAGS
-      ? {}
-      : { tags: closed(fresh, upTo, restoredBy) };
-  return newestFirst(versions)
-    .map((version) => ({ version, ...again(version), again }))
-    .filter(({ tags }) => tags)
-    .slice(0, 1);
+  return planEach(newestFirst(versions), (fresh) => {
+    const hasNoSpace = Object.keys(otherTags(fresh)).length >= MAX_TAGS;
+    return revocationOf(fresh, now) || hasNoSpace ? {} : { tags: closed(fresh, upTo, restoredBy) };
+  }).slice(0, 1);
 }
 
 function closed(version: KeyVersion, { id, revokedOn }: RevocationName, restoredBy: string): Record<string, string> {

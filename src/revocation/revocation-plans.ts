@@ -28,7 +28,17 @@ export interface VersionChange {
   /** Replaces all tags, so it includes the existing tags; undefined: tags are unchanged. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
   /** Plans the change again from a new read of the version. */
-  readonly again?: (fresh: KeyVersion) => Pick<VersionChange, 'enabled' | 'tags'>;
+  readonly again?: Replan;
+}
+
+/** Plans the change of a version; an empty plan changes nothing. */
+type Replan = (version: KeyVersion) => Pick<VersionChange, 'enabled' | 'tags'>;
+
+/** Plans the versions that need a change, each to be planned again right before its write. */
+export function planEach(versions: readonly KeyVersion[], again: Replan): VersionChange[] {
+  return versions
+    .map((version) => ({ version, ...again(version), again }))
+    .filter(({ enabled, tags }) => enabled !== undefined || tags !== undefined);
 }
 
 /**
@@ -134,12 +144,11 @@ export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp
   if (!open || restoringBy || !isNewer(open, stamp)) return [];
   if (isRevoker(versions, stamp.revokedBy, now)) return [];
   const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+  return planEach(carriers.slice(0, 1), (fresh) => {
     const record = revocationOf(fresh, now);
     if (!record || record.id !== open.id || record.restoringBy) return {};
     return { tags: tagsWith(fresh, { ...record, ...joinRevokers(record, [stamp]) }) };
-  };
-  return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
+  });
 }
 
 /**
@@ -178,7 +187,7 @@ export function newestFirst(versions: readonly KeyVersion[]): KeyVersion[] {
 }
 
 function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): VersionChange {
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> =>
+  const again: Replan = (fresh) =>
     fresh.enabled ? { enabled: false, tags: withRecord(fresh, stamp, true) } : replacingRecord(fresh, stamp, now);
   return { version, ...again(version), again };
 }
@@ -187,7 +196,7 @@ function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): Vers
  * Skips a change if the version's own tombstone shows that a restore ran between the verification's list and its write.
  */
 function unlessRestored(change: VersionChange, open: RevocationStamp, now: Date): VersionChange {
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> => {
+  const again: Replan = (fresh) => {
     const { restored } = readRevocation([fresh], now);
     return restored && !isNewer(open, restored) ? {} : disabling(fresh, open, now);
   };

@@ -5,16 +5,15 @@ import { GUID } from '../http/auth-config.ts';
 export interface Revokers {
   /** Object id. */
   readonly revokedBy: string;
-  /** Callers of joined revocations, newest first, in the form of {@link shortOf}; earlier versions wrote object ids. */
+  /** Callers of joined revocations, newest first, in the form of {@link shortOf}; version 2 wrote object ids. */
   readonly joined?: readonly string[];
   /** The tag has no space for all callers; the audit trail has the complete list. */
   readonly isPartial?: true;
 }
 
 const SEPARATOR = '+';
-/** Marks omitted callers. An earlier version omitted applications first, and wrote `apps`. */
+/** Marks omitted callers. */
 const MORE = 'more';
-const MISSING: ReadonlySet<string> = new Set([MORE, 'apps']);
 const SHORT = /^[0-9a-f]{8}$/;
 
 /**
@@ -45,15 +44,11 @@ export function formatRevokers({ revokedBy, joined = [], isPartial }: Revokers, 
 
 /** Parses the callers of a tag; undefined for a text that this app has not written. */
 export function parseRevokers(text: string): Revokers | undefined {
-  // An earlier version marked applications.
-  const words = text.split(SEPARATOR).map((word) => word.replace(/^app:/, ''));
-  const end = words.findIndex((word) => MISSING.has(word));
-  const [revokedBy = '', ...joined] = end === -1 ? words : words.slice(0, end);
-  const isOurs = joined.every((word) => GUID.test(word) || SHORT.test(word));
-  if (!GUID.test(revokedBy) || !isOurs || (end !== -1 && !words.slice(end).every((word) => MISSING.has(word)))) {
-    return undefined;
-  }
-  return revokersOf(revokedBy, joined, end !== -1);
+  const [revokedBy = '', ...others] = text.split(SEPARATOR);
+  const isPartial = others.at(-1) === MORE;
+  const joined = isPartial ? others.slice(0, -1) : others;
+  if (!GUID.test(revokedBy) || !joined.every((word) => GUID.test(word) || SHORT.test(word))) return undefined;
+  return revokersOf(revokedBy, joined, isPartial);
 }
 
 /** Adds the callers of earlier revocations that this revocation joins. */

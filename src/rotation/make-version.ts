@@ -10,7 +10,7 @@ import { completeRotation } from './rotation.ts';
 /** After an indeterminate rotate call, the version appears within this time or never. Seconds. */
 export const LATE_SECONDS = GIVEN_UP_MS / 1000;
 
-export type Made =
+export type RotateResult =
   | { readonly made: KeyVersion }
   /** The answer is lost, and no new version exists so far. */
   | { readonly unknown: Failure };
@@ -24,37 +24,22 @@ export async function makeVersion(
   key: ManagedKey,
   from: KeyVersion,
   keys: Pick<Keys, 'rotate' | 'listVersions'>,
-): Promise<Made> {
+): Promise<RotateResult> {
   try {
     return { made: await keys.rotate(key) };
   } catch (error) {
     const failure = describeFailure(error);
     if (!mayHaveTakenEffect(failure)) throw error;
-    const made = await successorOf(from, key, keys).catch(() => undefined);
-    return made ? { made } : { unknown: failure };
+    const made = newestVersion(await keys.listVersions(key).catch(() => []));
+    return made && compareAge(made, from) > 0 ? { made } : { unknown: failure };
   }
-}
-
-/** The new version, with the error if Key Vault rejected its tags or expiry. */
-export interface Completed {
-  readonly version: KeyVersion;
-  readonly refused?: Failure;
-}
-
-/** Returns the newest version if it is newer than `from`. */
-async function successorOf(
-  from: KeyVersion,
-  key: ManagedKey,
-  keys: Pick<Keys, 'listVersions'>,
-): Promise<KeyVersion | undefined> {
-  const newest = newestVersion(await keys.listVersions(key));
-  return newest && compareAge(newest, from) > 0 ? newest : undefined;
 }
 
 /**
  * Sets the tags and expiry of the version after `from`, and returns the updated version. A version without them is
  * better than none, so a rejection is a result. Idempotent.
  *
+ * @returns `refused`: the error if Key Vault rejected the tags or the expiry
  * @throws the SDK's error if a retry may succeed
  */
 export async function completeVersion(
@@ -62,7 +47,7 @@ export async function completeVersion(
   from: KeyVersion,
   to: KeyVersion,
   keys: Pick<Keys, 'updateVersion'>,
-): Promise<Completed> {
+): Promise<{ readonly version: KeyVersion; readonly refused?: Failure }> {
   const rest = completeRotation(from, to);
   if (!rest) return { version: to };
   try {

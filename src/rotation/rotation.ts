@@ -1,4 +1,3 @@
-import type { Dependence } from '../accounts/inventory.ts';
 import type { RotationPolicy } from '../keys/key-client.ts';
 import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
@@ -28,7 +27,7 @@ export const MIN_LIFETIME_DAYS = 60;
  */
 const MIN_INTERVAL_DAYS = 7;
 
-export type RotationDecision =
+type RotationDecision =
   | { readonly rotate: true; readonly from: KeyVersion }
   | { readonly rotate: false; readonly reason: Reason; readonly needsPerson: boolean };
 
@@ -57,12 +56,6 @@ export function rotatedByHand({ tags }: KeyVersion): 'ImportedKey' | 'ManualRota
 /** Returns whether a tag on the key requests rotation by the app. Otherwise the key needs dependents. */
 export function isRotatedByTag({ tags }: KeyVersion): boolean {
   return tags[ROTATION_TAG]?.toLowerCase() === 'auto';
-}
-
-/** Returns why the app does not rotate a key without dependents; undefined if it does. */
-export function whyNotRotated({ answer }: Dependence): 'NoDependents' | 'DependentsUnknown' | undefined {
-  if (answer === 'some') return undefined;
-  return answer === 'none' ? 'NoDependents' : 'DependentsUnknown';
 }
 
 /**

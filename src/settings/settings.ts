@@ -4,8 +4,8 @@ import { parseResourceId } from '../azure/resource-id.ts';
 import { SettingsError } from '../errors.ts';
 import type { AccessRules } from '../http/access.ts';
 import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
-import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
-import { DEFAULT_DIGEST_HOUR, type NotifyTarget } from './notify-targets.ts';
+import { DEFAULT_AUTOFIX, type Fixable } from './exemption.ts';
+import { DEFAULT_DIGEST_HOUR } from './notify-targets.ts';
 import { nameOfStorage, sharedZones } from './own-storage.ts';
 import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';
 
@@ -101,7 +101,7 @@ function readAccess(environment: Environment): AccessRules & { readonly problems
 export function readNotify(environment: Environment) {
   const reader = new SettingsReader(environment);
   const { targets = [], digestHour = DEFAULT_DIGEST_HOUR } = reader.read('CMK_NOTIFY') ?? {};
-  return { problems: reader.problems, targets: targets satisfies readonly NotifyTarget[], digestHour };
+  return { problems: reader.problems, targets, digestHour };
 }
 
 /** Reads the page's settings. A problem disables only the page, because the app must still move accounts. */

@@ -2,12 +2,13 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import { errorText } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
+import type { Log, LogRecord } from '../log.ts';
 import { recordOverdueChanges } from '../orders/change-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
-import { finishRetirements, halfRetired, recordRetirement } from '../retirement/finish-retirements.ts';
-import type { RetireServices } from '../retirement/retire-versions.ts';
+import { finishRetirements, halfRetired } from '../retirement/confirm-retirement.ts';
+import type { RetireServices } from '../retirement/evidence.ts';
+import { recordRetirement } from '../retirement/retire-versions.ts';
 import { needsRepair } from '../revocation/keep-revoked.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
@@ -35,54 +36,48 @@ export async function recoverOverdue(
   services: RecoverServices,
   log: Log,
 ): Promise<void> {
-  const { ref } = cause;
+  const { now } = services;
+  const correlationId = cause.ref;
   for (const { key, versions } of keys) {
-    if (!needsRepair(versions, services.now())) continue;
-    await attempt(
-      () => services.requestKey(key.id, cause),
-      (why) => {
-        const message = `The key does not match its last revocation or restore, and the app failed to request the repair: ${why}`;
-        log({ level: 'error', reason: 'StillOpen', message, key: key.id });
-      },
-    );
+    if (!needsRepair(versions, now())) continue;
+    const message = 'The key does not match its last revocation or restore, and the app failed to request the repair';
+    const about = { level: 'error', reason: 'StillOpen', message, key: key.id, correlationId } as const;
+    await attempt(() => services.requestKey(key.id, cause), about, log);
   }
-  await recoverOrderRecords(services, ref, log);
+  const message = `${REASONS.DriftFixFailed} Records of standing orders may be missing in the audit trail`;
+  await attempt(
+    () => recoverOrderRecords(services, correlationId, log),
+    { level: 'error', reason: 'DriftFixFailed', message, correlationId },
+    log,
+  );
   for (const { key, versions } of keys) {
-    if (halfRetired(versions, services.now()).length === 0) continue;
+    if (halfRetired(versions, now()).length === 0) continue;
+    const message = 'The app failed to finish an interrupted retirement';
+    const about = { level: 'error', reason: 'DriftFixFailed', message, resource: key.id, correlationId } as const;
     await attempt(
       async () => {
         for await (const one of finishRetirements(key, READ_MS, services)) {
-          await recordRetirement(key, one, ref, services, log);
+          await recordRetirement(key, one, correlationId, services, log);
         }
       },
-      (why) => {
-        const message = `The app failed to finish an interrupted retirement: ${why}`;
-        log({ level: 'error', reason: 'DriftFixFailed', message, resource: key.id, correlationId: ref });
-      },
+      about,
+      log,
     );
   }
 }
 
 /** Appends records of pauses, resumes and re-keys whose process failed to append them. */
-async function recoverOrderRecords(services: RecoverServices, report: string, log: Log): Promise<void> {
-  await attempt(
-    async () => {
-      const orders = await recordOverdueChanges(services);
-      if (orders.length === 0) return;
-      const message = 'The app appended missing records of standing orders to the audit trail.';
-      log({ level: 'warning', reason: 'DriftFixed', message, orders, report });
-    },
-    (why) => {
-      const message = `${REASONS.DriftFixFailed} Records of standing orders may be missing in the audit trail: ${why}`;
-      log({ level: 'error', reason: 'DriftFixFailed', message, report });
-    },
-  );
+async function recoverOrderRecords(services: RecoverServices, correlationId: string, log: Log): Promise<void> {
+  const orders = await recordOverdueChanges(services);
+  if (orders.length === 0) return;
+  const message = 'The app appended missing records of standing orders to the audit trail.';
+  log({ level: 'warning', reason: 'DriftFixed', message, orders, correlationId });
 }
 
-async function attempt(step: () => Promise<void>, fail: (why: string) => void): Promise<void> {
+async function attempt(step: () => Promise<void>, about: LogRecord, log: Log): Promise<void> {
   try {
     await step();
   } catch (error) {
-    fail(errorText(error));
+    log({ ...about, message: `${about.message}: ${errorText(error)}` });
   }
 }

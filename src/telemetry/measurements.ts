@@ -1,5 +1,5 @@
 import type { Log, LogRecord } from '../log.ts';
-import type { Measurement, Telemetry } from './telemetry.ts';
+import type { Measurement, MetricName, Telemetry } from './telemetry.ts';
 
 /** A log that also derives metrics from its records, so a number has a single source. */
 export function measured(log: Log, telemetry: Pick<Telemetry, 'measure'>): Log {
@@ -10,48 +10,29 @@ export function measured(log: Log, telemetry: Pick<Telemetry, 'measure'>): Log {
 }
 
 /** Metrics of a log record. */
-export function measurementsOf(record: LogRecord): Measurement[] {
-  switch (record.reason) {
+export function measurementsOf({ reason, key, mode, operation, ...record }: LogRecord): Measurement[] {
+  switch (reason) {
     case 'Moved':
     case 'Refreshed':
-      return [{ name: 'cmk.accounts.moved', value: 1, attributes: texts({ key: record.key, mode: record.mode }) }];
+      return measure('cmk.accounts.moved', 1, { key, mode });
     case 'RotationFinished':
-      return typeof record.seconds === 'number'
-        ? [{ name: 'cmk.rotation.duration', value: record.seconds, attributes: texts({ key: record.key }) }]
-        : [];
+      return measure('cmk.rotation.duration', record.seconds, { key });
     case 'DriftFoundByEvent':
-      return typeof record.seconds === 'number'
-        ? [
-            {
-              name: 'cmk.drift.change.delay',
-              value: record.seconds,
-              attributes: texts({ operation: record.operation }),
-            },
-          ]
-        : [];
+      return measure('cmk.drift.change.delay', record.seconds, { operation });
     case 'DriftChecked':
       return [
-        ...Object.entries(numbers(record.findings)).map(
-          ([code, value]): Measurement => ({ name: 'cmk.drift.findings', value, attributes: { code } }),
+        ...Object.entries(record.findings ?? {}).flatMap(([code, value]) =>
+          measure('cmk.drift.findings', value, { code }),
         ),
-        ...(typeof record.openRevocations === 'number'
-          ? [{ name: 'cmk.revocations.open', value: record.openRevocations, attributes: {} } as const]
-          : []),
+        ...measure('cmk.revocations.open', record.openRevocations, {}),
       ];
     default:
       return [];
   }
 }
 
-function texts(fields: Readonly<Record<string, unknown>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(fields).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
-}
-
-function numbers(value: unknown): Record<string, number> {
-  if (typeof value !== 'object' || value === null) return {};
-  return Object.fromEntries(
-    Object.entries(value).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
-  );
+/** The measurement, with the attributes that are texts; none for a value that is not a number. */
+function measure(name: MetricName, value: unknown, about: Readonly<Record<string, unknown>>): Measurement[] {
+  const texts = Object.entries(about).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return typeof value === 'number' ? [{ name, value, attributes: Object.fromEntries(texts) }] : [];
 }

@@ -2,10 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TokenCredential } from '@azure/identity';
 import { AzureMonitorMetricExporter, AzureMonitorTraceExporter } from '@azure/monitor-opentelemetry-exporter';
 import {
-  type Context,
   DiagLogLevel,
   diag,
-  type Link,
   type Meter,
   ROOT_CONTEXT,
   type Span,
@@ -13,22 +11,26 @@ import {
   SpanKind,
   SpanStatusCode,
   TraceFlags,
-  type Tracer,
   trace,
 } from '@opentelemetry/api';
+import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base';
+import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http';
+import {
+  JsonMetricsSerializer,
+  JsonTraceSerializer,
+  MetricsExporterMetricsHelper,
+  TraceExporterMetricsHelper,
+} from '@opentelemetry/otlp-transformer';
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { AlwaysOnSampler, BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import { messageOf } from '../errors.ts';
-import { otlpMetrics, otlpSpans } from './otlp-client.ts';
 import {
   formatTraceparent,
   METRICS,
   type Measurement,
   type MetricName,
   parseTraceparent,
-  type SpanAttributes,
-  type SpanPlace,
   type Telemetry,
 } from './telemetry.ts';
 
@@ -59,130 +61,101 @@ const BOUNDARIES = [1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];
 
 /** Starts the SDK. Exports to Application Insights, an OTLP endpoint, or both, like the Functions host. */
 export function startOpenTelemetry(options: OpenTelemetryOptions): Telemetry {
-  const { environment } = options;
   // The SDK logs errors as JSON with a stack, or after a text that names their subject.
   const log = (...said: readonly unknown[]): void =>
     options.failed(said.map((part) => /"message":"([^"]+)/.exec(String(part))?.[1] ?? String(part)).join(' '));
   const quiet = { info: () => {}, debug: () => {}, verbose: () => {}, warn: () => {} };
   diag.setLogger({ ...quiet, error: log }, { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });
+  const { tracers, meters } = providersOf(options);
+  const tracer = tracers.getTracer(NAME);
+  const instruments = instrumentsOf(meters.getMeter(NAME), options);
+  const running = new AsyncLocalStorage<Span>();
+  return {
+    ready: async () => {},
+    async span(name, { attributes = {}, parent, link, since, isCall }, run, cameTo) {
+      const place = remote(parent) ?? running.getStore()?.spanContext();
+      const related = remote(link);
+      const span = tracer.startSpan(
+        name,
+        {
+          kind: isCall ? SpanKind.CLIENT : SpanKind.INTERNAL,
+          attributes: { ...attributes },
+          links: related ? [{ context: related }] : [],
+          ...(since ? { startTime: since } : {}),
+        },
+        place ? trace.setSpanContext(ROOT_CONTEXT, place) : ROOT_CONTEXT,
+      );
+      try {
+        const result = await running.run(span, run);
+        if (cameTo) span.setAttributes(cameTo(result));
+        return result;
+      } catch (error) {
+        span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error).slice(0, 300) });
+        throw error;
+      } finally {
+        span.end();
+      }
+    },
+    traceparent() {
+      const span = running.getStore();
+      return span && formatTraceparent(span.spanContext());
+    },
+    measure: ({ name, value, attributes }) => instruments[name](value, attributes),
+    async flush() {
+      await Promise.allSettled([tracers.forceFlush(), meters.forceFlush()]);
+    },
+  };
+}
+
+function providersOf(options: OpenTelemetryOptions) {
+  const { environment } = options;
   const resource = resourceFromAttributes({
     'service.name': environment.WEBSITE_SITE_NAME ?? NAME,
     'service.instance.id': environment.WEBSITE_INSTANCE_ID ?? String(process.pid),
   }).merge(detectResources({ detectors: [envDetector] }));
   const { spans, metrics } = exportersOf(options);
-  const tracers = new TracerProvider({
-    resource,
-    // A rotation is a single trace and rotations are rare, so every span is sampled, whatever the host decides for its
-    // spans.
-    sampler: new AlwaysOnSampler(),
-    spanProcessors: spans.map(
-      (exporter) =>
-        new BatchSpanProcessor({
-          exporter,
-          maxQueueSize: MOST_SPANS,
-          scheduledDelayMillis: milliseconds(environment.OTEL_BSP_SCHEDULE_DELAY, SPANS_EVERY_MS),
-          exportTimeoutMillis: EXPORT_MS,
-        }),
-    ),
-  });
-  const metricsEveryMs = milliseconds(environment.OTEL_METRIC_EXPORT_INTERVAL, METRICS_EVERY_MS);
-  const meters = new MeterProvider({
-    resource,
-    readers: metrics.map(
-      (exporter) =>
-        new PeriodicExportingMetricReader({
-          exporter,
-          exportIntervalMillis: metricsEveryMs,
-          exportTimeoutMillis: Math.min(EXPORT_MS, metricsEveryMs),
-        }),
-    ),
-  });
-  return new OpenTelemetry(tracers, meters, options);
+  const exportIntervalMillis = milliseconds(environment.OTEL_METRIC_EXPORT_INTERVAL, METRICS_EVERY_MS);
+  const limits = { exportIntervalMillis, exportTimeoutMillis: Math.min(EXPORT_MS, exportIntervalMillis) };
+  const buffer = {
+    maxQueueSize: MOST_SPANS,
+    scheduledDelayMillis: milliseconds(environment.OTEL_BSP_SCHEDULE_DELAY, SPANS_EVERY_MS),
+    exportTimeoutMillis: EXPORT_MS,
+  };
+  return {
+    tracers: new TracerProvider({
+      resource,
+      // A rotation is a single trace and rotations are rare, so every span is sampled, whatever the host decides for its
+      // spans.
+      sampler: new AlwaysOnSampler(),
+      spanProcessors: spans.map((exporter) => new BatchSpanProcessor({ exporter, ...buffer })),
+    }),
+    meters: new MeterProvider({
+      resource,
+      readers: metrics.map((exporter) => new PeriodicExportingMetricReader({ exporter, ...limits })),
+    }),
+  };
 }
 
-class OpenTelemetry implements Telemetry {
-  readonly #tracers: TracerProvider;
-  readonly #meters: MeterProvider;
-  readonly #tracer: Tracer;
-  readonly #instruments: Readonly<Record<MetricName, (value: number, attributes: SpanAttributes) => void>>;
-  readonly #running = new AsyncLocalStorage<Span>();
+type Instruments = Readonly<Record<MetricName, (value: number, attributes: Measurement['attributes']) => void>>;
 
-  constructor(tracers: TracerProvider, meters: MeterProvider, { queueAges }: OpenTelemetryOptions) {
-    this.#tracers = tracers;
-    this.#meters = meters;
-    this.#tracer = tracers.getTracer(NAME);
-    const meter = meters.getMeter(NAME);
-    this.#instruments = instrumentsOf(meter);
-    meter
-      .createObservableGauge('cmk.queue.age', { unit: 's', description: 'Age of the oldest message.' })
-      .addCallback(async (result) => {
-        for (const [queue, seconds] of await queueAges()) result.observe(seconds, { queue });
-      });
-  }
-
-  async ready(): Promise<void> {}
-
-  async span<T>(
-    name: string,
-    { attributes = {}, parent, link, since, isCall }: SpanPlace,
-    run: () => Promise<T>,
-    cameTo?: (result: T) => SpanAttributes,
-  ): Promise<T> {
-    const kind = isCall ? SpanKind.CLIENT : SpanKind.INTERNAL;
-    const options = {
-      kind,
-      attributes: { ...attributes },
-      links: linksTo(link),
-      ...(since ? { startTime: since } : {}),
-    };
-    const span = this.#tracer.startSpan(name, options, this.#under(parent));
-    try {
-      const result = await this.#running.run(span, run);
-      if (cameTo) span.setAttributes(cameTo(result));
-      return result;
-    } catch (error) {
-      const message = messageOf(error);
-      span.setStatus({ code: SpanStatusCode.ERROR, message: message.slice(0, 300) });
-      throw error;
-    } finally {
-      span.end();
-    }
-  }
-
-  #under(parent: string | undefined): Context {
-    const place = remote(parent) ?? this.#running.getStore()?.spanContext();
-    return place ? trace.setSpanContext(ROOT_CONTEXT, place) : ROOT_CONTEXT;
-  }
-
-  traceparent(): string | undefined {
-    const running = this.#running.getStore();
-    return running && formatTraceparent(running.spanContext());
-  }
-
-  measure({ name, value, attributes }: Measurement): void {
-    this.#instruments[name](value, attributes);
-  }
-
-  async flush(): Promise<void> {
-    await Promise.allSettled([this.#tracers.forceFlush(), this.#meters.forceFlush()]);
-  }
-}
-
-function instrumentsOf(meter: Meter): Record<MetricName, (value: number, attributes: SpanAttributes) => void> {
-  const instrument = (name: MetricName) => {
-    const { kind, unit, about: description } = METRICS[name];
+function instrumentsOf(meter: Meter, { queueAges }: OpenTelemetryOptions): Instruments {
+  meter
+    .createObservableGauge('cmk.queue.age', { unit: 's', description: 'Age of the oldest message.' })
+    .addCallback(async (result) => {
+      for (const [queue, seconds] of await queueAges()) result.observe(seconds, { queue });
+    });
+  const instruments = Object.entries(METRICS).map(([name, { kind, unit, about: description }]) => {
     if (kind === 'counter') {
       const counter = meter.createCounter(name, { unit, description });
-      return (value: number, attributes: SpanAttributes) => counter.add(value, attributes);
+      return [name, counter.add.bind(counter)] as const;
     }
     const made =
       kind === 'gauge'
         ? meter.createGauge(name, { unit, description })
         : meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries: BOUNDARIES } });
-    return (value: number, attributes: SpanAttributes) => made.record(value, attributes);
-  };
-  const names = Object.keys(METRICS) as MetricName[];
-  return Object.fromEntries(names.map((name) => [name, instrument(name)])) as ReturnType<typeof instrumentsOf>;
+    return [name, made.record.bind(made)] as const;
+  });
+  return Object.fromEntries(instruments) as unknown as Instruments;
 }
 
 function exportersOf({ environment, credential }: OpenTelemetryOptions): {
@@ -202,8 +175,33 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
     metrics.push(new AzureMonitorMetricExporter(insights));
   }
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT) {
-    spans.push(otlpSpans(EXPORT_MS));
-    metrics.push(otlpMetrics(EXPORT_MS));
+    // OTLP over HTTP in JSON. Endpoint, headers and certificates are read from `OTEL_EXPORTER_OTLP_…`.
+    const type = { 'Content-Type': 'application/json' };
+    const options = (signal: 'TRACES' | 'METRICS') =>
+      convertLegacyHttpOptions({ timeoutMillis: EXPORT_MS }, signal, `v1/${signal.toLowerCase()}`, type);
+    const [spanName, metricName] = ['otlp_http_json_span_exporter', 'otlp_http_json_metric_exporter'] as const;
+    spans.push(
+      new OTLPExporterBase(
+        createOtlpHttpExportDelegate(
+          options('TRACES'),
+          JsonTraceSerializer,
+          spanName,
+          TraceExporterMetricsHelper,
+          undefined,
+        ),
+      ),
+    );
+    metrics.push(
+      new OTLPExporterBase(
+        createOtlpHttpExportDelegate(
+          options('METRICS'),
+          JsonMetricsSerializer,
+          metricName,
+          MetricsExporterMetricsHelper,
+          undefined,
+        ),
+      ),
+    );
   }
   return { spans, metrics };
 }
@@ -217,9 +215,4 @@ function milliseconds(text: string | undefined, otherwise: number): number {
 function remote(traceparent: string | undefined): SpanContext | undefined {
   const place = parseTraceparent(traceparent);
   return place && { ...place, traceFlags: TraceFlags.SAMPLED, isRemote: true };
-}
-
-function linksTo(traceparent: string | undefined): Link[] {
-  const context = remote(traceparent);
-  return context ? [{ context }] : [];
 }

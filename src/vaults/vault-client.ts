@@ -1,6 +1,6 @@
 import { KeyVaultManagementClient, type ManagedHsm, type Vault as SdkVault } from '@azure/arm-keyvault';
 import type { TokenCredential } from '@azure/identity';
-import { clientPer } from '../azure/client-per.ts';
+import { cachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
@@ -39,50 +39,23 @@ export interface VaultNetwork {
 }
 
 /** A key vault with the properties that its setup needs. */
-export interface Vault extends VaultProperties {
-  readonly kind: ManagedVault['kind'];
-  readonly name: string;
-  readonly subscriptionId: string;
-  readonly resourceGroup: string;
+export interface Vault extends VaultProperties, Named {
   /** Azure's spelling, with the trailing slash. The encryption settings of accounts use this value. */
   readonly uri: string;
   /** `premium` for a Managed HSM, because its keys are in hardware. */
   readonly sku: 'standard' | 'premium';
 }
 
-interface NewVault {
-  readonly location: string;
-  readonly tenantId: string;
-  readonly sku: 'standard' | 'premium';
-}
-
-/** Reads vaults through Azure Resource Manager. Throws the SDK's errors: read them with `describeFailure`. */
 export interface Vaults {
   get(vault: ManagedVault, signal?: AbortSignal): Promise<VaultProperties>;
 }
 
-/** Sets up vaults. Throws the same errors. */
-interface VaultSetup extends Vaults {
-  /** Finds a vault or a Managed HSM; undefined if it does not exist. */
-  find(id: ResourceId): Promise<Vault | undefined>;
-  /** Creates a vault with purge protection and role-based access. Returns once the vault is usable. */
-  create(id: ResourceId, wanted: NewVault): Promise<Vault>;
-  /** Turns on purge protection and soft delete, its prerequisite. Azure never turns them off again. */
-  protect(id: ResourceId): Promise<Vault>;
-  /**
-   * Whether a soft-deleted vault reserves the name.
-   *
-   * @throws Azure's 403 if the caller may not check
-   */
-  isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean>;
-  /** Adds key permissions to a principal's access policy. Has no effect in a vault with role-based access. */
-  addPolicy(id: ResourceId, tenantId: string, principalId: string, permissions: readonly string[]): Promise<void>;
-}
-
 type Named = Pick<ManagedVault, 'kind' | 'subscriptionId' | 'resourceGroup' | 'name'>;
+type NewVault = Pick<Vault, 'location' | 'tenantId' | 'sku'>;
 
-export function createVaults(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): VaultSetup {
-  const clientOf = clientPer(
+/** Vaults in Azure Resource Manager. Throws the SDK's errors: read them with `describeFailure`. */
+export function createVaults(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
+  const clientOf = cachePer(
     (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
   const get = async ({ kind, subscriptionId, resourceGroup, name }: Named, signal?: AbortSignal): Promise<Vault> => {
@@ -93,8 +66,11 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
   };
   return {
     get,
-    find: (id) => unlessMissing(() => get({ ...id, kind: /\/managedHSMs$/i.test(id.type) ? 'managedHsm' : 'vault' })),
-    async create(id, { location, tenantId, sku }) {
+    /** Finds a vault or a Managed HSM; undefined if it does not exist. */
+    find: (id: ResourceId) =>
+      unlessMissing(() => get({ ...id, kind: /\/managedHSMs$/i.test(id.type) ? 'managedHsm' : 'vault' })),
+    /** Creates a vault with purge protection and role-based access. Returns once the vault is usable. */
+    async create(id: ResourceId, { location, tenantId, sku }: NewVault): Promise<Vault> {
       const poller = clientOf(id.subscriptionId).vaults.createOrUpdate(
         id.resourceGroup,
         id.name,
@@ -114,19 +90,22 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
       );
       return toVault(await poller.pollUntilDone());
     },
-    async protect(id) {
+    /** Turns on purge protection and soft delete, its prerequisite. Azure never turns them off again. */
+    async protect({ subscriptionId, resourceGroup, name }: Named): Promise<Vault> {
       const properties = { enableSoftDelete: true, enablePurgeProtection: true };
-      return toVault(await clientOf(id.subscriptionId).vaults.update(id.resourceGroup, id.name, { properties }));
+      return toVault(await clientOf(subscriptionId).vaults.update(resourceGroup, name, { properties }));
     },
-    async isDeleted(subscriptionId, name, location) {
+    /** Whether a soft-deleted vault reserves the name. @throws Azure's 403 if the caller may not check */
+    async isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean> {
       const { vaults } = clientOf(subscriptionId);
       return (await unlessMissing(() => vaults.getDeleted(name, location))) !== undefined;
     },
-    async addPolicy(id, tenantId, principalId, permissions) {
-      const policy = { tenantId, objectId: principalId, permissions: { keys: [...permissions] } };
-      await clientOf(id.subscriptionId).vaults.updateAccessPolicy(id.resourceGroup, id.name, 'add', {
-        properties: { accessPolicies: [policy] },
-      });
+    /** Adds key permissions to a principal's access policy. Has no effect in a vault with role-based access. */
+    async addPolicy(vault: Vault, objectId: string, keys: readonly string[]): Promise<void> {
+      const { subscriptionId, resourceGroup, name, tenantId } = vault;
+      const accessPolicies = [{ tenantId, objectId, permissions: { keys: [...keys] } }];
+      const { vaults } = clientOf(subscriptionId);
+      await vaults.updateAccessPolicy(resourceGroup, name, 'add', { properties: { accessPolicies } });
     },
   };
 }

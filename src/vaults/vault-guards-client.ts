@@ -1,17 +1,11 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { createArmLister } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
-import { type CallLimits, LIMITS } from '../azure/limits.ts';
+import { createArmLister } from '../azure/json-sender.ts';
+import { LIMITS } from '../azure/limits.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
-/** Guards of a vault in Azure Resource Manager: its audit log and its locks. Read its errors with `describeFailure`. */
-export interface VaultGuards {
-  /** Whether a diagnostic setting exports the vault's audit log. */
-  sendsAuditLog(vault: ManagedVault, signal?: AbortSignal): Promise<boolean>;
-  /** Whether a lock on the vault or on a parent scope prevents its deletion. */
-  isLocked(vault: ManagedVault, signal?: AbortSignal): Promise<boolean>;
-}
+export type VaultGuards = ReturnType<typeof createVaultGuards>;
 
 /** Azure Monitor, "Diagnostic Settings - List": a setting selects logs by category or by category group. */
 const SETTINGS = z.array(
@@ -31,20 +25,19 @@ const AUDIT = ['auditevent', 'audit', 'alllogs'];
 /** Azure Resource Manager, "Management Locks - List By Scope". */
 const LOCKS = z.array(z.object({ id: z.string(), properties: z.object({ level: z.string() }) }));
 
-export function createVaultGuards(
-  credential: TokenCredential,
-  cloud: Cloud,
-  limits: CallLimits = LIMITS.resourceManager,
-): VaultGuards {
-  const list = createArmLister(credential, cloud, limits);
+/** Guards of a vault in Azure Resource Manager: its audit log and its locks. Read its errors with `describeFailure`. */
+export function createVaultGuards(credential: TokenCredential, cloud: Cloud) {
+  const list = createArmLister(credential, cloud, LIMITS.resourceManager);
   return {
-    async sendsAuditLog({ id }, signal) {
+    /** Whether a diagnostic setting exports the vault's audit log. */
+    async sendsAuditLog({ id }: ManagedVault, signal?: AbortSignal): Promise<boolean> {
       const path = `${id}/providers/Microsoft.Insights/diagnosticSettings`;
       return SETTINGS.parse(await list(path, { 'api-version': '2021-05-01-preview' }, signal))
         .flatMap(({ properties }) => properties.logs ?? [])
         .some((log) => log.enabled && AUDIT.includes((log.category ?? log.categoryGroup ?? '').toLowerCase()));
     },
-    async isLocked({ id }, signal) {
+    /** Whether a lock on the vault or on a parent scope prevents its deletion. */
+    async isLocked({ id }: ManagedVault, signal?: AbortSignal): Promise<boolean> {
       const path = `${id}/providers/Microsoft.Authorization/locks`;
       const locks = LOCKS.parse(await list(path, { 'api-version': '2020-05-01' }, signal));
       // Azure also lists locks of child resources. A read-only lock prevents deletion as well.

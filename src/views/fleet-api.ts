@@ -2,18 +2,15 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { accountsNotListed } from '../accounts/in-sight.ts';
 import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
-import { keysOfAccount } from '../fleet/fleet-index.ts';
-import { causeLabel, summarizeFleet } from '../fleet/fleet-summary.ts';
+import { summarizeFleet } from '../fleet/fleet-summary.ts';
 import { HEALTH_STATES } from '../fleet/health-states.ts';
-import { lastTryOf } from '../fleet/rotation-progress.ts';
-import type { UseRow } from '../fleet/use-row.ts';
 import type { RouteKey } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { AFTER, FLAG, type QueryOf, wholeNumber } from '../http/query.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type EvaluatedAccount, type FleetSnapshot, type FleetSnapshots, sortKeyOf } from './fleet.ts';
-import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from './fleet-schemas.ts';
+import type { FleetListAnswer, FleetRowAnswer } from './fleet-schemas.ts';
 import type { FleetPorts } from './read-fleet.ts';
 
 const FLEET_PAGE = 200;
@@ -71,12 +68,12 @@ export async function showFleet(query: FleetQuery, call: FleetCall, ports: Fleet
   const filtered = seen
     .filter((one) => all || isListed(one))
     .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
-  const matched = filtered.filter((one) => matchesHealth(one.health, { health, cause }));
+  const matched = filtered.filter(({ seen }) => matchesHealth(seen.health, { health, cause }));
   const page = matched.filter((one) => sortKeyOf(one) > after).slice(0, top + 1);
   const last = page[top - 1];
   const answer: FleetListAnswer = {
-    value: page.slice(0, top).map(toRow),
-    ...(page.length > top && last ? { nextLink: `/api/fleet?${nextFleetQuery(query, sortKeyOf(last))}` } : {}),
+    value: page.slice(0, top).map(rowOf),
+    nextLink: page.length > top && last ? `/api/fleet?${nextFleetQuery(query, sortKeyOf(last))}` : undefined,
     summary: toSummary(filtered, snapshot),
     ...freshnessOf(snapshot),
   };
@@ -86,20 +83,19 @@ export async function showFleet(query: FleetQuery, call: FleetCall, ports: Fleet
 /** Returns an account. @throws {@link HttpProblem} 404 */
 export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
-  const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
-  if (found) return withEtag({ ...toAccountAnswer(found), ...freshnessOf(snapshot) }, call.headers);
+  const found = seen.find((one) => one.seen.name.toLowerCase() === name.toLowerCase());
+  if (found) return withEtag({ ...found.seen, ...freshnessOf(snapshot) }, call.headers);
   throw new HttpProblem('NotFound', {
     nextStep:
       'Check the name of the storage account. The app lists a new account when a key of the account rotates, or at the next drift check.',
   });
 }
 
-export function fleetSummaryOf(
-  whole: FleetSnapshot,
-  reaches: FleetCall['reaches'],
-): FleetListAnswer['summary'] & Pick<FleetListAnswer, 'warnings'> {
+/** Returns the summary without causes. @param most maximum number of warnings */
+export function fleetSummaryOf(whole: FleetSnapshot, reaches: FleetCall['reaches'], most: number) {
   const { snapshot, seen } = inReach(whole, reaches);
-  return { ...toSummary(seen.filter(isListed), snapshot), warnings: [...snapshot.warnings] };
+  const { causes: _, moreCauses, ...summary } = toSummary(seen.filter(isListed), snapshot);
+  return { ...summary, warnings: snapshot.warnings.slice(0, most) };
 }
 
 /** Accounts whose keys are all in the scope of the caller's role. */
@@ -117,30 +113,30 @@ function inReach(
     reach.set(id, answer);
     return answer;
   };
-  const seen = snapshot.accounts.filter((one) => {
-    const keys = keysOfAccount(one.known);
-    return keys.length > 0 && keys.every(isReached);
-  });
+  const seen = snapshot.accounts.filter(({ keys }) => keys.length > 0 && keys.every(isReached));
   // Warnings name keys that the caller may not see. A general warning shows that the list may be incomplete.
   const warnings = snapshot.warnings.length > 0 ? ['The app could not read part of the fleet.'] : [];
   // Also hides other subscriptions.
-  const own = new Set(seen.map(({ account }) => account.subscriptionId.toLowerCase()));
+  const own = new Set(seen.map((one) => one.seen.subscription.toLowerCase()));
   const listings = new Map([...snapshot.listings].filter(([id]) => own.has(id.toLowerCase())));
   return { snapshot: { ...snapshot, warnings, listings }, seen };
 }
 
 /** Whether the account uses a key, or a check reports that it should. */
-function isListed(one: EvaluatedAccount): boolean {
-  return keysOfAccount(one.known).length > 0 || one.health.cause !== undefined;
+function isListed({ seen, keys }: EvaluatedAccount): boolean {
+  return keys.length > 0 || seen.health.cause !== undefined;
 }
 
 /** Uses of an account and its scopes; a filter matches an account by any of them. */
-function filteredUses(one: EvaluatedAccount): FilteredUse[] {
-  const { subscriptionId: subscription, resourceGroup, tags } = one.account;
-  return [one.known.key, ...one.known.scopeKeys].map((key) => ({
-    ...{ subscription, resourceGroup, tags },
-    key,
-  }));
+function filteredUses({ seen, keys }: EvaluatedAccount): FilteredUse[] {
+  const { subscription, resourceGroup, tags } = seen;
+  return (keys.length > 0 ? keys : [undefined]).map((key) => ({ subscription, resourceGroup, tags, key }));
+}
+
+/** The account without the fields that only its own page shows. */
+function rowOf({ seen }: EvaluatedAccount): FleetRowAnswer {
+  const { pinned: _, current, identity, lastTry, scopeUses, findings, ...row } = seen;
+  return row;
 }
 
 /**
@@ -154,54 +150,11 @@ function withEtag(answer: object, headers: HeaderReader): HttpResponseInit {
   return conditional(headers, sent, answer);
 }
 
-function toRow(one: EvaluatedAccount): FleetRowAnswer {
-  const { account, known, use, scopeUses, health, probe, lastRead, lastChecked } = one;
-  const { state, cause, since } = health;
-  return {
-    name: account.name,
-    id: account.id,
-    subscription: account.subscriptionId,
-    resourceGroup: account.resourceGroup,
-    region: account.location,
-    ...keyOf(known.key),
-    ...versionOf(use),
-    ...(known.scopesReadOn === undefined ? {} : { scopes: scopeUses.length }),
-    tags: { ...account.tags },
-    health: {
-      state,
-      ...(cause ? { cause: { ...cause, about: [...cause.about], label: causeLabel(cause) } } : {}),
-      ...(since ? { since } : {}),
-    },
-    ...(probe ? { probe: { state: probe.state, since: probe.since, checkedOn: probe.checkedOn } } : {}),
-    lastRead,
-    ...(lastChecked ? { lastChecked: lastChecked.toISOString() } : {}),
-  };
-}
-
-function toAccountAnswer(one: EvaluatedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings'> {
-  const { use, scopeUses, findings } = one;
-  const { pinned, current, identity } = use ?? {};
-  return {
-    ...toRow(one),
-    ...(pinned ? { pinned } : {}),
-    ...(current ? { current } : {}),
-    ...(identity ? { identity } : {}),
-    lastTry: use && lastTryOf(use),
-    scopeUses: scopeUses.map((of) => ({
-      scope: of.scope ?? '',
-      ...keyOf(of.key),
-      ...versionOf(of),
-      lastTry: lastTryOf(of),
-    })),
-    findings: [...findings],
-  };
-}
-
 function toSummary(
   accounts: readonly EvaluatedAccount[],
   { unlisted, listings }: Pick<FleetSnapshot, 'unlisted' | 'listings'>,
 ): FleetListAnswer['summary'] {
-  const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ health }) => health));
+  const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ seen }) => seen.health));
   return {
     ...rest,
     text: summaryText(text, rest.accounts, unlisted),
@@ -223,15 +176,4 @@ function summaryText(text: string, accounts: number, unlisted: number): string {
 function freshnessOf({ report, warnings }: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
   const check = report && { id: report.id, startedOn: report.startedOn, complete: report.complete };
   return { freshness: check ? { check } : {}, warnings: [...warnings] };
-}
-
-function keyOf(key: string | undefined): Pick<FleetRowAnswer, 'key' | 'vault'> {
-  const parsed = key === undefined ? undefined : parseKeyIdentifier(key);
-  return key && parsed ? { key, vault: parsed.vaultName } : {};
-}
-
-function versionOf(use: UseRow | undefined): Pick<FleetRowAnswer, 'version' | 'mode'> {
-  if (!use) return {};
-  const version = use.current ?? use.pinned;
-  return { mode: use.mode, ...(version ? { version } : {}) };
 }

@@ -96,7 +96,8 @@ export const FLEET_LIST = z.object({
   warnings: z.array(z.string()).describe('Failed reads, which make the health less certain.'),
 });
 
-export const FLEET_ACCOUNT = FLEET_ROW.extend({
+/** An account, without the age of the data. */
+const SEEN_ACCOUNT = FLEET_ROW.extend({
   pinned: z.string().optional().describe('Pinned version.'),
   current: z.string().optional().describe('Version that wraps the data, according to Storage.'),
   identity: z
@@ -106,10 +107,11 @@ export const FLEET_ACCOUNT = FLEET_ROW.extend({
   lastTry: LAST_TRY,
   scopeUses: z.array(z.object({ scope: z.string(), ...USE, lastTry: LAST_TRY })),
   findings: z.array(FINDING).describe('Findings of the last drift check about the account and its scopes.'),
-  freshness: FRESHNESS,
-  warnings: z.array(z.string()),
 });
 
+export const FLEET_ACCOUNT = SEEN_ACCOUNT.extend({ freshness: FRESHNESS, warnings: z.array(z.string()) });
+
 export type FleetRowAnswer = z.output<typeof FLEET_ROW>;
+export type SeenAccount = z.output<typeof SEEN_ACCOUNT>;
 export type FleetAccountAnswer = z.output<typeof FLEET_ACCOUNT>;
 export type FleetListAnswer = z.output<typeof FLEET_LIST>;

@@ -1,41 +1,38 @@
 import { setImmediate } from 'node:timers/promises';
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
-import { parseResourceId } from '../azure/resource-id.ts';
+import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
 import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../drift/checks/evaluate.ts';
 import { KeyUsage } from '../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects.ts';
 import { rulesOf } from '../drift/drift-run.ts';
 import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
-import type { DriftReport, Finding } from '../drift/report.ts';
-import { type AccountEffect, moreTelling } from '../effect/effect.ts';
-import { isCurrent } from '../effect/effect-of-key.ts';
+import type { Finding } from '../drift/report.ts';
+import type { AccountEffect } from '../effect/effect.ts';
+import { isCurrent, moreTelling } from '../effect/effect-of-key.ts';
 import type { Account } from '../fleet/account.ts';
 import { type FleetAccount, keysOfAccount } from '../fleet/fleet-index.ts';
 import { accountRow } from '../fleet/fleet-keys.ts';
+import { causeLabel } from '../fleet/fleet-summary.ts';
 import { type Health, type HealthFinding, healthOf } from '../fleet/health.ts';
 import { keyUseOf } from '../fleet/key-use.ts';
 import { versionInUse } from '../fleet/plan.ts';
 import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { orUnavailable } from '../http/problem.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { findVersion } from '../keys/key-versions.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
+import type { SeenAccount } from './fleet-schemas.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
 
 export interface EvaluatedAccount {
-  readonly account: Account;
-  readonly known: FleetAccount;
-  readonly use: UseRow | undefined;
-  readonly scopeUses: readonly UseRow[];
-  readonly health: Health;
-  readonly probe: AccountEffect | undefined;
-  /** Findings of the last check about the account and its scopes. */
-  readonly findings: readonly Finding[];
-  readonly lastRead: string;
-  readonly lastChecked: Date | undefined;
+  /** The account as the API shows it. */
+  readonly seen: SeenAccount;
+  /** Identifiers of its keys and of its scopes' keys. */
+  readonly keys: readonly string[];
 }
 
 /** Checks that the index and key versions decide. The app evaluates them again, since the report may be an hour old. */
@@ -70,8 +67,8 @@ export async function evaluateFleet(reading: FleetReading, settings: Settings): 
 }
 
 /** Sort key of lists, and start position of a page. */
-export function sortKeyOf({ account }: Pick<EvaluatedAccount, 'account'>): string {
-  return `${account.name.toLowerCase()}|${account.subscriptionId}`;
+export function sortKeyOf({ seen }: Pick<EvaluatedAccount, 'seen'>): string {
+  return `${seen.name.toLowerCase()}|${seen.subscription}`;
 }
 
 class FleetEvaluator {
@@ -132,7 +129,26 @@ class FleetEvaluator {
     );
     const listedOn = this.#reading.listings.get(account.subscriptionId)?.toISOString() ?? '';
     const lastRead = [known.writtenOn, listedOn, ...all.map(({ readOn }) => readOn)].sort().at(-1) ?? known.writtenOn;
-    return { account, known, use, scopeUses, health, probe, findings, lastRead, lastChecked };
+    const seen = {
+      ...{ name: account.name, id: account.id, region: account.location, tags: { ...account.tags } },
+      ...{ subscription: account.subscriptionId, resourceGroup: account.resourceGroup },
+      ...keyOf(known.key),
+      ...versionOf(use),
+      scopes: known.scopesReadOn === undefined ? undefined : scopeUses.length,
+      health: shownHealth(health),
+      probe: probe && { state: probe.state, since: probe.since, checkedOn: probe.checkedOn },
+      ...{ lastRead, lastChecked: lastChecked?.toISOString() },
+      ...{ pinned: use?.pinned, current: use?.current, identity: use?.identity },
+      lastTry: use && lastTryOf(use),
+      scopeUses: scopeUses.map((of) => ({
+        scope: of.scope ?? '',
+        ...keyOf(of.key),
+        ...versionOf(of),
+        lastTry: lastTryOf(of),
+      })),
+      findings: [...findings],
+    };
+    return { seen, keys };
   }
 
   #isUsed(key: string, uses: readonly UseRow[]): boolean {
@@ -153,11 +169,11 @@ class FleetEvaluator {
     reported: readonly Finding[],
   ): HealthFinding[] {
     const subject: AccountSubject = {
-      ...{ account, own: false, access: undefined },
+      ...{ account, own: false, resource: account.id, access: undefined },
       use: use && keyUseOf(use),
       key: use && this.#subjects.get(use.key.toLowerCase()),
       scopes: scopeUses.map((of) => ({
-        scope: { name: of.scope ?? '', enabled: true, keyUri: of.key, currentKeyId: undefined },
+        resource: scopeResource(account.id, of.scope ?? ''),
         use: keyUseOf(of),
         key: this.#subjects.get(of.key.toLowerCase()),
         access: undefined,
@@ -206,7 +222,7 @@ class FleetEvaluator {
     const isUnread = keys.some(({ versions }) => versions === undefined);
     const holds = ({ reason }: Finding): boolean =>
       (isUnread || !ANEW.has(reason)) && !(known.key !== undefined && WITHOUT_KEY.has(reason)) && !READS.has(reason);
-    const vaults = new Set(keys.map((one) => one.key.vault.id));
+    const vaults = new Set(keys.map((one) => one.key.vault));
     return [
       ...own.filter(holds),
       ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault)),
@@ -230,6 +246,19 @@ class FleetEvaluator {
       return [{ reason, severity: 'error', cause: { id: causeIdOf(reason, about), reason, about }, since: lastTry.at }];
     });
   }
+}
+
+function shownHealth({ state, cause, since }: Health): SeenAccount['health'] {
+  return { state, cause: cause && { ...cause, about: [...cause.about], label: causeLabel(cause) }, since };
+}
+
+function keyOf(key: string | undefined): Pick<SeenAccount, 'key' | 'vault'> {
+  const parsed = key === undefined ? undefined : parseKeyIdentifier(key);
+  return parsed ? { key, vault: parsed.vaultName } : {};
+}
+
+function versionOf(use: UseRow | undefined): Pick<SeenAccount, 'version' | 'mode'> {
+  return use ? { mode: use.mode, version: use.current ?? use.pinned } : {};
 }
 
 /** Properties that the index does not store and the checks of `ANEW` do not use. */
@@ -286,14 +315,8 @@ export function checkCoverage(
 /** Time to live in milliseconds: concurrent calls, and the pages of a list, share a read. */
 const TTL_MS = 15_000;
 
-export interface FleetSnapshot {
-  readonly readOn: Date;
+export interface FleetSnapshot extends Pick<FleetReading, 'readOn' | 'listings' | 'unlisted' | 'report' | 'warnings'> {
   readonly accounts: readonly EvaluatedAccount[];
-  readonly listings: ReadonlyMap<string, Date>;
-  /** Readable subscriptions that were never listed, whose accounts are missing. */
-  readonly unlisted: number;
-  readonly report: Pick<DriftReport, 'id' | 'startedOn' | 'complete'> | undefined;
-  readonly warnings: readonly string[];
 }
 
 /** Cache of the fleet, because reading five thousand accounts takes seconds. */

@@ -12,7 +12,7 @@ import type { Caller } from '../http/token-claims.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
-import { type KeyViewPorts, readInTime, readKeySummary, unreadView } from './key.ts';
+import { type KeyViewPorts, readInTime, readKeySummary, unreadViews } from './key.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 
 const PAGE = 50;
@@ -22,7 +22,7 @@ const MOST_KNOWN = 1_000;
 const NAMES_MS = 60_000;
 /** Deadlines for the lists of all vaults and for the keys of a page, in milliseconds. */
 const LIST_MS = 8_000;
-const KEYS_MS = 11_000;
+const PAGE_MS = 11_000;
 
 export type ListKeysPorts = KeyViewPorts & {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
@@ -34,15 +34,18 @@ interface ListedKeys {
   readonly value: readonly KeySummary[];
   readonly vaults: readonly ListedVault[];
   /** Last key of the page as `vault/key`; absent: this is the last page. */
-  readonly next?: string;
+  readonly next: string | undefined;
 }
 
-/** Scope of the caller, and start of the page. */
+/** Scope of the caller, and the page. */
 interface KeysAsked {
   readonly vaults: readonly ManagedVault[];
   readonly reaches: (key: ManagedKey) => boolean;
   /** `vault/key` in lower case; the key may no longer exist. */
-  readonly after: string | undefined;
+  readonly after?: string | undefined;
+  /** Maximum number of keys, and deadline for reading them in milliseconds. */
+  readonly most?: number;
+  readonly ms?: number;
 }
 
 /** Lists the keys of managed vaults, page by page. One lister per instance, since it caches the lists. */
@@ -56,21 +59,24 @@ export class KeyLister {
   }
 
   /** Never throws: `unread` has the failed reads. */
-  async list({ vaults, reaches, after = '' }: KeysAsked, ports: ListKeysPorts): Promise<ListedKeys> {
+  async list(
+    { vaults, reaches, after = '', most = PAGE, ms = PAGE_MS }: KeysAsked,
+    ports: ListKeysPorts,
+  ): Promise<ListedKeys> {
     const listed = await abortAfter(
       (signal) => pMap(vaults, (vault) => this.#list(vault, ports, signal), { concurrency: CONCURRENCY }),
       LIST_MS,
     );
     const all = listed.flatMap(({ keys }) => keys).filter(reaches);
     const rest = all.filter((key) => placeOf(key) > after).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
-    const page = rest.slice(0, PAGE);
+    const page = rest.slice(0, most);
     const value = await abortAfter(
       (signal) => pMap(page, (key) => readKeySummary(key, ports, signal), { concurrency: CONCURRENCY }),
-      KEYS_MS,
+      ms,
     );
     const last = page.at(-1);
-    const next = last && rest.length > page.length ? { next: placeOf(last) } : {};
-    return { value, vaults: listed.map(({ view }) => view), ...next };
+    const next = last && rest.length > page.length ? placeOf(last) : undefined;
+    return { value, vaults: listed.map(({ view }) => view), next };
   }
 
   /**
@@ -97,12 +103,9 @@ export class KeyLister {
       const key = managedKey(vault, name);
       keys.set(placeOf(key), key);
     }
-    const readOn = known(names)?.readOn;
-    const unread = 'unread' in names ? { unread: unreadView(names.unread) } : {};
-    return {
-      keys: [...keys.values()],
-      view: { vault: vault.name, ...(readOn ? { readOn: readOn.toISOString() } : {}), ...unread },
-    };
+    const [unread] = unreadViews(names);
+    const view = { vault: vault.name, readOn: known(names)?.readOn.toISOString(), unread };
+    return { keys: [...keys.values()], view };
   }
 }
 
@@ -130,22 +133,14 @@ export async function showKeys(
   if (after !== undefined && !PLACE.test(after))
     throw queryInvalid('after is not the name of a key.', 'Use the nextLink of the page before.');
   const { access, vaults } = ports.settings;
-  const listed = await lister.list(
-    {
-      vaults: vaults.all.filter(
-        ({ name }) =>
-          reachesVault(caller, 'CmkKey.Read', name, access) && (vault === undefined || name === vault.toLowerCase()),
-      ),
-      reaches: (key) => reachesKey(caller, 'CmkKey.Read', { vault: key.vault.name, key: key.name }, access),
-      after,
-    },
-    ports,
-  );
-  const { value, next } = listed;
-  const of = vault === undefined ? '' : `vault=${encodeURIComponent(vault)}&`;
-  const nextLink = next ? { nextLink: `/api/keys?${of}after=${encodeURIComponent(next)}` } : {};
-  const body = { value, vaults: listed.vaults, ...nextLink };
-  const asRead = listed.vaults.map(({ readOn: _, ...rest }) => rest);
-  const content = { value, vaults: asRead, ...nextLink };
+  const asked = vaults.all
+    .filter(({ name }) => vault === undefined || name === vault.toLowerCase())
+    .filter(({ name }) => reachesVault(caller, 'CmkKey.Read', name, access));
+  const reaches = (key: ManagedKey) =>
+    reachesKey(caller, 'CmkKey.Read', { vault: key.vault.name, key: key.name }, access);
+  const { value, vaults: listed, next } = await lister.list({ vaults: asked, reaches, after }, ports);
+  const query = new URLSearchParams({ ...(vault === undefined ? {} : { vault }), after: next ?? '' });
+  const body = { value, vaults: listed, nextLink: next && `/api/keys?${query}` };
+  const content = { ...body, vaults: listed.map(({ readOn: _, ...rest }) => rest) };
   return conditional(headers, jsonResponse(200, body), content);
 }

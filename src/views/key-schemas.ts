@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { EFFECT_TIMES } from '../effect/sum-times.ts';
+import { BLAST_RADIUS, UNREAD } from '../dependents/dependent.ts';
+import { ACCOUNT_EFFECT, EFFECT_TIMES } from '../effect/effect.ts';
 import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
 import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
@@ -8,12 +9,6 @@ import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
 
 const count = z.int().nonnegative();
 const time = z.iso.datetime();
-
-export const UNREAD = z.object({
-  what: z.string(),
-  reason: z.string().describe('Reason code; `TimeUp`: the time limit of the call passed before the read ended.'),
-  detail: z.string(),
-});
 
 const uses = {
   accounts: count.describe('Storage accounts that use the key directly.'),
@@ -72,20 +67,6 @@ const ROTATION_COST = z
 
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired']);
 
-const VERSION_DETAIL = {
-  activeFrom: time.describe('Creation time, or the activation time if it is later.'),
-  enabled: z.boolean(),
-  updatedOn: time
-    .optional()
-    .describe('Time of the last change: a disabled version has been disabled at least since then.'),
-  revokedOn: time.optional().describe('Time at which the open revocation disabled the version.'),
-  revokedBy: z.string().optional().describe('Object id of the revoker.'),
-  users: z
-    .object(uses)
-    .optional()
-    .describe('Users of the version according to the fleet index; absent: the app could not read the index.'),
-};
-
 const KEY_PLANS = {
   nextRotation: NEXT_ROTATION.optional(),
   cryptoPeriodEndsOn: time
@@ -99,65 +80,25 @@ const KEY_PLANS = {
   ),
 };
 
-const KEY_DETAIL = {
-  ...KEY_PLANS,
-  rotationCost: ROTATION_COST.optional().describe(
-    'Absent: the key is revoked, or the app does not know all of its users.',
-  ),
-  unread: z.array(UNREAD).describe('Failed reads. The versions and break-glass do not depend on them.'),
-};
-
 const version = z.object({
   version: z.string(),
-  createdOn: z.iso.datetime(),
-  notBefore: z.iso.datetime().optional(),
-  expiresOn: z.iso.datetime().optional(),
+  createdOn: time,
+  notBefore: time.optional(),
+  expiresOn: time.optional(),
   state: usability,
   revoked: z.boolean().describe('Whether the open revocation disabled the version.'),
-  ...VERSION_DETAIL,
+  activeFrom: time.describe('Creation time, or the activation time if it is later.'),
+  enabled: z.boolean(),
+  updatedOn: time
+    .optional()
+    .describe('Time of the last change: a disabled version has been disabled at least since then.'),
+  revokedOn: time.optional().describe('Time at which the open revocation disabled the version.'),
+  revokedBy: z.string().optional().describe('Object id of the revoker.'),
+  users: z
+    .object(uses)
+    .optional()
+    .describe('Users of the version according to the fleet index; absent: the app could not read the index.'),
 });
-
-const share = z.looseObject({ name: z.string() });
-const dependentAccount = z.object({
-  id: z.string(),
-  name: z.string(),
-  region: z.string(),
-  mode: z.enum(['pinned', 'automatic', 'scopesOnly']),
-  version: z.string().optional(),
-  shares: z.array(share),
-  scopes: z.array(z.looseObject({ name: z.string(), version: z.string().optional() })),
-  notCutOff: z
-    .array(z.enum(['queue', 'table']))
-    .describe(
-      'Services whose data stays readable, because a key of Microsoft encrypts it (`QueueOnServiceKey`, `TableOnServiceKey`).',
-    ),
-});
-export const BLAST_RADIUS = z
-  .object({
-    complete: z.boolean().describe('False if `unread` has entries: the list may be incomplete.'),
-    accounts: z.array(dependentAccount),
-    otherResources: z.array(
-      z.looseObject({
-        id: z.string(),
-        name: z.string(),
-        type: z.string(),
-        uses: z.array(z.looseObject({ version: z.string().optional() })),
-        whenRevoked: z
-          .string()
-          .optional()
-          .describe(
-            'Effect of the revocation, and the steps of a recovery. Absent: the purpose of the key is unknown.',
-          ),
-      }),
-    ),
-    selfLockout: z.union([z.boolean(), z.literal('unknown')]).describe("Whether the app's own storage uses the key."),
-    unread: z.array(UNREAD),
-    outOfSight: z
-      .string()
-      .optional()
-      .describe('Resource types that this deployment cannot read; `complete` does not cover them.'),
-  })
-  .describe('Resources that stop working while the key is revoked.');
 
 const lastUse = z.object({
   on: time,
@@ -193,19 +134,16 @@ export const KEY_STATUS = z.object({
   paused: PAUSE.optional().describe('Pause of moves to the key and of its rotation by the app. Break-glass continues.'),
   dependents: BLAST_RADIUS,
   effect: z
-    .array(
-      z.looseObject({
-        account: z.string(),
-        service: z.enum(['file', 'blob']),
-        state: z.enum(['blocked', 'open', 'unknown']),
-        since: z.string().optional(),
-      }),
-    )
+    .array(ACCOUNT_EFFECT)
     .describe(
       'Whether the file service of each account (and the blob service if `CMK_PROBE_BLOBS` is on) serves data according to a real request, and since when.',
     ),
   effectTimes: EFFECT_TIMES.optional(),
-  ...KEY_DETAIL,
+  ...KEY_PLANS,
+  rotationCost: ROTATION_COST.optional().describe(
+    'Absent: the key is revoked, or the app does not know all of its users.',
+  ),
+  unread: z.array(UNREAD).describe('Failed reads. The versions and break-glass do not depend on them.'),
   usage: LOGGED_USAGE.optional(),
   warnings: z.array(z.string()).describe('Failed reads and writes, and the next steps.'),
 });
@@ -263,6 +201,5 @@ export type RotationCostView = z.output<typeof ROTATION_COST>;
 export type VersionView = z.output<typeof version>;
 /** Status of a key without its users. */
 export type KeyStatus = z.output<typeof KEY_STATUS>;
-export type KeyStatusResponse = z.output<typeof KEY_STATUS>;
 export type KeySummary = z.output<typeof KEY_SUMMARY>;
 export type ListedVault = z.output<typeof LISTED_VAULT>;

@@ -1,4 +1,4 @@
-import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
+import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
@@ -7,8 +7,9 @@ import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { WorkItems } from '../fleet/work-items.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import type { KeyUsersView, RotationCostView } from './key-schemas.ts';
+import type { KeyUsersView, RotationCostView, UnreadView } from './key-schemas.ts';
 import { type RotationCountPorts, rotationCount, summarize } from './rotation.ts';
 
 /** Number of uses at which the count stops: 20 pages of the index. */
@@ -26,10 +27,8 @@ export interface KeyUsersPorts extends RotationCountPorts {
 export interface KeyUsers {
   /** Undefined: no use is known, but some subscriptions or encryption scopes were never listed. */
   readonly users: KeyUsersView | undefined;
-  /** Readable subscriptions that were never listed. */
-  readonly unlisted: number;
-  /** Whether encryption scopes of readable accounts were never listed. */
-  readonly hasUnlistedScopes: boolean;
+  /** That the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
+  readonly unlisted: UnreadView[];
   /** Undefined if the count is incomplete. */
   readonly rotation: RotationSummary | undefined;
   readonly cost: RotationCostView | undefined;
@@ -50,11 +49,12 @@ export async function readKeyUsers(
   const isMovable = versions.length > 0 && !openRevocation(versions, now());
   const inSight = await ports.inSight();
   const isManagedSubscription = inManagedSubscriptions(inSight);
-  const unlisted = countUnlisted(inSight, await fleet.listings());
+  const subscriptions = countUnlisted(inSight, await fleet.listings());
   const hasUnlistedScopes = await haveUnlistedScopes(inSight, ports);
+  const unlisted = unlistedViews(subscriptions, hasUnlistedScopes);
   const rotation = await rotationCount(key, versions, ports);
   const uses = new UseCount();
-  let complete = unlisted === 0;
+  let complete = subscriptions === 0;
   for await (const use of useRows.of(key.id)) {
     if (uses.total >= MOST_USES || signal.aborted) {
       complete = false;
@@ -64,15 +64,23 @@ export async function readKeyUsers(
     if (!isManagedSubscription(use)) continue;
     rotation.add(use);
   }
-  if ((unlisted > 0 || hasUnlistedScopes) && uses.total === 0) {
-    return { unlisted, hasUnlistedScopes, users: undefined, rotation: undefined, cost: undefined };
+  if (unlisted.length > 0 && uses.total === 0) {
+    return { unlisted, users: undefined, rotation: undefined, cost: undefined };
   }
   return {
-    ...{ unlisted, hasUnlistedScopes },
+    unlisted,
     users: uses.result(complete ? rotation.counts : undefined, complete && !hasUnlistedScopes),
     rotation: complete && versions.length > 0 ? summarize(rotation.result()) : undefined,
     cost: complete && isMovable ? rotation.cost() : undefined,
   };
+}
+
+function unlistedViews(subscriptions: number, hasUnlistedScopes: boolean): UnreadView[] {
+  const what = 'who uses the key';
+  if (subscriptions > 0) {
+    return [{ what, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(subscriptions)}.` }];
+  }
+  return hasUnlistedScopes ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
 }
 
 /**
@@ -94,7 +102,7 @@ async function haveUnlistedScopes(
 }
 
 interface VersionCount {
-  readonly version?: string;
+  readonly version: string | undefined;
   accounts: number;
   scopes: number;
   readonly first: string[];
@@ -113,7 +121,7 @@ class UseCount {
   add({ account, current, pinned, scope, readOn }: UseRow): void {
     const version = current ?? pinned;
     const name = version ?? '';
-    const count = this.#versions.get(name) ?? { ...(version ? { version } : {}), accounts: 0, scopes: 0, first: [] };
+    const count = this.#versions.get(name) ?? { version, accounts: 0, scopes: 0, first: [] };
     this.#versions.set(name, count);
     if (count.first.length < MOST_NAMED) count.first.push(scope ? `${lastName(account)}/${scope}` : lastName(account));
     for (const one of [count, this.#all]) {
@@ -132,9 +140,9 @@ class UseCount {
     return {
       ...{ accounts, scopes },
       versions: [...this.#versions.values()].sort((a, b) => b.accounts + b.scopes - a.accounts - a.scopes),
-      ...(counts ? { lagging: counts.waiting + counts.failed + counts.left } : {}),
+      lagging: counts && counts.waiting + counts.failed + counts.left,
       complete,
-      ...(this.#oldest ? { oldest: this.#oldest } : {}),
+      oldest: this.#oldest || undefined,
     };
   }
 }

@@ -1,16 +1,18 @@
-import { accountsNotListed } from '../accounts/in-sight.ts';
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
-import { known, type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
-import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
+import { known, type Part, readPart, type UnreadPart, unreadOf, type What } from '../azure/read-or-why.ts';
+import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
+import type { BlastRadius } from '../dependents/dependent.ts';
+import type { ShownEffect } from '../effect/effect-of-key.ts';
 import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
-import type { KeyUsageLog } from '../keys/usage-log-client.ts';
+import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { readUsageEvidence } from '../retirement/evidence.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { newestFirst } from '../revocation/revocation-plans.ts';
 import { revocationState } from '../revocation/version-report.ts';
@@ -18,8 +20,15 @@ import { isRotatedByTag, rotatedByHand } from '../rotation/rotation.ts';
 import { rotationDue } from '../rotation/rotation-due.ts';
 import { shift } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
-import type { KeyStatus, KeySummary, KeyUsersView, NextRotation, UnreadView, VersionView } from './key-schemas.ts';
-import { readKeyUsage } from './key-usage.ts';
+import type {
+  KeyStatus,
+  KeySummary,
+  KeyUsageView,
+  KeyUsersView,
+  NextRotation,
+  UnreadView,
+  VersionView,
+} from './key-schemas.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
 
 /** Time to live of a rotation policy, which operators rarely change, in milliseconds. */
@@ -46,11 +55,10 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
   );
   const versions = known(listed);
   const { rotationCost: _, unread, ...view } = await readKeyView(key, versions, policy, ports, signal);
-  const all = [...('unread' in listed ? [unreadView(listed.unread)] : []), ...unread];
+  const all = [...unreadViews(listed), ...unread];
+  const { id, name } = asSpelled(key, versions ?? []);
   return {
-    key: asSpelled(key, versions ?? []).id,
-    vault: key.vault.name,
-    name: asSpelled(key, versions ?? []).name,
+    ...{ key: id, vault: key.vault.name, name },
     ...(versions ? stateOf(versions, now()) : { state: 'unknown' }),
     ...view,
     unread: versions?.length === 0 ? all.filter(({ what }) => !what.includes('policy')) : all,
@@ -63,7 +71,7 @@ type KeyStatusPorts = BlastRadiusServices & {
   /** The app's stored data about the key; absent: its location is unknown. */
   readonly app?: KeyViewPorts;
   /** Effect of the key on file services, as far as it is known. */
-  readonly effect: (versions: readonly KeyVersion[]) => Promise<Pick<KeyStatus, 'effect' | 'effectTimes' | 'warnings'>>;
+  readonly effect: () => Promise<ShownEffect>;
 };
 
 /**
@@ -81,22 +89,21 @@ export async function readKeyStatus(
 ): Promise<KeyStatus> {
   const { app, now } = ports;
   const [dependents, view, { effect, effectTimes, warnings }, usage] = await Promise.all([
-    abortAfter((signal) => readBlastRadius(key, ports, { signal }), ms),
+    abortAfter((signal) => readBlastRadius(key, ports, signal), ms),
     app
       ? abortAfter((signal) => readKeyView(key, versions, readPolicy(key, app, signal), app, signal), ms)
       : NOTHING_KEPT,
-    ports.effect(versions),
+    ports.effect(),
     readKeyUsage(key, workspace, ports, ms),
   ]);
-  const { open, restoringBy } = readRevocation(versions, now());
   return {
     key: asSpelled(key, versions).id,
     versions: versionsOf(versions, view.users, now()),
     newestUsable: newestUsableVersion(versions, now())?.version,
-    revocation: open && { ...revocationState(open), restoringBy },
-    dependents: dependentsOf(dependents),
+    revocation: shownRevocation(versions, now()),
+    dependents,
     effect,
-    ...(effectTimes ? { effectTimes } : {}),
+    effectTimes,
     ...view,
     ...usage,
     warnings: [...lockoutWarning(dependents), ...warnings],
@@ -126,22 +133,15 @@ async function readKeyView(
     readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal), signal),
     ports.orderStore.recent(),
   ]);
-  const pause = findPause(orders, key.id, ports.now());
-  const read = known(counted);
-  const summary = known(policy);
-  const next = versions && summary && nextRotation(versions, summary, isUsed(read), ports.now());
-  const periodEnd = versions && cryptoPeriodEnd(versions, summary, ports.now());
+  const [now, read, rules] = [ports.now(), known(counted), known(policy)];
   return {
-    ...(pause ? { paused: pause } : {}),
-    ...(next ? { nextRotation: next } : {}),
-    ...(periodEnd ? { cryptoPeriodEndsOn: periodEnd.toISOString() } : {}),
-    ...(read?.users ? { users: read.users } : {}),
-    ...(read?.rotation ? { rotation: read.rotation } : {}),
-    ...(read?.cost ? { rotationCost: read.cost } : {}),
-    unread: [
-      ...[policy, counted].flatMap((part) => ('unread' in part ? unreadView(part.unread) : [])),
-      ...unlistedView(read),
-    ],
+    paused: findPause(orders, key.id, now),
+    nextRotation: versions && rules && nextRotation(versions, rules, isUsed(read), now),
+    cryptoPeriodEndsOn: versions && cryptoPeriodEnd(versions, rules, now)?.toISOString(),
+    users: read?.users,
+    rotation: read?.rotation,
+    rotationCost: read?.cost,
+    unread: [...unreadViews(policy, counted), ...(read?.unlisted ?? [])],
   };
 }
 
@@ -169,23 +169,27 @@ export function stateOf(
 ): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {
   const newest = newestVersion(versions);
   if (!newest) return { state: 'missing', versions: 0 };
-  const { open, restoringBy } = readRevocation(versions, now);
+  const revocation = shownRevocation(versions, now);
   const usable = newestUsableVersion(versions, now);
-  const { expiresOn } = usable ?? newest;
   return {
-    state: open ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
+    state: revocation ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
     newest: {
       version: newest.version,
       createdOn: newest.createdOn.toISOString(),
       activeFrom: activeFrom(newest).toISOString(),
-      ...(newest.expiresOn ? { expiresOn: newest.expiresOn.toISOString() } : {}),
+      expiresOn: newest.expiresOn?.toISOString(),
       state: usability(newest, now),
     },
-    ...(usable ? { newestUsable: usable.version } : {}),
+    newestUsable: usable?.version,
     versions: versions.length,
-    ...(expiresOn ? { expiresOn: expiresOn.toISOString() } : {}),
-    ...(open ? { revocation: { ...revocationState(open), restoringBy } } : {}),
+    expiresOn: (usable ?? newest).expiresOn?.toISOString(),
+    revocation,
   };
+}
+
+function shownRevocation(versions: readonly KeyVersion[], now: Date): KeyStatus['revocation'] {
+  const { open, restoringBy } = readRevocation(versions, now);
+  return open && { ...revocationState(open), restoringBy };
 }
 
 const STATE_OF = {
@@ -219,11 +223,6 @@ export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView 
   });
 }
 
-/** Blast radius as JSON for an answer, without the key, which the answer already has. */
-export function dependentsOf({ key: _, ...radius }: BlastRadius): KeyStatus['dependents'] {
-  return JSON.parse(JSON.stringify(radius));
-}
-
 export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
   if (selfLockout !== true) return [];
   return [
@@ -251,17 +250,9 @@ export async function readInTime<T>(what: What, read: () => Promise<T>, signal: 
   return part;
 }
 
-export function unreadView({ what, kind, detail }: UnreadPart): UnreadView {
-  return { what, reason: reasonOf(kind), detail };
-}
-
-/** Reports that the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
-function unlistedView(read: Pick<KeyUsers, 'unlisted' | 'hasUnlistedScopes'> | undefined): UnreadView[] {
-  const what = 'who uses the key';
-  if (read?.unlisted) {
-    return [{ what, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(read.unlisted)}.` }];
-  }
-  return read?.hasUnlistedScopes ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
+/** The failed reads among some parts. */
+export function unreadViews(...parts: readonly Part<unknown>[]): UnreadView[] {
+  return unreadOf(parts).map(({ what, kind, detail }) => ({ what, reason: reasonOf(kind), detail }));
 }
 
 function reasonOf(kind: UnreadPart['kind']): Reason {
@@ -297,16 +288,46 @@ export function nextRotation(
   const newest = newestVersion(versions);
   if (!newest) return undefined;
   if (policy.rotates) {
-    const due = rotationDue(newest, policy);
-    return { by: 'policy', ...(due ? { on: due.toISOString() } : {}) };
+    return { by: 'policy', on: rotationDue(newest, policy)?.toISOString() };
   }
-  const due = nearExpiryOn(newest, policy);
-  const on = due ? { on: due.toISOString() } : {};
+  const on = nearExpiryOn(newest, policy)?.toISOString();
   if (openRevocation(versions, now)) return { by: 'none', reason: 'RevocationOpen' };
-  if (!newest.enabled) return { by: 'person', reason: 'KeyDisabled', ...on };
-  const byHand = rotatedByHand(newest);
-  if (byHand) return { by: 'person', reason: byHand, ...on };
-  if (!due) return { by: 'none', reason: 'NoExpiry' };
-  if (!isUsed && !isRotatedByTag(newest)) return { by: 'none', reason: 'NoDependents', ...on };
-  return { by: 'app', ...on };
+  const byHand = newest.enabled ? rotatedByHand(newest) : 'KeyDisabled';
+  if (byHand) return { by: 'person', reason: byHand, on };
+  if (!on) return { by: 'none', reason: 'NoExpiry' };
+  if (!isUsed && !isRotatedByTag(newest)) return { by: 'none', reason: 'NoDependents', on };
+  return { by: 'app', on };
+}
+
+/** Returns a key's usage from the log; undefined: no log is configured. Never throws. */
+export async function readKeyUsage(
+  key: ManagedKey,
+  workspace: string | undefined,
+  services: { readonly usageLog: KeyUsageLog },
+  ms: number,
+): Promise<{ readonly usage?: KeyUsageView }> {
+  if (workspace === undefined) return {};
+  const evidence = await readUsageEvidence(key, services, ms);
+  if ('missing' in evidence) return { usage: { versions: [], unread: evidence.missing } };
+  return { usage: toView(evidence.log) };
+}
+
+function toView({ uses, trackedSince, trackedUntil, silences }: UsageLog): KeyUsageView {
+  const names = [...new Set(uses.map(({ version }) => version))];
+  const gaps = silences
+    .map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() }))
+    .sort((a, b) => (a.from < b.from ? 1 : -1));
+  return {
+    trackedSince: trackedSince?.toISOString(),
+    trackedUntil: trackedUntil?.toISOString(),
+    gaps: gaps.length > 0 ? gaps : undefined,
+    versions: names.map((version) => {
+      const last = (operation: LoggedUse['operation']) => {
+        const of = uses.filter((use) => use.version === version && use.operation === operation);
+        const use = of.sort((a, b) => b.lastOn.getTime() - a.lastOn.getTime())[0];
+        return use && { on: use.lastOn.toISOString(), objectId: use.objectId, appId: use.appId };
+      };
+      return { version, wrapped: last('wrap'), unwrapped: last('unwrap'), other: last('other') };
+    }),
+  };
 }

@@ -9,6 +9,7 @@ import { partContent, partView } from '../http/part.ts';
 import type { AnswerContext } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
+import { many } from '../text.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import type { KeySummary } from './key-schemas.ts';
 import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from './now-schemas.ts';
@@ -61,18 +62,13 @@ export async function seeParts(
   const [fleet, keys, pauses, rotations, drift] = all;
   const listed = new Set('value' in rotations ? rotations.value.map(({ key }) => key.toLowerCase()) : []);
   return {
-    fleet: partView(fleet, (snapshot) => fleetOf(snapshot, reaches), visibility),
+    fleet: partView(fleet, (snapshot) => fleetSummaryOf(snapshot, reaches, MOST_LISTED_NOW), visibility),
     keys: partView(keys, (reading) => keysOf(reading, visibility, listed), visibility),
     pauses: partView(pauses, (pauses) => pausesOf(pauses, reaches), visibility),
     rotations: partView(rotations, (open) => ({ underWay: first(open), moreUnderWay: rest(open) }), visibility),
     drift: partView(drift, (report) => driftOf(report, visibility.now), visibility),
     steps: all.map((taken) => ('ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0)),
   };
-}
-
-function fleetOf(snapshot: NowReadings['fleet'], reaches: NowVisibility['reaches']): NowValue<'fleet'> {
-  const { text, accounts, listed, subscriptions, states, warnings } = fleetSummaryOf(snapshot, reaches);
-  return { text, accounts, listed, subscriptions, states, warnings: first(warnings) };
 }
 
 function keysOf(
@@ -117,10 +113,9 @@ function driftOf(report: NowReadings['drift'], now: Date): NowValue<'drift'> {
   const exempt = causes.length - open.length;
   const counts = { error: 0, warning: 0, advice: 0 };
   for (const { severity } of open) counts[severity] += 1;
-  const old = now.getTime() - Date.parse(startedOn) > OLD_MS ? ({ old: true } as const) : {};
-  const changes = { changes: report.changes.slice(0, CHANGES), ...(changeSeconds ? { changeSeconds } : {}) };
-  const listed = { causes: first(open), moreCauses: rest(open), exempt };
-  return { report: { id, startedOn, complete, counts, ...listed, ...changes, ...old } };
+  const old = now.getTime() - Date.parse(startedOn) > OLD_MS || undefined;
+  const listed = { causes: first(open), moreCauses: rest(open), exempt, changes: report.changes.slice(0, CHANGES) };
+  return { report: { id, startedOn, complete, counts, ...listed, changeSeconds, old } };
 }
 
 function first<T>(all: readonly T[]): T[] {
@@ -189,14 +184,12 @@ function wrongOf(parts: NowParts): readonly string[] {
     ({ state, reason }) => (state === 'stuck' || state === 'held') && !(isContestFound && reason === CONTESTED),
   ).length;
   return [
-    keysRevoked ? many(keysRevoked, 'key is revoked', 'keys are revoked') : '',
+    say(keysRevoked, 'key is revoked', 'keys are revoked'),
     // Counts revoked accounts if their key is unreadable or hidden from the caller.
-    states?.Revoked && keysRevoked === 0 ? many(states.Revoked, 'account is revoked', 'accounts are revoked') : '',
-    states?.Blocked ? many(states.Blocked, 'account is blocked', 'accounts are blocked') : '',
-    states?.NoAccess
-      ? many(states.NoAccess, 'account has no access to the key', 'accounts have no access to the key')
-      : '',
-    stuck ? many(stuck, 'rotation is stuck', 'rotations are stuck') : '',
+    say(keysRevoked ? 0 : states?.Revoked, 'account is revoked', 'accounts are revoked'),
+    say(states?.Blocked, 'account is blocked', 'accounts are blocked'),
+    say(states?.NoAccess, 'account has no access to the key', 'accounts have no access to the key'),
+    say(stuck, 'rotation is stuck', 'rotations are stuck'),
     causesBeside('error', ['Revoked', 'Blocked', 'NoAccess'], parts),
   ].filter(Boolean);
 }
@@ -205,8 +198,8 @@ function wrongOf(parts: NowParts): readonly string[] {
 function doubtsOf(parts: NowParts): readonly string[] {
   const { states } = parts.fleet.value ?? {};
   return [
-    states?.Stale ? many(states.Stale, 'account is behind', 'accounts are behind') : '',
-    states?.Unknown ? many(states.Unknown, 'account is not known', 'accounts are not known') : '',
+    say(states?.Stale, 'account is behind', 'accounts are behind'),
+    say(states?.Unknown, 'account is not known', 'accounts are not known'),
     causesBeside('warning', ['Stale', 'Unknown'], parts),
   ].filter(Boolean);
 }
@@ -223,7 +216,7 @@ function causesBeside(
     return state !== undefined && said.includes(state) && (fleet?.states[state] ?? 0) > 0;
   };
   const number = (counts?.[severity] ?? 0) - causes.filter((one) => one.severity === severity && isSaid(one)).length;
-  return number > 0 ? `${many(number, severity, `${severity}s`)} in the last check` : '';
+  return say(number, `${severity} in the last check`, `${severity}s in the last check`);
 }
 
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
@@ -233,15 +226,16 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
   return [
     fleet.value?.listed === false ? 'not every account is known yet' : '',
     fleet.value?.listed && fleet.value.warnings.length > 0 ? 'part of the fleet could not be read' : '',
-    vaultsUnread ? `${many(vaultsUnread, 'vault', 'vaults')} could not be listed` : '',
-    keysUnread ? `${many(keysUnread, 'key', 'keys')} could not be read` : '',
+    say(vaultsUnread, 'vault could not be listed', 'vaults could not be listed'),
+    say(keysUnread, 'key could not be read', 'keys could not be read'),
     complete ? '' : 'there was no time to read every key',
-    unknown ? `${many(unknown, 'rotation', 'rotations')} could not be read` : '',
+    say(unknown, 'rotation could not be read', 'rotations could not be read'),
     report?.complete === false ? 'the last check could not read everything' : '',
     report?.old ? 'the last check was more than two days ago' : '',
   ].filter(Boolean);
 }
 
-function many(number: number, one: string, several: string): string {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : several}`;
+/** A phrase about a number; empty for zero. */
+function say(number: number | undefined, one: string, several: string): string {
+  return number && number > 0 ? many(number, one, several) : '';
 }

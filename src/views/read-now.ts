@@ -10,7 +10,7 @@ import type { FleetSnapshot, FleetSnapshots } from './fleet.ts';
 import type { KeyLister, ListKeysPorts } from './key-list.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 import type { FleetPorts } from './read-fleet.ts';
-import { isRotationOpen, type RotationViewPorts, readRotationPage } from './rotation.ts';
+import { isRotationOpen, type RotationViewPorts, readRotations } from './rotation.ts';
 
 /** How long an answer waits for the first read of a part, in milliseconds. */
 const WAIT_MS = 1_500;
@@ -19,7 +19,7 @@ const LARGE_MS = 10_000;
 const SMALL_MS = 5_000;
 /** Time to live of the drift report, in milliseconds: operators wait for it after a check. */
 const AT_ONCE_MS = 1_000;
-/** Time after which no further page of keys is started, in milliseconds. */
+/** Deadline for reading all keys, in milliseconds. */
 const KEYS_MS = 60_000;
 
 export type NowPorts = FleetPorts &
@@ -83,7 +83,7 @@ export class NowBoard {
       fleet: () => this.#snapshots.take(ports, WAIT_MS),
       keys: take(keys, () => readUnusualKeys(this.#lister, ports)),
       pauses: take(pauses, () => readPauses(ports)),
-      rotations: take(rotations, () => readOpenRotations(ports)),
+      rotations: take(rotations, async () => (await readRotations(ports)).value.filter(isRotationOpen)),
       drift: take(drift, () => fromDriftStorage(() => ports.driftStorage.newest())),
     };
   }
@@ -104,33 +104,17 @@ async function readPauses({ orderStore, now }: Pick<NowPorts, 'orderStore' | 'no
 }
 
 async function readUnusualKeys(lister: KeyLister, ports: NowPorts): Promise<UnusualKeys> {
-  const endMs = performance.now() + KEYS_MS;
-  const keys: KeySummary[] = [];
-  // A vault that failed on an earlier page stays unread, since some of its keys may be missing.
-  const vaults = new Map<string, ListedVault>();
-  let after: string | undefined;
-  for (;;) {
-    const all = { vaults: ports.settings.vaults.all, reaches: () => true, after };
-    const { value, vaults: listed, next } = await lister.list(all, ports);
-    keys.push(...value.filter(isUnusual));
-    for (const one of listed) if (!vaults.get(one.vault)?.unread) vaults.set(one.vault, one);
-    const complete = next === undefined;
-    if (complete || performance.now() > endMs) return { keys, vaults: [...vaults.values()], complete };
-    after = next;
-  }
+  const { all } = ports.settings.vaults;
+  const limits = { most: Number.POSITIVE_INFINITY, ms: KEYS_MS };
+  const { value, vaults } = await lister.list({ vaults: all, reaches: () => true, ...limits }, ports);
+  const read = value.filter(({ state, unread }) => state !== 'unknown' || !unread.some(isLate));
+  return { keys: read.filter(isUnusual), vaults, complete: read.length === value.length };
+}
+
+function isLate({ reason }: KeySummary['unread'][number]): boolean {
+  return reason === 'TimeUp';
 }
 
 function isUnusual({ revocation, state, rotation }: KeySummary): boolean {
   return revocation !== undefined || state === 'unknown' || (rotation !== undefined && isRotationOpen(rotation));
-}
-
-async function readOpenRotations(ports: NowPorts): Promise<readonly RotationSummary[]> {
-  const underWay: RotationSummary[] = [];
-  let after: string | undefined;
-  do {
-    const { value, next } = await readRotationPage(after, ports);
-    underWay.push(...value.filter(isRotationOpen));
-    after = next;
-  } while (after !== undefined);
-  return underWay;
 }

@@ -1,9 +1,9 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
 import { ONE_RETRY, workContainer } from '../azure/app-storage.ts';
-import { readBlobText } from '../azure/blobs.ts';
+import { JSON_FILE, orInNewContainer, readBlobText } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
-import { describeFailure } from '../azure/failure.ts';
+import { describeFailure, unless } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import { parseJson } from '../text.ts';
 
@@ -54,119 +54,86 @@ export function createLeases(
 ): Leases {
   // A retried acquire request carries the same lease id, so Azure grants it again.
   const container = workContainer(settings, credential, LEASE_CONTAINER, ONE_RETRY);
-  const makeBlob = async (blob: BlockBlobClient): Promise<void> => {
-    const upload = () =>
-      withinTime(timeoutMs, (limit) => blob.upload('', 0, { conditions: { ifNoneMatch: '*' }, ...limit }));
-    try {
-      await upload();
-    } catch (error) {
-      if (isConflict(error)) return; // another worker created the blob, and may hold the lease
-      if (describeFailure(error).code !== 'ContainerNotFound') throw error;
-      await withinTime(timeoutMs, (limit) => container.createIfNotExists(limit));
-      await upload().catch((again: unknown) => {
-        if (!isConflict(again)) throw again;
-      });
-    }
-  };
+  const bounded: Bounded = (request) => withinTime(timeoutMs, request);
+  const makeBlob = (blob: BlockBlobClient) => (limit: Limit) =>
+    blob.upload('', 0, { conditions: { ifNoneMatch: '*' }, ...limit });
   return {
     async acquire(name) {
       const blob = container.getBlockBlobClient(name);
       const lease = blob.getBlobLeaseClient();
-      const acquire = async (): Promise<HeldLease | undefined> => {
-        const asked = performance.now();
-        try {
-          await withinTime(timeoutMs, (limit) => lease.acquireLease(durationSeconds, limit));
-        } catch (error) {
-          if (isConflict(error)) return undefined;
-          throw error;
-        }
-        return new HeldLease(blob, lease, asked, durationSeconds * 1000, timeoutMs);
+      const acquire = async (): Promise<Lease | undefined> => {
+        const askedMs = performance.now();
+        const granted = await unless('conflict', () => bounded((limit) => lease.acquireLease(durationSeconds, limit)));
+        return granted && hold(blob, lease, askedMs, durationSeconds * 1000, bounded);
       };
-      const held = await acquire().catch(async (error: unknown) => {
-        if (describeFailure(error).kind !== 'notFound') throw error;
-        await makeBlob(blob);
-        return acquire();
-      });
       try {
-        await held?.read();
+        return await acquire();
       } catch (error) {
-        await held?.release();
-        throw error;
+        if (describeFailure(error).kind !== 'notFound') throw error;
+        // Another worker may have created the blob, and may hold the lease.
+        await unless('conflict', () => orInNewContainer(container, makeBlob(blob), timeoutMs));
+        return acquire();
       }
-      return held;
     },
   };
 }
 
-class HeldLease implements Lease {
-  #state: unknown;
-  readonly #blob: BlockBlobClient;
-  readonly #lease: BlobLeaseClient;
-  readonly #durationMs: number;
-  readonly #timeoutMs: number;
-  readonly #timer: NodeJS.Timeout;
-  /** Send time of the last granted request: Azure's lease began no earlier. */
-  #since: number;
-  #over = false;
+type Limit = { readonly abortSignal: AbortSignal };
+type Bounded = <T>(request: (limit: Limit) => Promise<T>) => Promise<T>;
 
-  constructor(blob: BlockBlobClient, lease: BlobLeaseClient, since: number, durationMs: number, timeoutMs: number) {
-    this.#blob = blob;
-    this.#lease = lease;
-    this.#since = since;
-    this.#durationMs = durationMs;
-    this.#timeoutMs = timeoutMs;
-    this.#timer = setInterval(() => void this.#renew(), durationMs / 3);
-    this.#timer.unref();
-  }
-
-  get state(): unknown {
-    return this.#state;
-  }
-
-  readonly held = (): boolean =>
-    !this.#over && performance.now() - this.#since < (this.#durationMs * HELD_MS) / LEASE_MS;
-
-  async read(): Promise<void> {
-    const { text: json } = await withinTime(this.#timeoutMs, (limit) => readBlobText(this.#blob, limit, MOST_BYTES));
-    // A state that is too long or no JSON counts as empty: it must not block all workers.
-    this.#state = parseJson(json);
-  }
-
-  async save(state: unknown): Promise<void> {
-    const json = state === undefined ? '' : JSON.stringify(state);
-    const options = {
-      conditions: { leaseId: this.#lease.leaseId },
-      blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
-    };
-    await withinTime(this.#timeoutMs, (limit) =>
-      this.#blob.upload(json, Buffer.byteLength(json), { ...options, ...limit }),
-    );
-    this.#state = state;
-  }
-
-  async release(): Promise<void> {
-    this.#end();
-    await withinTime(this.#timeoutMs, (limit) => this.#lease.releaseLease(limit)).catch(() => {});
-  }
-
-  #end(): void {
-    this.#over = true;
-    clearInterval(this.#timer);
-  }
-
-  /** Renews the lease. After a failure without an answer, the next timer event retries. */
-  async #renew(): Promise<void> {
-    const asked = performance.now();
+/**
+ * Renews an acquired lease until it is released, and reads its state.
+ *
+ * @param grantedMs send time of the granted request: Azure's lease began no earlier
+ */
+async function hold(
+  blob: BlockBlobClient,
+  lease: BlobLeaseClient,
+  grantedMs: number,
+  durationMs: number,
+  bounded: Bounded,
+): Promise<Lease> {
+  let [sinceMs, isOver] = [grantedMs, false];
+  let state: unknown;
+  const end = (): void => {
+    isOver = true;
+    clearInterval(timer);
+  };
+  /** After a failure without an answer, the next timer event retries. */
+  const renew = async (): Promise<void> => {
+    const askedMs = performance.now();
     try {
-      await withinTime(this.#timeoutMs, (limit) => this.#lease.renewLease(limit));
-      this.#since = asked;
+      await bounded((limit) => lease.renewLease(limit));
+      sinceMs = askedMs;
     } catch (error) {
-      if (isConflict(error)) this.#end();
+      if (describeFailure(error).kind === 'conflict') end();
     }
+  };
+  const timer = setInterval(() => void renew(), durationMs / 3);
+  timer.unref();
+  const release = async (): Promise<void> => {
+    end();
+    await bounded((limit) => lease.releaseLease(limit)).catch(() => {});
+  };
+  try {
+    const { text } = await bounded((limit) => readBlobText(blob, limit, MOST_BYTES));
+    // A state that is too long or no JSON counts as empty: it must not block all workers.
+    state = parseJson(text);
+  } catch (error) {
+    await release();
+    throw error;
   }
-}
-
-/** Returns whether Azure answered 409 or 412: the blob exists, or another holder has the lease. */
-function isConflict(error: unknown): boolean {
-  return describeFailure(error).kind === 'conflict';
+  return {
+    get state() {
+      return state;
+    },
+    held: () => !isOver && performance.now() - sinceMs < (durationMs * HELD_MS) / LEASE_MS,
+    async save(next) {
+      const json = next === undefined ? '' : JSON.stringify(next);
+      const options = { conditions: { leaseId: lease.leaseId }, blobHTTPHeaders: JSON_FILE };
+      await bounded((limit) => blob.upload(json, Buffer.byteLength(json), { ...options, ...limit }));
+      state = next;
+    },
+    release,
+  };
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { InvalidMessageError } from '../errors.ts';
 import { TRACEPARENT } from '../telemetry/telemetry.ts';
 import { parseJson } from '../text.ts';
 
@@ -12,29 +11,18 @@ export const NOTIFY_WORK = 'notify-work';
 export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof NOTIFY_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, NOTIFY_WORK];
 
-/** Maximum lengths, in characters, of texts from users and tokens in a message. The writer truncates longer texts. */
-export const MOST_CHARACTERS = {
-  id: 64,
-  appId: 100,
-  tokenId: 200,
-  name: 300,
-  ref: 200,
-  why: 2_000,
-  ticket: 200,
-} as const;
-
 /** Caller of a revocation or restore, with the reason. */
-export const CLAIMED = z.strictObject({
+const CLAIMED = z.strictObject({
   caller: z.strictObject({
-    objectId: z.string().max(MOST_CHARACTERS.id),
-    appId: z.string().max(MOST_CHARACTERS.appId),
+    objectId: z.string(),
+    appId: z.string(),
     kind: z.enum(['person', 'application']).optional(),
-    tokenId: z.string().max(MOST_CHARACTERS.tokenId).optional(),
-    name: z.string().max(MOST_CHARACTERS.name).optional(),
+    tokenId: z.string().optional(),
+    name: z.string().optional(),
   }),
-  correlationId: z.string().max(MOST_CHARACTERS.ref),
-  why: z.string().max(MOST_CHARACTERS.why),
-  ticket: z.string().max(MOST_CHARACTERS.ticket).optional(),
+  correlationId: z.string(),
+  why: z.string(),
+  ticket: z.string().optional(),
 });
 
 /** Maximum number of subscriptions in a message. */
@@ -48,7 +36,7 @@ const cause = z.strictObject({
   /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
   by: z.string().min(1).max(100),
   /** Event id or another correlation id. */
-  ref: z.string().max(MOST_CHARACTERS.ref),
+  ref: z.string().max(200),
   /** Start of the cause (ISO 8601), to measure the time to the last account; empty if not recorded. */
   since: z.string().max(40),
 });
@@ -77,20 +65,32 @@ const fleetWork = z.object({
   ...carried,
 });
 
+/** A message about a key. */
+const about = <K extends string>(kind: K) =>
+  z.object({
+    kind: z.literal(kind),
+    /** Key identifier without a version. */
+    key: z.string().min(1).max(300),
+    ...carried,
+  });
+
 /** Requests a reconcile of a key. */
-const keyWork = z.object({
-  kind: z.literal('key'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  ...carried,
-});
+const keyWork = about('key');
 
 /** Requests the rotation of a key if it is due. */
-const rotateWork = z.object({
-  kind: z.literal('rotate'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  ...carried,
+const rotateWork = about('rotate');
+
+/** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
+const probeWork = about('probe').extend({
+  /** Name of the change to probe; absent: the key's newest change. The probe ends after another change of the key. */
+  follows: z.string().max(60).optional(),
+});
+
+/** Requests a check of whether the key matches its last revocation or restore. */
+const revocationWork = about('revocation').extend({
+  due,
+  /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
+  claimed: CLAIMED.optional().catch(undefined),
 });
 
 /** Requests a check of reported changes. Only a hint: the rows of the changes are authoritative. */
@@ -98,27 +98,6 @@ const changesWork = z.object({ kind: z.literal('changes'), ...carried });
 
 /** Messages of version 2. The worker drops them, since the drift check finds the same work. */
 const oldWork = z.object({ kind: z.enum(['rotation', 'rekey', 'approval', 'accountRevocation']), ...carried });
-
-/** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
-const probeWork = z.object({
-  kind: z.literal('probe'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  /** Name of the change to probe; absent: the key's newest change. The probe ends after another change of the key. */
-  follows: z.string().max(60).optional(),
-  ...carried,
-});
-
-/** Requests a check of whether the key matches its last revocation or restore. */
-const revocationWork = z.object({
-  kind: z.literal('revocation'),
-  /** Key identifier without a version. */
-  key: z.string().min(1).max(300),
-  due,
-  /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
-  claimed: CLAIMED.optional().catch(undefined),
-  ...carried,
-});
 
 /** Requests the delivery of a notification from the outbox to a target. */
 const notifyWork = z.object({
@@ -158,14 +137,14 @@ export const parseKeyQueueWork = parserOf(keyQueueWork);
 /**
  * Parses a queue message: the host passes JSON as an object, and anything else as text.
  *
- * @throws {@link InvalidMessageError} if the message matches no schema
+ * @throws an error that names at most five problems if the message does not match the schema
  */
 function parserOf<T extends z.ZodType>(schema: T): (entry: unknown) => z.output<T> {
   return (entry) => {
     const result = schema.safeParse(entry);
     if (result.success) return result.data;
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`);
-    throw new InvalidMessageError(`The queue message has an invalid format (${problems.slice(0, 5).join('; ')}).`);
+    throw new TypeError(`The queue message has an invalid format (${problems.slice(0, 5).join('; ')}).`);
   };
 }
 

@@ -1,4 +1,4 @@
-import { InvalidMessageError, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Work, WorkQueueName } from './messages.ts';
@@ -23,15 +23,12 @@ export interface Received {
   readonly dequeueCount: number;
 }
 
-interface Delivery<W extends Work> extends Delivered {
-  /** @throws {@link InvalidMessageError} */
-  readonly parse: (entry: unknown) => W;
-  readonly run: (work: W) => Promise<Outcome>;
-}
-
-interface Delivered {
+interface Delivery<W extends Work> {
   readonly queueName: WorkQueueName;
   readonly received: Received;
+  /** @throws an error for a message of another format */
+  readonly parse: (entry: unknown) => W;
+  readonly run: (work: W) => Promise<Outcome>;
   readonly queue: WorkQueue;
   readonly log: Log;
 }
@@ -41,49 +38,30 @@ interface Delivered {
  * If this function throws, the host delivers the message again. No message is lost.
  */
 export async function processWork<W extends Work>(delivery: Delivery<W>): Promise<void> {
-  const { received, parse, run } = delivery;
+  const { queueName, received, parse, run, queue, log } = delivery;
+  let because: Reason = 'InvalidMessage';
   try {
-    let work: W;
-    try {
-      work = parse(received.entry);
-    } catch (error) {
-      if (!(error instanceof InvalidMessageError)) throw error;
-      await poison(delivery, error.reason, error.message);
-      return;
-    }
+    const work = parse(received.entry);
+    because = 'Unexpected';
     const outcome = await run(work);
-    if (outcome.outcome === 'reject') await poison(delivery, outcome.reason, outcome.detail);
-    if (outcome.outcome === 'retry') await requeue(delivery, work, outcome);
+    if (outcome.outcome === 'done') return;
+    const { reason, detail } = outcome;
+    if (outcome.outcome === 'reject') return await poison(delivery, reason, detail);
+    const next = nextTry(work.attempt, outcome);
+    if (!next) return await poison(delivery, reason, `Failed after ${work.attempt + 1} attempts. ${detail}`);
+    await queue.send(queueName, { ...work, attempt: next.attempt }, next.delaySeconds);
+    log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
   } catch (error) {
-    if (received.dequeueCount < MAX_DEQUEUE_COUNT) throw error;
-    const detail = messageOf(error);
+    const isLast = received.dequeueCount >= MAX_DEQUEUE_COUNT;
+    if (because === 'Unexpected' && !isLast) throw error;
     try {
       // Moves the message here, since a message that the host moves to poison expires after a week.
-      await poison(delivery, 'Unexpected', detail);
+      await poison(delivery, because, messageOf(error));
     } catch {
-      recordPoison(delivery, 'Unexpected', detail);
+      if (isLast) recordPoison(delivery, because, messageOf(error));
       throw error;
     }
   }
-}
-
-async function requeue(
-  { queueName, queue, log, ...delivery }: Delivered,
-  work: Work,
-  outcome: Extract<Outcome, { outcome: 'retry' }>,
-): Promise<void> {
-  const { reason, detail } = outcome;
-  const next = nextTry(work.attempt, outcome);
-  if (!next) {
-    await poison(
-      { queueName, queue, log, ...delivery },
-      reason,
-      `Failed after ${work.attempt + 1} attempts. ${detail}`,
-    );
-    return;
-  }
-  await queue.send(queueName, { ...work, attempt: next.attempt }, next.delaySeconds);
-  log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
 }
 
 /** Returns undefined after the last attempt. A throttled attempt does not count, so it never poisons a message. */
@@ -97,6 +75,8 @@ export function nextTry(
   const ownSeconds = Math.min(FIRST_DELAY * 2 ** attempt, LONGEST_DELAY);
   return { attempt: attempt + 1, delaySeconds: Math.max(ownSeconds, delaySeconds ?? 0) };
 }
+
+type Delivered = Pick<Delivery<Work>, 'queueName' | 'received' | 'queue' | 'log'>;
 
 async function poison(delivery: Delivered, because: Reason, detail: string): Promise<void> {
   await delivery.queue.poison(delivery.queueName, asText(delivery.received.entry));

@@ -219,21 +219,6 @@ describe('whatever is done to a right chain is found', () => {
     );
   });
 
-  it('any characters of any line replaced', () => {
-    fc.assert(
-      fc.property(place, fc.nat(), fc.nat(20), fc.string({ maxLength: 20 }), ({ files, where }, start, count, text) => {
-        const changed = edit(files, where.at, (lines) => {
-          const line = lines[where.line] ?? '';
-          const from = start % line.length;
-          lines[where.line] = line.slice(0, from) + text + line.slice(from + count);
-        });
-        fc.pre(changed[where.at]?.lines[where.line] !== files[where.at]?.lines[where.line]);
-        expect(brief(verify(changed))).not.toEqual([]);
-      }),
-      options,
-    );
-  });
-
   it('any line of another chain put in', () => {
     fc.assert(
       fc.property(place, fc.boolean(), ({ files, where }, replace) => {

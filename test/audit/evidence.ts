@@ -27,10 +27,7 @@ export class Evidence {
 
   constructor(connectionString: string) {
     this.container = newContainer(connectionString);
-    this.record = newTrail(this.container, {
-      now: () => this.now,
-      onWritten: (_, { seq, hash }) => this.log.push({ reason: 'AuditWritten', receipt: `${seq}:${hash}` }),
-    });
+    this.record = newTrail(this.container, { now: () => this.now, log: (record) => this.log.push(record) });
   }
 
   async write(days: readonly string[], each = 4): Promise<void> {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import { auditFiles } from '../../src/audit/audit-client.ts';
-import { type AuditTrailOptions, auditTrail } from '../../src/audit/audit-trail.ts';
+import { auditTrail } from '../../src/audit/audit-trail.ts';
+import type { ChainWriterOptions } from '../../src/audit/chain-writer.ts';
 import { type AuditEntry, parseRecord } from '../../src/audit/record.ts';
+import type { Log } from '../../src/log.ts';
 
 export const NIGHT = new Date('2026-11-24T03:00:00Z');
 
@@ -14,14 +15,16 @@ export function newContainer(connectionString: string, name: string = `audit-${r
 }
 
 /** A trail as one instance of the app has it. */
-export function newTrail(container: ContainerClient, options: Partial<AuditTrailOptions> = {}, timeoutMs = 5_000) {
-  return auditTrail(auditFiles(container, timeoutMs), {
-    now: () => NIGHT,
-    newId: () => randomUUID(),
-    sleep: (milliseconds) => sleep(milliseconds),
-    random: Math.random,
-    ...options,
-  });
+export function newTrail(
+  container: ContainerClient,
+  {
+    timeoutMs = 5_000,
+    log = () => {},
+    ...options
+  }: Partial<ChainWriterOptions> & { timeoutMs?: number; log?: Log } = {},
+) {
+  const writing = { now: () => NIGHT, newId: () => randomUUID(), ...options };
+  return auditTrail(auditFiles(container, timeoutMs), writing, log);
 }
 
 export function entry(resource: string): AuditEntry {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { AuditFiles } from '../../src/audit/audit-files.ts';
+import type { AuditFiles } from '../../src/audit/audit-client.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { brief, makeChain } from './chains.ts';
 
@@ -14,12 +14,13 @@ function growing(whileRead: number): AuditFiles {
   };
   return {
     list: async () => files.map(({ name }) => ({ name, size: 1, appendable: true })),
-    async *stream(name) {
-      yield Buffer.from(
+    async read(name) {
+      const bytes = Buffer.from(
         linesOf(name)
           .map((line) => `${line}\n`)
           .join(''),
       );
+      return { bytes, size: bytes.length, blocks: 1 };
     },
   } as Partial<AuditFiles> as AuditFiles;
 }

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { auditContainer } from '../../src/audit/audit-client.ts';
@@ -58,26 +58,6 @@ describe("the app's own storage that hangs is given up", () => {
     expect(describeFailure(failed).kind).toBe('unavailable');
     expect(asked).toBe(1);
   });
-});
-
-it("one call to the app's own storage that hangs is the last on connections that died with its own", async () => {
-  // Tests on the local Azure leave it to those that run beside them.
-  for (const name of ['HTTPS_PROXY', 'https_proxy']) vi.stubEnv(name, undefined);
-  const blob = workContainer({ storage }, noCredential, 'c').getBlobClient('b');
-  const waiting: ServerResponse[] = [];
-  const known = new Set<Socket>();
-  silent.removeAllListeners('request').on('request', ({ socket }, response) => {
-    if (known.has(socket)) return;
-    response.setHeader('content-length', 0);
-    known.add(socket);
-    if (known.size > 3) response.end();
-    else if (waiting.push(response) === 3) for (const each of waiting) each.end();
-  });
-  await Promise.all([blob.exists(), blob.exists(), blob.exists()]);
-  await new Promise((resolve) => setImmediate(resolve)); // until they are put back
-  await expect(blob.exists({ abortSignal: AbortSignal.timeout(300) })).rejects.toMatchObject({ name: 'AbortError' });
-  const limit = { abortSignal: AbortSignal.timeout(1_500) };
-  expect(await Promise.all([blob.exists(limit), blob.exists(limit)])).toEqual([true, true]);
 });
 
 it("the app's own storage is reached through a proxy where there is one", async () => {

@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ManagedIdentityCredential, type TokenCredential } from '@azure/identity';
+import { ManagedIdentityCredential } from '@azure/identity';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
-import { withTokenDeadline } from '../../src/azure/deadline.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
@@ -101,77 +100,19 @@ describe('a call that hangs is given up', () => {
   });
 });
 
-it('a write that Azure wants to have once more with another token is given up by the time that it has in all', async () => {
-  const app = wire.azure.world.principals.get(CLIENT_IDS.appUserAssigned);
-  if (!app) throw new Error('The local tenant has no app.');
-  const asked: (() => void)[] = [];
-  const getToken: TokenCredential['getToken'] = async (_, options) => {
-    if (options?.claims) await new Promise<void>((answer) => void asked.push(answer));
-    const { token } = wire.azure.tokens.issue(app, 'https://management.azure.com/');
-    return { token, expiresOnTimestamp: wire.azure.clock.nowMs() + 3_600_000 };
-  };
-  const services = createServices(appSettings(wire.connectionString, {}), { getToken });
-  await services.subscriptions.list();
-  const claims = Buffer.from('{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}').toString('base64');
-  const challenge = `Bearer error="insufficient_claims", claims="${claims}"`;
-  const answer = { status: 401, headers: { 'WWW-Authenticate': challenge }, body: { error: { code: 'Expired' } } };
-  const match = { method: 'PATCH' };
-  wire.azure.faults.add([
-    { match, times: 1, answer },
-    { match, times: 1, hang: true },
-  ]);
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  let failed: unknown;
-  const called = services.accounts.updateEncryption(firstAccount(), {}).catch((error: unknown) => {
-    failed = error;
-  });
-  await until(() => asked.length > 0);
-  vi.advanceTimersByTime(4_000);
-  asked[0]?.();
-  let passedMs = 4_000;
-  await until(() => {
-    vi.advanceTimersByTime(10);
-    passedMs += 10;
-    return wire.azure.faults.list().length === 0;
-  });
-  vi.advanceTimersByTime(LIMITS.storageManagement.wholeWriteMs - passedMs - 100);
-  await turns();
-  expect(failed).toBeUndefined();
-  vi.advanceTimersByTime(200);
-  vi.useRealTimers();
-  await called;
-  expect(failed).toMatchObject({ name: 'TimeoutError', message: expect.stringMatching('within 60 s') });
-});
-
 describe('a write that is given up', () => {
-  /** A client whose writes have half a second in all, and whose token is to be renewed from the second request on. */
-  function client(getAnother: TokenCredential['getToken']) {
-    const app = wire.azure.world.principals.get(CLIENT_IDS.appUserAssigned);
-    if (!app) throw new Error('The local tenant has no app.');
-    const issue = (refreshAfterMs?: number) => {
-      const { token } = wire.azure.tokens.issue(app, 'https://management.azure.com/');
-      const refreshAfterTimestamp = refreshAfterMs === undefined ? {} : { refreshAfterTimestamp: refreshAfterMs };
-      return { token, expiresOnTimestamp: Date.now() + 3_600_000, ...refreshAfterTimestamp };
-    };
-    let asked = 0;
-    const getToken: TokenCredential['getToken'] = async (scopes, options) => {
-      asked += 1;
-      if (asked === 1) return issue(Date.now() - 1);
-      await getAnother(scopes, options);
-      return issue();
-    };
-    const limits = { ...LIMITS.storageManagement, wholeWriteMs: 500 };
-    const { cloud } = wire.services().settings;
-    const accounts = createStorageAccounts(withTokenDeadline({ getToken }, 5_000), cloud, limits);
-    return accounts;
-  }
+  const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
 
   /** Others wait for the end of these, and the limit of a single request is longer. */
   it.each<[string, RegExp, () => Promise<unknown>]>([
     [
       'of a scope',
       /\/encryptionScopes\//,
-      () => client(async () => null).updateScopeKey(firstAccount(), 'scope1', 'x'),
+      () => {
+        const limits = { ...LIMITS.storageManagement, wholeWriteMs: 500 };
+        const accounts = createStorageAccounts(credential, wire.services().settings.cloud, limits);
+        return accounts.updateScopeKey(firstAccount(), 'scope1', 'x');
+      },
     ],
     [
       'that rotates a key',
@@ -179,7 +120,6 @@ describe('a write that is given up', () => {
       () => {
         const { settings } = wire.services();
         const limits = { ...LIMITS.keyWork, wholeWriteMs: 500 };
-        const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
         return createKeys(credential, limits).rotate(managedKey(vaultOf(settings), 'files-key'));
       },
     ],
@@ -189,27 +129,6 @@ describe('a write that is given up', () => {
       name: 'TimeoutError',
       message: expect.stringMatching('within 0.5 s'),
     });
-  });
-
-  it('does not keep others from a new token: it comes once its endpoint answers again', async () => {
-    let isDown = true;
-    let given = 0;
-    const accounts = client(async () => {
-      if (isDown) throw new Error('The endpoint of tokens is down.');
-      given += 1;
-      return null;
-    });
-    await accounts.get(firstAccount());
-    wire.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, hang: true }]);
-    await expect(accounts.updateEncryption(firstAccount(), {})).rejects.toThrow('within 0.5 s');
-    isDown = false;
-    // The SDK tries again every 3 s.
-    for (let n = 0; n < 5; n += 1) {
-      await accounts.get(firstAccount());
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
-    }
-    // The one that was got is the one that is used: nobody asks for another.
-    expect(given).toBe(1);
   });
 });
 
@@ -247,7 +166,6 @@ describe('a token that does not come', () => {
 describe('Retry-After', () => {
   it.each([
     [429, undefined],
-    [503, undefined],
     [503, '<html>Busy</html>'],
   ])('of a %i with the body %s is never waited for in a worker: it is for the queue', async (status, body) => {
     const services = wire.services();

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { addAccount, addResourceGroup } from '../../local/azure/fleet.ts';
 import { parseResourceId, sameResource } from '../../src/azure/resource-id.ts';
 import { checkName } from '../../src/operations/names.ts';
-import { useWire } from '../support/wire.ts';
 
 const SUBSCRIPTION = '11111111-1111-1111-1111-111111111111';
 const idIn = (group: string, name = 'stfiles01'): string =>
@@ -49,28 +46,5 @@ describe('an ARM id', () => {
     ]) {
       expect(parseResourceId(id)).toBeUndefined();
     }
-  });
-});
-
-describe('accounts in a group whose name is not ASCII', () => {
-  const wire = useWire();
-
-  it('are seen, read and written', async () => {
-    const { world } = wire.azure;
-    const subscription = world.subscriptions.get(SUBSCRIPTION_ID);
-    if (!subscription) throw new Error('The local fleet has no subscription.');
-    addAccount(world, addResourceGroup(world, subscription, 'rg-données'), { name: 'stdonnees', shares: ['share1'] });
-    const { accounts, shares } = wire.services();
-    const seen = [];
-    for await (const account of accounts.list(SUBSCRIPTION_ID)) seen.push(account);
-    const found = seen.find(({ name }) => name === 'stdonnees');
-    const id = parseResourceId(found?.id ?? '');
-    if (!id) throw new Error('The account is not seen.');
-    expect(found?.resourceGroup).toBe('rg-données');
-    const { encryption } = await accounts.get(id);
-    expect((await accounts.updateEncryption(id, encryption)).name).toBe('stdonnees');
-    const names = [];
-    for await (const share of shares.list(id)) names.push(share.name);
-    expect(names).toEqual(['share1']);
   });
 });

@@ -1,9 +1,8 @@
 import { ManagedIdentityCredential } from '@azure/identity';
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
-import type { RestoreResponse, RevokeResponse } from '../../src/api/break-glass-schemas.ts';
-import { handleRestore } from '../../src/api/restore.ts';
-import { handleRevoke } from '../../src/api/revoke.ts';
+import { handleRestore, type RestoreResponse } from '../../src/api/restore.ts';
+import { handleRevoke, type RevokeResponse } from '../../src/api/revoke.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
 import { createKeys } from '../../src/keys/key-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
@@ -248,6 +247,7 @@ describe('the effect in a key’s status', () => {
       key: key.id(),
       change: { expect: 'open', since },
       complete: true,
+      times: [],
       accounts: [seen],
     }));
     const before = await keyStatus(managed(key, services), services);

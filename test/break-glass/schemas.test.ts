@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { REVOKE_REQUEST } from '../../src/api/break-glass-schemas.ts';
 import { PAUSE_REQUEST } from '../../src/api/pause.ts';
 import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/api/rekeys.ts';
+import { REVOKE_REQUEST } from '../../src/api/revoke.ts';
 import { isReadable } from '../../src/http/readable.ts';
 
 describe('what a caller says', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { RevokeResponse } from '../../src/api/break-glass-schemas.ts';
+import type { RevokeResponse } from '../../src/api/revoke.ts';
 import { handleRevoke } from '../../src/api/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { callKey, keyStatus } from '../support/key-calls.ts';

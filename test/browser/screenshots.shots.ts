@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page, Request } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import type { RevokeResponse } from '../../src/api/break-glass-schemas.ts';
+import type { RevokeResponse } from '../../src/api/revoke.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import type { NowAnswer } from '../../src/views/now-schemas.ts';
 import { useApp } from '../support/app.ts';

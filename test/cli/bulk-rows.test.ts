@@ -2,14 +2,14 @@ import { Command, Option } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { manyAccounts } from '../../src/cli/bulk/bulk-command.ts';
 import { parseCsv, readBulkRows } from '../../src/cli/bulk/bulk-rows.ts';
-
-import { inVault } from '../../src/cli/options.ts';
+import type { Cli } from '../../src/cli/cli.ts';
+import { CmkCommand } from '../../src/cli/command.ts';
 
 describe('CSV', () => {
   it('takes quotes, commas and line feeds in them, CRLF, a byte order mark, empty lines, and space around cells', () => {
     const { titles, rows } = parseCsv('\ufeffaccount, Vault\r\n\r\nst1, "a ""b"", c" \r\n"st\n2",\nst3,x');
     expect(titles).toEqual(['account', 'vault']);
-    expect(rows.map(({ line, cells }) => [line, ...cells.values()])).toEqual([
+    expect(rows.map(({ record, info }) => [info.lines, ...Object.values(record)])).toEqual([
       [3, 'st1', 'a "b", c'],
       [5, 'st\n2', ''],
       [6, 'st3', 'x'],
@@ -19,9 +19,9 @@ describe('CSV', () => {
   it.each([
     ['', /It is empty/],
     ['account,account\nst1,st2', /two columns are named "account"/],
-    ['account,vault\nst1\nst2,kv,more', /line 2: 1 cells[\s\S]*line 3: 3 cells/],
-    ['account\n"st1', /line 2: a quote is not closed/],
-    ['account\n"st1"x', /line 2: a quote is not closed, or text follows it/],
+    ['account,vault\nst1\nst2,kv,more', /columns length is 2, got 1 on line 2/],
+    ['account\n"st1', /Quote Not Closed: .* line 2/],
+    ['account\n"st1"x', /Invalid Closing Quote: got "x" at line 2/],
     ['account;vault\nst1;kv', /This CSV uses semicolons/],
     // As Excel saves it in most of Europe, a byte order mark included.
     ['\ufeffaccount;vault;key\r\nst1;kv;k\r\n', /This CSV uses semicolons/],
@@ -62,7 +62,9 @@ describe('the rows of a bulk command', () => {
   });
 
   it('may name a Managed HSM, as the command line does, and not a vault as well', () => {
-    const enable = inVault(manyAccounts(new Command('enable')), 'the vault').exitOverride();
+    const enable = manyAccounts(new CmkCommand({} as Cli, 'enable'))
+      .inVault('the vault')
+      .exitOverride();
     enable.parse(['--from', 'x', '--vault', 'kv'], { from: 'user' });
     const vaultsOf = (text: string) => readBulkRows(text, enable, ['vault']).map(({ options }) => options.vault);
     expect(vaultsOf('account,hsm,vault\nst1,hsm-1,\nst2,,kv-2\nst3,,\n')).toEqual(['managedHSMs/hsm-1', 'kv-2', 'kv']);

@@ -21,51 +21,33 @@ function fleet() {
 async function known() {
   const { site, account } = fleet();
   const env = await indexed(azurite.connectionString, procedures, site, [account]);
-  const list = ['--vault', site.vault.name];
-  const run = (args: readonly string[], options: CmkOptions = {}) =>
-    cmk(['account', 'list', ...list, ...args], { ...options, env: { ...env, ...options.env } });
-  return { site, account, env, list: run };
+  const list = (...args: readonly string[]) => cmk(['account', 'list', '--vault', site.vault.name, ...args], { env });
+  return { site, account, list };
 }
+const documents = (out: string) =>
+  out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 
 describe('-o', () => {
-  it('jsonl: the rows as they are, one in a line', async () => {
-    const { account, list } = await known();
-    const { out } = await list(['-o', 'jsonl']);
-    expect(
-      out
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line).account),
-    ).toEqual([account.id]);
-  });
-
-  it('csv: a header, quotes where they are needed, more columns with --wide', async () => {
+  it('jsonl: the rows as they are; csv: a header, quotes where needed, more columns with --wide', async () => {
     const { site, account, list } = await known();
-    expect((await list(['-o', 'csv'])).out.split('\n')).toEqual([
+    expect(documents((await list('-o', 'jsonl')).out)).toMatchObject([{ account: account.id }]);
+    expect((await list('-o', 'csv')).out.split('\n')).toEqual([
       'account,key,mode,version,health,since,cause,region',
       `${account.name},${site.vault.name}/${site.key},automatic,${site.version.version},Unknown,,NotChecked,westeurope`,
       '',
     ]);
-    expect((await list(['-o', 'csv', '--wide'])).out).toContain('"env=prod note=a, ""b"""');
+    expect((await list('-o', 'csv', '--wide')).out).toContain('"env=prod note=a, ""b"""');
   });
 
   it('of an operation: what was found and done, typed', async () => {
     const { site, account } = fleet();
     const { out } = await cmk(['account', 'pin', account.name, '-o', 'jsonl']);
-    const entries = out
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
     const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
-    expect(entries).toContainEqual(
-      expect.objectContaining({
-        kind: 'done',
-        action: 'account.setKey',
-        resource: account.id,
-        from: key,
-        to: `${key}/${site.version.version}`,
-      }),
-    );
+    const moved = { action: 'account.setKey', resource: account.id, from: key, to: `${key}/${site.version.version}` };
+    expect(documents(out)).toContainEqual(expect.objectContaining({ kind: 'done', ...moved }));
   });
 });
 
@@ -74,28 +56,23 @@ describe('--query', () => {
     const { site, account, list } = await known();
     const query = ['--query', 'result.rows[].{name: name, version: version}'];
     const taken = [{ name: account.name, version: site.version.version }];
-    expect(JSON.parse((await list(query)).out)).toEqual(taken);
-    expect((await list([...query, '-o', 'csv'])).out).toBe(`name,version\n${account.name},${site.version.version}\n`);
+    expect(JSON.parse((await list(...query)).out)).toEqual(taken);
+    expect((await list(...query, '-o', 'csv')).out).toBe(`name,version\n${account.name},${site.version.version}\n`);
   });
 
-  it.each(['result.[', ''])('%j, which is none, is refused before anything is changed', async (expression) => {
+  it.each([
+    ['result.[', 2, 'ArgumentInvalid', 1],
+    ['', 2, 'ArgumentInvalid', 1],
+    // It does not suit the document, which is known after the change alone.
+    ['length(nothing)', 1, 'QueryFailed', 2],
+  ])('%j: exits %i with %s, and leaves %i versions', async (expression, exit, reason, versions) => {
     const { site } = fleet();
     const rotate = ['key', 'rotate', site.key, '--vault', site.vault.name, '--if-older-than', 'PT0S'];
     const { code, out } = await cmk([...rotate, '--query', expression]);
-    expect(code).toBe(2);
-    expect(JSON.parse(out)).toEqual({
-      version: 1,
-      error: expect.objectContaining({ reason: 'ArgumentInvalid', message: expect.stringMatching(/^--query /) }),
-    });
-    expect(site.vault.keys.get(site.key)?.versions).toHaveLength(1);
-  });
-
-  it('that does not suit the document prints the whole, and does not say that nothing was changed', async () => {
-    const { site } = fleet();
-    const rotate = ['key', 'rotate', site.key, '--vault', site.vault.name, '--if-older-than', 'PT0S'];
-    const { code, out } = await cmk([...rotate, '--query', 'length(nothing)']);
-    expect(code).toBe(1);
-    expect(JSON.parse(out)).toMatchObject({ changed: true, error: { reason: 'QueryFailed' } });
+    expect(code).toBe(exit);
+    expect(JSON.parse(out)).toMatchObject({ error: { reason, message: expect.stringMatching(/^--query /) } });
+    expect(JSON.parse(out).changed).toBe(versions > 1 ? true : undefined);
+    expect(site.vault.keys.get(site.key)?.versions).toHaveLength(versions);
   });
 
   it.each([
@@ -119,12 +96,10 @@ describe('account list', () => {
     const second = procedures.encrypted(site, 'pinned');
     procedures.nextVersion(site);
     const env = await indexed(azurite.connectionString, procedures, site, [account, second]);
-    const vault = ['--vault', site.vault.name];
+    const query = ['--vault', site.vault.name, '--query', 'result.rows[].name'];
     const names = async (...args: string[]) =>
-      JSON.parse((await cmk(['account', 'list', ...vault, ...args, '--query', 'result.rows[].name'], { env })).out);
+      JSON.parse((await cmk(['account', 'list', ...args, ...query], { env })).out);
     expect(await names('--tag', 'env=prod', '--key', site.key)).toEqual([account.name]);
-    expect(await names('--tag', 'ENV')).toEqual([account.name]);
-    expect(await names('--tag', 'env=Prod')).toEqual([]);
     expect(await names('--key', `${site.vault.name}/${site.key}`, '-g', site.group.name)).toHaveLength(2);
     expect(await names('-g', 'rg-other')).toEqual([]);
     expect(await names('--health', 'Stale', 'Revoked')).toEqual([second.name]);

@@ -94,42 +94,25 @@ describe('what others wrote, in a tag or a name', () => {
 });
 
 describe('a table', () => {
-  const shown = (columns: number) => terminal((output) => output.list(COLUMNS, ROWS), { NO_COLOR: '1' }, columns);
+  const shown = (columns: number) =>
+    terminal((output) => output.list(COLUMNS, ROWS), { NO_COLOR: '1' }, columns)
+      .trimEnd()
+      .split('\n');
+  const NAMES = ['ACCOUNT    KEY', 'stfiles01  kv-files/files-key', 'st2        kv-records/records-key'];
 
-  it('has one line for each row, where they fit', () => {
-    expect(shown(90)).toBe(
-      [
-        'ACCOUNT    KEY                     STATE',
-        'stfiles01  kv-files/files-key      It is pinned to an older version than the newest one.',
-        'st2        kv-records/records-key  -',
-        '',
-      ].join('\n'),
-    );
+  it('has one line for each row where they fit; else cuts the widest columns, and never wraps', () => {
+    const rows = (state: string) => [
+      'ACCOUNT    KEY                     STATE',
+      `stfiles01  kv-files/files-key      ${state}`,
+      'st2        kv-records/records-key  -',
+    ];
+    expect(shown(90)).toEqual(rows('It is pinned to an older version than the newest one.'));
+    expect(shown(60)).toEqual(rows('It is pinned to an older…'));
   });
 
-  it('cuts the widest columns in a narrow terminal, and never wraps', () => {
-    expect(shown(60)).toBe(
-      [
-        'ACCOUNT    KEY                     STATE',
-        'stfiles01  kv-files/files-key      It is pinned to an older…',
-        'st2        kv-records/records-key  -',
-        '',
-      ].join('\n'),
-    );
-  });
-
-  it('leaves out the last columns where cutting is not enough, and says which', () => {
-    expect(shown(40).split('\n')).toEqual([
-      'ACCOUNT    KEY',
-      'stfiles01  kv-files/files-key',
-      'st2        kv-records/records-key',
-      '(STATE: --wide)',
-      '',
-    ]);
-  });
-
-  it('keeps its first column, however narrow', () => {
-    expect(shown(7).split('\n').slice(0, 4)).toEqual(['ACCOUNT', 'stfile…', 'st2', '(KEY, STATE: --wide)']);
+  it('leaves out the last columns where cutting is not enough, says which, and keeps the first', () => {
+    expect(shown(40)).toEqual([...NAMES, '(STATE: --wide)']);
+    expect(shown(7)).toEqual(['ACCOUNT', 'stfile…', 'st2', '(KEY, STATE: --wide)']);
   });
 
   it('has all of it with --wide, however narrow', () => {

@@ -6,7 +6,7 @@ import { addIdentity, addOtherResource, addVault, allowStorage } from '../../loc
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { withContest } from '../../src/orders/standing-orders.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { Az } from '../az/az.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
@@ -207,17 +207,6 @@ const cases: readonly Case[] = [
     },
   },
   {
-    reason: 'IdentityDeleted',
-    by: 'somebody deletes the identity of the account',
-    drift: async () => {
-      const identity = addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
-      allowStorage(world(), vaultNamed(world(), 'kv-files'), identity.principalId);
-      const { account } = pinnedAccount({ identity });
-      await them().identities.userAssignedIdentities.delete('rg-files', identity.name);
-      return { resource: account.id };
-    },
-  },
-  {
     reason: 'IdentityWithoutRole',
     by: 'somebody takes the role away from the identity',
     prints: 'az role assignment create',
@@ -266,21 +255,6 @@ const cases: readonly Case[] = [
     prints: 'cmk account enable',
     drift: async () => {
       const { account } = pinnedAccount();
-      await check();
-      wire.records.length = 0;
-      const microsoft = { encryption: { keySource: 'Microsoft.Storage' } };
-      await them().storage.storageAccounts.update('rg-files', account.name, microsoft);
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'NoLongerCustomerManaged',
-    by: 'the account has no identity but its own',
-    prints: 'cmk account enable',
-    drift: async () => {
-      const key = new TestKey(world());
-      const account = key.account('automatic', { identity: undefined as never });
-      allowStorage(world(), key.vault, account.identity?.principalId ?? '');
       await check();
       wire.records.length = 0;
       const microsoft = { encryption: { keySource: 'Microsoft.Storage' } };
@@ -415,18 +389,6 @@ const cases: readonly Case[] = [
     },
   },
   {
-    reason: 'RotationIncomplete',
-    by: 'that was hours ago',
-    prints: 'cmk key rotate',
-    drift: async () => {
-      const now = wire.azure.clock.nowSeconds();
-      const key = new TestKey(world(), 'kv-files', { exp: now + 90 * 86_400 });
-      key.add();
-      wire.azure.clock.advance(5 * HOUR_MS);
-      return { resource: key.id() };
-    },
-  },
-  {
     reason: 'PolicyBlocksRotation',
     by: 'somebody assigns the policy that keys expire, to deny those that do not',
     prints: 'cmk key ensure',
@@ -483,17 +445,6 @@ const cases: readonly Case[] = [
       const { key } = pinnedAccount();
       wire.azure.clock.advance(72 * HOUR_MS);
       return { resource: key.id(key.first), report: () => check({ ...noFix, CMK_USAGE_WORKSPACE: WORKSPACE_ID }) };
-    },
-  },
-  {
-    reason: 'OldVersionInUse',
-    by: 'somebody whom no list shows goes on with an old version',
-    drift: async () => {
-      const { key } = pinnedAccount();
-      wire.azure.clock.advance(26 * HOUR_MS);
-      await wrapWith(key.id(key.first));
-      wire.azure.clock.advance(HOUR_MS / 2);
-      return { resource: key.id(key.first) };
     },
   },
   {
@@ -615,6 +566,27 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'LegacyApproval',
+    by: 'version 2 left a request for approval open',
+    drift: async () => {
+      const blobs = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-approvals');
+      await blobs.createIfNotExists();
+      const put = (id: string, state: string, hours: number) => {
+        const metadata = { state, expireson: new Date(wire.azure.clock.nowMs() + hours * HOUR_MS).toISOString() };
+        const text = JSON.stringify({ id, action: 'restore', vault: 'kv', key: 'k', askedBy: { objectId: 'bob' } });
+        return blobs.getBlockBlobClient(`${id}.json`).upload(text, text.length, { metadata });
+      };
+      for (const [id, state, hours] of [
+        ['open', 'waiting', 4],
+        ['expired', 'waiting', -1],
+        ['over', 'done', 4],
+      ] as const) {
+        await put(id, state, hours);
+      }
+      return { resource: 'cmk-approvals/open' };
+    },
+  },
+  {
     reason: 'SelfLockout',
     by: "the app's own storage is put on a managed key",
     drift: async () => {
@@ -642,16 +614,6 @@ const cases: readonly Case[] = [
       return { resource: `${wire.services().settings.drift.functionAppId}/CMK_AUTOFIX`, report };
     },
   },
-  ...['MissingPermission', 'Unreadable'].map((reason) => ({
-    reason,
-    by: 'the app loses its rights on a subscription',
-    drift: async () => {
-      const error = { code: 'AuthorizationFailed', message: 'The client does not have authorization.' };
-      const path = `^/subscriptions/${SUBSCRIPTION_ID}/providers/Microsoft.Storage/storageAccounts`;
-      wire.azure.faults.add([{ match: { method: 'GET', path }, answer: { status: 403, body: { error } } }]);
-      return { resource: `/subscriptions/${SUBSCRIPTION_ID}` };
-    },
-  })),
 ];
 
 /** A vault of one test alone, with what Storage needs. */

@@ -74,21 +74,6 @@ describe('a stale pin', () => {
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
   });
 
-  it('stays a finding where fixing is switched off, or exempt', async () => {
-    const key = new TestKey(world());
-    const account = key.account('pinned');
-    key.add();
-    expect((await check('none')).fixes).toEqual([]);
-    const exemption = { resource: account.id, code: 'StaleKeyVersion', reason: 'CHG-1', until: '2999-12-31' };
-    const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
-    const report = await runDriftCheck({ id: 'x', by: 'timer' }, services, wire.log);
-    expect(report.fixes).toEqual([]);
-    expect(report.counts).toMatchObject({ error: 0, exempt: 1 });
-    expect(await itemsOf(key)).toEqual([]);
-    await check();
-    await work();
-  });
-
   it('is moved where the index has the account on the newest version already', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
@@ -224,7 +209,7 @@ describe('two checks at the same time', () => {
 
 describe('a finding', () => {
   it('that a version appeared while the key is revoked puts the key to work, whatever is set', async () => {
-    const { revokeKey } = await import('../../src/revocation/revoke-key.ts');
+    const { revokeKey } = await import('../../src/revocation/revoke.ts');
     const key = new TestKey(world());
     const services = wire.services();
     const managed = services.settings.vaults.key(key.id());

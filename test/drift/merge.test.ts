@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ResourceId } from '../../src/azure/resource-id.ts';
-import type { Focus } from '../../src/drift/changes/focus.ts';
+import type { Focus, Subject } from '../../src/drift/changes/focus.ts';
 import { mergeResult } from '../../src/drift/changes/merge.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import type { ResourceChange } from '../../src/events/resource-event.ts';
@@ -24,11 +24,11 @@ function change(id: string, at: string, on = NOW.toISOString()): ResourceChange 
 }
 
 const focus: Focus = {
-  accounts: new Map([[low(ACCOUNT), { id: ACCOUNT, changed: true }]]),
-  vaults: new Map([[low(VAULT.id), VAULT]]),
-  keys: new Set(),
-  keyUsers: new Map([[low(DISK_SET.id), DISK_SET]]),
-  vaultUris: new Set(),
+  subjects: new Map<string, Subject>([
+    [low(ACCOUNT), { kind: 'account', id: ACCOUNT, changed: true }],
+    [low(VAULT.id), { kind: 'vault', vault: VAULT, used: false }],
+    [low(DISK_SET.id), { kind: 'keyUser', id: DISK_SET }],
+  ]),
   resourcesOf: new Map([
     ['a', new Set([low(ACCOUNT)])],
     ['v', new Set([low(ACCOUNT), low(VAULT.id)])],

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { ExpectedEffect, KeyEffect } from '../../src/effect/effect.ts';
-import { readEffect } from '../../src/effect/effect-of-key.ts';
+import { readEffect, sumTimes } from '../../src/effect/effect-of-key.ts';
 import { canaryProbe } from '../../src/effect/probe-targets.ts';
 import { probeKey } from '../../src/effect/probe-work.ts';
-import { sumTimes } from '../../src/effect/sum-times.ts';
 import { TestKey } from '../support/fleet.ts';
 import { markVersion, probeMessage } from '../support/probe-message.ts';
 import { useWire } from '../support/wire.ts';
@@ -75,7 +74,7 @@ describe('the blob services of accounts', () => {
     expect(wire.sent).toEqual([]);
     // And the status of the key shows what is on record.
     const status = await readEffect(managed, undefined, services);
-    expect(shown(status)).toEqual(['blob minutes open', 'file share1 open']);
+    expect(shown({ accounts: status.effect })).toEqual(['blob minutes open', 'file share1 open']);
     expect(account.blobContainers.get('minutes')?.blobs.size).toBe(2);
   });
 
@@ -88,7 +87,7 @@ describe('the blob services of accounts', () => {
     expect(asked[0]?.path).toMatch(/^\/minutes\?.*maxresults=1.*include=metadata/);
     // The role that lists gives no blob's content.
     change('open');
-    expect(await services.blobService.listFirst(account.name, 'minutes')).toBe(true);
+    expect(await services.dataLists.blob(account.name, 'minutes')).toBe(true);
   });
 
   it('are seen by the first container that has a blob under the key of the account', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { FileShare } from '../../src/dependents/stored-data-client.ts';
-import { chooseShare, targetsOfAccount, withoutEmpty } from '../../src/effect/probe-targets.ts';
+import { chooseShare, targetsOfAccount } from '../../src/effect/probe-targets.ts';
 
 const share = (name: string, protocol: 'SMB' | 'NFS' = 'SMB'): FileShare => ({ name, protocol });
 
@@ -52,16 +52,5 @@ describe('what is asked of an account', () => {
       ...{ account: id, service: 'blob', places: [] },
     });
     expect((await refused('Conflict')).targets[1]?.why).toMatch(/^The app cannot list its blob containers/);
-  });
-
-  it('is left out where an account is found to keep no blobs, and only then', () => {
-    const blob = { account: id, service: 'blob', places: [] } as const;
-    const kept = [
-      { ...blob, service: 'file' as const },
-      { ...blob, places: ['c0'] },
-      { ...blob, why: 'Not listed.' },
-      { ...blob, isKnown: true },
-    ];
-    expect(withoutEmpty([blob, ...kept])).toEqual(kept);
   });
 });

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
 import type { ExpectedEffect, KeyEffect } from '../../src/effect/effect.ts';
+import { sumTimes } from '../../src/effect/effect-of-key.ts';
 import { probeKey } from '../../src/effect/probe-work.ts';
-import { sumTimes } from '../../src/effect/sum-times.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { Services } from '../../src/services.ts';
@@ -127,7 +127,7 @@ describe('following the effect of a change', () => {
     local.azure.world.settings.fileServiceDelayMs = 12_000;
     mark('open');
     await follow(app, probeMessage(app.key, cause));
-    const [dark, light] = sumTimes((await app.services.effects.read(app.key))?.times?.slice(-4) ?? []);
+    const [dark, light] = sumTimes((await app.services.effects.read(app.key))?.times.slice(-4) ?? []);
     expect(dark).toMatchObject({ expect: 'blocked', measured: 2, notSeen: 0, accounts: 2, changes: 1 });
     expect(light).toMatchObject({ expect: 'open', measured: 2, notSeen: 0, accounts: 2, changes: 1 });
     // The looks are at 0, 5, 15 and 35 seconds, and on a busy machine some later.
@@ -178,7 +178,13 @@ describe('following the effect of a change', () => {
     const app = open();
     const { effects } = app.services;
     const since = '9999-12-31T00:00:00.000Z';
-    const claimed = { key: app.key.id, change: { expect: 'blocked', since }, complete: true, accounts: [] } as const;
+    const claimed = {
+      key: app.key.id,
+      change: { expect: 'blocked' as const, since },
+      complete: true,
+      accounts: [],
+      times: [],
+    } satisfies KeyEffect;
     await effects.update(app.key, () => claimed);
     await follow(app, { ...revoke(app.key), expect: 'open', since } as ProbeWork);
     const effect = await effects.read(app.key);
@@ -206,7 +212,7 @@ describe('following the effect of a change', () => {
     expect(record).toMatchObject({ reason: 'EffectNotSeen', message: expect.stringContaining('starchive01 (open)') });
     expect(app.poisoned).toEqual([]);
     // It counts, as what it is.
-    const times = (await app.services.effects.read(app.key))?.times?.slice(-2) ?? [];
+    const times = (await app.services.effects.read(app.key))?.times.slice(-2) ?? [];
     expect(sumTimes(times)).toMatchObject([{ expect: 'blocked', measured: 0, notSeen: 2 }]);
     for (const { notWithin } of times) expect(notWithin).toBeGreaterThanOrEqual(29 * 60);
     expect(record).toMatchObject({ times: { notSeen: expect.any(Number) } });
@@ -278,7 +284,8 @@ describe('trouble on the way', () => {
 
   it("of the app's own storage puts the message back without using up its tries", async () => {
     const app = open(unreachable);
-    const work = { ...revoke(app.key), attempt: 30 };
+    const now = local.azure.clock.now().toISOString();
+    const work = { ...revoke(app.key), attempt: 30, cause: { ...cause, since: now } };
     const { services, log } = app;
     const run = (parsed: unknown) => probeKey(parsed as ProbeWork, services, log);
     await processWork({ ...services, ...delivery(work), run, log });
@@ -288,10 +295,9 @@ describe('trouble on the way', () => {
 
   it("of the app's own storage for half an hour is said, and the message goes", async () => {
     const app = open(unreachable);
-    mark('blocked', false, new Date(local.azure.clock.nowMs() - 31 * 60_000));
-    expect(await probeKey(probeMessage(app.key, cause), app.services, app.log)).toEqual({
-      outcome: 'done',
-    });
+    const since = new Date(local.azure.clock.nowMs() - 31 * 60_000).toISOString();
+    const work = probeMessage(app.key, { ...cause, since });
+    expect(await probeKey(work, app.services, app.log)).toEqual({ outcome: 'done' });
     expect(app.records).toMatchObject([{ level: 'error', reason: 'EffectNotSeen' }]);
   });
 

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addPrincipal } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { createFileService } from '../../src/effect/data-services-client.ts';
+import { createFileList } from '../../src/effect/data-services-client.ts';
 import { type ProbeTarget, probe } from '../../src/effect/probe.ts';
 import { sampleServices } from '../support/app-services.ts';
 import { PUBLIC } from '../support/keys.ts';
@@ -84,7 +84,8 @@ describe('the probe', () => {
   it('cannot tell without the right to list files, and names the role', async () => {
     const stranger = addPrincipal(local.azure.world, { displayName: 'stranger' });
     const credential = new ClientSecretCredential(local.azure.world.tenantId, stranger.clientId, stranger.secret);
-    const services = { ...sampleServices(), fileService: createFileService(credential, PUBLIC) };
+    const all = sampleServices();
+    const services = { ...all, dataLists: { ...all.dataLists, file: createFileList(credential, PUBLIC) } };
     const [answer] = await probe([target('stfiles01')], services, 20_000);
     expect(answer).toMatchObject({
       state: 'unknown',

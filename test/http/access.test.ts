@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { type AccessAsked, type AccessRules, asNarrowed, requireAccess } from '../../src/http/access.ts';
-import { claimsFor } from '../../src/http/challenge.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import { ROLES } from '../../src/http/roles.ts';
 import type { Caller } from '../../src/http/token-claims.ts';
@@ -25,13 +24,13 @@ const asked = (act: AccessAsked['act'], key: AccessAsked['key'] = KEY): AccessAs
   key,
 });
 
-/** Status and reason of the refusal; undefined when the caller is let through. */
-function refusal(caller: Caller, what: AccessAsked, rules: Partial<AccessRules> = {}): string | undefined {
+/** The refusal; undefined when the caller is let through. */
+function problemOf(caller: Caller, what: AccessAsked, rules: Partial<AccessRules> = {}): HttpProblem | undefined {
   try {
     requireAccess(caller, what, { ...OPEN, ...rules });
     return undefined;
   } catch (error) {
-    if (error instanceof HttpProblem) return `${error.status} ${error.reason}`;
+    if (error instanceof HttpProblem) return error;
     throw error;
   }
 }
@@ -44,6 +43,8 @@ describe('who may do what', () => {
   it.each<[string, Caller, AccessAsked, Partial<AccessRules>, string | undefined]>([
     ['a person with the role may', PERSON, asked('restore'), {}, undefined],
     ['without the role nobody may', { ...PERSON, roles: [] }, asked('restore'), {}, '403 RoleMissing'],
+    ['an operator may read', { ...PERSON, roles: ['Cmk.Operate'] }, asked('read'), {}, undefined],
+    ['but not revoke', { ...PERSON, roles: ['Cmk.Operate'] }, asked('revoke'), {}, '403 RoleMissing'],
     ['an application may revoke', APPLICATION, asked('revoke'), {}, undefined],
     ['an application may not restore', APPLICATION, asked('restore'), {}, '403 PersonNeeded'],
     [
@@ -107,17 +108,27 @@ describe('who may do what', () => {
       undefined,
     ],
   ])('%s', (_, caller, what, rules, expected) => {
-    expect(refusal(caller, what, rules)).toBe(expected);
+    const problem = problemOf(caller, what, rules);
+    expect(problem && `${problem.status} ${problem.reason}`).toBe(expected);
   });
 
   it('tells a client what to ask Entra ID for, in base64 and base64url alike', () => {
     for (let n = 1; n < 100; n += 1) {
-      const claims = claimsFor(`c${n}`);
+      const problem = problemOf(PERSON, asked('revoke'), { stepUp: `c${n}` });
+      const claims = String(problem?.extensions.claims);
       expect(claims).not.toMatch(/[+/]/);
       expect(JSON.parse(Buffer.from(claims, 'base64').toString())).toEqual({
         access_token: { acrs: { essential: true, value: `c${n}` } },
       });
     }
+  });
+
+  it('names the role that is missing', () => {
+    expect(problemOf({ ...PERSON, roles: ['CmkKey.Read', 'CmkKey.Restore'] }, asked('revoke'))).toMatchObject({
+      message: 'This call requires the app role CmkKey.Revoke.',
+      extensions: { missingRole: 'CmkKey.Revoke' },
+      headers: { 'www-authenticate': expect.stringContaining('error="insufficient_scope"') },
+    });
   });
 
   it('does not tell a narrowed role by another answer which keys there are', () => {

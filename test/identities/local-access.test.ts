@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { keyAccess } from '../../src/identities/key-access.ts';
-import type { LocalAccess } from '../../src/identities/local-access.ts';
+import { keyAccess, type LocalAccess } from '../../src/identities/key-access.ts';
+import { LOCAL_ROLES_READ } from '../../src/identities/local-access-reader.ts';
 import type { RoleGrant } from '../../src/identities/role-grant.ts';
 
 const ME = '11111111-1111-1111-1111-111111111111';
@@ -16,17 +16,8 @@ const account = {
 const actions = (...names: string[]) => names.map((name) => `Microsoft.KeyVault/managedHsm/keys/${name}/action`);
 const STORAGE = actions('read', 'wrap', 'unwrap');
 
-function grant(change: Partial<RoleGrant> = {}): RoleGrant {
-  return {
-    id: 'a',
-    principalId: ME,
-    scope: '/keys',
-    dataActions: STORAGE,
-    notDataActions: [],
-    conditional: false,
-    ...change,
-  };
-}
+const ROLE = { id: 'a', principalId: ME, scope: '/keys', dataActions: STORAGE, notDataActions: [], conditional: false };
+const grant = (change: Partial<RoleGrant> = {}): RoleGrant => ({ ...ROLE, ...change });
 const of = (principalId: string, change: Partial<RoleGrant> = {}) => grant({ id: principalId, principalId, ...change });
 const access = (grants: RoleGrant[], change: Partial<LocalAccess> = {}): LocalAccess => ({
   model: 'local',
@@ -35,7 +26,7 @@ const access = (grants: RoleGrant[], change: Partial<LocalAccess> = {}): LocalAc
   noGroups: new Set(),
   ...change,
 });
-const UNREAD = { unread: 'The local roles at / cannot be read: 403' };
+const UNREAD = { unread: { ...LOCAL_ROLES_READ, resource: KEY.vaultId, kind: 'forbidden', detail: '403' } } as const;
 const NO_GROUPS = { noGroups: new Set([OTHER]) };
 
 describe('the local roles of a Managed HSM', () => {
@@ -75,8 +66,8 @@ describe('the local roles of a Managed HSM', () => {
   });
 
   it.each<[string, LocalAccess, RegExp]>([
-    ['they could not be read', access([], UNREAD), /^The local roles at \/ cannot be read: 403$/],
-    ['they could not all be read', access([grant({ dataActions: STORAGE.slice(0, 2) })], UNREAD), /cannot be read/],
+    ['they could not be read', access([], UNREAD), /^Not every local role can be read: 403$/],
+    ['they could not all be read', access([grant({ dataActions: STORAGE.slice(0, 2) })], UNREAD), /can be read/],
     ['somebody has one who may be a group', access([of(OTHER)]), new RegExp(`\\(${OTHER}\\).*group`)],
     [
       'a group may give what its own role lacks',

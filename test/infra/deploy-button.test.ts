@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { eventParameters, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
-import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
+import { DEFAULT_AUTOFIX } from '../../src/settings/exemption.ts';
 import { readSettings } from '../../src/settings/settings.ts';
+import type { Resource } from './arm/deploy.ts';
 import { completed, type DryAzure } from './arm/dry-azure.ts';
-import { asArray, asObject, at, isObject, type JsonObject, strings } from './arm/json.ts';
-import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, template, VAULT } from './arm/templates.ts';
+import { asArray, asObject, at, type JsonObject, strings } from './arm/json.ts';
+import { dryRun, dryRunEvents, MAIN_PARAMETERS, mainWith, OTHER_VAULT, template, VAULT } from './arm/templates.ts';
 
 const PACKAGE = 'https://example.com/releases/download/v1.2.3/cmk-autopilot-app-1.2.3.zip';
 const THIRD = '33333333-3333-3333-3333-333333333333';
@@ -16,45 +16,43 @@ const form = JSON.parse(
   readFileSync(new URL('../../infra/createUiDefinition.json', import.meta.url), 'utf8'),
 ) as JsonObject;
 
+const TOPICS = 'Microsoft.EventGrid/systemTopics';
+
 describe('a deployment by the template alone', () => {
   let azure: DryAzure;
   beforeAll(async () => {
-    ({ azure } = await dryRun('main', { ...MAIN_PARAMETERS, packageUri: PACKAGE }));
+    azure = await mainWith({ packageUri: PACKAGE });
   });
 
   it('has the app fetch a released package, when it may read where packages are kept', () => {
-    const [deployed] = azure.ofType('Microsoft.Web/sites/extensions');
-    expect(deployed?.id).toMatch(/\/Microsoft\.Web\/sites\/func-cmk-test-\w+\/extensions\/onedeploy$/);
-    expect(deployed?.body.properties).toEqual({ packageUri: PACKAGE, remoteBuild: false });
-    const order = azure.resources.map(({ id }) => id);
-    const storage = azure.resources.findLastIndex(({ id }) =>
-      /\/storageAccounts\/stcmk\w+\/providers\/Microsoft\.Authorization\//.test(id),
-    );
-    expect(storage).toBeGreaterThan(-1);
-    expect(storage).toBeLessThan(order.indexOf(deployed?.id ?? ''));
+    const fetched = azure.resources.findIndex(({ type }) => type === 'Microsoft.Web/sites/extensions');
+    const { id, body } = azure.resources[fetched] as Resource;
+    expect(id).toMatch(/\/Microsoft\.Web\/sites\/func-cmk-test-\w+\/extensions\/onedeploy$/);
+    expect(body.properties).toEqual({ packageUri: PACKAGE, remoteBuild: false });
+    const rights = /\/storageAccounts\/stcmk\w+\/providers\/Microsoft\.Authorization\//;
+    const given = azure.resources.findLastIndex((one) => rights.test(one.id));
+    expect(given).toBeGreaterThan(-1);
+    expect(given).toBeLessThan(fetched);
   });
 
   it('makes the system topics, and leaves the subscriptions to the app: there is no function yet to aim them at', () => {
-    expect(
-      azure.ofType('Microsoft.EventGrid/systemTopics').map(({ body }) => at(body, 'properties', 'source')),
-    ).toEqual([VAULT, OTHER_VAULT]);
-    expect(azure.ofType('Microsoft.EventGrid/systemTopics/eventSubscriptions')).toEqual([]);
-    const settings = azure.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith('/appsettings'));
-    const { drift } = readSettings(asObject(settings?.body.properties ?? null, 'settings') as Record<string, string>);
+    expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
+    expect(azure.ofType(`${TOPICS}/eventSubscriptions`)).toEqual([]);
+    const { drift } = readSettings(azure.settings());
     expect(drift.autofix).toEqual([...DEFAULT_AUTOFIX, 'EventSubscriptionMissing', 'ChangesNotWatched']);
   });
 });
 
 describe('a system topic that a vault has already, in another subscription and by another name', () => {
-  const topic = `/subscriptions/${THIRD}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`;
+  const topic = `/subscriptions/${THIRD}/resourceGroups/rg-events/providers/${TOPICS}/theirs`;
   const identities = { '/subscriptions/x/their/identity': { principalId: 'p', clientId: 'c' } };
   const there = {
     tags: { owner: 'them' },
     identity: { type: 'UserAssigned', userAssignedIdentities: identities },
     properties: { source: VAULT },
   };
-  const alone = (systemTopics: JsonObject, existing: Record<string, JsonObject> = { [topic]: there }) =>
-    dryRun('main', { ...MAIN_PARAMETERS, packageUri: PACKAGE, systemTopics }, { there: existing });
+  const alone = async (systemTopics: JsonObject, existing: Record<string, JsonObject> = { [topic]: there }) =>
+    (await dryRun('main', { ...MAIN_PARAMETERS, packageUri: PACKAGE, systemTopics }, { there: existing })).azure;
 
   /** A topic, and all that is made on it or because of it, but the event subscriptions, which may be the app's to make. */
   const around = (azure: DryAzure, id: string) => {
@@ -69,60 +67,35 @@ describe('a system topic that a vault has already, in another subscription and b
   };
 
   it('is used in place of a new one, and keeps its tags and identities', async () => {
-    const { azure } = await alone({ [VAULT.toUpperCase()]: ` ${topic}` });
-    const topics = azure.ofType('Microsoft.EventGrid/systemTopics');
-    expect(topics.map(({ body }) => at(body, 'properties', 'source'))).toEqual([VAULT, OTHER_VAULT]);
-    expect(topics[0]).toMatchObject({
-      id: topic,
-      body: {
-        tags: { owner: 'them' },
-        identity: {
-          type: 'SystemAssigned, UserAssigned',
-          userAssignedIdentities: { '/subscriptions/x/their/identity': {} },
-        },
-      },
-    });
-    const settings = azure.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith('/appsettings'));
-    const { drift } = readSettings(asObject(settings?.body.properties ?? null, 'settings') as Record<string, string>);
-    expect(drift.systemTopics[VAULT.toLowerCase()]).toBe(topic);
+    const azure = await alone({ [VAULT.toUpperCase()]: ` ${topic}` });
+    expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
+    const userAssignedIdentities = { '/subscriptions/x/their/identity': {} };
+    const body = { tags: there.tags, identity: { type: 'SystemAssigned, UserAssigned', userAssignedIdentities } };
+    expect(azure.ofType(TOPICS)[0]).toMatchObject({ id: topic, body });
+    expect(readSettings(azure.settings()).drift.systemTopics[VAULT.toLowerCase()]).toBe(topic);
   });
 
   it('gets by the template alone what it gets by azd: rights, dead letters, diagnostics, alerts', async () => {
-    const { azure } = await alone({ [VAULT]: topic });
+    const azure = await alone({ [VAULT]: topic });
     const main = await dryRun('main', { ...MAIN_PARAMETERS, systemTopics: { [VAULT]: topic } });
-    const outputs = Object.entries(main.outputs).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? value : JSON.stringify(value),
-    ]);
-    const found = { id: topic, name: 'theirs', ...there };
-    const parameters = eventParameters(
-      readMainOutputs({ ...Object.fromEntries(outputs), AZURE_ENV_NAME: 'test', AZURE_LOCATION: 'westeurope' }),
-      [found],
-    );
-    const values = Object.entries(parameters).map(([name, { value }]) => [name, value]);
-    const events = await dryRun('events', Object.fromEntries(values) as JsonObject);
+    const events = await dryRunEvents(main.outputs, [{ id: topic, name: 'theirs', ...there }]);
     for (const id of [topic, newTopic(OTHER_VAULT)]) {
       expect(around(azure, id).length).toBeGreaterThanOrEqual(6);
-      expect(around(azure, id)).toEqual(around(events.azure, id));
+      expect(around(azure, id)).toEqual(around(events, id));
     }
   });
 
   it('is written under the same names again when it is the one that the template made, however it is spelled', async () => {
     const made = newTopic(VAULT);
-    const spelled = made.toUpperCase();
     const first = await alone({});
-    const again = await alone({ [VAULT]: spelled }, { [made]: there });
-    expect(again.azure.resources.map(({ id }) => id)).toEqual(first.azure.resources.map(({ id }) => id));
+    const again = await alone({ [VAULT]: made.toUpperCase() }, { [made]: there });
+    expect(again.resources.map(({ id }) => id)).toEqual(first.resources.map(({ id }) => id));
     // And what others gave it since is kept.
-    expect(again.azure.resources.find(({ id }) => id === made)?.body.tags).toEqual({ owner: 'them' });
+    expect(again.resources.find(({ id }) => id === made)?.body.tags).toEqual(there.tags);
   });
 
   it('counts for nothing where its vault is not looked after', async () => {
-    const { azure } = await dryRun('main', {
-      ...MAIN_PARAMETERS,
-      managedVaults: [OTHER_VAULT],
-      systemTopics: { [VAULT]: topic },
-    });
+    const azure = await mainWith({ managedVaults: [OTHER_VAULT], systemTopics: { [VAULT]: topic } });
     expect(azure.resources.filter(({ id }) => id.includes(THIRD))).toEqual([]);
   });
 });
@@ -174,36 +147,32 @@ describe('the form of the deploy button', () => {
   });
 
   it('asks for what the template takes', () => {
-    const patterns: string[] = [];
-    const visit = (value: unknown): void => {
-      if (Array.isArray(value)) value.forEach(visit);
-      else if (isObject(value as JsonObject)) {
-        for (const [name, one] of Object.entries(value as JsonObject)) {
-          if (name === 'regex') patterns.push(String(one));
-          else visit(one);
-        }
-      }
-    };
-    visit(form);
-    const vaults = patterns.map((text) => new RegExp(text)).find((pattern) => pattern.test(VAULT));
-    expect(vaults?.test(`${VAULT}, ${OTHER_VAULT}`)).toBe(true);
-    expect(vaults?.test(`${VAULT},\n${OTHER_VAULT}\n`)).toBe(true);
-    expect(vaults?.test('kv-files')).toBe(false);
-    // Split at commas, the two would be one id.
-    expect(vaults?.test(`${VAULT}\n${OTHER_VAULT}`)).toBe(false);
-    expect(patterns.some((text) => new RegExp(text).test(PACKAGE))).toBe(true);
+    const patterns = [...JSON.stringify(form).matchAll(/"regex":("(?:[^"\\]|\\.)*")/g)].map(
+      ([, text = '']) => new RegExp(JSON.parse(text)),
+    );
     const topics = JSON.stringify({ [VAULT]: newTopic(VAULT), [OTHER_VAULT]: newTopic(OTHER_VAULT) });
-    const pairs = patterns.map((text) => new RegExp(text)).find((pattern) => pattern.test(topics));
-    expect(pairs?.test('')).toBe(true);
-    expect(pairs?.test('{}')).toBe(true);
-    // Space alone would be a list of one empty entry, as is what follows a last comma.
-    for (const list of [` ${THIRD} , ${THIRD} `, 'a@example.com, b@example.com']) {
-      const entries = patterns.map((text) => new RegExp(text)).find((pattern) => pattern.test(list));
-      expect(['', '  ', `${list},`].map((text) => entries?.test(text))).toEqual([true, false, false]);
+    const list = (text: string, more: readonly string[], wrong: readonly string[]) => ({ text, more, wrong });
+    for (const { text, more, wrong } of [
+      // Split at commas, two on lines of their own would be one id.
+      list(
+        VAULT,
+        [`${VAULT}, ${OTHER_VAULT}`, `${VAULT},\n${OTHER_VAULT}\n`],
+        ['kv-files', `${VAULT}\n${OTHER_VAULT}`],
+      ),
+      list(PACKAGE, [], []),
+      // As people put it on lines of its own.
+      list(
+        topics,
+        ['', '{}', `${JSON.stringify(JSON.parse(topics), null, 2)}\n`],
+        [newTopic(VAULT), `{"${newTopic(VAULT)}":"${VAULT}"}`],
+      ),
+      // Space alone would be a list of one empty entry, as is what follows a last comma.
+      list(` ${THIRD} , ${THIRD} `, [''], ['  ', ` ${THIRD} , ${THIRD} ,`]),
+      list('a@example.com, b@example.com', [''], ['  ', 'a@example.com, b@example.com,']),
+    ]) {
+      const pattern = patterns.find((one) => one.test(text)) ?? /-/;
+      for (const right of [text, ...more]) expect(right).toMatch(pattern);
+      for (const other of wrong) expect(other).not.toMatch(pattern);
     }
-    // As people put it on lines of its own.
-    expect(pairs?.test(`${JSON.stringify(JSON.parse(topics), null, 2)}\n`)).toBe(true);
-    expect(pairs?.test(newTopic(VAULT))).toBe(false);
-    expect(pairs?.test(`{"${newTopic(VAULT)}":"${VAULT}"}`)).toBe(false);
   });
 });

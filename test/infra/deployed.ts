@@ -5,7 +5,7 @@ import { createEventGrid } from '../../src/events/event-grid-client.ts';
 import { judgeSubscriptions, wantedSubscriptions } from '../../src/events/subscription.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { deploy } from './arm/deploy.ts';
-import { asObject, type JsonObject } from './arm/json.ts';
+import type { JsonObject } from './arm/json.ts';
 import { LocalTarget } from './arm/local-target.ts';
 import { type TemplateName, template } from './arm/templates.ts';
 
@@ -60,16 +60,7 @@ export class Deployed {
 
   /** The settings that the template gave the app last. */
   settings(): Record<string, string> {
-    const written = this.target.elsewhere
-      .ofType('Microsoft.Web/sites/config')
-      .findLast(({ id }) => id.endsWith('/appsettings'));
-    return asObject(written?.body.properties, 'app settings') as Record<string, string>;
-  }
-
-  /** How many there are of what a second deployment might make twice. */
-  sizes(): number[] {
-    const { eventSubscriptions, systemTopics, roleAssignments, roleDefinitions, identities } = this.#azure.world;
-    return [eventSubscriptions, systemTopics, roleAssignments, roleDefinitions, identities].map(({ size }) => size);
+    return this.target.elsewhere.settings();
   }
 }
 

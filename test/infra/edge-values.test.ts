@@ -55,7 +55,7 @@ describe('the main template', () => {
       'Microsoft.EventGrid/systemTopics/eventSubscriptions': 64,
       'Microsoft.Insights/metricAlerts': 260,
     };
-    const all = [...azure.resources, ...events.azure.resources];
+    const all = [...azure.resources, ...events.resources];
     for (const [type, length] of Object.entries(most)) {
       const names = all.filter((one) => one.type === type).map(({ id }) => nameOf(id));
       expect([type, names.length]).not.toEqual([type, 0]);

@@ -1,97 +1,185 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { subscriptionName, wantedSubscriptions } from '../../src/events/subscription.ts';
-import { completed, type DryAzure } from './arm/dry-azure.ts';
-import { asString, at } from './arm/json.ts';
-import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, VAULT } from './arm/templates.ts';
+import {
+  eventParameters,
+  type MainOutputs,
+  missingFunctions,
+  readMainOutputs,
+} from '../../scripts/infra/event-parameters.ts';
+import { keyVaultsIn, topicQuery, topicsByVault } from '../../scripts/infra/find-topics.ts';
+import { subscriptionName, wantedSubscriptions, wantedWatches } from '../../src/events/subscription.ts';
+import type { Resource } from './arm/deploy.ts';
+import { completed, type DryAzure, nameOf } from './arm/dry-azure.ts';
+import { asObject, at, type JsonObject } from './arm/json.ts';
+import {
+  dryRun,
+  eventValues,
+  MAIN_PARAMETERS,
+  mainOutputs,
+  OTHER_VAULT,
+  SUBSCRIPTION,
+  template,
+  VAULT,
+} from './arm/templates.ts';
 import { sources } from './sources.ts';
+
+const TOPICS = 'Microsoft.EventGrid/systemTopics';
+const SUBSCRIPTIONS = `${TOPICS}/eventSubscriptions`;
 
 /** The event functions of the app and the event type that each handles, as their files register them. */
 const handled = sources('src/functions').flatMap(({ text }) =>
-  [...text.matchAll(/onKeyEvent\(\s*'([^']+)',\s*'([^']+)'/g)].map(([, name = '', type = '']) => ({ name, type })),
+  [...text.matchAll(/onKeyEvent\(\s*'([^']+)',\s*'([^']+)'/g)].map(([, name = '', type = '']) => `${name}: ${type}`),
 );
 
+let outputs: JsonObject;
+let main: MainOutputs;
 let azure: DryAzure;
-let functionAppId: string;
-const subscriptions = () => azure.ofType('Microsoft.EventGrid/systemTopics/eventSubscriptions');
-
 beforeAll(async () => {
-  const main = await dryRun('main', MAIN_PARAMETERS);
-  functionAppId = asString(main.outputs.CMK_FUNCTION_APP_ID, 'id');
-  ({ azure } = await dryRunEvents(main.outputs));
+  const run = await dryRun('main', MAIN_PARAMETERS);
+  // Their functions exist only once the package is deployed.
+  expect(run.azure.resources.filter(({ type }) => type.startsWith('Microsoft.EventGrid/'))).toEqual([]);
+  outputs = run.outputs;
+  main = mainOutputs(outputs);
+  azure = (await dryRun('events', eventValues(main))).azure;
 });
 
 describe('event subscriptions', () => {
   it('aim each event type at the function that handles it, and leave out none', () => {
     expect(handled.length).toBeGreaterThan(0);
-    const aimed = subscriptions()
-      .filter(({ id }) => id.includes('/evgt-kv-files/'))
-      .map(({ body }) => ({
-        name: asString(at(body, 'properties', 'destination', 'properties', 'resourceId'), 'destination').split(
-          '/functions/',
-        )[1],
-        type: at(body, 'properties', 'filter', 'includedEventTypes', 0),
-      }));
-    const byName = (a: { name?: string | undefined }, b: { name?: string | undefined }) =>
-      (a.name ?? '').localeCompare(b.name ?? '');
-    expect(aimed.sort(byName)).toEqual(handled.sort(byName));
+    const ofOne = azure.ofType(SUBSCRIPTIONS).filter(({ id }) => id.includes('/evgt-kv-files/'));
+    const aimed = ofOne.map(({ body: { properties = null } }) => {
+      const [app, name] = String(at(properties, 'destination', 'properties', 'resourceId')).split('/functions/');
+      expect(app).toBe(main.functionAppId);
+      return `${name}: ${at(properties, 'filter', 'includedEventTypes', 0)}`;
+    });
+    expect(aimed.sort()).toEqual(handled.sort());
   });
 
-  it('exist for every managed vault, on a system topic beside it', () => {
-    const topics = azure.ofType('Microsoft.EventGrid/systemTopics');
-    expect(topics.map(({ body }) => at(body, 'properties', 'source'))).toEqual([VAULT, OTHER_VAULT]);
-    expect(topics.map(({ id }) => id.split('/').slice(0, 5).join('/'))).toEqual(
-      [VAULT, OTHER_VAULT].map((vault) => vault.split('/').slice(0, 5).join('/')),
-    );
-    expect(subscriptions()).toHaveLength(2 * handled.length);
+  it('exist for every managed vault, on a system topic beside it, whose identity is its own', () => {
+    expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
+    const groupOf = (id: string) => id.split('/').slice(0, 5).join('/');
+    const topics = azure.ofType(TOPICS);
+    expect(topics.map(({ id }) => groupOf(id))).toEqual([VAULT, OTHER_VAULT].map(groupOf));
+    // Behind a storage firewall Event Grid writes dead letters as no other.
+    const identity = { type: 'SystemAssigned', userAssignedIdentities: null };
+    expect(topics.map(({ body }) => body.identity)).toEqual([identity, identity]);
+    expect(azure.ofType(SUBSCRIPTIONS)).toHaveLength(2 * handled.length);
   });
 
-  it('deliver CloudEvents one at a time to the function app, for as long as Event Grid tries', () => {
-    for (const { body } of subscriptions()) {
-      expect(body.properties).toMatchObject({
+  it('deliver CloudEvents one at a time, for as long as Event Grid tries, and put aside what cannot be delivered', () => {
+    for (const properties of azure.values(SUBSCRIPTIONS)) {
+      expect(properties).toMatchObject({
         eventDeliverySchema: 'CloudEventSchemaV1_0',
         destination: { endpointType: 'AzureFunction', properties: { maxEventsPerBatch: 1 } },
         retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
+        deadLetterWithResourceIdentity: {
+          identity: { type: 'SystemAssigned' },
+          deadLetterDestination: { endpointType: 'StorageBlob', properties: { blobContainerName: 'cmk-deadletter' } },
+        },
       });
-      expect(at(body, 'properties', 'destination', 'properties', 'resourceId')).toMatch(
-        new RegExp(`^${functionAppId}/functions/`),
-      );
+    }
+  });
+
+  it('let each topic write dead letters and nothing else of the storage, before it is needed', () => {
+    const onStorage = azure.resources.filter(({ id }) => /\/Microsoft\.Storage\/.*\/roleAssignments\//.test(id));
+    expect(onStorage.filter(({ id }) => !id.includes('/containers/cmk-deadletter/'))).toEqual([]);
+    const topics = azure.ofType(TOPICS);
+    const writers = onStorage.map(({ body }) => at(body, 'properties', 'principalId'));
+    expect(writers).toEqual(topics.map((topic) => at(completed(topic), 'identity', 'principalId')));
+    for (const [index, { id }] of topics.entries()) {
+      const first = azure.resources.findIndex((one) => one.id.startsWith(`${id}/eventSubscriptions/`));
+      expect(azure.resources.indexOf(onStorage[index] as Resource)).toBeLessThan(first);
     }
   });
 
   it('have the names that the app gives those that it puts back', () => {
-    const ours = wantedSubscriptions({ functionAppId, storageAccountId: undefined }).map(subscriptionName);
-    const deployed = subscriptions().map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
-    expect([...new Set(deployed)]).toEqual(ours);
-    for (const name of ours) expect(name).toMatch(/^[a-zA-Z0-9-]{3,64}$/);
+    const ours = wantedSubscriptions({ functionAppId: main.functionAppId, storageAccountId: undefined });
+    expect([...new Set(azure.names(SUBSCRIPTIONS))]).toEqual(ours.map(subscriptionName));
+    for (const name of ours.map(subscriptionName)) expect(name).toMatch(/^[a-zA-Z0-9-]{3,64}$/);
   });
 
-  it('put aside what cannot be delivered as the topic itself, the only identity that passes a storage firewall', () => {
-    const writers = azure
-      .ofType('Microsoft.Authorization/roleAssignments')
-      .filter(({ id }) => id.includes('/containers/cmk-deadletter/'));
-    expect(writers.map(({ body }) => at(body, 'properties', 'principalId'))).toEqual(
-      azure.ofType('Microsoft.EventGrid/systemTopics').map((topic) => at(completed(topic), 'identity', 'principalId')),
-    );
-    for (const topic of azure.ofType('Microsoft.EventGrid/systemTopics')) {
-      expect(at(topic.body, 'identity', 'type')).toBe('SystemAssigned');
-      // Granted before it is needed.
-      const order = azure.resources.map(({ id }) => id);
-      const granted = writers.findIndex(
-        (one) => at(one.body, 'properties', 'principalId') === at(completed(topic), 'identity', 'principalId'),
-      );
-      const first = order.findIndex((id) => id.startsWith(`${topic.id}/eventSubscriptions/`));
-      expect(order.indexOf(writers[granted]?.id ?? '')).toBeLessThan(first);
-      for (const { body } of subscriptions().filter(({ id }) => id.startsWith(`${topic.id}/`))) {
-        expect(at(body, 'properties', 'deadLetterWithResourceIdentity')).toMatchObject({
-          identity: { type: 'SystemAssigned' },
-          deadLetterDestination: { endpointType: 'StorageBlob', properties: { blobContainerName: 'cmk-deadletter' } },
-        });
-      }
+  it('have the app told of changes as those that it would make itself', () => {
+    const wanted = wantedWatches(main, main.appClientId);
+    const deployed = azure.ofType('Microsoft.EventGrid/eventSubscriptions');
+    expect(new Set(deployed.map(({ id }) => nameOf(id)))).toEqual(new Set(wanted.map(subscriptionName)));
+    for (const { id, body } of deployed) {
+      const one = wanted.find((of) => nameOf(id) === subscriptionName(of));
+      expect(body.properties).toMatchObject({
+        destination: { properties: { resourceId: one?.functionId } },
+        filter: { includedEventTypes: one?.eventTypes, advancedFilters: one?.filters },
+      });
     }
   });
+});
 
-  it('are not in the main template: their functions exist only once the package is deployed', async () => {
-    const { azure: main } = await dryRun('main', MAIN_PARAMETERS);
-    expect(main.resources.filter(({ type }) => type.startsWith('Microsoft.EventGrid/'))).toEqual([]);
+describe('parameters of the event subscriptions', () => {
+  const theirs = {
+    id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-theirs/providers/${TOPICS}/theirs`,
+    name: 'theirs',
+    tags: { owner: 'them' },
+    properties: { source: VAULT.toUpperCase() },
+  };
+  const vaultsWith = (...[topics, isGone]: [Parameters<typeof eventParameters>[1], ((id: string) => boolean)?]) =>
+    eventParameters(main, topics, isGone).vaults?.value;
+
+  it('come from the outputs of the main template, every one; what is missing is said, with what to run', () => {
+    const declared = Object.keys(asObject(template('events').parameters, 'parameters'));
+    expect(Object.keys(eventValues(main)).sort()).toEqual(declared.sort());
+    expect(() => readMainOutputs({ AZURE_ENV_NAME: 'test' })).toThrow(
+      /CMK_FUNCTION_APP_ID.*CMK_VAULT_LOCATIONS.*azd provision/,
+    );
+  });
+
+  it('leave the rights to another team where that is asked for', () => {
+    const assigns = (more: Record<string, string>) => mainOutputs(outputs, more).assignRights;
+    expect([assigns({}), assigns({ CMK_ASSIGN_RIGHTS: 'true' })]).toEqual([true, true]);
+    expect([assigns({ CMK_ASSIGN_RIGHTS: 'false' }), assigns({ CMK_PROFILE: 'bank' })]).toEqual([false, false]);
+  });
+
+  it('use the system topic that a vault has, whatever the spelling of its id, and leave it what it had', async () => {
+    // The identity that wrote dead letters up to version 0.2.
+    const ofVersion02 = `${main.functionAppId.split('/providers/')[0]}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cmk-events-x`;
+    const type = 'SystemAssigned, UserAssigned';
+    const identity = { type, userAssignedIdentities: { '/their/identity': {}, [ofVersion02]: {} } };
+    const topics = [{ ...theirs, identity }];
+    expect(vaultsWith(topics)).toMatchObject([
+      { id: VAULT, topicId: theirs.id, topicIdentities: ['/their/identity'] },
+      {},
+    ]);
+    const { azure: over } = await dryRun('events', eventValues(main, topics));
+    expect(over.ofType(TOPICS)[0]?.body).toMatchObject({
+      tags: { owner: 'them' },
+      identity: { type, userAssignedIdentities: { '/their/identity': {} } },
+    });
+  });
+
+  it('take no identity of others away, and name none that is gone: Azure refuses a topic that does', () => {
+    const identity = { type: 'UserAssigned', userAssignedIdentities: { '/one': {}, '/two': {} } };
+    const none = vaultsWith([{ ...theirs, tags: null, identity: null }]);
+    const one = vaultsWith([{ ...theirs, identity }], (id) => id === '/one');
+    expect([none, one]).toMatchObject([
+      [{ topicIdentities: [] }, {}],
+      [{ topicIdentities: ['/two'] }, {}],
+    ]);
+  });
+
+  it('write the topic that they made before under the same names, in whichever case Azure lists it', async () => {
+    const listed = azure.ofType(TOPICS).map(({ id }, index) => ({
+      id: id.replace('rg-', 'RG-').replace('systemTopics', 'systemtopics'),
+      name: nameOf(id),
+      properties: { source: [VAULT, OTHER_VAULT][index] ?? '' },
+    }));
+    const { azure: again } = await dryRun('events', eventValues(main, listed));
+    expect(again.resources.map(({ id }) => id)).toEqual(azure.resources.map(({ id }) => id));
+  });
+
+  it('hand the topics to the app by vault, and ask for those elsewhere by the vaults that have none in sight', () => {
+    expect(keyVaultsIn(`${VAULT}, ${VAULT.replace('/vaults/', '/managedHSMs/')}`)).toEqual([VAULT]);
+    expect(topicsByVault([VAULT, OTHER_VAULT], [theirs])).toEqual({ [VAULT.toLowerCase()]: theirs.id });
+    expect(topicQuery([VAULT])).toContain(`tolower(tostring(properties.source)) in ('${VAULT.toLowerCase()}')`);
+  });
+
+  it('wait for the functions that are not there yet', () => {
+    const missing = missingFunctions(['app/keyNewVersionCreated', 'app/reconcileKey']);
+    expect(missing).toEqual(['keyNearExpiry', 'keyExpired', 'resourceChanged']);
   });
 });

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { actionMatches, scopeCovers } from '../../local/azure/roles.ts';
-import type { DryAzure } from './arm/dry-azure.ts';
-import { asArray, asString, at, type JsonObject } from './arm/json.ts';
+import { type DryAzure, nameOf } from './arm/dry-azure.ts';
+import { asArray, asString, at } from './arm/json.ts';
 import { dryRun, dryRunEvents, MAIN_PARAMETERS } from './arm/templates.ts';
 
 /** What a call is made on. */
@@ -207,81 +207,40 @@ const SUBSCRIPTIONS = ['1', '2', '3', '4'].map((digit) =>
 );
 const [HERE = '', KEYS = '', EVENTS = '', FILES = ''] = SUBSCRIPTIONS.map((id) => `/subscriptions/${id}`);
 
+const topicIn = (subscription: string): string =>
+  `${subscription}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`;
+
 interface Layout {
-  readonly name: string;
-  readonly vaultSubscription: string;
-  readonly topic: string | undefined;
-  readonly accountSubscriptions: readonly string[];
-  readonly confined: boolean;
+  /** Whose vault it is; without it, the subscription of the app. */
+  readonly vaultIn?: string;
+  /** A system topic that the vault has already. */
+  readonly topic?: string;
+  readonly accountsIn: readonly string[];
+  /** Writing is confined to resource groups. */
+  readonly confined?: true;
   /** The template alone, as the deploy button and Terraform have it: without events.bicep. */
   readonly alone?: true;
 }
 
-const LAYOUTS: readonly Layout[] = [
-  {
-    name: 'all in one subscription',
-    vaultSubscription: HERE,
-    topic: undefined,
-    accountSubscriptions: [HERE],
-    confined: false,
-  },
-  {
-    name: 'vaults elsewhere',
-    vaultSubscription: KEYS,
-    topic: undefined,
-    accountSubscriptions: [HERE],
-    confined: false,
-  },
-  {
-    name: 'a topic in another resource group and by another name',
-    vaultSubscription: KEYS,
-    topic: `${KEYS}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`,
-    accountSubscriptions: [HERE, FILES],
-    confined: false,
-  },
-  {
-    name: 'a topic in another subscription, accounts in a fourth',
-    vaultSubscription: KEYS,
-    topic: `${EVENTS}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`,
-    accountSubscriptions: [FILES],
-    confined: false,
-  },
-  {
-    name: 'writing confined to resource groups',
-    vaultSubscription: KEYS,
-    topic: undefined,
-    accountSubscriptions: [HERE, FILES],
-    confined: true,
-  },
-  {
-    name: 'the template alone',
-    vaultSubscription: KEYS,
-    topic: undefined,
-    accountSubscriptions: [HERE],
-    confined: false,
-    alone: true,
-  },
-  {
-    name: 'the template alone and a topic in another subscription',
-    vaultSubscription: KEYS,
-    topic: `${EVENTS}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`,
-    accountSubscriptions: [FILES],
-    confined: false,
-    alone: true,
-  },
-];
-
-const lastOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
+const LAYOUTS = {
+  'all in one subscription': { accountsIn: [HERE] },
+  'vaults elsewhere': { vaultIn: KEYS, accountsIn: [HERE] },
+  'a topic in another group and by another name': { vaultIn: KEYS, topic: topicIn(KEYS), accountsIn: [HERE, FILES] },
+  'a topic in another subscription': { vaultIn: KEYS, topic: topicIn(EVENTS), accountsIn: [FILES] },
+  'writing confined to groups': { vaultIn: KEYS, accountsIn: [HERE, FILES], confined: true },
+  'the template alone': { vaultIn: KEYS, accountsIn: [HERE], alone: true },
+  'the template alone and a topic': { vaultIn: KEYS, topic: topicIn(EVENTS), accountsIn: [FILES], alone: true },
+} satisfies Record<string, Layout>;
 
 /** A layout, deployed, with what the app may do where. */
-async function deployed({ vaultSubscription, topic, accountSubscriptions, confined, alone }: Layout) {
-  const vault = `${vaultSubscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
-  const hsm = `${vaultSubscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/managedHSMs/hsm-files`;
-  const groups = confined ? accountSubscriptions.map((id) => `${id}/resourceGroups/rg-written`) : [];
+async function deployed({ vaultIn = HERE, topic, accountsIn, confined, alone }: Layout) {
+  const vault = `${vaultIn}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
+  const hsm = `${vaultIn}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/managedHSMs/hsm-files`;
+  const groups = confined ? accountsIn.map((id) => `${id}/resourceGroups/rg-written`) : [];
   const main = await dryRun('main', {
     ...MAIN_PARAMETERS,
     managedVaults: [vault, hsm],
-    storageSubscriptions: accountSubscriptions.map(lastOf),
+    storageSubscriptions: accountsIn.map(nameOf),
     storageResourceGroups: groups,
     systemTopics: topic ? { [vault]: topic } : {},
     allowKeyRecovery: true,
@@ -291,28 +250,25 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     vaultDiagnostics: true,
     packageUri: alone ? 'https://example.com/app.zip' : '',
   });
-  const vaults = asArray(main.outputs.CMK_VAULT_LOCATIONS, 'vaults').map((one) => ({
-    ...(one as JsonObject),
-    ...(topic ? { topicId: topic } : {}),
-  }));
-  const events = alone ? main : await dryRunEvents({ ...main.outputs, CMK_VAULT_LOCATIONS: vaults });
-  const runs = [...new Set([main.azure, events.azure])];
+  const found = topic ? [{ id: topic, name: nameOf(topic), properties: { source: vault } }] : [];
+  const events = alone ? main.azure : await dryRunEvents(main.outputs, found);
+  const runs = [...new Set([main.azure, events])];
   const id = (azure: DryAzure, type: string): string => azure.ofType(type)[0]?.id ?? '';
   const places: Record<Place, string[]> = {
-    subscription: [...accountSubscriptions],
-    account: accountSubscriptions.map(
+    subscription: [...accountsIn],
+    account: accountsIn.map(
       (one) => `${one}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles`,
     ),
-    'written account': (confined ? groups : accountSubscriptions.map((one) => `${one}/resourceGroups/rg-files`)).map(
+    'written account': (confined ? groups : accountsIn.map((one) => `${one}/resourceGroups/rg-files`)).map(
       (one) => `${one}/providers/Microsoft.Storage/storageAccounts/stfiles`,
     ),
-    identity: accountSubscriptions.map(
+    identity: accountsIn.map(
       (one) => `${one}/resourceGroups/rg-files/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-files`,
     ),
     vault: [vault],
     hsm: [hsm],
-    'vault subscription': [vaultSubscription],
-    topic: [id(events.azure, 'Microsoft.EventGrid/systemTopics')],
+    'vault subscription': [vaultIn],
+    topic: [id(events, 'Microsoft.EventGrid/systemTopics')],
     app: [id(main.azure, 'Microsoft.Web/sites')],
     storage: main.azure.ofType('Microsoft.Storage/storageAccounts').map((account) => account.id),
     'usage log': [id(main.azure, 'Microsoft.OperationalInsights/workspaces')],
@@ -351,15 +307,11 @@ function refused({ places, assignments }: Deployed): string[] {
     .map(({ place, action }) => `${action} on ${place}`);
 }
 
-const layouts = new Map<string, Deployed>();
+const layouts = {} as Record<keyof typeof LAYOUTS, Deployed>;
+const NAMES = Object.keys(LAYOUTS) as (keyof typeof LAYOUTS)[];
 beforeAll(async () => {
-  for (const layout of LAYOUTS) layouts.set(layout.name, await deployed(layout));
+  for (const name of NAMES) layouts[name] = await deployed(LAYOUTS[name]);
 });
-const layoutOf = (name: string): Deployed => {
-  const found = layouts.get(name);
-  if (!found) throw new Error(`no layout ${name}`);
-  return found;
-};
 
 describe('the calls of the app', () => {
   it('are of operation groups that are known: a call of another would not be seen here', () => {
@@ -379,13 +331,13 @@ describe('the calls of the app', () => {
   });
 });
 
-describe.each(LAYOUTS.map(({ name }) => name))('with %s, the rights of the app', (name) => {
+describe.each(NAMES)('with %s, the rights of the app', (name) => {
   it('reach every call on the resource that it is made on', () => {
-    expect(refused(layoutOf(name))).toEqual([]);
+    expect(refused(layouts[name])).toEqual([]);
   });
 
   it('are each used where they are given, and none is given for good measure', () => {
-    const { places, assignments } = layoutOf(name);
+    const { places, assignments } = layouts[name];
     const users: string[] = JSON.parse(readFileSync(new URL('../../infra/key-users.json', import.meta.url), 'utf8'));
     const used = calls().flatMap((call) => NEEDS[call] ?? []);
     const spare = assignments.flatMap(({ scope, actions }) =>
@@ -403,9 +355,9 @@ describe.each(LAYOUTS.map(({ name }) => name))('with %s, the rights of the app',
   });
 
   it('come from roles that are defined in the subscription of what they are on, and no role is defined that is not used', () => {
-    const { definitions, assignments } = layoutOf(name);
+    const { definitions, assignments } = layouts[name];
     const strange = assignments.filter(
-      ({ role, custom }) => !custom && !(lastOf(role) in { ...ON_STORAGE, '3913510d-42f4-4e42-8a64-420c390055eb': '' }),
+      ({ role, custom }) => !custom && !(nameOf(role) in { ...ON_STORAGE, '3913510d-42f4-4e42-8a64-420c390055eb': '' }),
     );
     expect(strange.map(({ role, scope }) => `${role} on ${scope}`)).toEqual([]);
     for (const { role, scope, custom } of assignments) if (custom) expect(scope).toContain(role.split('/')[2] ?? '?');
@@ -416,9 +368,9 @@ describe.each(LAYOUTS.map(({ name }) => name))('with %s, the rights of the app',
   });
 
   it('on its own storage are those that the host and the app need', () => {
-    const { places, assignments } = layoutOf(name);
+    const { places, assignments } = layouts[name];
     const on = (place: string) =>
-      assignments.filter(({ scope }) => scopeCovers(place, scope)).map(({ role }) => ON_STORAGE[lastOf(role)]);
+      assignments.filter(({ scope }) => scopeCovers(place, scope)).map(({ role }) => ON_STORAGE[nameOf(role)]);
     const [control = '?', work = '?'] = places.storage;
     expect(on(control).sort()).toEqual(['Storage Blob Data Owner', 'Storage Table Data Contributor']);
     expect(on(work).sort()).toEqual([
@@ -431,7 +383,7 @@ describe.each(LAYOUTS.map(({ name }) => name))('with %s, the rights of the app',
 
 describe('this test', () => {
   it('notices a right that is missing on one resource of several', () => {
-    const { places, definitions, assignments } = layoutOf('a topic in another resource group and by another name');
+    const { places, definitions, assignments } = layouts['a topic in another group and by another name'];
     const without = assignments.filter(({ scope }) => scope !== places.topic[0]);
     expect(refused({ places, definitions, assignments: without }).length).toBeGreaterThan(0);
     const oneAccount = assignments.filter(({ scope }) => scope !== FILES);

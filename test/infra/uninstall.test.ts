@@ -8,6 +8,7 @@ const [, , topics = '', roles = '', group = ''] = guide.split(/^(?=\d\. )/m);
 /** By which step each kind goes that is not in the resource group of the app, and what the step calls it. */
 const GOES: Readonly<Record<string, [step: string, words: string]>> = {
   'Microsoft.EventGrid/systemTopics': [topics, 'system topics `evgt-<vault>`'],
+  'Microsoft.EventGrid/eventSubscriptions': [topics, 'on each subscription the event subscriptions'],
   'Microsoft.EventGrid/systemTopics/eventSubscriptions': [topics, 'event subscriptions `cmk-<function app>-…`'],
   'Microsoft.Insights/metricAlerts': [topics, 'metric alerts `cmk-<environment>-…`'],
   'Microsoft.Insights/diagnosticSettings': [topics, 'diagnostic setting `cmk-autopilot-<environment>`'],
@@ -31,7 +32,7 @@ it('says how to be rid of everything that a deployment puts beside its own resou
     notifyFrom: `${OTHER_VAULT}/secrets/notify`,
   });
   const events = await dryRunEvents(main.outputs);
-  const beside = [...main.azure.resources, ...events.azure.resources].filter(
+  const beside = [...main.azure.resources, ...events.resources].filter(
     ({ id }) => !id.toLowerCase().includes('/resourcegroups/rg-cmk-test'),
   );
   expect([...new Set(beside.map(({ type }) => type))].sort()).toEqual(Object.keys(GOES).sort());

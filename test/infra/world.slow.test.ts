@@ -13,7 +13,6 @@ import { isAllowed } from '../../local/azure/roles.ts';
 import type { World } from '../../local/azure/world.ts';
 import { freePort } from '../../local/run/free-port.ts';
 import { bundle } from '../../scripts/bundle.ts';
-import { eventParameters, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
 import { topicsByVault } from '../../scripts/infra/find-topics.ts';
 import { readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -24,6 +23,7 @@ import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 import { asString, type JsonObject } from './arm/json.ts';
+import { eventValues, mainOutputs } from './arm/templates.ts';
 import { Deployed, subscriptionsSeen } from './deployed.ts';
 
 // The templates as they are committed, deployed to an empty local Azure, and the app started with the settings and the
@@ -47,12 +47,9 @@ const owner = () => new ClientSecretCredential(TENANT_ID, CLIENT_IDS.owner, loca
 const topics = () =>
   [...world().systemTopics.values()].map(({ id, name, source }) => ({ id, name, properties: { source } }));
 
-/** Everything, in the order in which docs/how-to/deploy-azd.md has it. */
-async function deployAll(): Promise<void> {
-  await deployed.group('rg-demo');
-  demo = await deployed.run('demo', {});
+const mainValues = (): JsonObject => {
   const vault = asString(demo.vaultId, 'vault');
-  main = await deployed.run('main', {
+  return {
     environmentName: 'test',
     location: 'westeurope',
     managedVaults: [vault],
@@ -60,21 +57,15 @@ async function deployAll(): Promise<void> {
     apiClientId: '44444444-4444-4444-4444-444444444444',
     allowEffectProbe: true,
     allowBlobProbe: true,
-  });
-  const environment = Object.entries(main).map(([name, value]) => [
-    name,
-    typeof value === 'string' ? value : JSON.stringify(value),
-  ]);
-  const outputs = readMainOutputs({
-    ...Object.fromEntries(environment),
-    AZURE_ENV_NAME: 'test',
-    AZURE_LOCATION: 'westeurope',
-  });
-  const parameters = eventParameters(outputs, topics());
-  await deployed.run(
-    'events',
-    Object.fromEntries(Object.entries(parameters).map(([name, { value }]) => [name, value])) as JsonObject,
-  );
+  };
+};
+
+/** Everything, in the order in which docs/how-to/deploy-azd.md has it. */
+async function deployAll(): Promise<void> {
+  await deployed.group('rg-demo');
+  demo = await deployed.run('demo', {});
+  main = await deployed.run('main', mainValues());
+  await deployed.run('events', eventValues(mainOutputs(main), topics()));
 }
 
 beforeAll(async () => {
@@ -106,8 +97,7 @@ beforeAll(async () => {
   child = startChild(join(import.meta.dirname, '../../local/host/main.ts'), ['--app', app], {
     ...local.azure.env,
     ...settings,
-    AzureWebJobsStorage: azurite.connectionString,
-    CMK_WORK: work.connectionString,
+    ...storage(),
     PORT: String(port),
   });
   await child.says(/^host ready /m);
@@ -120,6 +110,7 @@ afterAll(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
+const storage = () => ({ AzureWebJobsStorage: azurite.connectionString, CMK_WORK: work.connectionString });
 const encryptionOf = (name: string) => world().storageAccounts.get(name)?.encryption;
 const keyOf = (name: string) => encryptionOf(name)?.keyvaultproperties;
 const accounts = (): [automatic: string, pinned: string] => demo.accountNames as [string, string];
@@ -171,8 +162,7 @@ describe('the templates, deployed to the local Azure', () => {
   });
 
   it('let the drift check read all that it looks at, and a revocation all that it would stop', async () => {
-    const storage = { AzureWebJobsStorage: azurite.connectionString, CMK_WORK: work.connectionString };
-    const services = createServices({ ...settings, ...storage });
+    const services = createServices({ ...settings, ...storage() });
     const report = await runDriftCheck({ id: 'world', by: 'operator' }, services, () => {});
     expect(report.findings.filter(({ reason }) => reason === 'Unreadable')).toEqual([]);
     // The app's own two storage accounts are in the subscription.
@@ -226,5 +216,24 @@ describe('the templates, deployed to the local Azure', () => {
       'the pinned account on the new version',
       () => keyOf(pinned)?.keyversion === rotated.properties.version,
     );
+  });
+
+  it('let the app make its event subscriptions itself, on that topic too, where the template alone was deployed', async () => {
+    const vaultId = asString(demo.vaultId, 'vault');
+    world().eventSubscriptions.clear();
+    await deployed.run('main', { ...mainValues(), packageUri: 'https://example.com/app.zip' });
+    // The app's own topic of the subscription is not what this is about.
+    const services = createServices({ ...deployed.settings(), ...storage(), CMK_WATCH_CHANGES: 'off' });
+    const { fixes } = await runDriftCheck({ id: 'alone', by: 'operator' }, services, () => {});
+    expect(fixes.map(({ reason, outcome }) => [reason, outcome])).toEqual(
+      Array(3).fill(['EventSubscriptionMissing', 'done']),
+    );
+    const { read, verdicts } = await subscriptionsSeen(deployed.settings(), vaultId);
+    expect([read.topic?.resourceGroup, ...verdicts.map(({ is }) => is)]).toEqual([
+      'rg-theirs',
+      ...Array(3).fill('right'),
+    ]);
+    for (const { properties } of world().eventSubscriptions.values())
+      expect(properties.deadLetterWithResourceIdentity).toMatchObject({ identity: { type: 'SystemAssigned' } });
   });
 });

@@ -79,27 +79,6 @@ describe('the managed-identity endpoint', () => {
     );
 
   it.each([
-    ['without a client id, for the system-assigned identity', {}, 'app'],
-    ['by client id, for the user-assigned one', { client_id: CLIENT_IDS.appUserAssigned }, 'appUserAssigned'],
-  ] as const)('answers %s', async (_, query, name) => {
-    const response = await ask(query);
-    const body = (await response.json()) as Record<string, string>;
-    expect([response.status, body]).toMatchObject([
-      200,
-      {
-        resource: 'https://vault.azure.net',
-        token_type: 'Bearer',
-        client_id: CLIENT_IDS[name],
-        expires_on: expect.stringMatching(/^\d+$/),
-      },
-    ]);
-    expect(claimsOf(body.access_token ?? '')).toMatchObject({
-      oid: signIn(local.azure, name).objectId,
-      aud: 'https://vault.azure.net',
-    });
-  });
-
-  it.each([
     ['an identity that is not the app’s', { client_id: CLIENT_IDS.owner }, undefined, 400],
     ['an unknown identity', { client_id: 'c1100000-0000-4000-8000-0000000000ff' }, undefined, 400],
     ['another protocol', { 'api-version': '2017-09-01' }, undefined, 400],
@@ -140,32 +119,6 @@ describe('a page', () => {
       ...changes,
     });
 
-  it('gets a token of whom one chooses, by a code and its verifier, once', async () => {
-    const { code, back } = await choose(asked(), CLIENT_IDS.revoker);
-    expect(`${back.origin}${back.pathname}`).toBe(redirect);
-    expect(new URLSearchParams(back.hash.slice(1)).get('state')).toBe('s1');
-    const { status, body } = await redeem(code);
-    expect(status).toBe(200);
-    expect(claimsOf(body.access_token ?? '')).toMatchObject({
-      aud: CMK_API_CLIENT_ID,
-      azp: CMK_API_CLIENT_ID,
-      scp: 'access_as_user',
-      preferred_username: 'revoker@local.onmicrosoft.com',
-      roles: ['CmkKey.Read', 'CmkKey.Revoke'],
-    });
-    expect(claimsOf(body.id_token ?? '')).toMatchObject({ nonce: 'n1', aud: CMK_API_CLIENT_ID });
-    expect(await redeem(code)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
-    const refreshed = await token({
-      grant_type: 'refresh_token',
-      client_id: CMK_API_CLIENT_ID,
-      refresh_token: body.refresh_token ?? '',
-      scope: `${CMK_API_CLIENT_ID}/access_as_user`,
-    });
-    expect(claimsOf(refreshed.body.access_token ?? '')).toMatchObject({
-      preferred_username: 'revoker@local.onmicrosoft.com',
-    });
-  });
-
   it.each([
     ['another verifier', { code_verifier: 'x'.repeat(50) }, 'AADSTS501481'],
     ['another way back', { redirect_uri: 'http://127.0.0.1:1/' }, 'AADSTS50011'],
@@ -188,25 +141,5 @@ describe('a page', () => {
     const response = await fetch(asked(changes));
     expect(response.status).toBe(400);
     expect(await response.text()).toContain(error);
-  });
-
-  it('asks nobody a second time, until they sign out', async () => {
-    const { cookie } = await choose(asked(), CLIENT_IDS.restorer);
-    const again = await fetch(asked({ prompt: 'none' }), { headers: { cookie }, redirect: 'manual' });
-    expect(again.headers.get('location')).toContain('#code=');
-    const without = await fetch(asked({ prompt: 'none' }), { redirect: 'manual' });
-    expect(without.headers.get('location')).toContain('#error=login_required');
-    expect(await (await fetch(asked({ prompt: 'select_account' }), { headers: { cookie } })).text()).toContain(
-      'second-operator',
-    );
-    const leave = (back: string) =>
-      fetch(
-        `${local.azure.signInUrl}/${TENANT_ID}/oauth2/v2.0/logout?${new URLSearchParams({ post_logout_redirect_uri: back })}`,
-        { headers: { cookie }, redirect: 'manual' },
-      );
-    const out = await leave(redirect);
-    expect(out.headers.get('location')).toBe(redirect);
-    expect((await leave('http://127.0.0.1:7071/')).headers.get('location')).toBeNull();
-    expect(out.headers.get('set-cookie')).toContain('Max-Age=0');
   });
 });

@@ -17,6 +17,17 @@ async function control(method: string, path: string, body?: unknown) {
   return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
 }
 
+function tag(value: string, signal?: AbortSignal): Promise<Response> {
+  const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://management.azure.com');
+  return fetch(`https://management.azure.com${account}?api-version=1`, {
+    method: 'PATCH',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ tags: { value } }),
+    ...(signal ? { signal } : {}),
+  });
+}
+const held = () => local.azure.world.storageAccounts.get('stfiles01')?.tags.value;
+
 afterEach(() => local.azure.faults.clear());
 
 describe('faults of requests', () => {
@@ -35,96 +46,46 @@ describe('faults of requests', () => {
     expect([answers[1]?.headers.get('retry-after'), answers[1]?.body.error?.code]).toEqual(['2', 'Busy']);
   });
 
-  it('cut the connection before the request takes effect, or after', async () => {
-    const tag = (value: string) => arm(local.azure, 'PATCH', account, { body: { tags: { value } } });
-    const held = () => local.azure.world.storageAccounts.get('stfiles01')?.tags.value;
-    await tag('first');
-    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, reset: true }]);
-    await expect(tag('second')).rejects.toThrow();
-    expect(held()).toBe('first');
-    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, resetAfter: true }]);
-    await expect(tag('third')).rejects.toThrow();
-    expect(held()).toBe('third');
-  });
-
-  it('hang until the client gives up, and slow an answer down', async () => {
-    local.azure.faults.add([
-      { match: {}, times: 1, hang: true },
-      { match: {}, times: 1, delayMs: 60 },
-    ]);
-    const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://management.azure.com');
-    const ask = (signal?: AbortSignal) =>
-      fetch(`https://management.azure.com${account}?api-version=1`, {
-        headers: { authorization: `Bearer ${token}` },
-        ...(signal ? { signal } : {}),
-      });
-    let answered = false;
-    const giving = new AbortController();
-    const hung = ask(giving.signal).finally(() => {
-      answered = true;
-    });
-    await eventually('the first fault is used', () => local.azure.faults.list().length === 1);
+  it.each([
+    ['reset', true, 'cut', 'never'],
+    ['resetAfter', true, 'cut', 'at once'],
+    ['resetThenMs', 200, 'cut', 'later'],
+    ['delayMs', 150, 'answered', 'later'],
+    ['delayAfterMs', 150, 'answered', 'at once'],
+  ])('by %s %j the one that is meant is %s, and takes effect %s', async (effect, value, outcome, when) => {
+    const wanted = `by ${effect}`;
+    local.azure.faults.add([{ match: { method: 'PATCH' }, skip: 1, times: 1, [effect]: value }]);
+    await tag('before');
     const started = performance.now();
-    expect((await ask()).status).toBe(200);
-    expect(performance.now() - started).toBeGreaterThanOrEqual(55);
-    expect(answered).toBe(false);
-    giving.abort(new Error('given up'));
-    await expect(hung).rejects.toThrow('given up');
-  });
-
-  describe.each([
-    ['delayMs', 'before it takes effect', 150, false],
-    ['delayAfterMs', 'after it took effect', 150, true],
-  ] as const)('%s', (effect, when, ms, inEffect) => {
-    it(`slows a request down ${when}, once and for the one that was meant`, async () => {
-      const tag = (value: string) => arm(local.azure, 'PATCH', account, { body: { tags: { value } } });
-      const held = () => local.azure.world.storageAccounts.get('stfiles01')?.tags.value;
-      local.azure.faults.add([{ match: { method: 'PATCH' }, skip: 1, times: 1, [effect]: ms }]);
-      const first = `first ${effect}`;
-      const second = `second ${effect}`;
-      expect((await tag(first)).status).toBe(200);
-      const started = performance.now();
-      let answered = false;
-      const answering = tag(second).finally(() => {
-        answered = true;
-      });
-      await eventually('the fault is used', () => local.azure.faults.list().length === 0);
-      if (inEffect) await eventually('it takes effect', () => held() === second);
-      expect(answered).toBe(false);
-      expect(held()).toBe(inEffect ? second : first);
-      expect((await answering).status).toBe(200);
-      expect(performance.now() - started).toBeGreaterThanOrEqual(ms - 5);
-      expect(held()).toBe(second);
-    });
-  });
-
-  it('let a request take effect although its caller has gone, by giving up or by a cut connection', async () => {
-    const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://management.azure.com');
-    const tag = (value: string, signal?: AbortSignal) =>
-      fetch(`https://management.azure.com${account}?api-version=1`, {
-        method: 'PATCH',
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ tags: { value } }),
-        ...(signal ? { signal } : {}),
-      });
-    const held = () => local.azure.world.storageAccounts.get('stfiles01')?.tags.value;
-    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, delayMs: 400 }]);
-    const giving = new AbortController();
-    const left = expect(tag('given up', giving.signal)).rejects.toThrow('it takes long');
+    let ended = '';
+    const ending = tag(wanted).then(
+      () => (ended = 'answered'),
+      () => (ended = 'cut'),
+    );
     await eventually('the fault is used', () => local.azure.faults.list().length === 0);
-    giving.abort(new Error('it takes long'));
-    expect(held()).not.toBe('given up');
-    await left;
-    await eventually('it takes effect', () => held() === 'given up');
+    if (when === 'at once') await eventually('it takes effect', () => held() === wanted);
+    else expect(held()).toBe('before');
+    if (outcome === 'answered') expect(ended).toBe('');
+    expect(await ending).toBe(outcome);
+    if (outcome === 'answered') expect(performance.now() - started).toBeGreaterThanOrEqual(Number(value) - 5);
+    if (when === 'never') expect(held()).toBe('before');
+    else await eventually('it takes effect', () => held() === wanted);
+  });
 
-    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, resetThenMs: 200 }]);
-    const since = local.azure.requests.last;
-    const cut = expect(tag('cut')).rejects.toThrow();
-    await eventually('it is cut', () => local.azure.requests.last > since);
-    expect(held()).toBe('given up');
-    await cut;
-    expect(local.azure.requests.since(since)).toMatchObject([{ method: 'PATCH', status: 0 }]);
-    await eventually('it takes effect', () => held() === 'cut');
+  it('hang until the client gives up, and let a request take effect although its caller has gone', async () => {
+    for (const [effect, says] of [
+      [{ hang: true }, 'before'],
+      [{ delayMs: 400 }, 'given up'],
+    ] as const) {
+      await tag('before');
+      local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, ...effect }]);
+      const giving = new AbortController();
+      const left = expect(tag('given up', giving.signal)).rejects.toThrow('it takes long');
+      await eventually('the fault is used', () => local.azure.faults.list().length === 0);
+      giving.abort(new Error('it takes long'));
+      await left;
+      await eventually('it is as it stays', () => held() === says);
+    }
   });
 
   it('meet the page of a list that is meant', async () => {

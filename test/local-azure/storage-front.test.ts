@@ -1,4 +1,3 @@
-import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterEach, describe, expect, it } from 'vitest';
 import { useAzurite } from '../support/azurite.ts';
@@ -21,19 +20,6 @@ const held = async (name: string) => {
 };
 
 describe('the app’s storage', () => {
-  it('is served as Azurite serves it', async () => {
-    const container = BlobServiceClient.fromConnectionString(storage()).getContainerClient('front');
-    await container.create();
-    const blob = container.getBlockBlobClient('some/blöb');
-    await blob.upload('ü'.repeat(100_000), 200_000, { metadata: { a: '1' } });
-    expect(await blob.getProperties()).toMatchObject({ contentLength: 200_000, metadata: { a: '1' } });
-    expect((await blob.downloadToBuffer()).toString()).toBe('ü'.repeat(100_000));
-    const names = [];
-    for await (const { name } of container.listBlobsFlat()) names.push(name);
-    expect(names).toEqual(['some/blöb']);
-    await expect(container.getBlobClient('other').getProperties()).rejects.toMatchObject({ statusCode: 404 });
-  });
-
   it('is logged under its name in Azure, apart from the rest', async () => {
     const [azure, of] = [local.azure.requests.last, local.azure.storageRequests.last];
     await queueOf('logged').create();

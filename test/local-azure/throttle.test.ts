@@ -1,11 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ArmError } from '../../local/azure/arm/errors.ts';
-import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createWorld } from '../../local/azure/create-world.ts';
 import { createArmThrottle } from '../../local/azure/throttle/arm-throttle.ts';
 import { createStorageThrottle } from '../../local/azure/throttle/storage-throttle.ts';
-import { useLocalAzure } from '../support/local-azure.ts';
-import { arm } from './support.ts';
 
 /** How many calls pass before one is refused, and what the refusal says. */
 function exhaust(call: () => unknown): { passed: number; refusal: ArmError } {
@@ -85,26 +82,5 @@ describe("the Storage provider's buckets", () => {
     );
     advance(300_000);
     expect(exhaust(() => throttle('sub', 'westeurope', 'GET', isItem)).passed).toBe(capacity);
-  });
-});
-
-describe('over the wire', () => {
-  const local = useLocalAzure({ fleet: 'sample' });
-  const account = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`;
-  beforeEach(() => {
-    local.azure.world.settings.throttle = true;
-  });
-  afterEach(() => vi.useRealTimers());
-
-  it('a refused write says when to come again, and passes then', async () => {
-    const write = () => arm(local.azure, 'PATCH', account, { body: { tags: {} } });
-    // Ten a second pass: all of them, where a machine takes long over them and time goes on.
-    vi.useFakeTimers({ toFake: ['Date'] });
-    const refused = (await Promise.all(Array.from({ length: 60 }, write))).filter(({ status }) => status === 429);
-    expect(refused).toHaveLength(50);
-    expect(refused[0]?.headers.get('retry-after')).toBe('1');
-    expect(refused[0]?.body.error?.code).toBe('TooManyRequests');
-    local.azure.clock.advance(1000);
-    expect((await write()).status).toBe(200);
   });
 });

@@ -1,7 +1,6 @@
 import { fromRecord } from '../../src/notify/from-record.ts';
 import { digestOf, fromReport } from '../../src/notify/from-report.ts';
-import { makeNotification } from '../../src/notify/make-notification.ts';
-import type { Notification } from '../../src/notify/notification.ts';
+import { makeNotification, type Notification } from '../../src/notify/notification.ts';
 import { finding, report } from '../drift/reports.ts';
 
 export const TIME = '2026-11-25T10:00:00.000Z';

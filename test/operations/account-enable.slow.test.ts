@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import { createAccount } from '../../src/operations/account/account-create.ts';
-import { enableAccount } from '../../src/operations/account/account-enable.ts';
+import { createAccount, enableAccount } from '../../src/operations/account/account-enable.ts';
 import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -46,17 +45,6 @@ describe('account enable', () => {
     expect(site.account.encryption.identity).toEqual({ userAssignedIdentity: sameId(site.identity.id) });
     expect(site.account.encryption.keyvaultproperties?.keyversion).toBeUndefined();
     expect(site.account.identity).toMatchObject({ type: 'UserAssigned' });
-  });
-
-  it('keeps an account pinned that is, as it gives it its identity back, and says so', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site, 'pinned');
-    account.identity = { type: 'None' };
-    const report = await procedures.run(enable(site, { account: account.name }));
-    expect(texts(report, 'done')).toEqual([
-      `${account.name} encrypted with ${site.vault.name}/files-key, pinned to ${site.version.version}`,
-    ]);
-    expect(report.result).toMatchObject({ mode: 'pinned', version: site.version.version });
   });
 
   it('turns on a system-assigned identity first, gives it its role, and keeps other identities', async () => {

@@ -44,15 +44,6 @@ describe('identity ensure', () => {
     expect(second.result).toEqual(first.result);
   });
 
-  it('gives the role on the key alone when asked to', async () => {
-    const site = procedures.site();
-    const { result } = await procedures.run(ensure(site, unique('id-'), site.key));
-    const scopes = [...procedures.world.roleAssignments.values()]
-      .filter(({ principalId }) => principalId === result.principalId)
-      .map(({ scope }) => scope);
-    expect(scopes).toEqual([`${site.vault.id}/keys/${site.key}`]);
-  });
-
   it('takes any role that allows as much, at the vault or above, for good enough', async () => {
     const site = procedures.site({ role: false });
     const role = BUILT_IN_ROLES['Key Vault Administrator'];
@@ -78,14 +69,6 @@ describe('identity ensure', () => {
       { objectId: identity.principalId, permissions: { keys: ['get', 'wrapKey', 'unwrapKey'] } },
     ]);
     expect(second.changed).toBe(false);
-  });
-
-  it('plans an access policy, not a role, for a new identity of a vault that has access policies', async () => {
-    const group = procedures.group();
-    const vault = addVault(procedures.world, group, unique('kv-'), { enableRbacAuthorization: false });
-    const name = unique('id-');
-    const report = await procedures.run(ensure({ vault, group }, name), { dryRun: true });
-    expect(texts(report, 'planned').at(-1)).toBe(`access policy of ${vault.name} lets ${name} get, wrap and unwrap`);
   });
 
   it('says who may give the role, and how, when the sign-in may not', async () => {

@@ -10,11 +10,8 @@ import {
 } from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
-import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
 import { ensureOfficer, ensureRole } from '../../src/operations/identity/role-ensure.ts';
-import { ensureKey } from '../../src/operations/key/key-ensure.ts';
-import { rotateKey } from '../../src/operations/key/key-rotate.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { findVault, keyByName } from '../../src/operations/resolve.ts';
 import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';
@@ -69,21 +66,12 @@ describe('a Managed HSM', () => {
     expect(keyByName('k', name, cloud()).id).toBe(`https://${name}.vault.azure.net/keys/k`);
   });
 
-  it('is checked for purge protection, which is turned on by az', async () => {
-    const site = hsmSite();
-    const kept = await procedures.run((operation) => ensureVault({ name: site.vault.name }, operation));
-    expect(texts(kept, 'found')).toContain('the Managed HSM has purge protection and soft delete');
-    site.vault.properties.enablePurgeProtection = false;
-    const refusal = await procedures.refusal((operation) => ensureVault({ name: site.vault.name }, operation));
-    expect(refusal.reason).toBe('PurgeProtectionOff');
-    expect(refusal.nextStep).toContain(
-      `az keyvault update-hsm --enable-purge-protection true --hsm-name ${site.vault.name}`,
-    );
-    const choice = { vault: site.vault.name, key: site.key };
-    const enabling = await procedures.refusal((operation) =>
-      enableAccount({ key: choice, account: site.account.name, identity: site.identity.name }, operation),
-    );
-    expect(enabling).toMatchObject({ reason: 'PurgeProtectionOff', nextStep: expect.stringContaining('update-hsm') });
+  it('is refused without purge protection, which az turns on', async () => {
+    const { vault } = hsmSite();
+    vault.properties.enablePurgeProtection = false;
+    const refusal = await procedures.refusal((operation) => ensureVault({ name: vault.name }, operation));
+    const nextStep = `az keyvault update-hsm --enable-purge-protection true --hsm-name ${vault.name}`;
+    expect(refusal).toMatchObject({ reason: 'PurgeProtectionOff', nextStep: expect.stringContaining(nextStep) });
   });
 
   it('gives an identity a local role, on all keys or on one, and none that it has', async () => {
@@ -176,22 +164,6 @@ describe('a Managed HSM', () => {
     const identity = [...procedures.world.identities.values()].find(({ name }) => name === names.identity);
     expect(rolesOf(site, identity?.principalId ?? '')).toEqual(['/keys']);
     expect((await procedures.run(onboard)).changed).toBe(false);
-  });
-});
-
-describe('a key of a Managed HSM', () => {
-  it('is made in hardware, with a policy that an HSM takes, and rotated', async () => {
-    const site = hsmSite();
-    const key = keyByName('made', `managedHSMs/${site.vault.name}`, cloud());
-    const made = await procedures.run((operation) => ensureKey(key, {}, operation));
-    expect(made.result).toMatchObject({ kty: 'RSA-HSM', size: 2048 });
-    const policy = site.vault.keys.get('made')?.rotationPolicy;
-    expect(policy?.lifetimeActions.map(({ action }) => action.type)).toEqual(['Rotate']);
-    procedures.local.clock.advance(2_000);
-    const rotated = await procedures.run((operation) => rotateKey(key, 0, operation));
-    expect(rotated.result.to).toBe(site.vault.keys.get('made')?.versions.at(-1)?.version);
-    const again = await procedures.run((operation) => ensureKey(key, {}, operation));
-    expect(texts(again, 'done')).toEqual([]);
   });
 });
 

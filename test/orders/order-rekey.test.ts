@@ -7,7 +7,7 @@ import { MemoryOrders } from './memory-orders.ts';
 
 const [OTHER, THIRD] = [`${KEY.vault.uri}/keys/other-key`, `${KEY.vault.uri}/keys/third-key`];
 const call = { caller: { objectId: 'alice', appId: 'az', kind: 'person' } as const, correlationId: 'call-1' };
-const request = { from: KEY.id, to: OTHER, reason: 'It has leaked', ticket: 'INC-1', maxFailures: 3 };
+const request = { from: KEY.id, to: OTHER, maxFailures: 3 };
 
 let store: MemoryOrders;
 let audited: AuditEntry[];
@@ -34,9 +34,10 @@ beforeEach(() => {
     },
   };
 });
-const start = (change: Partial<typeof request> = {}) => startRekey({ ...request, ...change }, call, ports, () => {});
+const start = (change: Partial<typeof request> = {}) =>
+  startRekey({ ...request, ...change }, { ...call, reason: 'It has leaked', ticket: 'INC-1' }, ports, () => {});
 const act = (id: string, what: 'pause' | 'resume' | 'rollBack' | 'end', correlationId = 'call-2') =>
-  changeRekey(id, what, 'a reason', { ...call, correlationId }, ports, () => {});
+  changeRekey(id, what, { ...call, correlationId, reason: 'a reason' }, ports, () => {});
 const inState = async (state: Rekey['state']) => {
   const { id } = await start();
   store.orders = { ...store.orders, rekeys: store.orders.rekeys.map((rekey) => ({ ...rekey, state })) };

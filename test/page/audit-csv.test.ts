@@ -7,7 +7,7 @@ it('audit records are CSV with the columns of the command line, and no text of a
     action: 'key.revoke',
     reason: 'Revoked',
     resource: 'https://kv-files.vault.azure.net/keys/files-key',
-    caller: { objectId: 'o', appId: 'a', kind: 'person' },
+    caller: { objectId: 'o', appId: 'a', kind: 'person' as const },
     details: { why: '=HYPERLINK("https://evil.example")', ticket: 'A, "B"', before: null, after: { n: 1 } },
   };
   const [head, row] = auditCsv([{ ...record, entry }]).split('\r\n');

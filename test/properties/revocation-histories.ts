@@ -12,7 +12,7 @@ import {
   REVOCATION_TAG,
   revocationOf,
 } from '../../src/revocation/revocation.ts';
-import { type KeyRevocation, revokeKey } from '../../src/revocation/revoke-key.ts';
+import { type KeyRevocation, revokeKey } from '../../src/revocation/revoke.ts';
 import { decideRotation } from '../../src/rotation/rotation.ts';
 import type { MemoryVault } from './memory-vault.ts';
 

@@ -1,27 +1,20 @@
 import { expect, it } from 'vitest';
+import { TEXT_LENGTHS } from '../../src/http/readable.ts';
 import { requestPasses } from '../../src/revocation/follow-ups.ts';
 import { parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
+import { call } from './key-site.ts';
+import { ALICE } from './records.ts';
 
-it('no second look is refused for what a person or a token says', async () => {
+it('the messages of a call have its longest texts, and the time at which each comes due', async () => {
   const sent: Work[] = [];
-  const long = 'x'.repeat(5_000);
-  const call = {
-    caller: { objectId: long, appId: long, tokenId: long, name: long },
-    correlationId: long,
-    why: long,
-    ticket: long,
-  };
+  // As long as the API takes a reason and a ticket, and as it cuts the texts of a token.
+  const [why, ticket, token] = [TEXT_LENGTHS.reason[1], TEXT_LENGTHS.ticket[1], 128].map((n) => 'x'.repeat(n));
+  const own = call(ALICE);
+  const said = { ...own, why: why ?? '', ticket, caller: { ...own.caller, tokenId: token, name: token } };
   const now = () => new Date('2026-11-25T03:00:00Z');
-  const send = async (_: string, work: Work) => void sent.push(work);
-  const services = { audit: async () => ({ failed: 'not asked' }), queue: { send }, now };
-  await requestPasses(KEY, 'restore', call, services);
-  const claimed = { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) };
+  await requestPasses(KEY, 'restore', said, { queue: { send: async (_, work) => void sent.push(work) }, now });
   const read = sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))));
-  expect(read).toMatchObject([
-    { key: KEY.id, due: '2026-11-25T03:00:15.000Z', claimed },
-    { key: KEY.id, due: '2026-11-25T03:01:15.000Z', claimed },
-    { key: KEY.id, due: '2026-11-25T03:06:40.000Z', claimed },
-    { key: KEY.id, due: '2026-11-25T03:14:35.000Z', claimed },
-  ]);
+  const due = ['00:15', '01:15', '06:40', '14:35'].map((time) => `2026-11-25T03:${time}.000Z`);
+  expect(read).toMatchObject(due.map((on) => ({ key: KEY.id, due: on, claimed: said })));
 });

@@ -7,7 +7,6 @@ import {
   isRotatedByTag,
   MIN_LIFETIME_DAYS,
   unfinishedRotation,
-  whyNotRotated,
 } from '../../src/rotation/rotation.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
@@ -115,14 +114,6 @@ describe('a key that the app is meant to rotate', () => {
     [{ 'cmk-rotation': 'manual' }, false],
     [{}, false],
   ])('by its tags %j: %s', (tags, expected) => expect(isRotatedByTag(keyVersion(1, { tags }))).toBe(expected));
-
-  it.each([
-    ['some', undefined],
-    ['none', 'NoDependents'],
-    ['unknown', 'DependentsUnknown'],
-  ] as const)('whose dependents are %s: %s', (answer, reason) => {
-    expect(whyNotRotated(answer === 'unknown' ? { answer, detail: '' } : { answer })).toBe(reason);
-  });
 });
 
 describe('unfinishedRotation', () => {

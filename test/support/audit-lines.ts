@@ -1,5 +1,5 @@
 import { BlobServiceClient } from '@azure/storage-blob';
-import { AUDIT_CONTAINER } from '../../src/audit/audit-files.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/audit-client.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 
 /** Every line of the audit trail, file by file. */

@@ -1,4 +1,4 @@
-import type { AuditFiles } from '../../src/audit/audit-files.ts';
+import type { AuditFiles } from '../../src/audit/audit-client.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import { type AuditEntry, CHAIN_START, formatRecord } from '../../src/audit/record.ts';
 import { dayOf } from '../../src/time/duration.ts';

@@ -2,40 +2,49 @@ import { describe, expect, it } from 'vitest';
 import {
   appliesTo,
   denialsOf,
-  initiativeOf,
   isExempt,
+  KEY_RULES,
+  POLICY_ASSIGNMENT,
+  POLICY_EXEMPTION,
+  POLICY_INITIATIVE,
   type PolicyAssignment,
-  type PolicyExemption,
   type PolicyInitiative,
+  scopeOfInitiative,
 } from '../../src/vaults/key-policies.ts';
 
 const SUBSCRIPTION = '/subscriptions/11111111-1111-1111-1111-111111111111';
 const GROUP = `${SUBSCRIPTION}/resourceGroups/rg-keys`;
-const VAULT = {
-  id: `${GROUP}/providers/Microsoft.KeyVault/vaults/kv-files`,
-  kind: 'vault',
-} as const;
+const VAULT = { id: `${GROUP}/providers/Microsoft.KeyVault/vaults/kv-files`, kind: 'vault' } as const;
+const HSM = { ...VAULT, kind: 'managedHsm' } as const;
 const BUILT_IN = '/providers/Microsoft.Authorization';
-const SIZE = `${BUILT_IN}/policyDefinitions/82067dbb-e53b-4e06-b631-546d197452d9`;
 const NOW = new Date('2026-06-01T12:00:00Z');
+const { expiry, remaining, validity, size, types, hardware } = KEY_RULES;
 
-const assignment = (change: Partial<PolicyAssignment> = {}): PolicyAssignment => ({
-  id: `${SUBSCRIPTION}/providers/Microsoft.Authorization/policyAssignments/rsa`,
-  name: 'RSA 3072',
-  definitionId: SIZE,
-  enforced: true,
-  parameters: { effect: 'Deny', minimumrsakeysize: 3072 },
-  notScopes: [],
-  narrowed: false,
-  ...change,
-});
-const demands = (change: Partial<PolicyAssignment>, initiative?: PolicyInitiative, vault: object = {}) =>
-  denialsOf(assignment(change), initiative, { ...VAULT, ...vault }).map(({ demand }) => demand);
+const definition = (name: string) => `${BUILT_IN}/policyDefinitions/${name}`;
+const valued = (parameters: object) =>
+  Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, { value }]));
+const EXPIRY = '152B15F7-8e1f-4c1f-ab71-8c010ba5dbc0';
+const REMAINING = '5ff38825-c5d8-47c5-b70e-069a21955146';
+const VALIDITY = '49a22571-d204-4c91-a7b6-09b1a586fbc9';
+const SIZE = '82067dbb-e53b-4e06-b631-546d197452d9';
+const TYPES = '75c4f823-d65c-4f29-a733-01d0077fdbcb';
+const HSM_REMAINING = 'ad27588c-0198-4c84-81ef-08efd0274653';
+
+/** An assignment as Azure lists it. */
+const assignment = (policyDefinitionId: string, parameters: object = {}, change: object = {}) =>
+  POLICY_ASSIGNMENT.parse({
+    id: `${SUBSCRIPTION}/providers/Microsoft.Authorization/policyAssignments/rsa`,
+    name: 'RSA 3072',
+    properties: { policyDefinitionId, parameters: valued(parameters), ...change },
+  });
+const denied = (of: PolicyAssignment, initiative?: PolicyInitiative, vault: Parameters<typeof denialsOf>[2] = VAULT) =>
+  denialsOf(of, initiative, vault).map(({ rule }) => rule.denied);
+const texts = (rules: readonly { readonly denied: string }[]) => rules.map((rule) => rule.denied);
 
 describe('an assignment applies', () => {
-  it.each<[boolean, string, Partial<PolicyAssignment>]>([
+  it.each<[boolean, string, object]>([
     [true, 'as it is', {}],
-    [false, 'not when it is not enforced', { enforced: false }],
+    [false, 'not when it is not enforced', { enforcementMode: 'DoNotEnforce' }],
     [false, 'not to a group that it leaves out', { notScopes: [GROUP.toUpperCase()] }],
     [true, 'to a group whose name only begins as that which it leaves out', { notScopes: [GROUP.slice(0, -1)] }],
     [
@@ -43,169 +52,123 @@ describe('an assignment applies', () => {
       'not for certain, where it leaves out a management group',
       { notScopes: ['/providers/Microsoft.Management/managementGroups/mg-files'] },
     ],
-    [false, 'not for certain, with selectors or overrides', { narrowed: true }],
+    [false, 'not for certain, with selectors', { resourceSelectors: [{}] }],
+    [false, 'not for certain, with overrides', { overrides: [{}] }],
   ])('%s: %s', (applies, _, change) => {
-    expect(appliesTo(assignment(change), VAULT)).toBe(applies);
+    expect(appliesTo(assignment(definition(SIZE), {}, change), VAULT)).toBe(applies);
   });
 });
 
-describe('a definition denies', () => {
-  const definition = (name: string, parameters: object = {}, effect: unknown = 'deny') => ({
-    definitionId: `${BUILT_IN}/policyDefinitions/${name}`,
-    parameters: { effect, ...parameters },
+describe('a definition', () => {
+  it.each<[string, string, object, { readonly denied: string }[]]>([
+    ['no expiry', EXPIRY, {}, [expiry()]],
+    ['an early expiry', REMAINING, { MinimumDaysBeforeExpiration: 90 }, [remaining(90)]],
+    ['a late expiry', VALIDITY, { maximumValidityInDays: 365 }, [validity(365)]],
+    ['a small key', SIZE, { minimumRSAKeySize: 3072 }, [size(3072)]],
+    ['a type', TYPES, { allowedKeyTypes: ['RSA-HSM'] }, [types(['RSA-HSM'])]],
+    ['keys in software', '587c79fe-dd04-4a5e-9d0b-f89598c7261b', {}, [hardware()]],
+    ['nothing with the default effect, Audit', SIZE, { minimumRSAKeySize: 3072, effect: undefined }, []],
+    ['nothing when disabled', SIZE, { minimumRSAKeySize: 3072, effect: 'Disabled' }, []],
+    ['nothing without its parameter', SIZE, {}, []],
+    ['nothing with a parameter that is no number', SIZE, { minimumRSAKeySize: '3072' }, []],
+    ['nothing with types left as they are', TYPES, {}, []],
+    ['nothing with types that are no list of texts', TYPES, { allowedKeyTypes: [1] }, []],
+    ['nothing where it limits how long keys are active', 'c26e4b24-cf98-4c67-b48b-5a25c4c69eb9', {}, []],
+    ['nothing of a vault where it is for a Managed HSM', '1d478a74-21ba-4b9f-9d8f-8e6fced0eec5', {}, []],
+  ])('denies %s', (_, name, parameters, rules) => {
+    expect(denied(assignment(definition(name), { effect: 'deny', ...parameters }))).toEqual(texts(rules));
   });
 
-  it.each<[string, Partial<PolicyAssignment>, object]>([
-    ['no expiry', definition('152B15F7-8e1f-4c1f-ab71-8c010ba5dbc0'), { kind: 'expiry' }],
-    [
-      'an early expiry',
-      definition('5ff38825-c5d8-47c5-b70e-069a21955146', { minimumdaysbeforeexpiration: 90 }),
-      { kind: 'remaining', days: 90 },
-    ],
-    [
-      'a late expiry',
-      definition('49a22571-d204-4c91-a7b6-09b1a586fbc9', { maximumvalidityindays: 365 }),
-      { kind: 'validity', days: 365 },
-    ],
-    ['a small key', {}, { kind: 'size', bits: 3072 }],
-    [
-      'a type',
-      definition('75c4f823-d65c-4f29-a733-01d0077fdbcb', { allowedkeytypes: ['RSA-HSM'] }),
-      { kind: 'types', allowed: ['RSA-HSM'] },
-    ],
-    ['keys in software', definition('587c79fe-dd04-4a5e-9d0b-f89598c7261b'), { kind: 'hardware' }],
-  ])('%s', (_, change, demand) => {
-    expect(demands(change)).toEqual([demand]);
+  it("of one's own denies nothing that is known", () => {
+    const own = assignment(`${SUBSCRIPTION}${definition(EXPIRY)}`, { effect: 'Deny' });
+    expect(denied(own)).toEqual([]);
   });
 
-  it.each<[string, Partial<PolicyAssignment>]>([
-    ['with the default effect, Audit', { parameters: { minimumrsakeysize: 3072 } }],
-    ['when disabled', { parameters: { effect: 'Disabled', minimumrsakeysize: 3072 } }],
-    ['without its parameter', { parameters: { effect: 'Deny' } }],
-    ['with one that is no number', { parameters: { effect: 'Deny', minimumrsakeysize: '3072' } }],
-    ['without its days', definition('49a22571-d204-4c91-a7b6-09b1a586fbc9')],
-    ['with types left as they are', definition('75c4f823-d65c-4f29-a733-01d0077fdbcb')],
-    ['with types that are no list', definition('75c4f823-d65c-4f29-a733-01d0077fdbcb', { allowedkeytypes: [1] })],
-    ['that limits how long keys are active', definition('c26e4b24-cf98-4c67-b48b-5a25c4c69eb9')],
-    ['of a Managed HSM', definition('1d478a74-21ba-4b9f-9d8f-8e6fced0eec5')],
-    ["of one's own", { definitionId: `${SUBSCRIPTION}${SIZE}` }],
-  ])('nothing %s', (_, change) => {
-    expect(demands(change)).toEqual([]);
-  });
-
-  it('keys of a Managed HSM by definitions of its own', () => {
-    const hsm = { kind: 'managedHsm' };
-    expect(demands(definition('1d478a74-21ba-4b9f-9d8f-8e6fced0eec5'), undefined, hsm)).toEqual([{ kind: 'expiry' }]);
-    // The parameter has a default there.
-    const remaining = definition('ad27588c-0198-4c84-81ef-08efd0274653');
-    expect(demands(remaining, undefined, hsm)).toEqual([{ kind: 'remaining', days: 90 }]);
-    expect(demands({}, undefined, hsm)).toEqual([]);
+  it('of a Managed HSM has a default of its own', () => {
+    const of = (name: string) => denied(assignment(definition(name), { effect: 'Deny' }), undefined, HSM);
+    expect(of('1d478a74-21ba-4b9f-9d8f-8e6fced0eec5')).toEqual(texts([expiry()]));
+    expect(of(HSM_REMAINING)).toEqual(texts([remaining(90)]));
+    expect(of(SIZE)).toEqual([]);
   });
 });
 
 describe('an initiative', () => {
-  const definitionId = `${BUILT_IN}/policySetDefinitions/7a00a7fc-fdf4-4ad8-8fa2-a94acc223e8e`;
-  const initiative = (parameters: object, defaults: object = {}): PolicyInitiative => ({
-    defaults: { effect: 'Deny', bits: 4096, ...defaults },
-    members: [
-      { definitionId: `${BUILT_IN}/policyDefinitions/other`, reference: 'other', parameters: { effect: 'Deny' } },
-      { definitionId: SIZE, reference: 'rsaSize', parameters: { ...parameters } },
-    ],
-  });
-  const usual = { effect: "[parameters('effect')]", minimumrsakeysize: "[Parameters('BITS')]" };
-
-  it.each<[string, PolicyInitiative, Partial<PolicyAssignment>, object[]]>([
-    ['by its defaults', initiative(usual), { parameters: {} }, [{ kind: 'size', bits: 4096 }]],
-    ['by what is assigned', initiative(usual), { parameters: { bits: 3072 } }, [{ kind: 'size', bits: 3072 }]],
-    [
-      'by values of its own',
-      initiative({ effect: 'Deny', minimumrsakeysize: 2048 }),
-      {},
-      [{ kind: 'size', bits: 2048 }],
-    ],
-    ['nothing, by its default effect', initiative(usual, { effect: 'Audit' }), { parameters: {} }, []],
-    ['nothing, when Audit is assigned', initiative(usual), { parameters: { effect: 'Audit' } }, []],
-    ['nothing by an effect that it leaves out', initiative({ minimumrsakeysize: 4096 }), {}, []],
-    ['nothing by what is more than a parameter', initiative({ ...usual, effect: "[if(true, 'Deny', 'x')]" }), {}, []],
-    [
-      'nothing by a list with an expression in it',
-      {
-        defaults: {},
-        members: [
+  const id = `${BUILT_IN}/policySetDefinitions/7a00a7fc-fdf4-4ad8-8fa2-a94acc223e8e`;
+  const initiative = (name: string, parameters: object, defaults: object = {}) =>
+    POLICY_INITIATIVE.parse({
+      properties: {
+        parameters: {
+          effect: { defaultValue: 'Deny' },
+          bits: { defaultValue: 4096 },
+          ...Object.fromEntries(Object.entries(defaults).map(([one, defaultValue]) => [one, { defaultValue }])),
+        },
+        policyDefinitions: [
+          { policyDefinitionId: definition('other'), parameters: valued({ effect: 'Deny' }) },
           {
-            definitionId: `${BUILT_IN}/policyDefinitions/75c4f823-d65c-4f29-a733-01d0077fdbcb`,
-            reference: 'types',
-            parameters: { effect: 'Deny', allowedkeytypes: ["[parameters('type')]"] },
+            policyDefinitionId: definition(name),
+            policyDefinitionReferenceId: 'it',
+            parameters: valued({ effect: "[parameters('effect')]", ...parameters }),
           },
         ],
       },
-      { parameters: { type: 'RSA' } },
+    });
+  const bits = { minimumRSAKeySize: "[Parameters('BITS')]" };
+
+  it.each<[string, PolicyInitiative, object, { readonly denied: string }[]]>([
+    ['by its defaults', initiative(SIZE, bits), {}, [size(4096)]],
+    ['by what is assigned', initiative(SIZE, bits), { bits: 3072 }, [size(3072)]],
+    ['by values of its own', initiative(SIZE, { effect: 'Deny', minimumRSAKeySize: 2048 }), {}, [size(2048)]],
+    ['nothing, by its default effect', initiative(SIZE, bits, { effect: 'Audit' }), {}, []],
+    ['nothing, when Audit is assigned', initiative(SIZE, bits), { effect: 'Audit' }, []],
+    ['nothing by an effect that it leaves out', initiative(SIZE, { ...bits, effect: undefined }), {}, []],
+    ['nothing by more than a parameter', initiative(SIZE, { ...bits, effect: "[if(true, 'Deny', 'x')]" }), {}, []],
+    [
+      'nothing by a list with an expression in it',
+      initiative(TYPES, { allowedKeyTypes: ["[parameters('type')]"] }),
+      { type: 'RSA' },
       [],
     ],
-  ])('denies %s', (_, of, change, expected) => {
-    expect(demands({ definitionId, ...change }, of)).toEqual(expected);
+  ])('denies %s', (_, of, parameters, rules) => {
+    expect(denied(assignment(id, parameters), of, VAULT)).toEqual(texts(rules));
   });
 
   it('of a Managed HSM denies nothing by what may be another number than the default', () => {
-    const days = (value: unknown): PolicyInitiative => ({
-      defaults: {},
-      members: [
-        {
-          definitionId: `${BUILT_IN}/policyDefinitions/ad27588c-0198-4c84-81ef-08efd0274653`,
-          reference: 'days',
-          parameters: { effect: 'Deny', ...(value === undefined ? {} : { minimumdaysbeforeexpiration: value }) },
-        },
-      ],
-    });
-    const hsm = { kind: 'managedHsm' };
-    expect(demands({ definitionId }, days('[add(1, 2)]'), hsm)).toEqual([]);
-    expect(demands({ definitionId }, days("[parameters('unknown')]"), hsm)).toEqual([]);
-    expect(demands({ definitionId }, days(undefined), hsm)).toEqual([{ kind: 'remaining', days: 90 }]);
+    const of = (parameters: object) => denied(assignment(id), initiative(HSM_REMAINING, parameters), HSM);
+    expect(of({ minimumDaysBeforeExpiration: '[add(1, 2)]' })).toEqual([]);
+    expect(of({ minimumDaysBeforeExpiration: "[parameters('unknown')]" })).toEqual([]);
+    expect(of({})).toEqual(texts([remaining(90)]));
   });
 
   it('denies nothing that is known where it could not be read', () => {
-    expect(demands({ definitionId })).toEqual([]);
+    expect(denied(assignment(id))).toEqual([]);
   });
 
-  it.each<[string, object | undefined]>([
-    [definitionId, { scope: '', name: '7a00a7fc-fdf4-4ad8-8fa2-a94acc223e8e' }],
-    [`${SUBSCRIPTION}${BUILT_IN}/policySetDefinitions/ours`, { scope: SUBSCRIPTION, name: 'ours' }],
+  it.each<[string, string | undefined]>([
+    [id, ''],
+    [`${SUBSCRIPTION}${BUILT_IN}/policySetDefinitions/ours`, SUBSCRIPTION],
     [
       `/providers/Microsoft.Management/managementGroups/mg${BUILT_IN}/policySetDefinitions/ours`,
-      { scope: '/providers/Microsoft.Management/managementGroups/mg', name: 'ours' },
+      '/providers/Microsoft.Management/managementGroups/mg',
     ],
-    [SIZE, undefined],
+    [definition(SIZE), undefined],
     [`@elsewhere.example${BUILT_IN}/policySetDefinitions/ours`, undefined],
     [`${BUILT_IN}/policySetDefinitions/ours?x=/`, undefined],
-  ])('is named by %s', (id, named) => {
-    expect(initiativeOf(assignment({ definitionId: id }))).toEqual(named);
+  ])('is named by %s', (name, scope) => {
+    expect(scopeOfInitiative(name)).toBe(scope);
   });
 });
 
-describe('an exemption', () => {
-  const exemption = (change: Partial<PolicyExemption> = {}): PolicyExemption => ({
-    assignmentId: assignment().id.toUpperCase(),
-    references: [],
-    expiresOn: undefined,
-    ...change,
-  });
-
-  it.each<[boolean, string, Partial<PolicyExemption>]>([
-    [true, 'of the assignment', {}],
-    [false, 'of another one', { assignmentId: `${SUBSCRIPTION}/other` }],
-    [true, 'that is not over yet', { expiresOn: new Date(NOW.getTime() + 1) }],
-    [false, 'that is over', { expiresOn: NOW }],
-    [true, 'that ends nobody knows when', { expiresOn: new Date(Number.NaN) }],
-    [true, 'of the member', { references: ['x', 'RSASIZE'] }],
-    [false, 'of another member', { references: ['x'] }],
-  ])('takes it away, %s: %s', (exempt, _, change) => {
-    const denial = { assignment: assignment(), reference: 'rsaSize', demand: { kind: 'expiry' } } as const;
-    expect(isExempt(denial, [exemption(change)], NOW)).toBe(exempt);
-  });
-
-  it('there is none', () => {
-    const denial = { assignment: assignment(), reference: undefined, demand: { kind: 'expiry' } } as const;
-    expect(isExempt(denial, [], NOW)).toBe(false);
-    expect(isExempt(denial, [exemption({ references: ['x'] })], NOW)).toBe(false);
-  });
+it.each<[boolean, string, object]>([
+  [true, 'of the assignment', {}],
+  [false, 'of another one', { policyAssignmentId: `${SUBSCRIPTION}/other` }],
+  [true, 'that is not over yet', { expiresOn: new Date(NOW.getTime() + 1).toISOString() }],
+  [false, 'that is over', { expiresOn: NOW.toISOString() }],
+  [true, 'that ends nobody knows when', { expiresOn: 'then' }],
+  [true, 'of the member', { policyDefinitionReferenceIds: ['x', 'RSASIZE'] }],
+  [false, 'of another member', { policyDefinitionReferenceIds: ['x'] }],
+])('an exemption takes a denial away, %s: %s', (exempt, _, change) => {
+  const denial = { assignment: assignment(definition(SIZE)), reference: 'rsaSize', rule: expiry() };
+  const properties = { policyAssignmentId: denial.assignment.id.toUpperCase(), ...change };
+  expect(isExempt(denial, [POLICY_EXEMPTION.parse({ properties })], NOW)).toBe(exempt);
+  expect(isExempt(denial, [], NOW)).toBe(false);
 });

@@ -42,7 +42,7 @@ async function health(
     warnings: [],
   };
   const [evaluated] = await evaluateFleet(reading, settings);
-  return evaluated?.health;
+  return evaluated?.seen.health;
 }
 const revoked = (n: number) =>
   keyVersion(n, {
@@ -64,7 +64,7 @@ it('An account is Blocked when its key was created again and lacks its version',
 it('An account is not Blocked by what a revocation was seen to do once its key is restored', async () => {
   const [since, checkedOn] = [day(20).toISOString(), NOW.toISOString()];
   const accounts = [{ account: id, service: 'file', state: 'blocked', since, checkedOn }] as const;
-  const effect = { key: KEY.id, complete: true, accounts };
+  const effect = { key: KEY.id, complete: true, accounts: [...accounts], times: [] };
   expect(await health({ effect: { ...effect, change: { expect: 'blocked', since } } })).toEqual({ state: 'Serving' });
   const refuses = await health({ effect: { ...effect, change: { expect: 'open', since } } });
   expect(refuses).toMatchObject({ state: 'Blocked', cause: { reason: 'FileServiceRefuses' } });

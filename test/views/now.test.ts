@@ -1,33 +1,24 @@
 import { expect, it } from 'vitest';
 import type { DriftReport } from '../../src/drift/report.ts';
+import { FleetSnapshots } from '../../src/views/fleet.ts';
+import type { KeyLister } from '../../src/views/key-list.ts';
 import { seeParts } from '../../src/views/now.ts';
-import type { TakeReadings } from '../../src/views/read-now.ts';
+import { NowBoard, type NowPorts, type TakeReadings } from '../../src/views/read-now.ts';
 
 const STARTED = Date.parse('2026-11-25T06:00:00.000Z');
 const DAY_MS = 86_400_000;
-const report = {
-  id: 'a',
-  startedOn: new Date(STARTED).toISOString(),
-  complete: true,
-  counts: {},
-  causes: [],
-  changes: [],
-} as unknown as DriftReport;
+const started = new Date(STARTED).toISOString();
+const report = { id: 'a', startedOn: started, complete: true, counts: {}, causes: [], changes: [] };
 
 /** The drift part, so many milliseconds after the check began, and the step of its age. */
 async function seenAfter(ms: number, ageMs = 0) {
   const now = new Date(STARTED + ms);
   const reading = async () => ({ reading: true }) as const;
-  const take: TakeReadings = {
-    fleet: reading,
-    keys: reading,
-    pauses: reading,
-    rotations: reading,
-    drift: async () => ({ value: report, readOn: now, ageMs }),
-  };
+  const drift = async () => ({ value: report as unknown as DriftReport, readOn: now, ageMs });
+  const take: TakeReadings = { fleet: reading, keys: reading, pauses: reading, rotations: reading, drift };
   const everything = { reaches: () => true, reachesVault: () => true, maySee: () => true, requireFleet: () => {} };
-  const { drift, steps } = await seeParts(take, { ...everything, now, correlationId: 'c', onUnexpected: () => {} });
-  return { old: drift.value?.report?.old, step: steps.at(-1) };
+  const seen = await seeParts(take, { ...everything, now, correlationId: 'c', onUnexpected: () => {} });
+  return { old: seen.drift.value?.report?.old, step: seen.steps.at(-1) };
 }
 
 it('A report becomes old after two days', async () => {
@@ -38,4 +29,20 @@ it('A report becomes old after two days', async () => {
 it('An unchanged part is sent again as it ages', async () => {
   expect((await seenAfter(DAY_MS, 29_999)).step).toBe(0);
   expect((await seenAfter(DAY_MS, 30_000)).step).toBe(1);
+});
+
+it('The keys are the unusual ones, and incomplete when some were not read in time', async () => {
+  const key = (name: string, state: string, reason?: string) => ({
+    ...{ key: name, vault: 'kv', name, state },
+    unread: reason ? [{ what: 'the versions of the key', reason, detail: '' }] : [],
+  });
+  const keysOf = async (...value: ReturnType<typeof key>[]) => {
+    const lister = { list: async () => ({ value, vaults: [] }) } as unknown as KeyLister;
+    const ports = { settings: { vaults: { all: [] } }, now: () => new Date() } as unknown as NowPorts;
+    const taken = await new NowBoard(new FleetSnapshots(), lister).takers(ports).keys();
+    return 'value' in taken ? [taken.value.keys.map(({ name }) => name), taken.value.complete] : taken;
+  };
+  const forbidden = key('forbidden', 'unknown', 'MissingPermission');
+  expect(await keysOf(key('usual', 'usable', 'TimeUp'), forbidden)).toEqual([['forbidden'], true]);
+  expect(await keysOf(key('late', 'unknown', 'TimeUp'), forbidden)).toEqual([['forbidden'], false]);
 });

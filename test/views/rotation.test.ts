@@ -41,7 +41,7 @@ function listOf(all: readonly ReturnType<typeof rollout>[], change: Partial<Rota
       yield* all;
     },
   };
-  return { list: (after?: string) => listRotations(after, ports([], { rollouts, ...change })) };
+  return { list: (after?: string) => listRotations(ports([], { rollouts, ...change }), after, 50) };
 }
 
 it('The list has the rollouts that are not finished, or moved something within a week', async () => {

@@ -2,13 +2,12 @@ import { ManagedIdentityCredential } from '@azure/identity';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { WORK_QUEUES } from '../../src/work/messages.ts';
-import { queueAges } from '../../src/work/queue-ages-client.ts';
+import { createWorkQueue } from '../../src/work/work-queue-client.ts';
 import { useAzurite } from '../support/azurite.ts';
 
 const azurite = useAzurite();
 const queue = (name: string) => QueueServiceClient.fromConnectionString(azurite.connectionString).getQueueClient(name);
-const ages = (now: Date) =>
-  queueAges({ storage: { connectionString: azurite.connectionString } }, () => new ManagedIdentityCredential(), now);
+const ages = (now: Date) => createWorkQueue({ storage: azurite }, () => new ManagedIdentityCredential()).ages(now);
 const later = (seconds: number) => new Date(Date.now() + seconds * 1_000);
 
 beforeEach(async () => {

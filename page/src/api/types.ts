@@ -1,19 +1,20 @@
 import type { z } from 'zod';
 
-export type { RestoreResponse, RevokeResponse } from '../../../src/api/break-glass-schemas.ts';
+export type { RestoreResponse } from '../../../src/api/restore.ts';
+export type { RevokeResponse } from '../../../src/api/revoke.ts';
 // What the API answers, by its own schemas: a change there is an error here.
-export type { AuditRecordView, AuditRecordWhole } from '../../../src/audit/trail-view.ts';
+export type { AuditRecordView } from '../../../src/audit/record.ts';
 export type { DriftCause } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend.ts';
 export type { RotationSummary } from '../../../src/fleet/rotation-schemas.ts';
 export type { Rekey as RekeyOrder } from '../../../src/orders/standing-orders.ts';
 export type { RekeyCheck } from '../../../src/rekey/rekey-problems.ts';
 export type { RekeyStatus } from '../../../src/rekey/rekey-status.ts';
-export type { KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
+export type { KeyStatus as KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
 export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
 
+import type { AUDIT_LIST, AUDIT_RECORD_WHOLE } from '../../../src/api/audit.ts';
 import type { ROTATE_RESPONSE } from '../../../src/api/rotate.ts';
-import type { AUDIT_LIST } from '../../../src/audit/trail-view.ts';
 import type { TREND } from '../../../src/drift/trend.ts';
 import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/views/fleet-schemas.ts';
 import type { KEY_LIST } from '../../../src/views/key-schemas.ts';
@@ -21,6 +22,7 @@ import type { KEY_LIST } from '../../../src/views/key-schemas.ts';
 export type RotateResponse = z.output<typeof ROTATE_RESPONSE>;
 export type KeyList = z.output<typeof KEY_LIST>;
 export type AuditList = z.output<typeof AUDIT_LIST>;
+export type AuditRecordWhole = z.output<typeof AUDIT_RECORD_WHOLE>;
 export type Trend = z.output<typeof TREND>;
 export type FleetRow = z.output<typeof FLEET_ROW>;
 export type FleetList = z.output<typeof FLEET_LIST>;

@@ -1,16 +1,18 @@
 import type { Command } from 'commander';
+import pMap from 'p-map';
 import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
+import { type Entry, Journal } from '../../operations/journal.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
+import type { CmkCommand } from '../command.ts';
 import { askBefore } from '../confirm.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { oneTo } from '../options.ts';
-import { Output } from '../output.ts';
+import { type Explanation, explain } from '../explain.ts';
+import { oneTo, UsageError } from '../options.ts';
+import { Output, type TitledColumn } from '../output.ts';
 import { readGivenText } from '../read-given.ts';
-import type { BulkRow } from './bulk-rows.ts';
-import type { BulkLimits, BulkResult, BulkWork } from './run-bulk.ts';
+import { type BulkRow, readBulkRows } from './bulk-rows.ts';
 
 const AFTER = `
 Many accounts at once: --from reads them from CSV whose first line names the
@@ -20,32 +22,71 @@ confirmation (not with --yes), and changes several accounts at a time. After a
 failure run the same command again: completed accounts stay done.`;
 
 /** A command for one account that also accepts many. */
-export interface BulkCommand<A = Readonly<Record<string, unknown>>, R = unknown> extends BulkWork<A, R> {
+interface BulkCommand<A = Readonly<Record<string, unknown>>, R = unknown> {
   /** Required options, by the name of their value: `vault`. */
-  readonly required: readonly string[];
+  readonly required?: readonly string[];
   /** The command only reads: it has no plan and no confirmation. */
   readonly reads?: boolean;
-  /** Shows the result for one account. */
-  readonly show?: (result: R, output: Output) => ExitCode | undefined;
+  /** Resources that several rows share (a vault, an identity): the first row runs alone and creates them. */
+  readonly shares?: (options: A) => readonly string[];
+  readonly run: (account: string, options: A, operation: Operation) => Promise<R>;
+  /** Returns why a result counts as a failure; undefined: it succeeded. */
+  readonly trouble?: (result: R) => string | undefined;
+  readonly show?: (result: R, output: Output) => void;
 }
 
-interface BulkArguments extends BulkLimits {
+interface BulkOptions {
   readonly from?: string;
+  readonly concurrency: number;
+  /** Number of failures after which no account is started. */
+  readonly maxFailures: number;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly quiet?: boolean;
 }
 
-/** Result of a bulk command. */
+/**
+ * `done`: changed; in a plan: would be changed. `unchanged`: already as requested. `refused`: the plan failed, so the
+ * account was not started. `notStarted`: too many accounts had failed.
+ */
+const OUTCOMES = ['done', 'unchanged', 'failed', 'refused', 'notStarted'] as const;
+type Outcome = (typeof OUTCOMES)[number];
+
+interface BulkResult {
+  readonly account: string;
+  readonly outcome: Outcome;
+  readonly changes: readonly Entry[];
+  readonly notes: readonly string[];
+  readonly error?: Explanation;
+  readonly result?: unknown;
+}
+
 interface BulkSummary {
-  readonly counts: Readonly<Record<BulkResult['outcome'], number>>;
+  readonly counts: Readonly<Record<Outcome, number>>;
   readonly accounts: readonly BulkResult[];
-  /** Why the command started no account. */
   readonly stopped?: string | undefined;
 }
 
-/** Adds the options for many accounts to a command. */
-export function manyAccounts(command: Command): Command {
+/** Makes a command work for one account, or for many from a file. */
+export function oneOrMany<A, R>(command: CmkCommand, typed: BulkCommand<A, R>): void {
+  // Commander's options have no types.
+  const bulk = typed as unknown as BulkCommand;
+  const work = async (operation: Operation, options: BulkOptions, account?: string): Promise<unknown> => {
+    requireAccounts(command, account, options, bulk.required);
+    if (account !== undefined) return bulk.run(account, { ...options }, operation);
+    const rows = readBulkRows(await readGivenText(options.from ?? '-'), command, bulk.required);
+    return runMany(rows, bulk, { ...options, name: command.name() }, operation, command.cli);
+  };
+  const show = (result: unknown, output: Output, { from, dryRun = false }: BulkOptions): void => {
+    if (from === undefined) bulk.show?.(result, output);
+    else showSummary(result as BulkSummary, output, { dryRun, reads: bulk.reads ?? false });
+  };
+  manyAccounts(command);
+  if (bulk.reads) command.reads(work, show);
+  else command.changes(work, show);
+}
+
+export function manyAccounts<C extends Command>(command: C): C {
   return command
     .option('--from <file>', 'many accounts, from CSV (-: from standard input)')
     .option('--concurrency <number>', 'accounts at the same time, 1 to 32', oneTo(32), 4)
@@ -54,135 +95,176 @@ export function manyAccounts(command: Command): Command {
     .addHelpText('after', AFTER);
 }
 
-/**
- * Whether the command line names many accounts. For one account, the error lists all missing options at once.
- *
- * @throws {@link CmkError} `ArgumentInvalid`
- */
-export function isBulk(account: string | undefined, command: Command, required: readonly string[]): boolean {
-  const options = command.optsWithGlobals<Record<string, unknown>>();
-  if (options.from !== undefined) {
-    if (account === undefined) return true;
-    throw new CmkError('ArgumentInvalid', 'An account and --from exclude each other.', 'Use only one of them.');
+/** Checks that the command line names one account with what it needs, or many. */
+function requireAccounts(
+  command: Command,
+  account: string | undefined,
+  { from }: BulkOptions,
+  required: BulkCommand['required'] = [],
+): void {
+  if (from !== undefined) {
+    if (account === undefined) return;
+    throw new UsageError('An account and --from exclude each other.', 'Use only one of them.');
   }
   const flags = required
-    .filter((name) => options[name] === undefined)
+    .filter((name) => command.getOptionValue(name) === undefined)
     .map((name) => command.options.find((option) => option.attributeName() === name)?.flags);
   const missing = [...(account === undefined ? ['<account>'] : []), ...flags];
-  if (missing.length === 0) return false;
-  throw new CmkError(
-    'ArgumentInvalid',
-    `Missing: ${missing.join(', ')}.`,
-    `cmk account ${command.name()} --help lists the arguments and options.`,
-  );
+  if (missing.length === 0) return;
+  const nextStep = `cmk account ${command.name()} --help lists the arguments and options.`;
+  throw new UsageError(`Missing: ${missing.join(', ')}.`, nextStep);
 }
 
 /** Runs a command for many accounts: plan, question, work, summary. */
-export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Promise<void> {
-  const options = command.optsWithGlobals<BulkArguments>();
-  const { readBulkRows } = await import('./bulk-rows.ts');
-  const rows = readBulkRows(await readGivenText(options.from ?? '-'), command, bulk.required);
-  await cli.run(
-    command,
-    (operation) => changeAll(rows, bulk, { ...options, name: command.name() }, cli, operation),
-    (result, output) => showSummary(result, output, { dryRun: options.dryRun ?? false, reads: bulk.reads ?? false }),
-  );
-}
-
-async function changeAll(
+async function runMany(
   rows: readonly BulkRow[],
   bulk: BulkCommand,
-  options: BulkArguments & { readonly name: string },
-  cli: Cli,
+  options: BulkOptions & { readonly name: string },
   operation: Operation,
+  cli: Cli,
 ): Promise<BulkSummary> {
-  const { planBulk, runBulk } = await import('./run-bulk.ts');
+  const { reads = false } = bulk;
   const { err } = cli.context;
   const write = (text: string): unknown => {
     cli.clearProgress();
     return err.write(text);
   };
-  const out = { write, isTTY: err.isTTY, columns: err.columns };
-  const talk = new Output(err.isTTY ? 'terminal' : 'lines', out, err, cli.environment);
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', { ...err, write }, err, cli.environment);
   let shown = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
-    runBulk(going, bulk, { ...options, maxFailures }, operation, (result) => {
+    runRows(going, bulk, { ...options, maxFailures }, operation, (result) => {
       shown += 1;
       // In a terminal the progress bar shows the other results.
       if (options.quiet || (err.isTTY && result.outcome !== 'failed')) return;
-      talk.text(`[${shown}/${going.length}] ${result.account}: ${wordsOf(result, bulk.reads ?? false)}`);
+      talk.text(`[${shown}/${going.length}] ${result.account}: ${detailOf(result, reads)}`);
     });
-  if (bulk.reads) return summary(await run(rows, options.maxFailures));
-  const plan = await planBulk(rows, bulk, options, operation);
+  if (reads) return summaryOf(await run(rows, options.maxFailures));
+  const plan = await runRows(rows, bulk, { ...options, maxFailures: rows.length, dryRun: true }, operation);
   if (options.dryRun) {
     for (const { changes } of plan) operation.journal.entries.push(...changes);
-    return summary(plan);
+    return summaryOf(plan);
   }
   const refused = plan.filter(({ outcome }) => outcome === 'refused');
   const going = rows.filter((_, at) => plan[at]?.outcome !== 'refused');
-  talk.list<BulkResult>([ACCOUNT, ['PLAN', (result) => wordsOf(result, false)]], plan);
-  for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.note(note);
+  talk.list<BulkResult>([ACCOUNT, ['PLAN', (result) => detailOf(result, false)]], plan);
+  talk.notes(new Set(plan.flatMap(({ notes }) => notes)));
   const left = options.maxFailures - refused.length;
   if (left <= 0 && going.length > 0) {
     const stopped = `Nothing was started: ${refused.length} would fail, and --max-failures is ${options.maxFailures}.`;
-    return summary([...(await run(going, 0)), ...refused], stopped);
+    return summaryOf([...(await run(going, 0)), ...refused], stopped);
   }
   const changing = plan.filter(({ outcome }) => outcome === 'done');
-  if (changing.length > 0 && !options.yes)
+  if (changing.length > 0 && !options.yes) {
     await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli);
-  return summary([...(await run(going, left)), ...refused]);
+  }
+  return summaryOf([...(await run(going, left)), ...refused]);
 }
 
-/** @throws {@link CmkError} `ConfirmationWrong` */
 async function confirmMany(what: string, { context }: Cli): Promise<void> {
   const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to continue: `);
   if (/^y(?:es)?$/i.test(typed)) return;
   throw new CmkError('ConfirmationWrong', 'The answer is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }
 
-const ACCOUNT = ['ACCOUNT', ({ account }: BulkResult) => lastName(account)] as const;
-
-const WORDS: Readonly<Record<BulkResult['outcome'], string>> = {
-  done: 'done',
-  unchanged: 'with nothing to do',
-  failed: 'failed',
-  refused: 'refused',
-  notStarted: 'not started',
-};
-
-/** @param reads a command that only reads has checked an unchanged account */
-function wordsOf({ outcome, changes, error }: BulkResult, reads: boolean): string {
-  if (error) return `${outcome.toUpperCase()}: ${error.reason}: ${error.message} ${error.nextStep}`;
-  if (outcome === 'done') return changes.map(({ text }) => text).join('; ');
-  if (outcome === 'unchanged') return reads ? 'ok' : 'nothing to do';
-  return WORDS[outcome];
+/**
+ * Runs the work for each account. Rows that share a missing resource run one after another until it exists, the others
+ * `concurrency` at a time. In a dry run each row is only planned.
+ *
+ * @param ended called with each result immediately
+ */
+async function runRows(
+  rows: readonly BulkRow[],
+  bulk: BulkCommand,
+  { concurrency, maxFailures, dryRun = false }: Pick<BulkOptions, 'concurrency' | 'maxFailures' | 'dryRun'>,
+  { journal, ...operation }: Operation,
+  ended: (result: BulkResult) => void = () => {},
+): Promise<BulkResult[]> {
+  let failures = 0;
+  const results = new Map<BulkRow, BulkResult>();
+  const progress = ({ account }: BulkRow, text: string): void =>
+    journal.waiting(`${lastName(account)}: ${text}`, { done: results.size, total: rows.length });
+  const one = async (row: BulkRow): Promise<boolean> => {
+    if (failures >= maxFailures) return false;
+    const show = ({ kind, text }: Entry): unknown => kind === 'waiting' && progress(row, text);
+    const own = new Journal({ dryRun, record: journal.record, show });
+    const result = await runRow(row, bulk, { ...operation, journal: own });
+    if (!dryRun) journal.take(own);
+    if (result.error) failures += 1;
+    results.set(row, result);
+    ended(result);
+    progress(row, result.outcome);
+    return !result.error;
+  };
+  const made = new Set<string>();
+  const rest: BulkRow[] = [];
+  for (const row of rows) {
+    const shared = dryRun ? [] : (bulk.shares?.(row.options) ?? []);
+    if (shared.every((what) => made.has(what))) rest.push(row);
+    else if (await one(row)) for (const what of shared) made.add(what);
+  }
+  await pMap(rest, one, { concurrency });
+  return rows.map((row) => results.get(row) ?? { account: row.account, outcome: 'notStarted', changes: [], notes: [] });
 }
 
-function summary(accounts: readonly BulkResult[], stopped?: string): BulkSummary {
+async function runRow({ account, options }: BulkRow, bulk: BulkCommand, operation: Operation): Promise<BulkResult> {
+  const { journal } = operation;
+  const ended = (result: unknown, error?: Explanation): BulkResult => ({
+    account,
+    outcome: error ? (journal.dryRun ? 'refused' : 'failed') : journal.changed ? 'done' : 'unchanged',
+    changes: journal.entries.filter(({ kind }) => kind === 'done' || kind === 'planned'),
+    notes: journal.entries.filter(({ kind }) => kind === 'note').map(({ text }) => text),
+    ...(error ? { error } : {}),
+    ...(result === undefined ? {} : { result }),
+  });
+  try {
+    const result = await bulk.run(account, options, operation);
+    const message = bulk.trouble?.(result);
+    if (message === undefined) return ended(result);
+    return ended(result, { reason: 'NotProven', message, nextStep: `cmk account verify ${account}` });
+  } catch (error) {
+    return ended(undefined, explain(error));
+  }
+}
+
+function summaryOf(accounts: readonly BulkResult[], stopped?: string): BulkSummary {
   const counts = { done: 0, unchanged: 0, failed: 0, refused: 0, notStarted: 0 };
   for (const { outcome } of accounts) counts[outcome] += 1;
   return { counts, accounts, ...(stopped === undefined ? {} : { stopped }) };
+}
+
+const ACCOUNT: TitledColumn<BulkResult> = ['ACCOUNT', ({ account }) => lastName(account)];
+
+/** What happened to an account, or would happen. @param reads a command that only reads has checked an unchanged account */
+function detailOf({ outcome, changes, error }: BulkResult, reads: boolean): string {
+  if (error) return `${outcome.toUpperCase()}: ${error.reason}: ${error.message} ${error.nextStep}`;
+  if (outcome === 'done') return changes.map(({ text }) => text).join('; ');
+  if (outcome === 'unchanged') return reads ? 'ok' : 'nothing to do';
+  return inWords(outcome);
 }
 
 function showSummary(
   { counts, accounts, stopped }: BulkSummary,
   output: Output,
   { dryRun, reads }: { readonly dryRun: boolean; readonly reads: boolean },
-): ExitCode {
-  const words = { ...WORDS, ...(dryRun ? { done: 'to be done' } : {}), ...(reads ? { unchanged: 'ok' } : {}) };
-  const cells: Partial<Record<BulkResult['outcome'], string>> = {
-    ...(dryRun ? { done: 'planned' } : {}),
-    ...(reads ? { unchanged: 'ok' } : {}),
+): void {
+  const nameOf = (outcome: Outcome): string => {
+    if (outcome === 'done' && dryRun) return 'planned';
+    return outcome === 'unchanged' && reads ? 'ok' : outcome;
   };
   output.list<BulkResult>(
-    [ACCOUNT, ['OUTCOME', ({ outcome }) => cells[outcome] ?? outcome], ['DETAIL', (result) => wordsOf(result, reads)]],
+    [ACCOUNT, ['OUTCOME', ({ outcome }) => nameOf(outcome)], ['DETAIL', (result) => detailOf(result, reads)]],
     accounts,
   );
-  const outcomes = (Object.keys(WORDS) as BulkResult['outcome'][]).filter((outcome) => counts[outcome] > 0);
-  const parts = outcomes.map((outcome) => `${counts[outcome]} ${words[outcome]}`);
+  const parts = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
+    (outcome) => `${counts[outcome]} ${inWords(nameOf(outcome))}`,
+  );
   output.text(`${count(accounts.length, 'account')}: ${parts.join(', ')}.`);
   if (stopped !== undefined) output.text(stopped);
-  if (counts.failed + counts.refused + counts.notStarted === 0) return EXIT.ok;
-  if (!dryRun) output.text('Run the same command again to complete the other accounts.');
-  return EXIT.incomplete;
+  const isIncomplete = counts.failed + counts.refused + counts.notStarted > 0;
+  output.incompleteIf(isIncomplete);
+  if (isIncomplete && !dryRun) output.text('Run the same command again to complete the other accounts.');
+}
+
+function inWords(outcome: string): string {
+  return outcome.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

@@ -11,13 +11,8 @@ export interface BulkRow {
 /** Options of the whole run: the file cannot have columns for them. */
 const OF_THE_RUN = ['from', 'yes', 'concurrency', 'maxFailures', 'dryRun'];
 
-/**
- * Reads the accounts of a bulk command from CSV.
- *
- * @param required options that each account needs
- * @throws {@link CmkError} `ArgumentInvalid` with every problem, line by line
- */
-export function readBulkRows(text: string, command: Command, required: readonly string[]): BulkRow[] {
+/** Reads the accounts of a bulk command from CSV. The error has every problem, line by line. */
+export function readBulkRows(text: string, command: Command, required: readonly string[] = []): BulkRow[] {
   const { titles, rows } = parseCsv(text);
   const columns = columnsOf(command);
   const unknown = titles.filter((title) => title !== 'account' && !columns.has(title));
@@ -28,10 +23,10 @@ export function readBulkRows(text: string, command: Command, required: readonly 
   if (problems.length > 0) throw invalid(problems);
   const shared = command.optsWithGlobals();
   const lines = new Map<string, number>();
-  const read = rows.map(({ line, cells }) => {
-    const account = cells.get('account') ?? '';
+  const read = rows.map(({ record, info: { lines: line } }) => {
+    const { account = '' } = record;
     const problem = (what: string): unknown => problems.push(`line ${line}: ${what}`);
-    const options = { ...shared, ...readOptions(cells, columns, problem) };
+    const options = { ...shared, ...readOptions(record, columns, problem) };
     const first = lines.get(account.toLowerCase());
     if (account === '') problem('no account');
     else if (first !== undefined) problem(`${account} is in line ${first} already`);
@@ -51,9 +46,8 @@ function columnsOf(command: Command): Map<string, Option> {
   return new Map([...own, ...globals].map((option) => [option.long?.replace(/^--/, '') ?? '', option]));
 }
 
-/** Parses the options of a row like options of a command line. */
 function readOptions(
-  cells: ReadonlyMap<string, string>,
+  cells: Cells,
   columns: ReadonlyMap<string, Option>,
   problem: (what: string) => void,
 ): Record<string, unknown> {
@@ -62,7 +56,7 @@ function readOptions(
   const options: Record<string, unknown> = {};
   for (const [title, option] of columns) {
     parser.addOption(option);
-    const cell = cells.get(title) ?? '';
+    const cell = cells[title] ?? '';
     const isYes = /^(?:true|yes|y|1)$/i.test(cell);
     if (cell === '') continue;
     if (isYes && !option.required) args.push(`--${title}`);
@@ -82,45 +76,44 @@ function readOptions(
   return options;
 }
 
-/** A CSV row: its line, and its cells by column title. */
+type Cells = Readonly<Record<string, string>>;
+
+/** Record of the parser with the option `info`, which its types lack. */
 interface CsvRow {
-  readonly line: number;
-  readonly cells: ReadonlyMap<string, string>;
+  readonly record: Cells;
+  readonly info: { readonly lines: number };
 }
 
-/**
- * Reads CSV (RFC 4180) with column titles in the first row. Ignores white space around cells, and empty lines.
- *
- * @throws {@link CmkError} `ArgumentInvalid` with every wrong line
- */
+const OPTIONS = {
+  bom: true,
+  info: true,
+  record_delimiter: ['\r\n', '\n', '\r'],
+  skip_empty_lines: true,
+  skip_records_with_empty_values: true,
+  trim: true,
+};
+
+/** Reads CSV (RFC 4180) with column titles in the first row. */
 export function parseCsv(text: string): { readonly titles: readonly string[]; readonly rows: readonly CsvRow[] } {
-  const [head, ...body] = split(text);
-  if (!head)
-    throw invalid(['It is empty: the first line must name the columns, for example `account,vault,key,identity`.']);
-  if (head.record.length === 1 && head.record[0]?.includes(';')) {
-    throw new CmkError('ArgumentInvalid', 'This CSV uses semicolons.', 'Save it with commas, and run it again.');
-  }
-  const titles = head.record.map((title) => title.replace(/^--/, '').toLowerCase());
-  const twice = titles.filter((title, at) => titles.indexOf(title) !== at);
-  const uneven = body.filter(({ record }) => record.length !== titles.length);
-  const problems = [
-    ...twice.map((title) => `line ${head.info.lines}: two columns are named "${title}"`),
-    ...uneven.map(
-      ({ record, info }) =>
-        `line ${info.lines}: ${record.length} cells, and the first line names ${titles.length} columns`,
-    ),
-  ];
-  if (problems.length > 0) throw invalid(problems);
-  return {
-    titles,
-    rows: body.map(({ record, info: { lines: line } }) => ({
-      line,
-      cells: new Map(titles.map((title, at) => [title, record[at] ?? ''])),
-    })),
+  let titles: string[] = [];
+  const columns = (head: readonly string[]): string[] => {
+    if (head.length === 1 && head[0]?.includes(';')) {
+      throw new CmkError('ArgumentInvalid', 'This CSV uses semicolons.', 'Save it with commas, and run it again.');
+    }
+    titles = head.map((title) => title.replace(/^--/, '').toLowerCase());
+    const twice = titles.filter((title, at) => titles.indexOf(title) !== at);
+    if (twice.length > 0) throw invalid(twice.map((title) => `two columns are named "${title}"`));
+    return titles;
   };
+  try {
+    const rows: unknown = parse(text, { ...OPTIONS, columns });
+    if (titles.length > 0) return { titles, rows: rows as readonly CsvRow[] };
+  } catch (error) {
+    throw error instanceof CsvError ? invalid([error.message]) : error;
+  }
+  throw invalid(['It is empty: the first line must name the columns, for example `account,vault,key,identity`.']);
 }
 
-/** Returns one error with all problems of a file. */
 function invalid(problems: readonly string[]): CmkError {
   const list = problems.length === 1 ? ` ${problems[0]}` : `\n  ${problems.join('\n  ')}`;
   return new CmkError(
@@ -128,31 +121,4 @@ function invalid(problems: readonly string[]): CmkError {
     `The file is invalid:${list}`,
     'Correct the file, and run the command again; nothing was changed.',
   );
-}
-
-const OPTIONS = {
-  bom: true,
-  info: true,
-  record_delimiter: ['\r\n', '\n', '\r'],
-  relax_column_count: true,
-  skip_empty_lines: true,
-  skip_records_with_empty_values: true,
-  trim: true,
-};
-
-/** Record of the parser with the option `info`, which its types lack. */
-interface ParsedRecord {
-  readonly record: readonly string[];
-  readonly info: { readonly lines: number };
-}
-
-/** @throws {@link CmkError} `ArgumentInvalid` */
-function split(text: string): readonly ParsedRecord[] {
-  try {
-    const read: unknown = parse(text, OPTIONS);
-    return read as readonly ParsedRecord[];
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    throw invalid([`line ${error.lines}: a quote is not closed, or text follows it`]);
-  }
 }

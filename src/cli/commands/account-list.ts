@@ -1,38 +1,35 @@
-import type { Command } from 'commander';
 import { lastName } from '../../azure/resource-id.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { AppApi } from '../../operations/app-api.ts';
+import { type AppApi, pagesOf } from '../../operations/app-api.ts';
 import { inShort } from '../../time/duration.ts';
-import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from '../../views/fleet-schemas.ts';
-import { reading } from '../app-of-environment.ts';
-import type { Cli, GlobalOptions } from '../cli.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import {
+  FLEET_ACCOUNT,
+  FLEET_LIST,
+  type FleetAccountAnswer,
+  type FleetListAnswer,
+  type FleetRowAnswer,
+} from '../../views/fleet-schemas.ts';
+import type { CmkCommand } from '../command.ts';
 import { choice } from '../options.ts';
 import type { Output } from '../output.ts';
 
-/** An account in the list. */
-interface FleetRow extends Omit<FleetRowAnswer, 'health'> {
-  /** ARM id. */
-  readonly account: string;
-  readonly health: HealthState;
-  /** Cause, unless the account serves. */
-  readonly cause?: FleetRowAnswer['health']['cause'];
-  /** Start of this health state, if known (ISO 8601). */
-  readonly since?: string | undefined;
-}
+/** Options of `account list` with the names of the API's parameters. */
+const FILTERS = ['key', 'vault', 'resourceGroup', 'subscription', 'tag', 'health', 'cause'] as const;
+type Filters = Partial<Record<(typeof FILTERS)[number], string | string[]>> & { readonly all?: boolean };
 
-interface Fleet {
-  readonly summary: FleetListAnswer['summary'];
-  readonly freshness: FleetListAnswer['freshness'];
+/** An account in the list: its ARM id, and its health in the row itself. */
+type FleetRow = Omit<FleetRowAnswer, 'health'> &
+  Omit<FleetRowAnswer['health'], 'state'> & { readonly account: string; readonly health: HealthState };
+
+interface Fleet extends Pick<FleetListAnswer, 'summary' | 'freshness'> {
   readonly rows: readonly FleetRow[];
   /** Failed reads, one sentence each. */
   readonly unread: readonly string[];
 }
 
-/** Adds `account list` and `account show`, which read the app's fleet index. */
-export function addAccountViews(account: Command, cli: Cli): void {
-  const list = account
+export function addAccountViews(account: CmkCommand): void {
+  account
     .command('list')
     .description('accounts in the fleet index of the app, with key, mode, version and health')
     .option('--all', 'include accounts on Microsoft-managed keys that need no customer-managed key')
@@ -41,30 +38,21 @@ export function addAccountViews(account: Command, cli: Cli): void {
     .option('-g, --resource-group <group...>', 'only accounts in this resource group')
     .option('--tag <name=value...>', 'only accounts with this tag; a name alone matches any value')
     .addOption(choice('--health <state...>', 'only accounts in this state', HEALTH_STATES))
-    .option('--cause <cause...>', 'only accounts with this cause: a reason code, or its text in the table');
-  reading(list, cli, (app) => readFleet(list, app), showFleet);
-  const show = account
+    .option('--cause <cause...>', 'only accounts with this cause: a reason code, or its text in the table')
+    .readsApp(({ app }, filters: Filters) => readFleet(filters, app), showFleet);
+  account
     .command('show')
     .argument('<account>', 'name or ARM id of the storage account')
-    .description('one account in the fleet index: key, identity, scopes and findings');
-  const readOne = async (app: AppApi): Promise<FleetAccountAnswer> => {
-    const { FLEET_ACCOUNT } = await import('../../views/fleet-schemas.ts');
-    return app.get(`/fleet/${encodeURIComponent(lastName(show.args[0] ?? ''))}`, FLEET_ACCOUNT);
-  };
-  reading(show, cli, readOne, showAccount);
+    .description('one account in the fleet index: key, identity, scopes and findings')
+    .readsApp(async ({ app }, _, name) => {
+      return app.get(`/fleet/${encodeURIComponent(lastName(name))}`, FLEET_ACCOUNT);
+    }, showAccount);
 }
 
 /** Reads the fleet, worst health first. @throws {@link CmkError} with the app's message */
-async function readFleet(command: Command, app: AppApi): Promise<Fleet> {
-  const query = new URLSearchParams({ top: '1000', all: 'false' });
-  const { watch: _, ...filters } = command.opts();
-  const { subscription } = command.optsWithGlobals<GlobalOptions>();
-  for (const [name, given] of Object.entries<boolean | string | string[] | undefined>({ ...filters, subscription })) {
-    if (typeof given === 'boolean') query.set(name, String(given));
-    else for (const value of [given ?? []].flat()) query.append(name, value);
-  }
-  const { FLEET_LIST } = await import('../../views/fleet-schemas.ts');
-  const { pagesOf } = await import('../../operations/app-api.ts');
+async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Promise<Fleet> {
+  const query = new URLSearchParams({ top: '1000', all: String(all) });
+  for (const name of FILTERS) for (const value of [filters[name] ?? []].flat()) query.append(name, value);
   const rows: FleetRow[] = [];
   let about: Omit<Fleet, 'rows'> | undefined;
   for await (const { value, summary, freshness, warnings } of pagesOf(app, `/fleet?${query}`, FLEET_LIST)) {
@@ -82,7 +70,7 @@ export function byIndexAnd(check: { readonly startedOn: string } | undefined): s
   return `By the fleet index${check ? ` and the drift check of ${check.startedOn}` : '; no drift check has run yet'}.`;
 }
 
-function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output): ExitCode {
+function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output): void {
   if (output.format === 'terminal') {
     output.text(`${summary.text}.`);
     output.text(byIndexAnd(freshness.check));
@@ -103,11 +91,10 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output):
     ],
     rows,
   );
-  for (const text of unread) output.note(text);
-  return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
+  output.unread(unread);
 }
 
-function showAccount(account: FleetAccountAnswer, output: Output): ExitCode {
+function showAccount(account: FleetAccountAnswer, output: Output): void {
   const { health, key, mode, version, pinned, current, identity, scopeUses, findings } = account;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['id', account.id],
@@ -121,13 +108,12 @@ function showAccount(account: FleetAccountAnswer, output: Output): ExitCode {
     ['last checked', account.lastChecked],
   ];
   output.facts(facts, account);
-  if (output.isRows) return EXIT.ok;
+  if (output.isRows) return;
   if (scopeUses.length > 0) output.list<ScopeUse>(['scope', ['KEY', keyOf], 'mode', 'version'], scopeUses);
-  for (const { severity, reason, is, fix, command } of findings) {
-    output.note(`${severity} ${reason}: ${is} ${command ?? fix}`);
-  }
-  for (const text of account.warnings) output.note(text);
-  return EXIT.ok;
+  output.notes(
+    findings.map(({ severity, reason, is, fix, command }) => `${severity} ${reason}: ${is} ${command ?? fix}`),
+  );
+  output.notes(account.warnings);
 }
 
 type ScopeUse = FleetAccountAnswer['scopeUses'][number];
@@ -136,7 +122,7 @@ function keyOf({ key }: Pick<FleetRowAnswer, 'key'>): string | undefined {
   return key && (nameOfIdentifier(key) ?? key);
 }
 
-function causeOf({ cause }: FleetRowAnswer['health'] | FleetRow): string | undefined {
+function causeOf({ cause }: Pick<FleetRow, 'cause'>): string | undefined {
   return cause && (cause.label === '' ? cause.reason : `${cause.reason} (${cause.label})`);
 }
 

@@ -1,14 +1,15 @@
-import type { Command } from 'commander';
-import type { RecordedEntry } from '../../audit/trail-filter.ts';
+import type { RecordedEntry } from '../../audit/record.ts';
+import type { TrailFilter } from '../../audit/trail-filter.ts';
+import type { TrailReport } from '../../audit/verify-trail.ts';
 import { lastName } from '../../azure/resource-id.ts';
-import { CmkError } from '../../errors.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
+import { count } from '../../text.ts';
 import { isDay, momentAgo } from '../../time/duration.ts';
-import type { Trail } from '../audit-report.ts';
-import type { Cli } from '../cli.ts';
-import { EXIT } from '../exit-codes.ts';
-import { oneTo, parsed, watching } from '../options.ts';
+import type { CmkCommand } from '../command.ts';
+import { oneTo, parsed, UsageError } from '../options.ts';
 import type { Output } from '../output.ts';
+import { visible } from '../visible.ts';
 
 export const STORAGE = `
 Settings of the app name its storage: AzureWebJobsStorage__accountName with your
@@ -17,45 +18,34 @@ CMK_WORK__queueServiceUri.`;
 
 type Receipt = ReturnType<typeof readReceipt>;
 
-interface VerifyArguments {
-  container?: string;
-  from?: string;
-  receipt?: Receipt[];
-  log?: string;
-}
+/** Loaded when a command runs: `--help` needs no client. */
+const storage = () => import('../app-storage.ts');
 
-interface ListArguments {
-  key?: string;
-  vault?: string;
-  action?: string;
-  until?: string;
-  account?: string;
-  by?: string;
-  since?: string;
-  limit: number;
-}
-
-/** Opens the trail that the environment names, when a command runs. */
-type OpenTrail = (container?: string) => Promise<Trail>;
-
-export function addAuditCommands(program: Command, cli: Cli): void {
+export function addAuditCommands(program: CmkCommand): void {
   const audit = program
     .command('audit')
     .description("the app's audit trail")
     .summary('the audit trail: list, show, verify');
-  const add = (name: string, addTo: (command: Command, cli: Cli, trail: OpenTrail) => void): void => {
-    const command = audit.command(name).addHelpText('after', `${STORAGE}\nIt needs the role Storage Blob Data Reader.`);
-    addTo(command, cli, async (container) => {
-      const { Trail } = await import('../audit-report.ts');
-      return new Trail(cli.environment, () => cli.credential(command), container);
-    });
-  };
-  add('verify', addVerify);
-  add('list', addList);
-  add('show', addShow);
+  const add = (name: string): CmkCommand =>
+    audit.command(name).addHelpText('after', `${STORAGE}\nIt needs the role Storage Blob Data Reader.`);
+  addVerify(add('verify'));
+  addList(add('list'));
+  add('show')
+    .argument('<record>', 'its number or id, as audit list --wide shows it')
+    .description('one record in full')
+    .reads(
+      async (_operation, _options, which) => (await storage()).showRecord(program.cli, which),
+      (record, output) => {
+        output.text(JSON.stringify(record, undefined, 2));
+        output.incompleteIf(!record.intact);
+      },
+    );
 }
 
-function addVerify(command: Command, cli: Cli, trail: OpenTrail): void {
+function addVerify(command: CmkCommand): void {
+  type Options = { container?: string; from?: string; receipt?: Receipt[]; log?: string };
+  const verify = async (_operation: Operation, { container, from, receipt: receipts = [], log }: Options) =>
+    (await storage()).verifyRecords(command.cli, container, log, { receipts, ...(from === undefined ? {} : { from }) });
   command
     .description('check that no record was changed, removed, moved or inserted')
     .option('--container <name>', 'container with a copy of the trail')
@@ -66,25 +56,13 @@ function addVerify(command: Command, cli: Cli, trail: OpenTrail): void {
       (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
     )
     .option('--log <file>', 'an export of the log, whose receipts must match the trail')
-    .action(async (options: VerifyArguments) => {
-      const { printTrail, readEvidence } = await import('../audit-report.ts');
-      const { container, from, receipt: receipts = [], log } = options;
-      await cli.read(
-        command,
-        async () => {
-          const evidence = log === undefined ? undefined : await readEvidence(log);
-          return (await trail(container)).verify(evidence, { receipts, ...(from === undefined ? {} : { from }) });
-        },
-        (report, output) => {
-          printTrail(report, (line) => output.text(line));
-          return report.findings.length === 0 ? EXIT.ok : EXIT.incomplete;
-        },
-      );
-    });
+    .reads(verify, showReport);
 }
 
-function addList(command: Command, cli: Cli, trail: OpenTrail): void {
-  watching(command)
+function addList(command: CmkCommand): void {
+  type Options = Omit<TrailFilter, 'since' | 'until'> & { since?: string; until?: string; limit: number };
+  command
+    .watching()
     .description('changes of keys and accounts with caller and reason, newest last')
     .option('--key <key>', 'about this key: <key>, <vault>/<key> or an identifier')
     .option('--vault <vault>', 'about keys of this vault: its name')
@@ -94,36 +72,33 @@ function addList(command: Command, cli: Cli, trail: OpenTrail): void {
     .option('--since <when>', 'start: a date (2026-11-24) or a duration before now (P7D)')
     .option('--until <when>', 'end, likewise; a date includes the whole day')
     .option('--limit <number>', 'show at most this many, the newest', oneTo(1_000_000), 1_000)
-    .action(async ({ since, until, limit, ...about }: ListArguments) => {
-      const work = async () => {
-        const filter = {
-          ...about,
-          since: since === undefined ? undefined : readMoment('--since', since, 'first'),
-          until: until === undefined ? undefined : readMoment('--until', until, 'after'),
-        };
-        return (await trail()).list(filter, limit);
-      };
-      await cli.read(command, work, showRecords);
-    });
+    .reads(async (_operation, { key, vault, account, by, action, since, until, limit }: Options) => {
+      const span = { since: momentOf('--since', since, 'first'), until: momentOf('--until', until, 'after') };
+      return (await storage()).listRecords(command.cli, { key, vault, account, by, action, ...span }, limit);
+    }, showRecords);
 }
 
-function addShow(command: Command, cli: Cli, trail: OpenTrail): void {
-  command
-    .argument('<record>', 'its number or id, as audit list --wide shows it')
-    .description('one record in full')
-    .action(async (which: string) => {
-      await cli.read(
-        command,
-        async () => (await trail()).find(which),
-        (record, output) => {
-          output.text(JSON.stringify(record, undefined, 2));
-          return record.intact ? EXIT.ok : EXIT.incomplete;
-        },
-      );
-    });
+function showReport({ findings, records, files, last, unlogged = 0 }: TrailReport, output: Output): void {
+  for (const { file, line, reason, message } of findings) {
+    // File names may come from an attacker: escape their line breaks.
+    output.text(visible(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
+  }
+  const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
+  output.text(
+    `${findings.length === 0 ? 'ok: ' : ''}${count(records, 'record')} in ${count(files, 'file')}, ${found}.`,
+  );
+  if (unlogged > 0) {
+    const what = `${count(unlogged, 'record')} newer than the last record in the log`;
+    output.text(`${what}: export the log again to check them.`);
+  }
+  if (last) {
+    output.text(`Last record: ${last.seq}:${last.hash}`);
+    output.text('Keep it elsewhere: as --receipt it lets the next check detect missing records at the end.');
+  }
+  output.incompleteIf(findings.length > 0);
 }
 
-function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
+function showRecords(records: readonly RecordedEntry[], output: Output): void {
   const detail =
     (...names: readonly string[]) =>
     ({ entry: { details = {} } }: RecordedEntry): string | undefined => {
@@ -151,33 +126,25 @@ function showRecords(records: readonly RecordedEntry[], output: Output): typeof 
     ],
     records,
   );
-  return EXIT.ok;
 }
 
 /** Parses `<number>:<hash>` of a record that must exist. */
 function readReceipt(text: string): { seq: number; hash: string } {
   const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
   if (seq && hash) return { seq: Number(seq), hash };
-  throw new CmkError(
-    'ArgumentInvalid',
-    `--receipt "${text}" is not <number>:<64 hexadecimal digits>.`,
-    'Copy it from the log or from an earlier check.',
-  );
+  const message = `--receipt "${text}" is not <number>:<64 hexadecimal digits>.`;
+  throw new UsageError(message, 'Copy it from the log or from an earlier check.');
 }
 
-/** Parses the first day of a check. */
 function readDay(text: string): string {
   if (isDay(text)) return text;
-  throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
+  throw new UsageError(`--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
 }
 
 /** Parses a date, or a duration before now. As an end, a date includes its whole day. */
-function readMoment(option: string, text: string, edge: 'first' | 'after'): Date {
-  const date = momentAgo(text, new Date(), edge);
-  if (date) return date;
-  throw new CmkError(
-    'ArgumentInvalid',
-    `${option} "${text}" is neither a date nor a duration.`,
-    'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.',
-  );
+function momentOf(option: string, text: string | undefined, edge: 'first' | 'after'): Date | undefined {
+  const date = text === undefined ? undefined : momentAgo(text, new Date(), edge);
+  if (date || text === undefined) return date;
+  const message = `${option} "${text}" is neither a date nor a duration.`;
+  throw new UsageError(message, 'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.');
 }

@@ -1,16 +1,13 @@
-import type { Command } from 'commander';
-import { CmkError } from '../../errors.ts';
-import { TEXT_LENGTHS } from '../../http/readable.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Where } from '../../operations/resolve.ts';
 import type { Cli } from '../cli.ts';
+import type { CmkCommand } from '../command.ts';
 import { type Ask, confirmName } from '../confirm.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, confirmed, inVault, text } from '../options.ts';
+import { text, UsageError } from '../options.ts';
+import type { Output } from '../output.ts';
 import { visibleLines } from '../visible.ts';
 
-/** Options of revoking and restoring a key or an account. */
-interface BreakGlassArguments extends Where {
+interface BreakGlassOptions extends Where {
   reason?: string;
   ticket?: string;
   revocation?: string;
@@ -27,50 +24,33 @@ restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with --yes
 the command skips the confirmation and the list of dependents.`;
 
 /** Adds `key revoke` and `key restore`: the same code as in the app's API, without the app. */
-export function addBreakGlassCommands(key: Command, cli: Cli): void {
+export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: Cli): void {
   const { environment } = cli;
-  const breakGlass = (name: string): Command =>
-    confirmed(inVault(changing(key.command(name)), 'its vault'))
-      .argument('<key>', 'name, <vault>/<name>, or identifier https://<vault>.vault.azure.net/keys/<key>')
-      .addHelpText('after', AFTER);
-
+  const breakGlass = (name: string): CmkCommand =>
+    named(name).changing().inVault('its vault').confirmed().addHelpText('after', AFTER);
   breakGlass('revoke')
     .description('BREAK GLASS: disable every version of a key; every account that uses it loses access')
-    .action(async (name: string, options: BreakGlassArguments, command: Command) => {
+    .changes(async (operation, options: BreakGlassOptions, name) => {
       const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
+      const key = await cli.key(name);
+      const reason = await confirmedReason('revoke', nameOf(key), options, cli, () => radiusOf(key, cli));
+      if (options.dryRun) return previewRevocation(key, environment, operation);
       const { ticket } = options;
-      const managed = await cli.key(name, command);
-      const radius = () => radiusOf(managed, cli, command);
-      const reason = await confirmedReason('revoke', `${managed.vault.name}/${managed.name}`, options, cli, radius);
-      const app = await cli.appRecord(command);
-      await cli.run(
-        command,
-        (operation) =>
-          options.dryRun
-            ? previewRevocation(managed, environment, operation)
-            : revokeAsOperator(managed, { reason, ticket, environment, app }, operation),
-        exitOf(options),
-      );
-    });
-
+      return revokeAsOperator(key, { reason, ticket, environment, app: await cli.appRecord() }, operation);
+    }, showComplete);
   breakGlass('restore')
-    .requiredOption(
-      '--revocation <id>',
-      'id of the revocation, as `cmk revocation list` prints it',
-      text('--revocation', TEXT_LENGTHS.revocation),
-    )
+    .requiredOption('--revocation <id>', 'id of the revocation, as `cmk revocation list` prints it', text('revocation'))
     .description('enable exactly the versions that a revocation disabled; the revoker cannot run it')
-    .action(async (name: string, options: BreakGlassArguments, command: Command) => {
+    .changes(async (operation, options: BreakGlassOptions, name) => {
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
       const { readDualControl } = await import('../../settings/settings.ts');
-      const managed = await cli.key(name, command);
-      const reason = await confirmedReason('restore', `${managed.vault.name}/${managed.name}`, options, cli);
+      const key = await cli.key(name);
+      const reason = await confirmedReason('restore', nameOf(key), options, cli);
       const { ticket, revocation = '' } = options;
-      const dualControl = readDualControl(environment);
-      const app = await cli.appRecord(command);
-      const asked = { reason, ticket, revocation, dualControl, environment, app };
-      await cli.run(command, (operation) => restoreAsOperator(managed, asked, operation), exitOf(options));
-    });
+      const app = await cli.appRecord();
+      const asked = { reason, ticket, revocation, dualControl: readDualControl(environment), environment, app };
+      return restoreAsOperator(key, asked, operation);
+    }, showComplete);
 }
 
 const ABOUT_ACCOUNTS = `
@@ -80,40 +60,68 @@ can grant access again. It does not support Managed HSMs or vaults with access
 policies. The audit trail of the app (AzureWebJobsStorage__accountName) records
 the removed roles, and a restore grants exactly these. Both can be repeated.`;
 
-/** Adds `account revoke` and `account restore`. */
-export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {
-  const breakGlass = (name: string): Command => confirmed(changing(named(name))).addHelpText('after', ABOUT_ACCOUNTS);
-
+export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: Cli): void {
+  const breakGlass = (name: string): CmkCommand =>
+    named(name).changing().confirmed().addHelpText('after', ABOUT_ACCOUNTS);
   breakGlass('revoke')
     .description("BREAK GLASS: remove the role of one account's identity on its key; the key does not change")
     .option('--shared', 'also revoke the access of other accounts with the same identity')
-    .action(async (account: string, _: unknown, command: Command) => {
+    .changes(async (operation, options: BreakGlassOptions, account) => {
       const { revokeAccount } = await import('../../operations/account/account-revoke.ts');
-      const options = command.optsWithGlobals<BreakGlassArguments>();
       const reason = await confirmedReason('revoke', account, options, cli);
-      const { audit } = await cli.appRecord(command);
-      const asked = { shared: false, ticket: undefined, ...options, account, reason, audit };
-      await cli.run(command, (operation) => revokeAccount(asked, operation), exitOf(options));
-    });
+      const { audit } = await cli.appRecord();
+      return revokeAccount({ shared: false, ticket: undefined, ...options, account, reason, audit }, operation);
+    }, showComplete);
   breakGlass('restore')
     .description('grant exactly the roles that `account revoke` removed since the last restore')
-    .action(async (account: string, _: unknown, command: Command) => {
-      const options = command.optsWithGlobals<BreakGlassArguments>();
-      const reason = await confirmedReason('restore', account, options, cli);
+    .changes(async (operation, options: BreakGlassOptions, account) => {
       const { auditContainer, auditFiles } = await import('../../audit/audit-client.ts');
       const { restoreAccount } = await import('../../operations/account/account-restore.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
-      const credential = () => cli.credential(command);
-      const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), credential));
-      const { audit } = await cli.appRecord(command);
-      const asked = { ticket: undefined, ...options, account, reason, audit, trail };
-      await cli.run(command, (operation) => restoreAccount(asked, operation));
+      const reason = await confirmedReason('restore', account, options, cli);
+      const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), () => cli.credential()));
+      const { audit } = await cli.appRecord();
+      return restoreAccount({ ticket: undefined, ...options, account, reason, audit, trail }, operation);
     });
 }
 
-/** Exit code: `incomplete` if a part failed outside a dry run. */
-function exitOf({ dryRun }: BreakGlassArguments): (result: { readonly complete: boolean }) => ExitCode {
-  return ({ complete }) => (complete || dryRun ? EXIT.ok : EXIT.incomplete);
+/** Adds `scope disable` and `scope enable`. Azure itself stores the state. */
+export function addScopeCommands(program: CmkCommand): void {
+  const scope = program.command('scope').description('encryption scopes: enable, disable');
+  const named = (name: string): CmkCommand =>
+    scope
+      .command(name)
+      .changing()
+      .argument('<account>', 'name or ARM id of the storage account')
+      .argument('<scope>', 'name of the encryption scope')
+      .option('-g, --resource-group <group>', 'resource group of the account');
+  named('disable')
+    .confirmed()
+    .description('block every request for data of an encryption scope until it is enabled again')
+    .changes(async (operation, options: BreakGlassOptions, account, name) => {
+      const { setScopeState } = await import('../../operations/account/scope-state.ts');
+      const { yes = false, dryRun = false } = options;
+      await confirmName('disable', `${account}/${name}`, yes || dryRun, program.cli.context.ask);
+      return setScopeState({ ...options, account, scope: name, state: 'Disabled' }, operation);
+    });
+  named('enable')
+    .description('enable an encryption scope, also after a revocation by version 2')
+    .changes(async (operation, options: BreakGlassOptions, account, name) => {
+      const { setScopeState } = await import('../../operations/account/scope-state.ts');
+      return setScopeState({ ...options, account, scope: name, state: 'Enabled' }, operation);
+    });
+}
+
+function nameOf({ vault, name }: ManagedKey): string {
+  return `${vault.name}/${name}`;
+}
+
+function showComplete(
+  { complete }: { readonly complete: boolean },
+  output: Output,
+  { dryRun }: BreakGlassOptions,
+): void {
+  output.incompleteIf(!complete && !dryRun);
 }
 
 /**
@@ -124,7 +132,7 @@ function exitOf({ dryRun }: BreakGlassArguments): (result: { readonly complete: 
 async function confirmedReason(
   what: string,
   name: string,
-  options: BreakGlassArguments,
+  options: BreakGlassOptions,
   { context: { ask } }: Cli,
   mind?: () => Promise<string>,
 ): Promise<string> {
@@ -138,21 +146,19 @@ async function confirmedReason(
 export async function reasonOf({ reason }: { readonly reason?: string | undefined }, ask: Ask): Promise<string> {
   if (reason !== undefined) return reason;
   const answer = ask && (await ask('Reason (for the audit trail): '));
-  const check = text('--reason', TEXT_LENGTHS.reason);
-  if (answer) return check(answer);
-  throw new CmkError('ArgumentInvalid', 'Missing: --reason <text>.', 'Add the reason: --reason <text>');
+  if (answer) return text('reason')(answer);
+  throw new UsageError('Missing: --reason <text>.', 'Add the reason: --reason <text>');
 }
 
 /** Longest wait for the blast radius before the confirmation, in milliseconds. */
 const PREVIEW_MS = 10_000;
 
 /** Reads the blast radius for the confirmation. A failed read does not stop the revocation. */
-async function radiusOf(key: ManagedKey, cli: Cli, command: Command): Promise<string> {
+async function radiusOf(key: ManagedKey, cli: Cli): Promise<string> {
   const { blastRadiusOf, describeRadius } = await import('../../operations/key/blast-radius-of.ts');
   const { Journal } = await import('../../operations/journal.ts');
   const journal = new Journal();
-  const azure = await cli.azure(command);
-  const radius = await blastRadiusOf(key, azure, cli.environment, PREVIEW_MS).catch(() => undefined);
+  const radius = await blastRadiusOf(key, await cli.azure(), cli.environment, PREVIEW_MS).catch(() => undefined);
   describeRadius(radius, journal);
   return visibleLines(journal.entries.map((entry) => entry.text).join('\n'));
 }

@@ -1,10 +1,7 @@
-import { type Command, Option } from 'commander';
 import type { AppApi } from '../../operations/app-api.ts';
 import { count } from '../../text.ts';
 import type { KeySummary } from '../../views/key-schemas.ts';
-import { appIfKnown, reading } from '../app-of-environment.ts';
-import type { Cli } from '../cli.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { CmkCommand } from '../command.ts';
 import { choice } from '../options.ts';
 import type { Column, Output } from '../output.ts';
 import type { ReadKeys, UsedKeyStatus } from '../read-keys.ts';
@@ -12,26 +9,23 @@ import { sinceOf } from './rotation.ts';
 
 const STATES = ['usable', 'revoked', 'disabled', 'notYetActive', 'expired', 'missing', 'unknown'] as const;
 
-/** Option that limits a list of keys to vaults. */
-export const OF_VAULTS = (): Option =>
-  new Option('--vault <vault...>', 'only keys of this vault').default([], 'all vaults');
+/** Arguments of the option that limits a list of keys to vaults. */
+export const KEYS_OF = ['only keys of this vault', 'all vaults'] as const;
 
-export function addKeyList(key: Command, cli: Cli): void {
-  const list = key
+export function addKeyList(key: CmkCommand): void {
+  key
     .command('list')
     .description('every key of the vaults: state, newest version, expiry, next rotation and number of users')
-    .addOption(OF_VAULTS())
-    .addOption(choice('--state <state...>', 'only keys in this state', STATES));
-  const read = async (app: AppApi): Promise<ReadKeys> => {
-    const { readKeys } = await import('../read-keys.ts');
-    const { vault, state } = list.opts<{ vault: string[]; state?: string[] }>();
-    const { keys, unread } = await readKeys(vault, app);
-    return { keys: keys.filter((one) => state === undefined || state.includes(one.state)), unread };
-  };
-  reading(list, cli, read, showKeys);
+    .ofVaults(...KEYS_OF)
+    .addOption(choice('--state <state...>', 'only keys in this state', STATES))
+    .readsApp(async ({ app }, { vault, state }: { vault: string[]; state?: string[] }) => {
+      const { readKeys } = await import('../read-keys.ts');
+      const { keys, unread } = await readKeys(vault, app);
+      return { keys: keys.filter((one) => state === undefined || state.includes(one.state)), unread };
+    }, showKeys);
 }
 
-function showKeys({ keys, unread }: ReadKeys, output: Output): ExitCode {
+function showKeys({ keys, unread }: ReadKeys, output: Output): void {
   output.list<KeySummary>(
     [
       ['KEY', ({ vault, name }) => `${vault}/${name}`],
@@ -46,8 +40,7 @@ function showKeys({ keys, unread }: ReadKeys, output: Output): ExitCode {
     ],
     keys,
   );
-  for (const text of unread) output.note(text);
-  return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
+  output.unread(unread);
 }
 
 function nextOf({ nextRotation }: KeySummary): string | undefined {
@@ -64,28 +57,29 @@ does not answer, it reads the app's storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader; without
 the storage, only Key Vault.`;
 
-export function addKeyShow(command: Command, cli: Cli): void {
+export function addKeyShow(command: CmkCommand): void {
+  const { cli } = command;
+  let app: Promise<AppApi | undefined> | undefined;
   command
     .description('its versions with their users, an open revocation and a pause')
     .addHelpText('after', BY_APP)
-    .action(async (name: string) => {
+    .reads(async ({ azure }, _, name) => {
+      const { appIfKnown } = await import('../app-of-environment.ts');
       const { keyStatusOf } = await import('../read-keys.ts');
-      const key = await cli.key(name, command);
-      const app = await appIfKnown(cli, command);
-      await cli.read(command, ({ azure }) => keyStatusOf(key, cli.environment, { azure, app }), showStatus);
-    });
+      app ??= appIfKnown(cli);
+      return keyStatusOf(await cli.key(name), cli.environment, { azure, app: await app });
+    }, showStatus);
 }
 
 type ShownVersion = UsedKeyStatus['versions'][number];
 
-/** Shows a key's status as a table. */
-function showStatus(status: UsedKeyStatus, output: Output): ExitCode {
+function showStatus(status: UsedKeyStatus, output: Output): void {
   const { key, versions, revocation, paused, dependents, usage, warnings } = status;
   output.text(key);
   if (revocation)
     output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}, revocation ${revocation.id}`);
   if (paused) output.text(`Paused ${sinceOf(paused)}`);
-  for (const text of warnings) output.note(text);
+  output.notes(warnings);
   const asked: readonly Column<ShownVersion>[] = usage
     ? [['LAST ASKED', ({ version }) => lastAsked(usage, version)]]
     : [];
@@ -100,13 +94,12 @@ function showStatus(status: UsedKeyStatus, output: Output): ExitCode {
     ],
     versions,
   );
-  if (usage) output.note(reachOf(usage));
+  if (usage) output.notes([reachOf(usage)]);
   const unnamed = usage && lastAsked(usage, undefined);
-  if (unnamed) output.note(`Last request without a version: ${unnamed}.`);
-  for (const { what, detail } of dependents.unread) {
-    output.note(`The list may be incomplete: ${what} could not be read. ${detail}`);
-  }
-  return dependents.unread.length > 0 ? EXIT.incomplete : EXIT.ok;
+  if (unnamed) output.notes([`Last request without a version: ${unnamed}.`]);
+  output.unread(
+    dependents.unread.map(({ what, detail }) => `The list may be incomplete: ${what} could not be read. ${detail}`),
+  );
 }
 
 type Usage = NonNullable<UsedKeyStatus['usage']>;

@@ -1,12 +1,7 @@
-import type { Command } from 'commander';
 import { causeLabel } from '../../fleet/fleet-summary.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { AppApi } from '../../operations/app-api.ts';
-import type { Operation } from '../../operations/operator-azure.ts';
 import type { NowAnswer, NowParts } from '../../views/now-schemas.ts';
-import { reading } from '../app-of-environment.ts';
-import type { Cli } from '../cli.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { CmkCommand } from '../command.ts';
 import type { Output } from '../output.ts';
 import { byIndexAnd } from './account-list.ts';
 import { sinceOf } from './rotation.ts';
@@ -17,28 +12,24 @@ const LONGEST_MS = 60_000;
 
 type WholeNow = NowAnswer & NowParts;
 
-export function addNowCommand(program: Command, cli: Cli): void {
-  const command = program
+export function addNowCommand(program: CmkCommand): void {
+  program
     .command('now')
     .description('health of the fleet, and its problems')
-    .addHelpText('after', '\nExit code 0: the fleet is healthy; 1: it is not, or its health is unknown.');
-  const read = async (app: AppApi, { azure }: Operation): Promise<WholeNow> => {
-    const { NOW } = await import('../../views/now-schemas.ts');
-    const endMs = azure.now().getTime() + LONGEST_MS;
-    for (;;) {
-      const now = await app.get('/now', NOW);
-      if (!isBeingRead(now) || azure.now().getTime() > endMs) return now;
-      await azure.sleep(AGAIN_MS);
-    }
-  };
-  reading(command, cli, read, showNow);
+    .addHelpText('after', '\nExit code 0: the fleet is healthy; 1: it is not, or its health is unknown.')
+    .readsApp(async ({ app, azure }): Promise<WholeNow> => {
+      const { NOW } = await import('../../views/now-schemas.ts');
+      const endMs = azure.now().getTime() + LONGEST_MS;
+      for (;;) {
+        const now = await app.get('/now', NOW);
+        const isBeingRead = Object.values(partsOf(now)).some(({ reading }) => reading);
+        if (!isBeingRead || azure.now().getTime() > endMs) return now;
+        await azure.sleep(AGAIN_MS);
+      }
+    }, showNow);
 }
 
-function isBeingRead(now: WholeNow): boolean {
-  return Object.values(partsOf(now)).some((part) => part.reading);
-}
-
-function showNow(now: WholeNow, output: Output): ExitCode {
+function showNow(now: WholeNow, output: Output): void {
   const rows = rowsOf(now);
   if (output.isRows) {
     rows.unshift({ part: 'line', state: now.tone, detail: now.line });
@@ -50,9 +41,9 @@ function showNow(now: WholeNow, output: Output): ExitCode {
   // As `jsonl` the document itself is the only line.
   if (rows.length > 0 && output.format !== 'jsonl') output.list<Row>(['part', 'about', 'state', 'detail'], rows);
   for (const [part, { problem }] of Object.entries(partsOf(now))) {
-    if (problem) output.note(`${part}: ${problem.detail} ${problem.nextStep}`);
+    if (problem) output.notes([`${part}: ${problem.detail} ${problem.nextStep}`]);
   }
-  return now.tone === 'good' ? EXIT.ok : EXIT.incomplete;
+  output.incompleteIf(now.tone !== 'good');
 }
 
 function partsOf({ line: _, tone: __, ...parts }: WholeNow): NowParts {
@@ -66,29 +57,25 @@ interface Row {
   readonly detail: string;
 }
 
-/** Returns a row for each problem or pause. */
 function rowsOf({ keys, pauses, rotations, drift }: WholeNow): Row[] {
   const underWay = [...(rotations.value?.underWay ?? []), ...(keys.value?.notBegun ?? [])];
   const causes = (drift.value?.report?.causes ?? []).filter(({ severity }) => severity !== 'advice');
+  const row = (part: string, about: string | undefined, state: string, detail: string): Row => {
+    return { part, about, state, detail };
+  };
   return [
-    ...(keys.value?.revoked ?? []).map(({ key, revocation: { revokedOn, revokedBy } }) => ({
-      ...{ part: 'keys', about: nameOf(key), state: 'revoked', detail: `since ${revokedOn} by ${revokedBy}` },
-    })),
-    ...underWay.map(({ key, state, moved = 0, waiting = 0, failed = 0 }) => ({
-      ...{ part: 'rotations', about: nameOf(key), state },
-      detail: `${moved} moved, ${waiting} waiting, ${failed} failed`,
-    })),
-    ...(pauses.value ?? []).map(({ key, ...pause }) => ({
-      ...{
-        part: 'pauses',
-        about: key === undefined ? 'all keys' : nameOf(key),
-        state: 'paused',
-        detail: sinceOf(pause),
-      },
-    })),
-    ...causes.map(({ severity, reason, about, is }) => ({
-      ...{ part: 'drift', about: causeLabel({ about }) || undefined, state: severity, detail: `${reason}: ${is}` },
-    })),
+    ...(keys.value?.revoked ?? []).map(({ key, revocation: { revokedOn, revokedBy } }) =>
+      row('keys', nameOf(key), 'revoked', `since ${revokedOn} by ${revokedBy}`),
+    ),
+    ...underWay.map(({ key, state, moved = 0, waiting = 0, failed = 0 }) =>
+      row('rotations', nameOf(key), state, `${moved} moved, ${waiting} waiting, ${failed} failed`),
+    ),
+    ...(pauses.value ?? []).map(({ key, ...pause }) =>
+      row('pauses', key === undefined ? 'all keys' : nameOf(key), 'paused', sinceOf(pause)),
+    ),
+    ...causes.map(({ severity, reason, about, is }) =>
+      row('drift', causeLabel({ about }) || undefined, severity, `${reason}: ${is}`),
+    ),
   ];
 }
 

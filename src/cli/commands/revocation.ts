@@ -1,47 +1,44 @@
-import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import type { AppApi } from '../../operations/app-api.ts';
+import { keyByName } from '../../operations/resolve.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import type { KeySummary } from '../../views/key-schemas.ts';
-import { reading } from '../app-of-environment.ts';
-import type { Cli } from '../cli.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { CmkCommand } from '../command.ts';
 import type { Output } from '../output.ts';
-import { OF_VAULTS } from './key-views.ts';
+import { KEYS_OF } from './key-views.ts';
 
 type Revoked = KeySummary & { readonly revocation: NonNullable<KeySummary['revocation']> };
-
-/** Adds commands for open revocations of keys; `key revoke` and `key restore` start and end them. */
-export function addRevocationCommands(program: Command, cli: Cli): void {
-  const revocation = program.command('revocation').description('open revocations of keys: list, show');
-  const list = revocation
-    .command('list')
-    .description('revoked keys, with time, revoker and number of accounts without access')
-    .addOption(OF_VAULTS());
-  reading(list, cli, (app) => readAll(list, app), showAll);
-  const show = revocation
-    .command('show')
-    .argument('<revocation>', 'its id, or the revoked key: <key>, <vault>/<key> or an identifier')
-    .description('one open revocation: revoker, time, accounts without access, and how to end it')
-    .addOption(OF_VAULTS());
-  const readOne = async (app: AppApi) => {
-    const { keyByName } = await import('../../operations/resolve.ts');
-    const found = find(show.args[0] ?? '', await readAll(show, app));
-    const key = keyByName(found.key, undefined, cli.cloud(show));
-    return { ...found, restore: restoreCommand(key, found.revocation) };
-  };
-  reading(show, cli, readOne, showOne);
-}
-
-async function readAll(command: Command, app: AppApi): Promise<Revocations> {
-  const { readKeys } = await import('../read-keys.ts');
-  const { keys, unread } = await readKeys(command.opts<{ vault: string[] }>().vault, app);
-  return { revocations: keys.filter((key): key is Revoked => key.revocation !== undefined), unread };
-}
 
 interface Revocations {
   readonly revocations: readonly Revoked[];
   readonly unread: readonly string[];
+}
+
+/** Adds commands for open revocations of keys; `key revoke` and `key restore` start and end them. */
+export function addRevocationCommands(program: CmkCommand): void {
+  const revocation = program.command('revocation').description('open revocations of keys: list, show');
+  type Options = { vault: string[] };
+  revocation
+    .command('list')
+    .description('revoked keys, with time, revoker and number of accounts without access')
+    .ofVaults(...KEYS_OF)
+    .readsApp(({ app }, { vault }: Options) => readAll(vault, app), showAll);
+  revocation
+    .command('show')
+    .argument('<revocation>', 'its id, or the revoked key: <key>, <vault>/<key> or an identifier')
+    .description('one open revocation: revoker, time, accounts without access, and how to end it')
+    .ofVaults(...KEYS_OF)
+    .readsApp(async ({ app }, { vault }: Options, which) => {
+      const found = find(which, await readAll(vault, app));
+      const key = keyByName(found.key, undefined, program.cli.cloud());
+      return { ...found, restore: restoreCommand(key, found.revocation) };
+    }, showOne);
+}
+
+async function readAll(vaults: readonly string[], app: AppApi): Promise<Revocations> {
+  const { readKeys } = await import('../read-keys.ts');
+  const { keys, unread } = await readKeys(vaults, app);
+  return { revocations: keys.filter((key): key is Revoked => key.revocation !== undefined), unread };
 }
 
 /** @throws {@link CmkError} `NotFound` */
@@ -56,7 +53,7 @@ function find(which: string, { revocations }: Revocations): Revoked {
   throw new CmkError('NotFound', message, 'List the open revocations: cmk revocation list');
 }
 
-function showAll({ revocations, unread }: Revocations, output: Output): ExitCode {
+function showAll({ revocations, unread }: Revocations, output: Output): void {
   if (revocations.length === 0 && unread.length === 0) output.text('No key is revoked.');
   output.list<Revoked>(
     [
@@ -69,11 +66,10 @@ function showAll({ revocations, unread }: Revocations, output: Output): ExitCode
     ],
     revocations,
   );
-  for (const text of unread) output.note(text);
-  return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
+  output.unread(unread);
 }
 
-function showOne(revoked: Revoked & { readonly restore: string }, output: Output): ExitCode {
+function showOne(revoked: Revoked & { readonly restore: string }, output: Output): void {
   const { vault, name, key, revocation, users, restore } = revoked;
   output.facts(
     [
@@ -91,5 +87,4 @@ function showOne(revoked: Revoked & { readonly restore: string }, output: Output
   output.text(`Why: cmk audit list --key ${vault}/${name} --action key.revoke`);
   output.text(`Accounts without access: cmk key show ${key}`);
   output.text(`To end it: ${restore}`);
-  return EXIT.ok;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CHANGED_BY, CONCERNS, type ResourceChange } from '../../events/resource-event.ts';
-import type { FleetTable, Row, RowChange } from '../../fleet/fleet-table-client.ts';
+import type { FleetTable, RowChange } from '../../fleet/fleet-table-client.ts';
 import { parseJson } from '../../text.ts';
 import { HOUR_MS } from '../../time/spans.ts';
 import { type Cause, KEY_WORK } from '../../work/messages.ts';
@@ -37,14 +37,16 @@ export interface ChangeRows {
 }
 
 const [PENDING, CHECKED] = ['change', 'changed'];
-const BROKEN = z.array(z.object({ use: z.string(), stamp: z.string() }));
+const json = <T>(schema: z.ZodType<T>) => z.string().transform(parseJson).pipe(schema);
 const ROW = z.object({
   id: z.string().min(1).max(128),
   concern: z.enum([...CONCERNS, 'key']),
   at: z.string().min(1).max(1_000),
   notedOn: z.iso.datetime(),
-  due: z.iso.datetime(),
+  due: z.iso.datetime().transform((due) => new Date(due)),
   attempts: z.coerce.number().int().min(0).max(1_000).catch(0),
+  changedBy: json(CHANGED_BY),
+  broken: json(z.array(z.object({ use: z.string(), stamp: z.string() }))).catch([]),
 });
 
 /** @param table of the control zone */
@@ -52,8 +54,8 @@ export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>): Cha
   const read = async (partition: string): Promise<ChangeRow[]> => {
     const rows: ChangeRow[] = [];
     for await (const row of table.rows(partition)) {
-      const change = toChangeRow(row);
-      if (change) rows.push(change);
+      const { data } = ROW.safeParse(row);
+      if (data) rows.push(data);
     }
     return rows;
   };
@@ -74,13 +76,6 @@ export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>): Cha
       return again.length;
     },
   };
-}
-
-function toChangeRow(row: Row): ChangeRow | undefined {
-  const read = ROW.safeParse(row).data;
-  const changedBy = typeof row.changedBy === 'string' ? CHANGED_BY.safeParse(parseJson(row.changedBy)).data : undefined;
-  const broken = typeof row.broken === 'string' ? BROKEN.safeParse(parseJson(row.broken)).data : undefined;
-  return read && changedBy && { ...read, due: new Date(read.due), changedBy, ...(broken ? { broken } : {}) };
 }
 
 function toRow(partitionKey: string, row: ChangeRow): RowChange {

@@ -1,7 +1,8 @@
-import { parseStorageAccountId } from '../../azure/resource-id.ts';
+import { comparableId, parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { Log } from '../../log.ts';
-import { withContest } from '../../orders/standing-orders.ts';
+import { type Contest, withContest } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
+import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Leases } from '../../work/lease-client.ts';
 import type { Cause } from '../../work/messages.ts';
 import type { Rules } from '../checks/subjects.ts';
@@ -13,15 +14,19 @@ import type { DriftServices } from '../run-drift-check.ts';
 import { logCauses } from '../store/publish-report.ts';
 import { type ChangeRow, requestChanges } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
-import { type Focus, type FocusPorts, focusOf, resourceOf } from './focus.ts';
+import { type Focus, type FocusPorts, focusOf, isAbout, resourceOf } from './focus.ts';
 import { checkFocus, type FocusResult } from './gather-focus.ts';
 import { type Merged, mergeResult, secondsTo } from './merge.ts';
-import { newContests, withBroken } from './new-contests.ts';
+import { RELEASE } from './release-change.ts';
 
 /** The instance that checks changes holds this lease, so only one writer merges into the report. */
 const LEASE = 'drift/changes';
 /** Delay and maximum number of checks after a repair or a failed read. */
 const [AGAIN_MS, MOST_ATTEMPTS] = [4_000, 8];
+/** Maximum number of repairs of one use per hour. After a further change, an operator must release the account. */
+const MOST_REPAIRS = 2;
+/** Maximum number of uses per row. A table property holds 64 KiB. */
+const MOST_NOTED = 100;
 
 export type ChangeServices = DriftServices &
   FocusPorts & {
@@ -125,17 +130,13 @@ async function repair(
   log: Log,
 ): Promise<ChangeRow[]> {
   const { autofix } = services.settings.drift;
-  const repairable = findings.filter((finding) => isInFocus(finding, focus) && isFixed(finding, autofix));
+  const repairable = findings.filter((finding) => isAbout(focus, finding) && isFixed(finding, autofix));
   await fix(repairable, id, services, log);
   if (result.unread.length === 0 && repairable.length === 0) return [];
   const due = new Date(services.now().getTime() + AGAIN_MS);
   return rows
     .filter(({ attempts }) => attempts < MOST_ATTEMPTS)
     .map((row) => ({ ...row, due, attempts: row.attempts + 1 }));
-}
-
-function isInFocus({ resource }: Pick<Finding, 'resource'>, { accounts, vaults }: Focus): boolean {
-  return accounts.has(resourceOf(resource)) || vaults.has(resourceOf(resource));
 }
 
 /** Work items for changed accounts. A pass reads each account, updates the index, and moves the account if allowed. */
@@ -163,4 +164,55 @@ function logMerged({ changes, added, report }: Merged, log: Log): void {
     report.id,
     log,
   );
+}
+
+/** Adds pending repairs to the rows of accounts. @param stamps Azure's time stamps, by comparable id */
+export function withBroken(
+  rows: readonly ChangeRow[],
+  repairable: readonly Pick<Finding, 'resource'>[],
+  stamps: ReadonlyMap<string, string>,
+): ChangeRow[] {
+  return rows.map((row) => {
+    if (row.concern !== 'account') return row;
+    const broken = repairable.flatMap(({ resource }) => {
+      const use = comparableId(resource);
+      const stamp = resourceOf(use) === resourceOf(row.at) ? stamps.get(use) : undefined;
+      return stamp ? [{ use, stamp }] : [];
+    });
+    const known = (one: { use: string; stamp: string }) =>
+      row.broken?.some(({ use, stamp }) => use === one.use && stamp === one.stamp);
+    const fresh = broken.filter((one) => !known(one));
+    return fresh.length > 0 ? { ...row, broken: [...(row.broken ?? []), ...fresh].slice(0, MOST_NOTED) } : row;
+  });
+}
+
+/**
+ * Returns a contest for each account whose use needs a third repair within an hour. Each change of a use has a different
+ * time stamp. A release resets the count.
+ *
+ * @param recent rows of the last hour
+ */
+export function newContests(
+  repairable: readonly Pick<Finding, 'resource'>[],
+  recent: readonly ChangeRow[],
+  now: Date,
+  newId: () => string,
+): Contest[] {
+  const uses = Map.groupBy(new Set(repairable.map(({ resource }) => comparableId(resource))), resourceOf);
+  return [...uses].flatMap(([account, broken]): Contest[] => {
+    const rows = recent
+      .filter(({ concern, at }) => concern === 'account' && resourceOf(at) === account)
+      .sort((a, b) => Date.parse(a.notedOn) - Date.parse(b.notedOn));
+    const released = rows.findLast(({ changedBy }) => changedBy.operation === RELEASE)?.notedOn;
+    const since = Math.max(now.getTime() - HOUR_MS, released === undefined ? 0 : Date.parse(released));
+    const counted = rows.filter(({ notedOn }) => Date.parse(notedOn) >= since);
+    const stampsOf = (use: string) =>
+      new Set(counted.flatMap((row) => row.broken ?? []).flatMap((one) => (one.use === use ? one.stamp : [])));
+    const last = counted.at(-1);
+    if (!last || !broken.some((use) => stampsOf(use).size > MOST_REPAIRS)) return [];
+    const { objectId, name, client } = last.changedBy;
+    const by = { ...(objectId ? { objectId } : {}), ...(name ? { name } : {}), ...(client ? { client } : {}) };
+    const until = new Date(now.getTime() + DAY_MS).toISOString();
+    return [{ id: newId(), account: last.at, since: now.toISOString(), until, by }];
+  });
 }

@@ -4,7 +4,6 @@ import { errorText } from '../../azure/failure.ts';
 import type { ChangedBy } from '../../events/resource-event.ts';
 import type { Log } from '../../log.ts';
 import type { ReportStore } from '../store/drift-storage-client.ts';
-import { withConfirmed } from './merge.ts';
 
 /** Maximum number of changes per call. */
 const MOST_CONFIRMED = 20;
@@ -33,7 +32,13 @@ export async function confirmChanges(
       }
     });
     if (confirmed.size > 0) {
-      await driftStorage.merge((report) => withConfirmed(report, (change) => confirmed.has(keyOf(change))));
+      const confirm = <T extends ChangedBy>(one: T): T =>
+        confirmed.has(keyOf(one)) ? { ...one, confirmed: true } : one;
+      await driftStorage.merge((report) => ({
+        ...report,
+        findings: report.findings.map((one) => (one.changedBy ? { ...one, changedBy: confirm(one.changedBy) } : one)),
+        changes: report.changes.map(confirm),
+      }));
     }
   } catch (error) {
     const message = `The app could not read the activity log, so the author of a change is not confirmed. ${errorText(error)}`;

@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { CONCURRENCY } from '../../azure/limits.ts';
 import { comparableId, parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
 import type { KnownKeys } from '../../fleet/fleet-index.ts';
@@ -6,24 +7,38 @@ import type { UseRow, UseRows } from '../../fleet/use-row.ts';
 import { sameKeyName } from '../../keys/key-identifier.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
+import { ACCOUNT_CHECKS } from '../checks/checks.ts';
+import { VAULT_CHECKS } from '../checks/vault-checks.ts';
+import { readOnce } from '../gather/parts.ts';
+import type { Finding } from '../report.ts';
 
 /** Maximum number of keys per vault whose users are read. */
 const MOST_KEYS = 1_000;
-const CONCURRENCY = 8;
 
-/** The subjects of some changes. {@link resourceOf} makes resources comparable. */
+/** A resource to check. */
+export type Subject =
+  /** `changed`: the account itself changed, so its scopes are listed. */
+  | { readonly kind: 'account'; readonly id: string; readonly changed: boolean }
+  /** `used`: accounts use its keys, according to the index. */
+  | { readonly kind: 'vault'; readonly vault: ManagedVault; readonly used: boolean }
+  /** A key that the app revoked or restored. */
+  | { readonly kind: 'key'; readonly id: string }
+  /** A resource of another service. */
+  | { readonly kind: 'keyUser'; readonly id: ResourceId };
+
+/** Reason codes that the check of a subject finds. */
+const FOUND_OF: Readonly<Record<Subject['kind'], ReadonlySet<string>>> = {
+  account: new Set(ACCOUNT_CHECKS.map(({ reason }) => reason)),
+  vault: new Set(VAULT_CHECKS.map(({ reason }) => reason)),
+  key: new Set(['RevocationOpen', 'RevokedVersionEnabled']),
+  keyUser: new Set(['OtherResourceStale']),
+};
+
+/** The subjects of some changes. */
 export interface Focus {
-  /** ARM ids of accounts by resource. `changed`: the account itself changed, so its scopes are listed. */
-  readonly accounts: ReadonlyMap<string, { readonly id: string; readonly changed: boolean }>;
-  /** Vaults to check, by resource. */
-  readonly vaults: ReadonlyMap<string, ManagedVault>;
-  /** Keys that the app revoked or restored, by resource. */
-  readonly keys: ReadonlySet<string>;
-  /** Resources of other services, by resource. */
-  readonly keyUsers: ReadonlyMap<string, ResourceId>;
-  /** URIs of vaults with keys that these accounts use, according to the index. */
-  readonly vaultUris: ReadonlySet<string>;
-  /** Subjects of each change, by the id of its event. */
+  /** By {@link resourceOf}. */
+  readonly subjects: ReadonlyMap<string, Subject>;
+  /** Resources of each change, by the id of its event. */
   readonly resourcesOf: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -39,50 +54,63 @@ export function resourceOf(id: string): string {
   return comparableId(id).split('/').slice(0, most).join('/');
 }
 
+export function ofKind<K extends Subject['kind']>({ subjects }: Focus, kind: K) {
+  return [...subjects.values()].filter((one): one is Extract<Subject, { kind: K }> => one.kind === kind);
+}
+
+/** Whether the check of a focus finds a finding, if it exists. */
+export function isAbout({ subjects }: Focus, { reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean {
+  const subject = subjects.get(resourceOf(resource));
+  return subject !== undefined && FOUND_OF[subject.kind].has(reason);
+}
+
 /**
  * Finds the subjects of changes. The index contains the accounts of a vault or an identity. Throws the SDK's errors.
  */
 export async function focusOf(changes: readonly ResourceChange[], ports: FocusPorts): Promise<Focus> {
-  const { otherDependents, vaults: managed } = ports.settings;
-  const { all } = managed;
-  const accounts = new Map<string, { id: string; changed: boolean }>();
-  const vaults = new Map<string, ManagedVault>();
-  const keys = new Set<string>();
-  const keyUsers = new Map<string, ResourceId>();
-  const vaultUris = new Set<string>();
+  const subjects = new Map<string, Subject>();
   const resourcesOf = new Map<string, ReadonlySet<string>>();
-  const rows = new Map<ManagedVault, Promise<readonly UseRow[]>>();
-  const rowsOf = (vault: ManagedVault): Promise<readonly UseRow[]> => {
-    const reading = rows.get(vault) ?? readRows(vault, ports);
-    rows.set(vault, reading);
-    return reading;
-  };
-  for (const { id, concern, at } of changes) {
-    const isAt = (resource: string | undefined) => resource !== undefined && isConcerned(resource, at);
-    const own = /^(vault|group|perimeter)$/.test(concern) ? all.filter((vault) => isAt(vault.id)) : [];
-    for (const vault of own) vaults.set(resourceOf(vault.id), vault);
-    const resources = new Set(own.map((vault) => resourceOf(vault.id)));
-    resourcesOf.set(id, resources);
-    const keyUser = concern === 'keyUser' && otherDependents !== 'none' ? parseResourceId(at) : undefined;
-    if (keyUser) keyUsers.set(resourceOf(at), keyUser);
-    if (concern === 'account') accounts.set(resourceOf(at), { id: at, changed: true });
-    if (concern === 'key') keys.add(resourceOf(at));
-    if (/^(account|key|keyUser)$/.test(concern)) resources.add(resourceOf(at));
-    if (concern === 'account' || concern === 'keyUser') continue;
-    const around = concern === 'key' ? all.filter(({ uri }) => at.startsWith(`${uri}/`)) : all;
-    for (const vault of concern === 'vault' ? own : around) {
-      for (const { key, account, identity } of await rowsOf(vault)) {
-        if (!own.includes(vault) && !isAt(identity) && !isAt(account) && !sameKeyName(key, at)) continue;
-        vaultUris.add(vault.uri);
-        // No check of an account depends on the perimeter.
-        if (concern === 'perimeter') continue;
-        const resource = resourceOf(account);
-        accounts.set(resource, accounts.get(resource) ?? { id: account, changed: false });
-        resources.add(resource);
-      }
+  const rows = readOnce(
+    (vault: ManagedVault) => readRows(vault, ports),
+    ({ uri }) => uri,
+  );
+  for (const change of changes) {
+    const found = await subjectsOf(change, ports, rows.get);
+    resourcesOf.set(change.id, new Set(found.keys()));
+    for (const [resource, subject] of found) {
+      const known = subjects.get(resource);
+      if (known?.kind !== 'account' || !known.changed) subjects.set(resource, subject);
     }
   }
-  return { accounts, vaults, keys, keyUsers, vaultUris, resourcesOf };
+  return { subjects, resourcesOf };
+}
+
+async function subjectsOf(
+  { concern, at }: ResourceChange,
+  { settings: { otherDependents, vaults: managed } }: FocusPorts,
+  rowsOf: (vault: ManagedVault) => Promise<readonly UseRow[]>,
+): Promise<ReadonlyMap<string, Subject>> {
+  const { all } = managed;
+  const isAt = (resource: string | undefined) => resource !== undefined && isConcerned(resource, at);
+  const found = new Map<string, Subject>();
+  const keyUser = concern === 'keyUser' && otherDependents !== 'none' ? parseResourceId(at) : undefined;
+  if (keyUser) found.set(resourceOf(at), { kind: 'keyUser', id: keyUser });
+  if (concern === 'key') found.set(resourceOf(at), { kind: 'key', id: at });
+  if (concern === 'account') found.set(resourceOf(at), { kind: 'account', id: at, changed: true });
+  const own = /^(vault|group|perimeter)$/.test(concern) ? all.filter((vault) => isAt(vault.id)) : [];
+  for (const vault of own) {
+    found.set(resourceOf(vault.id), { kind: 'vault', vault, used: (await rowsOf(vault)).length > 0 });
+  }
+  // No check of an account depends on the perimeter.
+  if (!/^(vault|group|identity|key)$/.test(concern)) return found;
+  const around = concern === 'key' ? all.filter(({ uri }) => at.startsWith(`${uri}/`)) : all;
+  for (const vault of concern === 'vault' ? own : around) {
+    for (const { key, account, identity } of await rowsOf(vault)) {
+      if (!own.includes(vault) && !isAt(identity) && !isAt(account) && !sameKeyName(key, at)) continue;
+      found.set(resourceOf(account), { kind: 'account', id: account, changed: false });
+    }
+  }
+  return found;
 }
 
 async function readRows(vault: ManagedVault, { knownKeys, useRows }: FocusPorts): Promise<readonly UseRow[]> {
@@ -90,7 +118,7 @@ async function readRows(vault: ManagedVault, { knownKeys, useRows }: FocusPorts)
   return (await pMap(keys, (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
 }
 
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const item of items) all.push(item);
   return all;

@@ -1,25 +1,23 @@
-import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { unlessMissing } from '../../azure/failure.ts';
+import { CONCURRENCY } from '../../azure/limits.ts';
 import { known, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
-import { comparableId, parseStorageAccountId, type ResourceId, scopeResource } from '../../azure/resource-id.ts';
+import { parseStorageAccountId, type ResourceId } from '../../azure/resource-id.ts';
 import { usesOfVault } from '../../dependents/resource-graph-query.ts';
-import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
-import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
+import type { Account } from '../../fleet/account.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import { KEY_USER_CHECKS, REVOCATION_CHECKS } from '../checks/checks.ts';
+import { KEY_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
-import type { KeySubject, Rules } from '../checks/subjects.ts';
-import { contextOf, type GatherServices } from '../gather/gather.ts';
-import { unreadOfKeys } from '../gather/gather-keys.ts';
-import { gatherSubscription } from '../gather/gather-subscription.ts';
+import type { Rules } from '../checks/subjects.ts';
+import { VAULT_CHECKS } from '../checks/vault-checks.ts';
+import { partsOfKeys } from '../gather/gather-keys.ts';
+import { contextOf, gatherSubscription } from '../gather/gather-subscription.ts';
+import type { GatherServices } from '../gather/parts.ts';
 import type { Finding } from '../report.ts';
-import { evaluateVaults } from '../to-report.ts';
-import { collect, type Focus, resourceOf } from './focus.ts';
+import { type Focus, isAbout, ofKind, resourceOf } from './focus.ts';
 
 /** Maximum number of accounts to read separately. Above it, the app lists the subscription. */
 const MOST_READS = 20;
-const CONCURRENCY = 8;
 
 /** Findings of the checks on the subjects of a focus. */
 export interface FocusResult {
@@ -35,113 +33,76 @@ export interface FocusResult {
  * read.
  */
 export async function checkFocus(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusResult> {
-  const stamps = new Map<string, string>();
-  const wanted = [...focus.accounts.values()].flatMap(({ id }) => parseStorageAccountId(id) ?? []);
-  const accounts = { ...services.accounts, ...listOnly(wanted, focus, services, stamps) };
+  const accounts = ofKind(focus, 'account');
+  const changed = new Set(accounts.flatMap((one) => (one.changed ? resourceOf(one.id) : [])));
   const context = await contextOf({
-    ...{ rules, services: { ...services, accounts }, previous: undefined, signal: undefined },
-    memory: await services.driftStorage.managedAccounts(),
-    areScopesDue: ({ id }) => isChanged(id, focus),
+    ...{ rules, services, memory: await services.driftStorage.managedAccounts() },
+    areScopesDue: ({ id }) => changed.has(resourceOf(id)),
   });
   const { vaults, keys } = context;
-  const results = await pMap(new Set(wanted.map(({ subscriptionId }) => subscriptionId)), (id) =>
-    gatherSubscription(id, context),
+  const wanted = accounts.flatMap(({ id }) => parseStorageAccountId(id) ?? []);
+  const results = await pMap(
+    Map.groupBy(wanted, ({ subscriptionId }) => subscriptionId),
+    ([id, ids]) => gatherSubscription(id, context, readAccounts(id, ids, services)),
   );
   const keyUsers = await pMap(
-    focus.keyUsers.values(),
-    (id) => {
+    ofKind(focus, 'keyUser'),
+    ({ id }) => {
       const what = { resource: id.id, what: 'a resource of another service', action: `${id.type}/read` };
       return readPart(what, () => services.keyUsers.get(id));
     },
     { concurrency: CONCURRENCY },
   );
-  const keyOf = async (vaultUri = '', name = '', others?: KeySubject['others']) => {
-    const key = await keys.get(vaultUri, name);
-    return key ? [others ? { ...key, others } : key] : [];
-  };
-  const revoked = await pMap(focus.keys, (id) => {
-    const { vaultUri, keyName } = parseKeyIdentifier(id) ?? {};
-    return keyOf(vaultUri, keyName);
+  const named = keyUsers.flatMap((part) => {
+    const resource = known(part);
+    return services.settings.vaults.all.flatMap(({ uri, ...vault }) =>
+      resource ? [...usesOfVault(resource, { uri, ...vault })].map(([name, user]) => ({ uri, name, user })) : [],
+    );
   });
-  const used = await pMap(
-    keyUsers.flatMap((part) => {
-      const resource = known(part);
-      return services.settings.vaults.all.flatMap((vault) =>
-        resource ? [...usesOfVault(resource, vault)].map(([name, user]) => ({ uri: vault.uri, name, user })) : [],
-      );
-    }),
-    ({ uri, name, user }) => keyOf(uri, name, [user]),
+  const used = await pMap(named, async ({ uri, name, user }) => {
+    const key = await keys.get(uri, name);
+    return key ? [{ ...key, others: [user] }] : [];
+  });
+  const revoked = await pMap(ofKind(focus, 'key'), async ({ id }) => {
+    const { vaultUri = '', keyName = '' } = parseKeyIdentifier(id) ?? {};
+    return (await keys.get(vaultUri, keyName)) ?? [];
+  });
+  const readKeys = [...revoked, ...used].flat();
+  const ofVaults = await pMap(
+    ofKind(focus, 'vault'),
+    async ({ vault, used }) => {
+      const subject = (await vaults.get(vault.uri))?.subject;
+      return subject ? evaluate(VAULT_CHECKS, { ...subject, used }, vault.id, rules) : [];
+    },
+    { concurrency: CONCURRENCY },
   );
-  const changed = await pMap(focus.vaults.values(), async ({ uri }) => (await vaults.get(uri)) ?? [], {
-    concurrency: CONCURRENCY,
-  });
+  const found = [
+    ...results.flatMap(({ findings }) => findings),
+    ...readKeys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
+    ...ofVaults.flat(),
+  ];
+  const unread = [
+    ...[...(await vaults.all()), ...results].flatMap((one) => one.unread),
+    ...unreadOf([...partsOfKeys(readKeys), ...keyUsers]),
+  ];
   return {
-    found: [
-      ...results.flatMap(({ findings }) => findings),
-      ...revoked.flat().flatMap((key) => evaluate(REVOCATION_CHECKS, key, key.key.id, rules)),
-      ...used.flat().flatMap((key) => evaluate(KEY_USER_CHECKS, key, key.key.id, rules)),
-      ...evaluateVaults(
-        changed.flat().map(({ subject }) => subject),
-        ({ uri }) => focus.vaultUris.has(uri),
-        rules,
-      ),
-    ],
-    unread: [
-      ...[...(await vaults.all()), ...results].flatMap(({ unread }) => unread),
-      ...unreadOfKeys([...revoked, ...used].flat()),
-      ...unreadOf(keyUsers),
-    ].filter(({ beside }) => !beside),
-    stamps,
+    found: found.filter((finding) => isAbout(focus, finding)),
+    unread: unread.filter(({ beside }) => !beside),
+    stamps: new Map(results.flatMap(({ stamps }) => [...stamps])),
   };
 }
 
-function isChanged(account: string, { accounts }: Focus): boolean {
-  return accounts.get(resourceOf(account))?.changed === true;
-}
-
-/**
- * Ports that list only the given accounts, without deleted accounts. @param stamps receives the stamps of changed
- * accounts
- */
-function listOnly(
+/** The given accounts of a subscription, without deleted accounts. */
+async function* readAccounts(
+  subscription: string,
   wanted: readonly ResourceId[],
-  focus: Focus,
-  { accounts }: Pick<GatherServices, 'accounts'>,
-  stamps: Map<string, string>,
-): Pick<GatherServices['accounts'], 'list' | 'listAllScopes'> {
-  const limit = pLimit(CONCURRENCY);
-  const scopes = new Map<string, Promise<readonly (Scope | PlatformScope)[]>>();
-  const readChanged = async (account: Account): Promise<readonly (Scope | PlatformScope)[]> => {
-    const { about, stamp, startedOn } = useOfAccount(account, new Date(0));
-    stamps.set(comparableId(account.id), stamp);
-    const read = await collect(accounts.listAllScopes(account));
-    for (const scope of read) {
-      if (scope.keyUri === undefined) continue;
-      const id = comparableId(scopeResource(account.id, scope.name));
-      stamps.set(id, useOfScope(scope, about, startedOn).stamp);
-    }
-    return read;
-  };
-  return {
-    async *list(subscription) {
-      const ids = wanted.filter(({ subscriptionId }) => subscriptionId === subscription);
-      const names = new Set(ids.map(({ id }) => resourceOf(id)));
-      const read =
-        ids.length > MOST_READS
-          ? (await collect(accounts.list(subscription))).filter(({ id }) => names.has(resourceOf(id)))
-          : await pMap(ids, (id) => unlessMissing(() => accounts.get(id)), { concurrency: CONCURRENCY });
-      const found = read.filter((account) => account !== undefined);
-      for (const account of found.filter(({ id }) => isChanged(id, focus))) {
-        const reading = limit(() => readChanged(account));
-        // Awaited below. Until then, prevent an unhandled rejection.
-        reading.catch(() => {});
-        scopes.set(resourceOf(account.id), reading);
-      }
-      yield* found;
-    },
-    async *listAllScopes(account) {
-      const reading = scopes.get(resourceOf(account.id));
-      yield* reading ? await reading : accounts.listAllScopes(account);
-    },
-  };
+  { accounts }: GatherServices,
+): AsyncGenerator<Account> {
+  if (wanted.length <= MOST_READS) {
+    const read = await pMap(wanted, (id) => unlessMissing(() => accounts.get(id)), { concurrency: CONCURRENCY });
+    yield* read.filter((account) => account !== undefined);
+    return;
+  }
+  const names = new Set(wanted.map(({ id }) => resourceOf(id)));
+  for await (const account of accounts.list(subscription)) if (names.has(resourceOf(account.id))) yield account;
 }

@@ -1,26 +1,17 @@
-import type { ChangedBy, ResourceChange } from '../../events/resource-event.ts';
+import type { ResourceChange } from '../../events/resource-event.ts';
 import { percentile } from '../../time/percentile.ts';
 import { causesOf } from '../causes.ts';
-import { ACCOUNT_CHECKS, KEY_USER_CHECKS, REVOCATION_CHECKS } from '../checks/checks.ts';
-import { compareFindings, countSeverities } from '../checks/evaluate.ts';
+import { compareFindings, countFindings, withHistory } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
-import { VAULT_CHECKS } from '../checks/vault-checks.ts';
 import { isFixed } from '../fixes.ts';
 import type { DriftChange, Finding, WholeReport } from '../report.ts';
-import { type Focus, resourceOf } from './focus.ts';
+import { type Focus, isAbout, resourceOf } from './focus.ts';
 import type { FocusResult } from './gather-focus.ts';
 
 /** Maximum number of changes in a report. */
 const LISTED = 50;
 /** Maximum number of new and of resolved findings per change. */
 const NAMED = 20;
-
-const reasonsOf = (checks: readonly { readonly reason: string }[]): ReadonlySet<string> =>
-  new Set(checks.map(({ reason }) => reason));
-const OF_ACCOUNTS = reasonsOf(ACCOUNT_CHECKS);
-const OF_VAULTS = reasonsOf(VAULT_CHECKS);
-const OF_KEYS = reasonsOf(REVOCATION_CHECKS);
-const OF_KEY_USERS = reasonsOf(KEY_USER_CHECKS);
 
 interface MergeInput {
   readonly focus: Focus;
@@ -44,52 +35,28 @@ export interface Merged {
 export function mergeResult(report: WholeReport, { focus, result, changes: all, rules, autofix }: MergeInput): Merged {
   // Findings on a revoked key already name the author.
   const changes = all.filter(({ concern }) => concern !== 'key');
-  const now = rules.now.toISOString();
-  const isAbout = ({ reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean =>
-    (OF_ACCOUNTS.has(reason) && focus.accounts.has(resourceOf(resource))) ||
-    (OF_VAULTS.has(reason) && focus.vaults.has(resourceOf(resource))) ||
-    (OF_KEYS.has(reason) && focus.keys.has(resourceOf(resource))) ||
-    (OF_KEY_USERS.has(reason) && focus.keyUsers.has(resourceOf(resource)));
-  const before = new Map(report.findings.map((finding) => [finding.id, finding]));
-  const found = new Map(result.found.filter(isAbout).map((finding) => [finding.id, finding]));
-  const since = new Map(report.unseen.map((one) => [one.id, one.since]));
-  const fresh = [...found.values()].map((finding): Finding => {
-    const known = before.get(finding.id);
-    const changedBy = known ? known.changedBy : changeOf(finding, changes, focus)?.changedBy;
-    return {
-      ...finding,
-      since: known?.since ?? since.get(finding.id) ?? now,
-      ...(changedBy ? { changedBy } : {}),
-    };
+  const before = new Set(report.findings.map(({ id }) => id));
+  const fresh = withHistory(result.found, report, rules.now).map((finding): Finding => {
+    const changedBy = before.has(finding.id) ? undefined : changeOf(finding, changes, focus)?.changedBy;
+    return changedBy ? { ...finding, changedBy } : finding;
   });
-  const kept = report.findings.filter(
-    (finding) => !found.has(finding.id) && (!isAbout(finding) || result.unread.length > 0),
-  );
-  const gone = report.findings.filter((finding) => !found.has(finding.id) && !kept.includes(finding));
+  const found = new Set(fresh.map(({ id }) => id));
+  const others = report.findings.filter(({ id }) => !found.has(id));
+  const gone = result.unread.length > 0 ? [] : others.filter((finding) => isAbout(focus, finding));
+  const kept = others.filter((finding) => !gone.includes(finding));
   const added = fresh.filter(({ id }) => !before.has(id));
   const findings = [...kept, ...fresh].sort(compareFindings);
   const effective = changes
-    .map((change) => toChange(change, now, added, gone, { changes, focus, autofix }))
+    .map((change) => toChange(change, rules.now.toISOString(), added, gone, { changes, focus, autofix }))
     .filter((change) => change.found.length + change.gone.length > 0)
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on));
-  const listed = withChanges(report.changes, effective);
   const unseen = report.unseen.filter(({ id }) => !found.has(id));
-  const { counts } = report;
+  const counts = countFindings(findings, unseen, report);
+  const since = { new: report.counts.new + counts.new, gone: report.counts.gone + counts.gone };
   return {
     report: {
-      ...report,
-      findings,
-      unseen,
-      causes: causesOf(findings),
-      counts: {
-        ...counts,
-        ...countSeverities(findings),
-        new: counts.new + added.filter(({ id }) => !since.has(id)).length,
-        gone: counts.gone + gone.length,
-        unseen: unseen.length,
-      },
-      changes: listed,
-      ...(listed.length > 0 ? { changeSeconds: secondsOf(listed) } : {}),
+      ...{ ...report, findings, unseen, causes: causesOf(findings), counts: { ...counts, ...since } },
+      ...withSeconds(withChanges(report.changes, effective)),
     },
     changes: effective,
     added,
@@ -149,23 +116,17 @@ function withChanges(listed: readonly DriftChange[], effective: readonly DriftCh
   return [...byId.values(), ...known].slice(0, LISTED);
 }
 
-function secondsOf(changes: readonly DriftChange[]): NonNullable<WholeReport['changeSeconds']> {
+/** A report's changes, with the time that the app needs to find their effects. */
+export function withSeconds(changes: readonly DriftChange[]): Pick<WholeReport, 'changes' | 'changeSeconds'> {
   const seconds = changes.map(secondsTo);
   const [p50 = 0, p95 = 0] = [percentile(seconds, 50), percentile(seconds, 95)];
-  return { p50, p95, changes: changes.length };
+  return {
+    changes: [...changes],
+    ...(changes.length > 0 ? { changeSeconds: { p50, p95, changes: changes.length } } : {}),
+  };
 }
 
 /** Seconds from a change to its findings. */
 export function secondsTo({ on, foundOn }: Pick<DriftChange, 'on' | 'foundOn'>): number {
   return Math.max(0, Date.parse(foundOn) - Date.parse(on)) / 1_000;
-}
-
-/** Marks findings and changes whose author the activity log confirms. */
-export function withConfirmed(report: WholeReport, isConfirmed: (changedBy: ChangedBy) => boolean): WholeReport {
-  const confirm = <T extends ChangedBy>(one: T): T => (isConfirmed(one) ? { ...one, confirmed: true } : one);
-  return {
-    ...report,
-    findings: report.findings.map((one) => (one.changedBy ? { ...one, changedBy: confirm(one.changedBy) } : one)),
-    changes: report.changes.map(confirm),
-  };
 }

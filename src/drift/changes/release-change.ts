@@ -4,7 +4,6 @@ import type { Log } from '../../log.ts';
 import { changeOrders, type OrderPorts } from '../../orders/change-orders.ts';
 import type { ControlOrder } from '../../orders/order-pause.ts';
 import { contestOf, type UnrecordedOrder, withoutContest } from '../../orders/standing-orders.ts';
-import { REASONS } from '../../reasons.ts';
 import { type PutWorkPorts, putWork } from '../put-work.ts';
 import { type ChangeRows, requestChanges } from './change-rows.ts';
 
@@ -37,7 +36,7 @@ export async function releaseChange(
   const release: UnrecordedOrder = {
     ...{ id: `${RELEASE}/${ports.newId()}`, action: RELEASE, reason: 'ChangeReleased' },
     ...{ resource: account, on, caller, correlationId },
-    details: { why: reason, ...(ticket ? { ticket } : {}) },
+    details: { why: reason, ticket },
   };
   const { records, audit } = await changeOrders(
     (current) =>
@@ -45,15 +44,9 @@ export async function releaseChange(
         ? { orders: withoutContest(current, account), records: [release] }
         : undefined,
     ports,
+    log,
   );
   if (records.length === 0) return undefined;
-  log({
-    level: 'warning',
-    reason: 'ChangeReleased',
-    message: REASONS.ChangeReleased,
-    account,
-    caller: caller.objectId,
-  });
   const cause = { by: 'drift', ref: release.id, since: on };
   const subscription = parseStorageAccountId(account)?.subscriptionId;
   if (subscription) await resumePostponed(subscription.toLowerCase(), now, ports);

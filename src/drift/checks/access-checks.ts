@@ -1,90 +1,62 @@
-import { scopeResource } from '../../azure/resource-id.ts';
 import { grantAccess } from '../../identities/grant-access.ts';
+import { DAY_MS } from '../../time/spans.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount } from './commands.ts';
-import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
+import { type AccountSubject, type KeySubject, managedUses, type Rules } from './subjects.ts';
 
-export function identityMissing(subject: AccountSubject): readonly Found[] {
+export function identityMissing(subject: AccountSubject): Found | undefined {
   const { account, key } = subject;
+  const is = withoutIdentity(subject, 'IdentityMissing');
+  if (is === undefined) return undefined;
   const identity = chosenIdentity(subject);
   // An account has one user-assigned identity, and only an operator may decide to detach another one.
   const isFree = account.userAssignedIdentities.length === 0;
-  return withoutIdentity(subject, 'IdentityMissing').map((is) => ({
-    is,
-    shouldBe: 'The identity of the encryption settings is attached to the account.',
-    ...(key && identity !== undefined && isFree ? { command: encryptAccount(account, key.key, identity) } : {}),
-    cause: ofIdentity(subject, key),
-  }));
+  const command = key && identity !== undefined && isFree ? encryptAccount(account, key.key, identity) : undefined;
+  return { is, command, cause: ofIdentity(subject, key) };
 }
 
-export function identityDeleted(subject: AccountSubject): readonly Found[] {
-  return withoutIdentity(subject, 'IdentityDeleted').map((is) => ({
-    is,
-    shouldBe: 'The identity that is attached to the account exists.',
-    cause: ofIdentity(subject, undefined),
-  }));
+export function identityDeleted(subject: AccountSubject): Found | undefined {
+  const is = withoutIdentity(subject, 'IdentityDeleted');
+  return is === undefined ? undefined : { is, cause: ofIdentity(subject, undefined) };
 }
 
 /** One finding for the account and all of its scopes, because they share the identity. */
-function withoutIdentity({ access, scopes }: AccountSubject, reason: string): readonly string[] {
-  const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
-  return found ? [found.missing.join(' ')] : [];
+function withoutIdentity(subject: AccountSubject, reason: string): string | undefined {
+  const found = managedUses(subject).find(({ access }) => access?.reason === reason);
+  return found?.access?.missing.join(' ');
 }
 
 /** Days before the end of a role at which the finding begins, and at which it becomes an error. */
 const ENDS_DAYS = { warning: 30, error: 3 };
 
 export function roleExpires(subject: AccountSubject, { now }: Rules): readonly Found[] {
-  return usesOf(subject).flatMap(({ resource, access, key }) => {
+  return managedUses(subject).flatMap(({ resource, access, key }): Found[] => {
     const until = access?.until;
-    const days = until ? (until.getTime() - now.getTime()) / 86_400_000 : Number.POSITIVE_INFINITY;
-    if (!until || !key || days > ENDS_DAYS.warning) return [];
-    return [
-      {
-        resource,
-        severity: days <= ENDS_DAYS.error ? 'error' : 'warning',
-        is: `The role of its identity ${access.principalId} on the key expires on ${until.toISOString()}.`,
-        shouldBe: "The role of the account's identity does not expire.",
-        cause: ofIdentity(subject, key),
-      },
-    ];
+    const days = until ? (until.getTime() - now.getTime()) / DAY_MS : Number.POSITIVE_INFINITY;
+    if (!until || days > ENDS_DAYS.warning) return [];
+    const is = `The role of its identity ${access.principalId} on the key expires on ${until.toISOString()}.`;
+    const severity = days <= ENDS_DAYS.error ? 'error' : 'warning';
+    return [{ resource, severity, is, cause: ofIdentity(subject, key) }];
   });
 }
 
 export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
-  return usesOf(subject).flatMap(({ resource, access: of, key: used }) =>
-    of?.reason === 'IdentityWithoutRole' && used
-      ? {
-          resource,
-          is: of.missing.join(' '),
-          shouldBe: 'The identity may get, wrap and unwrap with the key.',
-          command: grantAccess(of.principalId, used.key.vault, of.by),
-          cause: ofIdentity(subject, used),
-        }
-      : [],
-  );
-}
-
-/** The uses of keys by the account itself and by its scopes. */
-function usesOf({ account, access, key, scopes }: AccountSubject) {
-  return [
-    { resource: account.id, access, key },
-    ...scopes.map((scope) => ({ resource: scopeResource(account.id, scope.scope.name), ...scope })),
-  ];
+  return managedUses(subject).flatMap(({ resource, access: of, key }): Found[] => {
+    if (of?.reason !== 'IdentityWithoutRole') return [];
+    const command = grantAccess(of.principalId, key.key.vault, of.by);
+    return [{ resource, is: of.missing.join(' '), command, cause: ofIdentity(subject, key) }];
+  });
 }
 
 /** A subscription that moves to another tenant moves its vaults too, but they keep the old tenant. */
-export function tenantMismatch({ account, tenantId, key, scopes }: AccountSubject): readonly Found[] {
+export function tenantMismatch(subject: AccountSubject): readonly Found[] {
+  const { account, tenantId } = subject;
   if (!tenantId || account.encryption.encryptionIdentity?.encryptionFederatedIdentityClientId) return [];
-  const strange = [key, ...scopes.map((scope) => scope.key)].flatMap((one) =>
-    one?.tenantId !== undefined && one.tenantId.toLowerCase() !== tenantId.toLowerCase()
-      ? [{ vault: one.key.vault, trusts: one.tenantId }]
-      : [],
-  );
-  return [...new Map(strange.map((one) => [one.vault.id, one])).values()].map(({ vault, trusts }) => ({
+  const keys = managedUses(subject).map(({ key }) => key);
+  const strange = keys.filter((key) => key.tenantId && key.tenantId.toLowerCase() !== tenantId.toLowerCase());
+  return [...new Map(strange.map((key) => [key.key.vault, key.tenantId]))].map(([vault, trusts]) => ({
     part: vault.id,
     is: `The vault ${vault.name} trusts the tenant ${trusts}, but the account is in the tenant ${tenantId}, so its identity cannot sign in.`,
-    shouldBe: 'Both belong to the same tenant.',
     cause: { about: [vault.id] },
   }));
 }

@@ -4,48 +4,12 @@ import type { Check, Found } from './check.ts';
 import { watchChanges } from './commands.ts';
 import type { AppSubject, Rules } from './subjects.ts';
 
-function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
-  return lockedOutBy.map(({ account, key }) => ({
-    resource: account,
-    part: key,
-    is: `The app's own storage uses ${key}. Revoking that key stops the app.`,
-    shouldBe: "The app's own storage uses Microsoft-managed keys, or a key of a vault that the app does not manage.",
-  }));
-}
-
-function storageZonesShared({ sharedZones }: AppSubject): readonly Found[] {
-  if (sharedZones === undefined) return [];
-  return [
-    {
-      resource: sharedZones,
-      is: "The app's queues, index and leases are in the account of its package, orders and audit trail.",
-      shouldBe: 'They are in a separate account, so a role on one account grants nothing on the other.',
-    },
-  ];
-}
-
-function poisonMessages({ poison }: AppSubject): readonly Found[] {
-  return (known(poison) ?? [])
-    .filter(({ messages }) => messages > 0)
-    .map(({ queue, messages }) => ({
-      resource: queue,
-      is: `It contains ${messages === 1 ? 'a message' : `about ${messages} messages`}.`,
-      shouldBe: 'It is empty.',
-    }));
-}
-
 /** One finding per file, with its first error, because a rewritten file is wrong in every line. */
 function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
-  const files = [...new Set(trail.map(({ file }) => file))];
-  return files.map((file) => {
-    const [first, ...more] = trail.filter((finding) => finding.file === file);
+  return [...Map.groupBy(trail, ({ file }) => file)].map(([file, [first, ...more]]) => {
     const line = first?.line === undefined ? '' : `, line ${first.line}`;
     const rest = more.length > 0 ? ` And ${more.length} more.` : '';
-    return {
-      resource: `cmk-audit/${file}`,
-      is: `${file}${line}: ${first?.reason}. ${first?.message}${rest}`,
-      shouldBe: 'The trail continues from its end at the previous check, record by record.',
-    };
+    return { resource: `cmk-audit/${file}`, is: `${file}${line}: ${first?.reason}. ${first?.message}${rest}` };
   });
 }
 
@@ -53,7 +17,6 @@ function legacyOrder({ legacyOrders = [] }: AppSubject): readonly Found[] {
   return legacyOrders.map(({ id, from, to, state }) => ({
     resource: `cmkrekeys/${id}`,
     is: `Version 2 ${state === 'moving' ? `was moving everything from ${from} to ${to}` : `was moving accounts back from ${to} to ${from}`}. This version of the app does not continue it.`,
-    shouldBe: 'An operator starts the re-key again, or no longer needs it.',
   }));
 }
 
@@ -61,12 +24,11 @@ function legacyApproval({ legacyApprovals = [] }: AppSubject): readonly Found[] 
   return legacyApprovals.map(({ id, action, vault, key, askedBy }) => ({
     resource: `cmk-approvals/${id}`,
     is: `${askedBy.objectId} asked version 2 to approve: ${action} ${key === undefined ? 'of all keys' : `${vault}/${key}`}. This version does not process it.`,
-    shouldBe: 'No approval request is open.',
   }));
 }
 
 function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rules): readonly Found[] {
-  return watches.flatMap(({ subscription, events }): Found[] => {
+  return watches.flatMap(({ subscription, events }): readonly Found[] => {
     const wrong = judgeSubscriptions(wantedWatches, events.subscriptions).filter(({ is }) => is !== 'right');
     const [first] = wrong;
     if (!first) return [];
@@ -76,8 +38,7 @@ function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rule
     });
     return [
       {
-        resource: `/subscriptions/${subscription}`,
-        is: is.join(' '),
+        ...{ resource: `/subscriptions/${subscription}`, is: is.join(' ') },
         shouldBe: 'Azure Resource Manager notifies the app of its changes within seconds.',
         command: watchChanges(subscription, first.wanted),
         action: { kind: 'watch', subscription },
@@ -109,14 +70,6 @@ function placeOf(resource: string): string {
   return /^\/subscriptions\/[^/]+(?=\/.*\/storageAccounts\/)/i.exec(resource)?.[0] ?? resource;
 }
 
-function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
-  return settingsProblems.map((problem) => ({
-    resource: `${name}/${problem.split(' ')[0]}`,
-    is: problem,
-    shouldBe: 'Every setting is valid. The app fixes nothing while a setting of the drift check is invalid.',
-  }));
-}
-
 /** Transient failures. They become an error if the next check fails too (`withHistory`). */
 const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
 
@@ -125,7 +78,6 @@ function unreadFindings({ unread }: AppSubject): readonly Found[] {
     resource,
     part: what,
     is: `Not read: ${what}. ${detail}`,
-    shouldBe: 'The app can read everything.',
     // The missing permission has its own finding.
     cause: { ...(kind === 'forbidden' ? { reason: 'MissingPermission' as const } : {}), about: [placeOf(resource)] },
     ...(beside ? { severity: 'advice' as const } : PASSING.has(kind) ? { severity: 'warning' as const } : {}),
@@ -139,21 +91,38 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     severity: 'error',
     ensures: "The app's own storage uses no key that the app may revoke.",
     fix: "Configure the app's storage to use Microsoft-managed keys, or a key of a vault that the app does not manage.",
-    find: selfLockout,
+    find: ({ lockedOutBy }) =>
+      lockedOutBy.map(({ account, key }) => ({
+        ...{ resource: account, part: key },
+        is: `The app's own storage uses ${key}. Revoking that key stops the app.`,
+      })),
   },
   {
     reason: 'StorageZonesShared',
     severity: 'advice',
     ensures: "The queues, the index and the leases are not in the storage account of the app's decisions.",
     fix: 'Deploy again with the templates of this version, which create the second account, or set `CMK_WORK__queueServiceUri` and the related settings (docs/explanation/trust.md).',
-    find: storageZonesShared,
+    find: ({ sharedZones }) =>
+      sharedZones === undefined
+        ? undefined
+        : {
+            resource: sharedZones,
+            is: "The app's queues, index and leases are in the account of its package, orders and audit trail.",
+            shouldBe: 'They are in a separate account, so a role on one account grants nothing on the other.',
+          },
   },
   {
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No poison queue contains messages.',
     fix: 'Search the log for Poisoned, or for the reason why the host ended the function, and fix the reason. Then replay the messages with `cmk admin replay`, or delete them.',
-    find: poisonMessages,
+    find: ({ poison }) =>
+      (known(poison) ?? [])
+        .filter(({ messages }) => messages > 0)
+        .map(({ queue, messages }) => ({
+          resource: queue,
+          is: `It contains ${messages === 1 ? 'a message' : `about ${messages} messages`}.`,
+        })),
   },
   {
     reason: 'AuditTrailBroken',
@@ -195,7 +164,11 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     severity: 'error',
     ensures: 'The settings of the drift check are valid, and the app knows the name of every `CMK_…` setting.',
     fix: 'Correct the named app setting; docs/reference/settings.md lists all settings.',
-    find: settingsInvalid,
+    find: ({ settingsProblems, name }) =>
+      settingsProblems.map((problem) => ({
+        ...{ resource: `${name}/${problem.split(' ')[0]}`, is: problem },
+        shouldBe: 'Every setting is valid. The app fixes nothing while a setting of the drift check is invalid.',
+      })),
   },
   {
     reason: 'Unreadable',

@@ -10,7 +10,8 @@ export interface Found {
   /** Distinguishes several findings of one check on one resource. */
   readonly part?: string;
   readonly is: string;
-  readonly shouldBe: string;
+  /** Absent: the check's promise. */
+  readonly shouldBe?: string;
   /** What an operator must do; absent: the check's `fix`. */
   readonly fix?: string;
   /** The shell command that repairs it; absent if an operator must decide first. */
@@ -40,5 +41,5 @@ export interface Check<S> {
   /** What an operator must do about a finding. */
   readonly fix: string;
   /** Pure. Returns no finding for a failed read, which only the check `Unreadable` reports. */
-  readonly find: (subject: S, rules: Rules) => readonly Found[];
+  readonly find: (subject: S, rules: Rules) => Found | readonly Found[] | undefined;
 }

@@ -245,12 +245,4 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   },
 ];
 
-/** Checks of a key that the app revokes or restores. */
-export const REVOCATION_CHECKS = KEY_CHECKS.filter(
-  ({ find }) => find === keys.revocationOpen || find === keys.revokedVersionEnabled,
-);
-
-/** Checks of a resource of another service that uses a key. */
-export const KEY_USER_CHECKS = KEY_CHECKS.filter(({ find }) => find === otherResourceStale);
-
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

@@ -20,7 +20,7 @@ export function evaluate<S>(
   rules: Rules,
 ): Omit<Finding, 'since'>[] {
   return checks.flatMap((check) =>
-    check.find(subject, rules).map((found) => {
+    [check.find(subject, rules) ?? []].flat().map((found) => {
       const of = found.resource ?? resource;
       const cause = { reason: found.cause?.reason ?? check.reason, about: [...(found.cause?.about ?? [of])] };
       const exemption = exemptionOf({ reason: check.reason, resource: of }, rules.drift.exemptions, rules.now);
@@ -30,7 +30,7 @@ export function evaluate<S>(
         severity: found.severity ?? check.severity,
         resource: of,
         is: found.is,
-        shouldBe: found.shouldBe,
+        shouldBe: found.shouldBe ?? check.ensures,
         ...repairing(found.fix ?? check.fix, found.command),
         cause: { id: causeIdOf(cause.reason, cause.about), ...cause },
         canFix: found.action !== undefined,

@@ -18,7 +18,7 @@ import { rotationDue } from '../../rotation/rotation-due.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Found, FoundCause } from './check.ts';
 import { moveAccount, rotate } from './commands.ts';
-import { isUsedByMySql, stoppedByExpiry } from './expiry.ts';
+import { isUsedByMySql, stoppedByExpiry } from './other-checks.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /** Key Vault raises its near-expiry event 30 days before the expiry, unless the rotation policy overrides it. */
@@ -29,19 +29,17 @@ const ROTATION_SLACK_MS = DAY_MS;
 /** `cmk key rotate` creates no version if the newest one is younger (default of `--if-older-than`). Milliseconds. */
 const ROTATED_MS = HOUR_MS;
 
-export function keyTooOld(subject: KeySubject, { now }: Rules): readonly Found[] {
-  const { versions } = subject;
-  const newest = inForce(versions, now);
-  if (!newest) return [];
-  const days = Math.floor((now.getTime() - newest.createdOn.getTime()) / DAY_MS);
-  if (days <= MAX_AGE_DAYS) return [];
+export function keyTooOld(subject: KeySubject, { now }: Rules): Found | undefined {
+  const newest = inForce(subject.versions, now);
+  const days = newest ? Math.floor((now.getTime() - newest.createdOn.getTime()) / DAY_MS) : 0;
+  if (!newest || days <= MAX_AGE_DAYS) return undefined;
   const is = `Its newest version ${newest.version} is ${days} days old.`;
   const shouldBe = `Its newest version is at most ${MAX_AGE_DAYS} days old.`;
-  return [{ is, shouldBe, command: imported(newest) ? undefined : rotate(subject) }];
+  return { is, shouldBe, command: imported(newest) ? undefined : rotate(subject) };
 }
 
 export function nearExpiry(subject: KeySubject, rules: Rules): readonly Found[] {
-  return [...newestNearExpiry(subject, rules), ...heldNearExpiry(subject, rules)];
+  return [newestNearExpiry(subject, rules) ?? [], heldNearExpiry(subject, rules)].flat();
 }
 
 /** Older versions that expire soon and are pinned by a user that stops then. */
@@ -54,48 +52,44 @@ function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
       const { id, expiresOn } = version;
       const stopped = stoppedByExpiry(subject, version, false);
       if (!expiresOn || !stopped || (expiresOn.getTime() - now.getTime()) / DAY_MS > WARN_DAYS) return [];
-      return [
-        {
-          resource: id,
-          severity: 'error',
-          is: `It ${expiresOn < now ? 'expired' : 'expires'} on ${expiresOn.toISOString()}, which stops its users: ${stopped}.`,
-          shouldBe: 'Resources that stop working when a key expires use a version that does not expire soon.',
-          cause: expiryCause(subject, expiresOn < now),
-        },
-      ];
+      const is = `It ${expiresOn < now ? 'expired' : 'expires'} on ${expiresOn.toISOString()}, which stops its users: ${stopped}.`;
+      const shouldBe = 'Resources that stop working when a key expires use a version that does not expire soon.';
+      return [{ resource: id, severity: 'error', is, shouldBe, cause: expiryCause(subject, expiresOn < now) }];
     });
 }
 
-function newestNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
-  const { key, versions, policy, usage } = subject;
-  const all = listed(versions);
+function newestNearExpiry(subject: KeySubject, { now }: Rules): Found | undefined {
+  const { key, versions, policy } = subject;
   const newest = inForce(versions, now);
-  if (!newest?.expiresOn) return [];
+  if (!newest?.expiresOn) return undefined;
   const days = (newest.expiresOn.getTime() - now.getTime()) / DAY_MS;
-  if (days > WARN_DAYS) return [];
-  const when = newest.expiresOn.toISOString();
+  if (days > WARN_DAYS) return undefined;
   const rotation = known(policy);
   // Key Vault cannot rotate imported key material.
   const due = rotation && !imported(newest) ? rotationDue(newest, rotation) : undefined;
   const itself = due && due < newest.expiresOn ? due : undefined;
   // The key's policy rotates it in time, so its near expiry is intended.
-  if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
-  const decision = rotation && decideRotation(all, rotation, now);
-  // The worker reads the fleet before it rotates, so it is not called for a key without a known user.
-  const rotates = isRotatedByTag(newest) || usage.used || usage.incomplete;
+  if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return undefined;
+  const decision = rotation && decideRotation(listed(versions), rotation, now);
   const stopped = stoppedByExpiry(subject, newest, true);
-  return [
-    {
-      severity: stopped || days <= ERROR_DAYS ? 'error' : 'warning',
-      is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy should have rotated it on ${itself.toISOString()}` : ''}.${stopped ? ` That stops ${stopped}.` : ''}`,
-      shouldBe: 'The newest version does not expire soon.',
-      command: imported(newest) ? undefined : rotate(subject, now.getTime() - newest.createdOn.getTime() < ROTATED_MS),
-      cause: expiryCause(subject, days < 0),
-      ...(decision?.rotate && rotates
-        ? { action: { kind: 'rotate', key: key.id, version: newest.version } as const }
-        : {}),
-    },
-  ];
+  const when = `${days < 0 ? 'expired' : 'expires'} on ${newest.expiresOn.toISOString()}`;
+  const late = itself ? `; its rotation policy should have rotated it on ${itself.toISOString()}` : '';
+  const isYoung = now.getTime() - newest.createdOn.getTime() < ROTATED_MS;
+  return {
+    severity: stopped || days <= ERROR_DAYS ? 'error' : 'warning',
+    is: `Its newest version ${when}${late}.${stopped ? ` That stops ${stopped}.` : ''}`,
+    shouldBe: 'The newest version does not expire soon.',
+    command: imported(newest) ? undefined : rotate(subject, isYoung),
+    cause: expiryCause(subject, days < 0),
+    ...(decision?.rotate && mayRotate(subject, newest)
+      ? { action: { kind: 'rotate', key: key.id, version: newest.version } }
+      : {}),
+  };
+}
+
+/** The worker reads the fleet before it rotates, so it is not called for a key without a known user. */
+function mayRotate({ usage }: KeySubject, version: KeyVersion): boolean {
+  return isRotatedByTag(version) || usage.used || usage.incomplete;
 }
 
 /** After the expiry, the key and its accounts share one cause. */
@@ -103,65 +97,57 @@ function expiryCause({ key }: KeySubject, hasExpired: boolean): FoundCause {
   return { ...(hasExpired ? { reason: 'KeyExpired' } : {}), about: [key.id] };
 }
 
-export function rotationIncomplete(subject: KeySubject, { now }: Rules): readonly Found[] {
-  const { key, versions, usage } = subject;
+export function rotationIncomplete(subject: KeySubject, { now }: Rules): Found | undefined {
+  const { key, versions } = subject;
   const unfinished = unfinishedRotation(listed(versions), now);
-  if (!unfinished) return [];
+  if (!unfinished) return undefined;
   const { from, to } = unfinished;
-  const byHand = rotatedByHand(from) ?? rotatedByHand(to);
-  const rotates = !byHand && (isRotatedByTag(from) || usage.used || usage.incomplete);
-  return [
-    {
-      is: `Its newest version ${to.version} never expires, and the previous version expires on ${from.expiresOn?.toISOString()}.`,
-      shouldBe: 'A new version has the lifetime of the previous version.',
-      command: imported(to) ? undefined : rotate(subject),
-      ...(rotates ? { action: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
-    },
-  ];
+  const rotates = !rotatedByHand(from) && !rotatedByHand(to) && mayRotate(subject, from);
+  return {
+    is: `Its newest version ${to.version} never expires, and the previous version expires on ${from.expiresOn?.toISOString()}.`,
+    shouldBe: 'A new version has the lifetime of the previous version.',
+    command: imported(to) ? undefined : rotate(subject),
+    ...(rotates ? { action: { kind: 'rotate', key: key.id, version: to.version } } : {}),
+  };
 }
 
-export function noExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
+export function noExpiry(subject: KeySubject, { now }: Rules): Found | undefined {
   const newest = inForce(subject.versions, now);
-  if (!newest || newest.expiresOn || isUsedByMySql(subject)) return [];
-  return [{ is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' }];
+  if (!newest || newest.expiresOn || isUsedByMySql(subject)) return undefined;
+  return { is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' };
 }
 
-export function noRotationPolicy({ versions, policy }: KeySubject, { now }: Rules): readonly Found[] {
+export function noRotationPolicy({ versions, policy }: KeySubject, { now }: Rules): Found | undefined {
   const newest = inForce(versions, now);
   const rotation = known(policy);
-  if (!newest || !rotation || rotation.rotates) return [];
   // Rotated manually by choice, or because Key Vault cannot rotate it.
-  if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return [];
-  if (imported(newest)) return [];
-  return [{ is: 'No rotation policy rotates it.', shouldBe: 'A rotation policy creates a new version in time.' }];
+  const isManual = newest && (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual' || imported(newest));
+  if (!newest || !rotation || rotation.rotates || isManual) return undefined;
+  return { is: 'No rotation policy rotates it.', shouldBe: 'A rotation policy creates a new version in time.' };
 }
 
 export function imported({ tags }: KeyVersion): boolean {
   return tags[ORIGIN_TAG]?.toLowerCase() === 'imported';
 }
 
-export function revocationOpen({ key, versions }: KeySubject, { now }: Rules): readonly Found[] {
+export function revocationOpen({ key, versions }: KeySubject, { now }: Rules): Found | undefined {
   const open = openRevocation(listed(versions), now);
-  if (!open) return [];
+  if (!open) return undefined;
   const is = `It was revoked on ${open.revokedOn.toISOString()} by ${open.revokedBy}.`;
   const shouldBe = 'The key is restored, or no account depends on it any more.';
-  return [{ is, shouldBe, command: restoreCommand(key, open) }];
+  return { is, shouldBe, command: restoreCommand(key, open) };
 }
 
 export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Rules): readonly Found[] {
   const read = listed(versions);
-  const open = openRevocation(read, now);
-  if (!open) return [];
-  return read
-    .filter(({ enabled }) => enabled)
-    .map((version) => ({
-      resource: version.id,
-      is: revocationOf(version, now)
-        ? 'The open revocation disabled the version, and an operator or another tool enabled it again.'
-        : 'It is enabled although the key is revoked.',
-      shouldBe: 'Every version of a revoked key is disabled.',
-      cause: { about: [key.id] },
-    }));
+  const enabled = openRevocation(read, now) ? read.filter((version) => version.enabled) : [];
+  return enabled.map((version) => ({
+    resource: version.id,
+    is: revocationOf(version, now)
+      ? 'The open revocation disabled the version, and an operator or another tool enabled it again.'
+      : 'It is enabled although the key is revoked.',
+    cause: { about: [key.id] },
+  }));
 }
 
 /**
@@ -193,30 +179,27 @@ function listed(versions: KeySubject['versions']): readonly KeyVersion[] {
   return known(versions) ?? [];
 }
 
-export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {
+export function pinnedVersion({ key, usage }: KeySubject): Found | undefined {
   const { pinned, pinnedExamples: examples } = usage;
-  if (pinned === 0) return [];
+  if (pinned === 0) return undefined;
   const more = pinned > examples.length ? ` and ${pinned - examples.length} more` : '';
-  return [
-    {
-      resource: key.id,
-      is: `${pinned === 1 ? 'One account or scope is' : `${pinned} accounts and scopes are`} pinned to a version: ${examples.join(', ')}${more}.`,
-      shouldBe: 'Accounts follow the newest version automatically, and the app accelerates it.',
-    },
-  ];
+  const who = pinned === 1 ? 'One account or scope is' : `${pinned} accounts and scopes are`;
+  return {
+    resource: key.id,
+    is: `${who} pinned to a version: ${examples.join(', ')}${more}.`,
+    shouldBe: 'Accounts follow the newest version automatically, and the app accelerates it.',
+  };
 }
 
 /** No finding if another target replaced the rollout's target. */
-export function rotationStuck({ rollout, versions }: KeySubject, { now }: Rules): readonly Found[] {
-  const target = newestUsableVersion(known(versions) ?? [], now);
-  if (!rollout || !target || rollout.target !== target.id) return [];
+export function rotationStuck({ rollout, versions }: KeySubject, { now }: Rules): Found | undefined {
+  const target = newestUsableVersion(listed(versions), now);
+  if (!rollout || !target || rollout.target !== target.id) return undefined;
   const { lastNews, unfinished, failed, progressOn, unwell } = rollout;
-  if (!lastNews || lastNews === 'RotationFinished' || unfinished === 0) return [];
+  if (!lastNews || lastNews === 'RotationFinished' || unfinished === 0) return undefined;
   const why = lastNews === 'RotationStuck' ? '' : ` ${REASONS[lastNews]}${unwell ? ` ${unwell}` : ''}`;
-  return [
-    {
-      is: `Accounts and scopes not yet on version ${target.version}: ${unfinished}; ${failed} of them failed. The last move was on ${progressOn}.${why}`,
-      shouldBe: 'Every user of the key is on its newest usable version.',
-    },
-  ];
+  return {
+    is: `Accounts and scopes not yet on version ${target.version}: ${unfinished}; ${failed} of them failed. The last move was on ${progressOn}.${why}`,
+    shouldBe: 'Every user of the key is on its newest usable version.',
+  };
 }

@@ -3,8 +3,7 @@ import { scopeResource } from '../../azure/resource-id.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import { readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { findVersion } from '../../keys/key-versions.ts';
-import { isOptedOut } from '../../settings/opt-out.ts';
-import { requirementOf, tagOf } from '../../settings/requirement.ts';
+import { isOptedOut, requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount, moveAccount, releaseContested } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
@@ -13,17 +12,15 @@ import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 export const KEY_TAG = 'cmk-key';
 
 /** The app never moves an account back, so an operator or a template did. */
-export function versionReverted(subject: AccountSubject): readonly Found[] {
+export function versionReverted(subject: AccountSubject): Found | undefined {
   const { account, use, key, before } = subject;
-  if (!before || !isReverted(use, key, before)) return [];
-  return [
-    {
-      is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before}.`,
-      shouldBe: 'It stays on the newer version. To replace a version, rotate the key.',
-      command: moveAccount(account),
-      cause: pinnedBack(subject),
-    },
-  ];
+  if (!before || !isReverted(use, key, before)) return undefined;
+  return {
+    is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before}.`,
+    shouldBe: 'It stays on the newer version. To replace a version, rotate the key.',
+    command: moveAccount(account),
+    cause: pinnedBack(subject),
+  };
 }
 
 /** The cause of findings after a pin to an older version by an operator or a tool; undefined if none. */
@@ -33,21 +30,19 @@ export function pinnedBack({ account, use, key, before, contest }: AccountSubjec
 }
 
 /** The app repaired the account twice within an hour, and it was changed again. */
-export function contestedChange({ account, use, contest }: AccountSubject): readonly Found[] {
-  if (!contest) return [];
+export function contestedChange({ account, use, contest }: AccountSubject): Found | undefined {
+  if (!contest) return undefined;
   const { by, since, until } = contest;
   const who = by.name ?? by.objectId ?? 'An unnamed caller';
   const client = by.client === undefined ? '' : ` with the client ${by.client}`;
   const is = use
     ? `uses ${use.pinned ?? 'the version that Storage chooses'} of ${use.keyName}`
     : 'uses no key of Key Vault';
-  return [
-    {
-      is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app does not change it until ${until}.`,
-      shouldBe: 'Only one party changes it: the app keeps it on the newest version of its key, or it is exempt.',
-      command: releaseContested(account),
-    },
-  ];
+  return {
+    is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app does not change it until ${until}.`,
+    shouldBe: 'Only one party changes it: the app keeps it on the newest version of its key, or it is exempt.',
+    command: releaseContested(account),
+  };
 }
 
 /** Whether an account is pinned to an older version than before. */
@@ -57,21 +52,19 @@ export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined,
   return Boolean(is && was && is.createdOn < was.createdOn);
 }
 
-export function noLongerCustomerManaged({ account, use, left }: AccountSubject, { drift }: Rules): readonly Found[] {
-  if (use || !left || isOptedOut(account.tags, left.lastSeen)) return [];
+export function noLongerCustomerManaged({ account, use, left }: AccountSubject, { drift }: Rules): Found | undefined {
+  if (use || !left || isOptedOut(account.tags, left.lastSeen)) return undefined;
   // NotCustomerManaged reports an account that must use a key, regardless of the opt-out tag.
-  if (tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require)) return [];
+  if (tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require)) return undefined;
   const { key } = left.key;
   const [identity, another] = account.userAssignedIdentities;
-  return [
-    {
-      is: `It uses Microsoft-managed keys, and used ${key.id} until ${left.lastSeen.toISOString()} or later.`,
-      shouldBe: 'It uses its previous key, or an operator has recorded that it opted out.',
-      // With several identities, it is unknown which one the account used.
-      command: another === undefined ? encryptAccount(account, key, identity, left.pinned) : undefined,
-      cause: { about: [key.id] },
-    },
-  ];
+  return {
+    is: `It uses Microsoft-managed keys, and used ${key.id} until ${left.lastSeen.toISOString()} or later.`,
+    shouldBe: 'It uses its previous key, or an operator has recorded that it opted out.',
+    // With several identities, it is unknown which one the account used.
+    command: another === undefined ? encryptAccount(account, key, identity, left.pinned) : undefined,
+    cause: { about: [key.id] },
+  };
 }
 
 /** Revocations of version 2, which this version does not maintain. */
@@ -80,6 +73,5 @@ export function legacyRevocation({ account }: AccountSubject): readonly Found[] 
     ...(scope === undefined ? {} : { resource: scopeResource(account.id, scope) }),
     part: id,
     is: `${revokedBy} revoked it below its key on ${revokedOn.toISOString()} (${id}), with version 2. This version does not keep it revoked.`,
-    shouldBe: 'It is restored, or its key is revoked.',
   }));
 }

@@ -12,32 +12,29 @@ function hasToUseKey({ account }: AccountSubject, { drift }: Rules): boolean {
 }
 
 /** No finding for an account without a customer-managed key, which NotCustomerManaged reports. */
-function onServiceKey(service: OwnKeyService, subject: AccountSubject, rules: Rules): readonly Found[] {
-  const { account, use } = subject;
-  if (!use || !ownKeyServices(account).includes(service)) return [];
-  return [
-    {
+function onServiceKey(service: OwnKeyService): Check<AccountSubject>['find'] {
+  return (subject, rules) => {
+    const { account, use } = subject;
+    if (!use || !ownKeyServices(account).includes(service)) return undefined;
+    return {
       severity: hasToUseKey(subject, rules) ? 'error' : 'advice',
       is: `Its ${service}s are encrypted with a Microsoft-managed key, so a revocation of the account's key leaves them readable.`,
       shouldBe: `Its ${service}s use the key of the account. Azure permits this choice only when an account is created.`,
       // One cause per subscription, because the same templates create its accounts.
       cause: { about: [`/subscriptions/${account.subscriptionId}`] },
-    },
-  ];
+    };
+  };
 }
 
 /** A disabled scope counts as removed: Azure denies reads of its data, and cannot delete scopes. */
 function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonly Found[] {
   const { account, platformScopes = [] } = subject;
-  if (!hasToUseKey(subject, rules)) return [];
-  return platformScopes
-    .filter(({ enabled }) => enabled)
-    .map(({ name }) => ({
-      resource: scopeResource(account.id, name),
-      is: `The encryption scope ${name} uses a Microsoft-managed key, so no revocation blocks its data.`,
-      shouldBe: 'The encryption scopes of an account that requires a customer-managed key use one too.',
-      cause: { about: [account.id] },
-    }));
+  const scopes = hasToUseKey(subject, rules) ? platformScopes.filter(({ enabled }) => enabled) : [];
+  return scopes.map(({ name }) => ({
+    resource: scopeResource(account.id, name),
+    is: `The encryption scope ${name} uses a Microsoft-managed key, so no revocation blocks its data.`,
+    cause: { about: [account.id] },
+  }));
 }
 
 const MOVE_DATA =
@@ -50,14 +47,14 @@ export const PROTECTION_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures: 'The queues of an account use its customer-managed key (advice if none is required).',
     fix: MOVE_DATA,
-    find: (subject, rules) => onServiceKey('queue', subject, rules),
+    find: onServiceKey('queue'),
   },
   {
     reason: 'TableOnServiceKey',
     severity: 'error',
     ensures: 'The tables of an account use its customer-managed key (advice if none is required).',
     fix: MOVE_DATA,
-    find: (subject, rules) => onServiceKey('table', subject, rules),
+    find: onServiceKey('table'),
   },
   {
     reason: 'ScopeNotCustomerManaged',

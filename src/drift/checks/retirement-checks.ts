@@ -32,7 +32,7 @@ export function retirableVersion(subject: KeySubject, { now, drift }: Rules): re
       const seen = `It is enabled, has had a successor for ${LEAST_RETIRE_HOURS} hours at least, and no account that the app read uses it.`;
       const ofLog = evidence ? reasonsOfLog(version, all, evidence, now, { used: usage.used }) : [];
       const open = [...reasonsOfPerson(version), ...ofLog];
-      const about = { resource: id, shouldBe: 'Unused versions are disabled.', cause: { about: [key.id] } };
+      const about = { resource: id, cause: { about: [key.id] } };
       if (evidence && open.length === 0) {
         return {
           ...about,
@@ -68,14 +68,11 @@ export function oldVersionInUse(
       const uses = usesSince(version, evidence.log, since).filter((use) => use.version !== undefined);
       if (uses.length === 0) return [];
       const retired = retiredRecord(version) !== undefined;
-      return [
-        {
-          resource: version.id,
-          is: `No known resource uses it. ${uses.map(sentenceOf).join(' ')}${retired ? ' It is retired: Key Vault rejects such requests.' : ''}`,
-          shouldBe: 'Every client uses the newest version of the key.',
-          cause: { about: [key.id] },
-          ...(retired ? { severity: 'error', command: unretireCommand(key, version.version) } : {}),
-        },
-      ];
+      const is = `No known resource uses it. ${uses.map(sentenceOf).join(' ')}`;
+      const shouldBe = 'Every client uses the newest version of the key.';
+      const found: Found = { resource: version.id, is, shouldBe, cause: { about: [key.id] } };
+      if (!retired) return [found];
+      const rejected = `${is} It is retired: Key Vault rejects such requests.`;
+      return [{ ...found, severity: 'error', is: rejected, command: unretireCommand(key, version.version) }];
     });
 }

@@ -3,7 +3,7 @@ import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
-import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
+import type { Account, PlatformScope } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import type { RolloutRow } from '../../fleet/rollout-row.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
@@ -56,20 +56,26 @@ export interface KeySubject {
   readonly denials?: readonly KeyDenial[];
 }
 
-/** A storage account with the key that it uses. */
-export interface AccountSubject {
-  readonly account: Account;
-  /** Whether it is the app's own storage. */
-  readonly own: boolean;
+/** A use of a key, by an account itself or by one of its encryption scopes. */
+export interface UseSubject {
+  /** ARM id of the account or the scope. */
+  readonly resource: string;
   /** Undefined for Microsoft-managed keys. */
   readonly use: KeyUse | undefined;
   /** The key in a managed vault; undefined if the vault is not managed. */
   readonly key: KeySubject | undefined;
-  /** Undefined if it uses no key of a managed vault. */
+  /** Access of the account's identity. Undefined if the key is not managed, or if a scope uses the account's own key. */
   readonly access: KeyAccess | undefined;
   /** Whether the key lacks the version in use, according to a list after the account was read. */
   readonly lost?: boolean;
-  readonly scopes: readonly ScopeSubject[];
+}
+
+/** A storage account with the key that it uses. */
+export interface AccountSubject extends UseSubject {
+  readonly account: Account;
+  /** Whether it is the app's own storage. */
+  readonly own: boolean;
+  readonly scopes: readonly UseSubject[];
   /** Its encryption scopes on Microsoft-managed keys, as far as its scopes were read. */
   readonly platformScopes?: readonly PlatformScope[];
   readonly contest?: Contest | undefined;
@@ -83,21 +89,11 @@ export interface AccountSubject {
   readonly left?: { readonly key: KeySubject; readonly lastSeen: Date; readonly pinned?: boolean } | undefined;
 }
 
-/** An encryption scope from a list, or from the index, which does not store whether it is enabled. */
-export type SeenScope = Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'> & Partial<Pick<Scope, 'enabled'>>;
+export type ManagedUse = UseSubject & { readonly use: KeyUse; readonly key: KeySubject };
 
-/** An encryption scope of an account with the key that it uses. */
-export interface ScopeSubject {
-  readonly scope: SeenScope;
-  readonly use: KeyUse | undefined;
-  readonly key: KeySubject | undefined;
-  /**
-   * Access of the account's identity, which a scope uses too. Undefined if the key is not managed, or is the account's
-   * own.
-   */
-  readonly access: KeyAccess | undefined;
-  /** Whether the key lacks the version in use. */
-  readonly lost?: boolean;
+/** The uses of keys of managed vaults, by the account itself and by its scopes. */
+export function managedUses(subject: AccountSubject): readonly ManagedUse[] {
+  return [subject, ...subject.scopes].flatMap(({ use, key, ...rest }) => (use && key ? [{ ...rest, use, key }] : []));
 }
 
 export interface VaultSubject {

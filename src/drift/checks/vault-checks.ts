@@ -6,94 +6,56 @@ import type { Check, Found } from './check.ts';
 import { deliverEvents, lockVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
 
-function vaultNotFound({ vault, properties }: VaultSubject): readonly Found[] {
-  if (!('value' in properties) || properties.value) return [];
-  const shouldBe = 'Every vault of CMK_VAULTS exists.';
-  return [{ is: 'The vault does not exist. It may be soft-deleted.', shouldBe, command: recoverVault(vault) }];
-}
-
-function purgeProtectionOff({ vault, properties }: VaultSubject): readonly Found[] {
-  const read = known(properties);
-  if (!read || read.purgeProtection) return [];
-  const shouldBe = 'It has purge protection, which Storage requires.';
-  return [{ is: 'It has no purge protection.', shouldBe, command: protectVault(vault) }];
-}
-
-function softDeleteOff({ properties }: VaultSubject): readonly Found[] {
-  const read = known(properties);
-  if (!read || read.softDelete) return [];
-  return [{ is: 'It has no soft delete.', shouldBe: 'It has soft delete: a deleted key can be recovered.' }];
-}
-
-function vaultUnreachable({ vault, properties }: VaultSubject): readonly Found[] {
+function vaultUnreachable({ vault, properties }: VaultSubject): Found | undefined {
   const network = known(properties)?.network;
   const hindrance = network && storageHindrance(network);
-  if (!hindrance) return [];
+  if (!hindrance) return undefined;
   const { is, certain } = hindrance;
-  if (!certain) {
-    return [
-      {
-        severity: 'warning',
-        is,
-        shouldBe: 'Its accounts are in the same perimeter, or it uses network rules instead.',
-      },
-    ];
-  }
-  const shouldBe = 'The network permits Storage as a trusted service of Azure.';
-  return [{ is, shouldBe, command: letStorageIn(vault) }];
-}
-
-function auditLogOff({ auditLog }: VaultSubject): readonly Found[] {
-  if (known(auditLog) !== false) return [];
-  const is = 'No diagnostic setting exports its audit log, so uses and changes of its keys are not recorded.';
-  return [{ is, shouldBe: 'A diagnostic setting sends AuditEvent to a workspace, a storage account or an event hub.' }];
-}
-
-function vaultNotLocked({ vault, locked, used }: VaultSubject): readonly Found[] {
-  if (!used || known(locked) !== false) return [];
-  const is = 'Accounts use its keys, but no lock on it or its resource group prevents its deletion.';
-  return [{ is, shouldBe: 'A lock (CanNotDelete) prevents its accidental deletion.', command: lockVault(vault) }];
+  const shouldBe = 'Its accounts are in the same perimeter, or it uses network rules instead.';
+  return certain ? { is, command: letStorageIn(vault) } : { severity: 'warning', is, shouldBe };
 }
 
 function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly Found[] {
-  return verdicts(subject, rules).flatMap((verdict) =>
-    verdict.is === 'missing'
-      ? {
-          part: verdict.wanted.functionName,
-          is: `No event subscription delivers ${verdict.wanted.eventTypes.join(', ')} to ${verdict.wanted.functionId}.`,
-          shouldBe: 'Event Grid delivers each of its key events to this app.',
-          command: deliverEvents(subject.vault, verdict.wanted),
-          action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
-        }
-      : [],
-  );
+  return verdicts(subject, rules).flatMap(({ is, wanted }): readonly Found[] => {
+    const { functionName, functionId, eventTypes } = wanted;
+    if (is !== 'missing') return [];
+    return [
+      {
+        part: functionName,
+        is: `No event subscription delivers ${eventTypes.join(', ')} to ${functionId}.`,
+        command: deliverEvents(subject.vault, wanted),
+        action: { kind: 'events', vault: subject.vault.id, functionName },
+      },
+    ];
+  });
 }
 
 function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonly Found[] {
-  return verdicts(subject, rules).flatMap((verdict) =>
-    verdict.is === 'misaimed'
-      ? {
-          resource: verdict.found.id,
-          is: verdict.differences.join(' '),
-          command: deliverEvents(subject.vault, verdict.wanted),
-          cause: { about: [subject.vault.id] },
-          shouldBe: `${verdict.wanted.eventTypes.join(', ')}, and no other event, is delivered to ${verdict.wanted.functionId}.`,
-          action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
-        }
-      : [],
-  );
+  return verdicts(subject, rules).flatMap((verdict): readonly Found[] => {
+    if (verdict.is !== 'misaimed') return [];
+    const { functionName, functionId, eventTypes } = verdict.wanted;
+    return [
+      {
+        resource: verdict.found.id,
+        is: verdict.differences.join(' '),
+        shouldBe: `${eventTypes.join(', ')}, and no other event, is delivered to ${functionId}.`,
+        command: deliverEvents(subject.vault, verdict.wanted),
+        cause: { about: [subject.vault.id] },
+        action: { kind: 'events', vault: subject.vault.id, functionName },
+      },
+    ];
+  });
 }
 
-function eventDeliveryFailing({ deadLetters }: VaultSubject): readonly Found[] {
+function eventDeliveryFailing({ deadLetters }: VaultSubject): Found | undefined {
   const read = known(deadLetters) ?? [];
   const newest = [...read].sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime())[0];
-  if (!newest) return [];
-  return [
-    {
-      is: `${read.length === 1 ? 'An event' : `${read.length} events`} of the last 24 hours could not be delivered. The newest is a ${newest.type} (${newest.reason}, last outcome ${newest.lastOutcome}).`,
-      shouldBe: 'Event Grid delivers every event.',
-    },
-  ];
+  if (!newest) return undefined;
+  const many = read.length === 1 ? 'An event' : `${read.length} events`;
+  const { type, reason, lastOutcome } = newest;
+  return {
+    is: `${many} of the last 24 hours could not be delivered. The newest is a ${type} (${reason}, last outcome ${lastOutcome}).`,
+  };
 }
 
 function verdicts({ events }: VaultSubject, { wantedSubscriptions }: Rules) {
@@ -108,21 +70,27 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     severity: 'error',
     ensures: 'Every vault of CMK_VAULTS exists.',
     fix: 'Recover the vault (`az keyvault recover`). If it was moved, correct its ARM id in CMK_VAULTS. Remove it from CMK_VAULTS once no account needs its keys.',
-    find: vaultNotFound,
+    find: ({ vault, properties }) =>
+      'value' in properties && !properties.value
+        ? { is: 'The vault does not exist. It may be soft-deleted.', command: recoverVault(vault) }
+        : undefined,
   },
   {
     reason: 'PurgeProtectionOff',
     severity: 'error',
     ensures: 'A vault has purge protection.',
     fix: 'Turn it on: `az keyvault update --enable-purge-protection true`. Azure cannot turn it off again.',
-    find: purgeProtectionOff,
+    find: ({ vault, properties }) =>
+      known(properties)?.purgeProtection === false
+        ? { is: 'It has no purge protection, which Storage requires.', command: protectVault(vault) }
+        : undefined,
   },
   {
     reason: 'SoftDeleteOff',
     severity: 'error',
     ensures: 'A vault has soft delete.',
     fix: 'Turn it on: `az keyvault update --enable-soft-delete true`.',
-    find: softDeleteOff,
+    find: ({ properties }) => (known(properties)?.softDelete === false ? { is: 'It has no soft delete.' } : undefined),
   },
   {
     reason: 'VaultUnreachable',
@@ -137,14 +105,21 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     ensures:
       'A diagnostic setting exports the audit log of a vault, the only record of who used, disabled or deleted a key.',
     fix: 'Create a diagnostic setting for AuditEvent (`az monitor diagnostic-settings create`). infra/ creates one for each managed vault.',
-    find: auditLogOff,
+    find: ({ auditLog }) =>
+      known(auditLog) === false
+        ? { is: 'No diagnostic setting exports its audit log, so uses and changes of its keys are not recorded.' }
+        : undefined,
   },
   {
     reason: 'VaultNotLocked',
     severity: 'advice',
     ensures: 'A lock prevents the deletion of a vault whose keys are in use.',
     fix: 'Create a lock on it (`az lock create --lock-type CanNotDelete`).',
-    find: vaultNotLocked,
+    find: ({ vault, locked, used }) => {
+      if (!used || known(locked) !== false) return undefined;
+      const is = 'Accounts use its keys, but no lock on it or its resource group prevents its deletion.';
+      return { is, command: lockVault(vault) };
+    },
   },
   {
     reason: 'EventSubscriptionMissing',

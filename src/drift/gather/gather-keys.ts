@@ -1,67 +1,49 @@
-import { known as knownPart, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
-import type { KeyCatalog } from '../../keys/key-admin-client.ts';
-import type { Keys } from '../../keys/key-client.ts';
-import { readKeysRight, readPolicyRight } from '../../keys/key-rights.ts';
+import { known, type Part, readPart } from '../../azure/read-or-why.ts';
 import { findVersion, newestVersion } from '../../keys/key-versions.ts';
 import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 import type { GatheredVaults } from './gather-vaults.ts';
+import { type GatherServices, PARTS, readOnce } from './parts.ts';
 
-type KeyServices = { readonly keys: Keys; readonly keyCatalog: KeyCatalog };
+type KeyServices = Pick<GatherServices, 'keys' | 'keyCatalog'>;
 
 const NOTHING = { policy: { value: { rotates: false } }, material: { value: undefined } } as const;
 
 /** The keys of the managed vaults. Reads each key once, on first use. */
-export class GatheredKeys {
-  readonly #vaults: GatheredVaults;
-  readonly #services: KeyServices;
-  readonly #keys = new Map<string, Promise<KeySubject>>();
-  readonly #reads = new Map<string, Promise<boolean>>();
+export type GatheredKeys = ReturnType<typeof gatheredKeys>;
 
-  constructor(vaults: GatheredVaults, services: KeyServices) {
-    this.#vaults = vaults;
-    this.#services = services;
-  }
-
-  /** Undefined if the vault is not managed. */
-  async get(vaultUri: string, name: string): Promise<KeySubject | undefined> {
-    const vault = await this.#vaults.get(vaultUri);
+export function gatheredKeys(vaults: GatheredVaults, services: KeyServices) {
+  const read = async ([vaultUri, name]: readonly [vaultUri: string, name: string]): Promise<KeySubject | undefined> => {
+    const vault = await vaults.get(vaultUri);
     if (!vault) return undefined;
-    const id = `${vaultUri}/keys/${name}`.toLowerCase();
-    const known = this.#keys.get(id);
-    if (known) return known;
-    const key = managedKey(vault.subject.vault, name);
-    const reading = 'unread' in vault.keys ? closedOff(key, vault.keys, vault.gone) : readKey(key, this.#services);
-    const tenantId = knownPart(vault.subject.properties)?.tenantId;
-    const { denials } = vault;
-    const withVault = reading.then((subject) => ({ ...subject, tenantId, denials }));
-    this.#keys.set(id, withVault);
-    return withVault;
-  }
-
-  /** Whether a key has a version that its list lacked. An account read later may use a newer version. */
-  hasVersion({ key }: KeySubject, version: string): Promise<boolean> {
-    const id = `${key.id}/${version}`.toLowerCase();
-    const reading =
-      this.#reads.get(id) ??
-      this.#services.keys.listVersions(key).then(
-        (versions) => findVersion(versions, version) !== undefined,
+    const { subject, keys, gone, denials } = vault;
+    const key = managedKey(subject.vault, name);
+    const of = 'unread' in keys ? closedOff(key, keys, gone) : await readKey(key, services);
+    return { ...of, tenantId: known(subject.properties)?.tenantId, denials };
+  };
+  const keys = readOnce(read, ([vaultUri, name]) => `${vaultUri}/keys/${name}`);
+  const versions = readOnce(
+    ({ key, version }: { key: ManagedKey; version: string }) =>
+      services.keys.listVersions(key).then(
+        (listed) => findVersion(listed, version) !== undefined,
         // A failed read does not prove that the version is missing.
         () => true,
-      );
-    this.#reads.set(id, reading);
-    return reading;
-  }
-
-  /** Every key read so far. */
-  async all(): Promise<KeySubject[]> {
-    return Promise.all(this.#keys.values());
-  }
+      ),
+    ({ key, version }) => `${key.id}/${version}`,
+  );
+  return {
+    /** Undefined if the vault is not managed. */
+    get: (vaultUri: string, name: string) => keys.get([vaultUri, name]),
+    /** Whether a key has a version that its list lacked. An account read later may use a newer version. */
+    hasVersion: ({ key }: KeySubject, version: string) => versions.get({ key, version }),
+    /** Every key read so far. */
+    all: async () => (await keys.all()).flatMap((key) => key ?? []),
+  };
 }
 
 /** The vault is unreadable or missing. One finding reports this, so the keys are not read. */
-async function closedOff(key: ManagedKey, unread: Part<never>, gone: boolean): Promise<KeySubject> {
+function closedOff(key: ManagedKey, unread: Part<never>, gone: boolean): KeySubject {
   const usage = new KeyUsage();
   return gone
     ? { key, state: 'vaultGone', versions: { value: [] }, ...NOTHING, usage }
@@ -69,46 +51,27 @@ async function closedOff(key: ManagedKey, unread: Part<never>, gone: boolean): P
 }
 
 /** Reads a key completely. Never throws. */
-export async function readKey(named: ManagedKey, services: KeyServices): Promise<KeySubject> {
-  let key = named;
+export async function readKey(named: ManagedKey, { keys, keyCatalog }: KeyServices): Promise<KeySubject> {
   const usage = new KeyUsage();
-  const versions = await readPart(
-    { resource: key.id, what: 'the versions of the key', action: readKeysRight(key.vault) },
-    () => services.keys.listVersions(key),
-  );
-  if ('value' in versions && versions.value.length === 0) {
-    const state = await whereabouts(key, services);
-    return { key, state, versions, ...NOTHING, usage };
+  const versions = await readPart(PARTS.versions(named), () => keys.listVersions(named));
+  const listed = known(versions);
+  if (listed?.length === 0) {
+    const state = await keyCatalog.isDeleted(named).then(
+      (isDeleted) => (isDeleted ? 'deleted' : 'absent'),
+      () => 'gone' as const,
+    );
+    return { key: named, state, versions, ...NOTHING, usage };
   }
-  if ('value' in versions) key = asSpelled(key, versions.value);
-  const newest = 'value' in versions ? newestVersion(versions.value) : undefined;
+  const key = listed ? asSpelled(named, listed) : named;
+  const newest = listed && newestVersion(listed);
   const [policy, material] = await Promise.all([
-    readPart(
-      {
-        resource: key.id,
-        what: 'the rotation policy of the key',
-        action: readPolicyRight(key.vault),
-      },
-      () => services.keys.rotationPolicy(key),
-    ),
-    readPart(
-      { resource: key.id, what: 'the type of the key', action: readKeysRight(key.vault) },
-      async () => newest && services.keyCatalog.material(key, newest.version),
-    ),
+    readPart(PARTS.rotationPolicy(key), () => keys.rotationPolicy(key)),
+    readPart(PARTS.material(key), async () => newest && keyCatalog.material(key, newest.version)),
   ]);
   return { key, state: 'present', versions, policy, material, usage };
 }
 
-/** State of a key without versions. */
-async function whereabouts(key: ManagedKey, { keyCatalog }: KeyServices): Promise<KeySubject['state']> {
-  try {
-    return (await keyCatalog.isDeleted(key)) ? 'deleted' : 'absent';
-  } catch {
-    return 'gone';
-  }
-}
-
-/** Failed reads of the keys. */
-export function unreadOfKeys(keys: readonly KeySubject[]): UnreadPart[] {
-  return unreadOf(keys.flatMap(({ versions, policy, material }) => [versions, policy, material]));
+/** The parts of keys that a check reads. */
+export function partsOfKeys(keys: readonly KeySubject[]): readonly Part<unknown>[] {
+  return keys.flatMap(({ versions, policy, material }) => [versions, policy, material]);
 }

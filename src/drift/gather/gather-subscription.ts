@@ -1,149 +1,162 @@
-import { describeFailure } from '../../azure/failure.ts';
-import { known, type Part, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
-import type { Account, PlatformScope } from '../../fleet/account.ts';
-import type { KeyUse } from '../../fleet/key-use.ts';
-import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
-import type { UseRows } from '../../fleet/use-row.ts';
+import { createHash } from 'node:crypto';
+import pMap from 'p-map';
+import { describeFailure, errorText } from '../../azure/failure.ts';
+import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import { comparableId, scopeResource, splitScope } from '../../azure/resource-id.ts';
+import type { Account } from '../../fleet/account.ts';
+import { accountRow } from '../../fleet/fleet-keys.ts';
+import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
+import { hasNoScopes } from '../../fleet/storage-client.ts';
+import { type UseRow, versionOfRow } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
-import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { contestOf } from '../../orders/standing-orders.ts';
-import { isOptedOut } from '../../settings/opt-out.ts';
-import type { Settings } from '../../settings/settings.ts';
+import { ownStorage } from '../../settings/own-storage.ts';
+import { isOptedOut } from '../../settings/requirement.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import { isReverted } from '../checks/left-checks.ts';
-import type { AccountSubject, AppSubject, KeySubject, Rules, SeenScope } from '../checks/subjects.ts';
-import type { AccountMemory } from '../managed-accounts.ts';
-import type { Finding } from '../report.ts';
-import { gatherAccount } from './gather-account.ts';
-import type { GatheredIdentities } from './gather-identities.ts';
-import type { GatheredKeys } from './gather-keys.ts';
-import type { GatheredVaults } from './gather-vaults.ts';
-import { IndexRows } from './index-rows.ts';
+import type { AccountSubject, AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
+import { AccountMemory, type ManagedMemory } from '../managed-accounts.ts';
+import type { Finding, ReportBefore } from '../report.ts';
+import { gatherAccount, type SeenScope } from './gather-account.ts';
+import { identityReader } from './gather-identities.ts';
+import { gatheredKeys } from './gather-keys.ts';
+import { gatheredVaults } from './gather-vaults.ts';
+import { type GatherServices, PARTS, readOnce } from './parts.ts';
 
-export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
+/** Maximum number of accounts of a subscription that are read at a time. */
+const AT_A_TIME = 4;
 
-export interface SubscriptionContext {
-  readonly services: {
-    readonly accounts: StorageAccounts & AccountScopes;
-    readonly settings: Settings;
-  };
+/**
+ * Maximum number of accounts per subscription whose encryption scopes one check lists. Each account needs a separate
+ * call. The Storage resource provider permits 100 lists per five minutes, subscription and region, and moves need them
+ * too.
+ */
+export const SCOPE_LISTS = 40;
+
+type SubscriptionContext = Awaited<ReturnType<typeof contextOf>>;
+
+/** The context for reading subscriptions. Reads vaults, keys and identities when the first account names them. */
+export async function contextOf({
+  signal,
+  rules,
+  services,
+  previous,
+  memory,
+  areScopesDue = scopesDue(previous),
+}: {
+  readonly signal?: AbortSignal | undefined;
   readonly rules: Rules;
-  readonly vaults: GatheredVaults;
-  readonly keys: GatheredKeys;
-  readonly identities: GatheredIdentities;
-  /** Names of the app's own storage accounts. */
-  readonly ownStorage: readonly string[];
-  /** Whether this check lists an account's encryption scopes. */
-  readonly areScopesDue: (account: Account) => boolean;
-  /** The fleet index; undefined if unavailable. */
-  readonly rows: Pick<UseRows, 'of'> | undefined;
-  /** The tenant of each subscription, by lower-case id. */
-  readonly tenants: Part<ReadonlyMap<string, string>>;
-  readonly memory: AccountMemory;
-  readonly signal: AbortSignal | undefined;
+  readonly services: GatherServices;
+  readonly previous?: ReportBefore | undefined;
+  readonly memory: ManagedMemory | undefined;
+  /** Whether this check lists an account's encryption scopes. Absent: each check lists a rotating share. */
+  readonly areScopesDue?: (account: Account) => boolean;
+}) {
+  const vaults = gatheredVaults(services, rules, signal);
+  const own = ownStorage(services.settings);
+  return {
+    ...{ services, rules, vaults, areScopesDue, signal },
+    keys: gatheredKeys(vaults, services),
+    identityOf: identityReader(services, signal),
+    /** Names of the app's own storage accounts. */
+    ownStorage: own === 'local' || own === undefined ? [] : own,
+    /** The tenant of each subscription, by lower-case id. */
+    tenants: await readPart(PARTS.tenants('/subscriptions'), () => services.tenants.tenants()),
+    memory: new AccountMemory(memory ?? {}),
+  };
 }
 
-/** Result for one subscription. */
+/** Findings and numbers of one subscription. Its size does not grow with the number of healthy accounts. */
 export interface SubscriptionResult {
   readonly id: string;
-  readonly accounts: number;
-  readonly dependents: number;
-  readonly scopesLookedAt: number;
-  /** Whether every read succeeded. */
-  readonly complete: boolean;
-  readonly findings: readonly Omit<Finding, 'since'>[];
+  accounts: number;
+  dependents: number;
+  scopesLookedAt: number;
+  readonly findings: Omit<Finding, 'since'>[];
   /** By lower-case key identifier. */
-  readonly usage: ReadonlyMap<string, KeyUsage>;
-  readonly unread: readonly UnreadPart[];
+  readonly usage: Map<string, KeyUsage>;
+  readonly unread: UnreadPart[];
   /** Why its part of the index could not be read. */
-  readonly indexUnread?: string | undefined;
+  indexUnread?: string | undefined;
   /** The app's own storage accounts that use a managed key. */
-  readonly lockedOutBy: AppSubject['lockedOutBy'];
+  readonly lockedOutBy: AppSubject['lockedOutBy'][number][];
+  /** Azure's time stamp of each use of an account whose scopes were listed, by comparable id. */
+  readonly stamps: Map<string, string>;
 }
 
 /**
- * Checks every account of one subscription, page by page. Keeps only findings and numbers, so memory does not grow with
- * the fleet. Never throws: if the list fails, the accounts so far count.
+ * Checks accounts of one subscription, page by page. Never throws: if the list fails, the accounts so far count.
+ *
+ * @param accounts absent: every account
  */
-export async function gatherSubscription(id: string, context: SubscriptionContext): Promise<SubscriptionResult> {
+export async function gatherSubscription(
+  id: string,
+  context: SubscriptionContext,
+  accounts = context.services.accounts.list(id, context.signal),
+): Promise<SubscriptionResult> {
   const scan = new SubscriptionScan(id, context);
-  try {
-    for await (const account of context.services.accounts.list(id, context.signal)) await scan.add(account);
-    return scan.result();
-  } catch (error) {
-    const what = { resource: `/subscriptions/${id}`, what: 'the storage accounts of the subscription' };
-    scan.unread(unreadPart({ ...what, action: LIST_ACCOUNTS }, error));
-    return scan.result();
-  }
+  const listed = async function* () {
+    try {
+      yield* accounts;
+    } catch (error) {
+      scan.unread(unreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
+    }
+  };
+  await pMap(listed(), (account) => scan.add(account), { concurrency: AT_A_TIME });
+  return scan.result;
 }
 
 class SubscriptionScan {
-  readonly #id: string;
+  readonly result: SubscriptionResult;
   readonly #context: SubscriptionContext;
-  readonly #index: IndexRows | undefined;
-  readonly #findings: Omit<Finding, 'since'>[] = [];
-  readonly #usage = new Map<string, KeyUsage>();
-  readonly #unread: UnreadPart[] = [];
-  readonly #lockedOutBy: { account: string; key: string }[] = [];
-  #accounts = 0;
-  #dependents = 0;
-  #scopesLookedAt = 0;
+  /** The index's rows of each key, by the row of the account. Reads them when the first account uses the key. */
+  readonly #rows = readOnce((key: string) => this.#readRows(key));
   #scopesStopped = false;
 
   constructor(id: string, context: SubscriptionContext) {
-    this.#id = id;
     this.#context = context;
-    const { rows } = context;
-    this.#index = rows && new IndexRows(id, rows);
+    this.result = {
+      ...{ id, accounts: 0, dependents: 0, scopesLookedAt: 0, usage: new Map(), stamps: new Map() },
+      ...{ findings: [], unread: [], lockedOutBy: [] },
+    };
   }
 
   async add(account: Account): Promise<void> {
-    const { keys, rules } = this.#context;
-    this.#accounts += 1;
+    const { keys, rules, tenants, ownStorage } = this.#context;
+    const { result } = this;
+    result.accounts += 1;
+    const own = ownStorage.includes(account.name.toLowerCase());
     const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
       hasVersion: (key, version) => keys.hasVersion(key, version),
-      scopes: async (of, key) =>
-        (await this.#listScopes(of)) ?? (key && (await this.#index?.scopesOf(of, key.key))) ?? [],
-      isOwn: (of) => this.#isOwn(of),
+      scopes: async (of, key) => (await this.#listScopes(of, own)) ?? (await this.#rowsOf(of, key)).flatMap(scopesOf),
+      own,
     });
-    const tenantId = known(this.#context.tenants)?.get(account.subscriptionId.toLowerCase());
-    const remembered = await this.#remember(gathered);
+    const { key, scopes } = gathered;
+    const uses = [gathered, ...scopes].flatMap((one) => (one.use && one.key ? [{ ...one, key: one.key.key }] : []));
+    if (uses.length > 0) result.dependents += 1;
+    for (const { resource, use, key: of } of uses) {
+      const usage = result.usage.get(of.id.toLowerCase()) ?? new KeyUsage();
+      result.usage.set(of.id.toLowerCase(), usage);
+      const { scope } = splitScope(resource);
+      usage.add(scope === undefined ? account.name : `${account.name}/${scope}`, use as NonNullable<typeof use>);
+      if (own) result.lockedOutBy.push({ account: account.id, key: of.id });
+    }
     const contest = contestOf(rules.contests, account.id, rules.now);
-    const { own, use, key, scopes } = gathered;
-    if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
-    if (use && key) this.#count(key, account.name, use);
-    const blocked = use && key && (await this.#index?.blockOf(account, key.key));
-    const subject = { ...gathered, tenantId, contest, blocked, ...remembered };
-    for (const scope of scopes) {
-      if (scope.use && scope.key) this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);
-    }
-    for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
-      if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
-    }
+    const subject: AccountSubject = {
+      ...{ ...gathered, ...(await this.#remember(gathered)), contest },
+      tenantId: known(tenants)?.get(account.subscriptionId.toLowerCase()),
+      blocked: blockOf((await this.#rowsOf(account, key)).find(({ scope }) => scope === undefined)),
+    };
     // The app repairs no contested account, so its findings have no action.
     const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules).map(({ action, ...finding }) =>
       action && !contest ? { ...finding, action } : { ...finding, canFix: false },
     );
-    this.#findings.push(...found);
-  }
-
-  result(): SubscriptionResult {
-    return {
-      id: this.#id,
-      accounts: this.#accounts,
-      dependents: this.#dependents,
-      scopesLookedAt: this.#scopesLookedAt,
-      complete: this.#unread.every(({ beside }) => beside),
-      findings: this.#findings,
-      usage: this.#usage,
-      unread: this.#unread,
-      lockedOutBy: this.#lockedOutBy,
-      indexUnread: this.#index?.failure,
-    };
+    result.findings.push(...found);
   }
 
   /** Stores which managed key an account uses. Returns a key or a newer version that it used before. */
@@ -171,16 +184,17 @@ class SubscriptionScan {
   }
 
   unread(part: UnreadPart): void {
+    const { unread } = this.result;
     // Report a failed read once, even if many accounts need it.
-    if (this.#unread.some(({ resource, what }) => resource === part.resource && what === part.what)) return;
-    this.#unread.push(this.#context.signal?.aborted ? { ...part, kind: 'timeUp' } : part);
+    if (unread.some(({ resource, what }) => resource === part.resource && what === part.what)) return;
+    unread.push(this.#context.signal?.aborted ? { ...part, kind: 'timeUp' } : part);
   }
 
   /** Whether the account's identity may use the key. Records failed reads. */
   async #access(account: Account, { key }: KeySubject): Promise<KeyAccess | undefined> {
-    const { vaults, identities } = this.#context;
+    const { vaults, identityOf } = this.#context;
     const id = userAssignedIdentity(account);
-    const identity = id === undefined ? undefined : await identities.stateOf(id);
+    const identity = id === undefined ? undefined : await identityOf(id);
     if (identity && 'unread' in identity) this.unread(identity.unread);
     const state: IdentityState | undefined =
       identity && ('value' in identity ? identity.value : { is: 'unknown', why: identity.unread.detail });
@@ -191,41 +205,97 @@ class SubscriptionScan {
   }
 
   /** Undefined if the scopes were not listed. */
-  async #listScopes(account: Account): Promise<readonly (SeenScope | PlatformScope)[] | undefined> {
+  async #listScopes(account: Account, own: boolean): Promise<readonly SeenScope[] | undefined> {
     const { services, areScopesDue, signal } = this.#context;
-    if (this.#scopesStopped || !(areScopesDue(account) || this.#isOwn(account))) return undefined;
-    const scopes: (SeenScope | PlatformScope)[] = [];
+    if (this.#scopesStopped || !(areScopesDue(account) || own)) return undefined;
+    const { about, stamp, startedOn } = useOfAccount(account, new Date(0));
+    this.result.stamps.set(comparableId(account.id), stamp);
+    const scopes: SeenScope[] = [];
     try {
-      for await (const scope of services.accounts.listAllScopes(account, signal)) scopes.push(scope);
-      this.#scopesLookedAt += 1;
+      for await (const scope of services.accounts.listAllScopes(account, signal)) {
+        scopes.push(scope);
+        if (scope.keyUri === undefined) continue;
+        const id = comparableId(scopeResource(account.id, scope.name));
+        this.result.stamps.set(id, useOfScope(scope, about, startedOn).stamp);
+      }
+      this.result.scopesLookedAt += 1;
+      return scopes;
     } catch (error) {
-      const { kind, code } = describeFailure(error);
-      // The account was deleted, or its kind has no encryption scopes.
-      if (kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code)) return [];
-      this.#scopesFailed(account, error);
+      const failure = describeFailure(error);
+      if (hasNoScopes(failure)) return [];
+      // The list of the next account would fail too, so report it once.
+      this.#scopesStopped ||= failure.kind === 'throttled' || failure.kind === 'forbidden';
+      const what = this.#scopesStopped ? PARTS.allScopes(`/subscriptions/${this.result.id}`) : PARTS.scopes(account.id);
+      this.unread(unreadPart(what, error));
       return undefined;
     }
-    return scopes;
   }
 
-  #scopesFailed(account: Account, error: unknown): void {
-    const { kind } = describeFailure(error);
-    // The list of the next account would fail too, so report it once.
-    this.#scopesStopped = kind === 'throttled' || kind === 'forbidden';
-    const which = this.#scopesStopped
-      ? { resource: `/subscriptions/${this.#id}`, what: 'the encryption scopes of its accounts' }
-      : { resource: account.id, what: 'the encryption scopes of the account' };
-    this.unread(unreadPart({ ...which, action: 'Microsoft.Storage/storageAccounts/encryptionScopes/read' }, error));
+  /** The index's rows of an account and its scopes with the account's key. */
+  async #rowsOf(account: Account, key: KeySubject | undefined): Promise<readonly UseRow[]> {
+    return (key && (await this.#rows.get(key.key.id)).get(accountRow(account.id))) ?? [];
   }
 
-  #count(key: KeySubject, name: string, use: KeyUse): void {
-    const id = key.key.id.toLowerCase();
-    const usage = this.#usage.get(id) ?? new KeyUsage();
-    this.#usage.set(id, usage);
-    usage.add(name, use);
+  async #readRows(key: string): Promise<ReadonlyMap<string, readonly UseRow[]>> {
+    const { result } = this;
+    const rows: UseRow[] = [];
+    try {
+      if (result.indexUnread !== undefined) return new Map();
+      for await (const row of this.#context.services.useRows?.of(key, result.id) ?? []) rows.push(row);
+    } catch (error) {
+      result.indexUnread ??= errorText(error);
+    }
+    return Map.groupBy(rows, ({ account }) => accountRow(account));
   }
+}
 
-  #isOwn({ name }: Account): boolean {
-    return this.#context.ownStorage.includes(name.toLowerCase());
-  }
+/** What blocked the last move of an account. */
+function blockOf(row: UseRow | undefined): AccountSubject['blocked'] {
+  if (row?.state !== 'failed') return undefined;
+  return row.reason === 'ScopeLocked' || row.reason === 'DeniedByPolicy' ? row.reason : undefined;
+}
+
+/** The scope of a row; none for the account itself. */
+function scopesOf(row: UseRow): readonly SeenScope[] {
+  const key = parseKeyIdentifier(row.key);
+  if (!key || row.scope === undefined) return [];
+  return [{ name: row.scope, keyUri: formatKeyIdentifier(key, row.pinned), currentKeyId: versionOfRow(row) }];
+}
+
+/**
+ * Selects the accounts whose encryption scopes this check lists: all accounts of a small subscription, and a rotating
+ * share of a large subscription. Accounts with a finding on a scope are always listed.
+ */
+export function scopesDue(previous: ReportBefore | undefined): (account: Account) => boolean {
+  const round = nextRound(previous);
+  const shares = new Map(
+    (previous?.coverage.subscriptions ?? []).map(({ id, accounts }) => [
+      id,
+      Math.max(1, Math.ceil(accounts / SCOPE_LISTS)),
+    ]),
+  );
+  const withFindings = new Set(
+    (previous?.findings ?? []).flatMap(({ resource }) => {
+      const { account, scope } = splitScope(resource);
+      return scope === undefined ? [] : [account.toLowerCase()];
+    }),
+  );
+  const listed = new Map<string, number>();
+  return ({ id, subscriptionId }) => {
+    const share = shares.get(subscriptionId);
+    const lists = listed.get(subscriptionId) ?? 0;
+    // The size of a new subscription is unknown, so its first accounts are listed.
+    const isDue = share === undefined ? lists < SCOPE_LISTS : slot(id, share) === round % share;
+    if (!isDue && !withFindings.has(id.toLowerCase())) return false;
+    listed.set(subscriptionId, lists + 1);
+    return true;
+  };
+}
+
+export function nextRound(previous: ReportBefore | undefined): number {
+  return (previous?.coverage.round ?? -1) + 1;
+}
+
+function slot(id: string, slots: number): number {
+  return createHash('sha256').update(id.toLowerCase()).digest().readUInt32BE(0) % slots;
 }

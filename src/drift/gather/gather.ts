@@ -1,38 +1,23 @@
 import pMap from 'p-map';
-import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
-import { type AuditWatch, type TrailReport, verifySince } from '../../audit/verify-trail.ts';
+import { type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { withDeadline } from '../../azure/deadline.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
-import type { KeyUserResources } from '../../dependents/key-user-client.ts';
-import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import type { OtherDependent } from '../../dependents/dependent.ts';
+import type { GraphResource, ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import { usesOfVault, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
 import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
-import type { RolloutStore } from '../../fleet/rollout-row.ts';
-import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
-import type { UseRows } from '../../fleet/use-row.ts';
-import type { Identities } from '../../identities/identity-client.ts';
-import type { Keys } from '../../keys/key-client.ts';
-import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
-import { readUsageEvidence } from '../../retirement/retire-versions.ts';
-import { ownStorage } from '../../settings/own-storage.ts';
+import type { ManagedVault } from '../../keys/managed-vaults.ts';
+import { readUsageEvidence } from '../../retirement/evidence.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
-import { AccountMemory, type ManagedMemory } from '../managed-accounts.ts';
+import type { ManagedMemory } from '../managed-accounts.ts';
 import type { ReportBefore } from '../report.ts';
-import type { AppState } from '../store/app-state-client.ts';
-import type { AccountMemoryStore, ReportStore } from '../store/drift-storage-client.ts';
-import { GatheredIdentities } from './gather-identities.ts';
-import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
-import { gatherOthers } from './gather-others.ts';
-import {
-  gatherSubscription,
-  LIST_ACCOUNTS,
-  type SubscriptionContext,
-  type SubscriptionResult,
-} from './gather-subscription.ts';
-import { type GatheredVault, GatheredVaults, type VaultServices } from './gather-vaults.ts';
-import { scopesDue } from './scopes-due.ts';
+import { partsOfKeys } from './gather-keys.ts';
+import { contextOf, gatherSubscription, type SubscriptionResult } from './gather-subscription.ts';
+import type { GatheredVault } from './gather-vaults.ts';
+import { type GatherServices, LIST_ACCOUNTS, PARTS } from './parts.ts';
 
 /**
  * Maximum number of concurrent log queries. A workspace permits five per user (Azure Monitor, "service limits", user
@@ -44,30 +29,11 @@ const QUERY_MS = 30_000;
 /** Deadline for reading the audit trail since the previous check. Milliseconds. */
 const TRAIL_MS = 120_000;
 
+/** Resource Graph permits 15 queries per five seconds for all clients together ("Guidance for throttled requests"). */
+const GRAPH_QUERIES = 2;
+const STORAGE = 'microsoft.storage/storageaccounts';
 /** Maximum number of vaults read concurrently. */
 const VAULTS = 4;
-
-const ENTITIES = 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read';
-
-/** The services for reading. None of them writes. */
-export type GatherServices = VaultServices & {
-  readonly keys: Keys;
-  readonly accounts: StorageAccounts & AccountScopes;
-  readonly subscriptions: Subscriptions;
-  readonly tenants: Tenants;
-  readonly resourceGraph: ResourceGraph;
-  readonly keyUsers: KeyUserResources;
-  readonly identities: Identities;
-  readonly usageLog: KeyUsageLog;
-  /** Progress of each key's rotation; undefined if this check does not read it. */
-  readonly rollouts?: Pick<RolloutStore, 'all'> | undefined;
-  /** The fleet index; undefined if unavailable. */
-  readonly useRows?: Pick<UseRows, 'of'> | undefined;
-  readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
-  /** The audit trail to verify; undefined if this check does not verify it. */
-  readonly auditWatch?: Pick<AuditWatch, 'files'> | undefined;
-  readonly now: () => Date;
-};
 
 /** The state as far as the app could read it. */
 export interface Gathered {
@@ -87,11 +53,11 @@ export interface Gathered {
 
 /** Reads the app's own state, the vaults, their keys, and every account. Never throws for a failed read. */
 export async function gather({ signal }: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
-  const own = await gatherApp(services.driftStorage, rules.now);
+  const own = await gatherApp(services, rules.now);
   const previous = known(own.previous);
   const trail = await gatherTrail(services.auditWatch, previous?.trailEnd);
   const ids = await readPart(
-    { resource: '/subscriptions', what: 'the subscriptions', action: 'Microsoft.Resources/subscriptions/read' },
+    PARTS.subscriptions('/subscriptions'),
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
   );
   const listed = known(ids) ?? [];
@@ -113,22 +79,17 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
-  const unread: UnreadPart[] = [
-    ...unreadOf([...Object.values(own), trail, rollouts, ids, await context.vaults.deadLetters()]),
+  const parts = [
+    ...[...Object.values(own), trail, rollouts, ids, await context.vaults.undelivered()],
     // The tenants come from the same list, so report its failure once.
-    ...('unread' in ids ? [] : unreadOf([tenants])),
-    ...vaults.flatMap((vault) => vault.unread),
-    ...unreadOfKeys(keySubjects),
-    ...unreadOthers,
-    ...unreadOf(watches.map(({ events }) => events)),
-    ...subscriptions.flatMap((one) => one.unread),
+    ...('unread' in ids ? [] : [tenants]),
+    ...partsOfKeys(keySubjects),
+    ...watches.map(({ events }) => events),
   ];
+  const unread = [...unreadOf(parts), ...[...vaults, ...subscriptions].flatMap((one) => one.unread), ...unreadOthers];
   const { functionAppId, sharedZones, problems } = rules.drift;
   return {
-    previous,
-    vaults,
-    keys: keySubjects,
-    subscriptions,
+    ...{ previous, vaults, keys: keySubjects, subscriptions, trail: known(trail) },
     managedAccounts: known(own.managedAccounts) && context.memory.next(subscriptions.every(isWhole), rules.now),
     app: {
       name: functionAppId ?? 'cmk-autopilot',
@@ -144,38 +105,17 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
       settingsProblems: problems,
       unread: [...new Set(unread)],
     },
-    trail: known(trail),
   };
 }
 
-/** The tenant of each subscription, by lower-case id. */
-function gatherTenants({ tenants }: Pick<GatherServices, 'tenants'>): Promise<Part<ReadonlyMap<string, string>>> {
-  return readPart(
-    {
-      resource: '/subscriptions',
-      what: 'the tenants of the subscriptions',
-      action: 'Microsoft.Resources/subscriptions/read',
-    },
-    () => tenants.tenants(),
-  );
-}
-
 /** State in the app's own storage. */
-async function gatherApp(storage: GatherServices['driftStorage'], now: Date) {
-  const blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
-  const queues = 'Microsoft.Storage/storageAccounts/queueServices/queues/read';
-  const part = <T>(resource: string, what: string, action: string, read: () => Promise<T>, beside = false) =>
-    readPart({ resource, what, action, ...(beside ? { beside } : {}) }, read);
+async function gatherApp({ driftStorage: storage }: GatherServices, now: Date) {
   return {
-    previous: await part(DRIFT_CONTAINER, 'the previous report', blobs, () => storage.before()),
-    poison: await part('poison queues', 'the poison queues', queues, () => storage.poisonMessages()),
-    managedAccounts: await part(DRIFT_CONTAINER, 'the accounts that used a managed key before', blobs, () =>
-      storage.managedAccounts(),
-    ),
-    legacyOrders: await part('cmkrekeys', 'the re-keys of version 2', ENTITIES, () => storage.legacyOrders(), true),
-    legacyApprovals: await part('cmk-approvals', 'the requests for approval of version 2', blobs, () =>
-      storage.legacyApprovals(now),
-    ),
+    previous: await readPart(PARTS.previous(DRIFT_CONTAINER), () => storage.before()),
+    poison: await readPart(PARTS.poison('poison queues'), () => storage.poisonMessages()),
+    managedAccounts: await readPart(PARTS.managedAccounts(DRIFT_CONTAINER), () => storage.managedAccounts()),
+    legacyOrders: await readPart(PARTS.legacyOrders('cmkrekeys'), () => storage.legacyOrders()),
+    legacyApprovals: await readPart(PARTS.legacyApprovals('cmk-approvals'), () => storage.legacyApprovals(now)),
   };
 }
 
@@ -186,36 +126,28 @@ async function gatherApp(storage: GatherServices['driftStorage'], now: Date) {
 async function gatherWatches(
   subscriptions: readonly string[],
   { wantedWatches }: Rules,
-  { eventGrid }: Pick<GatherServices, 'eventGrid'>,
+  { eventGrid }: GatherServices,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly subscription: string; readonly events: Part<SourceSubscriptions> }[]> {
   const read = async (subscription: string) => {
-    const id = `/subscriptions/${subscription}`;
-    const what = { resource: id, what: 'the event subscriptions of the subscription', beside: true } as const;
-    const action = 'Microsoft.EventGrid/eventSubscriptions/read';
-    const source = { id, subscriptionId: subscription };
-    return { subscription, events: await readPart({ ...what, action }, () => eventGrid.read(source, signal)) };
+    const source = { id: `/subscriptions/${subscription}`, subscriptionId: subscription };
+    return { subscription, events: await readPart(PARTS.watches(source.id), () => eventGrid.read(source, signal)) };
   };
   return pMap(wantedWatches.length > 0 ? subscriptions : [], read, { concurrency: CONCURRENCY });
 }
 
 async function gatherTrail(
-  watch: Pick<AuditWatch, 'files'> | undefined,
+  watch: GatherServices['auditWatch'],
   end: ReportBefore['trailEnd'],
 ): Promise<Part<TrailReport> | undefined> {
   if (!watch) return undefined;
-  return readPart(
-    {
-      resource: 'cmk-audit',
-      what: 'the audit trail',
-      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
-    },
-    () => withDeadline(TRAIL_MS, 'The audit trail was not read', () => verifySince(watch.files, end)),
+  return readPart(PARTS.trail('cmk-audit'), () =>
+    withDeadline(TRAIL_MS, 'The audit trail was not read', () => verifySince(watch.files, end)),
   );
 }
 
 /** Reads from the vault's log which clients used each version of a key. Skips keys with one version. Never throws. */
-async function gatherEvidence(keys: readonly KeySubject[], services: Pick<GatherServices, 'usageLog'>): Promise<void> {
+async function gatherEvidence(keys: readonly KeySubject[], services: GatherServices): Promise<void> {
   await pMap(
     keys.filter(({ versions }) => (known(versions) ?? []).length > 1),
     async (subject) => {
@@ -225,6 +157,49 @@ async function gatherEvidence(keys: readonly KeySubject[], services: Pick<Gather
   );
 }
 
+/**
+ * Adds to each key the resources of other services that name it, with one query per vault. Ignores storage accounts of
+ * managed subscriptions, because their provider returns newer data.
+ *
+ * @returns the failed reads
+ */
+export async function gatherOthers(
+  keys: readonly KeySubject[],
+  subscriptions: readonly string[],
+  { resourceGraph, signal }: { readonly resourceGraph: ResourceGraph; readonly signal: AbortSignal | undefined },
+): Promise<UnreadPart[]> {
+  const searched = new Set(subscriptions.map((id) => id.toLowerCase()));
+  const unread = await pMap(
+    new Set(keys.map(({ key }) => key.vault)),
+    async (vault) => {
+      const subjects = keys.filter(({ key }) => key.vault === vault);
+      const isOther = ({ type, subscriptionId }: GraphResource): boolean =>
+        type !== STORAGE || !searched.has(subscriptionId.toLowerCase());
+      const part = await readPart(PARTS.others(vault.id), () => readUsers(vault, isOther, resourceGraph, signal));
+      if ('unread' in part) return [part.unread];
+      for (const subject of subjects) subject.others = part.value.get(subject.key.name.toLowerCase()) ?? [];
+      return [];
+    },
+    { concurrency: GRAPH_QUERIES },
+  );
+  return unread.flat();
+}
+
+/** @param isWanted rejects other rows immediately, because a fleet of accounts would fill the memory */
+async function readUsers(
+  vault: ManagedVault,
+  isWanted: (row: GraphResource) => boolean,
+  graph: ResourceGraph,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, OtherDependent[]>> {
+  const found = new Map<string, OtherDependent[]>();
+  for await (const row of graph.query(vaultUseQuery(vault), signal)) {
+    if (!isWanted(row)) continue;
+    for (const [name, user] of usesOfVault(row, vault)) found.set(name, [...(found.get(name) ?? []), user]);
+  }
+  return found;
+}
+
 /** Adds to each key the progress of its rotation. */
 async function gatherRollouts(
   keys: readonly KeySubject[],
@@ -232,45 +207,12 @@ async function gatherRollouts(
 ): Promise<Part<void> | undefined> {
   if (!rollouts) return undefined;
   const byKey = new Map(keys.map((subject) => [subject.key.id.toLowerCase(), subject]));
-  return readPart(
-    { resource: 'cmkcontrol', what: 'the progress of rotations', action: ENTITIES, beside: true },
-    async () => {
-      for await (const { name, row } of rollouts.all()) {
-        const subject = byKey.get(name.toLowerCase());
-        if (subject) subject.rollout = row;
-      }
-    },
-  );
-}
-
-/** The context for reading subscriptions. Reads vaults, keys and identities when the first account names them. */
-export async function contextOf({
-  signal,
-  rules,
-  services,
-  previous,
-  memory,
-  areScopesDue = scopesDue(previous),
-}: {
-  readonly signal: AbortSignal | undefined;
-  readonly rules: Rules;
-  readonly services: GatherServices;
-  readonly previous: ReportBefore | undefined;
-  readonly memory: ManagedMemory | undefined;
-  /** Absent: each check lists a rotating share. */
-  readonly areScopesDue?: SubscriptionContext['areScopesDue'];
-}): Promise<SubscriptionContext> {
-  const vaults = new GatheredVaults(services, rules, signal);
-  const own = ownStorage(services.settings);
-  return {
-    ...{ services, rules, vaults, areScopesDue, signal },
-    keys: new GatheredKeys(vaults, services),
-    identities: new GatheredIdentities(services, signal),
-    ownStorage: own === 'local' || own === undefined ? [] : own,
-    rows: services.useRows,
-    tenants: await gatherTenants(services),
-    memory: new AccountMemory(memory ?? {}),
-  };
+  return readPart(PARTS.rollouts('cmkcontrol'), async () => {
+    for await (const { name, row } of rollouts.all()) {
+      const subject = byKey.get(name.toLowerCase());
+      if (subject) subject.rollout = row;
+    }
+  });
 }
 
 /** Whether every account of the subscription was listed. */
@@ -278,13 +220,14 @@ function isWhole({ unread }: SubscriptionResult): boolean {
   return unread.every(({ action }) => action !== LIST_ACCOUNTS);
 }
 
-/** Adds the users of each key, and whether every user was read. */
+/** Adds the users of each key, and whether every user was read. Unreadable identities do not matter. */
 function countUsers(
   keys: readonly KeySubject[],
   subscriptions: readonly SubscriptionResult[],
   subscriptionsUnread: boolean,
 ): void {
-  const incomplete = subscriptionsUnread || subscriptions.some((one) => !sawEveryUser(one));
+  const unread = subscriptions.flatMap((one) => one.unread);
+  const incomplete = subscriptionsUnread || unread.some(({ action }) => action.startsWith('Microsoft.Storage/'));
   for (const { key, usage } of keys) {
     for (const { usage: ofSubscription } of subscriptions) {
       const counted = ofSubscription.get(key.id.toLowerCase());
@@ -292,9 +235,4 @@ function countUsers(
     }
     if (incomplete) usage.incomplete = true;
   }
-}
-
-/** Whether every user of a key was read. Unreadable identities do not matter. */
-function sawEveryUser({ unread }: SubscriptionResult): boolean {
-  return unread.every(({ action }) => !action.startsWith('Microsoft.Storage/'));
 }

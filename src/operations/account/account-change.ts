@@ -8,14 +8,12 @@ import { identityState } from '../../identities/check-key-access.ts';
 import { keyIdentity, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { findVersion, isKnownOlder, newestUsableVersion } from '../../keys/key-versions.ts';
-import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
-import { tagOf } from '../../settings/requirement.ts';
+import { formatOptOut, OPT_OUT_TAG, tagOf } from '../../settings/requirement.ts';
 import { checkRole, describeSource, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
 import { refuseRevoked, usableVersion } from '../key/usable-key.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
-import { type AccountPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
-import { type AccountResult, applyPlan } from './account-write.ts';
+import { type AccountPlan, type AccountResult, applyPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
 
 // Commands that change the key or key version of an account with a customer-managed key.
 

@@ -8,12 +8,10 @@ import { usableVersion } from '../key/usable-key.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, IDENTITY_TYPE, keyIn, lookUpIdentity, lookUpVault, resourceId, type Where } from '../resolve.ts';
-import { ensureVault } from '../vault/vault-ensure.ts';
-import { noteVault } from '../vault/vault-notes.ts';
+import { ensureVault, noteVault } from '../vault/vault-ensure.ts';
 import { enableAccount } from './account-enable.ts';
-import { planEnable } from './account-plan.ts';
+import { type AccountResult, accountResult, planEnable } from './account-plan.ts';
 import { type Verification, verifyAccount } from './account-verify.ts';
-import { type AccountResult, accountResult } from './account-write.ts';
 
 export interface OnboardOptions extends Where {
   readonly account: string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { AuditFiles } from '../../audit/audit-files.ts';
-import { recordsSince } from '../../audit/read-backwards.ts';
+import type { AuditFiles } from '../../audit/audit-client.ts';
+import { recordsSince } from '../../audit/lines.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
@@ -39,7 +39,7 @@ const ENTRY = z.object({
 export async function restoreAccount(
   { account: named, reason: why, ticket, audit, trail, ...where }: AccountRestoreOptions,
   { azure, journal }: Operation,
-): Promise<{ readonly account: string; readonly restored: readonly KeyGrant[]; readonly audit: string }> {
+) {
   const account = await findAccount(named, azure, where);
   const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
   const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];

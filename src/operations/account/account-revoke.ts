@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import pMap from 'p-map';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
-import { lastName } from '../../azure/resource-id.ts';
+import { withDeadline } from '../../azure/deadline.ts';
+import { errorText } from '../../azure/failure.ts';
+import { CONCURRENCY } from '../../azure/limits.ts';
+import { lastName, sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
-import { othersWithIdentity } from '../../identities/identity-sharing.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
 import { type KeyGrant, readKeyGrants } from '../../identities/key-grants.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
@@ -30,19 +33,6 @@ interface AccountRevokeOptions extends AccountBreakGlass {
   readonly shared: boolean;
 }
 
-interface AccountRevokeResult {
-  /** ARM id. */
-  readonly account: string;
-  readonly key: string;
-  /** Whether a second read shows no access of the identity to the key. */
-  readonly complete: boolean;
-  readonly removed: readonly KeyGrant[];
-  /** ARM ids of other accounts that lose access too. */
-  readonly others: readonly string[];
-  /** `written`, or why there is no audit record. */
-  readonly audit: string;
-}
-
 /**
  * Removes the access of an account's identity to its key once. Writes the audit record first, so that a restore finds
  * it after a crash. Without an audit trail the revocation continues, and prints the grants to restore manually.
@@ -53,11 +43,11 @@ interface AccountRevokeResult {
 export async function revokeAccount(
   { account: named, shared, reason: why, ticket, audit, ...where }: AccountRevokeOptions,
   { azure, journal }: Operation,
-): Promise<AccountRevokeResult> {
+) {
   const account = await findAccount(named, azure, where);
   const { key, principalId } = await accessOf(account, azure);
   const removed = await readKeyGrants(principalId, key, azure);
-  const others = await othersWithIdentity(account, () => azure.subscriptions.list(), azure.accounts);
+  const others = await othersWithIdentity(account, azure);
   const names = others.map((id) => lastName(id)).join(', ');
   if (others.length > 0 && !shared) {
     throw new CmkError(
@@ -124,6 +114,43 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
   }
   const vault = await findVault(use.vaultUri, azure);
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
+}
+
+const LISTING_MS = 20_000;
+
+/**
+ * Lists the other accounts with the same identity: a role removed from the identity is removed from them too. For a
+ * system-assigned identity it reads nothing, because only one account has it.
+ *
+ * @throws {@link CmkError} `SubscriptionUnreadable` if a subscription cannot be read
+ */
+async function othersWithIdentity(account: Account, { subscriptions, accounts }: Azure): Promise<readonly string[]> {
+  const principal = principalOf(account);
+  if (principal === undefined || principal === account.systemPrincipalId?.toLowerCase()) return [];
+  const others: string[] = [];
+  const list = async (subscription: string, signal: AbortSignal): Promise<void> => {
+    for await (const other of accounts.list(subscription, signal)) {
+      if (!sameResource(other.id, account.id) && principalOf(other) === principal) others.push(other.id);
+    }
+  };
+  try {
+    await withDeadline(LISTING_MS, 'The accounts were not listed', async (signal) =>
+      pMap(await subscriptions.list(), (one) => list(one, signal), { concurrency: CONCURRENCY }),
+    );
+    return others.sort();
+  } catch (error) {
+    throw new CmkError(
+      'SubscriptionUnreadable',
+      `The other accounts with the identity of ${account.name} cannot be listed: ${errorText(error)} Nothing was changed.`,
+      'Run it again; if it fails again, disable an encryption scope of the account, or revoke the key.',
+      { cause: error },
+    );
+  }
+}
+
+function principalOf(account: Account): string | undefined {
+  const identity = keyIdentity(account);
+  return 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
 }
 
 export function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {

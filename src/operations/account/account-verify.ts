@@ -49,7 +49,7 @@ export async function verifyAccount(
         scopes = await readScopes(of, azure);
         return known(scopes) ?? [];
       },
-      isOwn: () => false,
+      own: false,
     }),
     queryFileService(account, azure),
   ]);
@@ -85,12 +85,12 @@ async function readScopes(account: Account, { accounts }: Azure): Promise<Part<r
   });
 }
 
-async function queryFileService(account: Account, { shares, fileService }: Azure): Promise<FileServiceAnswer> {
+async function queryFileService(account: Account, { shares, listFiles }: Azure): Promise<FileServiceAnswer> {
   try {
     const found: FileShare[] = [];
     for await (const next of shares.list(account)) found.push(next);
     const share = chooseShare(found);
-    if (share !== undefined) await fileService.listRoot(account.name, share);
+    if (share !== undefined) await listFiles(account.name, share);
     return { served: share };
   } catch (error) {
     return { failure: describeFailure(error) };

@@ -16,7 +16,7 @@ import type { Vault } from '../../vaults/vault-client.ts';
 import type { Change } from '../journal.ts';
 import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { managed, resourceId, VAULT_TYPE } from '../resolve.ts';
+import { managed } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
 
 /** Longest wait for a role to take effect, in seconds (Azure RBAC: up to ten minutes). */
@@ -124,8 +124,7 @@ async function write(wanted: WantedRole, { vaults, roles, localRoles, cloud }: A
   const { role, grantee, vault, key } = wanted;
   const { principalId, principalType } = grantee;
   if (vault.accessModel === 'accessPolicies') {
-    const id = resourceId(vault.subscriptionId, vault.resourceGroup, VAULT_TYPE, vault.name);
-    await vaults.addPolicy(id, vault.tenantId, principalId, STORAGE_PERMISSIONS);
+    await vaults.addPolicy(vault, principalId, STORAGE_PERMISSIONS);
   } else if (vault.accessModel === 'local') {
     const scope = key === undefined ? '/keys' : (`/keys/${key}` as const);
     await localRoles.give(managed(vault, cloud), scope, principalId, role.local.id);

@@ -1,4 +1,4 @@
-import type { BlastRadius } from '../../dependents/blast-radius.ts';
+import type { BlastRadius } from '../../dependents/dependent.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import type { Environment } from '../../settings/settings.ts';

@@ -1,5 +1,6 @@
 import { abortAfter } from '../../azure/deadline.ts';
-import { type BlastRadius, readBlastRadius } from '../../dependents/blast-radius.ts';
+import { readBlastRadius } from '../../dependents/blast-radius.ts';
+import type { BlastRadius } from '../../dependents/dependent.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { type Environment, readSearchSettings, type SearchSettings } from '../../settings/settings.ts';
 import { count, nameFirst } from '../../text.ts';
@@ -19,7 +20,7 @@ export function blastRadiusOf(
   ms: number,
 ): Promise<BlastRadius> {
   const settings = readOnlySettings(azure, environment);
-  return abortAfter((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
+  return abortAfter((signal) => readBlastRadius(key, { ...azure, settings }, signal), ms);
 }
 
 export function readOnlySettings({ cloud }: Azure, environment: Environment): SearchSettings {

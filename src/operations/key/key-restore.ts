@@ -11,7 +11,7 @@ import { restoreCommand } from '../../revocation/restore-command.ts';
 import { isComplete, refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
 import { isNamed, readRevocation } from '../../revocation/revocation.ts';
-import { type RestoredRevocation, reportVersions, revocationState } from '../../revocation/version-report.ts';
+import { reportVersions, revocationState } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { requestByMessage } from '../../work/work-queue-client.ts';
 import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
@@ -34,20 +34,8 @@ interface RestoreOptions {
   readonly app: AppRecord;
 }
 
-interface RestoreResult
-  extends Pick<RestoredKey, 'recovered' | 'versions' | 'accounts' | 'audit'>,
-    Partial<Pick<RestoredKey, 'auditReceipt'>> {
-  readonly key: string;
-  readonly complete: boolean;
-  readonly revocation: RestoredRevocation | undefined;
-}
-
 /** Enables exactly the versions that the named revocation disabled, with the code and the records of the app's API. */
-export async function restoreAsOperator(
-  key: ManagedKey,
-  options: RestoreOptions,
-  operation: Operation,
-): Promise<RestoreResult> {
+export async function restoreAsOperator(key: ManagedKey, options: RestoreOptions, operation: Operation) {
   const { azure, journal } = operation;
   const operator = await azure.operator();
   if (journal.dryRun) return preview(key, operator.objectId, options, operation);
@@ -141,7 +129,7 @@ async function preview(
   objectId: string,
   { revocation, dualControl }: RestoreOptions,
   { azure, journal }: Operation,
-): Promise<RestoreResult> {
+) {
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
   if (listed.length === 0 && !deleted) throw keyNotFound(key);

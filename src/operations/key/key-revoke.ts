@@ -1,11 +1,11 @@
 import { describe } from '../../azure/failure.ts';
-import type { BlastRadius } from '../../dependents/blast-radius.ts';
+import type { BlastRadius } from '../../dependents/dependent.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { newId } from '../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
-import { type RestoredRevocation, reportVersions, revocationState } from '../../revocation/version-report.ts';
+import { reportVersions, revocationState } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { readDualControl } from '../../settings/settings.ts';
 import { count } from '../../text.ts';
@@ -26,22 +26,8 @@ interface RevokeOptions {
   readonly app: AppRecord;
 }
 
-/** `dependents` undefined: they could not be read in time. */
-type RevokeResult = Pick<Revoked<BlastRadius | undefined>, 'versions' | 'elapsedMs' | 'dependents' | 'audit'> & {
-  readonly key: string;
-  /** Whether a second read proves that every version is disabled. */
-  readonly complete: boolean;
-  readonly revocation: RestoredRevocation | undefined;
-  /** Number and hash of its audit record: the log contains only receipts of the app. */
-  readonly auditReceipt?: string;
-};
-
 /** Shows the versions that a revocation would disable, without disabling them. */
-export async function previewRevocation(
-  key: ManagedKey,
-  environment: Environment,
-  { azure, journal }: Operation,
-): Promise<RevokeResult> {
+export async function previewRevocation(key: ManagedKey, environment: Environment, { azure, journal }: Operation) {
   const [versions, dependents] = await Promise.all([
     azure.urgentKeys.listVersions(key),
     radius(key, azure, environment, DRY_RUN_MS),
@@ -65,7 +51,7 @@ export async function revokeAsOperator(
   key: ManagedKey,
   { reason: why, ticket, environment, app }: RevokeOptions,
   operation: Operation,
-): Promise<RevokeResult> {
+) {
   const { azure, journal } = operation;
   const operator = await azure.operator();
   const { urgentKeys: keys, now, sleep } = azure;

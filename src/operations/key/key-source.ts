@@ -10,8 +10,7 @@ import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findVault, keyIn } from '../resolve.ts';
-import { unprotected } from '../vault/vault-ensure.ts';
-import { noteVault } from '../vault/vault-notes.ts';
+import { noteVault, unprotected } from '../vault/vault-ensure.ts';
 import { checkSupported, usableVersion } from './usable-key.ts';
 
 /** Key and mode: arguments of every operation that sets the key of an account. */

@@ -1,10 +1,13 @@
+import type { Cloud } from '../../azure/cloud.ts';
 import { unless } from '../../azure/failure.ts';
 import { commandOr } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
-import type { Vault } from '../../vaults/vault-client.ts';
-import { protectVault } from '../../vaults/vault-commands.ts';
+import { ManagedVaults, managedVault } from '../../keys/managed-vaults.ts';
+import type { Environment } from '../../settings/settings.ts';
+import { storageHindrance, type Vault } from '../../vaults/vault-client.ts';
+import { letStorageIn, protectVault } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookUpVault, placeToCreate, resourceId, VAULT_TYPE, type Where } from '../resolve.ts';
+import { lookUpVault, placeToCreate, VAULT_TYPE, type Where } from '../resolve.ts';
 
 interface WantedVault extends Where {
   readonly name: string;
@@ -50,9 +53,8 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
     return found;
   }
   const text = `purge protection of ${found.name} turned on; it cannot be turned off again`;
-  const id = resourceId(found.subscriptionId, found.resourceGroup, VAULT_TYPE, found.name);
-  const change = { text, action: 'vault.protect', resource: id.id } as const;
-  return (await journal.change(change, () => azure.vaults.protect(id))) ?? found;
+  const change = { text, action: 'vault.protect', resource: found.id } as const;
+  return (await journal.change(change, () => azure.vaults.protect(found))) ?? found;
 }
 
 const isProtected = ({ purgeProtection, softDelete }: Vault): boolean => purgeProtection && softDelete;
@@ -91,4 +93,27 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
     ...{ ...id, kind: 'vault', location, uri, tenantId, sku, accessModel: 'rbac', policies: [], network },
     ...{ softDelete: true, purgeProtection: true, planned: true },
   };
+}
+
+/** Notes, once and before the first change, settings of a vault that will cause failures later. */
+export function noteVault(vault: Vault, { azure, journal, environment }: Operation): void {
+  const notes: string[] = [];
+  const managed = appVaults(environment, azure.cloud);
+  if (managed && !managed.byId(vault.id)) {
+    notes.push(
+      `${vault.name} is not among CMK_VAULTS: the app does not manage its keys, and moves no account that uses them.`,
+    );
+  }
+  const hindrance = storageHindrance(vault.network);
+  if (hindrance) {
+    const command = commandOr(letStorageIn(vault), 'az keyvault update --bypass AzureServices');
+    notes.push(`${vault.name}: ${hindrance.is}${hindrance.certain ? ` Allow them: ${command}` : ''}`);
+  }
+  for (const text of notes) if (!journal.entries.some((entry) => entry.text === text)) journal.note(text);
+}
+
+/** The vaults that the app manages, if the operator's environment names them; undefined: unknown. */
+export function appVaults(environment: Environment | undefined, cloud: Cloud): ManagedVaults | undefined {
+  const named = (environment?.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((one) => one !== '');
+  return named.length > 0 ? new ManagedVaults(named.flatMap((id) => managedVault(id, cloud) ?? [])) : undefined;
 }

@@ -5,7 +5,7 @@ import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
 import type { RolloutRow } from '../../../src/fleet/rollout-row.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import { REASONS } from '../../../src/reasons.ts';
-import type { KeyDemand } from '../../../src/vaults/key-demands.ts';
+import { KEY_RULES, type KeyRule } from '../../../src/vaults/key-policies.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
   asked,
@@ -41,16 +41,17 @@ const rollout = (change: Partial<RolloutRow> = {}): RolloutRow => ({
 const operations = (allowed: readonly string[] | undefined) =>
   key({ material: { value: { type: 'RSA', size: 2048, operations: allowed } } });
 
+const { expiry, remaining, validity, size, types, hardware } = KEY_RULES;
 const OURS =
   '/subscriptions/11111111-1111-1111-1111-111111111111/providers/Microsoft.Authorization/policyAssignments/ours';
-/** A key of a vault where these demands are denied, with a rotation policy. */
+/** A key of a vault with these rules of Azure Policy, with a rotation policy. */
 const denied = (
-  demands: readonly KeyDemand[],
+  denials: readonly KeyRule[],
   change: Partial<KeySubject> = {},
   policy: object = { expiresIn: 'P60D' },
 ) =>
   key({
-    denials: demands.map((demand) => ({ assignment: { id: OURS, name: 'Ours' }, reference: undefined, demand })),
+    denials: denials.map((rule) => ({ assignment: { id: OURS, name: 'Ours' }, reference: undefined, rule })),
     policy: { value: { rotates: true, ...policy } },
     ...change,
   });
@@ -76,9 +77,11 @@ const held = (type: string, days = 1): KeySubject => ({
   ...inVersions({ ...near, expiresOn: new Date(NOW.getTime() + days * DAYS) }, NEW),
   others: [other([near], 'url', type)],
 });
+/** A key whose only version, ten days old, expires in so many days. */
+const expiring = (days: number) => inVersions(version(10, { expiresOn: new Date(NOW.getTime() + days * DAYS) }));
 /** A key that expires in 25 days, with a resource of that type that names no version. */
 const follows = (type: string): KeySubject => ({
-  ...inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 25 * DAYS) })),
+  ...expiring(25),
   others: [other([undefined], 'url', type)],
 });
 
@@ -98,7 +101,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['switched off', inVersions(version(900, { enabled: false }))],
       ['no key', inVersions()],
     ],
-    unread: [['its versions', keyUnread]],
   },
   NearExpiry: {
     found: [
@@ -110,8 +112,8 @@ const keys: Record<string, Cases<KeySubject>> = {
         /store sql-files and 2 more\.$/,
       ],
       ['a newest one that PostgreSQL follows', follows(POSTGRES), /That stops the PostgreSQL server sql-files\./],
-      ['in 30 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 30 * DAYS) })), /expires on/],
-      ['over', inVersions(version(10, { expiresOn: new Date(NOW.getTime() - DAYS) })), /expired on/],
+      ['in 30 days', expiring(30), /expires on/],
+      ['over', expiring(-1), /expired on/],
       ['its policy should have rotated it two days ago', rotating(5, 'P7D'), /should have rotated it on 2026-05-30/],
       [
         'imported, whatever its policy says',
@@ -123,13 +125,12 @@ const keys: Record<string, Cases<KeySubject>> = {
     ],
     right: [
       ['a version that expires soon, and that nothing which an expiry stops is held at', held('microsoft.sql/servers')],
-      ['in 31 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 31 * DAYS) }))],
+      ['in 31 days', expiring(31)],
       ['never', inVersions(version(10, { expiresOn: undefined }))],
       ['only an older version does', inVersions(version(100, { expiresOn: tomorrow }), NEW)],
       ['its policy rotates it in two days', rotating(9, 'P7D')],
       ['its policy rotates it about now', rotating(6.5, 'P7D')],
     ],
-    unread: [['its versions', keyUnread]],
   },
   NoExpiry: {
     found: [['none', inVersions(version(10, { expiresOn: undefined })), /never expires/]],
@@ -141,7 +142,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ],
       ['only an older version does not', inVersions(version(100, { expiresOn: undefined }), NEW)],
     ],
-    unread: [['its versions', keyUnread]],
   },
   RotationIncomplete: {
     found: [
@@ -152,7 +152,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['neither did before', inVersions(version(100, { expiresOn: undefined }), endless())],
       ['for more than a day', inVersions(version(100, { expiresOn: tomorrow }), version(2, { expiresOn: undefined }))],
     ],
-    unread: [['its versions', keyUnread]],
   },
   RotationStuck: {
     found: [
@@ -174,7 +173,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['it is finished', key({ rollout: rollout({ lastNews: 'RotationFinished', unfinished: 0 }) })],
       ['it is of an older version', key({ rollout: rollout({ target: OLD.id }) })],
     ],
-    unread: [['its versions', keyUnread]],
   },
   NoRotationPolicy: {
     found: [['none', key({ policy: { value: { rotates: false } } }), /No rotation policy rotates/]],
@@ -190,7 +188,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ],
       ['no key', { ...inVersions(), policy: { value: { rotates: false } } }],
     ],
-    unread: [['its policy', key({ policy: UNREAD })]],
   },
   KeyTooSmall: {
     found: [['smaller than asked for', key(material({})), /It has 2048 bits/, rules({ keyMinBits: 3072 })]],
@@ -199,7 +196,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['no size is asked for', key(material({}))],
       ['an elliptic curve', key(material({ type: 'EC', size: undefined })), rules({ keyMinBits: 3072 })],
     ],
-    unread: [['its type', key({ material: UNREAD })]],
   },
   KeyNotInHsm: {
     found: [['in software', key(material({})), /It is RSA, in software/, rules({ requireHsm: true })]],
@@ -207,21 +203,17 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['in hardware', key(material({ type: 'RSA-HSM' })), rules({ requireHsm: true })],
       ['nobody asks for hardware', key(material({}))],
     ],
-    unread: [['its type', key({ material: UNREAD })]],
   },
   UnsupportedKey: {
     found: [
-      ['an elliptic curve', key({ material: { value: { type: 'EC', size: undefined } } }), /It is EC/],
-      ['an odd size', key({ material: { value: { type: 'RSA', size: 1024 } } }), /RSA of 1024 bits/],
+      ['an elliptic curve', key(material({ type: 'EC', size: undefined })), /It is EC/],
+      ['an odd size', key(material({ size: 1024 })), /RSA of 1024 bits/],
     ],
     right: [
-      ...[2048, 3072, 4096].map(
-        (size) => [`RSA ${size}`, key({ material: { value: { type: 'RSA', size } } })] as const,
-      ),
-      ['RSA-HSM', key({ material: { value: { type: 'RSA-HSM', size: 2048 } } })],
+      ...[2048, 3072, 4096].map((size) => [`RSA ${size}`, key(material({ size }))] as const),
+      ['RSA-HSM', key(material({ type: 'RSA-HSM' }))],
       ['not shown', key({ material: { value: undefined } })],
     ],
-    unread: [['its type', key({ material: UNREAD })]],
   },
   KeyOperationsMissing: {
     found: [
@@ -237,75 +229,43 @@ const keys: Record<string, Cases<KeySubject>> = {
         key({ versions: { value: [] }, material: { value: { type: 'RSA', size: 2048, operations: [] } } }),
       ],
     ],
-    unread: [['the key', key({ material: UNREAD })]],
   },
   PolicyBlocksRotation: {
     found: [
-      [
-        'no expiry',
-        denied([{ kind: 'expiry' }], {}, {}),
-        /"Ours" denies keys without an expiry, .* would never expire: /,
-      ],
+      ['no expiry', denied([expiry()], {}, {}), /"Ours" denies keys without an expiry, .* would never expire: /],
       [
         'an early expiry',
-        denied([{ kind: 'remaining', days: 60 }]),
+        denied([remaining(60)]),
         /expire within 60 days \(minimumDaysBeforeExpiration\), .* would expire after 60 days \(P60D /,
       ],
-      [
-        'a late expiry',
-        denied([{ kind: 'validity', days: 59 }]),
-        /more than 59 days \(maximumValidityInDays\), .* 60 days/,
-      ],
-      ['no expiry, where it may not be late', denied([{ kind: 'validity', days: 59 }], {}, {}), /would never expire/],
-      [
-        'a small key',
-        denied([{ kind: 'size', bits: 3072 }], material({})),
-        /fewer than 3072 bits .*RSA of 2048 bits, like/,
-      ],
+      ['a late expiry', denied([validity(59)]), /more than 59 days \(maximumValidityInDays\), .* 60 days/],
+      ['no expiry, where it may not be late', denied([validity(59)], {}, {}), /would never expire/],
+      ['a small key', denied([size(3072)], material({})), /fewer than 3072 bits .*RSA of 2048 bits, like/],
       [
         'a type',
-        denied([{ kind: 'types', allowed: ['RSA-HSM', 'EC-HSM'] }], material({})),
+        denied([types(['RSA-HSM', 'EC-HSM'])], material({})),
         /types other than RSA-HSM, EC-HSM \(allowedKeyTypes\)/,
       ],
-      [
-        'keys in software',
-        denied([{ kind: 'hardware' }], material({ size: undefined })),
-        /keys without hardware protection/,
-      ],
-      ['a type, where its policy could not be read', denied([{ kind: 'hardware' }], { policy: UNREAD }), /hardware/],
-      // 29 February 2028 is within these two years.
-      [
-        'two years by the calendar',
-        denied([{ kind: 'validity', days: 730 }], {}, { expiresIn: 'P2Y' }),
-        /would expire after 731 days \(P2Y .* depends on the day, and on how Key Vault counts/,
-      ],
+      ['keys in software', denied([hardware()], material({ size: undefined })), /keys without hardware protection/],
+      ['a type, where its policy could not be read', denied([hardware()], { policy: UNREAD }), /hardware/],
     ],
     right: [
       ['no policy', key()],
-      ['an expiry', denied([{ kind: 'expiry' }])],
-      ['a late one', denied([{ kind: 'remaining', days: 59 }])],
-      ['none, where it may not be early', denied([{ kind: 'remaining', days: 59 }], {}, {})],
-      ['an early one', denied([{ kind: 'validity', days: 60 }])],
-      ['large enough', denied([{ kind: 'size', bits: 2048 }], material({}))],
-      ['size not told', denied([{ kind: 'size', bits: 3072 }], material({ size: undefined }))],
-      ['an allowed type', denied([{ kind: 'types', allowed: ['rsa'] }], material({}))],
-      ['in hardware', denied([{ kind: 'hardware' }], material({ type: 'RSA-HSM' }))],
-      ['not told what it is', denied([{ kind: 'hardware' }], { material: { value: undefined } })],
-      ['a lifetime that nobody can read', denied([{ kind: 'validity', days: 1 }], {}, { expiresIn: 'two years' })],
+      ['an expiry', denied([expiry()])],
+      ['a late one', denied([remaining(59)])],
+      ['none, where it may not be early', denied([remaining(59)], {}, {})],
+      ['an early one', denied([validity(60)])],
+      ['large enough', denied([size(2048)], material({}))],
+      ['size not told', denied([size(3072)], material({ size: undefined }))],
+      ['an allowed type', denied([types(['rsa'])], material({}))],
+      ['in hardware', denied([hardware()], material({ type: 'RSA-HSM' }))],
+      ['not told what it is', denied([hardware()], { material: { value: undefined } })],
+      ['a lifetime that nobody can read', denied([validity(1)], {}, { expiresIn: 'two years' })],
       [
         'imported, so that nothing rotates it',
-        denied(
-          [{ kind: 'expiry' }],
-          { versions: { value: [version(10, { tags: { 'cmk-origin': 'imported' } })] } },
-          {},
-        ),
+        denied([expiry()], { versions: { value: [version(10, { tags: { 'cmk-origin': 'imported' } })] } }, {}),
       ],
-      ['revoked', denied([{ kind: 'expiry' }], { versions: { value: [revoked(10)] } }, {})],
-    ],
-    unread: [
-      ['its rotation policy', denied([{ kind: 'expiry' }], { policy: UNREAD })],
-      ['its type', denied([{ kind: 'hardware' }], { material: UNREAD })],
-      ['its versions', denied([{ kind: 'expiry' }], { versions: UNREAD }, {})],
+      ['revoked', denied([expiry()], { versions: { value: [revoked(10)] } }, {})],
     ],
   },
   RevocationOpen: {
@@ -314,7 +274,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['in use', key()],
       ['disabled by hand', inVersions(version(10, { enabled: false }))],
     ],
-    unread: [['its versions', keyUnread]],
   },
   RevokedVersionEnabled: {
     found: [
@@ -329,7 +288,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['all off', inVersions(revoked(100), revoked(10))],
       ['not revoked', key()],
     ],
-    unread: [['its versions', keyUnread]],
   },
   RetirableVersion: {
     found: [
@@ -359,10 +317,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['revoked', inVersions(revoked(100), version(10))],
       ['disabled', inVersions({ ...OLD, enabled: false }, NEW)],
     ],
-    unread: [
-      ['its versions', keyUnread],
-      ['some account that may use it', usersUnread],
-    ],
   },
   OtherResourceStale: {
     found: [
@@ -380,10 +334,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['the newer one is new', key({ ...naming(OLD), versions: { value: [OLD, version(0.5)] } })],
       ['revoked', key({ others: [other([OLD])], versions: { value: [OLD, revoked(10)] } })],
       ['nothing can be used', key({ others: [other([OLD])], versions: { value: [version(100, { enabled: false })] } })],
-    ],
-    unread: [
-      ['its versions', { ...keyUnread, others: [other([OLD])] }],
-      ['who uses it', key()],
     ],
   },
   OldVersionInUse: {
@@ -419,10 +369,6 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['no log', key()],
       ['a log out of reach', key({ evidence: { missing: '403' } })],
     ],
-    unread: [
-      ['its versions', { ...keyUnread, evidence: logged([asked(OLD, 1)]) }],
-      ['some account that may use it', usersUnread],
-    ],
   },
   PinnedVersion: {
     found: [
@@ -440,62 +386,57 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['automatic', key({}, [{}])],
       ['nobody', key()],
     ],
-    unread: [['its versions', keyUnread]],
   },
 };
 
-it('what a version may do already, it may do after the command as well', () => {
-  const [check] = KEY_CHECKS.filter(({ reason }) => reason === 'KeyOperationsMissing');
-  const found = check ? evaluate([check], operations(['sign', 'wrapKey']), 'k', rules()) : [];
-  expect(found[0]?.command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
+describeChecks(KEY_CHECKS, keys, KEY_ID, {
+  'the key': {
+    ...denied([expiry(), hardware()], keyUnread, {}),
+    ...{ others: [other([OLD])], evidence: logged([asked(OLD, 1)]), rollout: rollout() },
+  },
+  'its policy and its type': denied([expiry(), hardware()], {
+    policy: UNREAD,
+    material: UNREAD,
+    versions: { value: [NEW] },
+  }),
+  'some account that may use it': usersUnread,
+  'some account, and a client uses it': { ...usersUnread, evidence: logged([asked(OLD, 1)]) },
 });
 
-it('a key of a type that Storage does not take is not given operations that its type does not have', () => {
-  const check = KEY_CHECKS.filter(({ reason }) => reason === 'KeyOperationsMissing');
-  const ec = key({ material: { value: { type: 'EC', size: undefined, operations: ['sign', 'verify'] } } });
-  expect(evaluate(check, ec, 'k', rules())).toEqual([]);
-});
+const found = (reason: string, subject: KeySubject, by = rules()) =>
+  evaluate(
+    KEY_CHECKS.filter((check) => check.reason === reason),
+    subject,
+    KEY_ID,
+    by,
+  );
+const commandOf = (reason: string, subject: KeySubject) => found(reason, subject)[0]?.command;
+const imported = { 'cmk-origin': 'imported' };
 
 describe('PolicyBlocksRotation', () => {
-  const check = KEY_CHECKS.filter(({ reason }) => reason === 'PolicyBlocksRotation');
-  const of = (subject: KeySubject) => evaluate(check, subject, KEY_ID, rules());
+  const of = (subject: KeySubject) => found('PolicyBlocksRotation', subject);
   const lifetime = (days: number) => `cmk key ensure ${KEY_ID} --version-lifetime P${days}D`;
   const exempt = `az policy exemption create --exemption-category Waiver --name cmk-ours --policy-assignment ${OURS} --scope ${VAULT.id}`;
 
-  it.each<[string, readonly KeyDemand[], object, string]>([
-    ['the usual two years', [{ kind: 'expiry' }], {}, lifetime(730)],
-    ['as long as is allowed', [{ kind: 'expiry' }, { kind: 'validity', days: 365 }], {}, lifetime(365)],
-    ['longer than is denied', [{ kind: 'expiry' }, { kind: 'remaining', days: 900 }], {}, lifetime(901)],
-    [
-      'none, where what is allowed is nothing',
-      [
-        { kind: 'remaining', days: 90 },
-        { kind: 'validity', days: 90 },
-      ],
-      {},
-      exempt,
-    ],
-    ['no shorter than Key Vault takes', [{ kind: 'validity', days: 27 }], {}, exempt],
-    ['longer than the policy waits', [{ kind: 'validity', days: 97 }], { afterCreate: 'P3M' }, lifetime(97)],
-    ['none that is shorter', [{ kind: 'validity', days: 96 }], { afterCreate: 'P3M' }, exempt],
-    ['none where it notifies earlier', [{ kind: 'validity', days: 30 }], { notifyBeforeExpiry: 'P30D' }, exempt],
-    [
-      'where the policy cannot be read, by the rest',
-      [{ kind: 'validity', days: 90 }],
-      { beforeExpiry: '?' },
-      lifetime(90),
-    ],
-  ])('is fixed by a lifetime: %s', (_, demands, policy, command) => {
-    const found = of(denied(demands, {}, policy));
+  it.each<[string, readonly KeyRule[], object, string]>([
+    ['the usual two years', [expiry()], {}, lifetime(730)],
+    ['as long as is allowed', [expiry(), validity(365)], {}, lifetime(365)],
+    ['longer than is denied', [expiry(), remaining(900)], {}, lifetime(901)],
+    ['none, where what is allowed is nothing', [remaining(90), validity(90)], {}, exempt],
+    ['no shorter than Key Vault takes', [validity(27)], {}, exempt],
+    ['longer than the policy waits', [validity(97)], { afterCreate: 'P3M' }, lifetime(97)],
+    ['none that is shorter', [validity(96)], { afterCreate: 'P3M' }, exempt],
+    ['none where it notifies earlier', [validity(30)], { notifyBeforeExpiry: 'P30D' }, exempt],
+    ['where the policy cannot be read, by the rest', [validity(90)], { beforeExpiry: '?' }, lifetime(90)],
+  ])('is fixed by a lifetime: %s', (_, denials, policy, command) => {
+    const found = of(denied(denials, {}, policy));
     expect(found[0]).toMatchObject({ command, cause: { about: [OURS, VAULT.id] } });
   });
 
   it('is fixed by the owner of the policy, where the key itself is denied', () => {
-    const subject = denied([{ kind: 'hardware' }, { kind: 'expiry' }], {}, {});
+    const subject = denied([hardware(), expiry()], {}, {});
     expect(of(subject).map(({ command }) => command)).toEqual([exempt, lifetime(730)]);
-    const denials = [
-      { assignment: { id: OURS, name: 'Ours' }, reference: 'inHsm', demand: { kind: 'hardware' } },
-    ] as const;
+    const denials = [{ assignment: { id: OURS, name: 'Ours' }, reference: 'inHsm', rule: hardware() }];
     expect(of({ ...subject, denials })[0]?.command).toBe(
       exempt
         .replace('cmk-ours', 'cmk-ours-inHsm')
@@ -503,116 +444,85 @@ describe('PolicyBlocksRotation', () => {
     );
   });
 
-  it('is advice where it hangs on the day, and a warning where it does not', () => {
-    const years = (expiresIn: string) =>
-      of(denied([{ kind: 'validity', days: 730 }], {}, { expiresIn })).map(({ severity }) => severity);
-    expect(years('P2Y')).toEqual(['advice']);
-    expect(years('P3Y')).toEqual(['warning']);
-    expect(years('P731D')).toEqual(['warning']);
-    expect(years('P730D')).toEqual([]);
-    // 29 February 2028 is in the year after the key is due, and not in the one from today.
-    const year = (policy: object) =>
-      of(denied([{ kind: 'validity', days: 365 }], {}, { expiresIn: 'P1Y', ...policy })).map(
-        ({ severity }) => severity,
-      );
-    expect(year({})).toEqual([]);
-    expect(year({ afterCreate: 'P18M' })).toEqual(['advice']);
+  it('counts a year as 365 days', () => {
+    const years = (expiresIn: string) => of(denied([validity(730)], {}, { expiresIn })).map(({ severity }) => severity);
+    expect([years('P2Y'), years('P731D'), years('P3Y')]).toEqual([[], ['warning'], ['warning']]);
   });
 });
 
-it('a key whose material was imported is not rotated by a command', () => {
-  const old = version(800, { tags: { 'cmk-origin': 'imported' }, expiresOn: undefined });
-  const [check] = KEY_CHECKS.filter(({ reason }) => reason === 'KeyTooOld');
-  const of = (one: typeof old) => (check ? evaluate([check], inVersions(one), 'k', rules()) : []);
-  expect(of(old)).toMatchObject([{ reason: 'KeyTooOld' }]);
-  expect(of(old)[0]?.command).toBeUndefined();
-  expect(of({ ...old, tags: {} })[0]?.command).toBe(`cmk key rotate ${key().key.id}`);
-});
+describe('the command of a finding', () => {
+  it('permits what Storage needs, and what was permitted before', () => {
+    const command = commandOf('KeyOperationsMissing', operations(['sign', 'wrapKey']));
+    expect(command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
+    const ec = key({ material: { value: { type: 'EC', size: undefined, operations: ['sign', 'verify'] } } });
+    expect(found('KeyOperationsMissing', ec)).toEqual([]);
+  });
 
-it('the command for a new version that nears its expiry does not take it for the rotation asked for', () => {
-  const soon = { expiresOn: new Date(NOW.getTime() + 5 * DAYS) };
-  const commandOf = (ageDays: number) =>
-    evaluate(KEY_CHECKS, { ...inVersions(version(ageDays, soon)), policy: UNREAD }, 'k', rules()).find(
-      ({ reason }) => reason === 'NearExpiry',
-    )?.command;
-  expect(commandOf(0.01)).toBe(`cmk key rotate ${key().key.id} --if-older-than PT0S`);
-  expect(commandOf(10)).toBe(`cmk key rotate ${key().key.id}`);
-});
+  it('does not rotate imported key material', () => {
+    const old = version(800, { tags: imported, expiresOn: undefined });
+    expect(found('KeyTooOld', inVersions(old))).toMatchObject([{ canFix: false }]);
+    expect(commandOf('KeyTooOld', inVersions(old))).toBeUndefined();
+    expect(commandOf('KeyTooOld', inVersions({ ...old, tags: {} }))).toBe(`cmk key rotate ${KEY_ID}`);
+    const half = inVersions(version(90, { tags: imported }), version(0.1, { tags: imported, expiresOn: undefined }));
+    expect(found('RotationIncomplete', half)).toMatchObject([{ canFix: false }]);
+    expect(commandOf('RotationIncomplete', half)).toBeUndefined();
+  });
 
-it('a rotation by import that was broken off has no command: Key Vault rotates no imported key material', () => {
-  const tags = { 'cmk-origin': 'imported' };
-  const found = evaluate(
-    KEY_CHECKS,
-    inVersions(version(90, { tags }), version(0.1, { tags, expiresOn: undefined })),
-    'k',
-    rules(),
-  );
-  expect(found.find(({ reason }) => reason === 'RotationIncomplete')).toMatchObject({ canFix: false });
-  expect(found.find(({ reason }) => reason === 'RotationIncomplete')?.command).toBeUndefined();
-});
+  it('does not take a new version that nears its expiry for the rotation asked for', () => {
+    const near = (ageDays: number) => ({
+      ...inVersions(version(ageDays, { expiresOn: new Date(NOW.getTime() + 5 * DAYS) })),
+      policy: UNREAD,
+    });
+    expect(commandOf('NearExpiry', near(0.01))).toBe(`cmk key rotate ${KEY_ID} --if-older-than PT0S`);
+    expect(commandOf('NearExpiry', near(10))).toBe(`cmk key rotate ${KEY_ID}`);
+  });
 
-it('what the log proves unused is retired by a command that names the workspace of the log', () => {
-  const found = evaluate(KEY_CHECKS, key({ evidence: logged([]) }), 'k', rules({ usageWorkspace: 'workspace-1' }));
-  expect(found.find(({ reason }) => reason === 'RetirableVersion')?.fix).toMatch(
-    /: cmk key retire files-key --vault kv-files --version \S+ --with-evidence --usage-workspace workspace-1$/,
-  );
+  it('names the workspace of the log that proves a version unused', () => {
+    const [proven] = found('RetirableVersion', key({ evidence: logged([]) }), rules({ usageWorkspace: 'workspace-1' }));
+    expect(proven?.fix).toMatch(
+      /: cmk key retire files-key --vault kv-files --version \S+ --with-evidence --usage-workspace workspace-1$/,
+    );
+    // Without proof the app never disables it.
+    expect([proven?.canFix, found('RetirableVersion', key())[0]?.canFix]).toEqual([true, false]);
+  });
 });
-
-describeChecks(KEY_CHECKS, keys, key().key.id);
 
 describe('key checks', () => {
   it.each([
-    ['NearExpiry', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 10.1 * DAYS) })), 'warning'],
-    ['NearExpiry', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 10 * DAYS) })), 'error'],
-  ] as const)('%s gets worse as the day comes closer', (reason, subject, severity) => {
-    const check = KEY_CHECKS.filter((one) => one.reason === reason);
-    expect(evaluate(check, subject, 'key', rules())).toMatchObject([{ severity }]);
+    ['10 days before', KEY_ID, expiring(10), 'error'],
+    ['more than 10 days before', KEY_ID, expiring(10.1), 'warning'],
+    ['where something that it stops follows the newest version', KEY_ID, follows(POSTGRES), 'error'],
+    ['where something that it stops is held at an older one', near.id, held(DES), 'error'],
+    ['where nothing of the kind uses it', KEY_ID, follows('microsoft.sql/servers'), 'warning'],
+  ] as const)('NearExpiry, %s, is: %s %#', (_, resource, subject, severity) => {
+    expect(found('NearExpiry', subject)).toMatchObject([{ resource, severity }]);
   });
-  it.each([
-    ['a newest version that something follows', 'key', follows(POSTGRES), ['error']],
-    ['an older version that something is held at', near.id, held(DES), ['error']],
-    ['a newest version that nothing of the kind uses', 'key', follows('microsoft.sql/servers'), ['warning']],
-  ] as const)('NearExpiry takes what an expired key stops as an error: %s', (_, resource, subject, severities) => {
-    const check = KEY_CHECKS.filter(({ reason }) => reason === 'NearExpiry');
-    const found = evaluate(check, subject, 'key', rules());
-    expect(found.map((finding) => [finding.severity, finding.resource])).toEqual([[severities[0], resource]]);
-  });
+
   it('NearExpiry is fixed only where a rotation is in order', () => {
-    const near = version(20, { expiresOn: tomorrow });
-    const check = KEY_CHECKS.filter(({ reason }) => reason === 'NearExpiry');
-    const can = (subject: KeySubject) => evaluate(check, subject, 'k', rules()).map(({ canFix }) => canFix);
+    const soon = version(20, { expiresOn: tomorrow });
+    const can = (subject: KeySubject) => found('NearExpiry', subject).map(({ canFix }) => canFix);
     const byHand = { policy: { value: { rotates: false } } };
-    expect(can({ ...inVersions(near), ...byHand, usage: used })).toEqual([true]);
-    expect(can({ ...inVersions(near), ...byHand, usage: usersUnread.usage })).toEqual([true]); // the worker finds out
-    expect(can({ ...inVersions(near), ...byHand })).toEqual([false]); // nobody uses it
-    expect(can({ ...inVersions({ ...near, tags: { 'cmk-rotation': 'auto' } }), ...byHand })).toEqual([true]);
-    expect(can(inVersions(near))).toEqual([false]); // its own policy rotates it
-    expect(can({ ...inVersions({ ...near, tags: { 'cmk-origin': 'imported' } }), ...byHand, usage: used })).toEqual([
-      false,
-    ]);
+    expect(can({ ...inVersions(soon), ...byHand, usage: used })).toEqual([true]);
+    expect(can({ ...inVersions(soon), ...byHand, usage: usersUnread.usage })).toEqual([true]); // the worker finds out
+    expect(can({ ...inVersions(soon), ...byHand })).toEqual([false]); // nobody uses it
+    expect(can({ ...inVersions({ ...soon, tags: { 'cmk-rotation': 'auto' } }), ...byHand })).toEqual([true]);
+    expect(can(inVersions(soon))).toEqual([false]); // its own policy rotates it
+    expect(can({ ...inVersions({ ...soon, tags: imported }), ...byHand, usage: used })).toEqual([false]);
   });
 
   it('RotationIncomplete is fixed only where the app is to look after the key', () => {
-    const check = KEY_CHECKS.filter(({ reason }) => reason === 'RotationIncomplete');
+    const half = (tags: Record<string, string>) => inVersions(version(100, { expiresOn: tomorrow, tags }), endless());
     const can = (tags: Record<string, string>, usage = used) =>
-      evaluate(
-        check,
-        { ...inVersions(version(100, { expiresOn: tomorrow, tags }), endless()), usage },
-        'k',
-        rules(),
-      ).map(({ canFix }) => canFix);
+      found('RotationIncomplete', { ...half(tags), usage }).map(({ canFix }) => canFix);
     expect(can({})).toEqual([true]);
     expect(can({ 'cmk-rotation': 'manual' })).toEqual([false]);
     expect(can({}, key().usage)).toEqual([false]);
     expect(can({ 'cmk-rotation': 'auto' }, key().usage)).toEqual([true]);
   });
-});
 
-it('an expired key has one cause with the accounts on it, which is not that it expires soon', () => {
-  const causesAt = (days: number) =>
-    evaluate(KEY_CHECKS, inVersions(version(10, { expiresOn: new Date(NOW.getTime() + days * DAYS) })), KEY_ID, rules())
-      .filter(({ reason }) => reason === 'NearExpiry')
-      .map(({ cause }) => cause);
-  expect(causesAt(1)).toMatchObject([{ reason: 'NearExpiry', about: [KEY_ID] }]);
-  expect(causesAt(-1)).toEqual([{ id: causeIdOf('KeyExpired', [KEY_ID]), reason: 'KeyExpired', about: [KEY_ID] }]);
+  it('an expired key has one cause with the accounts on it, which is not that it expires soon', () => {
+    const causesAt = (days: number) => found('NearExpiry', expiring(days)).map(({ cause }) => cause);
+    expect(causesAt(1)).toMatchObject([{ reason: 'NearExpiry', about: [KEY_ID] }]);
+    expect(causesAt(-1)).toEqual([{ id: causeIdOf('KeyExpired', [KEY_ID]), reason: 'KeyExpired', about: [KEY_ID] }]);
+  });
 });

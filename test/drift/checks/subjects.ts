@@ -5,7 +5,7 @@ import type {
   AppSubject,
   KeySubject,
   Rules,
-  ScopeSubject,
+  UseSubject,
   VaultSubject,
 } from '../../../src/drift/checks/subjects.ts';
 import { type EventSubscriptionState, wantedSubscriptions, wantedWatches } from '../../../src/events/subscription.ts';
@@ -142,22 +142,18 @@ export function account(change: Partial<Account> = {}): Account {
 }
 
 export function subject(change: Partial<AccountSubject> = {}): AccountSubject {
-  return { account: account(), own: false, use: pinned(NEW), key: key(), access: access(), scopes: [], ...change };
+  const { account: of = account() } = change;
+  const own = { account: of, own: false, resource: of.id, use: pinned(NEW), key: key(), access: access(), scopes: [] };
+  return { ...own, ...change };
 }
 
 export function access(change: Partial<KeyAccess> = {}): KeyAccess {
   return { account: account().id, ready: true, reason: undefined, principalId: 'p', missing: [], ...change };
 }
 
-export function scope(of: KeyUse, change: Partial<ScopeSubject> = {}): ScopeSubject {
-  const keyUri = `${of.vaultUri}/keys/${of.keyName}${of.pinned ? `/${of.pinned}` : ''}`;
-  return {
-    scope: { name: 'scope1', enabled: true, keyUri, currentKeyId: undefined },
-    use: of,
-    key: key(),
-    access: undefined,
-    ...change,
-  };
+export function scope(of: KeyUse, change: Partial<UseSubject> = {}): UseSubject {
+  const resource = `${account().id}/encryptionScopes/scope1`;
+  return { resource, use: of, key: key(), access: undefined, ...change };
 }
 
 export function eventSubscriptions(
@@ -226,7 +222,6 @@ export function app(change: Partial<AppSubject> = {}): AppSubject {
 export const tomorrow = new Date(NOW.getTime() + 1 * DAYS);
 export const fresh = version(0.5);
 export const keyUnread = key({ versions: UNREAD, policy: UNREAD, material: UNREAD });
-export const unreadKeyOf = (of: AccountSubject['use']): AccountSubject => subject({ use: of, key: keyUnread });
 export const inVersions = (...versions: readonly KeyVersion[]) => key({ versions: { value: versions } });
 /** A key whose newest version, ten days old, expires in so many days, and whose own policy rotates it. */
 export const rotating = (

@@ -1,13 +1,13 @@
 import type { Resource, Target } from './deploy.ts';
 import { PURE_FUNCTIONS } from './functions.ts';
-import { asObject, asString, isObject, type JsonObject } from './json.ts';
+import { asObject, asString, at, isObject, type Json, type JsonObject } from './json.ts';
 
 /** A name-based GUID, the same each time. */
 export function guidOf(...parts: string[]): string {
   return asString(PURE_FUNCTIONS.guid?.(...parts), 'guid');
 }
 
-const nameOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
+export const nameOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
 
 /** What Azure adds to a resource and templates read back, by type. */
 const ADDED: Readonly<Record<string, (id: string) => JsonObject>> = {
@@ -82,5 +82,21 @@ export class DryAzure implements Target {
   /** What was put of a type, by its full name. */
   ofType(type: string): Resource[] {
     return this.resources.filter((resource) => resource.type === type);
+  }
+
+  /** Their names. */
+  names(type: string): string[] {
+    return this.ofType(type).map(({ id }) => nameOf(id));
+  }
+
+  /** Of each of a type, its properties, or what is there at a path below them. */
+  values(type: string, ...path: (string | number)[]): (Json | undefined)[] {
+    return this.ofType(type).map(({ body }) => at(body, 'properties', ...path));
+  }
+
+  /** The last settings of a site: of the app itself, or what else `Microsoft.Web/sites/config` has. */
+  settings(name = 'appsettings'): Record<string, string> {
+    const written = this.ofType('Microsoft.Web/sites/config').findLast(({ id }) => nameOf(id) === name);
+    return asObject(written?.body.properties, name) as Record<string, string>;
   }
 }

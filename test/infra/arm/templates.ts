@@ -1,4 +1,10 @@
 import { readFileSync } from 'node:fs';
+import {
+  eventParameters,
+  type MainOutputs,
+  readMainOutputs,
+  type SystemTopic,
+} from '../../../scripts/infra/event-parameters.ts';
 import { deploy } from './deploy.ts';
 import { DryAzure } from './dry-azure.ts';
 import { asObject, type JsonObject } from './json.ts';
@@ -54,18 +60,35 @@ export async function dryRun(
   return { azure, outputs };
 }
 
-/** The events template, deployed after main with what main gave. */
-export async function dryRunEvents(
-  main: JsonObject,
-  more: JsonObject = {},
-): Promise<{ azure: DryAzure; outputs: JsonObject }> {
-  return dryRun('events', {
-    environmentName: 'test',
-    vaults: main.CMK_VAULT_LOCATIONS ?? null,
-    functionAppId: main.CMK_FUNCTION_APP_ID ?? null,
-    storageAccountId: main.CMK_STORAGE_ACCOUNT_ID ?? null,
-    appPrincipalId: main.CMK_APP_PRINCIPAL_ID ?? null,
-    workspaceId: main.CMK_WORKSPACE_ID ?? null,
+/** What the main template asks for with these parameters beside the usual ones. */
+export async function mainWith(parameters: JsonObject): Promise<DryAzure> {
+  return (await dryRun('main', { ...MAIN_PARAMETERS, ...parameters })).azure;
+}
+
+/** Outputs of the main template as azd keeps them in the environment, text or JSON, and as the scripts read them there. */
+export function mainOutputs(outputs: JsonObject, more: Readonly<Record<string, string>> = {}): MainOutputs {
+  const texts = Object.entries(outputs).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ]);
+  return readMainOutputs({
+    ...Object.fromEntries(texts),
+    ...{ AZURE_ENV_NAME: 'test', AZURE_LOCATION: 'westeurope' },
     ...more,
   });
+}
+
+/** The parameters of the events template, after main, as the scripts write them; `topics` are there already. */
+export function eventValues(main: MainOutputs, topics: readonly SystemTopic[] = []): JsonObject {
+  const parameters = Object.entries(eventParameters(main, topics));
+  return Object.fromEntries(parameters.map(([name, { value }]) => [name, value])) as JsonObject;
+}
+
+/** The events template, deployed after main with what main gave. */
+export async function dryRunEvents(
+  outputs: JsonObject,
+  topics: readonly SystemTopic[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<DryAzure> {
+  return (await dryRun('events', eventValues(mainOutputs(outputs, environment), topics))).azure;
 }

@@ -212,14 +212,6 @@ describe('faults', () => {
     expect(grid.events[0]).toMatchObject({ outcome: 'dropped', attempts: [] });
   });
 
-  it('duplicate delivers the same event that many times', async () => {
-    const { create, delivered, grid, subscribe } = await eventGridFixture(ordered({ duplicate: 3 }));
-    subscribe();
-    create('k1');
-    await until(() => expect(grid.events[0]?.attempts.filter(({ status }) => status === 202)).toHaveLength(3));
-    expect(new Set(delivered.map(({ body }) => body[0]?.id)).size).toBe(1);
-  });
-
   it('reorder delivers after the next event of the subscription', async () => {
     const { create, delivered, subscribe } = await eventGridFixture(ordered({ reorder: true }));
     subscribe();

@@ -5,7 +5,7 @@ import { createWorld } from '../../../local/azure/create-world.ts';
 import { createEventGrid, type EventGridOptions } from '../../../local/azure/event-grid/delivery.ts';
 import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
 import type { EventSubscription, KeyVersion } from '../../../local/azure/world.ts';
-import { addVault } from '../key-vault/fixture.ts';
+import { testVault } from '../key-vault/fixture.ts';
 
 /** A request that the stand-in for the Functions host got. */
 export interface Delivered {
@@ -39,7 +39,7 @@ export async function eventGridFixture(options: Partial<EventGridOptions> = {}) 
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const world = createWorld();
-  const vault = addVault(world, 'kv-test');
+  const vault = testVault(world);
   const grid = createEventGrid(world, { functionsHost: () => base, takeDelivery: () => undefined, ...options });
   world.publish = grid.publish;
   onTestFinished(() => {

@@ -5,19 +5,6 @@ import { BUILT_IN_ROLES } from '../../../local/azure/roles/built-in-roles.ts';
 import { vaultFixture } from './fixture.ts';
 
 describe('who is let in', () => {
-  it('is told where to get a token', async () => {
-    const { ask, world } = vaultFixture();
-    const { status, headers, body } = await ask('POST', '/keys/k1/create', undefined, { anonymous: true });
-    expect(status).toBe(401);
-    expect(headers.get('www-authenticate')).toBe(
-      `Bearer authorization="https://login.microsoftonline.com/${world.tenantId}", resource="https://vault.azure.net"`,
-    );
-    expect(body.error).toEqual({
-      code: 'Unauthorized',
-      message: 'AKV10000: Request is missing a Bearer or PoP token.',
-    });
-  });
-
   it.each([
     ['https://vault.azure.net', 200],
     ['https://vault.azure.net/', 200],

@@ -4,12 +4,6 @@ import type { WorldSettings } from '../../../local/azure/world.ts';
 import { vaultFixture } from './fixture.ts';
 
 describe('creating and reading keys', () => {
-  it('answers 200 for a disabled key', async () => {
-    const { ask } = vaultFixture();
-    await ask('POST', '/keys/k1/create', { kty: 'RSA', attributes: { enabled: false } });
-    expect(await ask('GET', '/keys/k1/')).toMatchObject({ status: 200, body: { attributes: { enabled: false } } });
-  });
-
   it.each([
     ['a key that is not there', 'GET', '/keys/none/', undefined, 404, 'KeyNotFound'],
     ['a version that is not there', 'GET', `/keys/k1/${'0'.repeat(32)}`, undefined, 404, 'KeyNotFound'],
@@ -40,17 +34,6 @@ describe('creating and reading keys', () => {
     createKeyVersion(world, vault, 'k1');
     expect(await ask(method, path, body)).toMatchObject({ status, body: { error: { code } } });
     expect(vault.keys.size).toBe(1);
-  });
-});
-
-describe('updating a key', () => {
-  it('notes when `enabled` changed, and only then', async () => {
-    const { ask, vault, world } = vaultFixture();
-    const version = createKeyVersion(world, vault, 'k1');
-    await ask('PATCH', '/keys/k1/', { attributes: { enabled: true } });
-    expect(version.enabledChangedMs).toBe(0);
-    await ask('PATCH', '/keys/k1/', { attributes: { enabled: false } });
-    expect(version.enabledChangedMs).toBeGreaterThan(0);
   });
 });
 

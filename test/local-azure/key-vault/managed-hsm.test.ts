@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { ClientSecretCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { describe, expect, it } from 'vitest';
-import { SUBSCRIPTION_ID } from '../../../local/azure/constants.ts';
 import type { Principal } from '../../../local/azure/world.ts';
 import { useLocalAzure } from '../../support/local-azure.ts';
-import { arm, signIn } from '../support.ts';
+import { signIn } from '../support.ts';
 
 const local = useLocalAzure({ fleet: 'sample' });
 
@@ -16,11 +15,6 @@ const CRYPTO_USER =
 const keys = () => {
   const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: id, AZURE_CLIENT_SECRET: secret } = local.azure.owner;
   return new KeyClient(HSM, new ClientSecretCredential(tenant, id, secret), { retryOptions: { maxRetries: 0 } });
-};
-const hsm = () => {
-  const found = local.azure.world.managedHsms.get('hsm-local');
-  if (!found) throw new Error('The sample fleet has the Managed HSM hsm-local.');
-  return found;
 };
 
 interface Answer {
@@ -93,30 +87,6 @@ describe("a Managed HSM's own access control", () => {
     );
   });
 
-  it('knows built-in roles and assignments, at one key too', async () => {
-    const as = signIn(local.azure, 'outsider');
-    const name = randomUUID();
-    const at = `/keys/vault-key/providers/Microsoft.Authorization/roleAssignments`;
-    const body = { properties: { roleDefinitionId: CRYPTO_USER, principalId: as.objectId } };
-    expect((await ask('PUT', `/${at}/${name}`, { as, body })).status).toBe(403);
-    expect(await ask('PUT', `/${at}/${name}`, { body })).toMatchObject({
-      status: 201,
-      body: {
-        name,
-        id: `/keys/vault-key/providers/Microsoft.Authorization/roleAssignments/${name}`,
-        properties: { scope: '/keys/vault-key', principalId: as.objectId, roleDefinitionId: CRYPTO_USER },
-      },
-    });
-    expect((await ask('PUT', `/${at}/${name}`, { body })).status).toBe(409);
-    expect((await ask('GET', '/keys/vault-key/versions', { as })).status).toBe(200);
-    expect((await ask('GET', '/keys/rotated/versions', { as })).status).toBe(403);
-    const listed = await ask('GET', `${at}`);
-    expect(listed.body.value).toMatchObject([{ name }]);
-    expect((await ask('DELETE', `${at}/${name}`)).status).toBe(200);
-    expect((await ask('GET', `${at}/${name}`)).status).toBe(404);
-    expect((await ask('GET', '/keys/vault-key/versions', { as })).status).toBe(403);
-  });
-
   it('lists at / and /keys what is assigned there, and at a key what is of it alone, page by page', async () => {
     const principalId = randomUUID();
     const path = (scope: string) => `/${scope}/providers/Microsoft.Authorization/roleAssignments`;
@@ -143,42 +113,5 @@ describe("a Managed HSM's own access control", () => {
     const next = new URL(String(first.body.nextLink));
     const second = await ask('GET', `${next.pathname}${next.search}`);
     expect([(second.body.value as unknown[]).length, second.body.nextLink]).toEqual([5, null]);
-  });
-
-  it('keeps roles of its own definition', async () => {
-    const name = randomUUID();
-    const role = '///providers/Microsoft.Authorization/roleDefinitions';
-    const permissions = [{ dataActions: ['Microsoft.KeyVault/managedHsm/keys/read/action'] }];
-    const put = await ask('PUT', `${role}/${name}`, { body: { properties: { roleName: 'Reader', permissions } } });
-    expect(put).toMatchObject({ status: 201, body: { properties: { roleName: 'Reader', type: 'CustomRole' } } });
-    const all = (await ask('GET', role)).body.value as { properties: { roleName: string; type: string } }[];
-    expect(all.map(({ properties }) => properties.roleName)).toEqual(
-      expect.arrayContaining(['Managed HSM Crypto User', 'Managed HSM Crypto Service Encryption User', 'Reader']),
-    );
-    expect((await ask('DELETE', `${role}/${name}`)).status).toBe(200);
-    expect((await ask('GET', `${role}/${name}`)).status).toBe(404);
-    expect((await ask('DELETE', `${role}/21dbd100-6940-42c2-9190-5d6cb909625b`)).status).toBe(400);
-  });
-});
-
-describe('a Managed HSM in ARM', () => {
-  it('is looked at by Storage: without purge protection, or a local role, its key is refused', async () => {
-    const account = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-vault/providers/Microsoft.Storage/storageAccounts/stvault01`;
-    const { body: read } = await arm(local.azure, 'GET', account);
-    const encryption = read.properties?.encryption;
-    expect(encryption?.keyvaultproperties?.keyvaulturi).toBe(`${HSM}/`);
-    const automatic = { ...encryption, keyvaultproperties: { ...encryption?.keyvaultproperties, keyversion: '' } };
-    const switchOver = () => arm(local.azure, 'PATCH', account, { body: { properties: { encryption: automatic } } });
-    hsm().properties.enablePurgeProtection = false;
-    expect(await switchOver()).toMatchObject({ status: 400, body: { error: { code: 'KeyVaultPolicyError' } } });
-    hsm().properties.enablePurgeProtection = true;
-    const roles = [...(hsm().local?.roleAssignments.values() ?? [])];
-    hsm().local?.roleAssignments.clear();
-    expect(await switchOver()).toMatchObject({
-      status: 403,
-      body: { error: { code: 'KeyVaultAuthenticationFailure' } },
-    });
-    for (const role of roles) hsm().local?.roleAssignments.set(role.name, role);
-    expect((await switchOver()).status).toBe(200);
   });
 });

@@ -16,12 +16,6 @@ function client(vault = 'kv-files', clientId: string = CLIENT_IDS.owner): KeyCli
   return new KeyClient(`https://${vault}.vault.azure.net`, signIn(clientId), { retryOptions: { maxRetries: 0 } });
 }
 
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const gathered: T[] = [];
-  for await (const item of items) gathered.push(item);
-  return gathered;
-}
-
 describe('the unmodified key client', () => {
   it('is refused for an owner in a vault on which that owner has no role of its own', async () => {
     const { world } = local.azure;
@@ -51,16 +45,5 @@ describe('the unmodified key client', () => {
       code: 'Forbidden',
     });
     expect((await keys.getKey('wrap-key')).properties.enabled).toBe(true);
-  });
-
-  it('deletes, recovers and is not allowed to purge', async () => {
-    const keys = client();
-    await keys.createRsaKey('gone-key');
-    const deleted = await (await keys.beginDeleteKey('gone-key', { intervalInMs: 20 })).pollUntilDone();
-    expect(deleted.properties.recoveryId).toBe('https://kv-files.vault.azure.net/deletedkeys/gone-key');
-    await expect(keys.purgeDeletedKey('gone-key')).rejects.toMatchObject({ statusCode: 403 });
-    expect((await all(keys.listDeletedKeys())).map(({ name }) => name)).toEqual(['gone-key']);
-    const recovered = await (await keys.beginRecoverDeletedKey('gone-key', { intervalInMs: 20 })).pollUntilDone();
-    expect(recovered.name).toBe('gone-key');
   });
 });

@@ -1,6 +1,6 @@
 import { skipToken } from '../../../local/azure/resource-graph/routes.ts';
 import type { OtherResource, World } from '../../../local/azure/world.ts';
-import { readRecording, type SceneOptions } from './more-recordings.ts';
+import { readRecording, type SceneOptions } from './recording.ts';
 
 /** Names the one snapshot that there is, or was. */
 function snapshotHeader(): (world: World) => Record<string, string> {

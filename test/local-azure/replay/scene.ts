@@ -2,7 +2,7 @@ import { CLIENT_IDS } from '../../../local/azure/constants.ts';
 import { addResourceGroup, addSubscription, addVault } from '../../../local/azure/fleet.ts';
 import { newAccount } from '../../../local/azure/storage/new-account.ts';
 import type { ResourceGroup, StorageAccount, Vault, World } from '../../../local/azure/world.ts';
-import type { Pair, Recording, SceneOptions } from './more-recordings.ts';
+import type { Pair, Recording, SceneOptions } from './recording.ts';
 
 const subscription = '00000000-0000-0000-0000-000000000000';
 const everything = { keys: ['all'], secrets: ['all'], certificates: ['all'], storage: ['all'] };

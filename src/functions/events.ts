@@ -1,5 +1,7 @@
 import { app } from '@azure/functions';
+import { requestChanges } from '../drift/changes/change-rows.ts';
 import { type AcceptedEvent, acceptEvent, type KeyEventType } from '../events/key-vault-event.ts';
+import { parseResourceEvent } from '../events/resource-event.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
@@ -44,4 +46,29 @@ onKeyEvent('keyExpired', 'Microsoft.KeyVault.KeyExpired', ({ key, cause, version
   log({ level: 'error', reason: 'KeyExpired', message, key: key.id, version });
   // Dependents of the expired version move to a newer version, if the key has a newer version.
   return controller.handleEvent(key, cause, log);
+});
+
+/** Visibility delay of the message in seconds, so a single check covers all changes of a deployment. */
+const TOGETHER_SECONDS = 1;
+
+/** Time when the last message of this instance becomes visible: its check covers every change until then. */
+let visibleOn = 0;
+
+app.eventGrid<unknown>('resourceChanged', {
+  handler: eventHandler(async (delivered, context) => {
+    const log = logOf(context);
+    const services = availableServices(log);
+    const { settings, changes, now } = services;
+    const { vaults, subscriptions, clientId, drift } = settings;
+    const change = drift.watchChanges
+      ? parseResourceEvent(delivered, { vaults, subscriptions, clientId, now })
+      : undefined;
+    if (!change) return;
+    const notedOn = now();
+    await changes.put([{ ...change, notedOn: notedOn.toISOString(), due: notedOn, attempts: 0 }]);
+    if (visibleOn > now().getTime()) return;
+    visibleOn = now().getTime() + TOGETHER_SECONDS * 1_000;
+    const cause = { by: 'ResourceChanged', ref: change.id, since: change.changedBy.on };
+    await requestChanges(services, cause, TOGETHER_SECONDS);
+  }),
 });
