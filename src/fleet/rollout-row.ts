@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseJson } from '../text.ts';
+import { parseCause } from '../work/messages.ts';
 import { accountRow, encoded } from './fleet-keys.ts';
 import type { FleetTable, Row } from './fleet-table-client.ts';
 
@@ -30,6 +31,11 @@ const ROLLOUT = z.object({
   /** Activation time of the next version. */
   activation: iso.optional(),
   lastNews: z.enum(['RotationFinished', 'RotationStuck', 'CanaryFailed', 'WaveFailed']).optional(),
+  /** Why the rollout began or was last requested. */
+  cause: z
+    .unknown()
+    .transform((cause) => parseCause(JSON.stringify(cause)))
+    .optional(),
 });
 /** The decision on a key's rollout to one version. Only reconcileKey writes it. */
 export type RolloutRow = Readonly<z.output<typeof ROLLOUT>>;
