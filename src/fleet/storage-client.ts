@@ -175,17 +175,13 @@ function toScope(scope: EncryptionScope): Scope | undefined {
 
 /** Wraps the accounts so that each write creates a trace span. */
 export function tracedAccounts<A extends StorageAccounts>(accounts: A, telemetry: Telemetry): A {
-  const patch = <T>(of: ResourceId, scope: string | undefined, write: () => Promise<T>): Promise<T> => {
-    const attributes = {
-      'http.request.method': 'PATCH',
-      'cmk.account': of.id,
-      ...(scope === undefined ? {} : { 'cmk.scope': scope }),
-    };
+  const patch = <T>({ id }: ResourceId, write: () => Promise<T>): Promise<T> => {
+    const attributes = { 'http.request.method': 'PATCH', 'cmk.account': id };
     return telemetry.span('PATCH Microsoft.Storage', { attributes, isCall: true }, write);
   };
   return {
     ...accounts,
-    updateEncryption: (id, ...change) => patch(id, undefined, () => accounts.updateEncryption(id, ...change)),
-    updateScopeKey: (id, scope, ...change) => patch(id, scope, () => accounts.updateScopeKey(id, scope, ...change)),
+    updateEncryption: (id, ...change) => patch(id, () => accounts.updateEncryption(id, ...change)),
+    updateScopeKey: (id, ...change) => patch(id, () => accounts.updateScopeKey(id, ...change)),
   };
 }
