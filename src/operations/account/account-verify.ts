@@ -57,10 +57,7 @@ export async function verifyAccount(
   const vault = use && (await vaults(use.vaultUri));
   // Ignores required keys and exemptions: this command checks one account, not the fleet.
   const drift = readDrift({}, azure.cloud);
-  const rules: Rules = {
-    ...{ now: azure.now(), drift, contests: [] },
-    ...{ wantedSubscriptions: undefined, wantedWatches: [] },
-  };
+  const rules: Rules = { now: azure.now(), drift, contests: [], wantedSubscriptions: undefined, wantedWatches: [] };
   const findings = [
     ...evaluate(ACCOUNT_CHECKS, subject, account.id, rules),
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),

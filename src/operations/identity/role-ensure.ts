@@ -64,14 +64,8 @@ function placeOf({ vault: { name, accessModel }, key }: WantedRole): string {
   return accessModel === 'local' ? `the keys of Managed HSM ${name}` : `vault ${name}`;
 }
 
-const policyText = ({ grantee, vault }: WantedRole): string =>
-  `access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`;
-
 function foundText(wanted: WantedRole): string {
-  const { role, grantee, vault } = wanted;
-  return vault.accessModel === 'accessPolicies'
-    ? `an ${policyText(wanted)}`
-    : `${grantee.name} has what ${roleNameIn(role, vault)} allows on ${placeOf(wanted)}`;
+  return `${wanted.grantee.name} has what ${roleNameIn(wanted.role, wanted.vault)} allows on ${placeOf(wanted)}`;
 }
 
 /** ARM id of the vault or key in the role assignment. */
@@ -81,7 +75,8 @@ export function changeOf(wanted: WantedRole): Change {
   const { role, grantee, vault } = wanted;
   const { principalId: to, name } = grantee;
   if (vault.accessModel === 'accessPolicies') {
-    return { text: policyText(wanted), action: 'policy.add', resource: vault.id, to };
+    const text = `access policy of ${vault.name} lets ${name} get, wrap and unwrap`;
+    return { text, action: 'policy.add', resource: vault.id, to };
   }
   const text = `${roleNameIn(role, vault)} assigned to ${name} on ${placeOf(wanted)}`;
   return { text, action: 'role.assign', resource: scopeOf(wanted), to };
