@@ -86,17 +86,6 @@ describe('retirement', () => {
     expect(stateOf(key)).toEqual([true, true]);
   });
 
-  it.each([
-    ['listed', /otherDependents=reader/],
-    ['', /CMK_OTHER_DEPENDENTS/],
-    ['none', /has no permission to read/],
-  ])('refuses while CMK_OTHER_DEPENDENTS is "%s"', async (setting, why) => {
-    const { key } = movedOn();
-    const { outcome } = await retire(key, { env: { CMK_OTHER_DEPENDENTS: setting } });
-    expect(outcome).toMatchObject([{ outcome: 'kept', detail: expect.stringMatching(why) }]);
-    expect(stateOf(key)).toEqual([true, true]);
-  });
-
   it('refuses while a deleted account can be recovered, or an account of the index cannot be read', async () => {
     const { key } = movedOn();
     const deleted = key.account('pinned', { key: key.use('pinned', key.first) });
