@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { addOtherResource } from '../../local/azure/fleet.ts';
 import type { Principal } from '../../local/azure/world.ts';
 import type { AppRecord } from '../../src/operations/app-storage.ts';
-import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
-import { previewRevocation, revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
+import { previewRevocation, restoreAsOperator, revokeAsOperator } from '../../src/operations/key/key-break-glass.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();

@@ -5,7 +5,7 @@ import { readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
-import { removeLegacyRecords } from './account-restore.ts';
+import { removeLegacyRecords } from './account-break-glass.ts';
 
 interface ScopeState {
   /** Name or ARM id. */
