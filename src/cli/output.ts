@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { csvLine } from '../csv.ts';
-import type { ChecklistLine } from '../operations/account/checklist.ts';
+import type { ChecklistLine } from '../operations/account/account-verify.ts';
 import type { Entry, Report, WorkProgress } from '../operations/journal.ts';
 import { inShort } from '../time/duration.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';

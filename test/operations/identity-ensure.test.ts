@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addIdentity, addVault } from '../../local/azure/fleet.ts';
-import { ensureIdentity, ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
-import { ensureOfficer } from '../../src/operations/identity/role-ensure.ts';
+import { ensureIdentity, ensureIdentityRole, ensureOfficer } from '../../src/operations/identity/identity-ensure.ts';
 import { findVault } from '../../src/operations/resolve.ts';
 import { keyOf, type Procedures, type Site, texts, unique, useProcedures } from '../support/procedures.ts';
 

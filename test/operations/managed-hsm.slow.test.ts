@@ -11,7 +11,7 @@ import {
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
-import { ensureOfficer, ensureRole } from '../../src/operations/identity/role-ensure.ts';
+import { ensureOfficer, ensureRole } from '../../src/operations/identity/identity-ensure.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { findVault, keyByName } from '../../src/operations/resolve.ts';
 import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';

@@ -4,8 +4,12 @@ import type { StorageAccount } from '../../local/azure/world.ts';
 import { describeFailure, describe as say } from '../../src/azure/failure.ts';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { finishRetirements } from '../../src/retirement/confirm-retirement.ts';
-import { type RetireOptions, retirementEntry, retireUnused } from '../../src/retirement/retire-versions.ts';
+import {
+  finishRetirements,
+  type RetireOptions,
+  retirementEntry,
+  retireUnused,
+} from '../../src/retirement/retire-versions.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';

@@ -101,7 +101,7 @@ export function addScopeCommands(program: CmkCommand): void {
     .confirmed()
     .description('block every request for data of an encryption scope until it is enabled again')
     .changes(async (operation, options: BreakGlassOptions, account, name) => {
-      const { setScopeState } = await import('../../operations/account/scope-state.ts');
+      const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
       const { yes = false, dryRun = false } = options;
       await confirmName('disable', `${account}/${name}`, yes || dryRun, program.cli.context.ask);
       return setScopeState({ ...options, account, scope: name, state: 'Disabled' }, operation);
@@ -109,7 +109,7 @@ export function addScopeCommands(program: CmkCommand): void {
   named('enable')
     .description('enable an encryption scope, also after a revocation by version 2')
     .changes(async (operation, options: BreakGlassOptions, account, name) => {
-      const { setScopeState } = await import('../../operations/account/scope-state.ts');
+      const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
       return setScopeState({ ...options, account, scope: name, state: 'Enabled' }, operation);
     });
 }

@@ -5,9 +5,9 @@ import type { AuditFiles } from '../../audit/audit-client.ts';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { recordsSince } from '../../audit/lines.ts';
 import { withDeadline } from '../../azure/deadline.ts';
-import { errorText } from '../../azure/failure.ts';
+import { errorText, unlessMissing } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { lastName, sameResource } from '../../azure/resource-id.ts';
+import { lastName, sameResource, scopeResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
@@ -21,6 +21,7 @@ import { REASONS } from '../../reasons.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AppRecord, recordDone } from '../app-storage.ts';
 import type { Change } from '../journal.ts';
+import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
 
@@ -246,7 +247,7 @@ function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): re
 }
 
 /** Removes the tags with restored revocations of version 2. Keeps all other tags. */
-export async function removeLegacyRecords(
+async function removeLegacyRecords(
   account: Account,
   legacy: readonly LegacyRevocation[],
   { azure, journal }: Pick<Operation, 'azure' | 'journal'>,
@@ -260,4 +261,45 @@ export async function removeLegacyRecords(
     const kept = Object.entries(tags).filter(([name]) => !names.has(name));
     await azure.accounts.update(account, { tags: Object.fromEntries(kept) });
   });
+}
+
+interface ScopeState {
+  /** Name or ARM id. */
+  readonly account: string;
+  readonly scope: string;
+  readonly state: 'Enabled' | 'Disabled';
+}
+
+/**
+ * Disables or enables an encryption scope. Enabling a scope also removes the records of its revocations by version 2.
+ *
+ * @throws {@link CmkError} `AccountNotFound`, `NotFound`
+ */
+export async function setScopeState(
+  { account: named, scope, state, ...where }: ScopeState & Where,
+  { azure, journal }: Operation,
+): Promise<ScopeState> {
+  // The name becomes part of a path, so it is checked.
+  checkName('scope', scope);
+  const account = await findAccount(named, azure, where);
+  const from = await unlessMissing(() => azure.scopeStates.get(account, scope));
+  if (from === undefined) {
+    throw new CmkError('NotFound', `${account.name} has no encryption scope ${scope}.`, 'Check the name of the scope.');
+  }
+  const isOn = state === 'Enabled';
+  const text = `encryption scope ${scope} ${state.toLowerCase()}`;
+  const resource = scopeResource(account.id, scope);
+  const change = { text, action: isOn ? 'scope.enable' : 'scope.disable', resource, from, to: state } as const;
+  if (from === state) journal.found(`${text} before`);
+  else await journal.change(change, () => azure.scopeStates.set(account, scope, state));
+  if (isOn) {
+    const legacy = readLegacyRevocations(account.tags).filter((one) => one.scope?.toLowerCase() === scope);
+    await removeLegacyRecords(account, legacy, { azure, journal });
+  } else {
+    journal.note(
+      `Storage rejects requests for blobs of the scope (403). File shares have no scopes and stay readable.`,
+    );
+    journal.note(`Not permanent. To enable it: cmk scope enable ${account.name} ${scope}`);
+  }
+  return { account: account.id, scope, state };
 }

@@ -1,8 +1,7 @@
 import { ACCOUNT_TYPE } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { type Account, type AccountEncryption, ownKeyServices } from '../../fleet/account.ts';
-import { ensureIdentityRole } from '../identity/identity-ensure.ts';
-import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
+import { ensureIdentityRole, PROPAGATION_SECONDS } from '../identity/identity-ensure.ts';
 import type { Journal } from '../journal.ts';
 import { checkRole, describeSource, type KeyChoice, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';

@@ -5,7 +5,7 @@ import type { Account, AccountEncryption } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
 import type { AccountIdentity } from '../../fleet/storage-client.ts';
 import { formatKeyIdentifier, parseVault, sameKeyName } from '../../keys/key-identifier.ts';
-import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
+import { PROPAGATION_SECONDS } from '../identity/identity-ensure.ts';
 import type { KeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
 import { patiently } from '../wait-for-propagation.ts';
