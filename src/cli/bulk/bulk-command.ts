@@ -9,9 +9,8 @@ import type { Cli } from '../cli.ts';
 import type { CmkCommand } from '../command.ts';
 import { type Ask, askBefore } from '../confirm.ts';
 import { type Explanation, explain } from '../explain.ts';
-import { oneTo, UsageError } from '../options.ts';
+import { oneTo, readGivenText, UsageError } from '../options.ts';
 import { Output, redirected, type TitledColumn } from '../output.ts';
-import { readGivenText } from '../read-given.ts';
 import { type BulkRow, readBulkRows } from './bulk-rows.ts';
 
 const AFTER = `
