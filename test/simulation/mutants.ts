@@ -35,8 +35,8 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'the time of a message is believed to be that of the change',
     file: 'src/effect/probe-work.ts',
-    from: '  if (!change) return DONE;',
-    to: '  if (!change) return DONE;\n  change = { ...change, since: work.cause.since };',
+    from: '? await followChange(key, change, before',
+    to: '? await followChange(key, { ...change, since: work.cause.since }, before',
   },
   {
     name: 'an item waits as long as it says',
