@@ -53,7 +53,6 @@ export function text(name: keyof typeof TEXT_LENGTHS): (given: string) => string
   };
 }
 
-/** Parses a duration in seconds: `PT10M`, or a number of seconds. */
 export function seconds(text: string): number {
   return /^\d+$/.test(text) ? Number(text) : addDuration(new Date(0), text).getTime() / 1000;
 }

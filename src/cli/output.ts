@@ -1,17 +1,21 @@
 import { styleText } from 'node:util';
 import { csvLine } from '../csv.ts';
-import type { ChecklistLine } from '../operations/account/checklist.ts';
-import type { Entry, Progress, Report } from '../operations/journal.ts';
+import type { ChecklistLine } from '../operations/account/account-verify.ts';
+import type { Entry, Report, WorkProgress } from '../operations/journal.ts';
 import { inShort } from '../time/duration.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
 import { visible, visibleLines } from './visible.ts';
 
-/** Destination of lines. */
 export interface Sink {
   readonly write: (text: string) => unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+}
+
+/** Returns a destination of the same kind. A stream cannot be spread: its `isTTY` is a property of its class. */
+export function redirected({ isTTY, columns }: Sink, write: Sink['write']): Sink {
+  return { write, isTTY, columns };
 }
 
 /** Values of `-o`. */
@@ -23,22 +27,12 @@ export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 't
 type Cell = string | number | undefined | { readonly full: string; readonly short: string };
 /** Title and cells of a column. `wide`: shown only with --wide. */
 export type TitledColumn<T> = readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
-/** A column of a list: a field, or a title with a function for its cells. */
 export type Column<T> = (keyof T & string) | TitledColumn<T>;
-
-interface OutputOptions {
-  /** Shows every column of tables in full. */
-  readonly wide?: boolean | undefined;
-  /** Hides progress. */
-  readonly quiet?: boolean | undefined;
-}
 
 /** Shortest interval between two progress lines in a pipe, in milliseconds. */
 const PROGRESS_LINE_MS = 10_000;
-/** Width of the progress bar, in characters. */
 const BAR = 20;
 
-/** Gap between two columns. */
 const GAP = '  ';
 /** Text of an empty cell. */
 const NOTHING = '-';
@@ -88,7 +82,7 @@ export class Output {
     out: Sink,
     err: Sink,
     environment: Readonly<Record<string, string | undefined>>,
-    { wide = false, quiet = false }: OutputOptions = {},
+    { wide = false, quiet = false }: { readonly wide?: boolean | undefined; readonly quiet?: boolean | undefined } = {},
   ) {
     this.format = format;
     this.#wide = wide;
@@ -200,7 +194,6 @@ export class Output {
     else if (this.format !== 'json') this.#line(visibleLines(text));
   }
 
-  /** Prints a document in one line. */
   line(document: unknown): void {
     this.#line(visibleLines(JSON.stringify(document)));
   }
@@ -232,7 +225,7 @@ export class Output {
     return cell === undefined ? (this.format === 'csv' ? '' : NOTHING) : String(cell);
   }
 
-  #wait(text: string, progress?: Progress): void {
+  #wait(text: string, progress?: WorkProgress): void {
     if (this.#quiet) return;
     const pace = progress && this.#paceOf(progress);
     if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
@@ -252,7 +245,7 @@ export class Output {
   }
 
   /** Returns progress as `120/500, 4.2/s, 2m left`, with the rate since the first count. */
-  #paceOf({ done, total }: Progress): string {
+  #paceOf({ done, total }: WorkProgress): string {
     const nowMs = performance.now();
     if (this.#counted?.total !== total) {
       this.#counted = { total, startMs: nowMs, start: done, shownMs: Number.NEGATIVE_INFINITY };
@@ -265,7 +258,6 @@ export class Output {
     return `${done}/${total}, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
   }
 
-  /** Erases the progress line. */
   clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
@@ -307,28 +299,22 @@ export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
 }
 
-function barOf({ done, total }: Progress): string {
+function barOf({ done, total }: WorkProgress): string {
   const filled = total === 0 ? BAR : Math.round((BAR * Math.min(done, total)) / total);
   return '#'.repeat(filled).padEnd(BAR, '.');
-}
-
-interface TableLines {
-  /** The first line is the header. */
-  readonly lines: readonly string[];
-  /** Titles of the columns that do not fit the width. */
-  readonly omitted: readonly string[];
 }
 
 /**
  * Formats a table as lines no wider than the terminal: cuts the widest columns, then omits columns from the right.
  *
  * @param width undefined: unlimited
+ * @returns lines from the header on, and the titles of omitted columns
  */
 function tableLines(
   header: readonly string[],
   rows: readonly (readonly string[])[],
   width: number | undefined,
-): TableLines {
+): { readonly lines: readonly string[]; readonly omitted: readonly string[] } {
   const full = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const least = full.map((wide, column) =>
     column === 0 ? wide : Math.min(wide, Math.max(LEAST, header[column]?.length ?? 0)),

@@ -68,7 +68,6 @@ function argumentsOf({ registeredArguments }: Command): string[] {
   return registeredArguments.map((one) => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
 }
 
-/** Returns the project's version. */
 function cliVersion(): string {
   if (typeof BUNDLED_VERSION === 'string') return BUNDLED_VERSION;
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createEmptyPipeline, createHttpHeaders, createPipelineRequest, proxyPolicy } from '@azure/core-rest-pipeline';
 import { deadlineHttp } from '../azure/deadline.ts';
 
@@ -52,13 +51,20 @@ export function createPostWebhook(): PostWebhook {
 async function beginningOf(stream: NodeJS.ReadableStream | undefined): Promise<string> {
   if (!stream) return '';
   const body = stream as NodeJS.ReadableStream & { destroy(): void };
-  const signal = AbortSignal.timeout(BODY_MS);
-  // The caller needs only the status, so a broken or slow body is ignored.
-  const [chunk = ''] = await Promise.race([once(body, 'data', { signal }), once(body, 'end', { signal })]).catch(
-    () => [],
-  );
-  body.destroy();
-  return String(chunk).slice(0, MOST_SHOWN);
+  const timer = setTimeout(() => body.destroy(), BODY_MS);
+  let text = '';
+  try {
+    for await (const chunk of body) {
+      text += String(chunk);
+      if (text.length >= MOST_SHOWN) break;
+    }
+  } catch {
+    // The caller needs only the status, so a broken body is ignored.
+  } finally {
+    clearTimeout(timer);
+    body.destroy();
+  }
+  return text.slice(0, MOST_SHOWN);
 }
 
 function codeOf(error: unknown): string {

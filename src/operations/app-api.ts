@@ -6,7 +6,8 @@ import { CmkError } from '../errors.ts';
 import type { Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
 
-export interface AppApi {
+/** Client of the app's API. */
+export interface App {
   /**
    * @param path below the address of the API, for example `/rotations`
    * @param shape schema of the answer; the result keeps fields beyond it
@@ -14,13 +15,9 @@ export interface AppApi {
    *   `ServiceUnavailable`, also for an answer of another shape
    */
   get<T>(path: string, shape: z.ZodType<T>): Promise<T>;
-}
-
-/** Client of the app's API. */
-export interface App extends AppApi {
-  /** Like `get`, with a request body. */
   post<T>(path: string, body: object, shape: z.ZodType<T>): Promise<T>;
 }
+export type AppApi = Pick<App, 'get'>;
 
 const REASON_OF: Readonly<Record<number, Reason>> = { 401: 'SignInNeeded', 403: 'MissingPermission' };
 

@@ -20,10 +20,10 @@ export interface Entry extends Partial<Omit<Change, 'text'>> {
   readonly kind: 'found' | 'done' | 'planned' | 'waiting' | 'note';
   readonly text: string;
   /** Progress of `waiting`, if the work can be counted. */
-  readonly progress?: Progress | undefined;
+  readonly progress?: WorkProgress | undefined;
 }
 
-export interface Progress {
+export interface WorkProgress {
   readonly done: number;
   readonly total: number;
 }
@@ -38,12 +38,6 @@ export interface Report<R> {
   readonly result: R;
 }
 
-interface JournalOptions {
-  readonly dryRun: boolean;
-  readonly show: (entry: Entry) => void;
-  readonly record: (change: Change) => void;
-}
-
 /** Collects the entries of an operation and runs each change. In a dry run it only plans changes. */
 export class Journal {
   readonly dryRun: boolean;
@@ -55,7 +49,11 @@ export class Journal {
   readonly #show: (entry: Entry) => void;
 
   /** @param options.show called immediately with each entry */
-  constructor({ dryRun = false, show = () => {}, record = () => {} }: Partial<JournalOptions> = {}) {
+  constructor({
+    dryRun = false,
+    show = () => {},
+    record = () => {},
+  }: { dryRun?: boolean; show?: (entry: Entry) => void; record?: (change: Change) => void } = {}) {
     this.dryRun = dryRun;
     this.record = record;
     this.#show = show;
@@ -69,7 +67,7 @@ export class Journal {
     this.#add({ kind: 'note', text });
   }
 
-  waiting(text: string, progress?: Progress): void {
+  waiting(text: string, progress?: WorkProgress): void {
     this.#show({ kind: 'waiting', text, progress });
   }
 

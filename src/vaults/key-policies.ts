@@ -8,14 +8,13 @@ import type { ManagedVault } from '../keys/managed-vaults.ts';
 /** Values by parameter name in lower case: Azure Policy ignores the letter case of names. */
 type Values = Readonly<Record<string, unknown>>;
 
-const VALUES = z
-  .record(z.string(), z.object({ value: z.unknown().optional() }))
-  .nullish()
-  .transform((given) => valuesOf(given, ({ value }) => value));
-
-function valuesOf<T>(given: Readonly<Record<string, T>> | null | undefined, value: (of: T) => unknown): Values {
-  return Object.fromEntries(Object.entries(given ?? {}).map(([name, of]) => [name.toLowerCase(), value(of)]));
-}
+const values = (field: 'value' | 'defaultValue') =>
+  z
+    .record(z.string(), z.looseObject({}))
+    .nullish()
+    .transform((given): Values => {
+      return Object.fromEntries(Object.entries(given ?? {}).map(([name, of]) => [name.toLowerCase(), of[field]]));
+    });
 
 /** Azure Policy, "Policy Assignments - List For Resource". */
 export const POLICY_ASSIGNMENT = z.object({
@@ -26,7 +25,7 @@ export const POLICY_ASSIGNMENT = z.object({
     policyDefinitionId: z.string(),
     enforcementMode: z.string().nullish(),
     notScopes: z.array(z.string()).nullish(),
-    parameters: VALUES,
+    parameters: values('value'),
     resourceSelectors: z.array(z.unknown()).nullish(),
     overrides: z.array(z.unknown()).nullish(),
   }),
@@ -36,15 +35,12 @@ export type PolicyAssignment = z.output<typeof POLICY_ASSIGNMENT>;
 /** Azure Policy, "Policy Set Definitions - Get". Parameters of members may refer to parameters of the initiative. */
 export const POLICY_INITIATIVE = z.object({
   properties: z.object({
-    parameters: z
-      .record(z.string(), z.object({ defaultValue: z.unknown().optional() }))
-      .nullish()
-      .transform((given) => valuesOf(given, ({ defaultValue }) => defaultValue)),
+    parameters: values('defaultValue'),
     policyDefinitions: z.array(
       z.object({
         policyDefinitionId: z.string(),
         policyDefinitionReferenceId: z.string().nullish(),
-        parameters: VALUES,
+        parameters: values('value'),
       }),
     ),
   }),

@@ -91,9 +91,9 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
       return toVault(await poller.pollUntilDone());
     },
     /** Turns on purge protection and soft delete, its prerequisite. Azure never turns them off again. */
-    async protect(id: ResourceId): Promise<Vault> {
+    async protect({ subscriptionId, resourceGroup, name }: Named): Promise<Vault> {
       const properties = { enableSoftDelete: true, enablePurgeProtection: true };
-      return toVault(await clientOf(id.subscriptionId).vaults.update(id.resourceGroup, id.name, { properties }));
+      return toVault(await clientOf(subscriptionId).vaults.update(resourceGroup, name, { properties }));
     },
     /** Whether a soft-deleted vault reserves the name. @throws Azure's 403 if the caller may not check */
     async isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean> {
@@ -101,11 +101,11 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
       return (await unlessMissing(() => vaults.getDeleted(name, location))) !== undefined;
     },
     /** Adds key permissions to a principal's access policy. Has no effect in a vault with role-based access. */
-    async addPolicy(id: ResourceId, tenantId: string, objectId: string, keys: readonly string[]): Promise<void> {
-      const policy = { tenantId, objectId, permissions: { keys: [...keys] } };
-      await clientOf(id.subscriptionId).vaults.updateAccessPolicy(id.resourceGroup, id.name, 'add', {
-        properties: { accessPolicies: [policy] },
-      });
+    async addPolicy(vault: Vault, objectId: string, keys: readonly string[]): Promise<void> {
+      const { subscriptionId, resourceGroup, name, tenantId } = vault;
+      const accessPolicies = [{ tenantId, objectId, permissions: { keys: [...keys] } }];
+      const { vaults } = clientOf(subscriptionId);
+      await vaults.updateAccessPolicy(resourceGroup, name, 'add', { properties: { accessPolicies } });
     },
   };
 }

@@ -1,7 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
@@ -102,17 +104,7 @@ describe('the package alone, in an empty folder', () => {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let [out, err] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      out += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      err += text;
-    });
-    const exit = new Promise<number | NodeJS.Signals>((resolve) => {
-      child.once('close', (code, signal) => resolve(signal ?? code ?? -1));
-    });
-    return { child, exit, out: () => out, err: () => err };
+    return { child, out: text(child.stdout), err: text(child.stderr), closed: once(child, 'close') };
   };
 
   it('onboards three accounts from CSV, is killed halfway, and does the rest when it is run again', async () => {
@@ -123,27 +115,26 @@ describe('the package alone, in an empty folder', () => {
     const [first, second, third] = accounts;
     const isDone = () => accounts.map(({ encryption }) => encryption.keySource === 'Microsoft.Keyvault');
     await writeFile(join(empty, 'accounts.csv'), `account\n${accounts.map(({ name }) => `${name}\n`).join('')}`);
-    const args = ['account', 'onboard', '--from', 'accounts.csv', '--key', 'files-key', '--yes'];
-    const target = ['--vault', unique('kv-'), '--identity', unique('id-'), '--concurrency', '1'];
+    const args = ['account', 'onboard', '--from', 'accounts.csv', '--key', 'files-key', '--yes', '--concurrency', '1'];
+    args.push('--vault', unique('kv-'), '--identity', unique('id-'));
     procedures.local.faults.add([
       { match: { method: 'PATCH', path: `/storageAccounts/${second?.name}\\?` }, times: 1, hang: true },
     ]);
-    const killed = start([...args, ...target]);
+    const killed = start(args);
     await eventually('the second account is begun', () => procedures.local.faults.list().length === 0);
     killed.child.kill('SIGKILL');
-    expect(await killed.exit).toBe('SIGKILL');
-    expect(killed.err()).toContain(`[1/3] ${first?.name}: `);
+    expect(await killed.closed).toEqual([null, 'SIGKILL']);
+    expect(await killed.err).toContain(`[1/3] ${first?.name}: `);
     expect(isDone()).toEqual([true, false, false]);
 
-    let again: ReturnType<typeof start> | undefined;
     const writes = await procedures.writes(async () => {
-      again = start([...args, ...target, '-o', 'json']);
-      expect(await again.exit).toBe(0);
-    });
-    expect(JSON.parse(again?.out() ?? '')).toMatchObject({
-      version: 1,
-      operation: 'account onboard',
-      result: { counts: { unchanged: 1, done: 2, failed: 0 } },
+      const again = start([...args, '-o', 'json']);
+      expect(await again.closed).toEqual([0, null]);
+      expect(JSON.parse(await again.out)).toMatchObject({
+        version: 1,
+        operation: 'account onboard',
+        result: { counts: { unchanged: 1, done: 2, failed: 0 } },
+      });
     });
     expect(writes.map((write) => write.split('/').at(-1))).toEqual([second?.name, third?.name]);
     expect(isDone()).toEqual([true, true, true]);

@@ -1,7 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { accessEnds, type IdentityState, keyAccess, type VaultAccess } from '../../src/identities/key-access.ts';
-import { allows, covers, type RoleGrant } from '../../src/identities/role-grant.ts';
+import type { RoleGrant } from '../../src/identities/role-grant.ts';
 
 const VAULT = '/subscriptions/s1/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files';
 const IDENTITY = '/subscriptions/s1/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1';
@@ -20,24 +19,11 @@ const account = {
     encryptionIdentity: { encryptionUserAssignedIdentity: IDENTITY.replace('resourceGroups', 'resourcegroups') },
   },
 };
-const systemAssigned = {
-  ...account,
-  userAssignedIdentities: [],
-  principalIds: {},
-  systemPrincipalId: P1,
-  encryption: {},
-};
+const none = { userAssignedIdentities: [], principalIds: {}, encryption: {} };
+const systemAssigned = { ...account, ...none, systemPrincipalId: P1 };
 
-function grant(change: Partial<RoleGrant> = {}): RoleGrant {
-  return {
-    principalId: P1,
-    scope: VAULT,
-    dataActions: STORAGE_ROLE,
-    notDataActions: [],
-    conditional: false,
-    ...change,
-  };
-}
+const ROLE = { principalId: P1, scope: VAULT, dataActions: STORAGE_ROLE, notDataActions: [], conditional: false };
+const grant = (change: Partial<RoleGrant> = {}): RoleGrant => ({ ...ROLE, ...change });
 const rbac = (...grants: RoleGrant[]): VaultAccess => ({ model: 'rbac', grants });
 const policies = (...keyPermissions: string[]): VaultAccess => ({
   model: 'accessPolicies',
@@ -49,9 +35,7 @@ describe('keyAccess', () => {
     ['a role at the vault', rbac(grant())],
     ['a role at the key alone', rbac(grant({ scope: `${VAULT}/keys/FILES-KEY` }))],
     ['a role at the resource group', rbac(grant({ scope: '/subscriptions/s1/resourceGroups/RG-KEYS' }))],
-    ['a role at the subscription', rbac(grant({ scope: '/subscriptions/s1' }))],
     ['a role at the root', rbac(grant({ scope: '/' }))],
-    ['wildcards', rbac(grant({ dataActions: ['Microsoft.KeyVault/vaults/keys/*'] }))],
     ['one wildcard for everything', rbac(grant({ dataActions: ['*'] }))],
     ['two roles that make one', rbac(...STORAGE_ROLE.map((action) => grant({ dataActions: [action] })))],
     [
@@ -64,13 +48,7 @@ describe('keyAccess', () => {
     ['an access policy', policies('get', 'wrapkey', 'UnwrapKey')],
     ['an access policy with all permissions', policies('all')],
   ])('is ready by %s', (_, access) => {
-    expect(keyAccess(account, KEY, access)).toEqual({
-      account: account.id,
-      ready: true,
-      reason: undefined,
-      principalId: P1,
-      missing: [],
-    });
+    expect(keyAccess(account, KEY, access)).toMatchObject({ account: account.id, ready: true, missing: [] });
     expect(keyAccess(systemAssigned, KEY, access).ready).toBe(true);
   });
 
@@ -129,13 +107,6 @@ describe('keyAccess', () => {
     expect(keyAccess(account, KEY, rbac(), unread)).toMatchObject({ ready: false, reason: 'IdentityWithoutRole' });
   });
 
-  it('misses an identity that is not attached, whether it exists or not', () => {
-    for (const state of [there, { is: 'deleted' } as const, unread]) {
-      const found = keyAccess({ ...account, userAssignedIdentities: [] }, KEY, rbac(grant()), state);
-      expect(found).toMatchObject({ ready: false, reason: 'IdentityMissing' });
-    }
-  });
-
   it.each<[string, typeof account.encryption & { encryptionIdentity: object }, VaultAccess]>([
     [
       'the key is in another tenant',
@@ -150,25 +121,6 @@ describe('keyAccess', () => {
     const found = keyAccess({ ...account, encryption }, KEY, access);
     expect(found).toMatchObject({ ready: 'unknown', reason: undefined });
     expect(found.missing).toHaveLength(1);
-  });
-});
-
-describe('scopes and wildcards', () => {
-  it('inherit downwards only, and by whole names', () => {
-    expect(covers(VAULT, VAULT)).toBe(true);
-    expect(covers(`${VAULT}/keys/k`, VAULT)).toBe(false);
-    expect(covers('/subscriptions/s', VAULT)).toBe(false);
-  });
-
-  it('match as a regular expression made of them would', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', 'b', '/', '*'), maxLength: 8 });
-    fc.assert(
-      fc.property(text, text, (pattern, action) => {
-        const plain = action.replaceAll('*', '');
-        const regex = new RegExp(`^${pattern.split('*').join('.*')}$`);
-        expect(allows({ dataActions: [pattern], notDataActions: [] }, plain)).toBe(regex.test(plain));
-      }),
-    );
   });
 });
 

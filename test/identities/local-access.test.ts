@@ -16,17 +16,8 @@ const account = {
 const actions = (...names: string[]) => names.map((name) => `Microsoft.KeyVault/managedHsm/keys/${name}/action`);
 const STORAGE = actions('read', 'wrap', 'unwrap');
 
-function grant(change: Partial<RoleGrant> = {}): RoleGrant {
-  return {
-    id: 'a',
-    principalId: ME,
-    scope: '/keys',
-    dataActions: STORAGE,
-    notDataActions: [],
-    conditional: false,
-    ...change,
-  };
-}
+const ROLE = { id: 'a', principalId: ME, scope: '/keys', dataActions: STORAGE, notDataActions: [], conditional: false };
+const grant = (change: Partial<RoleGrant> = {}): RoleGrant => ({ ...ROLE, ...change });
 const of = (principalId: string, change: Partial<RoleGrant> = {}) => grant({ id: principalId, principalId, ...change });
 const access = (grants: RoleGrant[], change: Partial<LocalAccess> = {}): LocalAccess => ({
   model: 'local',

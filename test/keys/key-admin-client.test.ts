@@ -17,17 +17,3 @@ describe('the size of an RSA key', () => {
     expect(await keyAdmin.material(key, site.version.version)).toMatchObject(same);
   });
 });
-
-describe('whether a key is soft-deleted', () => {
-  it('is not known to whoever may not look, and that is said: for all that is known it is there', async () => {
-    const site = procedures.site();
-    const key = keyOf(site);
-    const body = { error: { code: 'Forbidden', message: 'No.' } };
-    procedures.local.faults.add([{ match: { path: '^/deletedkeys/' }, answer: { status: 403, body } }]);
-    await expect(procedures.azure().keyAdmin.isDeleted(key)).rejects.toMatchObject({ statusCode: 403 });
-  });
-
-  it('is false when Key Vault knows of none', async () => {
-    expect(await procedures.azure().keyAdmin.isDeleted(keyOf(procedures.site()))).toBe(false);
-  });
-});

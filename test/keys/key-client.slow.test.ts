@@ -41,13 +41,6 @@ describe('listVersions', () => {
     ]);
   });
 
-  it('goes through all pages', async () => {
-    const services = wire.services();
-    const key = keyIn();
-    for (let n = 0; n < 30; n++) key.add({ privateKey: key.first.privateKey });
-    expect(await services.keys.listVersions(managed(key, services))).toHaveLength(31);
-  });
-
   it('is one request, and a second only when two versions were made in the same second', async () => {
     const services = wire.services();
     const key = keyIn();
@@ -62,17 +55,6 @@ describe('listVersions', () => {
     const versions = await services.keys.listVersions(managed(key, services));
     expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`, `GET /keys/${key.name}/ 200`]);
     expect(newestVersion(versions)?.version).toBe(last.version);
-  });
-
-  it('signs in as the challenge of the vault says, once for all vaults', async () => {
-    const services = wire.services();
-    const [files, records] = [keyIn(), keyIn('kv-records')];
-    const since = wire.azure.requests.last;
-    await services.keys.listVersions(managed(files, services));
-    await services.keys.listVersions(managed(files, services));
-    expect(asked(since).filter((line) => line.endsWith(' 401'))).toHaveLength(1);
-    await services.keys.listVersions(managed(records, services));
-    expect(asked(since).filter((line) => line.endsWith(' 200'))).toHaveLength(3);
   });
 
   it('throws what tells a missing right from throttling', async () => {
@@ -91,18 +73,6 @@ describe('listVersions', () => {
     expect(await failure()).toMatchObject({ kind: 'throttled', status: 429, retryAfterSeconds: 1 });
     expect(asked(since)).toHaveLength(1); // waiting is for the queue
     expect(await failure()).toBeUndefined();
-  });
-
-  it('is tried again twice when the service is in trouble, and then it is for the queue', async () => {
-    const services = wire.services();
-    const key = keyIn();
-    const match = { path: `/keys/${key.name}/versions` };
-    wire.azure.faults.add([{ match, times: 2, answer: { status: 503 } }]);
-    const since = wire.azure.requests.last;
-    expect(await services.keys.listVersions(managed(key, services))).toHaveLength(1);
-    wire.azure.faults.add([{ match, answer: { status: 503 } }]);
-    await expect(services.keys.listVersions(managed(key, services))).rejects.toThrow();
-    expect(asked(since).filter((line) => line.endsWith('503'))).toHaveLength(5);
   });
 });
 
@@ -134,22 +104,6 @@ describe('versionPages', () => {
     const versions = await services.urgentKeys.listVersionsUnsettled(managed(key, services));
     expect(new Set(versions.map(({ version }) => version)).size).toBe(60);
     expect(performance.now() - started).toBeLessThan(20_000);
-  });
-});
-
-describe('getVersion', () => {
-  it('reads one version, or undefined where there is none', async () => {
-    const services = wire.services();
-    const key = keyIn();
-    const off = key.add({ enabled: false, tags: { a: 'b' } });
-    const target = managed(key, services);
-    expect(await services.keys.getVersion(target, off.version)).toMatchObject({
-      id: key.id(off),
-      version: off.version,
-      enabled: false,
-      tags: { a: 'b' },
-    });
-    expect(await services.keys.getVersion(target, 'f'.repeat(32))).toBeUndefined();
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
 import { changeKey, disableAccount, pinAccount, unpinAccount } from '../../src/operations/account/account-change.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -114,16 +114,6 @@ describe('account pin and unpin', () => {
     expect(written).toEqual([expect.stringMatching(`^PATCH .*/${account.name}$`)]);
   });
 
-  it('passes over a newest version that is disabled', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site, 'automatic');
-    procedures.nextVersion(site, { enabled: false });
-    expect((await procedures.run(pin(account))).result).toMatchObject({
-      mode: 'pinned',
-      version: site.version.version,
-    });
-  });
-
   it('never moves an account back', async () => {
     const site = procedures.site();
     const old = site.version;
@@ -150,11 +140,5 @@ describe('account pin and unpin', () => {
     const first = await procedures.run(unpin(account));
     expect(first.result).toMatchObject({ mode: 'automatic', version: next.version });
     expect((await procedures.run(unpin(account))).changed).toBe(false);
-  });
-
-  it("refuses an account on Microsoft's keys", async () => {
-    const { account } = procedures.site();
-    expect((await procedures.refusal(pin(account))).reason).toBe('NotCustomerManaged');
-    expect((await procedures.refusal(unpin(account))).reason).toBe('NotCustomerManaged');
   });
 });

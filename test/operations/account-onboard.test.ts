@@ -56,21 +56,4 @@ describe('account onboard', () => {
     const report = await procedures.run(onboard(site, { account: account.name, replaceIdentity: true }));
     expect(report.result.verification?.ok).toBe(true);
   });
-
-  it('refuses a version that the key does not have before the identity is made', async () => {
-    const site = procedures.site();
-    const change = { vault: site.vault.name, key: site.key, pin: 'a'.repeat(32) };
-    const writes = await procedures.writes(async () => {
-      expect((await procedures.refusal(onboard(site, change))).reason).toBe('UnknownVersion');
-    });
-    expect(writes).toEqual([]);
-  });
-
-  it('goes on with an account that uses the key already, and keeps its mode', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site, 'pinned');
-    const change = { account: account.name, vault: site.vault.name, key: site.key, identity: site.identity.name };
-    const report = await procedures.run(onboard(site, change));
-    expect(report.result).toMatchObject({ mode: 'pinned', verification: { ok: true } });
-  });
 });

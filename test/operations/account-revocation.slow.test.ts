@@ -5,9 +5,7 @@ import { addAccount, addKeyVersion, addManagedHsm, addRoleAssignment, allowStora
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal, StorageAccount } from '../../local/azure/world.ts';
-import { restoreAccount } from '../../src/operations/account/account-restore.ts';
-import { revokeAccount } from '../../src/operations/account/account-revoke.ts';
-import { setScopeState } from '../../src/operations/account/scope-state.ts';
+import { restoreAccount, revokeAccount, setScopeState } from '../../src/operations/account/account-break-glass.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { MemoryTrail } from '../support/memory-trail.ts';
 import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
@@ -139,43 +137,28 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site)).toHaveLength(1);
   });
 
-  it('refuse an account whose access they could not grant again, and one without a key', async () => {
+  it.each<[string, (site: Site) => StorageAccount, RegExp]>([
+    ['a role above the vault', (site) => regranted(site, site.group.id, USER), /above the vault/],
+    [
+      'another role',
+      (site) => regranted(site, site.vault.id, BUILT_IN_ROLES['Key Vault Crypto Officer']),
+      /a role other than/,
+    ],
+    [
+      'an access policy',
+      (site) => {
+        const account = procedures.encrypted(site);
+        Object.assign(site.vault.properties, { enableRbacAuthorization: false });
+        return account;
+      },
+      /access policy/,
+    ],
+    ['a Managed HSM', (site) => inHsm(site).account, /Managed HSM/],
+  ])('refuse what they could not grant again: %s', async (_, accountIn, message) => {
     const site = procedures.site();
-    const account = procedures.encrypted(site);
-    const as = admin(site);
-    const { principalId } = site.identity;
-    for (const { id } of rolesOf(site)) procedures.world.roleAssignments.delete(id.toLowerCase());
-    addRoleAssignment(procedures.world, { scope: site.group.id, principalId, role: USER, settled: true });
-    const above = await procedures.refusal(revoking(account), { as });
-    expect([above.reason, above.message]).toEqual(['AccountNotRevocable', expect.stringContaining(site.group.id)]);
-    for (const { id } of rolesOf(site)) procedures.world.roleAssignments.delete(id.toLowerCase());
-    const officer = BUILT_IN_ROLES['Key Vault Crypto Officer'];
-    addRoleAssignment(procedures.world, { scope: site.vault.id, principalId, role: officer, settled: true });
-    const other = await procedures.refusal(revoking(account), { as });
-    expect([other.reason, other.message]).toEqual([
-      'AccountNotRevocable',
-      expect.stringContaining('a role other than'),
-    ]);
-    expect((await procedures.refusal(revoking(site.account), { as })).reason).toBe('AccountNotManaged');
+    const refused = await procedures.refusal(revoking(accountIn(site)), { as: admin(site) });
+    expect(refused).toMatchObject({ reason: 'AccountNotRevocable', message: expect.stringMatching(message) });
     expect(rolesOf(site)).toHaveLength(1);
-  });
-
-  it('refuse an account whose vault has access policies', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    Object.assign(site.vault.properties, { enableRbacAuthorization: false });
-    const refused = await procedures.refusal(revoking(account), { as: admin(site) });
-    expect([refused.reason, refused.message]).toEqual([
-      'AccountNotRevocable',
-      expect.stringContaining('access policy'),
-    ]);
-  });
-
-  it('refuse an account on a key of a Managed HSM', async () => {
-    const site = procedures.site();
-    const { account } = inHsm(site);
-    const refused = await procedures.refusal(revoking(account), { as: admin(site) });
-    expect([refused.reason, refused.message]).toEqual(['AccountNotRevocable', expect.stringContaining('Managed HSM')]);
   });
 
   it('revoke without an audit trail, and show what to grant again by hand', async () => {
@@ -285,6 +268,14 @@ describe('on the command line', () => {
     expect([restored.code, restored.err]).toEqual([2, expect.stringContaining('AzureWebJobsStorage')]);
   });
 });
+
+/** An account whose identity has this role alone. */
+function regranted(site: Site, scope: string, role: typeof USER): StorageAccount {
+  const { principalId } = site.identity;
+  for (const { id } of rolesOf(site)) procedures.world.roleAssignments.delete(id.toLowerCase());
+  addRoleAssignment(procedures.world, { scope, principalId, role, settled: true });
+  return procedures.encrypted(site);
+}
 
 /** An account on a key of a Managed HSM, with the identity of a site. */
 function inHsm({ group, identity }: Site) {

@@ -51,13 +51,6 @@ describe('the API of the app, as an operator calls it', () => {
     await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ reason, message: expect.stringMatching(message) });
   });
 
-  it('says that nobody answers', async () => {
-    await expect(api('api://app', 'http://127.0.0.1:1/api').get('/fleet', ANY)).rejects.toMatchObject({
-      reason: 'ServiceUnavailable',
-      message: expect.stringContaining('127.0.0.1:1'),
-    });
-  });
-
   it.each([
     'http://func-cmk.azurewebsites.net/api',
     'http://127.0.0.1.attacker.example/api',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { addAccount, addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import { arm } from '../local-azure/support.ts';
 import { wordsOf } from '../support/pasted.ts';
 import { keyOf, type Site, unique, useProcedures } from '../support/procedures.ts';
@@ -145,14 +145,6 @@ describe('account verify', () => {
     expect(states).toMatchObject({ 'version usable': 'failed', 'file service': 'failed' });
     const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation rev-1 --reason '<why>'`;
     expect(fixes['version usable']).toBe(restoreIt);
-  });
-
-  it('finds an identity that is not attached any more', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    account.identity = { type: 'None' };
-    const { states } = await verify(account);
-    expect(states).toMatchObject({ identity: 'failed', 'role on the key': 'unknown' });
   });
 
   it('finds an identity that was deleted, and puts it right by another one, as it says', async () => {

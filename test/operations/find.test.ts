@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity } from '../../local/azure/fleet.ts';
 import { findIdentity } from '../../src/operations/resolve.ts';
 import { unique, useProcedures } from '../support/procedures.ts';
@@ -24,15 +23,5 @@ describe('a name that there is twice', () => {
     expect(await findIdentity(second.id, azure)).toMatchObject({ principalId: second.principalId });
     const inFirst = await findIdentity(name, azure, { resourceGroup: groups[0]?.name.toUpperCase() });
     expect(inFirst).toMatchObject({ principalId: first.principalId });
-  });
-});
-
-describe('a name that there is not', () => {
-  it('is told with where it was looked for', async () => {
-    const where = { resourceGroup: 'rg-nowhere', subscription: SUBSCRIPTION_ID };
-    const refusal = await procedures.refusal(() => findIdentity('id-nowhere', procedures.azure(), where));
-    expect(refusal.message).toBe(
-      `There is no user-assigned identity id-nowhere in resource group rg-nowhere of subscription ${where.subscription}, or your sign-in does not see it.`,
-    );
   });
 });

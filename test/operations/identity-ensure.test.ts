@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addIdentity, addRoleAssignment, addVault } from '../../local/azure/fleet.ts';
-import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
-import { ensureIdentity, ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
-import { ensureOfficer } from '../../src/operations/identity/role-ensure.ts';
+import { addIdentity, addVault } from '../../local/azure/fleet.ts';
+import { ensureIdentity, ensureIdentityRole, ensureOfficer } from '../../src/operations/identity/identity-ensure.ts';
 import { findVault } from '../../src/operations/resolve.ts';
 import { keyOf, type Procedures, type Site, texts, unique, useProcedures } from '../support/procedures.ts';
 
@@ -44,27 +42,6 @@ describe('identity ensure', () => {
     expect(second.result).toEqual(first.result);
   });
 
-  it('gives the role on the key alone when asked to', async () => {
-    const site = procedures.site();
-    const { result } = await procedures.run(ensure(site, unique('id-'), site.key));
-    const scopes = [...procedures.world.roleAssignments.values()]
-      .filter(({ principalId }) => principalId === result.principalId)
-      .map(({ scope }) => scope);
-    expect(scopes).toEqual([`${site.vault.id}/keys/${site.key}`]);
-  });
-
-  it('takes any role that allows as much, at the vault or above, for good enough', async () => {
-    const site = procedures.site({ role: false });
-    const role = BUILT_IN_ROLES['Key Vault Administrator'];
-    addRoleAssignment(procedures.world, {
-      scope: site.group.id,
-      principalId: site.identity.principalId,
-      role,
-      settled: true,
-    });
-    expect((await procedures.run(ensure(site, site.identity.name))).changed).toBe(false);
-  });
-
   it('adds an access policy where the vault has access policies instead of roles, once', async () => {
     const group = procedures.group();
     const vault = addVault(procedures.world, group, unique('kv-'), { enableRbacAuthorization: false });
@@ -80,29 +57,12 @@ describe('identity ensure', () => {
     expect(second.changed).toBe(false);
   });
 
-  it('plans an access policy, not a role, for a new identity of a vault that has access policies', async () => {
-    const group = procedures.group();
-    const vault = addVault(procedures.world, group, unique('kv-'), { enableRbacAuthorization: false });
-    const name = unique('id-');
-    const report = await procedures.run(ensure({ vault, group }, name), { dryRun: true });
-    expect(texts(report, 'planned').at(-1)).toBe(`access policy of ${vault.name} lets ${name} get, wrap and unwrap`);
-  });
-
   it('says who may give the role, and how, when the sign-in may not', async () => {
     const site = procedures.site({ role: false });
     const contributor = procedures.somebodyWith(site.group.id, 'Contributor');
     const refusal = await procedures.refusal(ensure(site, site.identity.name), { as: contributor });
     expect(refusal.reason).toBe('MissingPermission');
     expect(refusal.nextStep).toContain('az role assignment create --assignee-object-id');
-  });
-
-  it.each([
-    ['id', /3 to 128/],
-    ['-leading', /starts with a letter or digit/],
-  ])('refuses the name %s', async (name, rule) => {
-    const site = procedures.site();
-    const refusal = await procedures.refusal(ensure(site, name));
-    expect(refusal).toMatchObject({ reason: 'ArgumentInvalid', nextStep: expect.stringMatching(rule) });
   });
 });
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RotationPolicy } from '../../src/keys/key-client.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
-import { keyByName } from '../../src/operations/resolve.ts';
 import { planPolicy, type WantedPolicy } from '../../src/rotation/rotation-policy.ts';
 import { keyOf, texts, useProcedures } from '../support/procedures.ts';
 
@@ -56,19 +55,6 @@ describe('key ensure', () => {
     expect((lifetime?.versions[0]?.exp ?? 0) - now).toBeLessThan(367 * 86_400);
   });
 
-  it('goes on with the policy of a key that it has just made, and leaves every other', async () => {
-    const { vault } = procedures.site();
-    const wanted = keyOf({ vault, key: 'broken-off' });
-    await procedures.run((operation) => ensureKey(wanted, { policy: 'none' }, operation));
-    const policies = () => procedures.run((operation) => ensureKey(wanted, {}, operation));
-    expect(texts(await policies(), 'done')).toEqual([expect.stringContaining('rotation policy')]);
-    expect((await policies()).changed).toBe(false);
-    const key = vault.keys.get('broken-off');
-    if (key) key.rotationPolicy = undefined;
-    procedures.local.clock.advance(2 * 3_600_000);
-    expect((await policies()).changed).toBe(false);
-  });
-
   it('makes the key all the same where the sign-in may set no policy, and says so', async () => {
     const { vault } = procedures.site();
     procedures.local.faults.add([
@@ -103,12 +89,6 @@ describe('key ensure', () => {
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), {}, operation));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
     expect(refusal.nextStep).toMatch(/cmk|az|Wait/);
-  });
-
-  it('refuses a name that Key Vault does not take, before it asks anybody', () => {
-    expect(() => keyByName('files_key', 'kv-files', procedures.azure().cloud)).toThrow(
-      /1 to 127 letters, digits and dashes|not a name of a key/,
-    );
   });
 
   it('refuses the name of a key that was deleted, and says how to bring it back', async () => {

@@ -90,12 +90,4 @@ describe('patiently', () => {
     expect(await result).toBe('ok');
     expect(sleeps).toEqual([7, 7]);
   });
-
-  it('tries once when there is no time, and does not wait for what cannot pass', async () => {
-    await expect(waitingFor(0, () => Promise.reject(forbidden)).result).rejects.toMatchObject({
-      reason: 'NotPropagated',
-    });
-    const refused = Object.assign(new Error('bad'), { statusCode: 400 });
-    await expect(waitingFor(60, () => Promise.reject(refused)).result).rejects.toBe(refused);
-  });
 });

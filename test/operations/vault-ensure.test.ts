@@ -31,16 +31,6 @@ describe('vault ensure', () => {
     expect(second.result).toEqual(first.result);
   });
 
-  it('says what it cannot change of a vault that is there', async () => {
-    const vault = addVault(procedures.world, procedures.group(), unique('kv-'));
-    const wanted = { name: vault.name, sku: 'premium' } as const;
-    const report = await procedures.run((operation) => ensureVault(wanted, operation));
-    expect(texts(report, 'note')).toEqual([
-      `${vault.name} stays a standard vault: for keys in hardware create a premium vault under another name.`,
-    ]);
-    expect(report.changed).toBe(false);
-  });
-
   it('does not claim that there is no vault, when the sign-in may only not see it', async () => {
     const { vault } = procedures.site();
     const refusal = await procedures.refusal((operation) => ensureVault({ name: vault.name }, operation), {

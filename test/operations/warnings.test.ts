@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
-import { findAccount } from '../../src/operations/resolve.ts';
 import { type Site, texts, useProcedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
 
@@ -41,12 +40,6 @@ describe('before anything is changed', () => {
     Object.assign(site.vault.properties, network);
     const report = await procedures.run((operation) => onboardAccount(onboarding(site), operation), { dryRun: true });
     expect(texts(report, 'note')).toEqual(message ? [expect.stringMatching(message)] : []);
-  });
-
-  it('a share of Microsoft.FileShares is told for what it is', async () => {
-    const id = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.FileShares/fileShares/share1';
-    const refusal = await procedures.refusal(({ azure }) => findAccount(id, azure));
-    expect(refusal.message).toContain('Microsoft.FileShares');
   });
 });
 

@@ -18,22 +18,4 @@ describe('a vault whose properties do not mention soft delete', () => {
     expect(found).toMatchObject({ name, softDelete: true, purgeProtection: true, accessModel: 'rbac' });
     expect(found && (await vaults.get(managed(found, cloud)))).toMatchObject({ id, softDelete: true });
   });
-
-  it('has none when they say so', async () => {
-    const { vault } = procedures.site({ vault: { enableSoftDelete: false } });
-    const parsed = parseResourceId(vault.id);
-    expect(parsed && (await procedures.azure().vaults.find(parsed))).toMatchObject({ softDelete: false });
-  });
-});
-
-describe('whether a vault is soft-deleted', () => {
-  it('is not known to whoever may not look, and that is said', async () => {
-    const { vault } = procedures.site();
-    const match = { host: 'management.azure.com', path: '/deletedVaults/' };
-    const body = { error: { code: 'AuthorizationFailed', message: 'No.' } };
-    procedures.local.faults.add([{ match, answer: { status: 403, body } }]);
-    const { vaults } = procedures.azure();
-    const asked = vaults.isDeleted(vault.id.split('/')[2] ?? '', vault.name, vault.location);
-    await expect(asked).rejects.toMatchObject({ statusCode: 403 });
-  });
 });

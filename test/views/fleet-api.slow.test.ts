@@ -7,7 +7,7 @@ import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { RouteKey } from '../../src/http/access.ts';
 import { queryOf } from '../../src/http/query.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { FleetSnapshots } from '../../src/views/fleet.ts';
 import { FLEET_QUERY, type FleetCall, showFleet, showFleetAccount } from '../../src/views/fleet-api.ts';

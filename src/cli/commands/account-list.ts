@@ -28,7 +28,6 @@ interface Fleet extends Pick<FleetListAnswer, 'summary' | 'freshness'> {
   readonly unread: readonly string[];
 }
 
-/** Adds `account list` and `account show`, which read the app's fleet index. */
 export function addAccountViews(account: CmkCommand): void {
   account
     .command('list')

@@ -60,7 +60,7 @@ function addGrantRole(admin: CmkCommand): void {
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .changes(async (operation, { assignee, vault: name, key, waitSeconds }: Options) => {
-      const { ensureOfficer, ensureRole } = await import('../../operations/identity/role-ensure.ts');
+      const { ensureOfficer, ensureRole } = await import('../../operations/identity/identity-ensure.ts');
       const vault = await findVault(name, operation.azure);
       if (assignee === 'me') {
         // Reading a missing key also shows whether the operator may read keys.
@@ -116,7 +116,6 @@ function addEvents(admin: CmkCommand): void {
     });
 }
 
-/** @throws {@link UsageError} */
 function subscriptionId(text: string): string {
   if (GUID.test(text)) return text.toLowerCase();
   throw new UsageError(`${text} is not the id of a subscription.`, 'Give its GUID: `az account list`.');
@@ -127,15 +126,8 @@ const QUEUES = ['key-work', 'fleet-work', 'notify-work'] satisfies readonly Work
 
 function addReplay(command: CmkCommand): void {
   const { cli } = command;
-  const requeue = async (_operation: Operation, _options: unknown, name: string) => {
-    const { workQueues } = await import('../../azure/app-storage.ts');
-    const { readStorageSettings } = await import('../../settings/settings.ts');
-    const { replay } = await import('../../work/replay-client.ts');
-    const { inAppStorage } = await import('../app-storage-failures.ts');
-    const work = workQueues(readStorageSettings(cli.environment), () => cli.credential());
-    const place = { what: `queue ${name}-poison`, url: work.url, role: 'Storage Queue Data Contributor' };
-    return inAppStorage(place, () => replay(work, name as WorkQueueName));
-  };
+  const requeue = async (_operation: Operation, _options: unknown, queue: string) =>
+    (await import('../app-storage.ts')).requeuePoison(cli, queue as WorkQueueName);
   command
     .description("requeue the messages of one of the app's poison queues")
     .addArgument(new Argument('<queue>', 'the original queue').choices(QUEUES))

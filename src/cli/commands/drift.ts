@@ -20,7 +20,6 @@ interface DriftOptions extends Pick<GlobalOptions, 'subscription'> {
   cause?: string[];
 }
 
-/** Adds `cmk drift`. */
 export function addDriftCommand(program: CmkCommand): void {
   const { cli } = program;
   const { environment } = cli;

@@ -73,7 +73,6 @@ export function addKeyShow(command: CmkCommand): void {
 
 type ShownVersion = UsedKeyStatus['versions'][number];
 
-/** Shows a key's status as a table. */
 function showStatus(status: UsedKeyStatus, output: Output): void {
   const { key, versions, revocation, paused, dependents, usage, warnings } = status;
   output.text(key);

@@ -1,11 +1,10 @@
-import { describeFailure, unless } from '../../azure/failure.ts';
+import { describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
 import { addDuration } from '../../time/duration.ts';
-import { CLOCKS_MS, HOUR_MS } from '../../time/spans.ts';
-import type { Azure, Operation } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { checkExpiry, checkSupported, nameOf, refuseDeleted, usableVersion } from './usable-key.ts';
 
 export interface WantedKey {
@@ -22,9 +21,8 @@ export interface WantedKey {
 /** Default lifetime of a version. */
 const LIFETIME = 'P2Y';
 /** Key Vault and the app warn 30 days before expiry; rotation comes earlier. */
-const ROTATE_BEFORE = 'P60D';
-/** Age below which a key without a policy counts as an interrupted creation by this command, in milliseconds. */
-const JUST_MADE_MS = HOUR_MS;
+const DEFAULT_POLICY: WantedPolicy = { expiresIn: LIFETIME, rotateBeforeExpiry: 'P60D' };
+const NO_POLICY = { rotates: false } as const;
 
 export interface EnsuredKey {
   /** Identifier without a version. */
@@ -41,16 +39,17 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   if (wanted.size !== undefined) checkSupported(key, { type: 'RSA', size: wanted.size });
   if (wanted.expiresOn !== 'never') checkExpiry(wanted.expiresOn, azure.now());
   const found = await azure.keyAdmin.describe(key);
-  const asked = wanted.policy === 'none' ? undefined : wanted.policy;
-  const isDefault = wanted.policy === undefined && wanted.expiresOn !== 'never';
-  const lacksPolicy = isDefault && (!found || (await isUnfinished(key, azure)));
+  const isDefault = !found && wanted.policy === undefined && wanted.expiresOn !== 'never';
+  const asked = isDefault ? DEFAULT_POLICY : wanted.policy;
   // Planned before the first change, because the plan may be rejected.
-  const policy = asked
-    ? planPolicy(found ? await azure.keys.rotationPolicy(key) : NO_POLICY, found ? asked : lasting(asked, wanted))
-    : lacksPolicy && planPolicy(NO_POLICY, { expiresIn: LIFETIME, rotateBeforeExpiry: ROTATE_BEFORE });
+  const policy =
+    asked &&
+    asked !== 'none' &&
+    planPolicy(found ? await azure.keys.rotationPolicy(key) : NO_POLICY, found ? asked : lasting(asked, wanted));
   const ensured = found ? await check(key, found, wanted, operation) : await create(key, wanted, operation);
   if (policy) {
-    const kind = lacksPolicy ? `: versions live ${LIFETIME}, and Key Vault rotates ${ROTATE_BEFORE} before` : '';
+    const { expiresIn, rotateBeforeExpiry } = DEFAULT_POLICY;
+    const kind = isDefault ? `: versions live ${expiresIn}, and Key Vault rotates ${rotateBeforeExpiry} before` : '';
     const text = `rotation policy of ${nameOf(key)} set${kind}`;
     try {
       await journal.change({ text, action: 'key.setPolicy', resource: key.id }, () =>
@@ -58,14 +57,12 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
       );
     } catch (error) {
       // An operator without the right to set the default policy can still create a key.
-      if (!lacksPolicy || describeFailure(error).kind !== 'forbidden') throw error;
+      if (!isDefault || describeFailure(error).kind !== 'forbidden') throw error;
       journal.note(`Your sign-in may not set the rotation policy of ${nameOf(key)}: only the app rotates it.`);
     }
-  } else if (asked) journal.found(`rotation policy of ${nameOf(key)} already matches`);
+  } else if (policy === undefined && asked) journal.found(`rotation policy of ${nameOf(key)} already matches`);
   return ensured;
 }
-
-const NO_POLICY = { rotates: false } as const;
 
 /** Adds the default lifetime to a policy for a new key, unless its versions never expire. */
 function lasting(policy: WantedPolicy, { expiresOn }: WantedKey): WantedPolicy {
@@ -75,20 +72,6 @@ function lasting(policy: WantedPolicy, { expiresOn }: WantedKey): WantedPolicy {
 function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefined {
   if (expiresOn !== undefined) return expiresOn === 'never' ? undefined : expiresOn;
   return addDuration(now, (policy === 'none' ? undefined : policy?.expiresIn) ?? LIFETIME);
-}
-
-/**
- * Whether an interrupted run of this command created the key without setting a policy. Such a key has one young version
- * with the default expiry.
- */
-async function isUnfinished(key: ManagedKey, { keys, now }: Azure): Promise<boolean> {
-  const [only, ...others] = await keys.listVersions(key);
-  if (!only?.expiresOn || others.length > 0) return false;
-  if (now().getTime() - only.createdOn.getTime() > JUST_MADE_MS) return false;
-  const differs = only.expiresOn.getTime() - addDuration(only.createdOn, LIFETIME).getTime();
-  if (Math.abs(differs) > CLOCKS_MS) return false;
-  const policy = await unless('forbidden', () => keys.rotationPolicy(key));
-  return policy !== undefined && policy.expiresIn === undefined && !policy.rotates;
 }
 
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {

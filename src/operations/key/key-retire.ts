@@ -4,8 +4,14 @@ import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS } from '../../reasons.ts';
-import { finishRetirements } from '../../retirement/confirm-retirement.ts';
-import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
+import type { RetireServices } from '../../retirement/evidence.ts';
+import {
+  finishRetirements,
+  type Retirement,
+  type RetireOptions,
+  retirementEntry,
+  retireUnused,
+} from '../../retirement/retire-versions.ts';
 import { keptTags, NOT_KNOWN, retireByLogCommand, retireCommand, retiredRecord } from '../../retirement/retirement.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
@@ -36,19 +42,6 @@ export interface KeyRetireOptions extends Occasion {
   readonly environment: Environment;
 }
 
-interface Stays {
-  readonly version: string;
-  readonly reasons: readonly string[];
-}
-
-/** `audit`: `written`, or why the audit trail could not be written. */
-interface KeyRetirement {
-  readonly key: string;
-  readonly retired: readonly string[];
-  readonly kept: readonly Stays[];
-  readonly audit: string;
-}
-
 /**
  * Disables versions that no readable resource uses, after it reads all uses of the key again. That is no proof: either
  * Key Vault's log must prove it, or the operator accepts the unknown uses. First completes an interrupted retirement,
@@ -63,34 +56,32 @@ export async function retireVersions(
   key: ManagedKey,
   { version, proof, workspace, environment, ...occasion }: KeyRetireOptions,
   operation: Operation,
-): Promise<KeyRetirement> {
+) {
   const { azure, journal } = operation;
   await checkVersion(key, version, operation);
   journal.waiting('reading everything that uses the key');
   const services = { ...azure, usageLog: azure.usageLog(workspace), settings: readOnlySettings(azure, environment) };
-  const disable = !journal.dryRun;
-  const retired: string[] = [];
-  const kept: Stays[] = [];
-  const unproven: Stays[] = [];
+  const came: Retirement[] = [];
   let { audit } = NOT_AUDITED;
-  const enter = async (one: Retirement): Promise<void> => {
+  for await (const one of finishAndRetire(
+    key,
+    { version, readMs: READ_MS, disable: !journal.dryRun, proof },
+    services,
+  )) {
+    came.push(one);
     enterInJournal(key, one, operation);
-    const { version: name } = one.version;
     if (one.outcome === 'planned' && proof === 'log') {
-      journal.note(`To disable it: ${retireByLogCommand(key, name, workspace)}`);
+      journal.note(`To disable it: ${retireByLogCommand(key, one.version.version, workspace)}`);
     }
-    if (one.outcome === 'retired') retired.push(name);
-    if (one.outcome === 'unproven') unproven.push({ version: name, reasons: one.reasons });
-    if (one.outcome === 'kept' || one.outcome === 'undone') kept.push({ version: name, reasons: one.reasons });
     const entry = retirementEntry(key, one);
     if (entry) audit = await record({ ...entry, details: { proof, ...entry.details } }, occasion, operation);
-    if (one.outcome !== 'notUndone') return;
+    if (one.outcome !== 'notUndone') continue;
     const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
     throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
-  };
-  if (disable) for await (const one of finishRetirements(key, READ_MS, services)) await enter(one);
-  const options = { version, readMs: READ_MS, disable, proof };
-  for await (const one of retireUnused(key, options, services)) await enter(one);
+  }
+  const kept = came
+    .filter((one) => one.outcome === 'kept' || one.outcome === 'undone')
+    .map((one) => ({ version: one.version.version, reasons: one.reasons }));
   if (version !== undefined && kept[0]) {
     throw new CmkError(
       'VersionInUse',
@@ -99,13 +90,20 @@ export async function retireVersions(
     );
   }
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
-  refuseUnproven(key, unproven);
+  refuseUnproven(key, came);
+  const retired = came.filter(({ outcome }) => outcome === 'retired').map((one) => one.version.version);
   return { key: key.id, retired, kept, audit };
 }
 
-function refuseUnproven(key: ManagedKey, unproven: readonly Stays[]): void {
+async function* finishAndRetire(key: ManagedKey, options: RetireOptions, services: RetireServices) {
+  if (options.disable) yield* finishRetirements(key, READ_MS, services);
+  yield* retireUnused(key, options, services);
+}
+
+function refuseUnproven(key: ManagedKey, came: readonly Retirement[]): void {
+  const unproven = came.filter((one) => one.outcome === 'unproven');
   if (unproven.length === 0) return;
-  const which = unproven.map(({ version }) => version);
+  const which = unproven.map((one) => one.version.version);
   const why = [...new Set(unproven.flatMap(({ reasons }) => reasons))].join(' ');
   throw new CmkError(
     'RetirementUnproven',
@@ -156,13 +154,6 @@ function record(
   return recordDone({ ...entry, details: { by: 'cmk', why, ticket, ...details } }, app.audit, operation);
 }
 
-interface KeyUnretirement {
-  readonly key: string;
-  readonly version: string;
-  readonly enabled: boolean;
-  readonly audit: string;
-}
-
 /**
  * Enables a retired version again, and tags it so that the app does not retire it. Idempotent.
  *
@@ -172,7 +163,7 @@ export async function unretireVersion(
   key: ManagedKey,
   { version: name, ...occasion }: Occasion & { readonly version: string },
   operation: Operation,
-): Promise<KeyUnretirement> {
+) {
   const { azure, journal } = operation;
   const [{ objectId }, versions] = await Promise.all([azure.operator(), azure.keys.listVersions(key)]);
   const version = versionNamed(key, versions, name);

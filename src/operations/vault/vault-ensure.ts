@@ -7,7 +7,7 @@ import type { Environment } from '../../settings/settings.ts';
 import { storageHindrance, type Vault } from '../../vaults/vault-client.ts';
 import { letStorageIn, protectVault } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookUpVault, placeToCreate, resourceId, VAULT_TYPE, type Where } from '../resolve.ts';
+import { lookUpVault, placeToCreate, VAULT_TYPE, type Where } from '../resolve.ts';
 
 interface WantedVault extends Where {
   readonly name: string;
@@ -53,9 +53,8 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
     return found;
   }
   const text = `purge protection of ${found.name} turned on; it cannot be turned off again`;
-  const id = resourceId(found.subscriptionId, found.resourceGroup, VAULT_TYPE, found.name);
-  const change = { text, action: 'vault.protect', resource: id.id } as const;
-  return (await journal.change(change, () => azure.vaults.protect(id))) ?? found;
+  const change = { text, action: 'vault.protect', resource: found.id } as const;
+  return (await journal.change(change, () => azure.vaults.protect(found))) ?? found;
 }
 
 const isProtected = ({ purgeProtection, softDelete }: Vault): boolean => purgeProtection && softDelete;
