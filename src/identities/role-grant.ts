@@ -17,9 +17,7 @@ export interface RoleGrant {
 
 /** All fields needed to create an assignment again. */
 interface AssignedRole {
-  /** GUID of the assignment. */
   readonly name: string;
-  /** GUID of the role. */
   readonly roleId: string;
   /** Object id in the assignment: the principal, or a group that contains it. */
   readonly assignee: string;
