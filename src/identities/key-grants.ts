@@ -85,13 +85,11 @@ function notRevocable({ vault, name }: ManagedKey, why: string): CmkError {
   );
 }
 
-interface RestoreGrantServices {
-  readonly roles: RoleAssignments;
-  readonly localRoles: Pick<LocalRoles, 'give'>;
-}
-
 /** Creates the removed assignment again, under the same name. Idempotent. */
-export async function restoreKeyGrant(grant: KeyGrant, { roles, localRoles }: RestoreGrantServices): Promise<void> {
+export async function restoreKeyGrant(
+  grant: KeyGrant,
+  { roles, localRoles }: { readonly roles: RoleAssignments; readonly localRoles: LocalRoles },
+): Promise<void> {
   if (grant.kind === 'role') {
     const { kind: _, ...role } = grant;
     await roles.create({ ...role, role: ENCRYPTION_USER, principalType: 'ServicePrincipal' });
