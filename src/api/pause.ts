@@ -6,7 +6,7 @@ import { auditedCaller } from '../http/token-claims.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { endProblem, PAUSE } from '../orders/standing-orders.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
-import { type Call, ok, type Route, route } from './route.ts';
+import { type Call, OPERATE, ok, type Route, route } from './route.ts';
 
 const ORDER_FIELDS = {
   reason: REASON,
@@ -31,8 +31,7 @@ export const CONTROL_RESPONSE = z.object({
 });
 
 const ABOUT = {
-  method: 'POST',
-  role: 'Cmk.Operate',
+  ...OPERATE,
   reach: 'fleet',
   answers: ok('Every active pause.', { ControlResponse: CONTROL_RESPONSE }),
   refusals: ['KeyNotManaged', 'ServiceUnavailable'],
