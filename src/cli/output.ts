@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { csvLine } from '../csv.ts';
-import type { ChecklistLine } from '../operations/account/checklist.ts';
-import type { Entry, Progress, Report } from '../operations/journal.ts';
+import type { ChecklistLine } from '../operations/account/account-verify.ts';
+import type { Entry, Report, WorkProgress } from '../operations/journal.ts';
 import { inShort } from '../time/duration.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
@@ -225,7 +225,7 @@ export class Output {
     return cell === undefined ? (this.format === 'csv' ? '' : NOTHING) : String(cell);
   }
 
-  #wait(text: string, progress?: Progress): void {
+  #wait(text: string, progress?: WorkProgress): void {
     if (this.#quiet) return;
     const pace = progress && this.#paceOf(progress);
     if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
@@ -245,7 +245,7 @@ export class Output {
   }
 
   /** Returns progress as `120/500, 4.2/s, 2m left`, with the rate since the first count. */
-  #paceOf({ done, total }: Progress): string {
+  #paceOf({ done, total }: WorkProgress): string {
     const nowMs = performance.now();
     if (this.#counted?.total !== total) {
       this.#counted = { total, startMs: nowMs, start: done, shownMs: Number.NEGATIVE_INFINITY };
@@ -299,7 +299,7 @@ export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
 }
 
-function barOf({ done, total }: Progress): string {
+function barOf({ done, total }: WorkProgress): string {
   const filled = total === 0 ? BAR : Math.round((BAR * Math.min(done, total)) / total);
   return '#'.repeat(filled).padEnd(BAR, '.');
 }

@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import { dayOf } from '../time/duration.ts';
 import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 import type { WholeReport } from './report.ts';
+import type { TrendStore } from './store/drift-storage-client.ts';
 
 // The last 30 days. Each drift check stores the totals of a day. Today's events come from the audit trail.
 
@@ -39,13 +40,6 @@ export const TREND = z.object({ value: z.array(TREND_DAY) });
 export const KEPT_DAY = TREND_DAY.extend({ summedOn: z.iso.datetime().optional() });
 export type TrendDay = z.output<typeof TREND_DAY>;
 export type KeptDay = z.output<typeof KEPT_DAY>;
-
-/** The stored days. Throws the SDK's errors. */
-export interface TrendStore {
-  /** The stored days, by day. */
-  trendDays(): Promise<ReadonlyMap<string, KeptDay>>;
-  keepTrendDay(day: KeptDay): Promise<void>;
-}
 
 /** The last days in UTC, oldest first, including today. */
 function lastDays(now: Date): string[] {

@@ -2,7 +2,6 @@ import { comparableId, parseResourceId, sameResource } from '../azure/resource-i
 import { compareText } from '../text.ts';
 import { WATCHED_EVENT_TYPES, WATCHED_OPERATIONS } from './resource-event.ts';
 
-/** Functions of this app by Key Vault event. */
 export const EVENT_FUNCTIONS = [
   { functionName: 'keyNewVersionCreated', eventType: 'Microsoft.KeyVault.KeyNewVersionCreated' },
   { functionName: 'keyNearExpiry', eventType: 'Microsoft.KeyVault.KeyNearExpiry' },
@@ -35,7 +34,6 @@ export interface WantedSubscription {
   readonly eventTypes: readonly string[];
   /** Combined with AND. */
   readonly filters: readonly EventFilter[];
-  /** ARM id of the function. */
   readonly functionId: string;
   /** Destination of dead letters; undefined if the ARM id of the app's own storage is unknown. */
   readonly deadLetter: DeadLetterPlace | undefined;
@@ -127,7 +125,6 @@ type SubscriptionVerdict =
       readonly is: 'misaimed';
       readonly wanted: WantedSubscription;
       readonly found: EventSubscriptionState;
-      /** One sentence per difference. */
       readonly differences: readonly string[];
       /** Whether it belongs to this app, which then repairs it. Other destinations may belong to another app. */
       readonly ours: boolean;

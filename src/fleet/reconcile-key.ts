@@ -19,6 +19,8 @@ import type { FleetServices } from './worker-ports.ts';
 const MOST_ROUNDS = 3;
 /** Causes of follow-up work. If the key already has a work item, that item's cause remains. */
 const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
+/** Causes that continue a rollout. They take its cause, which decides whether exempt uses may move. */
+const CONTINUATIONS: ReadonlySet<string> = new Set(['sweep', 'progress', 'takeover']);
 
 /**
  * Decides on the uses of a key, and puts its work items. Changes no account. Level-triggered and safe to run
@@ -28,10 +30,8 @@ const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
  */
 export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
   const item = await itemOf(key, ports);
-  const origin = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
-  const causes = { cause, origin, isResumed: item?.reason === 'Paused' };
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-    const decided = await decide(key, causes, item, ports);
+    const decided = await decide(key, cause, item, ports);
     if (decided === 'again') continue;
     if (decided === 'done' && item) await ports.items.finish(item);
     return;
@@ -46,24 +46,28 @@ async function itemOf(key: ManagedKey, { items }: FleetServices): Promise<WorkIt
 /** @returns `again` if another instance decided first, or the orders changed; `later` if the key's item remains */
 async function decide(
   key: ManagedKey,
-  causes: Causes,
+  cause: Cause,
   item: WorkItem | undefined,
   ports: FleetServices,
 ): Promise<'done' | 'again' | 'later'> {
   const state = await readState(key, ports);
   const { stored, activation, orders, open, target, at } = state;
+  const wanted = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
+  const begun = stored?.row.target === target?.id ? stored?.row.cause : undefined;
+  const origin = CONTINUATIONS.has(wanted.by) ? (begun ?? wanted) : wanted;
+  const causes = { cause, origin, isResumed: item?.reason === 'Paused' };
   if (!target && !open) return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
   if (await isPaused(key, state, item, ports)) return 'later';
   const orderStored = open && (await ports.rollouts.read(open.rekey.id));
   const subscriptions = await ports.inSight();
-  if (subscriptions && !(await requestLists(subscriptions, causes.origin, ports))) {
-    await decideLater(key, causes.origin, item, ports);
+  if (subscriptions && !(await requestLists(subscriptions, origin, ports))) {
+    await decideLater(key, origin, item, ports);
     return 'later';
   }
   const countTo = (to: KeyVersion) =>
     new RolloutCount({
       ...{ target: to, canaries: ports.canaries, isOrderedOn: isOrderedOn(orders, to.id), now: at },
-      isComparison: isComparison(causes.origin),
+      isComparison: isComparison(origin),
     });
   const own = target && countTo(target);
   const ordered = open && countTo(open.target);
@@ -92,12 +96,11 @@ async function decide(
     const rollout = { name: open.rekey.id, target: open.target, count: ordered, stored: orderStored };
     const decision = await decideRollout(rollout, key, causes, ports);
     // Decide again after an order is done: the key has its own rollout again.
-    if (!decision || (await verifyRekey(open, decision, causes.cause, ports))) return 'again';
+    if (!decision || (await verifyRekey(open, decision, cause, ports))) return 'again';
   }
   return 'done';
 }
 
-/** Input of a decision, except the uses. */
 type KeyState = Awaited<ReturnType<typeof readState>>;
 
 async function readState(key: ManagedKey, ports: FleetServices) {
@@ -193,7 +196,8 @@ async function decideRollout(
     await recordRollout(decision.news, key, target, decision, ports);
   }
   // Only this line widens a stage.
-  if (!(await ports.rollouts.put(name, { ...decision.row, activation }, stored?.etag))) return undefined;
+  if (!(await ports.rollouts.put(name, { ...decision.row, activation, cause: causes.origin }, stored?.etag)))
+    return undefined;
   await sendFor(await putItems(decision, key, causes, ports), causes.cause, ports);
   return decision;
 }

@@ -14,7 +14,6 @@ const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
 const MOST_UNCLEAN = 3;
 const MINUTE_MS = 60_000;
 
-/** Result of a pass. */
 type PassResult =
   /** Another worker holds the lease, and reads the items again before its pass ends. */
   | { readonly outcome: 'busy' }

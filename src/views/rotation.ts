@@ -90,7 +90,6 @@ export interface RotationPage {
   readonly value: readonly RotationSummary[];
   /** Every active pause: a pause may block a rotation that is not listed yet. */
   readonly pauses: readonly PauseOrder[];
-  /** Start of the next page; absent: this is the last page. */
   readonly next: string | undefined;
 }
 

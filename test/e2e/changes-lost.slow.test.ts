@@ -1,6 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
-import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { arm, signIn } from '../local-azure/support.ts';
 import { useApp } from '../support/app.ts';
@@ -42,8 +41,7 @@ beforeAll(async () => {
   const made = [files.account(), files.account(), files.account(), files.account()];
   accounts = made.map(({ id }) => id);
   await app.found();
-  app.azure.clock.advance(1_000);
-  newest = rotateKey(app.azure.world, files.vault, files.name).version;
+  newest = files.rotate().version;
   await eventually('the accounts follow', () => accounts.every((id) => pinnedTo(id) === newest));
   await app.settled();
   await app.checkDrift();

@@ -191,3 +191,11 @@ describe('event subscriptions', () => {
     expect([status, body.error?.code]).toEqual([400, 'InvalidRequest']);
   });
 });
+
+it('refuses every other host at once, and notes it', async () => {
+  const since = local.azure.requests.last;
+  await expect(fetch('https://example.com/')).rejects.toThrow();
+  expect(local.azure.requests.since(since)).toMatchObject([
+    { host: 'example.com', method: 'CONNECT', status: 403, refused: true },
+  ]);
+});

@@ -36,6 +36,9 @@ export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functi
   readonly prepare?: (azure: LocalAzure, connectionString: string) => void | Promise<void>;
 }
 
+/** A sign-in of the local tenant. */
+export type SignIn = keyof typeof CLIENT_IDS;
+
 /** A record that the app logged, with the function that did. */
 export interface AppRecord {
   readonly function: string;
@@ -76,7 +79,7 @@ export interface App {
   /** Sends an event to a function as Event Grid does; the answer's status. */
   deliver(functionName: string, event: unknown): Promise<number>;
   /** Calls the API as a sign-in of the local tenant, `path` below `/api`. */
-  call(as: keyof typeof CLIENT_IDS, method: string, path: string, body?: object): Promise<Response>;
+  call(as: SignIn, method: string, path: string, body?: object): Promise<Response>;
   /** Runs a drift check as an operator. On a busy machine its report comes after the answer. */
   checkDrift(): Promise<DriftReport>;
   /** Has the app find the accounts that were added since its start, of which no event told: as the hourly check does. */

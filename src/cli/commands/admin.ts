@@ -60,7 +60,7 @@ function addGrantRole(admin: CmkCommand): void {
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .changes(async (operation, { assignee, vault: name, key, waitSeconds }: Options) => {
-      const { ensureOfficer, ensureRole } = await import('../../operations/identity/role-ensure.ts');
+      const { ensureOfficer, ensureRole } = await import('../../operations/identity/identity-ensure.ts');
       const vault = await findVault(name, operation.azure);
       if (assignee === 'me') {
         // Reading a missing key also shows whether the operator may read keys.

@@ -32,7 +32,7 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
   breakGlass('revoke')
     .description('BREAK GLASS: disable every version of a key; every account that uses it loses access')
     .changes(async (operation, options: BreakGlassOptions, name) => {
-      const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
+      const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-break-glass.ts');
       const key = await cli.key(name);
       const reason = await confirmedReason('revoke', nameOf(key), options, cli, () => radiusOf(key, cli));
       if (options.dryRun) return previewRevocation(key, environment, operation);
@@ -43,7 +43,7 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
     .requiredOption('--revocation <id>', 'id of the revocation, as `cmk revocation list` prints it', text('revocation'))
     .description('enable exactly the versions that a revocation disabled; the revoker cannot run it')
     .changes(async (operation, options: BreakGlassOptions, name) => {
-      const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
+      const { restoreAsOperator } = await import('../../operations/key/key-break-glass.ts');
       const { readDualControl } = await import('../../settings/settings.ts');
       const key = await cli.key(name);
       const reason = await confirmedReason('restore', nameOf(key), options, cli);
@@ -68,7 +68,7 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
     .description("BREAK GLASS: remove the role of one account's identity on its key; the key does not change")
     .option('--shared', 'also revoke the access of other accounts with the same identity')
     .changes(async (operation, options: BreakGlassOptions, account) => {
-      const { revokeAccount } = await import('../../operations/account/account-revoke.ts');
+      const { revokeAccount } = await import('../../operations/account/account-break-glass.ts');
       const reason = await confirmedReason('revoke', account, options, cli);
       const { audit } = await cli.appRecord();
       return revokeAccount({ shared: false, ticket: undefined, ...options, account, reason, audit }, operation);
@@ -77,7 +77,7 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
     .description('grant exactly the roles that `account revoke` removed since the last restore')
     .changes(async (operation, options: BreakGlassOptions, account) => {
       const { auditContainer, auditFiles } = await import('../../audit/audit-client.ts');
-      const { restoreAccount } = await import('../../operations/account/account-restore.ts');
+      const { restoreAccount } = await import('../../operations/account/account-break-glass.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const reason = await confirmedReason('restore', account, options, cli);
       const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), () => cli.credential()));
@@ -99,7 +99,7 @@ export function addScopeCommands(program: CmkCommand): void {
   type State = 'Enabled' | 'Disabled';
   const set =
     (state: State) => async (operation: Operation, options: BreakGlassOptions, account: string, name: string) => {
-      const { setScopeState } = await import('../../operations/account/scope-state.ts');
+      const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
       const isSure = state === 'Enabled' || options.yes || options.dryRun || false;
       await confirmName('disable', `${account}/${name}`, isSure, program.cli.context.ask);
       return setScopeState({ ...options, account, scope: name, state }, operation);

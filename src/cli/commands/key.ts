@@ -72,8 +72,7 @@ function addImport(command: CmkCommand): void {
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'import into hardware, in a premium vault')
     .changes(async (operation, { file, passwordFile, hsm: hardware = false, expires }: Options, name) => {
-      const { importKey } = await import('../../operations/key/key-import.ts');
-      const { readPrivateKey } = await import('../../operations/key/private-key.ts');
+      const { importKey, readPrivateKey } = await import('../../operations/key/key-import.ts');
       const expiresOn = expires === 'never' ? undefined : expires;
       const password = passwordFile
         ? (await readGivenText(passwordFile)).replace(/\r?\n$/, '')
