@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
-import { createSeenKeys } from '../../src/fleet/seen-keys.ts';
+import { createSeenKeys } from '../../src/fleet/fleet-index.ts';
 import { keptLog, SAMPLE_SETTINGS, sampleServices } from '../support/app-services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
