@@ -162,9 +162,7 @@ function varint(value: number): Buffer {
   }
 }
 
-function fieldsOf(
-  message: Buffer,
-): { readonly field: number; readonly content: Buffer; readonly number: number }[] {
+function fieldsOf(message: Buffer): { readonly field: number; readonly content: Buffer; readonly number: number }[] {
   const fields = [];
   let at = 0;
   const next = (): number => {
