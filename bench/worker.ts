@@ -145,16 +145,16 @@ function failOn(answer: Buffer, field: number): void {
 }
 
 /** Protocol Buffers, as far as it takes: fields that are messages or text, and numbers to be read. */
-export function part(field: number, content: readonly Buffer[]): Buffer {
+function part(field: number, content: readonly Buffer[]): Buffer {
   const bytes = Buffer.concat(content);
   return Buffer.concat([varint(field * 8 + 2), varint(bytes.length), bytes]);
 }
 
-export function text(field: number, value: string): Buffer {
+function text(field: number, value: string): Buffer {
   return part(field, [Buffer.from(value)]);
 }
 
-export function varint(value: number): Buffer {
+function varint(value: number): Buffer {
   const bytes: number[] = [];
   for (let left = value; ; left = Math.floor(left / 128)) {
     if (left < 128) return Buffer.from([...bytes, left]);
@@ -162,9 +162,7 @@ export function varint(value: number): Buffer {
   }
 }
 
-export function fieldsOf(
-  message: Buffer,
-): { readonly field: number; readonly content: Buffer; readonly number: number }[] {
+function fieldsOf(message: Buffer): { readonly field: number; readonly content: Buffer; readonly number: number }[] {
   const fields = [];
   let at = 0;
   const next = (): number => {

@@ -62,7 +62,7 @@ const NOT_CALLED =
   /[\\/]@azure[\\/]storage-[\w-]+[\\/].*[\\/](crc64|\w+SASSignatureValues|BlobBatch|BlobQuickQueryStream|AvroParser)\.js$/;
 
 /** A module that exports what it did, and throws when it is called. */
-export function leftOut(module: string, path: string): string {
+function leftOut(module: string, path: string): string {
   const names = [...module.matchAll(/^export (?:default |async |(?:function|class|const) )+(\w+)/gm)];
   const lines = names.map(([line, name]) =>
     line.startsWith('export default') ? 'export default gone;' : `export { gone as ${name} };`,
@@ -80,7 +80,7 @@ function identifiers(project: string): ReadonlySet<string> {
 }
 
 /** A management client without the operation groups that are not named: `this.topicTypes = new TopicTypesImpl(this);` */
-export function withoutGroups(client: string, named: ReadonlySet<string>): string {
+function withoutGroups(client: string, named: ReadonlySet<string>): string {
   const group = /^\s*this\.(\w+) =\s+(?:new \w+Impl|_get\w+Operations)\(\s*this(?:\._client)?,?\s*\);$/gm;
   return client.replace(group, (line, name: string) => (named.has(name) ? line : ''));
 }

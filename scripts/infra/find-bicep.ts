@@ -28,7 +28,7 @@ export interface Bicep {
 }
 
 /** Name of the compiler's NuGet package for this machine, as NuGet's runtime identifiers go. */
-export function runtimeIdentifier(platform: NodeJS.Platform, arch: string): string {
+function runtimeIdentifier(platform: NodeJS.Platform, arch: string): string {
   const system = { linux: 'linux', darwin: 'osx', win32: 'win' }[platform as string];
   if (!system || (arch !== 'x64' && arch !== 'arm64')) {
     throw new Error(`There is no Bicep compiler for ${platform} ${arch}. Install one yourself and put it on PATH.`);
