@@ -20,20 +20,17 @@ type FailureKind =
   /** Not an answer of Azure. */
   | 'unexpected';
 
-interface AnyFailure {
+export interface Failure {
+  readonly kind: FailureKind;
   readonly status: number | undefined;
   /** Azure's error code (`KeyVaultAuthenticationFailure`), or Node's (`ECONNRESET`). */
   readonly code: string;
   /** First line of the message; empty if the SDK does not pass on the service's message. */
   readonly message: string;
   readonly retryAfterSeconds: number | undefined;
+  /** What blocks the request, of the kind `blocked` alone. */
+  readonly block?: Block | undefined;
 }
-
-export type Failure = AnyFailure &
-  (
-    | { readonly kind: 'blocked'; readonly block: Block }
-    | { readonly kind: Exclude<FailureKind, 'blocked'>; readonly block?: undefined }
-  );
 
 /** The SDKs' own messages for answers whose body they drop: paged lists and the storage services. */
 const NO_MESSAGE = /^(?:Pagination failed with unexpected statusCode|Unexpected status code:) \d+$/;
@@ -50,8 +47,8 @@ export function describeFailure(error: unknown): Failure {
   const message = NO_MESSAGE.test(line) ? '' : line.trim();
   const retryAfterSeconds = retryAfter(fields);
   const block = status === 403 || status === 409 ? blockOf(code, message) : undefined;
-  if (block) return { kind: 'blocked', status, code, message, retryAfterSeconds, block };
-  return { kind: kindOf(status, code, fields, retryAfterSeconds), status, code, message, retryAfterSeconds };
+  const kind = block ? 'blocked' : kindOf(status, code, fields, retryAfterSeconds);
+  return { kind, status, code, message, retryAfterSeconds, block };
 }
 
 function kindOf(
@@ -59,7 +56,7 @@ function kindOf(
   code: string,
   fields: Record<string, unknown>,
   retryAfterSeconds: number | undefined,
-): Exclude<FailureKind, 'blocked'> {
+): FailureKind {
   if (status === 429) return 'throttled';
   if (status === 503 && retryAfterSeconds !== undefined) return 'throttled';
   if (status === undefined) return isTransport(code, fields) ? 'unavailable' : 'unexpected';

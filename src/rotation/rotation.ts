@@ -66,13 +66,11 @@ export function isRotatedByTag({ tags }: KeyVersion): boolean {
 export function unfinishedRotation(
   versions: readonly KeyVersion[],
   now: Date,
-): { readonly from: KeyVersion; readonly to: KeyVersion; readonly rest: RotationCompletion } | undefined {
+): { readonly from: KeyVersion; readonly to: KeyVersion } | undefined {
   const found = withoutExpiryOfBefore(versions);
   if (!found?.to.enabled || openRevocation(versions, now)) return undefined;
   const { from, to } = found;
-  if (isDayOld(to, now)) return undefined;
-  const rest = completeRotation(from, to);
-  return rest && { from, to, rest };
+  return isDayOld(to, now) || !completeRotation(from, to) ? undefined : found;
 }
 
 /**

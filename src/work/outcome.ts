@@ -33,12 +33,12 @@ const ASSIGN_IDENTITY = /userAssignedIdentities\/(?:\*\/)?assign\/action/i;
 /** The DNS name of a deleted vault does not resolve. An operator may recover the vault with its keys. */
 const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
 
-const RETRIED = {
+const RETRIED: Readonly<Partial<Record<Failure['kind'], Reason>>> = {
   unavailable: 'ServiceUnavailable',
   conflict: 'Conflict',
   forbidden: 'MissingPermission',
   unexpected: 'Unexpected',
-} as const;
+};
 
 /**
  * Classifies an error of Azure as retry or reject. Rejects only errors that cannot pass without an operator. All
@@ -60,8 +60,9 @@ export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'd
   if (unassignable !== undefined) return { ...retry('IdentityAssignmentDenied'), detail: unassignable };
   if (NO_VAULT.test(failure.message)) return retry('VaultNotFound');
   if (NO_PURGE_PROTECTION.test(failure.code)) return { outcome: 'reject', reason: 'PurgeProtectionOff', detail };
-  if (failure.kind === 'blocked') return retry(failure.block.reason);
-  if (failure.kind !== 'notFound' && failure.kind !== 'refused') return retry(RETRIED[failure.kind]);
+  if (failure.block) return retry(failure.block.reason);
+  const reason = RETRIED[failure.kind];
+  if (reason) return retry(reason);
   return ABOUT_THE_KEY.test(failure.code) ? retry('Refused') : { outcome: 'reject', reason: 'Refused', detail };
 }
 

@@ -130,22 +130,4 @@ describe('A read after a change', () => {
       }),
     );
   });
-
-  it('is one for all callers that come while another is in flight', async () => {
-    const cache = new ReadCache<number>(0);
-    let reads = 0;
-    const load = async () => {
-      reads += 1;
-      const mine = reads;
-      await new Promise((resolve) => setImmediate(resolve));
-      return mine;
-    };
-    const all = await Promise.all(
-      [1, 2, 3, 4].map(() => {
-        cache.invalidate('a');
-        return cache.read('a', load);
-      }),
-    );
-    expect(all.map(({ value }) => value)).toEqual([1, 2, 2, 2]);
-  });
 });
