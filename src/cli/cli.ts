@@ -46,7 +46,7 @@ interface RunOptions {
 
 /** Work of a command with its options and arguments. */
 export type CommandWork<O, R> = (operation: Operation, options: O, ...args: string[]) => Promise<R>;
-/** Shows a result; not called for its JSON document. */
+/** Shows a result. For a JSON document the output prints nothing, but keeps the exit code. */
 export type Show<O, R> = (result: R, output: Output, options: O) => void;
 
 /** One run of the command line. */

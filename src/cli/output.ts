@@ -102,17 +102,16 @@ export class Output {
   entry(entry: Entry): void {
     const text = visible(entry.text);
     if (entry.kind === 'waiting') this.#wait(text, entry.progress);
-    else if (this.format === 'lines') this.#line(`${entry.kind}\t${text}`);
     else if (this.isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
-    else if (this.format === 'terminal') this.#line(`${this.#sign(entry.kind)} ${text}`);
+    else this.#fields([entry.kind, text], `${this.#sign(entry.kind)} ${text}`);
   }
 
   notes(texts: Iterable<string>): void {
     for (const text of texts) this.entry({ kind: 'note', text });
   }
 
-  /** Notes what could not be read, one sentence each. */
-  unread(texts: readonly string[]): void {
+  /** Notes what could not be read or done, one sentence each, which makes the command exit with 1. */
+  problems(texts: readonly string[]): void {
     this.notes(texts);
     this.incompleteIf(texts.length > 0);
   }
@@ -137,10 +136,9 @@ export class Output {
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
     for (const { check, state, detail, fix = '' } of checks) {
       const step = state === 'ok' ? '' : visible(fix);
-      if (this.format === 'lines') this.#line([state, check, visible(detail), ...(step ? [step] : [])].join('\t'));
-      if (this.format !== 'terminal') continue;
-      this.#line(`${this.#sign(state)} ${check.padEnd(width)} ${visible(detail)}`);
-      if (step) this.#line(`  ${' '.repeat(width)} ${this.#paint('dim', `→ ${step}`)}`);
+      const arrow = step && `\n  ${' '.repeat(width)} ${this.#paint('dim', `→ ${step}`)}`;
+      const shown = `${this.#sign(state)} ${check.padEnd(width)} ${visible(detail)}${arrow}`;
+      this.#fields([state, check, visible(detail), ...(step ? [step] : [])], shown);
     }
   }
 
@@ -184,8 +182,7 @@ export class Output {
     const known = facts.filter(([, value]) => value !== undefined);
     const width = Math.max(0, ...known.map(([name]) => name.length));
     for (const [name, value = ''] of known) {
-      if (this.format === 'lines') this.#line(`${name}\t${visible(value)}`);
-      if (this.format === 'terminal') this.#line(`${this.#paint('bold', name.padEnd(width))}  ${visible(value)}`);
+      this.#fields([name, visible(value)], `${this.#paint('bold', name.padEnd(width))}  ${visible(value)}`);
     }
   }
 
@@ -261,6 +258,12 @@ export class Output {
   clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
+  }
+
+  /** Prints a line: its fields in a pipe, `shown` in a terminal, nothing in documents and rows. */
+  #fields(fields: readonly string[], shown: string): void {
+    if (this.format === 'lines') this.#line(fields.join('\t'));
+    if (this.format === 'terminal') this.#line(shown);
   }
 
   #say(text: string): void {

@@ -74,13 +74,6 @@ describe('an address that was made by somebody else', () => {
     await page.getByRole('heading', { name: 'No such view' }).waitFor();
     expect(requests.filter((url) => url.includes('/api/'))).toEqual([]);
   });
-
-  it('of something that is no record fails for itself, and goes when one leaves', async () => {
-    const { page } = await as('operator', '#/audit/no-record');
-    await page.getByText('The audit trail has no such record').or(page.getByText('This view failed')).first().waitFor();
-    await page.getByRole('link', { name: 'Trend' }).click();
-    await page.getByRole('heading', { level: 1, name: 'Trend' }).waitFor();
-  });
 });
 
 describe('a revocation', () => {

@@ -134,17 +134,6 @@ describe('on any screen', () => {
       page.evaluate<boolean>('document.activeElement?.textContent === "Keys"'),
     );
   });
-
-  it('goes to the view that is asked for at the very moment it appears', async () => {
-    const { page } = await open('#/trend');
-    await page.evaluate(`new MutationObserver((_, watching) => {
-      if (!document.querySelector('header.top')) return;
-      watching.disconnect();
-      location.hash = '#/keys';
-    }).observe(document.body, { childList: true, subtree: true })`);
-    await signIn(page, 'operator');
-    await page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor();
-  });
 });
 
 /** By view, the one path that it asks for again and again, and how often at least. Milliseconds. */

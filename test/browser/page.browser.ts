@@ -243,34 +243,6 @@ describe('what is not known of a key', () => {
     expect(rows.some((row) => /No version named.*by a client that the log does not name/s.test(row))).toBe(true);
     expect(rows.some((row) => row.match(/not seen/g)?.length === 3)).toBe(true);
   });
-
-  it.each([
-    [undefined, 'Not known: no workspace with the vault’s log is set (CMK_USAGE_WORKSPACE).'],
-    [{ versions: [] }, 'No entries.'],
-  ])('is said of a log that tells nothing: %j', async (usage, words) => {
-    const page = await withStatus('#/keys/kv-files/archive-key', { usage });
-    await page.getByText(words).waitFor();
-  });
-
-  it('is said of how soon a revocation shows: nothing yet, nothing now, too few', async () => {
-    const never = await withStatus('#/break-glass/kv-files/archive-key', { effectTimes: [] });
-    await never.getByText(/^It has not been measured for this key yet\. Azure promises no time/).waitFor();
-    const away = await withStatus('#/break-glass/kv-files/archive-key', { effectTimes: undefined });
-    await away.getByText(/^What was measured cannot be read now\./).waitFor();
-    const of = { expect: 'blocked', service: 'file', accounts: 5, changes: 2, since: at(1), until: at(9) };
-    const some = { ...of, measured: 9, notSeen: 1, p50Seconds: 7.2, longestSeconds: 61, followedSeconds: 1_800 };
-    const few = await withStatus('#/break-glass/kv-files/archive-key', { effectTimes: [some] });
-    await few
-      .getByText(
-        'Until files were refused: half within 8 s, 95 in 100: not known, too few were seen to; the longest measured took 1 min 1 s.',
-      )
-      .waitFor();
-    await few
-      .getByText(
-        /^From 9 measurements in 5 accounts and 2 revocations since .*\. 1 more was not seen refusing within 30 min, and counted as that\.$/,
-      )
-      .waitFor();
-  });
 });
 
 describe('what is under way', () => {

@@ -38,7 +38,7 @@ const documents = (out: string) => lines(out).map(([line = '']) => JSON.parse(li
 
 describe('cmk key list', () => {
   it('has each key with who uses it, by the storage of the app', async () => {
-    const { site, env } = await known();
+    const { site, account, env } = await known();
     const { code, out } = await cmk(['key', 'list', '--state', 'USABLE'], { env });
     expect({ code, key: lines(out)[0]?.slice(0, 3) }).toEqual({
       code: 0,
@@ -46,6 +46,8 @@ describe('cmk key list', () => {
     });
     const { result } = JSON.parse((await cmk(['key', 'ls', '-o', 'json'], { env })).out);
     expect(result.keys).toMatchObject([{ name: site.key, users: { accounts: 1 } }]);
+    const shown = await cmk(['key', 'show', `${site.vault.name}/${site.key}`], { env });
+    expect(shown.out).toMatch(new RegExp(`^${site.version.version}\\tUsable\\t.*\\t${account.name}$`, 'm'));
   });
 
   it.each(['key', 'rotation', 'rekey'])('cmk %s list says what to set where no app is known', async (things) => {

@@ -5,7 +5,7 @@ import { arm, signIn } from '../local-azure/support.ts';
 import { useApp } from '../support/app.ts';
 import { cmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
-import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
+import { group, storageIdentity, TestKey } from '../support/fleet.ts';
 import { wordsOf } from '../support/pasted.ts';
 
 const app = useApp();
@@ -115,20 +115,6 @@ describe('a change of what is neither account nor vault', () => {
       await noted(part, set, 'Microsoft.Compute/diskEncryptionSets/write');
       await noted(part, server, 'Microsoft.Sql/servers/encryptionProtector/write');
     }
-  });
-
-  it('is found with who made it: a perimeter that a vault joins and leaves', async () => {
-    const vault = vaultNamed(app.azure.world, 'kv-records');
-    const association = `${rg()}/providers/Microsoft.Network/networkSecurityPerimeters/p/resourceAssociations/a`;
-    const operation = 'Microsoft.Network/networkSecurityPerimeters/resourceAssociations';
-    const before = vault.properties.publicNetworkAccess;
-    vault.properties.publicNetworkAccess = 'SecuredByPerimeter';
-    const properties = { privateLinkResource: { id: vault.id }, accessMode: 'Enforced' };
-    await arm(app.azure, 'PUT', association, { body: { properties } });
-    await noted('found', vault.id, `${operation}/write`);
-    vault.properties.publicNetworkAccess = before;
-    await arm(app.azure, 'DELETE', association);
-    await noted('gone', vault.id, `${operation}/delete`);
   });
 });
 

@@ -113,18 +113,8 @@ describe('a PATCH of a pinned account', () => {
 
   it('without a version drops the pin where a PATCH replaces', async () => {
     local.azure.world.settings.encryptionPatch = 'replace';
-    const account = add('pinned');
-    const { body } = await arm(local.azure, 'PATCH', account.id, {
-      body: {
-        properties: {
-          encryption: {
-            keySource: 'Microsoft.Keyvault',
-            identity: { userAssignedIdentity: identity.id },
-            keyvaultproperties: { keyvaulturi: vault.properties.vaultUri, keyname: 'key' },
-          },
-        },
-      },
-    });
+    account = add('pinned');
+    const { body } = await enable({ keyversion: undefined });
     expect(body.properties?.encryption?.keyvaultproperties).not.toHaveProperty('keyversion');
   });
 

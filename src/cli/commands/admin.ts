@@ -138,11 +138,11 @@ function addReplay(command: CmkCommand): void {
       if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
       else if (left.length + hidden === 0) output.text(`${from} is empty.`);
       const shown = left.map((text) => JSON.stringify(text.slice(0, 200)));
-      output.unread(shown.map((text) => `Not a message of this app, still in ${from}: ${text}`));
+      output.problems(shown.map((text) => `Not a message of this app, still in ${from}: ${text}`));
       if (hidden === 0) return;
       const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
       const why = 'the drift check or another replay has just read the queue';
-      output.unread([`${which}: ${why}. Run it again in two minutes.`]);
+      output.problems([`${which}: ${why}. Run it again in two minutes.`]);
     });
 }
 

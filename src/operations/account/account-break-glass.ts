@@ -25,7 +25,6 @@ import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
 
-/** Options of both account revoke and restore. */
 interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
   readonly account: string;
@@ -97,7 +96,6 @@ export async function revokeAccount(
   return { ...result, complete: left.length === 0, audit: audited };
 }
 
-/** Reads the key of an account and the principal that Storage uses for it. */
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
   const use = accountKeyUse(account.encryption);
   if (!use) {

@@ -68,7 +68,6 @@ function ownIdentity({ encryption, userAssignedIdentities, systemPrincipalId }: 
   return used || (systemPrincipalId === undefined ? userAssignedIdentities[0] : undefined);
 }
 
-/** Finds the identity for an account. */
 async function findOwn(identity: string, { azure, journal }: Operation) {
   const found = await findIdentity(identity, azure);
   journal.found(`identity ${found.name} (${found.principalId})`);
