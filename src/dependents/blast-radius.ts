@@ -84,10 +84,12 @@ class BlastRadiusReader {
 
   soFar(): BlastRadius {
     // Copies, because late reads may still add shares and scopes.
-    const accounts = structuredClone([...this.#accounts.values()]).sort(byId);
+    const accounts = structuredClone([...this.#accounts.values()]).sort((a, b) => compareText(a.id, b.id));
     // Pairwise comparison of thousands of accounts would block the event loop for a minute.
     const known = new Set(accounts.map(({ id }) => comparableId(id)));
-    const otherResources = this.#others.filter(({ id }) => !known.has(comparableId(id))).sort(byId);
+    const otherResources = this.#others
+      .filter(({ id }) => !known.has(comparableId(id)))
+      .sort((a, b) => compareText(a.id, b.id));
     const unread = this.#parts.missing();
     const storage = [...accounts, ...otherResources.filter(({ type }) => type === 'microsoft.storage/storageaccounts')];
     const isLockedOut = this.#isOwnScopeOnKey || storage.some(({ name }) => this.#isOwn(name));
@@ -198,10 +200,6 @@ function toDependent(account: Account, key: ManagedKey): DependentAccount {
   const version = own?.current ?? own?.pinned;
   const notCutOff = own ? ownKeyServices(account) : [];
   return { id, name, region: location, mode, version, shares: [], scopes: [], notCutOff };
-}
-
-function byId(a: { id: string }, b: { id: string }): number {
-  return compareText(a.id, b.id);
 }
 
 /** Tracks the parts of a read: pending parts and failed parts. */

@@ -34,7 +34,10 @@ const LISTS: readonly (readonly (readonly [type: string, operations: string, con
   ],
   [
     ['Microsoft.Network/networkSecurityPerimeters/resourceAssociations', 'write delete', 'perimeter'],
-    ...Object.keys(KEY_USER_TYPES).map((type) => [withProtector(type), 'write', 'keyUser'] as const),
+    // A child resource of the SQL server sets its key.
+    ...Object.keys(KEY_USER_TYPES).map(
+      (type) => [type.startsWith('Microsoft.Sql/') ? `${type}/encryptionProtector` : type, 'write', 'keyUser'] as const,
+    ),
   ],
 ];
 const OPERATIONS = LISTS.map((list) =>
@@ -131,7 +134,7 @@ export function parseResourceEvent(event: unknown, rules: ResourceEventRules): R
   const { concern } = operation;
   const at = placeOf(subject, concern);
   if (!at) return undefined;
-  const subscription = subscriptionOf(at) ?? '';
+  const [, subscription = ''] = SUBSCRIPTION.exec(at.toLowerCase()) ?? [];
   // The subscription of a vault may not be watched for accounts.
   const isWatched =
     concern === 'vault' || concern === 'perimeter'
@@ -146,6 +149,8 @@ export function parseResourceEvent(event: unknown, rules: ResourceEventRules): R
   };
   return { id, concern, at, changedBy };
 }
+
+const SUBSCRIPTION = /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\/|$)/;
 
 /** Whether a change at a scope affects a resource: either contains the other, or both are equal. */
 export function isConcerned(resource: string, at: string): boolean {
@@ -177,12 +182,3 @@ const isOwner = {
   vault: (type: string) => /^Microsoft\.KeyVault\/(?:vaults|managedHSMs)$/i.test(type),
   keyUser: (type: string) => apiVersionOf(type) !== undefined,
 };
-
-/** A child resource of the SQL server sets its key. */
-function withProtector(type: string): string {
-  return type.startsWith('Microsoft.Sql/') ? `${type}/encryptionProtector` : type;
-}
-
-function subscriptionOf(id: string): string | undefined {
-  return /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\/|$)/i.exec(id)?.[1]?.toLowerCase();
-}

@@ -53,25 +53,20 @@ interface WatchContext {
 }
 
 async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortSignal): Promise<void> {
-  const keys = await keysOf(hsm, context);
-  const left = await pMap(keys, (key) => (signal.aborted ? key : watchKey(key, context)), { concurrency: CONCURRENCY });
-  const missed = left.filter((key) => key !== undefined).length;
-  if (missed === 0) return;
-  const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not read in time.`;
-  context.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
-}
-
-async function keysOf(hsm: ManagedVault, { ports, log }: WatchContext): Promise<ManagedKey[]> {
+  const unwatched = (message: string) =>
+    context.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
   try {
-    return (await ports.keyCatalog.names(hsm)).map((name) => managedKey(hsm, name));
+    const names = await context.ports.keyCatalog.names(hsm);
+    const watch = async (name: string) => signal.aborted || (await watchKey(managedKey(hsm, name), context));
+    const missed = (await pMap(names, watch, { concurrency: CONCURRENCY })).filter((one) => one === true).length;
+    if (missed === 0) return;
+    unwatched(`${missed} of the ${names.length} keys of the Managed HSM ${hsm.name} were not read in time.`);
   } catch (error) {
-    const message = `The keys of the Managed HSM ${hsm.name} cannot be listed: ${describe(describeFailure(error))}`;
-    log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
-    return [];
+    unwatched(`The keys of the Managed HSM ${hsm.name} cannot be listed: ${describe(describeFailure(error))}`);
   }
 }
 
-async function watchKey(key: ManagedKey, context: WatchContext): Promise<undefined> {
+async function watchKey(key: ManagedKey, context: WatchContext): Promise<void> {
   const { seen, ports, log } = context;
   try {
     const now = ports.now();
