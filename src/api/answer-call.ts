@@ -140,25 +140,15 @@ function servicesOfCall(host: CallHost, log: Log): Services {
   }
 }
 
-/** Log fields of a request. The caller may have forged any of them. */
-interface CallRecord {
-  /** Name of the function. */
-  readonly call: string;
-  readonly method: string;
-  /** Key as the request names it; it may not exist. */
-  key: string | undefined;
-  /** Id of a re-key or an audit record, as the request names it; it may not exist. */
-  readonly id: string | undefined;
-  readonly address: string | undefined;
-  readonly correlationId: string;
-}
-
-function recordOf({ headers, method, params }: HttpRequest, context: InvocationContext): CallRecord {
+/** Log fields of a request. The caller may have forged any of them; the key and the id may not exist. */
+function recordOf({ headers, method, params }: HttpRequest, context: InvocationContext) {
   const { id } = params;
   return {
+    /** Name of the function. */
     call: context.functionName,
     method,
     key: nameForLog(keyNamed(params)),
+    /** Of a re-key or an audit record. */
     id: id === undefined || /^[\w-]{1,64}$/.test(id) ? id : 'no id',
     address: addressOf(headers),
     correlationId: context.invocationId,

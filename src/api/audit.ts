@@ -10,7 +10,7 @@ import { conditional, jsonResponse } from '../http/answers.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { type QueryOf, queryInvalid } from '../http/query.ts';
 import { momentAgo } from '../time/duration.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 const filter = (description: string) =>
   ({ description, schema: z.string().min(1, 'is empty').max(1_000).optional() }) as const;
@@ -55,7 +55,7 @@ export const AUDIT_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'handler',
     query: AUDIT_QUERY,
-    answers: { 200: { description: 'At most 100 records.', schema: { AuditList: AUDIT_LIST } } },
+    answers: ok('At most 100 records.', { AuditList: AUDIT_LIST }),
     conditional: true,
     refusals: ['ServiceUnavailable'],
     handle: showTrail,
@@ -73,7 +73,7 @@ export const AUDIT_ROUTES: readonly Route[] = [
         schema: z.string().min(1).max(100),
       },
     },
-    answers: { 200: { description: 'The record.', schema: { AuditRecord: AUDIT_RECORD_WHOLE } } },
+    answers: ok('The record.', { AuditRecord: AUDIT_RECORD_WHOLE }),
     refusals: ['AuditRecordNotFound', 'ServiceUnavailable'],
     handle: showRecord,
   }),

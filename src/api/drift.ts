@@ -15,7 +15,7 @@ import { auditedCaller } from '../http/token-claims.ts';
 import type { Log } from '../log.ts';
 import type { Services } from '../services.ts';
 import { fromDriftStorage } from '../views/read-now.ts';
-import { type Route, route } from './route.ts';
+import { ok, type Route, route } from './route.ts';
 
 /** Reader of this instance. */
 const trendReader = new TrendReader();
@@ -86,7 +86,7 @@ export const DRIFT_ROUTES: readonly Route[] = [
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { ReleaseRequest: RELEASE_REQUEST },
-    answers: { 200: { description: 'The app repairs the account again.', schema: { Released: RELEASED } } },
+    answers: ok('The app repairs the account again.', { Released: RELEASED }),
     refusals: ['NotContested', 'ServiceUnavailable'],
     async handle({ caller, correlationId, services, log, ...call }) {
       const { account, reason, ticket } = await call.body();
@@ -107,12 +107,7 @@ export const DRIFT_ROUTES: readonly Route[] = [
     summary: 'List all reports with their counts, newest first.',
     role: 'CmkKey.Read',
     reach: 'fleet',
-    answers: {
-      200: {
-        description: 'At most 200 reports.',
-        schema: { DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }) },
-      },
-    },
+    answers: ok('At most 200 reports.', { DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }) }),
     refusals: ['ServiceUnavailable'],
     handle: async ({ services }) =>
       jsonResponse(200, { reports: await fromDriftStorage(() => services.driftStorage.history()) }),
@@ -141,9 +136,7 @@ export const DRIFT_ROUTES: readonly Route[] = [
       'The last drift check of a day supplies the findings and the accounts on an old key version. The audit trail supplies rotations, revocations and restores. The drift check stores daily sums; the app reads later events from the trail.',
     role: 'CmkKey.Read',
     reach: 'fleet',
-    answers: {
-      200: { description: 'Always 30 entries; unknown values of a day are absent.', schema: { Trend: TREND } },
-    },
+    answers: ok('Always 30 entries; unknown values of a day are absent.', { Trend: TREND }),
     conditional: true,
     refusals: ['ServiceUnavailable'],
     async handle({ request, services }) {

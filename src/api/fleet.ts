@@ -4,7 +4,7 @@ import { FLEET_QUERY, type FleetCall, showFleet, showFleetAccount } from '../vie
 import { FLEET_ACCOUNT, FLEET_LIST } from '../views/fleet-schemas.ts';
 import { showNow } from '../views/now.ts';
 import { NOW } from '../views/now-schemas.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 /** Routes of the health and the fleet. */
 export const FLEET_ROUTES: readonly Route[] = [
@@ -17,7 +17,7 @@ export const FLEET_ROUTES: readonly Route[] = [
       'Each part has the time of its read, or the reason why it is missing: `problem` if the read failed or the caller lacks the role, `reading` while the read is in progress. A part shows only items that need attention; the path that it names lists all items. The app caches a part for 5 to 20 seconds, or for as long as its read took.',
     role: 'CmkKey.Read',
     reach: 'handler',
-    answers: { 200: { description: 'The health and the parts.', schema: { Now: NOW } } },
+    answers: ok('The health and the parts.', { Now: NOW }),
     conditional: true,
     handle(call) {
       const { request, caller, services, reaches } = call;
@@ -41,7 +41,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'handler',
     query: FLEET_QUERY,
-    answers: { 200: { description: 'A page of accounts.', schema: { FleetList: FLEET_LIST } } },
+    answers: ok('A page of accounts.', { FleetList: FLEET_LIST }),
     conditional: true,
     refusals: ['ServiceUnavailable'],
     handle: (call) => showFleet(call.query, fleetCall(call), call.services),
@@ -54,7 +54,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'handler',
     params: { account: { description: 'Name of the storage account.', schema: z.string().regex(/^[0-9a-z]{3,24}$/) } },
-    answers: { 200: { description: 'The account.', schema: { FleetAccount: FLEET_ACCOUNT } } },
+    answers: ok('The account.', { FleetAccount: FLEET_ACCOUNT }),
     conditional: true,
     refusals: ['NotFound', 'ServiceUnavailable'],
     handle: (call) => showFleetAccount(call.request.params.account ?? '', fleetCall(call), call.services),

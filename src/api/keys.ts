@@ -12,7 +12,7 @@ import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts
 import { KEY_PARAMS, keyOfCall, listOrRefuse } from './named-key.ts';
 import { RESTORE_ROUTE } from './restore.ts';
 import { REVOKE_ROUTE } from './revoke.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 /**
  * Milliseconds that the answer waits for the key's dependents: the caller may be in the middle of an incident. The
@@ -47,7 +47,7 @@ export const KEY_ROUTES: readonly Route[] = [
       vault: { description: 'Only keys of this vault: its name.', schema: z.string().max(1_000).optional() },
       after: AFTER,
     },
-    answers: { 200: { description: 'At most 50 keys, by vault and name.', schema: { KeyList: KEY_LIST } } },
+    answers: ok('At most 50 keys, by vault and name.', { KeyList: KEY_LIST }),
     conditional: true,
     handle: ({ query, request: { headers }, caller, services }) =>
       showKeys({ ...query, headers }, caller, services.keyLister, services),
@@ -60,7 +60,7 @@ export const KEY_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,
-    answers: { 200: { description: 'The key.', schema: { KeyStatus: KEY_STATUS } } },
+    answers: ok('The key.', { KeyStatus: KEY_STATUS }),
     conditional: true,
     refusals: ['KeyNotManaged', ['ServiceUnavailable', 502], 'VaultUnreadable'],
     handle: handleKeyStatus,
@@ -75,7 +75,7 @@ export const KEY_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'fleet',
     query: { after: AFTER },
-    answers: { 200: { description: 'At most 50 rotations.', schema: { RotationList: ROTATION_LIST } } },
+    answers: ok('At most 50 rotations.', { RotationList: ROTATION_LIST }),
     refusals: ['ServiceUnavailable'],
     handle: ({ query, services }) => showRotations(query.after, services),
   }),
@@ -87,7 +87,7 @@ export const KEY_ROUTES: readonly Route[] = [
     role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,
-    answers: { 200: { description: 'The rotation.', schema: { Rotation: ROTATION } } },
+    answers: ok('The rotation.', { Rotation: ROTATION }),
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     handle: async (call) => showRotation(keyOfCall(call), call.services),
   }),

@@ -6,7 +6,7 @@ import { auditedCaller } from '../http/token-claims.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { endProblem, PAUSE } from '../orders/standing-orders.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 const ORDER_FIELDS = {
   reason: REASON,
@@ -41,7 +41,7 @@ export const PAUSE_ROUTES: readonly Route[] = [
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { PauseRequest: PAUSE_REQUEST },
-    answers: { 200: { description: 'Every active pause.', schema: { ControlResponse: CONTROL_RESPONSE } } },
+    answers: ok('Every active pause.', { ControlResponse: CONTROL_RESPONSE }),
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     async handle(call) {
       const { services, log } = call;
@@ -59,7 +59,7 @@ export const PAUSE_ROUTES: readonly Route[] = [
     role: 'Cmk.Operate',
     reach: 'fleet',
     body: { ResumeRequest: RESUME_REQUEST },
-    answers: { 200: { description: 'Every active pause.', schema: { ControlResponse: CONTROL_RESPONSE } } },
+    answers: ok('Every active pause.', { ControlResponse: CONTROL_RESPONSE }),
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     async handle(call) {
       const { services, log } = call;

@@ -2,20 +2,14 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import type { Act } from '../http/access.ts';
 import { HttpProblem } from '../http/problem.ts';
 
-/** Token bucket: a burst of `burst` calls, then `perSecond` calls a second. */
-interface Rate {
-  readonly burst: number;
-  readonly perSecond: number;
-}
-
-/** Concurrency limit and queue length; further calls are rejected. */
-interface Width {
-  readonly atOnce: number;
-  readonly waiting: number;
-}
-
-/** Limits of a caller on an instance: a page may read ten keys a second, and a script may revoke a hundred keys. */
-export const CALLER_LIMITS: Readonly<Record<Act, Rate & Width>> = {
+/**
+ * Limits of a caller on an instance: a page may read ten keys a second, and a script may revoke a hundred keys. A token
+ * bucket admits a burst of `burst` calls, then `perSecond` calls a second. Of these `atOnce` run and `waiting` wait;
+ * further calls are rejected.
+ */
+export const CALLER_LIMITS: Readonly<
+  Record<Act, Readonly<Record<'burst' | 'perSecond' | 'atOnce' | 'waiting', number>>>
+> = {
   read: { burst: 120, perSecond: 10, atOnce: 2, waiting: 40 },
   revoke: { burst: 100, perSecond: 2, atOnce: 2, waiting: 100 },
   restore: { burst: 30, perSecond: 1, atOnce: 4, waiting: 20 },

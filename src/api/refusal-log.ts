@@ -1,17 +1,13 @@
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 
-/** Log fields of a rejected call; further fields are logged unchanged. */
+/** Log fields of a rejected call; without a valid token it has no `caller`. */
 export interface RefusedCall {
   /** Name of the function. */
   readonly call: string;
   /** Reason code. */
   readonly because: string;
   readonly status: number;
-  /** Object id; undefined without a valid token. */
-  readonly caller?: unknown;
-  readonly kind?: unknown;
-  readonly client?: unknown;
   readonly message: string;
   readonly [field: string]: unknown;
 }

@@ -14,7 +14,7 @@ import { REKEY_CHECK } from '../rekey/rekey-problems.ts';
 import { REKEY_STATUS, rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
 import type { Services } from '../services.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
-import { type Call, type Route, route } from './route.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 export const REKEY_REQUEST = z.strictObject({
   from: KEY_FIELD.describe('Source key of the move, as `<vault>/<key>`.'),
@@ -65,7 +65,7 @@ export const REKEY_ROUTES: readonly Route[] = [
     summary: 'List the re-keys, newest first.',
     role: 'CmkKey.Read',
     reach: 'handler',
-    answers: { 200: { description: 'The orders.', schema: { Rekeys: REKEY_LIST } } },
+    answers: ok('The orders.', { Rekeys: REKEY_LIST }),
     refusals: ['ServiceUnavailable'],
     async handle({ services, reaches }) {
       const { rekeys } = await orProblem(() => services.orderStore.read());

@@ -14,11 +14,10 @@ import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { auditWarning, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions, revocationState, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
-import { lockoutWarning } from '../views/key.ts';
+import { lockoutWarning, readKeyUsage } from '../views/key.ts';
 import { LOGGED_USAGE } from '../views/key-schemas.ts';
-import { readKeyUsage } from '../views/key-usage.ts';
-import { KEY_PARAMS, keyOfCall, listOrRefuse, noSuchKey, unreadable } from './named-key.ts';
-import { type Call, type Route, route } from './route.ts';
+import { KEY_PARAMS, keyOfCall, listOrRefuse, unreadable } from './named-key.ts';
+import { type Call, ok, type Route, route } from './route.ts';
 
 /** Milliseconds that a dry run waits for the key's dependents. A real revocation waits for less time. */
 const DRY_RUN_MS = 60_000;
@@ -72,12 +71,7 @@ export const REVOKE_ROUTE: Route = route({
   params: KEY_PARAMS,
   query: { dryRun: { description: 'Show the dependents of the key and change nothing.', schema: FLAG } },
   body: { RevokeRequest: REVOKE_REQUEST },
-  answers: {
-    200: {
-      description: 'Every version is disabled: a new read confirms it.',
-      schema: { RevokeResponse: REVOKE_RESPONSE },
-    },
-  },
+  answers: ok('Every version is disabled: a new read confirms it.', { RevokeResponse: REVOKE_RESPONSE }),
   refusals: [
     'ConfirmationWrong',
     'StepUpNeeded',
@@ -107,7 +101,7 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw unreadable(error);
   });
-  if (!result) throw noSuchKey();
+  if (!result) throw new HttpProblem('KeyNotManaged');
   const answer = toBody(result);
   if (result.complete) return jsonResponse(200, answer);
   const { reason: _, ...extensions } = answer;

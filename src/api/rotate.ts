@@ -9,7 +9,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import { Journal } from '../operations/journal.ts';
 import { rotateKey } from '../operations/key/key-rotate.ts';
 import { KEY_PARAMS, keyOfCall } from './named-key.ts';
-import { type Route, route } from './route.ts';
+import { ok, type Route, route } from './route.ts';
 
 /** A younger version counts as the result of the rotation, so a repeated call creates no second version. Seconds. */
 const RECENT_SECONDS = 3_600;
@@ -42,9 +42,7 @@ export const ROTATE_ROUTE: Route = route({
   params: KEY_PARAMS,
   query: { dryRun: { description: 'Check, and change nothing.', schema: FLAG } },
   body: { RotateRequest: ROTATE_REQUEST },
-  answers: {
-    200: { description: 'Newest version before and after the call.', schema: { RotateResponse: ROTATE_RESPONSE } },
-  },
+  answers: ok('Newest version before and after the call.', { RotateResponse: ROTATE_RESPONSE }),
   refusals: [
     'KeyNotManaged',
     'KeyNotFound',

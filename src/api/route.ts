@@ -32,6 +32,11 @@ interface RouteAnswer {
   readonly schema?: Named;
 }
 
+/** The answers of a call with a single success answer. */
+export const ok = (description: string, schema: Named): Readonly<Record<number, RouteAnswer>> => ({
+  200: { description, schema },
+});
+
 /** A call of the API: source of its registration, access check, rate limit and OpenAPI description. */
 interface RouteDefinition<Q extends ParameterTable, B extends Named> {
   /**

@@ -8,39 +8,26 @@ import { storageManagement } from '../azure/resource-manager.ts';
 import { AUDIT_CONTAINER } from './audit-client.ts';
 
 /** The immutability policy of the trail's container. Errors are the SDK's. */
-interface AuditPolicy {
-  readonly isLocked: boolean;
-  /** Days during which a record cannot be changed or deleted. */
-  readonly days: number;
-  /** Whether the policy still allows appends. */
-  readonly allowsAppends: boolean;
-  readonly etag: string;
-}
-
-interface AuditPolicies {
-  /** Reads the policy; undefined: the container or its policy does not exist. */
-  get(account: ResourceId): Promise<AuditPolicy | undefined>;
-  /** Locks the policy, irreversibly. @param etag ETag of the policy that was read, so a changed policy is not locked */
-  lock(account: ResourceId, etag: string): Promise<AuditPolicy>;
-}
-
-export function createAuditPolicies(credential: TokenCredential, cloud: Cloud, limits: CallLimits): AuditPolicies {
+export function createAuditPolicies(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const clientOf = storageManagement(credential, cloud, limits);
   return {
-    async get({ subscriptionId, resourceGroup, name }) {
+    /** Reads the policy; undefined: the container or its policy does not exist. */
+    async get({ subscriptionId, resourceGroup, name }: ResourceId) {
       const { blobContainers } = clientOf(subscriptionId);
       const read = () => blobContainers.getImmutabilityPolicy(resourceGroup, name, AUDIT_CONTAINER);
       const policy = policyOf((await unlessMissing(read)) ?? {});
       return policy.days > 0 ? policy : undefined;
     },
-    async lock({ subscriptionId, resourceGroup, name }, etag) {
+    /** Locks the policy, irreversibly. @param etag ETag of the policy that was read, so a changed policy is not locked */
+    async lock({ subscriptionId, resourceGroup, name }: ResourceId, etag: string) {
       const { blobContainers } = clientOf(subscriptionId);
       return policyOf(await blobContainers.lockImmutabilityPolicy(resourceGroup, name, AUDIT_CONTAINER, etag));
     },
   };
 }
 
-function policyOf(policy: Partial<ImmutabilityPolicy>): AuditPolicy {
+/** `days`: days during which a record cannot be changed or deleted. */
+function policyOf(policy: Partial<ImmutabilityPolicy>) {
   const { state, immutabilityPeriodSinceCreationInDays: days = 0, allowProtectedAppendWrites, etag = '' } = policy;
   return { isLocked: state === 'Locked', days, allowsAppends: allowProtectedAppendWrites === true, etag };
 }

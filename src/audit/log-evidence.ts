@@ -11,24 +11,26 @@ export interface LogEvidence {
 }
 
 const RECEIPT = /^([1-9]\d{0,14}):([0-9a-f]{64})$/;
-const WRITTEN = z.object({ reason: z.literal('AuditWritten'), receipt: z.string().regex(RECEIPT) });
-const VERIFIED = z.object({
-  reason: z.literal('AuditTrailVerified'),
-  file: z.string(),
-  receipt: z.string().regex(RECEIPT),
-});
+const receipt = z
+  .string()
+  .regex(RECEIPT)
+  .transform((text) => {
+    const [, seq, hash = ''] = RECEIPT.exec(text) ?? [];
+    return { seq: Number(seq), hash };
+  });
+const RECORD = z.discriminatedUnion('reason', [
+  z.object({ reason: z.literal('AuditWritten'), receipt }),
+  z.object({ reason: z.literal('AuditTrailVerified'), receipt, file: z.string() }),
+]);
 
 /** Parses the app's records from an export of the log: a record per line, with any text around it. */
 export function readLogEvidence(text: string): LogEvidence {
   const receipts = new Map<number, string>();
   const ends: AuditReceipt[] = [];
   for (const line of text.split('\n')) {
-    const record = recordIn(line);
-    const receipt = RECEIPT.exec(WRITTEN.safeParse(record).data?.receipt ?? '');
-    if (receipt) receipts.set(Number(receipt[1]), receipt[2] ?? '');
-    const verified = VERIFIED.safeParse(record).data;
-    const [, seq, hash = ''] = RECEIPT.exec(verified?.receipt ?? '') ?? [];
-    if (verified) ends.push({ file: verified.file, seq: Number(seq), hash });
+    const record = RECORD.safeParse(recordIn(line)).data;
+    if (record?.reason === 'AuditWritten') receipts.set(record.receipt.seq, record.receipt.hash);
+    else if (record) ends.push({ file: record.file, ...record.receipt });
   }
   const loggedTo = ends.length > 0 ? Math.max(...ends.map(({ seq }) => seq)) : undefined;
   return { receipts: [...receipts].map(([seq, hash]) => ({ seq, hash })), ends, loggedTo };

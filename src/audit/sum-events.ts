@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { percentile } from '../time/percentile.ts';
 import type { AuditFiles } from './audit-client.ts';
-import { linesBackwards } from './lines.ts';
-import { parseRecord, type RecordedEntry, recordedEntry } from './record.ts';
-import { matches, mayHold } from './trail-filter.ts';
+import { recordsSince } from './lines.ts';
+import type { AuditEntry } from './record.ts';
+import { matches } from './trail-filter.ts';
 
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative().optional();
@@ -29,7 +29,7 @@ interface EventSpan {
   readonly since: Date;
   /** End of the span, exclusive. */
   readonly until: Date;
-  readonly mostBytes: number;
+  /** Ends the read; the result is then incomplete. */
   readonly signal?: AbortSignal;
 }
 
@@ -37,65 +37,44 @@ interface EventSpan {
 const ABOUT_KEYS = '"action":"key.';
 
 /**
- * Counts the events of a time span of the trail, without verifying its records.
+ * Counts the events of a time span of the trail, without verifying its chain. Several processes may record the same
+ * call, and a caller may repeat it: the id counts it once.
  *
  * @throws the SDK's error when the app cannot read the trail
  */
-export async function sumEvents(files: AuditFiles, { mostBytes, signal, ...span }: EventSpan): Promise<TrailEvents> {
-  const sum = new EventSum();
-  let read = 0;
-  for await (const { lines, slice } of linesBackwards(files, mayHold(span))) {
-    for (const line of lines) {
-      const record = line.bytes.includes(ABOUT_KEYS) ? parseRecord(line.bytes) : undefined;
-      const found = record && recordedEntry(record);
-      if (found && matches(found, span)) sum.add(found);
-    }
-    read += slice.bytes.length;
-    if (read >= mostBytes || signal?.aborted) return sum.result(false);
-  }
-  return sum.result(true);
-}
-
-class EventSum {
-  readonly #revocations = new Set<string>();
-  readonly #restores = new Set<string>();
+export async function sumEvents(files: AuditFiles, { signal, ...span }: EventSpan): Promise<TrailEvents> {
+  const revocations = new Set<string>();
+  const restores = new Set<string>();
   /** Duration of each finished rotation, by record id. */
-  readonly #finished = new Map<string, number | undefined>();
-
-  add({ id, time, entry }: RecordedEntry): void {
-    const { action, reason } = entry;
-    // Several processes may record the same call, and a caller may repeat it: the id counts it once.
-    const name = entry.id ?? id;
-    if (action === 'key.revoke' && (reason === 'Revoked' || reason === 'RevocationIncomplete')) {
-      this.#revocations.add(name);
-    } else if (action === 'key.restore' && reason === 'Restored') this.#restores.add(name);
-    else if (action === 'key.rotation' && reason === 'RotationFinished') {
-      // The records arrive newest first: the earliest record of an id wins.
-      this.#finished.set(name, secondsOf(time, entry.details));
+  const finished = new Map<string, number | undefined>();
+  let complete = true;
+  try {
+    for await (const { id, time, entry } of recordsSince(files, ABOUT_KEYS, span.since, signal)) {
+      if (!entry || !matches({ time, entry }, span)) continue;
+      const { action, reason } = entry;
+      const name = entry.id ?? id;
+      if (action === 'key.revoke' && (reason === 'Revoked' || reason === 'RevocationIncomplete')) revocations.add(name);
+      else if (action === 'key.restore' && reason === 'Restored') restores.add(name);
+      else if (action === 'key.rotation' && reason === 'RotationFinished') {
+        // The records arrive newest first: the earliest record of an id wins.
+        finished.set(name, secondsOf(time, entry.details));
+      }
     }
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+    complete = false;
   }
-
-  result(complete: boolean): TrailEvents {
-    const seconds = [...this.#finished.values()].filter((one) => one !== undefined);
-    const [p50, p95] = [percentile(seconds, 50), percentile(seconds, 95)];
-    return {
-      rotations: {
-        finished: this.#finished.size,
-        ...(p50 === undefined ? {} : { p50Seconds: p50 }),
-        ...(p95 === undefined ? {} : { p95Seconds: p95 }),
-      },
-      revocations: this.#revocations.size,
-      restores: this.#restores.size,
-      complete,
-    };
-  }
+  const seconds = [...finished.values()].filter((one) => one !== undefined);
+  const [p50Seconds, p95Seconds] = [percentile(seconds, 50), percentile(seconds, 95)];
+  const rotations = { finished: finished.size, p50Seconds, p95Seconds };
+  return { rotations, revocations: revocations.size, restores: restores.size, complete };
 }
 
 /**
  * Undefined if no account was moved. Records of older versions have the time when a move was noticed, not the move's
  * time.
  */
-function secondsOf(time: string, details: RecordedEntry['entry']['details'] = {}): number | undefined {
+function secondsOf(time: string, details: AuditEntry['details'] = {}): number | undefined {
   const { startedOn, progressOn = time, moved } = details;
   const ms = Date.parse(String(progressOn)) - Date.parse(String(startedOn));
   return typeof moved === 'number' && moved > 0 && ms > 0 ? Math.round(ms / 1000) : undefined;

@@ -11,7 +11,7 @@ export interface RepeatableRecord {
 /**
  * Deduplicates records for a reader. The app writes a record again, with the same id, if it cannot confirm the first
  * write. The earliest duplicate wins; a record derived from storage (`foundIn`) counts only if no other record has its
- * id. only where no other has its id.
+ * id.
  */
 export class UniqueRecords<T extends RepeatableRecord> {
   /** Records by content, newest first. */

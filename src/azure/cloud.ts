@@ -17,46 +17,44 @@ export interface Cloud {
   readonly microsoftGraph: string;
 }
 
-const AZURE_CLOUD: Cloud = {
-  name: 'AzureCloud',
-  authorityHost: 'https://login.microsoftonline.com',
-  tokenIssuerV1: 'https://sts.windows.net',
-  resourceManager: 'https://management.azure.com',
-  resourceManagerScope: 'https://management.azure.com/.default',
-  keyVaultSuffix: 'vault.azure.net',
-  managedHsmSuffix: 'managedhsm.azure.net',
-  storageSuffix: 'core.windows.net',
-  logAnalytics: 'https://api.loganalytics.io',
-  microsoftGraph: 'https://graph.microsoft.com',
-};
-
-const AZURE_US_GOVERNMENT: Cloud = {
-  name: 'AzureUSGovernment',
-  authorityHost: 'https://login.microsoftonline.us',
-  tokenIssuerV1: 'https://sts.windows.net',
-  resourceManager: 'https://management.usgovcloudapi.net',
-  resourceManagerScope: 'https://management.usgovcloudapi.net/.default',
-  keyVaultSuffix: 'vault.usgovcloudapi.net',
-  managedHsmSuffix: 'managedhsm.usgovcloudapi.net',
-  storageSuffix: 'core.usgovcloudapi.net',
-  logAnalytics: 'https://api.loganalytics.us',
-  microsoftGraph: 'https://graph.microsoft.us',
-};
-
-const AZURE_CHINA_CLOUD: Cloud = {
-  name: 'AzureChinaCloud',
-  authorityHost: 'https://login.chinacloudapi.cn',
-  tokenIssuerV1: 'https://sts.chinacloudapi.cn',
-  resourceManager: 'https://management.chinacloudapi.cn',
-  resourceManagerScope: 'https://management.chinacloudapi.cn/.default',
-  keyVaultSuffix: 'vault.azure.cn',
-  managedHsmSuffix: 'managedhsm.azure.cn',
-  storageSuffix: 'core.chinacloudapi.cn',
-  logAnalytics: 'https://api.loganalytics.azure.cn',
-  microsoftGraph: 'https://microsoftgraph.chinacloudapi.cn',
-};
-
-export const CLOUDS: readonly Cloud[] = [AZURE_CLOUD, AZURE_US_GOVERNMENT, AZURE_CHINA_CLOUD];
+export const CLOUDS: readonly Cloud[] = [
+  {
+    name: 'AzureCloud',
+    authorityHost: 'https://login.microsoftonline.com',
+    tokenIssuerV1: 'https://sts.windows.net',
+    resourceManager: 'https://management.azure.com',
+    resourceManagerScope: 'https://management.azure.com/.default',
+    keyVaultSuffix: 'vault.azure.net',
+    managedHsmSuffix: 'managedhsm.azure.net',
+    storageSuffix: 'core.windows.net',
+    logAnalytics: 'https://api.loganalytics.io',
+    microsoftGraph: 'https://graph.microsoft.com',
+  },
+  {
+    name: 'AzureUSGovernment',
+    authorityHost: 'https://login.microsoftonline.us',
+    tokenIssuerV1: 'https://sts.windows.net',
+    resourceManager: 'https://management.usgovcloudapi.net',
+    resourceManagerScope: 'https://management.usgovcloudapi.net/.default',
+    keyVaultSuffix: 'vault.usgovcloudapi.net',
+    managedHsmSuffix: 'managedhsm.usgovcloudapi.net',
+    storageSuffix: 'core.usgovcloudapi.net',
+    logAnalytics: 'https://api.loganalytics.us',
+    microsoftGraph: 'https://graph.microsoft.us',
+  },
+  {
+    name: 'AzureChinaCloud',
+    authorityHost: 'https://login.chinacloudapi.cn',
+    tokenIssuerV1: 'https://sts.chinacloudapi.cn',
+    resourceManager: 'https://management.chinacloudapi.cn',
+    resourceManagerScope: 'https://management.chinacloudapi.cn/.default',
+    keyVaultSuffix: 'vault.azure.cn',
+    managedHsmSuffix: 'managedhsm.azure.cn',
+    storageSuffix: 'core.chinacloudapi.cn',
+    logAnalytics: 'https://api.loganalytics.azure.cn',
+    microsoftGraph: 'https://microsoftgraph.chinacloudapi.cn',
+  },
+];
 
 export function findCloud(name: string): Cloud | undefined {
   return CLOUDS.find((cloud) => cloud.name.toLowerCase() === name.toLowerCase());

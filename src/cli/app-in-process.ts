@@ -42,8 +42,6 @@ const SILENT = () => {};
  * the first call on.
  *
  * @param log receives failed reads of the app
- * @throws {@link CmkError} `ArgumentInvalid` if the environment does not name the app's storage
- * @throws {@link SettingsError} if a setting in the environment is wrong
  */
 export function appInProcess(
   environment: Environment,
@@ -94,7 +92,6 @@ export function appInProcess(
   };
 }
 
-/** Finds the route of a call, and the parameters of its path. */
 function routeOf(method: string, pathname: string) {
   for (const route of ROUTES) {
     const pattern = new RegExp(`^${route.path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);

@@ -4,13 +4,11 @@ import type { Operation } from '../operations/operator-azure.ts';
 import type { Cli, CommandWork, Show } from './cli.ts';
 import { expiry, namedOption, parsed, pause, seconds, text } from './options.ts';
 
-/** Help text: data source of lists and views. */
 const BY_APP_OR_STORAGE = `
 It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
 does not answer, it reads the app's storage (AzureWebJobsStorage__accountName,
 CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
 
-/** Help text: where orders are stored. */
 const IN_STORAGE = `
 The command writes the order to the app's storage
 (AzureWebJobsStorage__accountName, CMK_VAULTS) with your sign-in, and to the
@@ -29,14 +27,12 @@ export class CmkCommand extends Command {
     return new CmkCommand(this.cli, name);
   }
 
-  /** Options of commands that change resources. */
   changing(): this {
     return this.option('--dry-run', 'show what would be changed, and change nothing')
       .option('--reason <text>', 'reason, for the audit trail', text('reason'))
       .option('--ticket <id>', 'incident or change number', text('ticket'));
   }
 
-  /** Options of an order, which needs a reason. */
   ordering(): this {
     return this.requiredOption('--reason <text>', 'reason, for the audit trail', text('reason')).option(
       '--ticket <number>',
@@ -45,7 +41,6 @@ export class CmkCommand extends Command {
     );
   }
 
-  /** Note on orders that the command itself writes. */
   inStorage(): this {
     return this.addHelpText('after', IN_STORAGE);
   }
@@ -67,7 +62,6 @@ export class CmkCommand extends Command {
     return this.addOption(option.argParser(parsed(seconds)).default(600, 'PT10M'));
   }
 
-  /** Options that name a vault or a Managed HSM. */
   inVault(what: string, mandatory = false): this {
     const once =
       (prefix: string) =>
@@ -83,7 +77,6 @@ export class CmkCommand extends Command {
     );
   }
 
-  /** Option for the vaults that a command reads. */
   ofVaults(what = 'vaults to read', all = 'those of CMK_VAULTS'): this {
     return this.addOption(new Option('--vault <vault...>', what).default([], all));
   }

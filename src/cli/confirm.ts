@@ -6,7 +6,6 @@ import { Interruption } from './interruption.ts';
 /** Asks the operator on the terminal; undefined: no terminal is available. */
 export type Ask = ((question: string) => Promise<string>) | undefined;
 
-/** Returns the question function of the terminal, if one is available. */
 export function terminalAsk(): Ask {
   return process.stdin.isTTY && process.stderr.isTTY ? askOn(process.stdin, process.stderr) : undefined;
 }
@@ -17,7 +16,7 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
     const terminal = createInterface({ input, output, terminal: true });
     try {
       const answer = await new Promise<string | Interruption>((resolve, reject) => {
-        terminal.once('SIGINT', () => resolve(new Interruption(130)));
+        terminal.once('SIGINT', () => resolve(new Interruption(130, 'Nothing was changed.')));
         terminal.once('close', () => resolve(''));
         terminal.question(question).then(resolve, reject);
       });
@@ -34,7 +33,6 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
  * Asks the operator to type the name of the key, account or scope before a change.
  *
  * @param mind warning for the operator; called only before the question
- * @throws {@link CmkError} `ConfirmationWrong`
  */
 export async function confirmName(
   what: string,
@@ -57,10 +55,6 @@ export async function confirmName(
   );
 }
 
-/**
- * Asks the operator before a change, and returns the answer. @throws {@link CmkError} `ConfirmationWrong` without a
- * terminal
- */
 export async function askBefore(what: string, ask: Ask, question: () => Promise<string> | string): Promise<string> {
   if (ask) return (await ask(await question())).trim();
   throw new CmkError(

@@ -3,22 +3,14 @@ import { refusalOf } from '../refusals.ts';
 
 /** Exit codes for scripts. The table in docs/how-to/beside-az.md and `cmk --help` list the same codes. */
 export const EXIT = {
-  /** Done, or nothing to do. */
-  ok: 0,
-  /** A check found a problem, or a part failed: run the command again. */
-  incomplete: 1,
-  /** The command line is invalid; nothing was changed. */
-  usage: 2,
-  /** Refused: the operator has to change something first. */
-  refused: 3,
-  /** Not signed in, or a right is missing. */
-  rights: 4,
-  /** Azure could not be reached, is throttling, or a role has not propagated: run it again later. */
-  later: 5,
-  /** An unexpected error: please report it. */
+  ok: 0, // done, or nothing to do
+  incomplete: 1, // a check found a problem, or a part failed: run the command again
+  usage: 2, // the command line is invalid; nothing was changed
+  refused: 3, // the operator has to change something first
+  rights: 4, // not signed in, or a right is missing
+  later: 5, // Azure could not be reached, is throttling, or a role has not propagated: run it again later
   unexpected: 70,
-  /** Ended by Ctrl-C: completed steps stay done. SIGHUP and SIGTERM likewise, see `interruptions`. */
-  interrupted: 130,
+  interrupted: 130, // by Ctrl-C: completed steps stay done; SIGHUP and SIGTERM likewise, see `interruptions`
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

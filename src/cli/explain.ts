@@ -4,7 +4,6 @@ import { CRYPTO_OFFICER } from '../identities/key-roles.ts';
 import { signInTrouble } from '../operations/sign-in.ts';
 import type { Reason } from '../reasons.ts';
 
-/** An error message for the user. */
 export interface Explanation {
   readonly reason: Reason;
   readonly message: string;
@@ -14,7 +13,6 @@ export interface Explanation {
 /** A reason and its next step, with a message if Azure's own is unclear. */
 type Explained = readonly [reason: Reason, nextStep: string, message?: string];
 
-/** Explains any error with a message and the next step. */
 export function explain(error: unknown): Explanation {
   if (error instanceof CmkError) return { reason: error.reason, message: error.message, nextStep: error.nextStep };
   const failure = describeFailure(error);
@@ -57,7 +55,6 @@ const BY_CODE: Readonly<Record<string, Explained>> = {
   ObjectIsDeletedButRecoverable: ['NameTaken', 'Recover it (az keyvault key recover), or choose another name.'],
 };
 
-/** Explains a missing right in Azure Resource Manager. */
 function missingRight(failure: Failure): Explained | undefined {
   const { code, message } = failure;
   if (code === 'AuthorizationFailed') {
@@ -126,14 +123,12 @@ function unavailable(failure: Failure, error: unknown): Explained {
   ];
 }
 
-/** Host of the failed request, if the SDK's error has it. */
 function hostOf(error: unknown): string | undefined {
   const { request, hostname } = error as { request?: { url?: unknown }; hostname?: unknown };
   if (typeof request?.url === 'string' && URL.canParse(request.url)) return new URL(request.url).hostname;
   return typeof hostname === 'string' ? hostname : undefined;
 }
 
-/** Name of the vault or Managed HSM in the failed request. */
 function vaultOf(error: unknown, kinds = 'vault|managedhsm'): string | undefined {
   return new RegExp(`^([\\w-]+)\\.(?:${kinds})\\.`).exec(hostOf(error) ?? '')?.[1];
 }

@@ -55,14 +55,12 @@ export function topics(program: Command): Readonly<Record<string, string>> {
   return { options, environment: ENVIRONMENT, 'exit-codes': EXIT_CODES };
 }
 
-/** Returns the main help: each command in one line. */
 export function rootHelp(program: Command): string {
   const shown = program.createHelp().visibleCommands(program);
   const lines = shown.map((command) => `  ${command.name().padEnd(12)}${command.summary() || command.description()}\n`);
   return `Usage: cmk <command> [options]\n\n${lines.join('')}${AFTER}`;
 }
 
-/** Adds the options of every command. */
 export function addGlobalOptions(program: CmkCommand): CmkCommand {
   const output = choice('-o, --output <format>', 'a table, one document, or a row for each item', OUTPUTS);
   const { parseArg } = output;

@@ -9,9 +9,9 @@ import { addScopeCommands } from './commands/break-glass.ts';
 import { addDiagnosis } from './commands/diagnose.ts';
 import { addDriftCommand } from './commands/drift.ts';
 import { addKeyCommands } from './commands/key.ts';
+import { addRevocationCommands } from './commands/key-lists.ts';
 import { addNowCommand } from './commands/now.ts';
 import { addRekeyCommands } from './commands/rekey.ts';
-import { addRevocationCommands } from './commands/revocation.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addCompletionCommands } from './completion.ts';
@@ -68,7 +68,6 @@ function argumentsOf({ registeredArguments }: Command): string[] {
   return registeredArguments.map((one) => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
 }
 
-/** Returns the project's version. */
 function cliVersion(): string {
   if (typeof BUNDLED_VERSION === 'string') return BUNDLED_VERSION;
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

@@ -4,11 +4,7 @@ import type { Output, TitledColumn } from './output.ts';
 
 type Json = Parameters<typeof search>[0];
 
-/**
- * Checks the query before the command runs: after a change an error comes too late.
- *
- * @throws {@link CmkError} `ArgumentInvalid` for an invalid JMESPath expression (https://jmespath.org)
- */
+/** Checks the query before the command runs: after a change an error comes too late. */
 export function checkQuery(expression: string): void {
   orFail('ArgumentInvalid', expression, () => compile(expression));
 }

@@ -7,12 +7,7 @@ import { Interruption, unlessInterrupted } from './interruption.ts';
 import { renamed } from './other-names.ts';
 import { createProgram } from './program.ts';
 
-/**
- * Runs one command line.
- *
- * @param args without the program's name
- * @returns the exit code
- */
+/** Runs a command line, given without the program's name. Returns the exit code. */
 export async function run(given: readonly string[], context: CliContext): Promise<number> {
   const cli = new Cli(context);
   const program = createProgram(cli);
@@ -45,7 +40,6 @@ export async function run(given: readonly string[], context: CliContext): Promis
   }
 }
 
-/** Explains commander's error like every other error. */
 function explainUsage({ code, message }: CommanderError, program: Command, args: readonly string[]): Explanation {
   const path = (command: Command): string =>
     command.parent ? `${path(command.parent)} ${command.name()}` : command.name();

@@ -2,19 +2,18 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describe } from '../azure/failure.ts';
+import { describe, errorText } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { comparableId } from '../azure/resource-id.ts';
 import { type Account, ownKeyServices } from '../fleet/account.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Reason } from '../reasons.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
-import type { BlastRadius, DependentAccount, DependentScope, OtherDependent } from './dependent.ts';
-import { Parts } from './gathering.ts';
+import type { BlastRadius, DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
 import type { FileShares } from './stored-data-client.ts';
@@ -84,7 +83,8 @@ class BlastRadiusReader {
   }
 
   soFar(): BlastRadius {
-    const accounts = [...this.#accounts.values()].sort(byId);
+    // Copies, because late reads may still add shares and scopes.
+    const accounts = structuredClone([...this.#accounts.values()]).sort(byId);
     // Pairwise comparison of thousands of accounts would block the event loop for a minute.
     const known = new Set(accounts.map(({ id }) => comparableId(id)));
     const otherResources = this.#others.filter(({ id }) => !known.has(comparableId(id))).sort(byId);
@@ -121,9 +121,10 @@ class BlastRadiusReader {
         },
       },
       (account) => {
-        this.#accounts.set(account.id.toLowerCase(), toDependent(account, this.#key));
+        const dependent = toDependent(account, this.#key);
+        this.#accounts.set(account.id.toLowerCase(), dependent);
         // Not awaited, so that the list continues.
-        details.push(this.#readShares(account), this.#readScopes(account));
+        details.push(this.#readShares(account, dependent), this.#readScopes(account, dependent));
       },
       this.#signal,
     );
@@ -135,20 +136,16 @@ class BlastRadiusReader {
     }
   }
 
-  async #readShares(account: Account): Promise<void> {
-    if (!usesKey(accountKeyUse(account.encryption), this.#key)) return;
+  async #readShares(account: Account, { mode, shares }: DependentAccount): Promise<void> {
+    if (mode === 'scopesOnly') return;
     await this.#inTurn(`file shares of ${account.id}`, 'SharesUnreadable', async () => {
-      for await (const share of this.#services.shares.list(account, this.#signal)) {
-        this.#change(account, (known) => ({ ...known, shares: [...known.shares, share] }));
-      }
+      for await (const share of this.#services.shares.list(account, this.#signal)) shares.push(share);
     });
   }
 
-  async #readScopes(account: Account): Promise<void> {
+  async #readScopes(account: Account, { scopes }: DependentAccount): Promise<void> {
     await this.#inTurn(`encryption scopes of ${account.id}`, 'ScopesUnreadable', async () => {
-      for await (const scope of this.#scopesOnKey(account)) {
-        this.#change(account, (known) => ({ ...known, scopes: [...known.scopes, scope] }));
-      }
+      for await (const scope of this.#scopesOnKey(account)) scopes.push(scope);
     });
   }
 
@@ -188,12 +185,6 @@ class BlastRadiusReader {
     }
   }
 
-  #change(account: Account, change: (known: DependentAccount) => DependentAccount): void {
-    const id = account.id.toLowerCase();
-    const known = this.#accounts.get(id);
-    if (known) this.#accounts.set(id, change(known));
-  }
-
   #isOwn(name: string): boolean {
     return this.#own?.has(name.toLowerCase()) === true;
   }
@@ -211,4 +202,41 @@ function toDependent(account: Account, key: ManagedKey): DependentAccount {
 
 function byId(a: { id: string }, b: { id: string }): number {
   return compareText(a.id, b.id);
+}
+
+/** Tracks the parts of a read: pending parts and failed parts. */
+export class Parts {
+  readonly #signal: AbortSignal | undefined;
+  readonly #underWay = new Set<{ readonly what: string }>();
+  readonly #unread: Unread[] = [];
+
+  /** @param signal once it aborts, unfinished parts count as late, regardless of their errors */
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  /** Reads a part. Records a failure instead of throwing. */
+  async read(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
+    const part = { what };
+    this.#underWay.add(part);
+    try {
+      await run();
+    } catch (error) {
+      this.unread(what, reason, errorText(error));
+    } finally {
+      this.#underWay.delete(part);
+    }
+  }
+
+  unread(what: string, reason: Reason, detail: string): void {
+    this.#unread.push(this.#signal?.aborted ? late(what) : { what, reason, detail });
+  }
+
+  missing(): Unread[] {
+    return [...this.#unread, ...[...this.#underWay].map(({ what }) => late(what))];
+  }
+}
+
+function late(what: string): Unread {
+  return { what, reason: 'TimeUp', detail: REASONS.TimeUp };
 }

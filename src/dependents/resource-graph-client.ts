@@ -2,9 +2,13 @@ import { ResourceGraphClient } from '@azure/arm-resourcegraph';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
+import { unlessMissing } from '../azure/failure.ts';
+import { createArmReader } from '../azure/json-sender.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
+import type { ResourceId } from '../azure/resource-id.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors.ts';
+import { apiVersionOf } from '../keys/key-user-types.ts';
 
 /** A row of the projection `id, name, type, location, subscriptionId, tags, properties`. */
 const ROW = z.object({
@@ -19,7 +23,6 @@ const ROW = z.object({
 });
 export type GraphResource = Readonly<z.output<typeof ROW>>;
 
-/** Reads a row; undefined: it is malformed. */
 export function toResource(row: unknown): GraphResource | undefined {
   return ROW.safeParse(row).data;
 }
@@ -83,6 +86,27 @@ export function createResourceGraph(
           : `Resource Graph returned only ${seen.size} of ${total} resources.`,
         'Search for further resources with `az graph query` in each subscription separately.',
       );
+    },
+  };
+}
+
+/**
+ * Reads resources of other services from their providers. Unlike Resource Graph, providers return changes immediately.
+ */
+export interface KeyUserResources {
+  /** Undefined if the resource does not exist. Read its errors with `describeFailure`. */
+  get(id: ResourceId, signal?: AbortSignal): Promise<GraphResource | undefined>;
+}
+
+export function createKeyUserResources(credential: TokenCredential, cloud: Cloud): KeyUserResources {
+  const read = createArmReader(credential, cloud, LIMITS.resourceManager);
+  return {
+    async get({ id, subscriptionId, type, name }, signal) {
+      const version = apiVersionOf(type);
+      if (version === undefined) throw new TypeError(`The app knows no API version for ${type}.`);
+      const shown = await unlessMissing(() => read(id, { 'api-version': version }, signal));
+      // Resource Graph uses the provider's spelling of the id.
+      return shown === undefined ? undefined : toResource({ id, ...(shown as object), subscriptionId, type, name });
     },
   };
 }

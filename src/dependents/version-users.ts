@@ -6,9 +6,8 @@ import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
+import { type BlastRadiusServices, Parts, readBlastRadius } from './blast-radius.ts';
 import type { BlastRadius, OtherDependent } from './dependent.ts';
-import { Parts } from './gathering.ts';
 import type { DeletedAccounts } from './stored-data-client.ts';
 
 /** The users of a key and their versions, as far as readable. */
@@ -35,22 +34,18 @@ export type VersionUsersServices = BlastRadiusServices & {
  * Types that may need a version after they stop naming it, with the reason (each service's page on customer-managed
  * keys). A log without requests does not prove the version unused for these types.
  */
-const HOLDS_OLD: readonly (readonly [type: RegExp, why: string])[] = [
-  [/^microsoft\.(?:sql|dbforpostgresql|dbformysql|documentdb)\//i, 'may have backups that need an old version.'],
+const HOLDS_OLD: readonly (readonly [types: RegExp, why: string])[] = [
   [
-    /^microsoft\.(?:recoveryservices\/vaults|dataprotection\/backupvaults)$/i,
-    'may have recovery points that need an old version. Azure uses it when a backup runs or is restored.',
+    /^(?:sql|dbforpostgresql|dbformysql|documentdb)\/|^recoveryservices\/vaults$|^dataprotection\/backupvaults$/,
+    'may have backups or recovery points that need an old version.',
   ],
   [
-    /^microsoft\.synapse\/workspaces$/i,
+    /^synapse\/workspaces$/,
     'needs an old version until it has re-encrypted all of its data, and does not report its progress.',
   ],
+  [/^containerservice\/managedclusters$/, 'may have Kubernetes secrets that are still encrypted with an old version.'],
   [
-    /^microsoft\.containerservice\/managedclusters$/i,
-    'may have Kubernetes secrets that are still encrypted with an old version.',
-  ],
-  [
-    /^microsoft\.(?:cognitiveservices\/accounts|automation\/automationaccounts|databricks\/workspaces)$/i,
+    /^(?:cognitiveservices\/accounts|automation\/automationaccounts|databricks\/workspaces)$/,
     'does not re-encrypt its data when its key changes, and may need an old version.',
   ],
 ];
@@ -119,7 +114,7 @@ export async function readVersionUsers(
 
 /** Missing information about a resource of this type, regardless of the named version. */
 function gapsOfType({ id, type, known }: OtherDependent): string[] {
-  const [, why] = HOLDS_OLD.find(([holding]) => holding.test(type)) ?? [];
+  const [, why] = HOLDS_OLD.find(([types]) => types.test(type.toLowerCase().replace(/^microsoft\./, ''))) ?? [];
   if (why !== undefined) return [`${id} ${why}`];
   if (/^microsoft\.fileshares\//i.test(type)) return [`${id} does not show the version in use.`];
   return known ? [] : [`${id} names the key, and the app does not know its purpose.`];

@@ -6,16 +6,24 @@ import { REASONS } from '../reasons.ts';
 import { type RecoverServices, recoverOverdue } from '../sweep/recover.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
+import { causesOf } from './causes.ts';
 import { type ChangeRows, requestChanges } from './changes/change-rows.ts';
 import { confirmChanges } from './changes/confirm-changes.ts';
+import { withSeconds } from './changes/merge.ts';
+import { APP_CHECKS } from './checks/app-checks.ts';
+import { KEY_CHECKS } from './checks/checks.ts';
+import { countFindings, evaluate, unseenFindings, withHistory } from './checks/evaluate.ts';
+import type { Rules } from './checks/subjects.ts';
+import { VAULT_CHECKS } from './checks/vault-checks.ts';
 import { type DriftRun, type RunningCheck, rulesOf } from './drift-run.ts';
 import { type FixServices, fix } from './fixes.ts';
-import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
+import { type Gathered, gather } from './gather/gather.ts';
+import { nextRound } from './gather/gather-subscription.ts';
+import type { GatherServices } from './gather/parts.ts';
 import { putWork } from './put-work.ts';
-import type { WholeReport } from './report.ts';
-import type { DriftStorage, RunningChecks } from './store/drift-storage-client.ts';
+import type { Finding, WholeReport } from './report.ts';
+import type { DriftStorage } from './store/drift-storage-client.ts';
 import { publishReport } from './store/publish-report.ts';
-import { toReport } from './to-report.ts';
 import { keepTrend } from './trend.ts';
 
 /** How long the state of a lost check is kept for callers that request its report. Milliseconds. */
@@ -48,7 +56,11 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   const { id, by, caller } = run;
   const { driftStorage } = services;
   const check: RunningCheck = { id, by, startedOn: startedOn.toISOString(), ...(caller ? { caller } : {}) };
-  await begin(check, driftStorage);
+  // The check runs even if its start cannot be stored. Until its report exists, the API then answers that it is missing.
+  await driftStorage
+    .begin(check)
+    .then(() => driftStorage.forget(new Date(startedOn.getTime() - LOST_MS)))
+    .catch(() => {});
   let failure: string | undefined = 'It ended with an unexpected error. The log contains it.';
   try {
     const { contests } = await services.orderStore.recent();
@@ -67,7 +79,9 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     await keepTrend(report, services, log);
     return report;
   } finally {
-    await end(check, failure, driftStorage);
+    const ended = failure === undefined ? driftStorage.end(id) : driftStorage.begin({ ...check, failure });
+    // Without this, the check counts as lost after its maximum duration.
+    await ended.catch(() => {});
   }
 }
 
@@ -76,15 +90,15 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
  * Confirms changes that the activity log did not contain earlier. Never throws.
  */
 async function checkLateChanges(report: WholeReport, services: DriftServices, log: Log): Promise<void> {
-  try {
-    const since = new Date(Date.parse(report.startedOn) - GRAPH_LAG_MS);
-    const again = await services.changes.checkAgain(since, services.now());
-    const cause = { by: 'drift', ref: report.id, since: report.startedOn };
-    if (again > 0) await requestChanges(services, cause, 0);
-  } catch (error) {
+  const since = new Date(Date.parse(report.startedOn) - GRAPH_LAG_MS);
+  const cause = { by: 'drift', ref: report.id, since: report.startedOn };
+  const checking = services.changes
+    .checkAgain(since, services.now())
+    .then((again) => (again > 0 ? requestChanges(services, cause, 0) : undefined));
+  await checking.catch((error: unknown) => {
     const message = `The app could not check again the changes that arrived during the drift check. ${errorText(error)}`;
     log({ level: 'warning', reason: 'DriftFixFailed', message, report: report.id });
-  }
+  });
   const named = report.findings.flatMap(({ changedBy }) => changedBy ?? []);
   await confirmChanges(named, services, log);
 }
@@ -119,13 +133,11 @@ async function putIndexWork(
     const message = `${REASONS.FleetIndexUnavailable} ${unread}`;
     log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: cause.ref });
   }
-  try {
-    const lists = subscriptions.map(({ id }) => ({ subscription: id.toLowerCase(), kind: 'list', about: '' }) as const);
-    await putWork(lists, cause, services);
-  } catch (error) {
+  const lists = subscriptions.map(({ id }) => ({ subscription: id.toLowerCase(), kind: 'list', about: '' }) as const);
+  await putWork(lists, cause, services).catch((error: unknown) => {
     const message = `${REASONS.DriftFixFailed} The app could not queue the repair of the index: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report: cause.ref });
-  }
+  });
 }
 
 /** Stores the managed accounts. Logs a failure, and the next check retries. */
@@ -136,12 +148,10 @@ async function remember(
   log: Log,
 ): Promise<void> {
   if (!managedAccounts) return;
-  try {
-    await store.rememberAccounts(managedAccounts);
-  } catch (error) {
+  await store.rememberAccounts(managedAccounts).catch((error: unknown) => {
     const message = `The app could not store which accounts use a managed key, and may miss an account that stops using it now. ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftReportNotWritten', message, report });
-  }
+  });
 }
 
 /** Runs the check without fixes or a published report. @param orderStore undefined if re-key orders are unavailable */
@@ -155,21 +165,45 @@ export async function findDrift(
   return { ...toReport(run, rules, gathered), fixes: [], finishedOn: services.now().toISOString() };
 }
 
-/** Records the start of a check for all instances. The check runs even if that fails. */
-async function begin(check: RunningCheck, running: RunningChecks): Promise<void> {
-  try {
-    await running.begin(check);
-    await running.forget(new Date(Date.parse(check.startedOn) - LOST_MS));
-  } catch {
-    // Until the report exists, the API answers that it is missing.
-  }
+/** Runs every check on the gathered state. Fixes and end time are added later. */
+function toReport(
+  { id, by, caller }: DriftRun,
+  rules: Rules,
+  gathered: Gathered,
+): Omit<WholeReport, 'fixes' | 'finishedOn'> {
+  const { previous, vaults, keys, subscriptions, app, trail } = gathered;
+  const findings = withHistory(foundIn(gathered, rules), previous, rules.now);
+  const complete = app.unread.every(({ beside }) => beside);
+  const unseen = unseenFindings(findings, previous, complete, rules.now);
+  return {
+    ...{ version: 2, id, startedOn: rules.now.toISOString(), by, ...(caller ? { caller } : {}), complete },
+    counts: countFindings(findings, unseen, previous),
+    coverage: {
+      vaults: vaults.length,
+      keys: keys.length,
+      accounts: subscriptions.reduce((sum, { accounts }) => sum + accounts, 0),
+      dependents: subscriptions.reduce((sum, { dependents }) => sum + dependents, 0),
+      subscriptions: subscriptions.map(({ id: of, accounts, scopesLookedAt, unread }) => {
+        return { id: of, accounts, scopesLookedAt, complete: unread.every(({ beside }) => beside) };
+      }),
+      round: nextRound(previous),
+    },
+    // While the trail is broken, each check reports the errors since its last successful verification.
+    trailEnd: trail?.findings.length === 0 ? trail.last : previous?.trailEnd,
+    ...{ causes: causesOf(findings), findings, unseen },
+    ...withSeconds(previous?.changes ?? []),
+  };
 }
 
-/** Records the end of a check: the report exists, or it will never exist. */
-async function end(check: RunningCheck, failure: string | undefined, running: RunningChecks): Promise<void> {
-  try {
-    await (failure === undefined ? running.end(check.id) : running.begin({ ...check, failure }));
-  } catch {
-    // The check counts as lost after its maximum duration.
-  }
+/** The checks of accounts ran while the accounts were listed. */
+function foundIn({ vaults, keys, subscriptions, app }: Gathered, rules: Rules): Omit<Finding, 'since'>[] {
+  const used = new Set(keys.filter(({ usage }) => usage.used).map(({ key }) => key.vault));
+  return [
+    ...subscriptions.flatMap((one) => one.findings),
+    ...keys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
+    ...vaults.flatMap(({ subject: { vault, ...read } }) =>
+      evaluate(VAULT_CHECKS, { vault, ...read, used: used.has(vault) }, vault.id, rules),
+    ),
+    ...evaluate(APP_CHECKS, app, app.name, rules),
+  ];
 }

@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import { dayOf } from '../time/duration.ts';
 import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 import type { WholeReport } from './report.ts';
+import type { TrendStore } from './store/drift-storage-client.ts';
 
 // The last 30 days. Each drift check stores the totals of a day. Today's events come from the audit trail.
 
@@ -15,9 +16,8 @@ import type { WholeReport } from './report.ts';
 const TREND_DAYS = 30;
 /** Time after the end of a day in which it may still get records: clocks differ, and outages delay entries. */
 const SETTLED_MS = HOUR_MS;
-/** Limits for one day of the trail and for a whole check, then for a call that reads today's events. */
-const [DAY_BYTES, KEEP_MS] = [256 * 1024 * 1024, 30_000];
-const [TODAY_BYTES, TODAY_MS, TODAY_TTL_MS] = [8 * 1024 * 1024, 5_000, 30_000];
+/** Limits for a check, and for a call that reads today's events. */
+const [KEEP_MS, TODAY_MS, TODAY_TTL_MS] = [30_000, 5_000, 30_000];
 /** Reasons for an account or a scope on an old version. */
 const BEHIND: ReadonlySet<string> = new Set(['StaleKeyVersion', 'LaggingAutomaticVersion', 'ScopeStaleKeyVersion']);
 
@@ -41,16 +41,9 @@ export const KEPT_DAY = TREND_DAY.extend({ summedOn: z.iso.datetime().optional()
 export type TrendDay = z.output<typeof TREND_DAY>;
 export type KeptDay = z.output<typeof KEPT_DAY>;
 
-/** The stored days. Throws the SDK's errors. */
-export interface TrendStore {
-  /** The stored days, by day. */
-  trendDays(): Promise<ReadonlyMap<string, KeptDay>>;
-  keepTrendDay(day: KeptDay): Promise<void>;
-}
-
 /** The last days in UTC, oldest first, including today. */
-export function lastDays(now: Date, days = TREND_DAYS): string[] {
-  return Array.from({ length: days }, (_, n) => dayOf(new Date(now.getTime() - (days - 1 - n) * DAY_MS)));
+function lastDays(now: Date): string[] {
+  return Array.from({ length: TREND_DAYS }, (_, n) => dayOf(new Date(now.getTime() - (TREND_DAYS - 1 - n) * DAY_MS)));
 }
 
 function spanOf(day: string): { readonly since: Date; readonly until: Date } {
@@ -59,7 +52,7 @@ function spanOf(day: string): { readonly since: Date; readonly until: Date } {
 }
 
 /** Whether the totals of a day are final. */
-export function isSettled({ day, summedOn, events }: KeptDay): boolean {
+function isSettled({ day, summedOn, events }: KeptDay): boolean {
   return events !== undefined && Date.parse(summedOn ?? '') > spanOf(day).until.getTime() + SETTLED_MS;
 }
 
@@ -103,7 +96,7 @@ async function keepDay(
   signal: AbortSignal,
 ): Promise<void> {
   const summedOn = now().toISOString();
-  const summed = auditWatch && sumEvents(auditWatch.files, { ...spanOf(day.day), mostBytes: DAY_BYTES, signal });
+  const summed = auditWatch && sumEvents(auditWatch.files, { ...spanOf(day.day), signal });
   const [sum] = await Promise.allSettled([summed]);
   const events = sum.status === 'fulfilled' ? sum.value : undefined;
   // The next check counts an interrupted day again.
@@ -130,8 +123,7 @@ export class TrendReader {
   async read({ driftStorage, auditWatch, now }: ReadTrendPorts): Promise<TrendDay[]> {
     const days = lastDays(now());
     const today = dayOf(now());
-    const options = { ...spanOf(today), mostBytes: TODAY_BYTES };
-    const sum = () => abortAfter((signal) => sumEvents(auditWatch.files, { ...options, signal }), TODAY_MS);
+    const sum = () => abortAfter((signal) => sumEvents(auditWatch.files, { ...spanOf(today), signal }), TODAY_MS);
     const [kept, events] = await Promise.all([
       driftStorage.trendDays(),
       // Without the trail, today shows its stored events.

@@ -22,7 +22,6 @@ const ONCE = { retryOptions: { maxTries: 1, tryTimeoutInMs: TIMEOUT_MS } };
 const ANSWERS = { onResponse: requireList };
 type Limit = { readonly abortSignal: AbortSignal };
 
-/** Lists an entry in the root of a share. */
 export function createFileList(credential: TokenCredential, cloud: Cloud): ListData {
   return (account, share, signal) => {
     // Azure Files requires this intent for REST calls with a token.

@@ -113,9 +113,9 @@ function isBarred({ why = '' }: AccountEffect): boolean {
   return why.startsWith(ROLE_MISSING);
 }
 
-/** Returns whether the waiting time after a change is over. */
-export function isOver({ since }: KeyChange, now: Date, patienceMs = PATIENCE_MS): boolean {
-  return now.getTime() - Date.parse(since) >= patienceMs;
+/** Returns whether the waiting time after a change is over; true if its time is invalid. */
+export function isOver({ since }: Pick<KeyChange, 'since'>, now: Date, patienceMs = PATIENCE_MS): boolean {
+  return !(now.getTime() - Date.parse(since) < patienceMs);
 }
 
 /** Returns whether each account was probed after the waiting time: later results are no effect of the change. */

@@ -11,7 +11,7 @@ import { readRevocation } from '../revocation/revocation.ts';
 import { closedOn } from '../revocation/revocation-plans.ts';
 import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
-import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type AccountEffect, effectId, type KeyChange, type KeyEffect, probedPlace } from './effect.ts';
 import { sumTimes } from './effect-of-key.ts';
@@ -47,23 +47,14 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
   const { settings, keys, effects, now } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  // The stored effect is read before the key: a round that replaces it later has read a newer state of the key.
-  const read = await effects.read(key).then(
-    (before) => ({ before }),
-    (error: unknown) => ({ error }),
-  );
-  let change: KeyChange | undefined;
   try {
-    change = changeShown(await keys.listVersions(key), now());
+    // Read before the key: a round that replaces the stored effect later has read a newer state of the key.
+    const before = await effects.read(key);
+    const change = changeShown(await keys.listVersions(key), now());
+    return change ? await followChange(key, change, before, work, services, log) : DONE;
   } catch (error) {
-    return outcomeOfFailure(error);
+    return afterTrouble(describe(describeFailure(error)), work, now(), log);
   }
-  if (!change) return DONE;
-  const about = { key: key.id, ...change, cause: work.cause };
-  if (work.follows !== undefined && work.follows !== nameOfChange(change)) return superseded(about, log);
-  return 'error' in read
-    ? afterTrouble(describe(describeFailure(read.error)), change, now(), about, log)
-    : followChange(key, change, read.before, work, services, log);
 }
 
 /**
@@ -77,10 +68,6 @@ function changeShown(versions: readonly KeyVersion[], now: Date): KeyChange | un
   // By Key Vault's clock, which may be behind the revoking instance's clock.
   const sinceMs = Math.max(closedOn(versions, restored, now).getTime(), restored.revokedOn.getTime() + 1);
   return { expect: 'open', since: new Date(sinceMs).toISOString() };
-}
-
-function nameOfChange({ expect, since }: KeyChange): string {
-  return `${expect} ${since}`;
 }
 
 function superseded(about: object, log: Log): Outcome {
@@ -98,46 +85,40 @@ async function followChange(
 ): Promise<Outcome> {
   const { effects, queue, now } = services;
   const about = { key: key.id, ...change, cause: work.cause };
+  const id = `${change.expect} ${change.since}`;
+  if (work.follows !== undefined && work.follows !== id) return superseded(about, log);
   if (isSameChange(before, change) && isOver(change, now()) && isJudged(before)) return DONE;
-  try {
-    const { targets, complete } = await targetsOf(key, before, change, services);
-    const results = await probe(targets, services, PROBE_MS);
-    const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
-    const after = await effects.update(key, (current) => {
-      const isOurs = !current || isSameChange(current, change);
-      const isUnchanged = before !== undefined && isSameChange(current, before.change);
-      // Otherwise a later round has stored a newer change, whose record remains.
-      return isOurs || isUnchanged ? recordRound(current, round) : current;
-    });
-    if (!isSameChange(after, change)) return superseded(about, log);
+  const { targets, complete } = await targetsOf(key, before, change, services);
+  const results = await probe(targets, services, PROBE_MS);
+  const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
+  const after = await effects.update(key, (current) => {
+    const isOurs = !current || isSameChange(current, change);
+    const isUnchanged = before !== undefined && isSameChange(current, before.change);
+    // Otherwise a later round has stored a newer change, whose record remains.
+    return isOurs || isUnchanged ? recordRound(current, round) : current;
+  });
+  if (!isSameChange(after, change)) return superseded(about, log);
 
-    for (const effect of newlySeen(before, after)) {
-      const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the change of the key.`;
-      const { account, service, state, secondsAfterChange: seconds } = effect;
-      log({ level: 'info', reason: 'EffectSeen', message, account, service, state, seconds, ...about });
-    }
-    const next = nextProbe(after, work.attempt, now());
-    report(after, next.next, about, log);
-    if (next.next === 'again') {
-      const attempt = Math.min(work.attempt + 1, 1_000);
-      const again = { ...work, follows: nameOfChange(change), attempt };
-      await queue.send(KEY_WORK, again, next.delaySeconds);
-    }
-    return DONE;
-  } catch (error) {
-    return afterTrouble(describe(describeFailure(error)), change, now(), about, log);
+  const next = nextProbe(after, work.attempt, now());
+  report(after, next.next, about, log);
+  if (next.next === 'again') {
+    const attempt = Math.min(work.attempt + 1, 1_000);
+    const again = { ...work, follows: id, attempt };
+    await queue.send(KEY_WORK, again, next.delaySeconds);
   }
+  return DONE;
 }
 
 /**
- * Handles an error of the app's own storage. A time limit ends the probes, not a number of attempts: a probe message in
- * a poison queue would be useless after half an hour.
+ * Handles an error of Key Vault or of the app's own storage. A time limit ends the probes, not a number of attempts: a
+ * probe message in a poison queue would be useless after half an hour.
  */
-function afterTrouble(detail: string, change: KeyChange, now: Date, about: object, log: Log): Outcome {
-  if (!isOver(change, now))
+function afterTrouble(detail: string, { key, cause }: ProbeWork, now: Date, log: Log): Outcome {
+  if (!isOver(cause, now)) {
     return { outcome: 'retry', reason: 'ServiceUnavailable', detail, counts: false, delaySeconds: 15 };
-  const message = `The app failed to record whether the accounts are ${change.expect}: ${detail}`;
-  log({ level: 'error', reason: 'EffectNotSeen', message, ...about });
+  }
+  const message = `The app failed to probe the accounts that use the key: ${detail}`;
+  log({ level: 'error', reason: 'EffectNotSeen', message, key, cause });
   return DONE;
 }
 
@@ -162,37 +143,31 @@ async function targetsOf(
   return { targets: [...targets.values()], complete: false };
 }
 
-function newlySeen(before: KeyEffect | undefined, after: KeyEffect): AccountEffect[] {
-  const seen = new Set(
-    isSameChange(before, after.change)
-      ? before.accounts.filter(({ secondsAfterChange }) => secondsAfterChange !== undefined).map(effectId)
-      : [],
-  );
-  return after.accounts.filter((effect) => effect.secondsAfterChange !== undefined && !seen.has(effectId(effect)));
-}
-
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
+  const { expect } = effect.change;
   const pending = pendingAccounts(effect);
   const silent = effect.accounts.filter(isSilent);
   const total = effect.accounts.length;
-  const counts = { accounts: total, pending: pending.length, silent: silent.length };
+  const seen = total - silent.length;
+  const states =
+    next === 'done'
+      ? `${seen} of ${total} accounts are ${expect}.`
+      : `${pending.length} of ${total} accounts are not ${expect}: ${names(pending)}.`;
+  const unlisted = effect.complete ? '' : ' The app could not find every account.';
   const cannot = silent.length > 0 ? ` ${silent.length} cannot show the effect: ${names(silent)}.` : '';
   // Durations of this change and earlier changes: the workbook shows the last durations of each key.
   const timesOf = (of: DataService) =>
-    sumTimes(effect.times).find(({ expect, service }) => service === of && expect === effect.change.expect);
-  const [times, blobTimes] = [timesOf('file'), timesOf('blob')];
-  if (next === 'done') {
-    const seen = total - silent.length;
-    const message = `${seen} of ${total} accounts are ${effect.change.expect}.${cannot}`;
-    // A round without results is no error: the app may lack the role on purpose.
-    const reason = seen === 0 && total > 0 ? 'EffectNotSeen' : 'EffectSeen';
-    log({ level: 'info', reason, message, ...counts, times, blobTimes, ...about });
-    return;
-  }
-  const unlisted = effect.complete ? '' : ' The app could not find every account.';
-  const message = `${pending.length} of ${total} accounts are not ${effect.change.expect}: ${names(pending)}.${unlisted}${cannot}`;
-  if (next === 'again') log({ level: 'info', reason: 'EffectNotShown', message, ...counts, ...about });
-  else log({ level: 'error', reason: 'EffectNotSeen', message, ...counts, times, blobTimes, ...about });
+    sumTimes(effect.times).find((one) => one.service === of && one.expect === expect);
+  // A round without results is no error: the app may lack the role on purpose.
+  const isSeen = next === 'done' && (seen > 0 || total === 0);
+  log({
+    level: next === 'givenUp' ? 'error' : 'info',
+    reason: next === 'again' ? 'EffectNotShown' : isSeen ? 'EffectSeen' : 'EffectNotSeen',
+    message: `${states}${unlisted}${cannot}`,
+    ...{ accounts: total, pending: pending.length, silent: silent.length },
+    ...(next === 'again' ? {} : { times: timesOf('file'), blobTimes: timesOf('blob') }),
+    ...about,
+  });
 }
 
 function names(effects: readonly AccountEffect[]): string {

@@ -1,8 +1,11 @@
 import {
   type AdvancedFilterUnion,
+  type AzureFunctionEventSubscriptionDestination,
   type DeadLetterDestinationUnion,
+  type DeadLetterWithResourceIdentity,
   EventGridManagementClient,
   type EventSubscription,
+  type StorageBlobDeadLetterDestination,
   type SystemTopic,
 } from '@azure/arm-eventgrid';
 import type { TokenCredential } from '@azure/identity';
@@ -34,7 +37,6 @@ export interface EventSource {
   readonly name?: string;
 }
 
-/** The system topic of a source. */
 interface SourceTopic {
   readonly subscriptionId: string;
   readonly resourceGroup: string;
@@ -91,6 +93,7 @@ export function createEventGrid(
         if (name || one.id?.toLowerCase().startsWith(own)) subscriptions.push(toState(one, 'source'));
       }
       let topic: SourceTopic | undefined;
+      let topicUnreadable: unknown;
       try {
         const known = Object.entries(topics).find(([id]) => sameResource(id, source.id))?.[1];
         topic = await findTopic(clientOf, source, known === undefined ? undefined : parseResourceId(known), signal);
@@ -101,9 +104,9 @@ export function createEventGrid(
           }
         }
       } catch (error) {
-        return { topic, topicUnreadable: error, subscriptions };
+        topicUnreadable = error;
       }
-      return { topic, topicUnreadable: undefined, subscriptions };
+      return { topic, topicUnreadable, subscriptions };
     },
 
     async put(source, { topic, name }, wanted) {
@@ -135,28 +138,26 @@ async function findTopic(
   signal: AbortSignal | undefined,
 ): Promise<SourceTopic | undefined> {
   const options = aborting(signal);
-  const get = async ({ subscriptionId, resourceGroup, name }: Omit<ResourceId, 'id' | 'type'>) => {
-    const topic = await clientOf(subscriptionId).systemTopics.get(resourceGroup, name, options);
-    return topic.source && sameResource(topic.source, source.id) ? toTopic(topic) : undefined;
-  };
+  const ofSource = (topic: SystemTopic) => topic.source !== undefined && sameResource(topic.source, source.id);
+  // Without a passed id, try the deployment's name for the topic of a vault.
+  const { subscriptionId, resourceGroup, name } = source;
+  const usual = resourceGroup && name ? { subscriptionId, resourceGroup, name: `evgt-${name}` } : undefined;
+  const place = known ?? usual;
   let refused: unknown;
   try {
-    const { subscriptionId, resourceGroup, name } = source;
-    // Without a passed id, try the deployment's name for the topic of a vault.
-    const usual = resourceGroup && name ? { subscriptionId, resourceGroup, name: `evgt-${name}` } : undefined;
-    const place = known ?? usual;
-    const topic = place && (await get(place));
-    if (topic) return topic;
+    const { systemTopics } = clientOf(place?.subscriptionId ?? subscriptionId);
+    const topic = place && (await systemTopics.get(place.resourceGroup, place.name, options));
+    if (topic && ofSource(topic)) return toTopic(topic);
   } catch (error) {
     const { kind } = describeFailure(error);
     if (kind !== 'notFound' && kind !== 'forbidden') throw error;
     if (kind === 'forbidden') refused = error;
   }
-  for await (const topic of clientOf(source.subscriptionId).systemTopics.listBySubscription(options)) {
-    if (topic.source && sameResource(topic.source, source.id)) return toTopic(topic);
+  for await (const topic of clientOf(subscriptionId).systemTopics.listBySubscription(options)) {
+    if (ofSource(topic)) return toTopic(topic);
   }
   // The topic may still exist in a subscription that the app cannot read.
-  if (refused !== undefined && known && known.subscriptionId !== source.subscriptionId) throw refused;
+  if (refused !== undefined && known && known.subscriptionId !== subscriptionId) throw refused;
   return undefined;
 }
 
@@ -165,12 +166,8 @@ function toTopic({ id = '', name = '', identity }: SystemTopic): SourceTopic {
   const { subscriptionId = '', resourceGroup = '' } = parseResourceId(id) ?? {};
   const others = userAssigned.length > 0 ? { userAssigned } : undefined;
   // The system-assigned identity has priority: only it passes the firewall of a storage account.
-  return {
-    subscriptionId,
-    resourceGroup,
-    name,
-    identity: identity?.type?.includes('SystemAssigned') ? 'system' : others,
-  };
+  const isSystem = identity?.type?.includes('SystemAssigned');
+  return { subscriptionId, resourceGroup, name, identity: isSystem ? 'system' : others };
 }
 
 function toEventSubscription(wanted: WantedSubscription, topic: SourceTopic | undefined): EventSubscription {
@@ -184,19 +181,10 @@ function toEventSubscription(wanted: WantedSubscription, topic: SourceTopic | un
     },
     filter: {
       includedEventTypes: [...wanted.eventTypes],
-      ...(wanted.filters.length > 0
-        ? {
-            advancedFilters: wanted.filters.map(
-              (filter) => ({ ...filter, values: [...filter.values] }) as AdvancedFilterUnion,
-            ),
-          }
-        : {}),
+      advancedFilters: wanted.filters.map((filter) => ({ ...filter }) as AdvancedFilterUnion),
     },
     eventDeliverySchema: DELIVERY_SCHEMA,
-    retryPolicy: {
-      maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS,
-      eventTimeToLiveInMinutes: TIME_TO_LIVE_MINUTES,
-    },
+    retryPolicy: { maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS, eventTimeToLiveInMinutes: TIME_TO_LIVE_MINUTES },
     ...(wanted.deadLetter ? deadLetter(wanted.deadLetter, writerOf(topic?.identity, wanted.functionId)) : {}),
   };
 }
@@ -218,13 +206,9 @@ function deadLetter(
     blobContainerName: container,
   };
   if (!writer) return { deadLetterDestination };
-  return {
-    deadLetterWithResourceIdentity: {
-      identity:
-        writer === 'system' ? { type: 'SystemAssigned' } : { type: 'UserAssigned', userAssignedIdentity: writer },
-      deadLetterDestination,
-    },
-  };
+  const identity: DeadLetterWithResourceIdentity['identity'] =
+    writer === 'system' ? { type: 'SystemAssigned' } : { type: 'UserAssigned', userAssignedIdentity: writer };
+  return { deadLetterWithResourceIdentity: { identity, deadLetterDestination } };
 }
 
 function toState(subscription: EventSubscription, place: EventSubscriptionState['place']): EventSubscriptionState {
@@ -236,7 +220,8 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
     name: subscription.name ?? '',
     place,
     endpointType: aim?.endpointType ?? 'nowhere',
-    functionId: aim?.endpointType === 'AzureFunction' ? text(aim, 'resourceId') : undefined,
+    functionId:
+      aim?.endpointType === 'AzureFunction' ? (aim as AzureFunctionEventSubscriptionDestination).resourceId : undefined,
     eventTypes: filter?.includedEventTypes ?? [],
     narrowed: Boolean(filter?.subjectBeginsWith) || Boolean(filter?.subjectEndsWith),
     filters: (filter?.advancedFilters ?? []).map((one) => ({
@@ -245,10 +230,7 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
       values: 'values' in one ? (one.values ?? []).map(String) : 'value' in one ? [String(one.value)] : [],
     })),
     schema: subscription.eventDeliverySchema ?? 'EventGridSchema',
-    deadLetter:
-      dead?.endpointType === 'StorageBlob'
-        ? { storageAccountId: text(dead, 'resourceId') ?? '', container: text(dead, 'blobContainerName') ?? '' }
-        : undefined,
+    deadLetter: placeOf(dead),
     maxDeliveryAttempts: retryPolicy?.maxDeliveryAttempts ?? MAX_DELIVERY_ATTEMPTS,
     timeToLiveMinutes: retryPolicy?.eventTimeToLiveInMinutes ?? TIME_TO_LIVE_MINUTES,
     provisioningState: subscription.provisioningState ?? 'Succeeded',
@@ -256,8 +238,9 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
   };
 }
 
-/** Reads a field of the SDK's open union types. Their discriminator does not narrow the type. */
-function text(object: object, field: string): string | undefined {
-  const value: unknown = (object as Record<string, unknown>)[field];
-  return typeof value === 'string' ? value : undefined;
+/** The discriminator does not narrow the SDK's open union types. */
+function placeOf(dead: DeadLetterDestinationUnion | undefined): DeadLetterPlace | undefined {
+  if (dead?.endpointType !== 'StorageBlob') return undefined;
+  const { resourceId = '', blobContainerName = '' } = dead as StorageBlobDeadLetterDestination;
+  return { storageAccountId: resourceId, container: blobContainerName };
 }

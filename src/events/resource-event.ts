@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseResourceId, RESOURCE_GROUP, type ResourceId } from '../azure/resource-id.ts';
+import { parseResourceId, RESOURCE_GROUP } from '../azure/resource-id.ts';
 import { apiVersionOf, KEY_USER_TYPES } from '../keys/key-user-types.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 
@@ -11,56 +11,47 @@ export const CONCERNS = ['account', 'identity', 'group', 'vault', 'perimeter', '
 type Concern = (typeof CONCERNS)[number];
 
 /**
- * Operations of Azure Resource Manager that the app subscribes to, with their scopes. For child and extension resources
- * the scope is the parent. Each list is an event subscription with at most 25 filter values, including the app's client
- * id.
+ * Operations of Azure Resource Manager that the app subscribes to, by resource type, with their scopes. For child and
+ * extension resources the scope is the parent. Each list is an event subscription with at most 25 filter values,
+ * including the app's client id.
  */
-const LISTS: readonly Readonly<Record<string, Concern>>[] = [
-  {
-    'Microsoft.Storage/storageAccounts/write': 'account',
-    'Microsoft.Storage/storageAccounts/delete': 'account',
-    'Microsoft.Storage/storageAccounts/encryptionScopes/write': 'account',
-    'Microsoft.ManagedIdentity/userAssignedIdentities/write': 'identity',
-    'Microsoft.ManagedIdentity/userAssignedIdentities/delete': 'identity',
-    'Microsoft.Resources/subscriptions/resourceGroups/delete': 'group',
-    'Microsoft.Authorization/roleAssignments/write': 'vault',
-    'Microsoft.Authorization/roleAssignments/delete': 'vault',
-    'Microsoft.Authorization/roleDefinitions/write': 'vault',
-    'Microsoft.Authorization/roleDefinitions/delete': 'vault',
-    'Microsoft.Authorization/locks/write': 'vault',
-    'Microsoft.Authorization/locks/delete': 'vault',
-    'Microsoft.KeyVault/vaults/write': 'vault',
-    'Microsoft.KeyVault/vaults/delete': 'vault',
-    'Microsoft.KeyVault/vaults/accessPolicies/write': 'vault',
-    'Microsoft.KeyVault/managedHSMs/write': 'vault',
-    'Microsoft.KeyVault/managedHSMs/delete': 'vault',
-    'Microsoft.Insights/diagnosticSettings/write': 'vault',
-    'Microsoft.Insights/diagnosticSettings/delete': 'vault',
-    'Microsoft.EventGrid/eventSubscriptions/write': 'vault',
-    'Microsoft.EventGrid/eventSubscriptions/delete': 'vault',
-    'Microsoft.EventGrid/systemTopics/delete': 'vault',
-    'Microsoft.EventGrid/systemTopics/eventSubscriptions/write': 'vault',
-    'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete': 'vault',
-  },
-  {
-    'Microsoft.Network/networkSecurityPerimeters/resourceAssociations/write': 'perimeter',
-    'Microsoft.Network/networkSecurityPerimeters/resourceAssociations/delete': 'perimeter',
-    ...Object.fromEntries(
-      Object.keys(KEY_USER_TYPES).map((type) => [`${withProtector(type)}/write`, 'keyUser'] as const),
-    ),
-  },
+const LISTS: readonly (readonly (readonly [type: string, operations: string, concern: Concern])[])[] = [
+  [
+    ['Microsoft.Storage/storageAccounts', 'write delete', 'account'],
+    ['Microsoft.Storage/storageAccounts/encryptionScopes', 'write', 'account'],
+    ['Microsoft.ManagedIdentity/userAssignedIdentities', 'write delete', 'identity'],
+    ['Microsoft.Resources/subscriptions/resourceGroups', 'delete', 'group'],
+    ['Microsoft.Authorization/roleAssignments', 'write delete', 'vault'],
+    ['Microsoft.Authorization/roleDefinitions', 'write delete', 'vault'],
+    ['Microsoft.Authorization/locks', 'write delete', 'vault'],
+    ['Microsoft.KeyVault/vaults', 'write delete', 'vault'],
+    ['Microsoft.KeyVault/vaults/accessPolicies', 'write', 'vault'],
+    ['Microsoft.KeyVault/managedHSMs', 'write delete', 'vault'],
+    ['Microsoft.Insights/diagnosticSettings', 'write delete', 'vault'],
+    ['Microsoft.EventGrid/eventSubscriptions', 'write delete', 'vault'],
+    ['Microsoft.EventGrid/systemTopics', 'delete', 'vault'],
+    ['Microsoft.EventGrid/systemTopics/eventSubscriptions', 'write delete', 'vault'],
+  ],
+  [
+    ['Microsoft.Network/networkSecurityPerimeters/resourceAssociations', 'write delete', 'perimeter'],
+    ...Object.keys(KEY_USER_TYPES).map((type) => [withProtector(type), 'write', 'keyUser'] as const),
+  ],
 ];
+const OPERATIONS = LISTS.map((list) =>
+  list.flatMap(([type, operations, concern]) =>
+    operations.split(' ').map((operation) => ({ name: `${type}/${operation}`, concern })),
+  ),
+);
 
-/** The operations of each event subscription. */
-export const WATCHED_OPERATIONS: readonly (readonly string[])[] = LISTS.map((list) => Object.keys(list));
+export const WATCHED_OPERATIONS: readonly (readonly string[])[] = OPERATIONS.map((list) =>
+  list.map(({ name }) => name),
+);
 export const WATCHED_EVENT_TYPES = [
   'Microsoft.Resources.ResourceWriteSuccess',
   'Microsoft.Resources.ResourceDeleteSuccess',
 ] as const;
 
-const BY_LOWER_CASE = new Map(
-  LISTS.flatMap((list) => Object.entries(list)).map(([name, concern]) => [name.toLowerCase(), { name, concern }]),
-);
+const BY_LOWER_CASE = new Map(OPERATIONS.flat().map((operation) => [operation.name.toLowerCase(), operation]));
 
 /** Author of a change according to the event. The app stores no other claims. */
 export const CHANGED_BY = z.object({
@@ -149,14 +140,9 @@ export function parseResourceEvent(event: unknown, rules: ResourceEventRules): R
   if (!isWatched) return undefined;
   const ms = Math.min(Date.parse(parsed.time), rules.now().getTime());
   const changedBy: ChangedBy = {
-    ...(claims[OBJECT_ID] ? { objectId: claims[OBJECT_ID] } : {}),
-    ...(claims.name ? { name: claims.name } : {}),
-    ...(claims.appid ? { client: claims.appid } : {}),
+    ...{ objectId: claims[OBJECT_ID], name: claims.name, client: claims.appid },
     on: (Number.isNaN(ms) ? rules.now() : new Date(ms)).toISOString(),
-    operation: operation.name,
-    resource: subject,
-    ...(correlationId ? { correlationId } : {}),
-    confirmed: false,
+    ...{ operation: operation.name, resource: subject, correlationId, confirmed: false },
   };
   return { id, concern, at, changedBy };
 }
@@ -174,42 +160,23 @@ function placeOf(subject: string, concern: Concern): string | undefined {
   const subscription = /^\/subscriptions\/[^/]+/i.exec(subject)?.[0];
   // A system topic and its vault may be in different resource groups.
   if (/\/Microsoft\.EventGrid\/systemTopics\//i.test(subject)) return subscription;
-  switch (concern) {
-    case 'group':
-      return group?.length === subject.length ? group : undefined;
-    case 'account':
-      return topLevel(subject, 'Microsoft.Storage/storageAccounts');
-    case 'identity':
-      return topLevel(subject, 'Microsoft.ManagedIdentity/userAssignedIdentities');
-    case 'keyUser': {
-      const own = ownerOf(subject);
-      return own && apiVersionOf(own.type) !== undefined ? own.id : undefined;
-    }
-    case 'perimeter':
-      // The event does not name the associated resource, which may be in any subscription.
-      return group === undefined ? undefined : '/subscriptions';
-    case 'vault': {
-      const extended = /^(.*)\/providers\/Microsoft\.(?:Authorization|Insights|EventGrid)\//i.exec(subject)?.[1];
-      // For a child such as an access policy, the vault.
-      return (
-        extended ??
-        topLevel(subject, 'Microsoft.KeyVault/vaults') ??
-        topLevel(subject, 'Microsoft.KeyVault/managedHSMs')
-      );
-    }
-  }
+  if (concern === 'group') return group?.length === subject.length ? group : undefined;
+  // The event does not name the associated resource, which may be in any subscription.
+  if (concern === 'perimeter') return group === undefined ? undefined : '/subscriptions';
+  const extended = /^(.*)\/providers\/Microsoft\.(?:Authorization|Insights|EventGrid)\//i.exec(subject)?.[1];
+  if (concern === 'vault' && extended !== undefined) return extended;
+  // For a child such as an access policy, the vault.
+  const own = parseResourceId(subject.split('/').slice(0, 9).join('/'));
+  return own && isOwner[concern](own.type) ? own.id : undefined;
 }
 
-/** The resource of the given type in an ARM id. */
-function topLevel(id: string, type: string): string | undefined {
-  const own = ownerOf(id);
-  return own?.type.toLowerCase() === type.toLowerCase() ? own.id : undefined;
-}
-
-/** The top-level resource of an ARM id. */
-function ownerOf(id: string): ResourceId | undefined {
-  return parseResourceId(id.split('/').slice(0, 9).join('/'));
-}
+/** Whether the top-level resource of a subject may have the concern, by its type. */
+const isOwner = {
+  account: (type: string) => /^Microsoft\.Storage\/storageAccounts$/i.test(type),
+  identity: (type: string) => /^Microsoft\.ManagedIdentity\/userAssignedIdentities$/i.test(type),
+  vault: (type: string) => /^Microsoft\.KeyVault\/(?:vaults|managedHSMs)$/i.test(type),
+  keyUser: (type: string) => apiVersionOf(type) !== undefined,
+};
 
 /** A child resource of the SQL server sets its key. */
 function withProtector(type: string): string {

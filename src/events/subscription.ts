@@ -1,13 +1,12 @@
-import { parseResourceId, sameResource } from '../azure/resource-id.ts';
-import type { KeyEventType } from './key-vault-event.ts';
+import { comparableId, parseResourceId, sameResource } from '../azure/resource-id.ts';
+import { compareText } from '../text.ts';
 import { WATCHED_EVENT_TYPES, WATCHED_OPERATIONS } from './resource-event.ts';
 
-/** Functions of this app by Key Vault event. */
 export const EVENT_FUNCTIONS = [
   { functionName: 'keyNewVersionCreated', eventType: 'Microsoft.KeyVault.KeyNewVersionCreated' },
   { functionName: 'keyNearExpiry', eventType: 'Microsoft.KeyVault.KeyNearExpiry' },
   { functionName: 'keyExpired', eventType: 'Microsoft.KeyVault.KeyExpired' },
-] as const satisfies readonly { functionName: string; eventType: KeyEventType }[];
+] as const;
 
 /** The function that receives Resource Manager's events of the watched subscriptions. */
 const CHANGE_FUNCTION = 'resourceChanged';
@@ -35,7 +34,6 @@ export interface WantedSubscription {
   readonly eventTypes: readonly string[];
   /** Combined with AND. */
   readonly filters: readonly EventFilter[];
-  /** ARM id of the function. */
   readonly functionId: string;
   /** Destination of dead letters; undefined if the ARM id of the app's own storage is unknown. */
   readonly deadLetter: DeadLetterPlace | undefined;
@@ -122,13 +120,11 @@ function wantedFor(
 
 /** The event subscription for one function: correct, wrong or missing. */
 type SubscriptionVerdict =
-  | { readonly is: 'right'; readonly wanted: WantedSubscription }
-  | { readonly is: 'missing'; readonly wanted: WantedSubscription }
+  | { readonly is: 'right' | 'missing'; readonly wanted: WantedSubscription }
   | {
       readonly is: 'misaimed';
       readonly wanted: WantedSubscription;
       readonly found: EventSubscriptionState;
-      /** One sentence per difference. */
       readonly differences: readonly string[];
       /** Whether it belongs to this app, which then repairs it. Other destinations may belong to another app. */
       readonly ours: boolean;
@@ -142,28 +138,32 @@ export function judgeSubscriptions(
   wanted: readonly WantedSubscription[],
   found: readonly EventSubscriptionState[],
 ): SubscriptionVerdict[] {
-  const isOurs = ({ functionId }: EventSubscriptionState, one: WantedSubscription): boolean =>
-    functionId !== undefined && sameResource(functionId, one.functionId);
-  const rightFor = (state: EventSubscriptionState): WantedSubscription | undefined =>
-    wanted.find((one) => isOurs(state, one) && differencesOf(one, state).length === 0);
-  const wrong = found.filter((state) => !rightFor(state));
-  const right = new Set(found.map(rightFor));
+  const right = new Map(
+    found.flatMap((state) => {
+      const one = wanted.find((each) => isOurs(state, each) && differencesOf(each, state).length === 0);
+      return one ? [[state, one]] : [];
+    }),
+  );
+  const served = new Set(right.values());
+  const wrong = found.filter((state) => !right.has(state));
   return wanted.map((one) => {
-    if (right.has(one)) return { is: 'right', wanted: one };
-    const judged = wrong
+    if (served.has(one)) return { is: 'right', wanted: one };
+    const [nearest] = wrong
       .filter((state) => isOurs(state, one))
       // Excludes a subscription whose name belongs to another list of the same function.
       .filter((state) => !wanted.some((other) => other !== one && isNamedFor(state, other.ending)))
-      .map((state) => ({ state, differences: differencesOf(one, state) }));
-    const [nearest] = judged.sort((a, b) => a.differences.length - b.differences.length);
-    if (nearest) {
-      return { is: 'misaimed', wanted: one, found: nearest.state, differences: nearest.differences, ours: true };
-    }
+      .map((state) => ({ found: state, differences: differencesOf(one, state) }))
+      .sort((a, b) => a.differences.length - b.differences.length);
+    if (nearest) return { is: 'misaimed', wanted: one, ...nearest, ours: true };
     const named = wrong.find((state) => isNamedFor(state, one.ending));
     if (!named) return { is: 'missing', wanted: one };
     const differences = [`It delivers to ${named.functionId ?? named.endpointType}, not to ${one.functionId}.`];
     return { is: 'misaimed', wanted: one, found: named, differences, ours: false };
   });
+}
+
+function isOurs({ functionId }: EventSubscriptionState, one: WantedSubscription): boolean {
+  return functionId !== undefined && sameResource(functionId, one.functionId);
 }
 
 /** Whether this app or its deployment named it: `cmk-keyExpired`, `cmk-prod-keyExpired`. */
@@ -174,7 +174,7 @@ function isNamedFor({ name }: EventSubscriptionState, ending: string): boolean {
 
 /** Where to write the missing event subscription. Updates the app's own, or else creates one. */
 export function placementOf<T>(
-  verdict: Exclude<SubscriptionVerdict, { is: 'right' }>,
+  verdict: SubscriptionVerdict,
   topic: T | undefined,
 ): { readonly topic: T | undefined; readonly name: string; readonly isNew: boolean } {
   // A subscription with another destination may belong to another app, so the app creates its own.
@@ -194,62 +194,48 @@ export function subscriptionName(wanted: WantedSubscription): string {
 }
 
 function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState): string[] {
-  const differences: string[] = [];
-  if (!sameTexts(wanted.eventTypes, found.eventTypes)) {
-    differences.push(
-      `It delivers ${found.eventTypes.join(', ') || 'every event type'}, not only ${wanted.eventTypes.join(', ')}.`,
-    );
-  }
-  const isOfKeys = wanted.filters.length === 0;
+  const differs = (what: string, is: string, asked: string, isRight = is.toLowerCase() === asked.toLowerCase()) =>
+    isRight ? [] : [`${what} ${is}, not ${asked}.`];
+  const isOfOwnWrites = ({ key }: EventFilter): boolean => key === OWN_WRITES;
   // An operator's CLI does not know the app's client id.
-  const filters = wanted.filters.some(isOfOwnWrites)
-    ? found.filters
-    : found.filters.filter((one) => !isOfOwnWrites(one));
-  if (found.narrowed || !sameTexts(wanted.filters.map(textOfFilter), filters.map(textOfFilter))) {
-    differences.push(
-      isOfKeys
-        ? 'Its filter excludes some keys.'
-        : "Its filter passes operations other than the watched ones, or the app's own writes.",
-    );
-  }
-  if (found.schema.toLowerCase() !== DELIVERY_SCHEMA.toLowerCase()) {
-    differences.push(`It delivers in the schema ${found.schema}, not ${DELIVERY_SCHEMA}.`);
-  }
-  if (wanted.deadLetter && !samePlace(wanted.deadLetter, found.deadLetter)) {
-    const { storageAccountId, container } = wanted.deadLetter;
-    const is = found.deadLetter ? `to ${found.deadLetter.storageAccountId}/${found.deadLetter.container}` : 'nowhere';
-    differences.push(`Its dead letters go ${is}, not to ${storageAccountId}/${container}.`);
-  }
-  if (found.maxDeliveryAttempts < MAX_DELIVERY_ATTEMPTS || found.timeToLiveMinutes < TIME_TO_LIVE_MINUTES) {
-    differences.push(
-      `It stops after ${found.maxDeliveryAttempts} attempts or ${found.timeToLiveMinutes} minutes, not after ${MAX_DELIVERY_ATTEMPTS} or ${TIME_TO_LIVE_MINUTES}.`,
-    );
-  }
-  if (found.expiresOn) differences.push(`It expires on ${found.expiresOn.toISOString()}.`);
-  if (!/^(Succeeded|Creating|Updating)$/i.test(found.provisioningState)) {
-    differences.push(`Its provisioning state is ${found.provisioningState}.`);
-  }
-  return differences;
+  const isKnown = wanted.filters.some(isOfOwnWrites);
+  const filters = found.filters.filter((one) => isKnown || !isOfOwnWrites(one));
+  const isFiltered = !found.narrowed && filtersText(filters) === filtersText(wanted.filters);
+  const passes =
+    wanted.filters.length === 0
+      ? 'Its filter excludes some keys.'
+      : "Its filter passes operations other than the watched ones, or the app's own writes.";
+  const { deadLetter, maxDeliveryAttempts: attempts, timeToLiveMinutes: minutes } = found;
+  const lasts = attempts >= MAX_DELIVERY_ATTEMPTS && minutes >= TIME_TO_LIVE_MINUTES;
+  const longest = `${MAX_DELIVERY_ATTEMPTS} attempts or ${TIME_TO_LIVE_MINUTES} minutes`;
+  const isLive = /^(Succeeded|Creating|Updating)$/i.test(found.provisioningState);
+  return [
+    ...differs('It delivers', typesText(found.eventTypes), typesText(wanted.eventTypes)),
+    ...(isFiltered ? [] : [passes]),
+    ...differs('It delivers in the schema', found.schema, DELIVERY_SCHEMA),
+    ...(wanted.deadLetter ? differs('Its dead letters go', placeText(deadLetter), placeText(wanted.deadLetter)) : []),
+    ...differs('It stops after', `${attempts} attempts or ${minutes} minutes`, longest, lasts),
+    ...differs('It expires on', found.expiresOn?.toISOString() ?? 'never', 'never'),
+    ...differs('Its provisioning state is', found.provisioningState, 'Succeeded', isLive),
+  ];
 }
 
-function isOfOwnWrites({ key }: EventFilter): boolean {
-  return key === OWN_WRITES;
+function typesText(types: readonly string[]): string {
+  return [...types].sort(compareAnyCase).join(', ') || 'every event type';
 }
 
-/** Compares texts regardless of order and letter case. */
-function sameTexts(some: readonly string[], others: readonly string[]): boolean {
-  const sorted = (texts: readonly string[]) => JSON.stringify(texts.map((text) => text.toLowerCase()).sort());
-  return sorted(some) === sorted(others);
-}
-
-function textOfFilter({ operatorType, key, values }: EventFilter): string {
-  return [operatorType, key, ...values.map((value) => value.toLowerCase()).sort()].join(' ');
-}
-
-function samePlace(wanted: DeadLetterPlace, found: DeadLetterPlace | undefined): boolean {
-  return (
-    found !== undefined &&
-    sameResource(wanted.storageAccountId, found.storageAccountId) &&
-    wanted.container === found.container
+/** Equal for equal filters, regardless of order and letter case. */
+function filtersText(filters: readonly EventFilter[]): string {
+  const texts = filters.map(({ operatorType, key, values }) =>
+    [operatorType, key, ...[...values].sort(compareAnyCase)].join(' ').toLowerCase(),
   );
+  return texts.sort().join('\n');
+}
+
+function compareAnyCase(a: string, b: string): number {
+  return compareText(a.toLowerCase(), b.toLowerCase());
+}
+
+function placeText(place: DeadLetterPlace | undefined): string {
+  return place ? `to ${comparableId(place.storageAccountId)}/${place.container}` : 'nowhere';
 }

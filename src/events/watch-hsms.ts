@@ -8,14 +8,7 @@ import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } fr
 import { nearsExpiry } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { HOUR_MS } from '../time/spans.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
-
-/**
- * Without a stored state, versions younger than this count as new. The hourly drift check detects the others.
- * Milliseconds.
- */
-const RECENT_MS = HOUR_MS;
 
 export interface WatchPorts {
   readonly settings: { readonly vaults: ManagedVaults };
@@ -42,15 +35,19 @@ export interface WatchPorts {
 export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal: AbortSignal): Promise<void> {
   const hsms = ports.settings.vaults.all.filter(({ kind }) => kind === 'managedHsm');
   if (hsms.length === 0) return;
-  const context = { ref, seen: await readSeen(ports, log), ports, log };
-  // In parallel, because an unresponsive HSM must not delay the keys of another HSM.
-  await Promise.all(hsms.map((hsm) => watchHsm(hsm, context, signal)));
+  try {
+    const context = { ref, seen: await ports.seenKeys.all(), ports, log };
+    // In parallel, because an unresponsive HSM must not delay the keys of another HSM.
+    await Promise.all(hsms.map((hsm) => watchHsm(hsm, context, signal)));
+  } catch (error) {
+    const message = `The last known state of the keys of Managed HSMs cannot be read: ${describe(describeFailure(error))}`;
+    log({ level: 'warning', reason: 'FleetIndexUnavailable', message });
+  }
 }
 
 interface WatchContext {
   readonly ref: string;
-  /** Undefined if unknown. */
-  readonly seen: ReadonlyMap<string, string> | undefined;
+  readonly seen: ReadonlyMap<string, string>;
   readonly ports: WatchPorts;
   readonly log: Log;
 }
@@ -62,16 +59,6 @@ async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortS
   if (missed === 0) return;
   const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not read in time.`;
   context.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
-}
-
-async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<WatchContext['seen']> {
-  try {
-    return await seenKeys.all();
-  } catch (error) {
-    const message = `The last known state of the keys of Managed HSMs cannot be read: ${describe(describeFailure(error))}`;
-    log({ level: 'warning', reason: 'FleetIndexUnavailable', message });
-    return undefined;
-  }
 }
 
 async function keysOf(hsm: ManagedVault, { ports, log }: WatchContext): Promise<ManagedKey[]> {
@@ -89,12 +76,11 @@ async function watchKey(key: ManagedKey, context: WatchContext): Promise<undefin
   try {
     const now = ports.now();
     const state = watchedState(await ports.keys.listVersions(key), now);
-    const before = seen?.get(key.id.toLowerCase());
-    const { newest } = state;
-    const isRecent = newest !== undefined && now.getTime() - newest.createdOn.getTime() < RECENT_MS;
-    if (seen ? state.text !== before : isRecent) await requestChanged(key, state, before, now, context);
+    const before = seen.get(key.id.toLowerCase());
+    if (state.text === before) return;
+    await requestChanged(key, state, before, now, context);
     // Written last, so that an interrupted pass is repeated.
-    if (state.text !== before) await ports.seenKeys.put(key.id, state.text);
+    await ports.seenKeys.put(key.id, state.text);
   } catch (error) {
     const message = `${key.id} could not be read: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'HsmUnwatched', message, key: key.id });

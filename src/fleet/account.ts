@@ -17,7 +17,6 @@ export interface Account extends ResourceId {
   readonly systemPrincipalId: string | undefined;
   /** Services with an endpoint: `blob`, `file`, `queue`, `table`, `dfs`, `web`; absent if Azure omits the list. */
   readonly endpoints?: readonly string[];
-  /** The encryption object as Azure returned it. A PATCH sends all of it and changes only the key fields. */
   readonly encryption: AccountEncryption;
 }
 

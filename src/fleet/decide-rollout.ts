@@ -41,7 +41,6 @@ export function statusOfUse(
   return row.state === 'failed' ? 'failed' : 'waiting';
 }
 
-/** Status counts of one account's uses. */
 interface CountedAccount {
   readonly account: string;
   readonly subscription: string;
@@ -56,7 +55,6 @@ interface RolloutRules {
   readonly canaries: number;
   /** An operator opened the gate of this rollout after a stage failed. */
   readonly isOrderedOn: boolean;
-  /** The drift check requested the decision. */
   readonly isComparison: boolean;
   readonly now: Date;
 }
@@ -66,7 +64,6 @@ export interface RolloutDecision {
   readonly counts: Readonly<RotationCounts>;
   /** The canaries are on the target version and need a probe before the next stage. */
   readonly needsProof: boolean;
-  /** The event to record; undefined for none. */
   readonly news: RolloutNews | undefined;
   /** The stage or the target version changed. */
   readonly isWider: boolean;
@@ -184,14 +181,12 @@ export class RolloutCount {
     }
   }
 
-  /** Returns the next wave that has an account. */
   #nextStage(stage: RolloutStage): RolloutStage {
     const waves = [...this.#accounts.values()].flatMap(({ wave }) => waveNumber(wave) ?? []);
     const next = waves.filter((wave) => wave > stageNumber(stage)).sort((a, b) => a - b)[0];
     return next === undefined ? 'rest' : `wave ${next}`;
   }
 
-  /** Sums the counts of all accounts that the stage admits. */
   #countsIn(stage: RolloutStage, canaries: readonly string[]): RotationCounts {
     return sumOf([...this.#accounts.values()].filter((account) => isAdmitted({ stage, canaries }, account)));
   }

@@ -34,21 +34,25 @@ export interface FilteredUse {
 export function matchesFilter(row: FilteredUse, filter: FleetFilter): boolean {
   const { subscription, resourceGroup, key, tags } = row;
   const used = key === undefined ? undefined : parseKeyIdentifier(key);
-  const any = (wanted: readonly string[] | undefined, holds: (value: string) => boolean): boolean =>
-    wanted === undefined || wanted.length === 0 || wanted.some((value) => holds(value));
   return (
-    any(filter.subscription, (wanted) => isSameText(subscription, wanted)) &&
-    any(filter.resourceGroup, (wanted) => isSameText(resourceGroup, wanted)) &&
-    any(filter.vault, (wanted) => isSameText(used?.vaultName, vaultName(wanted))) &&
-    any(filter.key, (wanted) => matchesKey(used, wanted)) &&
-    any(filter.tag, (wanted) => hasTag(tags, wanted))
+    isAny(filter.subscription, (wanted) => isSameText(subscription, wanted)) &&
+    isAny(filter.resourceGroup, (wanted) => isSameText(resourceGroup, wanted)) &&
+    isAny(filter.vault, (wanted) => isSameText(used?.vaultName, vaultName(wanted))) &&
+    isAny(filter.key, (wanted) => matchesKey(used, wanted)) &&
+    isAny(filter.tag, (wanted) => hasTag(tags, wanted))
   );
 }
 
 export function matchesHealth({ state, cause }: Health, filter: HealthFilter): boolean {
-  const any = (wanted: readonly string[] | undefined, values: readonly string[]): boolean =>
-    wanted === undefined || wanted.length === 0 || wanted.some((one) => values.some((value) => isSameText(value, one)));
-  return any(filter.health, [state]) && any(filter.cause, cause ? [cause.id, cause.reason, causeLabel(cause)] : []);
+  const names = cause ? [cause.id, cause.reason, causeLabel(cause)] : [];
+  return (
+    isAny(filter.health, (wanted) => isSameText(state, wanted)) &&
+    isAny(filter.cause, (wanted) => names.some((name) => isSameText(name, wanted)))
+  );
+}
+
+function isAny(wanted: readonly string[] | undefined, holds: (value: string) => boolean): boolean {
+  return wanted === undefined || wanted.length === 0 || wanted.some((value) => holds(value));
 }
 
 function matchesKey(used: ReturnType<typeof parseKeyIdentifier>, wanted: string): boolean {

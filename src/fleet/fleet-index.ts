@@ -15,7 +15,6 @@ const text = z.string().max(32_768);
 const time = z.iso.datetime();
 const json = text.transform(parseJson);
 const ACCOUNT = z.object({
-  /** ARM id. */
   account: ACCOUNT_ID,
   location: z.string().max(60),
   /** Key that the account itself uses: an identifier without a version. */
@@ -113,7 +112,6 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
   return parseRow(row, FLEET_ACCOUNT, keysOf);
 }
 
-/** Returns the keys of the account itself and of its encryption scopes. */
 export function keysOfAccount({ key, scopeKeys }: FleetAccount): readonly string[] {
   return [...(key ? [key] : []), ...scopeKeys];
 }

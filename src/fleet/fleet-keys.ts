@@ -18,7 +18,6 @@ export const KEY_ID = z.string().transform((id, context) => {
   return z.NEVER;
 });
 
-/** ARM id of a storage account. */
 export const ACCOUNT_ID = z.string().refine((id) => parseStorageAccountId(id) !== undefined);
 
 /** Partition of a key: its vault's host and its name. */

@@ -12,7 +12,6 @@ const WORDS: readonly (readonly [HealthState, string])[] = [
   ['NotManaged', 'not managed'],
   ['Unknown', 'unknown'],
 ];
-/** Maximum number of causes in a summary. */
 const MOST_CAUSES = 20;
 
 /** A cause and its number of accounts. */
@@ -22,22 +21,15 @@ interface SummaryCause extends HealthCause {
   /** `id-storage on kv-files`. */
   readonly label: string;
   /** The earliest start among the accounts (ISO 8601); absent if none is recorded. */
-  readonly since?: string;
+  readonly since: string | undefined;
 }
 
-/** State counts and causes of a fleet. */
-interface FleetSummary {
-  readonly accounts: number;
-  readonly states: Readonly<Record<HealthState, number>>;
-  /** The causes with the most accounts, worst state first. */
-  readonly causes: readonly SummaryCause[];
-  readonly moreCauses: number;
-  /** The summary in one sentence. */
-  readonly text: string;
-}
-
-/** @param all an entry for each account, or for `accounts` with the same health */
-export function summarizeFleet(all: Iterable<Health & { readonly accounts?: number }>): FleetSummary {
+/**
+ * Counts the states of a fleet and its causes. The worst state comes first, and the cause with the most accounts.
+ *
+ * @param all an entry for each account, or for `accounts` with the same health
+ */
+export function summarizeFleet(all: Iterable<Health & { readonly accounts?: number }>) {
   const states = Object.fromEntries(HEALTH_STATES.map((state) => [state, 0])) as Record<HealthState, number>;
   const causes = new Map<string, SummaryCause>();
   let accounts = 0;
@@ -50,7 +42,7 @@ export function summarizeFleet(all: Iterable<Health & { readonly accounts?: numb
     causes.set(`${state} ${cause.id}`, {
       ...(known ?? { ...cause, label: causeLabel(cause), state }),
       accounts: (known?.accounts ?? 0) + many,
-      ...(earliest ? { since: earliest } : {}),
+      since: earliest,
     });
   }
   const ordered = [...causes.values()].sort(

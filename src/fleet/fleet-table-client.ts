@@ -91,16 +91,18 @@ function rowsIn(create: () => TableClient): FleetTable {
     client ??= create();
     return client;
   };
+  async function* pages(filter: string, select?: string[]): AsyncGenerator<Row[]> {
+    const list = table().listEntities({ queryOptions: { filter, ...(select ? { select } : {}) } });
+    try {
+      for await (const page of list.byPage({ maxPageSize: PAGE })) yield page.map(asRow);
+    } catch (error) {
+      if (!isTableMissing(error)) throw error;
+    }
+  }
   return {
     async *rows(partition, beginning) {
       const filter = `PartitionKey eq '${partition}'${beginning ? ` and ${beginsWith(beginning)}` : ''}`;
-      try {
-        for await (const page of table().listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: PAGE })) {
-          for (const entity of page) yield asRow(entity);
-        }
-      } catch (error) {
-        if (!isTableMissing(error)) throw error;
-      }
+      for await (const page of pages(filter)) yield* page;
     },
     async row(partition, name) {
       const entity = await unlessMissing(() => table().getEntity(partition, name));
@@ -108,22 +110,22 @@ function rowsIn(create: () => TableClient): FleetTable {
     },
     async firstRows(after, before) {
       const filter = `PartitionKey gt '${after}' and PartitionKey lt '${before}'`;
-      const list = table().listEntities({ queryOptions: { filter, select: ['PartitionKey', 'RowKey', 'key'] } });
-      try {
-        for await (const page of list.byPage({ maxPageSize: PAGE })) if (page.length > 0) return page.map(asRow);
-        return [];
-      } catch (error) {
-        if (!isTableMissing(error)) throw error;
-        return [];
-      }
+      for await (const page of pages(filter, ['PartitionKey', 'RowKey', 'key'])) if (page.length > 0) return page;
+      return [];
     },
     async write(changes) {
       const all = batches(changes);
       await inTable(table, () => pMap(all, (batch) => writeBatch(table(), batch), { concurrency: CONCURRENCY }));
     },
-    async writeIf(change, etag) {
+    async writeIf({ partitionKey, rowKey, properties }, etag) {
+      const entity = { partitionKey, rowKey, ...properties };
+      const write = (): Promise<unknown> => {
+        if (etag === undefined) return table().createEntity(entity);
+        if (properties) return table().updateEntity(entity, 'Merge', { etag });
+        return table().deleteEntity(partitionKey, rowKey, { etag });
+      };
       try {
-        await inTable(table, () => writeUnchanged(table(), change, etag));
+        await inTable(table, write);
         return true;
       } catch (error) {
         const { kind } = describeFailure(error);
@@ -194,18 +196,6 @@ async function writeOne(table: TableClient, change: RowChange): Promise<void> {
     const missing = describeFailure(error).kind === 'notFound';
     if (!missing || isTableMissing(error) || properties) throw error;
   }
-}
-
-function writeUnchanged(
-  table: TableClient,
-  { partitionKey, rowKey, properties }: RowChange,
-  etag: string | undefined,
-): Promise<unknown> {
-  const entity = { partitionKey, rowKey, ...properties };
-  if (etag === undefined) return table.createEntity(entity);
-  return properties
-    ? table.updateEntity(entity, 'Merge', { etag })
-    : table.deleteEntity(partitionKey, rowKey, { etag });
 }
 
 function toAction({ partitionKey, rowKey, properties }: RowChange): TransactionAction {

@@ -6,7 +6,6 @@ import { HEALTH_STATES, type HealthState } from './health-states.ts';
 export interface HealthCause {
   /** Id of the cause in the drift report, if the report includes it. */
   readonly id: string;
-  /** Reason code. */
   readonly reason: string;
   /** ARM ids and key identifiers of the resources. */
   readonly about: readonly string[];
@@ -14,9 +13,9 @@ export interface HealthCause {
 
 export interface Health {
   readonly state: HealthState;
-  readonly cause?: HealthCause;
+  readonly cause?: HealthCause | undefined;
   /** ISO 8601; absent if not recorded. */
-  readonly since?: string;
+  readonly since?: string | undefined;
 }
 
 /** A finding about the account, its scopes, its keys, their vaults, or its subscription. */
@@ -76,7 +75,6 @@ const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
 const UNSEEN = { state: 'Unknown', rank: MEANINGS.length } as const;
 const MEANING = new Map(MEANINGS.map(([reason, state], rank) => [reason, { state, rank }]));
 
-/** Evaluates the health of an account. */
 export function healthOf(evidence: HealthEvidence, now: Date): Health {
   const worst = evidence.findings
     .flatMap((finding) => meaningOf(finding) ?? [])
@@ -126,7 +124,7 @@ function meaningOf({ reason, severity, cause, since, exemption }: HealthFinding)
 }
 
 function healthBy(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'cause' | 'since'>>): Health {
-  return { state, ...(cause ? { cause } : {}), ...(since ? { since } : {}) };
+  return { state, cause, since };
 }
 
 function causeWithoutResources(reason: string): HealthCause {

@@ -37,7 +37,6 @@ export function scopeKeyUse(scope: Pick<Scope, 'keyUri' | 'currentKeyId'>): KeyU
   return { vaultUri, keyName, pinned: version, current: versionOf(scope.currentKeyId) ?? version };
 }
 
-/** Returns the use that an index row describes. */
 export function keyUseOf({ key, pinned, current, mode }: UseRow): KeyUse {
   const { vaultUri = '', keyName = '' } = parseKeyIdentifier(key) ?? {};
   return { vaultUri, keyName, pinned: mode === 'pinned' ? pinned : undefined, current };

@@ -28,7 +28,6 @@ export class Wanted {
   }
 }
 
-/** A use that a pass reconciles. */
 export interface Task {
   readonly row: UseRow;
   readonly key: ManagedKey;
@@ -36,7 +35,6 @@ export interface Task {
   readonly rank: number;
   /** Read the use even if the gate forbids a move, since a list returned another state than the index. */
   readonly mustRead: boolean;
-  /** The work items that requested the task. */
   readonly wanted: Wanted[];
 }
 

@@ -22,7 +22,6 @@ const SCOPES_CONCURRENCY = 2;
 /** Limiter region for calls without a region. */
 const NO_REGION = '';
 
-/** Services of the pass for a listing. */
 interface ListingPass {
   readonly subscription: string;
   readonly results: PassResults;

@@ -25,7 +25,6 @@ export interface MovedUses {
   drop(order: string, use: MovedUse): Promise<void>;
 }
 
-/** @param table table of the control zone */
 export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): MovedUses {
   return {
     async *of(order) {

@@ -11,7 +11,6 @@ import type { Postponement, WorkItem } from './work-items.ts';
 /** Reasons for which an item may wait for hours without an error. */
 const QUIET: ReadonlySet<Reason> = new Set(['Paused', 'Busy', 'ScopesNotListed']);
 
-/** Log entries of one pass over a subscription. */
 export class PassLog {
   readonly #subscription: string;
   readonly #log: Log;
@@ -36,7 +35,7 @@ export class PassLog {
   result(before: UseRow, { row, changed, blocked, detail }: UseResult, key: ManagedKey, cause: Cause): void {
     this.#uses += 1;
     const { account, scope } = before;
-    const about = { key: key.id, account, ...(scope === undefined ? {} : { scope }), cause };
+    const about = { key: key.id, account, scope, cause };
     if (changed)
       this.#log({ level: 'info', reason: 'ChangedByOthers', message: REASONS.ChangedByOthers, ...about, ...changed });
     if (blocked) this.#block(key, blocked.reason);
@@ -70,8 +69,7 @@ export class PassLog {
 
   region(region: string, reason: 'RegionClosed' | 'RegionOpened' | 'Throttled', seconds?: number): void {
     const level = reason === 'RegionOpened' ? 'info' : 'warning';
-    const about = { subscription: this.#subscription, region, ...(seconds === undefined ? {} : { seconds }) };
-    this.#log({ level, reason, message: REASONS[reason], ...about });
+    this.#log({ level, reason, message: REASONS[reason], subscription: this.#subscription, region, seconds });
   }
 
   /** @param nextDue earliest due time of the remaining items */

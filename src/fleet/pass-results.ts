@@ -24,7 +24,6 @@ interface Result {
   readonly result: Pick<UseResult, 'row' | 'moves' | 'changed'>;
 }
 
-/** Services of the pass for its results. */
 interface ResultsPass {
   readonly subscription: string;
   readonly isHeld: boolean;
@@ -50,7 +49,6 @@ export class PassResults {
   /** Whether a worker must list encryption scopes. */
   #wantsScopes = false;
   #writtenAt = 0;
-  /** Number of moves that the pass reported. */
   moved = 0;
 
   constructor(pass: ResultsPass, ports: ResultPorts) {
@@ -70,7 +68,6 @@ export class PassResults {
     if (result.row !== row || result.moves.length > 0) this.#results.push({ row, wanted, result });
   }
 
-  /** Adds a row that a list returned. */
   keep(row: UseRow, wanted: Wanted): void {
     this.#rows.set(nameOfUse(row), row);
     this.#results.push({ row, wanted: [wanted], result: { row, moves: [] } });

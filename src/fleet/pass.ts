@@ -40,8 +40,7 @@ const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
   ...{ list: 'SubscriptionUnreadable', verify: 'SubscriptionUnreadable', scopes: 'ScopesUnreadable' },
 };
 
-/** Initial state of a pass. */
-interface PassStart {
+export interface PassStart {
   readonly lease: Lease;
   readonly unclean: number;
   readonly usage: Usage;
@@ -248,7 +247,8 @@ export class Pass {
       return;
     }
     const region = row.location.toLowerCase();
-    const lane = this.#lanes.get(region) ?? new Lane((task, permitted) => this.#work(task, region, permitted));
+    const work = (task: Task, permitted: () => void) => this.#work(task, region, permitted).finally(() => this.#wake());
+    const lane = this.#lanes.get(region) ?? new Lane(work);
     this.#lanes.set(region, lane);
     const isRekey = this.#ports.gate.order(key)?.covers(row) === true;
     lane.add({ row, key, rank: isRekey ? 2 : Number(row.attempts > 0), mustRead, wanted: [wanted] });
@@ -259,18 +259,10 @@ export class Pass {
     const row = this.results.find(task.row) ?? task.row;
     // An earlier task has reconciled the same use, and its PATCH may still take effect.
     const nextTry = row.notBefore === task.row.notBefore ? undefined : this.#nextTry(row);
-    const result = nextTry ? undefined : await this.#reconcile({ ...task, row }, region, permitted);
-    if (result?.throttled) {
-      this.#budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
-      this.#lanes.get(region)?.add(task);
+    if (nextTry) {
+      this.#postpone(wanted, key, nextTry, row.reason, false);
       return;
     }
-    if (nextTry) this.#postpone(wanted, key, nextTry, row.reason, false);
-    if (result) this.#end(row, result, task);
-    this.#wake();
-  }
-
-  async #reconcile({ row, key, wanted, ...task }: Task, region: string, permitted: () => void): Promise<UseResult> {
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
     // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
@@ -278,14 +270,20 @@ export class Pass {
     // A use that the gate blocks needs no permit.
     const blocked =
       (mustRead ? undefined : await this.#findBlock(row, key, since)) ?? (await this.#budget.permit(region, calls));
-    if (blocked) return { row, moves: [], blocked };
+    if (blocked) {
+      this.#end(row, { row, moves: [], blocked }, task);
+      return;
+    }
     permitted();
     const isExempt = this.#isExempt(row, wanted);
     // Only the change check puts an item for an account.
     const isChecked = wanted.some(({ item }) => item.kind === 'account');
     const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
     this.#budget.end(region, result.isWell);
-    return result;
+    if (result.throttled) {
+      this.#budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
+      this.#lanes.get(region)?.add(task);
+    } else this.#end(row, result, task);
   }
 
   #end(row: UseRow, result: UseResult, { key, wanted }: Task): void {
@@ -340,9 +338,7 @@ export class Pass {
   }
 
   #makeState(targets: Targets | undefined): PassState {
-    const usage = Object.fromEntries(
-      Object.entries(this.#budget.usage()).map(([name, taken]) => [name, taken.map(([n, calls]) => [n, calls])]),
-    ) as PassState['usage'];
+    const usage = this.#budget.usage();
     if (!targets) return { unclean: 0, usage };
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
   }
@@ -441,7 +437,7 @@ export class Pass {
           await items.finish(item);
           return;
         }
-        const postponement = { due, attempts: item.attempts + 1, ...(reason ? { reason } : {}) };
+        const postponement = { due, attempts: item.attempts + 1, reason };
         dues.push(due.getTime());
         if (await items.postpone(item, postponement)) this.log.postponed(item, postponement);
       },

@@ -14,24 +14,16 @@ import type { KeyUse } from './key-use.ts';
 
 /** The planned change of a key's use, with its reason. */
 export type Plan =
-  /** No change. */
   | { readonly write: false; readonly reason: Reason; readonly target: KeyVersion | undefined }
-  /** Pinned: pin `target`, or pin it again if Azure does not use the pinned version. */
   | {
       readonly write: true;
-      readonly reason: 'StaleKeyVersion' | 'PinNotInUse';
+      /** `LaggingAutomaticVersion`: write the same settings, so that Storage checks for a new version at once. */
+      readonly reason: 'StaleKeyVersion' | 'PinNotInUse' | 'LaggingAutomaticVersion' | 'RekeyOrdered';
       readonly target: KeyVersion;
+      /** Version to pin; empty for an automatic use. */
       readonly pin: string;
-    }
-  /** Automatic: write the same settings, so that Storage checks for a new version at once. */
-  | { readonly write: true; readonly reason: 'LaggingAutomaticVersion'; readonly target: KeyVersion; readonly pin: '' }
-  /** A re-key order moves the use to another key. `target` is that key's version; `pin` is empty for automatic uses. */
-  | {
-      readonly write: true;
-      readonly reason: 'RekeyOrdered';
-      readonly target: KeyVersion;
-      readonly pin: string;
-      readonly to: ManagedKey;
+      /** Target key of a re-key order, which moves the use to another key. */
+      readonly to?: ManagedKey;
     };
 
 /**

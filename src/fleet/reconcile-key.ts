@@ -1,7 +1,7 @@
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { findPause, isOrderedOn, type StandingOrders } from '../orders/standing-orders.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import { findPause, isOrderedOn } from '../orders/standing-orders.ts';
+import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
@@ -10,8 +10,8 @@ import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { inManagedSubscriptions } from './fleet-keys.ts';
 import { retryKey, SWEEP_MS, sendFor } from './fleet-work.ts';
 import { nameOfUse } from './moved-uses.ts';
-import { hasFailedSince, type OpenRekey, openRekeyOf, stopRekey, verifyRekey } from './reconcile-rekey.ts';
-import type { StoredRollout } from './rollout-row.ts';
+import { hasFailedSince, openRekeyOf, stopRekey, verifyRekey } from './reconcile-rekey.ts';
+import { NO_ROLLOUT, type StoredRollout } from './rollout-row.ts';
 import { isComparison, keyItem, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem } from './work-items.ts';
 import type { FleetServices } from './worker-ports.ts';
 
@@ -19,6 +19,8 @@ import type { FleetServices } from './worker-ports.ts';
 const MOST_ROUNDS = 3;
 /** Causes of follow-up work. If the key already has a work item, that item's cause remains. */
 const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
+/** Causes that continue a rollout. They take its cause, which decides whether exempt uses may move. */
+const CONTINUATIONS: ReadonlySet<string> = new Set(['sweep', 'progress', 'takeover']);
 
 /**
  * Decides on the uses of a key, and puts its work items. Changes no account. Level-triggered and safe to run
@@ -29,8 +31,10 @@ const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
   const item = await itemOf(key, ports);
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-    const done = await decide(key, cause, item, ports);
-    if (done) return;
+    const decided = await decide(key, cause, item, ports);
+    if (decided === 'again') continue;
+    if (decided === 'done' && item) await ports.items.finish(item);
+    return;
   }
   throw new Error(`Other instances changed the rollout of ${key.name} at the same time. A later message retries.`);
 }
@@ -39,28 +43,26 @@ async function itemOf(key: ManagedKey, { items }: FleetServices): Promise<WorkIt
   return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
 }
 
-/** @returns false if the caller must decide again: another instance decided first, or the orders changed */
+/** @returns `again` if another instance decided first, or the orders changed; `later` if the key's item remains */
 async function decide(
   key: ManagedKey,
   cause: Cause,
   item: WorkItem | undefined,
   ports: FleetServices,
-): Promise<boolean> {
-  const { items, rollouts } = ports;
-  const origin = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
+): Promise<'done' | 'again' | 'later'> {
   const state = await readState(key, ports);
-  const { target, open, orders, stored, at } = state;
-  if (!target && !open) {
-    if (!(await putEmptyRow(key, state, ports))) return false;
-    if (item) await items.finish(item);
-    return true;
-  }
-  if (await isPaused(key, state, item, ports)) return true;
-  const orderStored = open && (await rollouts.read(open.rekey.id));
+  const { stored, activation, orders, open, target, at } = state;
+  const wanted = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
+  const begun = stored?.row.target === target?.id ? stored?.row.cause : undefined;
+  const origin = CONTINUATIONS.has(wanted.by) ? (begun ?? wanted) : wanted;
+  const causes = { cause, origin, isResumed: item?.reason === 'Paused' };
+  if (!target && !open) return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
+  if (await isPaused(key, state, item, ports)) return 'later';
+  const orderStored = open && (await ports.rollouts.read(open.rekey.id));
   const subscriptions = await ports.inSight();
   if (subscriptions && !(await requestLists(subscriptions, origin, ports))) {
     await decideLater(key, origin, item, ports);
-    return true;
+    return 'later';
   }
   const countTo = (to: KeyVersion) =>
     new RolloutCount({
@@ -74,52 +76,34 @@ async function decide(
   let failures = 0;
   for await (const row of ports.rows.of(key.id)) {
     if (!isManaged(row)) continue;
-    if (!open?.covers(row)) {
-      own?.add(row);
-      continue;
-    }
-    ordered?.add(row);
+    const isOrdered = open?.covers(row) === true;
+    (isOrdered ? ordered : own)?.add(row);
+    if (!isOrdered) continue;
     left.add(nameOfUse(row));
     if (hasFailedSince(row, open.rekey)) failures += 1;
   }
   if (open && failures >= open.rekey.maxFailures) {
     await stopRekey(open, failures, ports);
-    return false;
+    return 'again';
   }
-  if (open) {
-    for await (const use of ports.moved.of(open.rekey.id)) if (!left.has(nameOfUse(use))) ordered?.addMoved(use);
-  }
-  const causes = { cause, origin, isResumed: item?.reason === 'Paused' };
   // While an order moves all uses, the key has no separate rollout.
   if (target && own && (!open || open.rekey.only !== undefined)) {
-    const rollout = { name: key.id, target, count: own, stored, activation: state.activation };
-    if (!(await decideRollout(rollout, key, causes, ports))) return false;
+    const rollout = { name: key.id, target, count: own, stored, activation };
+    if (!(await decideRollout(rollout, key, causes, ports))) return 'again';
   }
   if (open && ordered) {
+    for await (const use of ports.moved.of(open.rekey.id)) if (!left.has(nameOfUse(use))) ordered.addMoved(use);
     const rollout = { name: open.rekey.id, target: open.target, count: ordered, stored: orderStored };
     const decision = await decideRollout(rollout, key, causes, ports);
     // Decide again after an order is done: the key has its own rollout again.
-    if (!decision || (await verifyRekey(open, decision, cause, ports))) return false;
+    if (!decision || (await verifyRekey(open, decision, cause, ports))) return 'again';
   }
-  if (item) await items.finish(item);
-  return true;
+  return 'done';
 }
 
-/** Input of a decision, except the uses. */
-interface KeyState {
-  readonly stored: StoredRollout | undefined;
-  readonly orders: StandingOrders;
-  /** The order that moves the key's uses, unless it is blocked. */
-  readonly open: OpenRekey | undefined;
-  /** Undefined if the key is revoked or has no usable version. */
-  readonly target: KeyVersion | undefined;
-  /** Why the key has no target. */
-  readonly reason: Extract<Reason, 'RevocationOpen' | 'KeyNotFound' | 'NoUsableVersion'>;
-  readonly activation: string | undefined;
-  readonly at: Date;
-}
+type KeyState = Awaited<ReturnType<typeof readState>>;
 
-async function readState(key: ManagedKey, ports: FleetServices): Promise<KeyState> {
+async function readState(key: ManagedKey, ports: FleetServices) {
   // Read the row before the versions. Another instance may decide from a newer list. Either this row has that decision,
   // or the ETag conflicts at this instance's write.
   const stored = await ports.rollouts.read(key.id);
@@ -128,24 +112,23 @@ async function readState(key: ManagedKey, ports: FleetServices): Promise<KeyStat
   const at = ports.now();
   const isRevoked = openRevocation(versions, at) !== undefined;
   return {
-    ...{ stored, orders, at, activation: nextActivation(versions, at)?.toISOString() },
+    ...{ stored, versions, orders, at, isRevoked, activation: nextActivation(versions, at)?.toISOString() },
     open: await openRekeyOf(key, versions, orders, ports),
+    /** Undefined if the key is revoked or has no usable version. */
     target: isRevoked ? undefined : newestUsableVersion(versions, at),
-    reason: isRevoked ? 'RevocationOpen' : versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion',
   };
 }
 
 /** Stores a row without a target. @returns false if another instance decided first */
 function putEmptyRow(
   key: ManagedKey,
-  { at, activation, stored, reason }: KeyState,
+  { at, activation, stored, versions, isRevoked }: KeyState,
   { rollouts, log }: FleetServices,
 ): Promise<boolean> {
-  const level = reason === 'RevocationOpen' ? 'warning' : 'error';
-  log({ level, reason, message: REASONS[reason], key: key.id });
-  const none = { target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
-  const row = { ...none, progressOn: at.toISOString(), checkedOn: at.toISOString() };
-  return rollouts.put(key.id, { ...row, activation }, stored?.etag);
+  const reason = isRevoked ? 'RevocationOpen' : versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
+  log({ level: isRevoked ? 'warning' : 'error', reason, message: REASONS[reason], key: key.id });
+  const row = { ...NO_ROLLOUT, progressOn: at.toISOString(), checkedOn: at.toISOString(), activation };
+  return rollouts.put(key.id, row, stored?.etag);
 }
 
 /** Returns whether a pause covers the key. The key's item detects the pause's end if the operator's request fails. */
@@ -213,7 +196,8 @@ async function decideRollout(
     await recordRollout(decision.news, key, target, decision, ports);
   }
   // Only this line widens a stage.
-  if (!(await ports.rollouts.put(name, { ...decision.row, activation }, stored?.etag))) return undefined;
+  if (!(await ports.rollouts.put(name, { ...decision.row, activation, cause: causes.origin }, stored?.etag)))
+    return undefined;
   await sendFor(await putItems(decision, key, causes, ports), causes.cause, ports);
   return decision;
 }
@@ -230,11 +214,7 @@ async function putItems(
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
-  // Read every use of a stuck rollout, since the index may be wrong.
-  const fresh = news === 'RotationStuck' ? ({ fresh: true } as const) : {};
-  const wanted = subscriptions.map(
-    (subscription): NewWorkItem => ({ ...keyItem(key.id, origin, at), subscription, ...fresh }),
-  );
+  const wanted = subscriptions.map((subscription): NewWorkItem => ({ ...keyItem(key.id, origin, at), subscription }));
   // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an
   // event, or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
   const wakesPostponed = isWider || news !== undefined || isResumed || !FOLLOW_UPS.has(cause.by);

@@ -25,7 +25,6 @@ import type { FleetServices } from './worker-ports.ts';
 
 /** A PATCH ends within its deadline, and takes effect within a minute after that. Milliseconds. */
 const SETTLED_MS = 2 * GIVEN_UP_MS;
-/** Usual duration of a requested list. Milliseconds. */
 const LISTED_MS = 15_000;
 
 /** An order that can move a key's uses now. */

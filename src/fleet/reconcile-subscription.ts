@@ -2,10 +2,9 @@ import pMap from 'p-map';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS } from '../reasons.ts';
-import { GIVEN_UP_MS } from '../time/spans.ts';
-import type { Lease } from '../work/lease-client.ts';
+import { GIVEN_UP_MS, HOUR_MS } from '../time/spans.ts';
 import type { Announcement } from './observe.ts';
-import { Pass } from './pass.ts';
+import { Pass, type PassStart } from './pass.ts';
 import { dueOf } from './work-items.ts';
 import { type FleetServices, PASS_STATE, type PassState } from './worker-ports.ts';
 
@@ -14,9 +13,7 @@ const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
 /** Consecutive dead workers after which the subscription itself counts as the cause. */
 const MOST_UNCLEAN = 3;
 const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
 
-/** Result of a pass. */
 type PassResult =
   /** Another worker holds the lease, and reads the items again before its pass ends. */
   | { readonly outcome: 'busy' }
@@ -50,11 +47,10 @@ export async function reconcileSubscription(
     if (!lease) return { outcome: 'busy' };
     let progressed: readonly ManagedKey[] = [];
     try {
-      const state = PASS_STATE.safeParse(lease.state).data ?? { unclean: 0, usage: {} };
-      const announced = state.pass && announcementOf(state.pass);
-      const unclean = state.pass ? state.unclean + 1 : state.unclean;
-      if (!announced || (await takeOver(subscription, announced, { ...state, unclean }, lease, ports))) {
-        const pass = new Pass(subscription, until, { lease, unclean, usage: state.usage }, ports);
+      const { pass: left, unclean: before, usage } = PASS_STATE.parse(lease.state);
+      const start = { lease, usage, unclean: left ? before + 1 : before };
+      if (!left || (await takeOver(subscription, left, start, ports))) {
+        const pass = new Pass(subscription, until, start, ports);
         await pass.run();
         progressed = pass.progressed;
       }
@@ -65,10 +61,6 @@ export async function reconcileSubscription(
   }
 }
 
-function announcementOf({ startedOn, targets }: NonNullable<PassState['pass']>): Announcement {
-  return { startedOn: new Date(startedOn), targets };
-}
-
 /**
  * Takes over from a dead holder: puts an item that verifies the holder's PATCHes in flight.
  *
@@ -77,8 +69,7 @@ function announcementOf({ startedOn, targets }: NonNullable<PassState['pass']>):
 async function takeOver(
   subscription: string,
   { startedOn, targets }: Announcement,
-  { unclean, usage }: PassState,
-  lease: Lease,
+  { lease, unclean, usage }: PassStart,
   { items, now, log }: FleetServices,
 ): Promise<boolean> {
   const all = await items.of(subscription);
@@ -95,20 +86,13 @@ async function takeOver(
   log({ level: 'warning', reason: 'LeaseTakenOver', message, subscription, unclean });
   if (unclean < MOST_UNCLEAN) return true;
   const due = new Date(now().getTime() + Math.min(2 ** unclean * MINUTE_MS, HOUR_MS));
-  const others = all.filter(({ kind }) => kind !== 'verify');
-  await pMap(
-    others,
-    (item) => items.postpone(item, { due, attempts: item.attempts + 1, reason: 'SubscriptionFails' }),
-    {
-      concurrency: CONCURRENCY,
-    },
-  );
-  log({
-    level: 'error',
-    reason: 'SubscriptionFails',
-    subscription,
-    message: `${REASONS.SubscriptionFails} ${unclean} passes in a row; the next one begins after ${due.toISOString()}.`,
-  });
+  for (const item of all) {
+    const later = { due, attempts: item.attempts + 1, reason: 'SubscriptionFails' } as const;
+    if (item.kind !== 'verify') await items.postpone(item, later);
+  }
+  const times = `${unclean} passes in a row; the next one begins after ${due.toISOString()}.`;
+  const failing = { level: 'error', reason: 'SubscriptionFails', subscription } as const;
+  log({ ...failing, message: `${REASONS.SubscriptionFails} ${times}` });
   await lease.save({ unclean, usage } satisfies PassState);
   return false;
 }

@@ -42,7 +42,6 @@ export interface Move {
   readonly rekey?: string | undefined;
 }
 
-/** Result of reconciling one use. */
 export interface UseResult {
   /** The new index row; undefined if the use no longer exists. */
   readonly row: UseRow | undefined;
@@ -55,9 +54,7 @@ export interface UseResult {
   readonly throttled?: { readonly retryAfterSeconds: number | undefined; readonly code: string };
   /** Whether the region's resource provider answered; false after a deadline or 5xx; absent without a call. */
   readonly isWell?: boolean;
-  /** Azure returned the use. */
   readonly isRead?: true;
-  /** Azure's error text. */
   readonly detail?: string;
 }
 
@@ -73,7 +70,6 @@ interface UseTask {
   readonly isChecked: boolean;
 }
 
-/** Services of the pass that a use needs. */
 export interface UsePorts extends ReadPorts {
   readonly versions: Pick<VersionLists, 'read'>;
   readonly gate: Pick<RolloutGate, 'order' | 'orderBetween'>;
@@ -90,7 +86,6 @@ interface UsePlan {
   readonly plan: Plan;
   /** Start of the older version list, in milliseconds. */
   readonly listedAt: number;
-  /** The order that moves the use. */
   readonly order?: Order;
 }
 
@@ -207,7 +202,7 @@ async function write(
 ): Promise<UseResult> {
   let answer: ReadUse;
   try {
-    answer = await read.write(plan.pin, 'to' in plan ? plan.to : undefined);
+    answer = await read.write(plan.pin, plan.to);
   } catch (error) {
     const { moves: _, ...failure } = resultOfFailedWrite(seen, plan, error, ports);
     return { ...observed, ...failure };
@@ -314,7 +309,6 @@ function markFailed(row: UseRow, reason: Reason, now: Date): UseRow {
   return { ...row, state, reason, attempts, notBefore };
 }
 
-/** Returns the delay after a number of failed attempts. */
 function delayMs(attempts: number): number {
   const seconds = attempts > QUICK_TRIES ? HOUR_SECONDS : Math.min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY);
   return seconds * 1000;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseJson } from '../text.ts';
+import { parseCause } from '../work/messages.ts';
 import { accountRow, encoded } from './fleet-keys.ts';
 import type { FleetTable, Row } from './fleet-table-client.ts';
 
@@ -29,8 +30,12 @@ const ROLLOUT = z.object({
   checkedOn: iso,
   /** Activation time of the next version. */
   activation: iso.optional(),
-  /** The last recorded event. */
   lastNews: z.enum(['RotationFinished', 'RotationStuck', 'CanaryFailed', 'WaveFailed']).optional(),
+  /** Why the rollout began or was last requested. */
+  cause: z
+    .unknown()
+    .transform((cause) => parseCause(JSON.stringify(cause)))
+    .optional(),
 });
 /** The decision on a key's rollout to one version. Only reconcileKey writes it. */
 export type RolloutRow = Readonly<z.output<typeof ROLLOUT>>;
@@ -52,19 +57,18 @@ export interface StoredRollout {
 
 const ROTATIONS = 'rotations';
 
-/** Replaces a row that fails to parse, until the next decision. */
-const UNREADABLE: RolloutRow = {
+/** A rollout without a decision. Replaces a row that fails to parse. */
+export const NO_ROLLOUT: RolloutRow = {
   ...{ target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 },
   ...{ progressOn: new Date(0).toISOString(), checkedOn: new Date(0).toISOString() },
 };
 
-/** @param table table of the control zone */
 export function createRolloutStore(table: FleetTable): RolloutStore {
   const parse = ({ row }: Row) => ROLLOUT.safeParse(parseJson(String(row))).data;
   return {
     async read(name) {
       const found = await table.row(ROTATIONS, encoded(name));
-      return found && { row: parse(found) ?? UNREADABLE, etag: String(found.etag) };
+      return found && { row: parse(found) ?? NO_ROLLOUT, etag: String(found.etag) };
     },
     put: (name, row, etag) => {
       const properties = { name, row: JSON.stringify(row) };
@@ -79,7 +83,6 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
   };
 }
 
-/** Returns whether the stage admits an account. */
 export function isAdmitted(
   { stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>,
   { account, wave }: { readonly account: string; readonly wave?: string | undefined },
@@ -89,7 +92,6 @@ export function isAdmitted(
   return (waveNumber(wave) ?? Number.POSITIVE_INFINITY) <= stageNumber(stage);
 }
 
-/** Sort key of a stage. */
 export function stageNumber(stage: RolloutStage): number {
   if (stage === 'canary') return -1;
   return stage === 'rest' ? Number.POSITIVE_INFINITY : Number(stage.slice('wave '.length));

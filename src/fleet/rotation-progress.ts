@@ -189,7 +189,6 @@ export class RotationCount {
 interface LastTry {
   readonly result: 'done' | 'retry';
   readonly reason: Reason;
-  /** ISO 8601. */
   readonly at: string;
 }
 

@@ -28,7 +28,6 @@ const places = z.array(
   }),
 );
 
-/** Summary of a rotation's progress. */
 export const ROTATION_SUMMARY = z.object({
   key: z.string().describe('Key identifier without a version.'),
   state: z
@@ -60,7 +59,6 @@ export const ROTATION_SUMMARY = z.object({
     ),
 });
 
-/** Progress of a rotation. */
 export const ROTATION = ROTATION_SUMMARY.extend({
   oldestWaiting: unmoved.optional().describe('The waiting account or scope that was attempted longest ago, or never.'),
   places,

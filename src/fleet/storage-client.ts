@@ -1,4 +1,10 @@
-import type { EncryptionScope, StorageAccount } from '@azure/arm-storage';
+import type {
+  EncryptionScope,
+  Identity,
+  StorageAccount,
+  StorageAccountCreateParameters,
+  StorageAccountUpdateParameters,
+} from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { wholeWrite } from '../azure/deadline.ts';
@@ -33,28 +39,10 @@ export interface AccountScopes {
 }
 
 /** Identities in a request for an account. */
-export interface AccountIdentity {
-  readonly type: 'SystemAssigned' | 'UserAssigned' | 'SystemAssigned,UserAssigned';
-  /** Identities by ARM id. */
-  readonly userAssignedIdentities?: Record<string, object>;
-}
-
-export interface NewAccount {
-  readonly location: string;
-  /** `Standard_LRS` … */
-  readonly sku: string;
-  /** `StorageV2` … */
-  readonly kind: string;
-  readonly identity: AccountIdentity;
-  readonly encryption: AccountEncryption;
-}
-
+export type AccountIdentity = Identity;
+type NewAccount = Pick<StorageAccountCreateParameters, 'location' | 'sku' | 'kind' | 'identity' | 'encryption'>;
 /** Fields of a change; `tags` replaces all tags of the account. */
-interface AccountChange {
-  readonly identity?: AccountIdentity;
-  readonly encryption?: AccountEncryption;
-  readonly tags?: Record<string, string>;
-}
+type AccountChange = Pick<StorageAccountUpdateParameters, 'identity' | 'encryption' | 'tags'>;
 
 /** Creates and changes accounts with their identities, for a change of key mode. Methods throw the SDK's errors. */
 interface AccountSetup extends StorageAccounts, AccountScopes {
@@ -125,22 +113,14 @@ export function createStorageAccounts(
       if (!read) throw new TypeError(`Azure's answer for encryption scope ${scope} contains no key.`);
       return read;
     },
-    async create(id, { sku, ...wanted }) {
+    async create(id, wanted) {
       const { storageAccounts } = clientOf(id.subscriptionId);
-      const poller = storageAccounts.create(
-        id.resourceGroup,
-        id.name,
-        { ...wanted, sku: { name: sku } },
-        { updateIntervalInMs: 1_000 },
-      );
+      const poller = storageAccounts.create(id.resourceGroup, id.name, wanted, { updateIntervalInMs: 1_000 });
       return accountOf(await poller.pollUntilDone());
     },
     async nameProblem(subscriptionId, name) {
       const { storageAccounts } = clientOf(subscriptionId);
-      const { nameAvailable, message } = await storageAccounts.checkNameAvailability({
-        name,
-        type: ACCOUNT_TYPE,
-      });
+      const { nameAvailable, message } = await storageAccounts.checkNameAvailability({ name, type: ACCOUNT_TYPE });
       return nameAvailable === false ? (message ?? 'Azure rejects the name.') : undefined;
     },
   };
@@ -195,17 +175,13 @@ function toScope(scope: EncryptionScope): Scope | undefined {
 
 /** Wraps the accounts so that each write creates a trace span. */
 export function tracedAccounts<A extends StorageAccounts>(accounts: A, telemetry: Telemetry): A {
-  const patch = <T>(of: ResourceId, scope: string | undefined, write: () => Promise<T>): Promise<T> => {
-    const attributes = {
-      'http.request.method': 'PATCH',
-      'cmk.account': of.id,
-      ...(scope === undefined ? {} : { 'cmk.scope': scope }),
-    };
+  const patch = <T>({ id }: ResourceId, write: () => Promise<T>): Promise<T> => {
+    const attributes = { 'http.request.method': 'PATCH', 'cmk.account': id };
     return telemetry.span('PATCH Microsoft.Storage', { attributes, isCall: true }, write);
   };
   return {
     ...accounts,
-    updateEncryption: (id, ...change) => patch(id, undefined, () => accounts.updateEncryption(id, ...change)),
-    updateScopeKey: (id, scope, ...change) => patch(id, scope, () => accounts.updateScopeKey(id, scope, ...change)),
+    updateEncryption: (id, ...change) => patch(id, () => accounts.updateEncryption(id, ...change)),
+    updateScopeKey: (id, ...change) => patch(id, () => accounts.updateScopeKey(id, ...change)),
   };
 }

@@ -22,7 +22,6 @@ const time = z.iso.datetime();
 const text = (most: number) => optional(z.string().max(most));
 const USE = z.object({
   key: KEY_ID,
-  /** ARM id of the account. */
   account: ACCOUNT_ID,
   /** Encryption scope; absent: the account itself. */
   scope: text(32_768),
@@ -37,11 +36,9 @@ const USE = z.object({
   identity: text(32_768),
   /** Value of the account's tag `cmk-wave`. */
   wave: text(32_768),
-  /** Time of the read. */
   readOn: time,
   // A row of version 2 lacks the following fields. It counts as pending.
   state: z.enum(STATES).catch('pending'),
-  /** Reason for the state; absent if pending. */
   reason: STORED_REASON,
   /** Version identifier in the last PATCH. */
   target: optional(z.string().refine((id) => parseKeyIdentifier(id)?.version)).catch(undefined),
@@ -49,7 +46,6 @@ const USE = z.object({
   stamp: optional(time).catch(undefined),
   /** Start of the read, or time of the PATCH's answer. */
   at: time.catch(new Date(0).toISOString()),
-  /** Consecutive failed attempts. */
   attempts: ATTEMPTS,
   /** Time of the next attempt; absent: at once. */
   notBefore: optional(time).catch(undefined),
@@ -65,7 +61,6 @@ const USE = z.object({
  * move. Times are in ISO 8601.
  */
 export type UseRow = Readonly<z.output<typeof USE>>;
-/** Identifies a use. */
 export type UseRef = Pick<UseRow, 'key' | 'account' | 'scope'>;
 
 /** Uses of keys in the index. Only a subscription's lease holder writes its rows. Methods throw the SDK's errors. */
@@ -78,7 +73,6 @@ export interface UseRows {
   of(key: string, subscription?: string, corrupt?: (row: string) => void): AsyncIterable<UseRow>;
   /** Returns uses by an account and its scopes. */
   ofAccount(key: string, account: string): AsyncIterable<UseRow>;
-  /** Creates or replaces rows. */
   put(rows: readonly UseRow[]): Promise<void>;
   drop(uses: readonly UseRef[]): Promise<void>;
 }

@@ -17,7 +17,6 @@ import {
   type RowChange,
 } from './fleet-table-client.ts';
 
-/** Partition of work items in the fleet table. */
 export const WORK = 'work';
 
 /** Replaces the subscription id in an item of the key itself, for reconcileKey. */
@@ -40,9 +39,7 @@ const ITEM = z.object({
   kind: z.enum(['key', 'account', 'list', 'scopes', 'verify']),
   /** Key identifier without a version, or ARM id of an account; empty for other kinds. */
   about: z.union([KEY_ID, ACCOUNT_ID, z.literal('')]),
-  /** Earliest start. */
   due: time,
-  /** Time of the request. */
   since: time,
   cause: z.preprocess(
     parseCause,
@@ -50,7 +47,6 @@ const ITEM = z.object({
   ),
   /** Passes that did not finish the item. */
   attempts: ATTEMPTS,
-  /** Why the item is not done. */
   reason: STORED_REASON,
   /** Read every account, since the index may be wrong. */
   fresh: optional(z.literal('true').transform(() => true)).catch(undefined),
@@ -100,7 +96,6 @@ export interface WorkItems {
   putNew(items: readonly NewWorkItem[]): Promise<readonly NewWorkItem[]>;
   /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
   of(subscription: string): Promise<readonly WorkItem[]>;
-  /** Returns all items, in pages. */
   all(): AsyncIterable<WorkItem>;
   /** @returns false if the item was put again after the read; the item then remains unchanged */
   postpone(item: WorkItem, postponement: Postponement): Promise<boolean>;
@@ -108,7 +103,6 @@ export interface WorkItems {
   finish(item: WorkItem): Promise<boolean>;
 }
 
-/** Work items in the table of the fleet index. */
 export function createWorkItems(table: FleetTable): WorkItems {
   async function* all(subscription?: string): AsyncGenerator<WorkItem> {
     for await (const row of table.rows(WORK, subscription && `${encoded(subscription)}|`)) {

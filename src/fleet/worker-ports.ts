@@ -72,16 +72,19 @@ export interface FleetServices extends FleetQueue, KeyQueue {
   readonly log: Log;
 }
 
-const PASS = z.object({ startedOn: z.iso.datetime(), targets: TARGETS });
-const USAGE = z.record(z.string().max(200), z.array(z.tuple([z.number(), z.number()])).max(100));
+const START = z.iso.datetime().transform((text) => new Date(text));
+const CALLS = z.tuple([z.number(), z.number()]).readonly();
+const USAGE = z.record(z.string().max(200), z.array(CALLS).max(100).readonly()).readonly();
 /**
  * State in the lease. The state decides what to read and how to attribute changes, never what to write to an account.
  * If `pass` is set, its worker is running or dead.
  */
-export const PASS_STATE = z.object({
-  pass: PASS.optional().catch(undefined),
-  /** Consecutive passes whose workers died. */
-  unclean: z.number().int().min(0).catch(0),
-  usage: USAGE.catch({}),
-});
-export type PassState = z.output<typeof PASS_STATE>;
+export const PASS_STATE = z
+  .object({
+    pass: z.object({ startedOn: START, targets: TARGETS }).optional().catch(undefined),
+    /** Consecutive passes whose workers died. */
+    unclean: z.number().int().min(0).catch(0),
+    usage: USAGE.catch({}),
+  })
+  .catch({ unclean: 0, usage: {} });
+export type PassState = z.input<typeof PASS_STATE>;

@@ -15,15 +15,13 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
 import { fromRecord } from './from-record.ts';
 import { digestOf, fromReport } from './from-report.ts';
 import type { Notification } from './notification.ts';
-import type { Outbox, Progress } from './outbox-client.ts';
+import type { CollectProgress, Outbox } from './outbox-client.ts';
 
-/** Lease of the instance that collects. */
 const LEASE = 'notify/collect';
 /** Period before the first collection that it covers. Milliseconds. */
 const BACK_MS = 10 * 60_000;
 /** Text in the JSON of every record with an entry. */
 const ENTRY = '"action":';
-/** Concurrent additions to the outbox. */
 const AT_A_TIME = 8;
 
 interface CollectPorts {
@@ -41,7 +39,7 @@ interface CollectPorts {
 /** New notifications of a source, and the progress to save once they are in the outbox. */
 interface Collected {
   readonly found: readonly Notification[];
-  readonly next?: Partial<Progress>;
+  readonly next?: Partial<CollectProgress>;
 }
 
 /**
@@ -89,7 +87,7 @@ async function collectAll(ports: CollectPorts, log: Log, signal: AbortSignal): P
 }
 
 async function collectRecords(
-  { last, since }: Progress,
+  { last, since }: CollectProgress,
   { auditWatch }: CollectPorts,
   signal: AbortSignal,
 ): Promise<Collected> {
@@ -106,7 +104,7 @@ async function collectRecords(
   return { found: found.reverse(), ...(newest ? { next: { last: newest.hash, since: newest.time } } : {}) };
 }
 
-async function collectCauses({ known: before }: Progress, ports: CollectPorts): Promise<Collected> {
+async function collectCauses({ known: before }: CollectProgress, ports: CollectPorts): Promise<Collected> {
   // Reads the newest report even if it was collected before: events add causes to it.
   const report = await newestReport(ports);
   if (!report) return { found: [] };
@@ -114,7 +112,7 @@ async function collectCauses({ known: before }: Progress, ports: CollectPorts): 
   return { found: notifications, ...(known.join('\n') === before.join('\n') ? {} : { next: { known: [...known] } }) };
 }
 
-async function collectDigest({ digest }: Progress, ports: CollectPorts): Promise<Collected> {
+async function collectDigest({ digest }: CollectProgress, ports: CollectPorts): Promise<Collected> {
   const now = ports.now();
   const day = dayOf(now);
   if (now.getUTCHours() < ports.settings.notify.digestHour || digest.day >= day) return { found: [] };

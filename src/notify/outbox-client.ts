@@ -22,12 +22,11 @@ const PROGRESS = z.object({
   /** Hash and time of the last collected audit record; before the first record, the time at which collection starts. */
   last: z.string().optional(),
   since: z.iso.datetime(),
-  /** Causes that were already collected. */
   known: z.array(z.string()).default([]),
   /** Day of the last digest, and texts of its causes by id. The first day has no digest. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
 });
-export type Progress = z.output<typeof PROGRESS>;
+export type CollectProgress = z.output<typeof PROGRESS>;
 
 /**
  * Notifications with their targets, in the control zone. A message of the work zone names an entry, and cannot change
@@ -40,15 +39,19 @@ export interface Outbox {
   read(target: string, id: string): Promise<OutboxEntry | undefined>;
   markSent(target: string, entry: OutboxEntry, sentOn: Date): Promise<void>;
   /** Returns the collector's progress; undefined before the first, or if it is damaged. */
-  readProgress(): Promise<Progress | undefined>;
-  saveProgress(progress: Progress): Promise<void>;
+  readProgress(): Promise<CollectProgress | undefined>;
+  saveProgress(progress: CollectProgress): Promise<void>;
 }
 
 /** Stores a small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const entries = blobDocuments(container, ENTRY, TIMEOUT_MS);
-  const progress = blobDocuments<Progress | undefined>(container, PROGRESS.optional().catch(undefined), TIMEOUT_MS);
+  const progress = blobDocuments<CollectProgress | undefined>(
+    container,
+    PROGRESS.optional().catch(undefined),
+    TIMEOUT_MS,
+  );
   // Callers have validated both parts: a target of the settings, and an id.
   const nameOf = (target: string, id: string): string => `${PREFIX}${target}/${id}.json`;
   return {

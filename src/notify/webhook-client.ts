@@ -8,13 +8,10 @@ const MOST_SHOWN = 300;
 /** Deadline for the body; a slower body is ignored. Milliseconds. */
 const BODY_MS = 2_000;
 
-/** A receiver's answer. */
 export interface PostAnswer {
-  /** Undefined without an answer. */
   readonly status: number | undefined;
   /** Error code if there is no answer (`ECONNREFUSED`): error messages contain the address. */
   readonly failure?: string;
-  /** The header Retry-After, unparsed. */
   readonly retryAfter?: string | undefined;
   /** Start of the body. The text may contain the webhook's secret address: redact before logging. */
   readonly text?: string;

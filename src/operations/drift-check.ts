@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { GatherServices } from '../drift/gather/gather.ts';
+import type { GatherServices } from '../drift/gather/parts.ts';
 import type { WholeReport } from '../drift/report.ts';
 import { type DriftServices, findDrift } from '../drift/run-drift-check.ts';
 import { CmkError } from '../errors.ts';

@@ -1,9 +1,42 @@
 import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { HttpResponseInit } from '@azure/functions';
 import { type HeaderReader, tagsHad } from '../http/answers.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type PageConfig, pageConfig } from './page-config.ts';
-import { type PageFile, pageFiles } from './page-files.ts';
+
+export interface PageFile {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+  readonly gzipped: Uint8Array;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/** Folder beside the bundled app, which `scripts/bundle.ts` fills. */
+const FOLDER = join(import.meta.dirname, 'page');
+
+let files: ReadonlyMap<string, PageFile> | undefined;
+
+/** Files of the page by name, read and compressed at first use. Empty: this build has no page. */
+function pageFiles(): ReadonlyMap<string, PageFile> {
+  files ??= new Map(
+    (existsSync(FOLDER) ? readdirSync(FOLDER) : []).flatMap((name) => {
+      const type = TYPES[extname(name)];
+      if (type === undefined) return [];
+      const bytes = readFileSync(join(FOLDER, name));
+      return [[name, { type, bytes, gzipped: gzipSync(bytes, { level: 9 }) }]];
+    }),
+  );
+  return files;
+}
 
 /** Serves a file of the page. Undefined `settings` are invalid, and the page is then unavailable. */
 export function servePage(
@@ -41,7 +74,6 @@ const COMMON = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** Placeholder in the document for the sign-in configuration. */
 const CONFIG = '{{config}}';
 
 /**
@@ -83,7 +115,6 @@ export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderRea
   };
 }
 
-/** Escapes text for a quoted attribute. */
 function inAttribute(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 }

@@ -9,8 +9,10 @@ import type { VersionChange } from './revocation-plans.ts';
 /** Maximum number of concurrent version changes: Key Vault allows thousands of such calls in ten seconds. */
 const CONCURRENCY = 32;
 
-interface ChangeServices {
-  readonly keys: Pick<Keys, 'getVersion' | 'updateVersion'>;
+/** Methods of a key's client for a change and `M`, with the time. */
+export interface KeyPorts<M extends keyof Keys = never> {
+  readonly keys: Pick<Keys, M | 'getVersion' | 'updateVersion'>;
+  readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
@@ -34,7 +36,7 @@ export interface AppliedChange {
 export function applyChanges(
   key: ManagedKey,
   changes: Iterable<VersionChange> | AsyncIterable<VersionChange>,
-  { keys, sleep }: ChangeServices,
+  { keys, sleep }: Pick<KeyPorts, 'keys' | 'sleep'>,
 ): Promise<AppliedChange[]> {
   const applyChange = async (change: VersionChange): Promise<AppliedChange> => {
     const { again } = change;

@@ -1,15 +1,12 @@
-import type { RecordAudit } from '../audit/audit-trail.ts';
-import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
+import { BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe } from '../azure/failure.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import { finishRestore } from './restore-key.ts';
 import {
-  type Revocation,
   type RevocationName,
   type RevocationReading,
   type RevocationStamp,
@@ -18,24 +15,14 @@ import {
 } from './revocation.ts';
 import { isUnderWay, planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 
-export interface KeepRevokedServices {
-  readonly keys: Pick<Keys, 'listVersions' | 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
+export interface KeepRevokedServices extends KeyPorts<'listVersions' | 'listVersionsUnsettled'> {
   readonly audit: RecordAudit;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
-}
-
-/** A key after its repair. */
-interface KeptKey {
-  /** The open revocation. */
-  readonly open: Revocation | undefined;
-  readonly versions: readonly KeyVersion[];
 }
 
 /**
  * Verifies that a key has the state of its last revocation or restore, and repairs deviations. Revoked: disables
  * versions that were created since or that a late write enabled. Restored: finishes an interrupted restore, and enables
- * versions that a late write disabled.
+ * versions that a late write disabled. Returns the versions and the open revocation after that.
  *
  * @throws the SDK's error when the app cannot list the versions; an error when it cannot disable a version
  */
@@ -44,7 +31,7 @@ export async function keepRevoked(
   services: KeepRevokedServices,
   log: Log,
   options: { readonly alsoLate?: boolean } = {},
-): Promise<KeptKey> {
+) {
   const versions = await services.keys.listVersions(key);
   const reading = readRevocation(versions, services.now());
   for (const version of reading.unbelieved) {

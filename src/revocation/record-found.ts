@@ -2,7 +2,6 @@ import { AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Reason } from '../reasons.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
 import { RECORDED_AFTER_MS, UNCLAIMED_AFTER_MS } from './follow-ups.ts';
 import type { RevocationEvent } from './key-trail.ts';
@@ -13,7 +12,6 @@ import { closedOn } from './revocation-plans.ts';
 /** A change that is visible in the key's tags. */
 interface Shown {
   readonly action: RevocationAction;
-  readonly reason: Reason;
   readonly revocation: { readonly id: string; readonly revokedOn: Date; readonly revokedBy?: string };
   /** Object id of the caller. */
   readonly by: string;
@@ -55,12 +53,12 @@ function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
   if (open) {
     const { id, revokedOn, revokedBy } = open;
     const revocation = { id, revokedOn, revokedBy };
-    shown.push({ action: 'key.revoke', reason: 'Revoked', revocation, by: revokedBy, on: revokedOn });
+    shown.push({ action: 'key.revoke', revocation, by: revokedBy, on: revokedOn });
   }
   if (restored) {
     const { id, revokedOn, restoredBy } = restored;
     const on = closedOn(versions, restored, now);
-    shown.push({ action: 'key.restore', reason: 'Restored', revocation: { id, revokedOn }, by: restoredBy, on });
+    shown.push({ action: 'key.restore', revocation: { id, revokedOn }, by: restoredBy, on });
   }
   return shown;
 }
@@ -73,7 +71,7 @@ function restoredSince(events: readonly RevocationEvent[]): readonly Shown[] {
     if (did !== 'restore' || !isShown) continue;
     if (events.some((event) => event.did === 'revoke' && event.revocation.id === id)) continue;
     const shown = { id, revokedOn, revokedBy };
-    found.set(id, { action: 'key.revoke', reason: 'Revoked', revocation: shown, by: revokedBy, on: revokedOn });
+    found.set(id, { action: 'key.revoke', revocation: shown, by: revokedBy, on: revokedOn });
   }
   return [...found.values()];
 }
@@ -84,17 +82,13 @@ function isOf({ action, by, on }: Shown, { claimed, cause }: Pick<RevocationWork
   return isSame && Math.abs(on.getTime() - Date.parse(cause.since)) <= RECORDED_AFTER_MS;
 }
 
-function entryOf(
-  key: ManagedKey,
-  { action, reason, revocation, by }: Shown,
-  message: RevocationWork['claimed'],
-): AuditEntry {
+function entryOf(key: ManagedKey, { action, revocation, by }: Shown, message: RevocationWork['claimed']): AuditEntry {
   const claimed = message && { caller: message.caller, correlationId: message.correlationId };
   const details = { why: message?.why, ticket: message?.ticket, claimed, revocation, foundIn: KEY_WORK };
   return {
     id: recordId(action, revocation.id, by),
     action,
-    reason,
+    reason: action === 'key.revoke' ? 'Revoked' : 'Restored',
     resource: key.id,
     caller: { objectId: by, appId: '' },
     details,

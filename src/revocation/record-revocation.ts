@@ -1,4 +1,5 @@
-import { type AuditOutcome, BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import { BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import type { AuditEntry } from '../audit/record.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { FollowUpServices, RevocationCall } from './follow-ups.ts';
@@ -23,37 +24,39 @@ export function auditWarning({ audit: outcome }: Audited): string[] {
   return outcome === 'written' || outcome === NOT_AUDITED.audit ? [] : [`Not in the audit trail: ${outcome}`];
 }
 
-/** Change by a call. */
+/** Change of a key by a call. */
 interface Done {
+  /** Absent: the event has no id of its own. */
+  readonly id?: string | undefined;
   readonly action: RevocationAction;
   /** Identifier of the key. */
   readonly resource: string;
   readonly reason: Reason;
   readonly revocation: RevocationName | undefined;
-  readonly details: Readonly<Record<string, unknown>>;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export function entryOf({ revocation, details, ...done }: Done, call: RevocationCall): AuditEntry {
+  const { caller, correlationId, why, ticket } = call;
+  return { ...done, caller, correlationId, details: { why, ticket, revocation, ...details } };
 }
 
 /** Records a change after its writes: first in the log, then in the audit trail. */
 export async function writeDown(
-  { action, resource, reason, revocation, details: more }: Done,
-  { caller, correlationId, why, ticket }: RevocationCall,
+  done: Done,
+  call: RevocationCall,
   { audit }: Pick<BesideServices, 'audit'>,
   log: Log,
 ): Promise<Audited> {
-  const { objectId } = caller;
-  const about = {
-    key: resource,
-    revocation: revocation?.id,
-    caller: objectId,
-    kind: caller.kind,
-    client: caller.appId,
-    correlationId,
-  };
-  log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
-  const details = { why, ticket, revocation, ...more };
-  const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, caller.objectId) : undefined;
-  const entry = { ...(id ? { id } : {}), action, reason, resource, caller, correlationId, details };
-  return audited(await audit(entry, BREAK_GLASS_AUDIT_WAIT_MS));
+  const { action, resource: key, reason, revocation, details } = done;
+  const { objectId, kind, appId: client } = call.caller;
+  const who = { caller: objectId, kind, client, correlationId: call.correlationId };
+  const about = { key, revocation: revocation?.id, ...who, elapsedMs: details?.elapsedMs };
+  log({ level: 'warning', reason, message: REASONS[reason], ...about });
+  const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, objectId) : undefined;
+  const outcome = await audit(entryOf({ ...done, id }, call), BREAK_GLASS_AUDIT_WAIT_MS);
+  if ('failed' in outcome) return { audit: outcome.failed };
+  return { audit: 'written', auditReceipt: `${outcome.written.seq}:${outcome.written.hash}` };
 }
 
 /**
@@ -68,9 +71,4 @@ export type RevocationAction = 'key.revoke' | 'key.restore';
 /** Two people may restore the same revocation at the same time, so the id includes the caller. */
 export function recordId(action: RevocationAction, revocation: string, objectId: string): string {
   return `${action}/${revocation}/${objectId}`;
-}
-
-function audited(outcome: AuditOutcome): Audited {
-  if ('failed' in outcome) return { audit: outcome.failed };
-  return { audit: 'written', auditReceipt: `${outcome.written.seq}:${outcome.written.hash}` };
 }

@@ -1,11 +1,10 @@
 import { withDeadline } from '../azure/deadline.ts';
 import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
-import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import type { KeyTrail } from './key-trail.ts';
 import { canMark, planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
 import {
@@ -57,10 +56,7 @@ export interface KeyRestoration {
   readonly unproven: Failure | undefined;
 }
 
-export interface RestoreServices {
-  readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion' | 'deletedVersion' | 'recover'>;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
+export interface RestoreServices extends KeyPorts<'listVersionsUnsettled' | 'deletedVersion' | 'recover'> {
   /** Absent with an operator's own sign-in, whose Key Vault rights bypass dual control anyway. */
   readonly keyTrail?: KeyTrail;
   /**
@@ -205,10 +201,6 @@ export function refusedRestore(
   return request.dualControl && isRevoker(versions, request.restoredBy, now) ? 'SecondPersonNeeded' : undefined;
 }
 
-interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
-  readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
-}
-
 /**
  * Marks the revocation as being restored, and enables its versions without touching tags. Deletes the records only
  * after a check for a newer revocation. Repeating the call finishes an interrupted restore. A wave without a write
@@ -219,7 +211,7 @@ export async function finishRestore(
   revocation: RevocationName & Partial<RevocationStamp>,
   restoredBy: string,
   before: readonly KeyVersion[],
-  services: FinishServices,
+  services: KeyPorts<'listVersionsUnsettled'>,
 ): Promise<Omit<KeyRestoration, 'recovered'>> {
   const { keys, now } = services;
   const applied = new Map<string, AppliedChange>();

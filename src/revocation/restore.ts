@@ -1,20 +1,19 @@
+import { z } from 'zod';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
-import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { type RevocationCall, reconcileRestored, requestPasses, watchEffect } from './follow-ups.ts';
-import { type Audited, type BesideServices, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
+import { type Audited, type BesideServices, entryOf, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
 import { isComplete, type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
-import type { RevocationStamp } from './revocation.ts';
 
 /** Whether an account can use the key after the restore. */
-export interface AccountReadiness {
-  readonly account: string;
-  readonly ready: boolean | 'unknown';
-  /** Problems to fix before the account can use the key again. */
-  readonly missing: readonly string[];
-}
+export const ACCOUNT_READINESS = z.object({
+  account: z.string(),
+  ready: z.union([z.boolean(), z.literal('unknown')]),
+  missing: z.array(z.string()).describe('Problems to fix before the account can use the key again.'),
+});
+export type AccountReadiness = z.output<typeof ACCOUNT_READINESS>;
 
 interface RestoreUseCase extends RestoreServices, BesideServices {
   readonly requestKey: RequestKey;
@@ -49,8 +48,12 @@ export async function restore(
   const order = { revocation, restoredBy: call.caller.objectId, dualControl };
   const reading = services.readiness(key);
   const passes = requestPasses(key, 'restore', call, services);
-  const recordBegun: RestoreServices['recordBegun'] = async (begunKey, begun) => {
-    await services.audit(begunEntry(begunKey, begun, call), BREAK_GLASS_AUDIT_WAIT_MS);
+  // If the process dies, a later verification finishes the restore by this record. Its separate id keeps the trail from
+  // dropping the final record as a duplicate.
+  const recordBegun: RestoreServices['recordBegun'] = async ({ id: resource }, begun) => {
+    const id = `${recordId('key.restore', begun.id, call.caller.objectId)}/begun`;
+    const done = { id, action: 'key.restore', reason: 'RestoreBegun', resource, revocation: begun } as const;
+    await services.audit(entryOf(done, call), BREAK_GLASS_AUDIT_WAIT_MS);
   };
   const result = await restoreKey(key, order, { ...services, recordBegun });
   const { key: spelled, end, recovered, changed, versions } = result;
@@ -78,21 +81,4 @@ export async function restore(
     watchEffect(spelled, 'restore', call, services),
   ]);
   return { ...result, ...audited, accounts: access.accounts, warnings: [...access.warnings, ...notDone.flat()] };
-}
-
-/**
- * If the process dies, a later verification finishes the restore by this record. Its separate id keeps the trail from
- * dropping the final record as a duplicate.
- */
-function begunEntry(key: ManagedKey, revocation: RevocationStamp, call: RevocationCall): AuditEntry {
-  const { caller, correlationId, why, ticket } = call;
-  return {
-    id: `${recordId('key.restore', revocation.id, caller.objectId)}/begun`,
-    action: 'key.restore',
-    reason: 'RestoreBegun',
-    resource: key.id,
-    caller,
-    correlationId,
-    details: { why, ticket, revocation },
-  };
 }

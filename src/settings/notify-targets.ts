@@ -17,16 +17,6 @@ export type NotificationKind = (typeof NOTIFICATION_KINDS)[number];
 
 const TARGET_KINDS = ['webhook', 'teams', 'slack'] as const;
 
-/** Receiver of notifications. Messages, logs and errors never have its address or secrets. */
-export interface NotifyTarget {
-  readonly name: string;
-  readonly kind: (typeof TARGET_KINDS)[number];
-  readonly address: string;
-  /** Signing secrets of a webhook, the current secret first; empty for other kinds. */
-  readonly secrets: readonly Buffer[];
-  readonly notifications: readonly NotificationKind[];
-}
-
 /** Hour of the day (UTC) from which the digest is sent, by default. */
 export const DEFAULT_DIGEST_HOUR = 6;
 /** Value of the setting while App Service cannot resolve the reference (App Service, "Use Key Vault references"). */
@@ -76,13 +66,15 @@ const target = z
       : 'is only for webhooks: Teams and Slack verify no signatures';
     context.addIssue({ code: 'custom', path: ['secret'], message });
   })
-  .transform(
-    ({ secret: given = [], notifications = NOTIFICATION_KINDS, ...rest }): NotifyTarget => ({
-      ...rest,
-      secrets: given,
-      notifications,
-    }),
-  );
+  .transform(({ secret: given = [], notifications = NOTIFICATION_KINDS, ...rest }) => ({
+    ...rest,
+    /** Signing secrets of a webhook, the current secret first; empty for other kinds. */
+    secrets: given,
+    notifications,
+  }));
+
+/** Receiver of notifications. Messages, logs and errors never have its address or secrets. */
+export type NotifyTarget = Readonly<z.output<typeof target>>;
 
 const config = z
   .strictObject({

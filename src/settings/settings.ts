@@ -5,7 +5,7 @@ import { SettingsError } from '../errors.ts';
 import type { AccessRules } from '../http/access.ts';
 import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './exemption.ts';
-import { DEFAULT_DIGEST_HOUR, type NotifyTarget } from './notify-targets.ts';
+import { DEFAULT_DIGEST_HOUR } from './notify-targets.ts';
 import { nameOfStorage, sharedZones } from './own-storage.ts';
 import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';
 
@@ -101,7 +101,7 @@ function readAccess(environment: Environment): AccessRules & { readonly problems
 export function readNotify(environment: Environment) {
   const reader = new SettingsReader(environment);
   const { targets = [], digestHour = DEFAULT_DIGEST_HOUR } = reader.read('CMK_NOTIFY') ?? {};
-  return { problems: reader.problems, targets: targets satisfies readonly NotifyTarget[], digestHour };
+  return { problems: reader.problems, targets, digestHour };
 }
 
 /** Reads the page's settings. A problem disables only the page, because the app must still move accounts. */
@@ -193,16 +193,9 @@ export function readStorageSettings(environment: Environment): Pick<Settings, 'c
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const settings = { cloud, storage: readStorage(reader, cloud) };
-  const { storage } = settings;
-  if ('connectionString' in storage && !CONNECTION_STRING.test(storage.connectionString)) {
-    reader.problem('AzureWebJobsStorage', 'is not a connection string');
-  }
   reader.done();
   return settings;
 }
-
-/** Minimum content of a connection string: without it, the SDK throws an error without details. */
-const CONNECTION_STRING = /(^|;)\s*(UseDevelopmentStorage|AccountName|BlobEndpoint|QueueEndpoint)=/i;
 
 function readCloud(reader: SettingsReader): Cloud {
   return findCloud(reader.read('AZURE_CLOUD') ?? 'AzureCloud') ?? (CLOUDS[0] as Cloud);

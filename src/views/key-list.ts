@@ -37,7 +37,6 @@ interface ListedKeys {
   readonly next: string | undefined;
 }
 
-/** Scope of the caller, and the page. */
 interface KeysAsked {
   readonly vaults: readonly ManagedVault[];
   readonly reaches: (key: ManagedKey) => boolean;

@@ -14,7 +14,6 @@ import { type RotationCountPorts, rotationCount, summarize } from './rotation.ts
 
 /** Number of uses at which the count stops: 20 pages of the index. */
 const MOST_USES = 20_000;
-/** Number of named uses per version. */
 const MOST_NAMED = 5;
 
 export interface KeyUsersPorts extends RotationCountPorts {

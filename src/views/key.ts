@@ -9,9 +9,10 @@ import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
-import type { KeyUsageLog } from '../keys/usage-log-client.ts';
+import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { readUsageEvidence } from '../retirement/evidence.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { newestFirst } from '../revocation/revocation-plans.ts';
 import { revocationState } from '../revocation/version-report.ts';
@@ -19,8 +20,15 @@ import { isRotatedByTag, rotatedByHand } from '../rotation/rotation.ts';
 import { rotationDue } from '../rotation/rotation-due.ts';
 import { shift } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
-import type { KeyStatus, KeySummary, KeyUsersView, NextRotation, UnreadView, VersionView } from './key-schemas.ts';
-import { readKeyUsage } from './key-usage.ts';
+import type {
+  KeyStatus,
+  KeySummary,
+  KeyUsageView,
+  KeyUsersView,
+  NextRotation,
+  UnreadView,
+  VersionView,
+} from './key-schemas.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
 
 /** Time to live of a rotation policy, which operators rarely change, in milliseconds. */
@@ -289,4 +297,37 @@ export function nextRotation(
   if (!on) return { by: 'none', reason: 'NoExpiry' };
   if (!isUsed && !isRotatedByTag(newest)) return { by: 'none', reason: 'NoDependents', on };
   return { by: 'app', on };
+}
+
+/** Returns a key's usage from the log; undefined: no log is configured. Never throws. */
+export async function readKeyUsage(
+  key: ManagedKey,
+  workspace: string | undefined,
+  services: { readonly usageLog: KeyUsageLog },
+  ms: number,
+): Promise<{ readonly usage?: KeyUsageView }> {
+  if (workspace === undefined) return {};
+  const evidence = await readUsageEvidence(key, services, ms);
+  if ('missing' in evidence) return { usage: { versions: [], unread: evidence.missing } };
+  return { usage: toView(evidence.log) };
+}
+
+function toView({ uses, trackedSince, trackedUntil, silences }: UsageLog): KeyUsageView {
+  const names = [...new Set(uses.map(({ version }) => version))];
+  const gaps = silences
+    .map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() }))
+    .sort((a, b) => (a.from < b.from ? 1 : -1));
+  return {
+    trackedSince: trackedSince?.toISOString(),
+    trackedUntil: trackedUntil?.toISOString(),
+    gaps: gaps.length > 0 ? gaps : undefined,
+    versions: names.map((version) => {
+      const last = (operation: LoggedUse['operation']) => {
+        const of = uses.filter((use) => use.version === version && use.operation === operation);
+        const use = of.sort((a, b) => b.lastOn.getTime() - a.lastOn.getTime())[0];
+        return use && { on: use.lastOn.toISOString(), objectId: use.objectId, appId: use.appId };
+      };
+      return { version, wrapped: last('wrap'), unwrapped: last('unwrap'), other: last('other') };
+    }),
+  };
 }

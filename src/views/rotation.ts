@@ -61,30 +61,35 @@ export async function rotationCount(
 }
 
 /**
- * Reads the progress of a key's rotation from Key Vault and a partition of the index. If every known use is moved, also
- * reads whether the index is complete.
+ * Reads the progress of a key's rotation from Key Vault and a partition of the index, and whether the index is complete.
  *
  * @throws errors of Key Vault, the index or the rollout store
  */
-export async function readKeyRotation(key: ManagedKey, ports: RotationViewPorts): Promise<Rotation> {
-  const { keys, useRows, fleet, inSight } = ports;
+export async function readKeyRotation(
+  key: ManagedKey,
+  ports: RotationViewPorts,
+  listings = readListings(ports),
+): Promise<Rotation> {
+  const { keys, useRows, inSight } = ports;
   const [versions, subscriptions] = await Promise.all([keys.listVersions(key), inSight()]);
   const count = await rotationCount(key, versions, ports);
   const isManagedSubscription = inManagedSubscriptions(subscriptions);
   if (count.counts) for await (const row of useRows.of(key.id)) if (isManagedSubscription(row)) count.add(row);
   const rotation = count.result();
-  if (rotation.state !== 'finished') return rotation;
-  // A failed read of the listings does not hide the progress.
-  const listings = await fleet.listings().catch(() => undefined);
-  const unlisted = subscriptions && listings ? countUnlisted(subscriptions, listings) : 0;
-  return unlisted === 0 ? rotation : { ...rotation, unlisted };
+  const listed = await listings;
+  const unlisted = subscriptions && listed ? countUnlisted(subscriptions, listed) : 0;
+  return rotation.state === 'finished' && unlisted > 0 ? { ...rotation, unlisted } : rotation;
+}
+
+/** A failed read of the listings does not hide the progress. */
+function readListings({ fleet }: RotationViewPorts): Promise<ReadonlyMap<string, Date> | undefined> {
+  return fleet.listings().catch(() => undefined);
 }
 
 export interface RotationPage {
   readonly value: readonly RotationSummary[];
   /** Every active pause: a pause may block a rotation that is not listed yet. */
   readonly pauses: readonly PauseOrder[];
-  /** Start of the next page; absent: this is the last page. */
   readonly next: string | undefined;
 }
 
@@ -107,20 +112,17 @@ export async function listRotations(
   }
   keys.sort((a, b) => (a.id < b.id ? -1 : 1));
   const page = keys.slice(0, most);
-  // Shared by all rotations of the page.
-  let listings: ReturnType<FleetIndex['listings']> | undefined;
-  const listed = () => (listings ??= ports.fleet.listings());
-  const once = { ...ports, fleet: { listings: listed } };
-  const value = await pMap(page, (key) => summaryOf(key, once), { concurrency: CONCURRENCY });
+  const listings = readListings(ports);
+  const value = await pMap(page, (key) => summaryOf(key, ports, listings), { concurrency: CONCURRENCY });
   const next = keys.length > page.length ? page.at(-1)?.id : undefined;
   return { value, pauses: openPauses(await orderStore.recent(), now()), next };
 }
 
-async function summaryOf(key: ManagedKey, ports: RotationViewPorts): Promise<RotationSummary> {
+async function summaryOf(...of: Parameters<typeof readKeyRotation>): Promise<RotationSummary> {
   try {
-    return summarize(await readKeyRotation(key, ports));
+    return summarize(await readKeyRotation(...of));
   } catch (error) {
-    return { key: key.id, state: 'unknown', detail: describe(describeFailure(error)) };
+    return { key: of[0].id, state: 'unknown', detail: describe(describeFailure(error)) };
   }
 }
 

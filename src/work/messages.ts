@@ -14,15 +14,15 @@ export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, NOTI
 /** Caller of a revocation or restore, with the reason. */
 const CLAIMED = z.strictObject({
   caller: z.strictObject({
-    objectId: z.string().max(64),
-    appId: z.string().max(100),
+    objectId: z.string(),
+    appId: z.string(),
     kind: z.enum(['person', 'application']).optional(),
-    tokenId: z.string().max(200).optional(),
-    name: z.string().max(300).optional(),
+    tokenId: z.string().optional(),
+    name: z.string().optional(),
   }),
-  correlationId: z.string().max(200),
-  why: z.string().max(2_000),
-  ticket: z.string().max(200).optional(),
+  correlationId: z.string(),
+  why: z.string(),
+  ticket: z.string().optional(),
 });
 
 /** Maximum number of subscriptions in a message. */

@@ -10,8 +10,8 @@ import {
   type WorkQueueName,
 } from './messages.ts';
 
-/** Visibility timeout of a message during its replay. Seconds. */
-const VISIBILITY_SECONDS = 60;
+/** Visibility timeout of a message during its replay, after which an invalid message shows again. Seconds. */
+const VISIBILITY_SECONDS = 120;
 
 const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
   [KEY_WORK]: parseKeyQueueWork,
@@ -33,38 +33,29 @@ interface ReplayResult {
  */
 export async function replay(service: QueueServiceClient, queue: WorkQueueName): Promise<ReplayResult> {
   const [work, from] = [service.getQueueClient(queue), service.getQueueClient(`${queue}-poison`)];
-  const left = new Map<string, string>();
+  // Messages that arrive later are for the next replay: replayed messages may have failed again.
+  const { approximateMessagesCount: most = 0 } = await from.getProperties();
+  const left: string[] = [];
   let replayed = 0;
-  // Skips messages that arrive after the start: replayed messages may have failed again.
-  let startedOn: Date | undefined;
-  for (;;) {
-    const { receivedMessageItems, date } = await from.receiveMessages({
-      numberOfMessages: 32,
+  while (replayed + left.length < most) {
+    const { receivedMessageItems } = await from.receiveMessages({
+      numberOfMessages: Math.min(32, most - replayed - left.length),
       visibilityTimeout: VISIBILITY_SECONDS,
     });
-    startedOn ??= date ?? new Date();
-    const until = startedOn;
-    // If only skipped messages return after their visibility timeout, the loop has read every message.
-    const fresh = receivedMessageItems.filter(
-      ({ messageId, insertedOn }) => !left.has(messageId) && insertedOn <= until,
-    );
-    if (fresh.length === 0) {
-      // The count includes hidden messages.
-      const { approximateMessagesCount = 0 } = await from.getProperties();
-      const hidden = approximateMessagesCount - left.size;
-      return { replayed, left: [...left.values()], ...(hidden > 0 ? { hidden } : {}) };
-    }
-    for (const message of fresh) {
-      const restarted = restart(queue, message.messageText);
+    if (receivedMessageItems.length === 0) break;
+    for (const { messageText, messageId, popReceipt } of receivedMessageItems) {
+      const restarted = restart(queue, messageText);
       if (restarted === undefined) {
-        left.set(message.messageId, message.messageText);
+        left.push(messageText);
         continue;
       }
       await work.sendMessage(restarted, { messageTimeToLive: -1 });
-      await from.deleteMessage(message.messageId, message.popReceipt);
+      await from.deleteMessage(messageId, popReceipt);
       replayed += 1;
     }
   }
+  const hidden = most - replayed - left.length;
+  return { replayed, left, ...(hidden > 0 ? { hidden } : {}) };
 }
 
 /** Returns the message with its attempts reset; undefined for an invalid message. */

@@ -54,6 +54,8 @@ describe('npm run audit', () => {
     expect(code).toBe(1);
     expect(out).toMatch(/^2026-11-24\.jsonl:2 {2}LineChanged {2}The line was changed/);
     expect(out).toContain('1 found');
+    const later = await run(['verify', '--container', TAMPERED, '--from', '2026-11-25']);
+    expect([later.code, later.out]).toEqual([0, expect.stringContaining('1 record in 1 file,')]);
   });
 
   it('exits 1 on an end that the log has and the trail has not, whose name begins no line of its own', async () => {
@@ -65,19 +67,6 @@ describe('npm run audit', () => {
     expect(out).toMatch(/EndMissing {2}The trail lacks record 9,/);
     expect(out).not.toMatch(/^(ok: )?4 records in 2 files, nothing found/m);
     expect(out).not.toContain('\u001b');
-  });
-
-  it('starts with the day it is told', async () => {
-    const { code, out } = await run(['verify', '--container', TAMPERED, '--from', '2026-11-25']);
-    expect(code).toBe(0);
-    expect(out).toContain('1 record in 1 file,');
-  });
-
-  it('prints JSON when asked for it', async () => {
-    const { code, out } = await run(['verify', '--container', TAMPERED, '--json']);
-    expect(code).toBe(1);
-    const found = { records: 4, files: 2, findings: [{ reason: 'LineChanged', line: 2 }] };
-    expect(JSON.parse(out)).toMatchObject({ operation: 'audit verify', result: found });
   });
 
   it.each<[string, number, string[], Record<string, string> | undefined, RegExp]>([

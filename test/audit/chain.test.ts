@@ -218,38 +218,6 @@ describe('whatever is done to a right chain is found', () => {
       options,
     );
   });
-
-  it('any characters of any line replaced', () => {
-    fc.assert(
-      fc.property(place, fc.nat(), fc.nat(20), fc.string({ maxLength: 20 }), ({ files, where }, start, count, text) => {
-        const changed = edit(files, where.at, (lines) => {
-          const line = lines[where.line] ?? '';
-          const from = start % line.length;
-          lines[where.line] = line.slice(0, from) + text + line.slice(from + count);
-        });
-        fc.pre(changed[where.at]?.lines[where.line] !== files[where.at]?.lines[where.line]);
-        expect(brief(verify(changed))).not.toEqual([]);
-      }),
-      options,
-    );
-  });
-
-  it('any line of another chain put in', () => {
-    fc.assert(
-      fc.property(place, fc.boolean(), ({ files, where }, replace) => {
-        const stranger = formatRecord(
-          { seq: where.line, hash: 'f'.repeat(64) },
-          { entry: entry(99) },
-          { id: 's', time: new Date(0) },
-        );
-        const changed = edit(files, where.at, (lines) =>
-          lines.splice(where.line, replace ? 1 : 0, stranger.line.trimEnd()),
-        );
-        expect(brief(verify(changed))).not.toEqual([]);
-      }),
-      options,
-    );
-  });
 });
 
 function swap(line: Buffer, text: string, by: Buffer): Buffer {

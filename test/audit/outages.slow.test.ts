@@ -28,9 +28,7 @@ function appends(...fates: Fate[]): void {
 
 describe('an answer that is lost', () => {
   it.each<[string, Fate[]]>([
-    ['once', ['lose']],
     ['twice', ['lose', 'lose']],
-    ['after a request that was lost itself', ['refuse', 'lose']],
     ['as often as the client itself tries', ['refuse', 'refuse', 'lose', 'refuse']],
   ])('%s leaves the entry written once', async (_, fates) => {
     const { faulty, direct } = containers();
@@ -41,16 +39,6 @@ describe('an answer that is lost', () => {
     expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
     expect(await resources(direct)).toEqual(['first', 'second', 'third']);
     expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
-  });
-
-  it('is told from the block of another writer that came first', async () => {
-    const { faulty, direct } = containers();
-    const record = newTrail(faulty);
-    await record(entry('first'), LIMIT);
-    await newTrail(direct)(entry('other'), LIMIT);
-    appends('lose');
-    expect(await record(entry('second'), LIMIT)).toMatchObject({ written: { seq: 3 } });
-    expect(await resources(direct)).toEqual(['first', 'other', 'second']);
   });
 
   it('to the closing record does not close twice', async () => {

@@ -11,7 +11,7 @@ import { deadlineHttp } from '../../src/azure/deadline.ts';
 import { createKeptHttp } from '../../src/azure/kept-http.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { enabledOf, keyOf } from '../break-glass/break-glass-fixture.ts';
 import { useWire } from '../support/wire.ts';

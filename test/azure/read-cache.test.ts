@@ -48,12 +48,6 @@ describe('A cache of reads', () => {
     expect(await read()).toBe(3);
   });
 
-  it('does not cache a failure', async () => {
-    const cache = new ReadCache<string>(1_000);
-    await expect(cache.read('', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
-    expect((await cache.read('', async () => 'a')).value).toBe('a');
-  });
-
   it('caches 5,000 names, and drops the least recently used', async () => {
     const cache = new ReadCache<number>(1_000);
     let reads = 0;
@@ -87,13 +81,6 @@ describe('A cache of reads', () => {
     expect(await take()).toEqual({ reading: true });
     source.answer('b');
     expect(await take()).toMatchObject({ value: 'b' });
-  });
-
-  it('answers with the error of a read that failed', async () => {
-    const [cache, source] = [new ReadCache<string>(10_000), new Source()];
-    const taking = cache.take('', source.load, 1_500);
-    source.fail();
-    expect(await soon(taking)).toEqual({ error: new Error('no') });
   });
 
   it('shares no read that began before a change, and says of an earlier value that it is read again', async () => {

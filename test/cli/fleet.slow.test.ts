@@ -10,18 +10,6 @@ import { runCmk } from '../support/run-cmk.ts';
 
 const app = useApp({ env: { CMK_AUTOFIX: 'none' } });
 
-/** Signed in as an owner with the app's roles. */
-async function call<T>(method: 'GET' | 'POST', path: string): Promise<T> {
-  const owner = app.azure.world.principals.get(CLIENT_IDS.owner);
-  if (!owner) throw new Error('The local tenant has no owner.');
-  for (const role of ['CmkKey.Read', 'Cmk.Operate']) if (!owner.appRoles.includes(role)) owner.appRoles.push(role);
-  const { token } = app.azure.tokens.issue(owner, CMK_API_AUDIENCE);
-  const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
-  const answer = await fetch(`${app.url}/api${path}`, { method, headers });
-  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
-  return (await answer.json()) as T;
-}
-
 const cmk = (args: readonly string[], env: Readonly<Record<string, string>>, columns = 200) =>
   runCmk(new Procedures(app), ['account', 'list', ...args], { env, columns });
 
@@ -30,6 +18,7 @@ let lost: StorageAccount;
 
 beforeAll(async () => {
   const { world } = app.azure;
+  world.principals.get(CLIENT_IDS.owner)?.appRoles.push('CmkKey.Read');
   key = new TestKey(world);
   const identity = addIdentity(world, group(world), unique('id-'));
   allowStorage(world, key.vault, identity.principalId);
@@ -57,7 +46,8 @@ describe('cmk account list', () => {
       () => ({ ...api(), ...storage(), CMK_API: 'http://127.0.0.1:1/api' }),
     ],
   ])('says what GET /fleet says, by %s', async (_, env) => {
-    const { value } = await call<FleetListAnswer>('GET', `/fleet?key=${encodeURIComponent(key.id())}`);
+    const answer = await app.call('operator', 'GET', `/fleet?key=${encodeURIComponent(key.id())}`);
+    const { value } = (await answer.json()) as FleetListAnswer;
     const { code, out, err } = await cmk(['--key', key.id(), '-o', 'json'], env());
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const { rows, summary } = JSON.parse(out).result;

@@ -52,42 +52,35 @@ describe('output that cannot be written', () => {
   });
 });
 
-describe('Ctrl-C', () => {
-  it('and SIGTERM in the middle of an onboarding: says what is open, and the same command goes on from there', async () => {
+describe('a signal in the middle of an onboarding', () => {
+  /** Starts an onboarding, and ends it while the key is created. */
+  async function interrupted(signal: NodeJS.Signals, ...options: string[]) {
     const { account, vault, args } = onboarding();
-    procedures.local.faults.add([
-      { match: { host: `${vault}.vault.azure.net`, method: 'POST' }, times: 1, hang: true },
-    ]);
-    const child = startCmk(procedures.local, args);
+    const match = { host: `${vault}.vault.azure.net`, method: 'POST' };
+    procedures.local.faults.add([{ match, times: 1, hang: true }]);
+    const child = startCmk(procedures.local, [...args, ...options]);
     await eventually('the request that hangs', () => procedures.local.faults.list().length === 0);
-    child.process.kill('SIGTERM');
-    expect(await child.exit).toBe(143);
-    expect(child.output()).toMatch(
-      new RegExp(
-        `done\tvault ${vault} created.*Interrupted: The command was ended during this step: key ${vault}/files-key created`,
-        's',
-      ),
-    );
-    expect(child.output()).toContain('Run the same command again');
+    child.process.kill(signal);
+    return { account, vault, args, exit: await child.exit, output: child.output() };
+  }
+
+  it('SIGTERM: says what is open, and the same command goes on from there', async () => {
+    const { account, vault, args, exit, output } = await interrupted('SIGTERM');
+    expect(exit).toBe(143);
+    const open = `Interrupted: The command was ended during this step: key ${vault}/files-key created`;
+    expect(output).toMatch(new RegExp(`done\tvault ${vault} created.*${open}.*Run the same command again`, 's'));
     expect(await cmk(procedures.local, args)).toMatchObject({ code: 0 });
     expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
   });
 
-  it('is a document with --json, with what was done until then', async () => {
-    const { vault, args } = onboarding();
-    procedures.local.faults.add([
-      { match: { host: `${vault}.vault.azure.net`, method: 'POST' }, times: 1, hang: true },
-    ]);
-    const child = startCmk(procedures.local, [...args, '--json']);
-    await eventually('the request that hangs', () => procedures.local.faults.list().length === 0);
-    child.process.kill('SIGINT');
-    expect(await child.exit).toBe(130);
-    expect(JSON.parse(child.output())).toMatchObject({
+  it('Ctrl-C: is a document with --json, with what was done until then', async () => {
+    const { vault, exit, output } = await interrupted('SIGINT', '--json');
+    expect(exit).toBe(130);
+    const done = { kind: 'done', text: expect.stringContaining(`vault ${vault} created`) };
+    expect(JSON.parse(output)).toMatchObject({
       operation: 'account onboard',
       changed: true,
-      entries: expect.arrayContaining([
-        expect.objectContaining({ kind: 'done', text: expect.stringContaining(`vault ${vault} created`) }),
-      ]),
+      entries: expect.arrayContaining([expect.objectContaining(done)]),
       error: { reason: 'Interrupted' },
     });
   });

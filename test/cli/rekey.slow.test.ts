@@ -30,6 +30,7 @@ describe('cmk rekey', () => {
     addAccount(procedures.world, group, { name: account, identity, key: { vault, keyName: key, mode: 'pinned' } });
     const [from, to] = [`${vault.name}/${key}`, `${other.name}/new-key`];
 
+    expect((await cmk('rekey', 'list')).out).toBe('No re-key has been started.\n');
     const unfit = await cmk('rekey', 'start', from, to, '--reason', 'It has leaked');
     expect(unfit.code).toBe(3);
     expect(unfit.out).toContain(account);

@@ -42,18 +42,16 @@ describe('cmk rotation', () => {
   it('tells how far a rotation is, and needs nothing of the app but its storage', async () => {
     const site = procedures.site();
     await noted(site, site.version.version);
-    const { code, out } = await cmk(['rotation', 'show', site.key, '--vault', site.vault.name]);
-    expect(out).toContain(`${site.vault.name}/files-key\tfinished\t1\t0\t0\t0`);
-    expect(code).toBe(0);
-    const of = (subscriptions: string) => ({
-      env: { ...known(), CMK_SUBSCRIPTIONS: subscriptions },
-    });
-    const status = ['rotation', 'show', site.key, '--vault', site.vault.name];
-    expect((await cmk(status, of(' , '))).out).toContain('\tfinished\t1\t');
-    expect((await cmk(status, of(SECOND_SUBSCRIPTION_ID))).out).toContain('\tfinished\t0\t');
+    const show = ['rotation', 'show', site.key, '--vault', site.vault.name];
+    const row = `${site.vault.name}/files-key\tfinished\t1\t0\t0\t0`;
+    expect(await cmk(show)).toMatchObject({ code: 0, out: expect.stringContaining(row) });
+    const of = async (subscriptions: string) =>
+      (await cmk(show, { env: { ...known(), CMK_SUBSCRIPTIONS: subscriptions } })).out;
+    expect(await of(' , ')).toContain('\tfinished\t1\t');
+    expect(await of(SECOND_SUBSCRIPTION_ID)).toContain('\tfinished\t0\t');
     const all = await cmk(['rotation', 'list', '--json']);
     expect(JSON.parse(all.out).result).toContainEqual(expect.objectContaining({ state: 'finished', moved: 1 }));
-    expect((await cmk(['rotation', 'show', site.key, '--watch', '--vault', site.vault.name])).code).toBe(0);
+    expect((await cmk([...show, '--watch'])).code).toBe(0);
   });
 
   it('pauses and resumes, on record, and shows it', async () => {
@@ -61,31 +59,27 @@ describe('cmk rotation', () => {
     const key = await noted(site, 'f'.repeat(32));
     const of = [site.key, '--vault', site.vault.name];
     const paused = await cmk(['rotation', 'pause', ...of, '--reason', 'a change window', '--until', 'PT4H']);
-    expect(paused).toMatchObject({ code: 0, err: '' });
-    expect(paused.out).toContain(`Paused: ${key} since `);
-    const status = await cmk(['rotation', 'show', ...of]);
-    expect(status.out).toContain('\tpaused\t0\t1\t0\t0');
-    expect(status.out).toContain('a change window');
-    const keyStatus = await cmk(['key', 'show', ...of]);
-    expect(keyStatus.out).toMatch(/^Paused since \S+ until \S+: a change window$/m);
+    expect(paused).toEqual({ code: 0, out: expect.stringContaining(`Paused: ${key} since `), err: '' });
+    expect((await cmk(['rotation', 'show', ...of])).out).toMatch(/\tpaused\t0\t1\t0\t0.*a change window/s);
+    expect((await cmk(['key', 'show', ...of])).out).toMatch(/^Paused since \S+ until \S+: a change window$/m);
     const { result } = JSON.parse((await cmk(['key', 'show', ...of, '--json'])).out);
     expect(result.paused).toMatchObject({ reason: 'a change window', until: expect.any(String) });
     const resumed = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
     expect(resumed).toMatchObject({ code: 0, out: expect.stringContaining('Nothing is paused.') });
     expect(resumed.out).toContain(`The app retries failed accounts of ${site.vault.name}/files-key now.`);
     expect((await cmk(['key', 'show', ...of])).out).not.toMatch(/paused/i);
-    const trail = await cmk(['audit', 'verify']);
-    expect(trail).toMatchObject({ code: 0, out: expect.stringContaining('2') });
+    expect(await cmk(['audit', 'verify'])).toMatchObject({ code: 0, out: expect.stringContaining('2') });
   });
 
   it('shows every pause that stands beside the list, also where nothing waits for it', async () => {
     const site = procedures.site();
     const key = await noted(site, site.version.version);
-    await cmk(['rotation', 'pause', site.key, '--vault', site.vault.name, '--reason', 'a change window']);
+    const of = [site.key, '--vault', site.vault.name];
+    await cmk(['rotation', 'pause', ...of, '--reason', 'a change window']);
     await cmk(['rotation', 'pause', '--reason', 'the whole fleet rests']);
-    const still = await cmk(['rotation', 'resume', site.key, '--vault', site.vault.name, '--reason', 'it is over']);
+    const still = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
     expect(still.out).not.toContain('retries');
-    await cmk(['rotation', 'pause', site.key, '--vault', site.vault.name, '--reason', 'a change window']);
+    await cmk(['rotation', 'pause', ...of, '--reason', 'a change window']);
     const { out } = await cmk(['rotation', 'list']);
     expect(out).toContain(`${site.vault.name}/files-key\tfinished`);
     expect(out).toMatch(new RegExp(`^Paused: ${key} since .*: a change window$`, 'm'));
@@ -93,9 +87,7 @@ describe('cmk rotation', () => {
     await cmk(['rotation', 'resume', '--reason', 'it is over']);
   });
 
-  it('says what is missing where the storage is not known, and refuses a time that is over', async () => {
-    const nowhere = await cmk(['rotation', 'list'], { env: {} });
-    expect(nowhere).toMatchObject({ code: 2, err: expect.stringContaining('AzureWebJobsStorage__accountName') });
+  it('refuses a time that is over', async () => {
     const late = await cmk(['rotation', 'pause', '--reason', 'a change window', '--until', '2001-01-01']);
     expect(late).toMatchObject({ code: 2, err: expect.stringContaining('is in the past') });
   });

@@ -18,37 +18,25 @@ async function cmk(...args: readonly string[]) {
   let [out, err] = ['', ''];
   const code = await run(args, {
     environment: {},
-    out: {
-      write: (text: string) => {
-        out += text;
-      },
-    },
-    err: {
-      write: (text: string) => {
-        err += text;
-      },
-    },
+    out: { write: (text) => (out += text) },
+    err: { write: (text) => (err += text) },
     ask: undefined,
     credential: procedures.credential(),
   });
   return { code, out, err };
 }
-const throttle = (method: string, path: string, times = 1, seconds = '2') =>
-  procedures.local.faults.add([
-    {
-      match: { host: 'management.azure.com', method, path },
-      times,
-      answer: { status: 429, headers: { 'Retry-After': seconds }, body: { error: { code: 'TooManyRequests' } } },
-    },
-  ]);
+const refuse = (method: string, path: string, times = 1, status = 429) => {
+  const answer = { status, headers: { 'Retry-After': '2' }, body: { error: { code: 'TooManyRequests' } } };
+  procedures.local.faults.add([{ match: { host: 'management.azure.com', method, path }, times, answer }]);
+};
 
 describe('Azure that throttles', () => {
   it('is waited for as long as it says, which is told: cmk account verify', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
-    throttle('GET', `/storageAccounts/${account.name}\\?`, 2);
-    throttle('GET', '/roleAssignments\\?');
-    throttle('GET', `/vaults/${site.vault.name}\\?`);
+    refuse('GET', `/storageAccounts/${account.name}\\?`, 2);
+    refuse('GET', '/roleAssignments\\?');
+    refuse('GET', `/vaults/${site.vault.name}\\?`);
     const { code, err } = await cmk('account', 'verify', account.id);
     expect(code).toBe(0);
     expect(err).toMatch(/^Azure is throttling: waiting for 2 s\n/);
@@ -60,8 +48,8 @@ describe('Azure that throttles', () => {
     const file = join(folder, 'accounts.csv');
     await writeFile(file, `account\n${accounts.map(({ id }) => `${id}\n`).join('')}`);
     for (const { name } of accounts) {
-      throttle('GET', `/storageAccounts/${name}\\?`);
-      throttle('PATCH', `/storageAccounts/${name}\\?`);
+      refuse('GET', `/storageAccounts/${name}\\?`);
+      refuse('PATCH', `/storageAccounts/${name}\\?`);
     }
     expect(await cmk('account', 'pin', '--from', file, '--yes', '--max-failures', '1')).toMatchObject({
       code: 0,
@@ -75,8 +63,7 @@ describe('Azure that throttles', () => {
   it('is told, and the change not made again, where it may have taken effect: 503', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
-    const match = { host: 'management.azure.com', method: 'PATCH', path: `/storageAccounts/${account.name}\\?` };
-    procedures.local.faults.add([{ match, times: 1, answer: { status: 503, headers: { 'Retry-After': '1' } } }]);
+    refuse('PATCH', `/storageAccounts/${account.name}\\?`, 1, 503);
     const { code, out } = await cmk('account', 'pin', account.id, '--yes', '-o', 'json');
     expect({ code, reason: JSON.parse(out).error.reason }).toEqual({ code: 5, reason: 'Throttled' });
     expect(account.encryption.keyvaultproperties?.keyversion).toBeUndefined();

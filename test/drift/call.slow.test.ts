@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DRIFT_STARTED, showReport, startDriftCheck } from '../../src/api/drift.ts';
-import { LONGEST_MINUTES, lostBecause, type RunningCheck } from '../../src/drift/drift-run.ts';
+import { LONGEST_MINUTES, type RunningCheck } from '../../src/drift/drift-run.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import { eventually } from '../support/eventually.ts';
@@ -94,13 +94,5 @@ describe('a check that takes longer than its caller waits', () => {
 describe('a report that there is not', () => {
   it.each(['no-such-report', '../reports/x', 'a/b', '%2e%2e', 'x'.repeat(101), ''])('%j is not found', async (id) => {
     expect(await asked(id)).toMatchObject({ status: 404, reason: 'NoDriftReport' });
-  });
-
-  it('may be on its way until the longest time has passed, which is longer for the timer', () => {
-    const begun = check('x', { by: 'timer', startedOn: '2026-06-01T12:00:00.000Z' });
-    expect(lostBecause(begun, new Date('2026-06-01T12:30:00Z'))).toBeUndefined();
-    expect(lostBecause(begun, new Date('2026-06-01T12:30:01Z'))).toContain('30 minutes');
-    expect(lostBecause({ ...begun, by: 'operator' }, new Date('2026-06-01T12:15:01Z'))).toContain('15 minutes');
-    expect(lostBecause({ ...begun, failure: 'No room.' }, new Date('2026-06-01T12:00:00Z'))).toBe('No room.');
   });
 });

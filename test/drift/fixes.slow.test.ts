@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { allowStorage } from '../../local/azure/fleet.ts';
-import { assignRole } from '../../local/azure/roles/assign-role.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { NO_SUBSCRIPTION, type WorkItem } from '../../src/fleet/work-items.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { eventually } from '../support/eventually.ts';
-import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
+import { TestKey, vaultNamed } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
 import { reconcileAll, workItems } from '../support/work-items.ts';
@@ -74,21 +72,6 @@ describe('a stale pin', () => {
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
   });
 
-  it('stays a finding where fixing is switched off, or exempt', async () => {
-    const key = new TestKey(world());
-    const account = key.account('pinned');
-    key.add();
-    expect((await check('none')).fixes).toEqual([]);
-    const exemption = { resource: account.id, code: 'StaleKeyVersion', reason: 'CHG-1', until: '2999-12-31' };
-    const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
-    const report = await runDriftCheck({ id: 'x', by: 'timer' }, services, wire.log);
-    expect(report.fixes).toEqual([]);
-    expect(report.counts).toMatchObject({ error: 0, exempt: 1 });
-    expect(await itemsOf(key)).toEqual([]);
-    await check();
-    await work();
-  });
-
   it('is moved where the index has the account on the newest version already', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
@@ -112,7 +95,6 @@ describe('a stale pin', () => {
 describe('event subscriptions', () => {
   it('that a vault lost when it was deleted and recovered are made again, and a second check has nothing to say', async () => {
     const { vaults } = them().vaults;
-    const vault = vaultNamed(world(), 'kv-records');
     await vaults.delete('rg-keys', 'kv-records');
     await vaults.createOrUpdate('rg-keys', 'kv-records', {
       location: 'westeurope',
@@ -133,16 +115,6 @@ describe('event subscriptions', () => {
     const second = await check();
     expect(reasons(second)).not.toContain('EventSubscriptionMissing');
     expect(second.fixes).toEqual([]);
-
-    // A person gives the roles back.
-    const principalOf = (name: string) => world().storageAccounts.get(name)?.identity?.principalId ?? '';
-    for (const name of ['strecords01', 'strecords02']) allowStorage(world(), vault, principalOf(name));
-    allowStorage(world(), vault, storageIdentity(world()).principalId);
-    const role = [...world().roleDefinitions.values()].find(({ roleName }) => roleName === 'CMK key operator');
-    const app = [...world().principals.values()].filter(({ kind }) => kind === 'managedIdentity');
-    for (const { objectId } of app)
-      if (role) assignRole(world(), { scope: vault.id, principalId: objectId, role, settled: true });
-    expect((await check()).counts.error).toBe(0);
   });
 
   it('that were changed are put right under their own name; one that aims elsewhere is left, and ours put beside it', async () => {
@@ -224,7 +196,7 @@ describe('two checks at the same time', () => {
 
 describe('a finding', () => {
   it('that a version appeared while the key is revoked puts the key to work, whatever is set', async () => {
-    const { revokeKey } = await import('../../src/revocation/revoke-key.ts');
+    const { revokeKey } = await import('../../src/revocation/revoke.ts');
     const key = new TestKey(world());
     const services = wire.services();
     const managed = services.settings.vaults.key(key.id());

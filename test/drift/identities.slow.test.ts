@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { addAccount, addIdentity, allowStorage } from '../../local/azure/fleet.ts';
+import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -95,21 +95,6 @@ describe('an identity that was deleted', () => {
       },
     });
     expect(deletedOf(await check(), account)).toEqual([]);
-  });
-
-  it('is found by way of an encryption scope, where nothing but a scope uses a key', async () => {
-    const key = new TestKey(world());
-    const identity = addIdentity(world(), group(world()), 'id-scope-only');
-    allowStorage(world(), key.vault, identity.principalId);
-    const account = addAccount(world(), group(world()), {
-      name: 'stscopeonly',
-      identity,
-      scopes: [{ name: 'scope1', key: key.use() }],
-    });
-    account.encryption.identity = { userAssignedIdentity: identity.id };
-    expect(reasonsAbout(await check(), account)).toEqual([]);
-    await remove(identity);
-    expect(reasonsAbout(await check(), account)).toEqual(['IdentityDeleted']);
   });
 });
 

@@ -4,7 +4,7 @@ import { checkChanges } from '../../src/drift/changes/check-changes.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import { TestKey } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';

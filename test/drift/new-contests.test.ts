@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ChangeRow } from '../../src/drift/changes/change-rows.ts';
-import { newContests, withBroken } from '../../src/drift/changes/new-contests.ts';
+import { newContests, withBroken } from '../../src/drift/changes/check-changes.ts';
 import { account, NOW } from './checks/subjects.ts';
 
 const ACCOUNT = account().id;

@@ -4,7 +4,7 @@ import { openApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
 import { shorten } from '../../src/drift/causes.ts';
 import { countFindings, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
-import { SCOPE_LISTS, scopesDue } from '../../src/drift/gather/scopes-due.ts';
+import { SCOPE_LISTS, scopesDue } from '../../src/drift/gather/gather-subscription.ts';
 import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from '../../src/drift/report.ts';
 import { parseDeadLetters } from '../../src/drift/store/app-state-client.ts';
 import { FIXABLE } from '../../src/settings/exemption.ts';

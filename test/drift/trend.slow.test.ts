@@ -2,7 +2,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
 import { createDriftStorage } from '../../src/drift/store/drift-storage-client.ts';
-import { isSettled, type KeepTrendPorts, keepTrend, lastDays, TrendReader } from '../../src/drift/trend.ts';
+import { type KeepTrendPorts, keepTrend, TrendReader } from '../../src/drift/trend.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { entry, newContainer, newTrail } from '../audit/trails.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -108,23 +108,5 @@ describe('the trend', () => {
       findings: { errors: 2, behind: 1 },
       events: { revocations: 0 },
     });
-  });
-});
-
-describe('the days of a trend', () => {
-  it('are those until today, across the end of a month', () => {
-    expect(lastDays(new Date('2026-03-02T00:00:00Z'), 4)).toEqual([
-      '2026-02-27',
-      '2026-02-28',
-      '2026-03-01',
-      '2026-03-02',
-    ]);
-  });
-
-  it('are settled an hour after they are over', () => {
-    const events = { rotations: { finished: 0 }, revocations: 0, restores: 0, complete: true };
-    const settled = (summedOn?: string) => isSettled({ day: '2026-11-23', events, ...(summedOn ? { summedOn } : {}) });
-    expect([settled(), settled('2026-11-24T01:00:00Z'), settled('2026-11-24T01:00:01Z')]).toEqual([false, false, true]);
-    expect(isSettled({ day: '2026-11-23', summedOn: '2026-11-25T00:00:00Z' })).toBe(false);
   });
 });

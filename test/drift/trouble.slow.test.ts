@@ -43,13 +43,6 @@ describe('what cannot be read', () => {
     ]);
   });
 
-  it('a subscription that throttles is told, and the other one is checked', async () => {
-    refuse(listOf(SUBSCRIPTION_ID), 429, { 'Retry-After': '30' });
-    const report = await check();
-    expect(reasonsOf(report)).toEqual([['Unreadable', `/subscriptions/${SUBSCRIPTION_ID}`]]);
-    expect(report.coverage.accounts).toBe(2);
-  });
-
   it('a vault whose data plane is closed off is told once, and its accounts are not accused', async () => {
     const error = {
       code: 'Forbidden',

@@ -267,8 +267,15 @@ describe('reconcileKey', () => {
     const cause = { ref: '', since: '' };
     await reconcileKey(KEY, { ...cause, by: 'drift' }, ports);
     expect(fleet.items.all).toEqual([]);
+    // The sweep goes on for the drift check, and later for the event.
+    await reconcileKey(KEY, { ...cause, by: 'sweep' }, ports);
+    expect(fleet.items.all).toEqual([]);
+    const byEvent = [{ subscription: SUBSCRIPTION, kind: 'key', cause: { by: 'event' } }];
     await reconcileKey(KEY, { ...cause, by: 'event' }, ports);
-    expect(fleet.items.all).toMatchObject([{ subscription: SUBSCRIPTION, kind: 'key', cause: { by: 'event' } }]);
+    expect(fleet.items.all).toMatchObject(byEvent);
+    fleet.items.clear();
+    await reconcileKey(KEY, { ...cause, by: 'sweep' }, ports);
+    expect(fleet.items.all).toMatchObject(byEvent);
   });
 
   it('finds the end of a pause by itself, and has what waits moved then', async () => {

@@ -48,13 +48,9 @@ describe('a JSON body', () => {
     expect(await refusal(request(null))).toMatchObject({ status: 400, reason: 'BodyMissing' });
   });
 
-  it.each(['{', 'not json', '{"a":1,}', '\ufeff\ufeff{}', "{'a':1}"])('%j is refused', async (body) => {
+  const latin1 = Buffer.from('{"reason":"\xff\xfe"}', 'latin1');
+  it.each(['{', 'not json', '{"a":1,}', '\ufeff\ufeff{}', "{'a':1}", latin1])('%j is refused', async (body) => {
     expect(await refusal(request(body))).toMatchObject({ status: 400, reason: 'BodyNotJson' });
-  });
-
-  it('that is not UTF-8 is refused', async () => {
-    const bytes = Buffer.from('{"reason":"\xff\xfe"}', 'latin1');
-    expect(await refusal(request(bytes))).toMatchObject({ status: 400, reason: 'BodyNotJson' });
   });
 
   it('has every wrong field named, unknown ones too', async () => {

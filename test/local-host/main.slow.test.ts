@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Child, startChild } from '../support/child.ts';
 import { bundleFixture, removeFixture } from './fixture.ts';
 
@@ -24,9 +24,6 @@ async function start(): Promise<{ url: string; child: Child }> {
   return { url, child };
 }
 
-const post = (url: string, body: string) =>
-  fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-
 it('answers what it was asked before it leaves on SIGTERM, and lets the app clean up', async () => {
   const { url, child } = await start();
   await child.says(/app started/);
@@ -43,19 +40,6 @@ it('dies of a rejection that nobody handles, as the worker does', async () => {
   await expect(fetch(`${url}/api/reject`)).rejects.toThrow();
   expect(await child.exit).toBe(1);
   expect(child.output()).toContain('nobody waits for this');
-});
-
-describe('timers', () => {
-  it('run by hand through the admin API, without a wait', async () => {
-    const { url, child } = await start();
-    const reply = await post(`${url}/admin/functions/Yearly`, '{"input":""}');
-    expect(reply.status).toBe(202);
-    const [, value = ''] = await child.says(/yearly\.Invocation yearly (.*)$/m);
-    expect(JSON.parse(value)).toMatchObject({
-      isPastDue: false,
-      scheduleStatus: { next: expect.stringMatching(/-01-01T00:00/) },
-    });
-  });
 });
 
 it('says what to do when its port is busy', async () => {

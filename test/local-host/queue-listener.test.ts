@@ -88,22 +88,3 @@ it('finishes what it has taken before it stops, and takes no more', async () => 
   await stopping;
   expect(await count()).toBe(1); // the first is deleted, the second still there
 });
-
-it('says once that storage cannot be reached, and goes on trying', async () => {
-  const lines: string[] = [];
-  const nowhere = QueueServiceClient.fromConnectionString(
-    azurite.connectionString.replace(/QueueEndpoint=[^;]+/, 'QueueEndpoint=http://127.0.0.1:9/devstoreaccount1'),
-    { retryOptions: { maxTries: 1 } },
-  ).getQueueClient('nowhere');
-  let asked = 0;
-  const counting = new Proxy(nowhere, {
-    get(target, name) {
-      if (name === 'receiveMessages') asked += 1;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-  listen({ queue: counting, write: (_level, _category, message) => lines.push(message) });
-  await eventually('three polls', () => asked >= 3);
-  expect(lines.filter((line) => line.includes("Queue 'nowhere' cannot be read"))).toHaveLength(1);
-});

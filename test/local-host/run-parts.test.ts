@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
@@ -54,20 +54,6 @@ describe('the environment file', () => {
 });
 
 describe('the state folder', () => {
-  it('is refused while another run has it', async () => {
-    await writeFile(join(folder, 'start.ts'), 'console.log("up"); setInterval(() => {}, 1000);\n');
-    const other = startChild(join(folder, 'start.ts'));
-    await other.says(/up/);
-    await writeFile(join(folder, 'pid'), String(other.process.pid));
-    await expect(claimStateFolder(folder)).rejects.toThrow(`(process ${other.process.pid}). Stop it first`);
-    other.process.kill();
-    await other.exit;
-    const claimed = await claimStateFolder(folder); // what a dead run left is taken over
-    expect(await readFile(join(folder, 'pid'), 'utf8')).toBe(`${process.pid}\n`);
-    await claimed.release();
-    await expect(stat(join(folder, 'pid'))).rejects.toThrow('ENOENT');
-  });
-
   it('is taken over when its process id belongs to something else by now', async () => {
     await writeFile(join(folder, 'pid'), String(process.ppid)); // the test runner is no local run
     await (await claimStateFolder(folder)).release();

@@ -65,19 +65,3 @@ it.each([
   await vi.advanceTimersByTimeAsync(5 * 60_000);
   expect(parsed(runs[0]).ScheduleStatus).toBeNull();
 });
-
-it('stops after the run under way', async () => {
-  let done = false;
-  const { listener } = start({
-    run: async () => {
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-      done = true;
-    },
-  });
-  await vi.advanceTimersByTimeAsync(5 * 60_000);
-  const stopping = listener.stop();
-  await vi.advanceTimersByTimeAsync(1_000);
-  await stopping;
-  expect(done).toBe(true);
-  expect(vi.getTimerCount()).toBe(0);
-});

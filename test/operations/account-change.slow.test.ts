@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
 import { changeKey, disableAccount, pinAccount, unpinAccount } from '../../src/operations/account/account-change.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { addAccount, addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import { arm } from '../local-azure/support.ts';
 import { wordsOf } from '../support/pasted.ts';
 import { keyOf, type Site, unique, useProcedures } from '../support/procedures.ts';

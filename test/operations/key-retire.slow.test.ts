@@ -3,7 +3,7 @@ import type { AuditEntry } from '../../src/audit/record.ts';
 import { appRecord } from '../../src/operations/app-storage.ts';
 import { type KeyRetireOptions, retireVersions, unretireVersion } from '../../src/operations/key/key-retire.ts';
 import type { Azure, Operation } from '../../src/operations/operator-azure.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import { auditEntries } from '../support/audit-lines.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';

@@ -57,12 +57,6 @@ describe('A pause', () => {
 describe('A resume', () => {
   const goOn = { at: day(2).toISOString(), target: `${KEY.id}/1` };
 
-  it('ends only the pause of the same key, or of all keys', () => {
-    const orders = withPauses(pause(), pause({ id: 'key', key: KEY.id }));
-    expect(withResume(orders, undefined, [], day(2)).pauses).toMatchObject([{ id: 'key' }]);
-    expect(withResume(orders, KEY.id, [], day(2)).pauses).toMatchObject([{ id: 'p' }]);
-  });
-
   it('of a key lets the rollout onto one version go on, for 90 days', () => {
     const orders = withResume(NO_ORDERS, KEY.id, [goOn], day(2));
     expect(isOrderedOn(orders, `${KEY.id}/1`)).toBe(true);
@@ -86,11 +80,6 @@ describe('A re-key', () => {
 
   it.each(['done', 'ended'] as const)('that is %s conflicts with no other', (state) => {
     expect(conflictsOf(withRekey(NO_ORDERS, rekey({ state }), day(1)), { from: OTHER, to: THIRD })).toEqual([]);
-  });
-
-  it('replaces the re-key of its id', () => {
-    const orders = withRekey(NO_ORDERS, rekey(), day(1));
-    expect(withRekey(orders, rekey({ state: 'ended' }), day(2)).rekeys).toEqual([rekey({ state: 'ended' })]);
   });
 });
 

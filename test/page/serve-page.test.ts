@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { pageConfig } from '../../src/page/page-config.ts';
-import type { PageFile } from '../../src/page/page-files.ts';
-import { serveDocument, serveFile } from '../../src/page/serve-page.ts';
+import { type PageFile, serveDocument, serveFile } from '../../src/page/serve-page.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { SETTINGS } from '../../src/settings/settings-table.ts';
 

@@ -1,13 +1,12 @@
 import type { Keys, KeyVersionChange } from '../../src/keys/key-client.ts';
 import { compareAge, type KeyVersion } from '../../src/keys/key-versions.ts';
 import { KEY, versionName } from '../support/keys.ts';
-import type { KeyBench } from './revocation-histories.ts';
 
 /**
  * One key of Key Vault in memory, for more histories than the wire can carry: whole seconds, tags replaced as a whole, soft
  * delete, and calls that overlap as the seed has it. The wire's own histories show that it is like the real thing.
  */
-export class MemoryVault implements KeyBench {
+export class MemoryVault {
   readonly key = KEY;
   readonly copiesTags: boolean;
   #versions: KeyVersion[] = [];

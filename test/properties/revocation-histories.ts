@@ -2,9 +2,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { KeyUse } from '../../src/fleet/key-use.ts';
 import { planKeyUse } from '../../src/fleet/plan.ts';
-import type { Keys } from '../../src/keys/key-client.ts';
 import { findVersion, type KeyVersion } from '../../src/keys/key-versions.ts';
-import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { type KeyRestoration, restoreKey } from '../../src/revocation/restore-key.ts';
 import {
@@ -14,8 +12,9 @@ import {
   REVOCATION_TAG,
   revocationOf,
 } from '../../src/revocation/revocation.ts';
-import { type KeyRevocation, revokeKey } from '../../src/revocation/revoke-key.ts';
+import { type KeyRevocation, revokeKey } from '../../src/revocation/revoke.ts';
 import { decideRotation } from '../../src/rotation/rotation.ts';
+import type { MemoryVault } from './memory-vault.ts';
 
 const PEOPLE = [
   'a11ce000-0000-4000-8000-000000000001',
@@ -24,24 +23,6 @@ const PEOPLE = [
 ] as const;
 /** Never revokes, so that there is always a second person. */
 const DAVE = 'da4e0000-0000-4000-8000-000000000004';
-
-/** One key, the app's way to it, and the hands of people who work on it past the app. */
-export interface KeyBench {
-  readonly key: ManagedKey;
-  readonly keys: Keys;
-  now(): Date;
-  advance(ms: number): void;
-  /** The versions as they are; none while the key is deleted. */
-  truth(): Promise<readonly KeyVersion[]>;
-  /** The same of a key that is deleted. */
-  deleted(): Promise<readonly KeyVersion[]>;
-  isDeleted(): Promise<boolean>;
-  create(tags: Record<string, string>, enabled: boolean): Promise<void>;
-  rotate(): Promise<void>;
-  set(version: string, enabled: boolean): Promise<void>;
-  remove(): Promise<void>;
-  bringBack(): Promise<void>;
-}
 
 export type Step =
   | { readonly do: 'create'; readonly tags: number; readonly enabled: boolean }
@@ -118,7 +99,7 @@ export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
  * - Without a tag to spare: disabled, said in the answer, and left off by a restore, which cannot know of it.
  */
 export class History {
-  readonly #bench: KeyBench;
+  readonly #bench: MemoryVault;
   readonly #dualControl: boolean;
   readonly #skewMs: number;
   /** What a restore has to enable: what the open revocation disabled and recorded. */
@@ -133,7 +114,7 @@ export class History {
   #named: string | undefined;
 
   /** @param skewMs how far the app's clock is ahead of Key Vault's */
-  constructor(bench: KeyBench, options: { readonly dualControl: boolean; readonly skewMs: number }) {
+  constructor(bench: MemoryVault, options: { readonly dualControl: boolean; readonly skewMs: number }) {
     this.#bench = bench;
     this.#dualControl = options.dualControl;
     this.#skewMs = options.skewMs;

@@ -11,7 +11,7 @@ import {
   retireUnused,
 } from '../../src/retirement/retire-versions.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { outsider } from '../drift/outsider.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';

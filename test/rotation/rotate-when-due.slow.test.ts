@@ -52,28 +52,6 @@ describe('a key that nears its expiry', () => {
     expect(said().at(-1)).toBe('info NotNearExpiry');
   });
 
-  it('keeps tags where Key Vault copies them by itself, and never the record of a revocation or a restore', async () => {
-    wire.azure.world.settings.rotateCopiesTags = false;
-    const key = nearing({ tags: { ...AUTO, 'cmk-revocation': 'of another version', 'cmk-restored': 'r1 then oid' } });
-    await look(key);
-    expect(versions(key)[1]?.tags).toEqual(AUTO);
-    wire.azure.world.settings.rotateCopiesTags = true;
-    const copying = nearing({ tags: { ...AUTO, owner: 'files' } });
-    await look(copying);
-    expect(versions(copying)[1]?.tags).toEqual({ ...AUTO, owner: 'files' });
-  });
-
-  it.each([
-    ['is tagged to be rotated by hand', { tags: { 'cmk-rotation': 'manual' } }, 'ManualRotation'],
-    ['is tagged as imported key material', { tags: { 'cmk-origin': 'imported', ...AUTO } }, 'ImportedKey'],
-    ['has a newest version that is disabled', { enabled: false }, 'KeyDisabled'],
-  ])('that %s is not rotated, and somebody is told', async (_, options, reason) => {
-    const key = nearing(options);
-    expect(await look(key)).toEqual({ outcome: 'done' });
-    expect(versions(key)).toHaveLength(1);
-    expect(said()).toEqual([`error ${reason}`]);
-  });
-
   it('that Key Vault refuses to rotate, because its material is imported, is told about and not asked for again', async () => {
     const key = nearing({ imported: true });
     expect(await look(key)).toEqual({ outcome: 'done' });
@@ -81,19 +59,6 @@ describe('a key that nears its expiry', () => {
     expect(wire.records).toMatchObject([
       { level: 'error', reason: 'RotationRefused', message: expect.stringContaining('imported') },
     ]);
-  });
-});
-
-describe('no event is believed', () => {
-  const at = (days: number) => wire.azure.clock.nowSeconds() + days * DAY;
-
-  it('an event that comes some minutes early by our clock counts', async () => {
-    const early = nearing({ exp: at(30) + 240 });
-    await look(early);
-    expect(versions(early)).toHaveLength(2);
-    const tooEarly = nearing({ exp: at(30) + 400 });
-    await look(tooEarly);
-    expect(versions(tooEarly)).toHaveLength(1);
   });
 });
 

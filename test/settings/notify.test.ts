@@ -29,9 +29,6 @@ describe('CMK_NOTIFY', () => {
       { ...teams, secrets: [] },
     ]);
     expect(read({ digestHour: 0, targets: [teams] }).digestHour).toBe(0);
-  });
-
-  it('is nobody when it is absent', () => {
     expect(readNotify({})).toEqual({ problems: [], targets: [], digestHour: 6 });
   });
 

@@ -39,11 +39,8 @@ type Deed =
       readonly key: string;
       readonly seconds?: number;
     }
-  /** A person pins an account to the version before, or to the newest. */
-  | { readonly do: 'pinBack' | 'pinNewest'; readonly account: string }
-  /** A person makes a version of an account's key, and pins the account to it. */
-  | { readonly do: 'pinToNew'; readonly account: string }
-  | { readonly do: 'deleteAccount'; readonly account: string }
+  /** A person pins an account to the version before, to the newest, or to one that the person makes first. */
+  | { readonly do: 'pinBack' | 'pinNewest' | 'pinToNew' | 'deleteAccount'; readonly account: string }
   | { readonly do: 'createAccount'; readonly spec: UseSpec }
   /** No call about an account of the region is answered, until it is well again. */
   | { readonly do: 'hangRegion' | 'healRegion'; readonly region: string }
@@ -85,6 +82,9 @@ export interface ControllerScenario {
   readonly stampSkewMs: number;
 }
 
+/** One instance, and nothing goes wrong. */
+export const UNDISTURBED = { instances: 1, canaries: 0, faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 };
+
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 40;
 const PATCH_MS = 60_000;
@@ -111,15 +111,19 @@ interface Message {
   visibleAt: number;
 }
 
-interface Instance {
+class Instance {
   readonly number: number;
-  readonly actors: Set<Actor>;
-  capacity: CallCapacity;
+  readonly actors = new Set<Actor>();
+  capacity = new CallCapacity();
   /** What it knows of orders and rollouts; lost when it is killed. */
   gate: RolloutGate | undefined;
   versions: VersionLists | undefined;
   /** By the instance, whoever makes them. */
   caller: Actor | undefined;
+
+  constructor(number: number) {
+    this.number = number;
+  }
 }
 
 /** The controller over a few keys and accounts: instances, queue, sweep, people and trouble. */
@@ -176,16 +180,7 @@ export class ControllerWorld implements World {
     this.#stalls = scenario.stalls;
     const { faults, kinds = ['fails', 'answerLost', 'late', 'hangs'], aim = /./ } = scenario;
     this.scheduler = new Scheduler({ faults, kinds, aim, now: () => this.#clock });
-    this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
-      ...{
-        number,
-        actors: new Set<Actor>(),
-        capacity: new CallCapacity(),
-        gate: undefined,
-        versions: undefined,
-        caller: undefined,
-      },
-    }));
+    this.#instances = Array.from({ length: scenario.instances }, (_, number) => new Instance(number));
     for (const [n, key] of [FIRST_KEY, SECOND_KEY].entries()) {
       this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
       this.#noteTarget(key);
@@ -243,12 +238,20 @@ export class ControllerWorld implements World {
     for (const instance of this.#instances.filter(({ actors }) => actors.size > 0 && this.#kills > 0)) {
       for (const lands of [true, false]) {
         const label = `instance ${instance.number} is killed${lands ? ', and its writes land' : ''}`;
-        all.push({ label, rare: 'harm', run: () => this.#killOne(instance, lands) });
+        const run = () => {
+          this.#kills -= 1;
+          this.#kill(instance, lands);
+        };
+        all.push({ label, rare: 'harm', run });
       }
     }
     if (this.#stalls > 0 && this.scheduler.busy) {
       for (const seconds of [6, 25, 55]) {
-        all.push({ label: `${seconds} s pass`, rare: 'harm', run: () => this.#slow(seconds) });
+        const run = () => {
+          this.#stalls -= 1;
+          this.#stall(seconds * 1000);
+        };
+        all.push({ label: `${seconds} s pass`, rare: 'harm', run });
       }
     }
     if (!this.#isOver()) all.push({ label: 'time passes', isSlow: true, run: () => this.#jump() });
@@ -395,6 +398,11 @@ export class ControllerWorld implements World {
     this.#send({ subscriptions: [subscription], tries: 0, cause }, new Date(this.#clock + delayMs));
   }
 
+  #changedKey(name: string): void {
+    this.#noteTarget(name);
+    this.#wantKey(name);
+  }
+
   #wantKey(name: string): void {
     const key = managedKey(VAULT, name);
     const now = new Date(this.#clock);
@@ -422,13 +430,11 @@ export class ControllerWorld implements World {
     switch (deed.do) {
       case 'newVersion':
         this.#vaults.get(deed.key)?.create();
-        this.#noteTarget(deed.key);
-        this.#wantKey(deed.key);
+        this.#changedKey(deed.key);
         return;
       case 'disableNewest':
         this.#vaults.get(deed.key)?.set(this.#versions(deed.key).at(-1)?.version ?? '', false);
-        this.#noteTarget(deed.key);
-        this.#wantKey(deed.key);
+        this.#changedKey(deed.key);
         return;
       case 'revoke':
       case 'restore':
@@ -437,27 +443,19 @@ export class ControllerWorld implements World {
           const tags: Record<string, string> = deed.do === 'revoke' ? { [REVOCATION_TAG]: tag } : {};
           this.#vaults.get(deed.key)?.update(version, { enabled: deed.do === 'restore', tags });
         }
-        this.#noteTarget(deed.key);
-        this.#wantKey(deed.key);
+        this.#changedKey(deed.key);
         if (deed.seconds) this.#stall(deed.seconds * 1000);
         return;
       case 'pinBack':
-      case 'pinNewest': {
+      case 'pinNewest':
+      case 'pinToNew': {
         const use = this.storage.uses.find(([name]) => name === deed.account)?.[1];
         if (!use) return;
+        if (deed.do === 'pinToNew') this.#vaults.get(use.key)?.create();
         const usable = this.#versions(use.key).filter(({ enabled }) => enabled);
         const version = usable.at(deed.do === 'pinBack' ? -2 : -1) ?? usable.at(-1);
         if (version) this.storage.set(deed.account, use.key, version.version);
-        this.#want(use.spec.subscription, 'account', this.storage.id(deed.account), 'drift', 5_000);
-        return;
-      }
-      case 'pinToNew': {
-        const use = this.storage.uses.find(([name]) => name === deed.account)?.[1];
-        const made = use && this.#vaults.get(use.key)?.create();
-        if (!made) return;
-        this.#noteTarget(use.key);
-        this.storage.set(deed.account, use.key, made.version);
-        this.#wantKey(use.key);
+        if (deed.do === 'pinToNew') this.#changedKey(use.key);
         this.#want(use.spec.subscription, 'account', this.storage.id(deed.account), 'drift', 5_000);
         return;
       }
@@ -608,25 +606,12 @@ export class ControllerWorld implements World {
     });
   }
 
-  #killOne(instance: Instance, lands: boolean): void {
-    this.#kills -= 1;
-    this.#kill(instance, lands);
-  }
-
   #kill(instance: Instance, lands: boolean): void {
     const actors = [...instance.actors, ...(instance.caller ? [instance.caller] : [])];
     this.scheduler.kill(actors, lands);
     for (const actor of actors) this.#leases.outlive(actor);
+    Object.assign(instance, { ...new Instance(instance.number), actors: instance.actors });
     instance.actors.clear();
-    instance.capacity = new CallCapacity();
-    instance.gate = undefined;
-    instance.versions = undefined;
-    instance.caller = undefined;
-  }
-
-  #slow(seconds: number): void {
-    this.#stalls -= 1;
-    this.#stall(seconds * 1000);
   }
 
   #stall(ms: number): void {

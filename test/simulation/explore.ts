@@ -21,8 +21,6 @@ export interface World {
 export interface FiniteWorld extends World {
   /** What decides how this can go on: two histories with the same one need not both be followed. */
   fingerprint(): string;
-  /** How it ended. */
-  outcome(): string;
 }
 
 export interface ExploreOptions {
@@ -32,15 +30,11 @@ export interface ExploreOptions {
    * for systematic testing of multithreaded programs".) Without it: all.
    */
   readonly switches?: number;
-  /** Goes on when something does not hold, and tells every end. */
-  readonly collect?: boolean;
 }
 
 export interface Explored {
   readonly states: number;
   readonly ends: number;
-  /** With `collect`: each way in which it ended, with what did not hold. */
-  readonly outcomes: ReadonlySet<string>;
 }
 
 /**
@@ -111,7 +105,6 @@ export async function runHistory(world: World, choose: Choose): Promise<readonly
 export async function exploreAll(make: () => FiniteWorld, options: ExploreOptions = {}): Promise<Explored> {
   /** How many switches were left there. */
   const visited = new Map<string, number>();
-  const outcomes = new Set<string>();
   const open: (readonly number[])[] = [[]];
   let ends = 0;
   for (let prefix = open.pop(); prefix; prefix = open.pop()) {
@@ -135,17 +128,11 @@ export async function exploreAll(make: () => FiniteWorld, options: ExploreOption
       path.push(choice);
       return choice;
     });
-    const broken = options.collect ? await run.then(() => '', messageOfBroken) : await run.then(() => '');
+    await run;
     if (isKnown) continue;
     ends += 1;
-    if (options.collect) outcomes.add(`${broken}\n${world.outcome()}`);
   }
-  return { states: visited.size, ends, outcomes };
-}
-
-function messageOfBroken(error: unknown): string {
-  if (!(error instanceof BrokenHistory)) throw error;
-  return error.cause instanceof Error ? error.cause.message : String(error.cause);
+  return { states: visited.size, ends };
 }
 
 /** Whose turn it is, and how often it may still be taken from an actor that could go on. */

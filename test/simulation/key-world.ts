@@ -27,37 +27,25 @@ import { VirtualTimers } from './virtual-timers.ts';
 const NOON = Date.UTC(2026, 5, 1, 12);
 const MINUTE = 60_000;
 
+interface Timing {
+  readonly after?: Part['do'];
+  readonly during?: Part['do'];
+}
+
 /**
  * Somebody who does something once, at any time, or when another has ended, or has been answered something and not ended;
- * in the order given where they are named alike.
+ * in the order given where they are named alike. `look`: `late` is a second look, that disables what a late write has
+ * opened as well. `retire`, `unretire`: of the first version, which nobody uses. `forged`: a message that a writer of the
+ * queue has put there, as JSON.
  */
-export type Part =
-  | { readonly do: 'revoke'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
-  /** `late`: a second look, that disables what a late write has opened as well. */
-  | {
-      readonly do: 'look';
-      readonly late?: boolean;
-      readonly skew?: number;
-      readonly after?: Part['do'];
-      readonly during?: Part['do'];
-    }
-  | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
-  /** Retires the first version, which nobody uses; or gives it back, as a person does. */
-  | {
-      readonly do: 'retire' | 'unretire';
-      readonly skew?: number;
-      readonly after?: Part['do'];
-      readonly during?: Part['do'];
-    }
-  /** A message that a writer of the queue has put there, as JSON. */
-  | { readonly do: 'forged'; readonly message: string; readonly after?: Part['do']; readonly during?: Part['do'] }
-  | { readonly do: 'rotate'; readonly after?: Part['do']; readonly during?: Part['do'] }
-  | {
-      readonly do: 'disable' | 'enable';
-      readonly version: number;
-      readonly after?: Part['do'];
-      readonly during?: Part['do'];
-    };
+export type Part = Timing &
+  (
+    | { readonly do: 'revoke' | 'restore' | 'retire' | 'unretire'; readonly skew?: number }
+    | { readonly do: 'look'; readonly late?: boolean; readonly skew?: number }
+    | { readonly do: 'forged'; readonly message: string }
+    | { readonly do: 'rotate' }
+    | { readonly do: 'disable' | 'enable'; readonly version: number }
+  );
 
 export interface KeyScenario {
   readonly versions: number;
@@ -73,10 +61,6 @@ export interface KeyScenario {
   readonly hangingQueue?: boolean;
   /** How many of the app's processes may be killed. */
   readonly kills?: number;
-  /** Breaks what the app is given, for tests of this simulation. */
-  readonly breaks?: (keys: Keys) => Keys;
-  /** States that differ in nothing but their past are told apart, for tests of this simulation. */
-  readonly unreduced?: boolean;
 }
 
 interface Call {
@@ -137,8 +121,6 @@ export class KeyWorld implements FiniteWorld {
   #kills: number;
   readonly #stamps = new Map<string, RevocationStamp>();
   readonly #noQueue: boolean;
-  readonly #breaks: (keys: Keys) => Keys;
-  readonly #isUnreduced: boolean;
   /** Of the timers. Milliseconds. */
   #clock = NOON;
   #ids = 0;
@@ -154,8 +136,6 @@ export class KeyWorld implements FiniteWorld {
     const { versions, off = [], parts, faults = 0, kinds, aim, noQueue = false, kills = 0 } = scenario;
     this.#noQueue = noQueue;
     if (scenario.hangingQueue) this.timers = new VirtualTimers(() => this.#clock);
-    this.#breaks = scenario.breaks ?? ((keys) => keys);
-    this.#isUnreduced = scenario.unreduced ?? false;
     this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}), ...(aim ? { aim } : {}) });
     this.vault = new MemoryVault(versions, () => new Date(NOON));
     for (const n of off) this.vault.set(this.vault.versions[n - 1]?.version ?? '', false);
@@ -198,7 +178,6 @@ export class KeyWorld implements FiniteWorld {
    * Of one that goes on, they all do.
    */
   fingerprint(): string {
-    if (this.#isUnreduced) return this.#everything();
     const restores = this.#calls('restore');
     const before = (time: number | undefined) =>
       restores.filter(({ start }) => time !== undefined && start < time).length;
@@ -213,24 +192,6 @@ export class KeyWorld implements FiniteWorld {
       return [actor.name, id, actor.dead, answer, kept, order, openedBefore].join(' ');
     });
     return [...this.#rest(), ...opened, ...lines].join('\n');
-  }
-
-  /** How it ended: Key Vault's state, and what callers were answered. */
-  outcome(): string {
-    const answers = this.calls.map(({ actor, id, answer }) => `${actor?.name} ${id} ${answer}`).sort();
-    return [this.vault.fingerprint(), ...answers].join('\n');
-  }
-
-  /** All that has happened, and who had begun or ended before whom. */
-  #everything(): string {
-    const starts = this.calls.map(({ start }) => start);
-    const before = (time: number | undefined) => time && starts.filter((start) => start < time).length;
-    const lines = this.calls.map((call) => {
-      const { part, actor, start, end, answer, id } = call;
-      const ends = `${actor?.dead} ${end !== undefined} ${answer} ${actor?.heard}`;
-      return `${part.do} ${id} ${ends} ${before(start)} ${before(end)} ${this.#versionsOpenedBefore(call)}`;
-    });
-    return [...this.#rest(), ...lines].join('\n');
   }
 
   #rest(): readonly string[] {
@@ -433,7 +394,7 @@ export class KeyWorld implements FiniteWorld {
 
   #services(way: Way, skew = 0): Services {
     return {
-      keys: this.#breaks(keysOf(this.vault, way)),
+      keys: keysOf(this.vault, way),
       now: () => new Date(NOON + skew * MINUTE),
       sleep: async () => {},
       // Written at once: how the trail fails is for the other worlds to judge.

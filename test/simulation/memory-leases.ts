@@ -20,8 +20,6 @@ interface Held {
 export class MemoryLeases {
   readonly #all = new Map<string, Held>();
   readonly #clock: () => number;
-  /** Every so many renewals and releases on a timer gets lost; 0: none. */
-  flaky = 0;
   /** What somebody has written into every lease that is taken next. */
   #written: { readonly state: unknown } | undefined;
 
@@ -68,34 +66,15 @@ export class MemoryLeases {
     const now = this.#clock();
     if (held && this.#expires(held) > now) return undefined;
     const died = isUnknown ? now : NEVER;
-    const taken = {
-      by,
-      acquired: now,
-      died,
-      released: NEVER,
-      state: (held ?? this.#written)?.state,
-    };
+    const taken = { by, acquired: now, died, released: NEVER, state: (held ?? this.#written)?.state };
     this.#all.set(name, taken);
     return taken;
   }
 
-  /** Whether what is asked of the storage for a lease is answered then. */
-  #hears({ by, died }: Held, at: number): boolean {
-    if (at > died || by.isCutOff(at)) return false;
-    // By its time, so that a history that is run again has the same ones lost.
-    return this.flaky === 0 || mixed(Math.floor(at / 50)) % this.flaky !== 0;
-  }
-
   /** When it was last renewed. */
-  #renewed(held: Held): number {
-    const now = this.#clock();
-    const { acquired } = held;
-    let last = acquired;
-    for (let at = acquired + TURN_MS; at <= Math.min(now, acquired + 3_600_000); at += TURN_MS) {
-      if (at >= held.released) break;
-      if (this.#hears(held, at)) last = at;
-    }
-    return last;
+  #renewed({ acquired, released, died }: Held): number {
+    const end = Math.min(this.#clock(), released - 1, died, acquired + 3_600_000);
+    return acquired + TURN_MS * Math.max(0, Math.floor((end - acquired) / TURN_MS));
   }
 
   #expires(held: Held): number {
@@ -126,11 +105,4 @@ export class MemoryLeases {
       },
     };
   }
-}
-
-/** A number that has nothing to do with those of the numbers beside it: what is asked at equal intervals is not lost in a row. */
-function mixed(n: number): number {
-  let bits = Math.imul(n + 0x9e3779b9, 0x85ebca6b);
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-  return (bits ^ (bits >>> 16)) >>> 0;
 }

@@ -11,9 +11,8 @@ export class MemoryVault {
   versions: KeyVersion[] = [];
   /** Whether a version was on when its record was first written. */
   readonly onAtRecord = new Map<string, boolean>();
-  /** Versions that people have switched, and how they left them. */
-  readonly byHand = new Map<string, boolean>();
   readonly #read = new Map<string, boolean>();
+  /** Versions that people have switched. */
   readonly #touched = new Set<string>();
   readonly #now: () => Date;
 
@@ -67,7 +66,6 @@ export class MemoryVault {
 
   /** A person's own hand, past the app. */
   set(name: string, enabled: boolean): void {
-    this.byHand.set(name, enabled);
     // What was read before says nothing any more, and a write that is under way may go either way.
     this.#read.delete(name);
     this.#touched.add(name);
@@ -85,7 +83,7 @@ export class MemoryVault {
 
   fingerprint(): string {
     const versions = this.versions.map(({ version, enabled, tags }) => `${version}${enabled}${JSON.stringify(tags)}`);
-    const past = this.byHand.size === 0 ? [] : [...this.onAtRecord, ...this.#read].map(String).sort();
+    const past = this.#touched.size === 0 ? [] : [...this.onAtRecord, ...this.#read].map(String).sort();
     return [...versions, ...past].join('|');
   }
 

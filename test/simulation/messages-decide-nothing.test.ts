@@ -11,7 +11,7 @@ import { KeySite } from '../revocation/key-site.ts';
 import { ALICE, BOB } from '../revocation/records.ts';
 import { KEY, VAULT, versionName } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
-import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY } from './controller-world.ts';
+import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY, UNDISTURBED } from './controller-world.ts';
 import { runHistory, seeded } from './explore.ts';
 import { forgedKeyMessage, takeKeyMessage } from './forged-key-message.ts';
 import { keysOf } from './memory-vault.ts';
@@ -147,7 +147,7 @@ const USES = [
 /** Every write to Storage that a new version leads to. */
 async function writesWith(forged: readonly ControllerDeed[]): Promise<ReadonlySet<string>> {
   const world = new ControllerWorld({
-    ...{ uses: USES, instances: 1, canaries: 0, faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 },
+    ...{ ...UNDISTURBED, uses: USES },
     deeds: [{ do: 'wait' }, ...forged, { do: 'newVersion', key: FIRST_KEY }, { do: 'driftCheck', after: 3_600 }],
   });
   await runHistory(world, () => 0);
@@ -173,7 +173,7 @@ describe('what is stored in the work zone', () => {
     const row = { into: 'table', partition: keyPartition(to ?? ''), row: accountRow(account) };
     const forgery = JSON.stringify({ ...row, values: { state: 'done', movedFrom: `${from}/${versionName(1)}` } });
     const world = new ControllerWorld({
-      ...{ uses, instances: 1, canaries: 0, faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 },
+      ...{ ...UNDISTURBED, uses },
       deeds: [
         ...([{ do: 'wait' }, { do: 'rekey', from: FIRST_KEY, to: SECOND_KEY }, { do: 'wait' }] as const),
         ...([{ do: 'forge', forgery }, { do: 'newVersion', key: SECOND_KEY }, { do: 'wait' }] as const),

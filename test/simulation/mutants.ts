@@ -35,8 +35,8 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'the time of a message is believed to be that of the change',
     file: 'src/effect/probe-work.ts',
-    from: '  if (!change) return DONE;',
-    to: '  if (!change) return DONE;\n  change = { ...change, since: work.cause.since };',
+    from: '? await followChange(key, change, before',
+    to: '? await followChange(key, { ...change, since: work.cause.since }, before',
   },
   {
     name: 'an item waits as long as it says',
@@ -193,7 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'revoked without proof: what the list does not show any more is not looked at',
-    file: 'src/revocation/revoke-key.ts',
+    file: 'src/revocation/revoke.ts',
     from: 'if (changes.length === 0) break;',
     to: 'break;',
   },

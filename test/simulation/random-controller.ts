@@ -4,6 +4,7 @@ import {
   ControllerWorld,
   FIRST_KEY,
   SECOND_KEY,
+  UNDISTURBED,
 } from './controller-world.ts';
 import type { World } from './explore.ts';
 import type { UseSpec } from './memory-storage.ts';
@@ -239,10 +240,11 @@ export function aimedControllerWorld(random: Random, deedsOf: (key: string) => r
   // What a stage waits for is no matter of regions.
   const isPlain = told.some((deed) => deed.do === 'hangRegion');
   const scenario: ControllerScenario = {
+    ...UNDISTURBED,
     uses: isPlain ? specs.map(({ wave: _, ...spec }) => spec) : specs,
     deeds: [WAIT, ...told],
     ...{ instances: one(random, [1, 2, 3]), canaries: isPlain ? 0 : one(random, [0, 0, 1, 2]) },
-    ...{ faults: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: one(random, [0, 0, 120_000, -120_000]) },
+    stampSkewMs: one(random, [0, 0, 120_000, -120_000]),
   };
   return () => new ControllerWorld(scenario);
 }

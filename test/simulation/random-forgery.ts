@@ -3,7 +3,7 @@ import { accountRow, keyPartition, subscriptionPartition } from '../../src/fleet
 import { NO_SUBSCRIPTION, WORK, type WorkKind, workRow } from '../../src/fleet/work-items.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { VAULT, versionName } from '../support/keys.ts';
-import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY } from './controller-world.ts';
+import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY, UNDISTURBED } from './controller-world.ts';
 import type { World } from './explore.ts';
 import type { Forgery } from './forgery.ts';
 import type { UseSpec } from './memory-storage.ts';
@@ -20,6 +20,7 @@ const VERSIONS = [1, 101, 102, 103, 501, 601, 602, 999].map(versionName);
 const TIMES = ['1970-01-01T00:00:00.000Z', '2026-06-01T12:00:30.000Z', '9999-12-31T23:59:59.999Z'];
 const NUMBERS = ['0', '1', '1000000'];
 const CAUSE = { by: 'forged', ref: '', since: '' };
+const CHECK: ControllerDeed = { do: 'driftCheck', after: 3_600 };
 
 /** Some of the fields, each with any of its values. */
 function some<T>(random: Random, fields: Readonly<Record<string, readonly T[]>>): Record<string, T> {
@@ -53,18 +54,16 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
   if (roll < 0.45) {
     const about = { partition: keyPartition(key), row: accountRow(account, scope) };
     if (random() < 0.1) return { into: 'table', ...about };
-    const required = {
+    const use = {
       key,
       account,
       scope: scope ?? '',
       location: 'westeurope',
       mode: 'pinned',
-      pinned: '',
-      current: '',
+      readOn: one(random, TIMES),
     };
-    const rest = { identity: '', wave: '', readOn: one(random, TIMES) };
     const isWhole = random() < 0.5;
-    return { into: 'table', ...about, values: { ...(isWhole ? { ...required, ...rest } : {}), ...useValues(random) } };
+    return { into: 'table', ...about, values: { ...(isWhole ? use : {}), ...useValues(random) } };
   }
   if (roll < 0.7) return forgedItem(random, subscription, account, key);
   if (roll < 0.78) {
@@ -102,7 +101,7 @@ function forgedItem(random: Random, subscription: string, account: string, key: 
   const cause = JSON.stringify({ ...CAUSE, by: one(random, ['forged', 'drift', 'sweep']) });
   const required = { ...item, subscription: elsewhere, due: one(random, TIMES), since: one(random, TIMES), cause };
   const more = some(random, {
-    ...{ attempts: NUMBERS, reason: ['Paused', 'ForgedReason'], fresh: ['yes', ''] },
+    ...{ attempts: NUMBERS, reason: ['Paused', 'ForgedReason'], fresh: ['true', ''] },
     targets: [JSON.stringify(targets(random)), 'forged'],
   });
   return { into: 'table', partition: WORK, row, values: { ...required, ...more } };
@@ -142,15 +141,10 @@ export function randomForgeryWorld(random: Random): () => World {
   const deeds: ControllerDeed[] = [
     ...[{ do: 'wait' } as const, ...first, ...told, ...(isRekeyed ? [{ do: 'rollBackRekey' } as const] : []), forged()],
     // What was forged may delay everything until the first check, and that by an hour.
-    ...[
-      { do: 'driftCheck', after: 3_600 } as const,
-      { do: 'driftCheck', after: 3_600 } as const,
-      { do: 'wait' } as const,
-    ],
+    ...[CHECK, CHECK, { do: 'wait' } as const],
     ...specs.map((spec): ControllerDeed => ({ do: 'newVersion', key: spec.key })),
   ];
   const faults = one(random, [0, 0, 0, 1]);
-  const quiet = { canaries: 0, kills: 0, losses: 0, stalls: 0, stampSkewMs: 0 };
-  return () =>
-    new ControllerWorld({ uses: specs, deeds, instances: one(random, [1, 2]), faults, aim: /audit|patch/, ...quiet });
+  const instances = one(random, [1, 2]);
+  return () => new ControllerWorld({ ...UNDISTURBED, uses: specs, deeds, instances, faults, aim: /audit|patch/ });
 }

@@ -46,7 +46,7 @@ interface LateWrite {
 
 /**
  * Between two lists each version is dealt with by itself: an actor goes on in the same way, whichever of its calls about
- * different versions was answered first. `test/simulation/reduction.long.test.ts` holds it.
+ * different versions was answered first.
  */
 const TOGETHER = /^list /;
 
@@ -59,13 +59,6 @@ export class Actor {
   #before = '';
   readonly #since: string[] = [];
   dead = false;
-  /** From then on, until then, nothing of the app's own storage answers it. */
-  cutAt = Number.POSITIVE_INFINITY;
-  cutUntil = Number.POSITIVE_INFINITY;
-  isCutOff(at: number): boolean {
-    return at >= this.cutAt && at < this.cutUntil;
-  }
-  lastCall = '';
   done = false;
   constructor(name: string) {
     this.name = name;
@@ -96,8 +89,6 @@ export interface SchedulerOptions {
   readonly kinds?: readonly Fault[];
   /** Only calls with such a label do. */
   readonly aim?: RegExp;
-  /** Calls with such a label take longer than all else that is under way. */
-  readonly slow?: RegExp | undefined;
   /** Milliseconds; without it no time passes. */
   readonly now?: () => number;
 }
@@ -120,17 +111,15 @@ export class Scheduler {
   /** How many late writes have taken effect, or were turned down. */
   landings = 0;
   readonly #aim: RegExp;
-  readonly #slow: RegExp | undefined;
   readonly #now: () => number;
-  readonly faultKinds: readonly Fault[];
+  readonly #kinds: readonly Fault[];
   /** What has happened, step by step. */
   readonly history: string[] = [];
 
   constructor(options: SchedulerOptions) {
     this.#aim = options.aim ?? /./;
-    this.#slow = options.slow;
     this.#faults = options.faults;
-    this.faultKinds = options.kinds ?? ['fails', 'answerLost', 'late'];
+    this.#kinds = options.kinds ?? ['fails', 'answerLost', 'late'];
     this.#now = options.now ?? (() => 0);
   }
 
@@ -141,7 +130,6 @@ export class Scheduler {
       const ends = { resolve: resolve as (value: unknown) => void, reject };
       const call: Pending = { actor, label, hangs: false, effect, writes, ...ends };
       this.#pending.push(call);
-      actor.lastCall = label;
       signal?.addEventListener('abort', () => this.#giveUp(call), { once: true });
     });
   }
@@ -156,11 +144,6 @@ export class Scheduler {
     this.#pending = this.#pending.filter((call) => !actors.includes(call.actor));
   }
 
-  /** Whether a call of this actor is under way that may go wrong. */
-  isAimedAt(actor: Actor): boolean {
-    return this.#pending.some((call) => call.actor === actor && this.#aim.test(call.label));
-  }
-
   /** Whether such a call is under way. */
   isUnderWay(label: RegExp): boolean {
     return this.#pending.some((call) => label.test(call.label));
@@ -171,20 +154,14 @@ export class Scheduler {
     return this.#pending.some(({ hangs }) => !hangs);
   }
 
-  /** What an actor waits for. */
-  waitsFor(actor: Actor): readonly string[] {
-    return this.#pending.filter((call) => call.actor === actor).map(({ label }) => label);
-  }
-
   /** What the calls that are under way may come to. */
   transitions(): Transition[] {
     const ends: Transition[] = [];
     for (const call of this.#pending.filter(({ hangs }) => !hangs)) {
       const { actor } = call;
-      const isSlow = this.#slow?.test(call.label) === true;
-      ends.push({ label: `${actor.name}: ${call.label}`, isSlow, actor, run: () => this.#end(call, undefined) });
+      ends.push({ label: `${actor.name}: ${call.label}`, actor, run: () => this.#end(call, undefined) });
       if (this.#faults === 0 || !this.#aim.test(call.label)) continue;
-      for (const fault of this.faultKinds) {
+      for (const fault of this.#kinds) {
         if (!call.writes && fault !== 'fails' && fault !== 'hangs') continue;
         const label = `${actor.name}: ${call.label} ${fault}`;
         ends.push({ label, rare: 'harm', actor, run: () => this.#end(call, fault) });
@@ -199,11 +176,6 @@ export class Scheduler {
   /** Whether nothing has gone wrong so far: no fault, and nobody killed. */
   get unharmed(): boolean {
     return this.harms === 0;
-  }
-
-  /** From now on nothing goes wrong any more. */
-  heal(): void {
-    this.#faults = 0;
   }
 
   /** When the next late write takes effect, if nobody chooses so before. */

@@ -21,14 +21,6 @@ describe('telemetry', () => {
     expect(createTelemetry(environment, async () => new Map())).toBe(NO_TELEMETRY);
   });
 
-  it('that is off runs the work, and nothing else', async () => {
-    await NO_TELEMETRY.ready();
-    expect(await NO_TELEMETRY.span('any', {}, async () => 7)).toBe(7);
-    expect(NO_TELEMETRY.traceparent()).toBeUndefined();
-    NO_TELEMETRY.measure({ name: 'cmk.revocations.open', value: 1, attributes: {} });
-    await NO_TELEMETRY.flush();
-  });
-
   it('is loaded when it is first asked for, and once', async () => {
     let loads = 0;
     const lazy = lazyTelemetry(
@@ -128,11 +120,9 @@ describe('the trace context of a message', () => {
   it.each([
     'rubbish',
     7,
-    null,
     TRACEPARENT.toUpperCase(),
-    '00-00000000000000000000000000000000-b7ad6b7169203331-01',
-    '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01',
-    'ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    `ff${TRACEPARENT.slice(2)}`,
+    TRACEPARENT.replace(/-b7.*-/, '-0000000000000000-'),
   ])('that is none (%s) makes no message poison', (traceparent) => {
     expect(parseKeyQueueWork({ ...message, traceparent }).traceparent).toBeUndefined();
   });

@@ -46,10 +46,6 @@ describe('outcomeOfFailure', () => {
     expect(REASONS.IdentityAssignmentDenied).toContain('allowIdentityAssignment');
   });
 
-  it('of another linked right is a missing permission', () => {
-    expect(outcomeOfFailure(refusal(403, 'LinkedAuthorizationFailed'))).toMatchObject({ reason: 'MissingPermission' });
-  });
-
   it.each([
     ['a version that Storage does not see yet', refusal(404, 'HttpResourceNotFound')],
     ['a key that Storage does not take', refusal(400, 'KeyVaultKeyNotSupported')],

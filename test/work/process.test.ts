@@ -13,8 +13,6 @@ const WORK: KeyWork = {
   attempt: 3,
 };
 
-const throttled = { outcome: 'retry', reason: 'Throttled', detail: 'wait', counts: false, delaySeconds: 42 } as const;
-
 /** A queue that keeps what it is given, to see what the decision was. */
 function memory() {
   const sent: { queue: string; work: Work; delaySeconds: number | undefined }[] = [];
@@ -44,27 +42,6 @@ describe('processWork', () => {
     const { sent, poisoned, run } = memory();
     await run({ outcome: 'done' });
     expect([...sent, ...poisoned]).toEqual([]);
-  });
-
-  it('puts a throttled message back for the time the service asked for, with its tries untouched', async () => {
-    const { sent, run } = memory();
-    await run(throttled);
-    expect(sent).toEqual([{ queue: KEY_WORK, work: WORK, delaySeconds: 42 }]);
-  });
-
-  it('gives up earlier what is not worth as many tries', async () => {
-    const { sent, poisoned, run } = memory();
-    const few = { outcome: 'retry', reason: 'Refused', detail: '', counts: true, delaySeconds: undefined } as const;
-    await run({ ...few, maxTries: 5 });
-    await run({ ...few, maxTries: 5 }, { ...WORK, attempt: 4 });
-    expect(sent.map(({ work }) => work.attempt)).toEqual([4]);
-    expect(poisoned).toHaveLength(1);
-  });
-
-  it('counts a try that failed, and waits longer each time', async () => {
-    const { sent, run } = memory();
-    await run({ outcome: 'retry', reason: 'IdentityHasNoAccess', detail: '', counts: true, delaySeconds: undefined });
-    expect(sent).toEqual([{ queue: KEY_WORK, work: { ...WORK, attempt: 4 }, delaySeconds: 120 }]);
   });
 
   it('gives up into the poison queue after the last try, and raises an error record', async () => {

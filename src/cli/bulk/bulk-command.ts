@@ -7,11 +7,10 @@ import type { Operation } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
 import type { CmkCommand } from '../command.ts';
-import { askBefore } from '../confirm.ts';
+import { type Ask, askBefore } from '../confirm.ts';
 import { type Explanation, explain } from '../explain.ts';
-import { oneTo, UsageError } from '../options.ts';
-import { Output, type TitledColumn } from '../output.ts';
-import { readGivenText } from '../read-given.ts';
+import { oneTo, readGivenText, UsageError } from '../options.ts';
+import { Output, redirected, type TitledColumn } from '../output.ts';
 import { type BulkRow, readBulkRows } from './bulk-rows.ts';
 
 const AFTER = `
@@ -32,14 +31,11 @@ interface BulkCommand<A = Readonly<Record<string, unknown>>, R = unknown> {
   readonly run: (account: string, options: A, operation: Operation) => Promise<R>;
   /** Returns why a result counts as a failure; undefined: it succeeded. */
   readonly trouble?: (result: R) => string | undefined;
-  /** Shows the result for one account. */
   readonly show?: (result: R, output: Output) => void;
 }
 
-/** Options of a bulk command. */
 interface BulkOptions {
   readonly from?: string;
-  /** Accounts at the same time. */
   readonly concurrency: number;
   /** Number of failures after which no account is started. */
   readonly maxFailures: number;
@@ -55,7 +51,6 @@ interface BulkOptions {
 const OUTCOMES = ['done', 'unchanged', 'failed', 'refused', 'notStarted'] as const;
 type Outcome = (typeof OUTCOMES)[number];
 
-/** Result for one account. */
 interface BulkResult {
   readonly account: string;
   readonly outcome: Outcome;
@@ -65,11 +60,9 @@ interface BulkResult {
   readonly result?: unknown;
 }
 
-/** Result of a bulk command. */
 interface BulkSummary {
   readonly counts: Readonly<Record<Outcome, number>>;
   readonly accounts: readonly BulkResult[];
-  /** Why the command started no account. */
   readonly stopped?: string | undefined;
 }
 
@@ -92,7 +85,6 @@ export function oneOrMany<A, R>(command: CmkCommand, typed: BulkCommand<A, R>): 
   else command.changes(work, show);
 }
 
-/** Adds the options for many accounts to a command. */
 export function manyAccounts<C extends Command>(command: C): C {
   return command
     .option('--from <file>', 'many accounts, from CSV (-: from standard input)')
@@ -102,11 +94,7 @@ export function manyAccounts<C extends Command>(command: C): C {
     .addHelpText('after', AFTER);
 }
 
-/**
- * Checks that the command line names one account or many. For one account, the error lists all missing options at once.
- *
- * @throws {@link UsageError}
- */
+/** Checks that the command line names one account with what it needs, or many. */
 function requireAccounts(
   command: Command,
   account: string | undefined,
@@ -136,11 +124,11 @@ async function runMany(
 ): Promise<BulkSummary> {
   const { reads = false } = bulk;
   const { err } = cli.context;
-  const write = (text: string): unknown => {
+  const beside = redirected(err, (text) => {
     cli.clearProgress();
-    return err.write(text);
-  };
-  const talk = new Output(err.isTTY ? 'terminal' : 'lines', { ...err, write }, err, cli.environment);
+    err.write(text);
+  });
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', beside, err, cli.environment);
   let shown = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
     runRows(going, bulk, { ...options, maxFailures }, operation, (result) => {
@@ -166,14 +154,13 @@ async function runMany(
   }
   const changing = plan.filter(({ outcome }) => outcome === 'done');
   if (changing.length > 0 && !options.yes) {
-    await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli);
+    await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli.context.ask);
   }
   return summaryOf([...(await run(going, left)), ...refused]);
 }
 
-/** @throws {@link CmkError} `ConfirmationWrong` */
-async function confirmMany(what: string, { context }: Cli): Promise<void> {
-  const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to continue: `);
+async function confirmMany(what: string, ask: Ask): Promise<void> {
+  const typed = await askBefore(what, ask, () => `This will ${what}. Type yes to continue: `);
   if (/^y(?:es)?$/i.test(typed)) return;
   throw new CmkError('ConfirmationWrong', 'The answer is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }
@@ -277,7 +264,6 @@ function showSummary(
   if (isIncomplete && !dryRun) output.text('Run the same command again to complete the other accounts.');
 }
 
-/** `not started`. */
 function inWords(outcome: string): string {
   return outcome.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

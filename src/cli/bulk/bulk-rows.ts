@@ -11,12 +11,7 @@ export interface BulkRow {
 /** Options of the whole run: the file cannot have columns for them. */
 const OF_THE_RUN = ['from', 'yes', 'concurrency', 'maxFailures', 'dryRun'];
 
-/**
- * Reads the accounts of a bulk command from CSV.
- *
- * @param required options that each account needs
- * @throws {@link CmkError} `ArgumentInvalid` with every problem, line by line
- */
+/** Reads the accounts of a bulk command from CSV. The error has every problem, line by line. */
 export function readBulkRows(text: string, command: Command, required: readonly string[] = []): BulkRow[] {
   const { titles, rows } = parseCsv(text);
   const columns = columnsOf(command);
@@ -51,7 +46,6 @@ function columnsOf(command: Command): Map<string, Option> {
   return new Map([...own, ...globals].map((option) => [option.long?.replace(/^--/, '') ?? '', option]));
 }
 
-/** Parses the options of a row like options of a command line. */
 function readOptions(
   cells: Cells,
   columns: ReadonlyMap<string, Option>,
@@ -99,11 +93,7 @@ const OPTIONS = {
   trim: true,
 };
 
-/**
- * Reads CSV (RFC 4180) with column titles in the first row. Ignores white space around cells, and empty lines.
- *
- * @throws {@link CmkError} `ArgumentInvalid`
- */
+/** Reads CSV (RFC 4180) with column titles in the first row. */
 export function parseCsv(text: string): { readonly titles: readonly string[]; readonly rows: readonly CsvRow[] } {
   let titles: string[] = [];
   const columns = (head: readonly string[]): string[] => {
@@ -124,7 +114,6 @@ export function parseCsv(text: string): { readonly titles: readonly string[]; re
   throw invalid(['It is empty: the first line must name the columns, for example `account,vault,key,identity`.']);
 }
 
-/** Returns one error with all problems of a file. */
 function invalid(problems: readonly string[]): CmkError {
   const list = problems.length === 1 ? ` ${problems[0]}` : `\n  ${problems.join('\n  ')}`;
   return new CmkError(

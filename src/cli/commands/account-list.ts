@@ -28,7 +28,6 @@ interface Fleet extends Pick<FleetListAnswer, 'summary' | 'freshness'> {
   readonly unread: readonly string[];
 }
 
-/** Adds `account list` and `account show`, which read the app's fleet index. */
 export function addAccountViews(account: CmkCommand): void {
   account
     .command('list')
@@ -92,7 +91,7 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output):
     ],
     rows,
   );
-  output.unread(unread);
+  output.problems(unread);
 }
 
 function showAccount(account: FleetAccountAnswer, output: Output): void {

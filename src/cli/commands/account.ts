@@ -14,7 +14,6 @@ import { addAccountBreakGlass } from './break-glass.ts';
 /** Loaded when a command runs: `--help` needs no operation. */
 const operations = () => import('../../operations/account/account-change.ts');
 
-/** Options of commands that encrypt an account with a key. */
 interface EncryptOptions extends Where, KeyChoice {
   waitSeconds: number;
   identity?: string;
@@ -161,7 +160,6 @@ function showChecks({ ok, checks }: Verification, output: Output): void {
   output.incompleteIf(!ok);
 }
 
-/** Adds the options of commands that encrypt an account with a key. */
 function withKeyOptions(command: CmkCommand, mandatory = false): CmkCommand {
   const pin = new Option('--pin [version]', 'pin it to a version instead of following new versions automatically');
   return command

@@ -116,7 +116,6 @@ function addEvents(admin: CmkCommand): void {
     });
 }
 
-/** @throws {@link UsageError} */
 function subscriptionId(text: string): string {
   if (GUID.test(text)) return text.toLowerCase();
   throw new UsageError(`${text} is not the id of a subscription.`, 'Give its GUID: `az account list`.');
@@ -127,15 +126,8 @@ const QUEUES = ['key-work', 'fleet-work', 'notify-work'] satisfies readonly Work
 
 function addReplay(command: CmkCommand): void {
   const { cli } = command;
-  const requeue = async (_operation: Operation, _options: unknown, name: string) => {
-    const { workQueues } = await import('../../azure/app-storage.ts');
-    const { readStorageSettings } = await import('../../settings/settings.ts');
-    const { replay } = await import('../../work/replay-client.ts');
-    const { inAppStorage } = await import('../app-storage-failures.ts');
-    const work = workQueues(readStorageSettings(cli.environment), () => cli.credential());
-    const place = { what: `queue ${name}-poison`, url: work.url, role: 'Storage Queue Data Contributor' };
-    return inAppStorage(place, () => replay(work, name as WorkQueueName));
-  };
+  const requeue = async (_operation: Operation, _options: unknown, queue: string) =>
+    (await import('../app-storage.ts')).requeuePoison(cli, queue as WorkQueueName);
   command
     .description("requeue the messages of one of the app's poison queues")
     .addArgument(new Argument('<queue>', 'the original queue').choices(QUEUES))
@@ -146,11 +138,11 @@ function addReplay(command: CmkCommand): void {
       if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
       else if (left.length + hidden === 0) output.text(`${from} is empty.`);
       const shown = left.map((text) => JSON.stringify(text.slice(0, 200)));
-      output.unread(shown.map((text) => `Not a message of this app, still in ${from}: ${text}`));
+      output.problems(shown.map((text) => `Not a message of this app, still in ${from}: ${text}`));
       if (hidden === 0) return;
       const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
       const why = 'the drift check or another replay has just read the queue';
-      output.unread([`${which}: ${why}. Run it again in two minutes.`]);
+      output.problems([`${which}: ${why}. Run it again in two minutes.`]);
     });
 }
 

@@ -19,7 +19,7 @@ CMK_WORK__queueServiceUri.`;
 type Receipt = ReturnType<typeof readReceipt>;
 
 /** Loaded when a command runs: `--help` needs no client. */
-const trail = () => import('../audit-report.ts');
+const storage = () => import('../app-storage.ts');
 
 export function addAuditCommands(program: CmkCommand): void {
   const audit = program
@@ -34,7 +34,7 @@ export function addAuditCommands(program: CmkCommand): void {
     .argument('<record>', 'its number or id, as audit list --wide shows it')
     .description('one record in full')
     .reads(
-      async (_operation, _options, which) => (await trail()).showRecord(program.cli, which),
+      async (_operation, _options, which) => (await storage()).showRecord(program.cli, which),
       (record, output) => {
         output.text(JSON.stringify(record, undefined, 2));
         output.incompleteIf(!record.intact);
@@ -45,7 +45,7 @@ export function addAuditCommands(program: CmkCommand): void {
 function addVerify(command: CmkCommand): void {
   type Options = { container?: string; from?: string; receipt?: Receipt[]; log?: string };
   const verify = async (_operation: Operation, { container, from, receipt: receipts = [], log }: Options) =>
-    (await trail()).verifyRecords(command.cli, container, log, { receipts, ...(from === undefined ? {} : { from }) });
+    (await storage()).verifyRecords(command.cli, container, log, { receipts, ...(from === undefined ? {} : { from }) });
   command
     .description('check that no record was changed, removed, moved or inserted')
     .option('--container <name>', 'container with a copy of the trail')
@@ -74,7 +74,7 @@ function addList(command: CmkCommand): void {
     .option('--limit <number>', 'show at most this many, the newest', oneTo(1_000_000), 1_000)
     .reads(async (_operation, { key, vault, account, by, action, since, until, limit }: Options) => {
       const span = { since: momentOf('--since', since, 'first'), until: momentOf('--until', until, 'after') };
-      return (await trail()).listRecords(command.cli, { key, vault, account, by, action, ...span }, limit);
+      return (await storage()).listRecords(command.cli, { key, vault, account, by, action, ...span }, limit);
     }, showRecords);
 }
 
@@ -136,7 +136,6 @@ function readReceipt(text: string): { seq: number; hash: string } {
   throw new UsageError(message, 'Copy it from the log or from an earlier check.');
 }
 
-/** Parses the first day of a check. */
 function readDay(text: string): string {
   if (isDay(text)) return text;
   throw new UsageError(`--from "${text}" is not a day.`, 'Example: --from 2026-11-24');

@@ -1,4 +1,5 @@
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
 import type { Where } from '../../operations/resolve.ts';
 import type { Cli } from '../cli.ts';
 import type { CmkCommand } from '../command.ts';
@@ -7,7 +8,6 @@ import { text, UsageError } from '../options.ts';
 import type { Output } from '../output.ts';
 import { visibleLines } from '../visible.ts';
 
-/** Options of revoking and restoring a key or an account. */
 interface BreakGlassOptions extends Where {
   reason?: string;
   ticket?: string;
@@ -61,7 +61,6 @@ can grant access again. It does not support Managed HSMs or vaults with access
 policies. The audit trail of the app (AzureWebJobsStorage__accountName) records
 the removed roles, and a restore grants exactly these. Both can be repeated.`;
 
-/** Adds `account revoke` and `account restore`. */
 export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: Cli): void {
   const breakGlass = (name: string): CmkCommand =>
     named(name).changing().confirmed().addHelpText('after', ABOUT_ACCOUNTS);
@@ -97,21 +96,21 @@ export function addScopeCommands(program: CmkCommand): void {
       .argument('<account>', 'name or ARM id of the storage account')
       .argument('<scope>', 'name of the encryption scope')
       .option('-g, --resource-group <group>', 'resource group of the account');
+  type State = 'Enabled' | 'Disabled';
+  const set =
+    (state: State) => async (operation: Operation, options: BreakGlassOptions, account: string, name: string) => {
+      const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
+      const isSure = state === 'Enabled' || options.yes || options.dryRun || false;
+      await confirmName('disable', `${account}/${name}`, isSure, program.cli.context.ask);
+      return setScopeState({ ...options, account, scope: name, state }, operation);
+    };
   named('disable')
     .confirmed()
     .description('block every request for data of an encryption scope until it is enabled again')
-    .changes(async (operation, options: BreakGlassOptions, account, name) => {
-      const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
-      const { yes = false, dryRun = false } = options;
-      await confirmName('disable', `${account}/${name}`, yes || dryRun, program.cli.context.ask);
-      return setScopeState({ ...options, account, scope: name, state: 'Disabled' }, operation);
-    });
+    .changes(set('Disabled'));
   named('enable')
     .description('enable an encryption scope, also after a revocation by version 2')
-    .changes(async (operation, options: BreakGlassOptions, account, name) => {
-      const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
-      return setScopeState({ ...options, account, scope: name, state: 'Enabled' }, operation);
-    });
+    .changes(set('Enabled'));
 }
 
 function nameOf({ vault, name }: ManagedKey): string {

@@ -4,7 +4,6 @@ import { compareText } from '../../text.ts';
 import type { CmkCommand } from '../command.ts';
 import type { Output } from '../output.ts';
 
-/** Explanation of a reason code. */
 interface ExplainedReason {
   readonly reason: string;
   readonly message: string;
@@ -14,7 +13,6 @@ interface ExplainedReason {
   readonly fix?: string;
 }
 
-/** Adds `doctor` and `explain`. */
 export function addDiagnosis(program: CmkCommand): void {
   program
     .command('explain')

@@ -4,10 +4,10 @@ import type { KeyRetireOptions } from '../../operations/key/key-retire.ts';
 import { NOT_KNOWN } from '../../retirement/retirement.ts';
 import type { CmkCommand } from '../command.ts';
 import { confirmName } from '../confirm.ts';
-import { duration, number, parsed, seconds } from '../options.ts';
-import { readGiven, readGivenText } from '../read-given.ts';
+import { duration, number, parsed, readGiven, readGivenText, seconds } from '../options.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
-import { addKeyList, addKeyShow } from './key-views.ts';
+import { addKeyList } from './key-lists.ts';
+import { addKeyShow } from './key-show.ts';
 
 export function addKeyCommands(program: CmkCommand): void {
   const key = program

@@ -57,7 +57,6 @@ interface Row {
   readonly detail: string;
 }
 
-/** Returns a row for each problem or pause. */
 function rowsOf({ keys, pauses, rotations, drift }: WholeNow): Row[] {
   const underWay = [...(rotations.value?.underWay ?? []), ...(keys.value?.notBegun ?? [])];
   const causes = (drift.value?.report?.causes ?? []).filter(({ severity }) => severity !== 'advice');

@@ -1,27 +1,32 @@
-import { parseStorageAccountId } from '../../azure/resource-id.ts';
+import { comparableId, parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { Log } from '../../log.ts';
-import { withContest } from '../../orders/standing-orders.ts';
+import { type Contest, withContest } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
+import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Leases } from '../../work/lease-client.ts';
 import type { Cause } from '../../work/messages.ts';
 import type { Rules } from '../checks/subjects.ts';
 import { rulesOf } from '../drift-run.ts';
 import { fix, isFixed } from '../fixes.ts';
 import { putWork, type WantedWork } from '../put-work.ts';
-import type { DriftReport } from '../report.ts';
+import type { DriftReport, Finding } from '../report.ts';
 import type { DriftServices } from '../run-drift-check.ts';
 import { logCauses } from '../store/publish-report.ts';
 import { type ChangeRow, requestChanges } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
-import { type Focus, type FocusPorts, focusOf, isAbout } from './focus.ts';
+import { type Focus, type FocusPorts, focusOf, isAbout, resourceOf } from './focus.ts';
 import { checkFocus, type FocusResult } from './gather-focus.ts';
 import { type Merged, mergeResult, secondsTo } from './merge.ts';
-import { newContests, withBroken } from './new-contests.ts';
+import { RELEASE } from './release-change.ts';
 
 /** The instance that checks changes holds this lease, so only one writer merges into the report. */
 const LEASE = 'drift/changes';
 /** Delay and maximum number of checks after a repair or a failed read. */
 const [AGAIN_MS, MOST_ATTEMPTS] = [4_000, 8];
+/** Maximum number of repairs of one use per hour. After a further change, an operator must release the account. */
+const MOST_REPAIRS = 2;
+/** Maximum number of uses per row. A table property holds 64 KiB. */
+const MOST_NOTED = 100;
 
 export type ChangeServices = DriftServices &
   FocusPorts & {
@@ -159,4 +164,53 @@ function logMerged({ changes, added, report }: Merged, log: Log): void {
     report.id,
     log,
   );
+}
+
+/** Adds pending repairs to the rows of accounts. @param stamps Azure's time stamps, by comparable id */
+export function withBroken(
+  rows: readonly ChangeRow[],
+  repairable: readonly Pick<Finding, 'resource'>[],
+  stamps: ReadonlyMap<string, string>,
+): ChangeRow[] {
+  return rows.map((row) => {
+    if (row.concern !== 'account') return row;
+    const broken = repairable.flatMap(({ resource }) => {
+      const use = comparableId(resource);
+      const stamp = resourceOf(use) === resourceOf(row.at) ? stamps.get(use) : undefined;
+      return stamp ? [{ use, stamp }] : [];
+    });
+    const noted = [...(row.broken ?? []), ...broken].map((one) => [`${one.use} ${one.stamp}`, one] as const);
+    return broken.length > 0 ? { ...row, broken: [...new Map(noted).values()].slice(0, MOST_NOTED) } : row;
+  });
+}
+
+/**
+ * Returns a contest for each account whose use needs a third repair within an hour. Each change of a use has a different
+ * time stamp. A release resets the count.
+ *
+ * @param recent rows of the last hour
+ */
+export function newContests(
+  repairable: readonly Pick<Finding, 'resource'>[],
+  recent: readonly ChangeRow[],
+  now: Date,
+  newId: () => string,
+): Contest[] {
+  const uses = Map.groupBy(new Set(repairable.map(({ resource }) => comparableId(resource))), resourceOf);
+  return [...uses].flatMap(([account, broken]): Contest[] => {
+    const rows = recent
+      .filter(({ concern, at }) => concern === 'account' && resourceOf(at) === account)
+      .sort((a, b) => Date.parse(a.notedOn) - Date.parse(b.notedOn));
+    const released = rows.findLast(({ changedBy }) => changedBy.operation === RELEASE)?.notedOn;
+    const since = Math.max(now.getTime() - HOUR_MS, released === undefined ? 0 : Date.parse(released));
+    const counted = rows.filter(({ notedOn }) => Date.parse(notedOn) >= since);
+    const stampsOf = (use: string) =>
+      new Set(counted.flatMap((row) => row.broken ?? []).flatMap((one) => (one.use === use ? one.stamp : [])));
+    const last = counted.at(-1);
+    if (!last || !broken.some((use) => stampsOf(use).size > MOST_REPAIRS)) return [];
+    const { objectId, name, client } = last.changedBy;
+    const by = { ...(objectId ? { objectId } : {}), ...(name ? { name } : {}), ...(client ? { client } : {}) };
+    const until = new Date(now.getTime() + DAY_MS).toISOString();
+    return [{ id: newId(), account: last.at, since: now.toISOString(), until, by }];
+  });
 }

@@ -10,9 +10,9 @@ import { KEY_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
 import { VAULT_CHECKS } from '../checks/vault-checks.ts';
-import { contextOf, type GatherServices } from '../gather/gather.ts';
 import { partsOfKeys } from '../gather/gather-keys.ts';
-import { gatherSubscription } from '../gather/gather-subscription.ts';
+import { contextOf, gatherSubscription } from '../gather/gather-subscription.ts';
+import type { GatherServices } from '../gather/parts.ts';
 import type { Finding } from '../report.ts';
 import { type Focus, isAbout, ofKind, resourceOf } from './focus.ts';
 

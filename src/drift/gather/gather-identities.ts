@@ -1,8 +1,7 @@
 import { type Part, readPart, type What } from '../../azure/read-or-why.ts';
 import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
-import type { Identities } from '../../identities/identity-client.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
-import { PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS, readOnce } from './parts.ts';
 
 /** Maximum number of identities per subscription to read separately if the list lacks them. */
 const MAX_LOOKUPS = 200;
@@ -14,7 +13,7 @@ export type ReadIdentity = ReturnType<typeof identityReader>;
  * Lists the identities of a subscription once. Reads an identity separately if the list lacks it, because only its own
  * 404 proves its deletion. It also does so if Azure rejects the list: the app may have a role on one resource group.
  */
-export function identityReader(identities: Identities, signal: AbortSignal | undefined) {
+export function identityReader({ identities }: GatherServices, signal: AbortSignal | undefined) {
   const lookups = new Map<string, number>();
   /** Principal ids by lower-case ARM id of the identity. */
   const lists = readOnce((subscription: string) =>

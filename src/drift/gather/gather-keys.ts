@@ -1,14 +1,12 @@
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
-import type { KeyCatalog } from '../../keys/key-admin-client.ts';
-import type { Keys } from '../../keys/key-client.ts';
 import { findVersion, newestVersion } from '../../keys/key-versions.ts';
 import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 import type { GatheredVaults } from './gather-vaults.ts';
-import { PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS, readOnce } from './parts.ts';
 
-type KeyServices = { readonly keys: Keys; readonly keyCatalog: KeyCatalog };
+type KeyServices = Pick<GatherServices, 'keys' | 'keyCatalog'>;
 
 const NOTHING = { policy: { value: { rotates: false } }, material: { value: undefined } } as const;
 

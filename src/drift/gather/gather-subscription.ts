@@ -1,52 +1,71 @@
+import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import { describeFailure, errorText } from '../../azure/failure.ts';
-import { known, type Part, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import { comparableId, scopeResource, splitScope } from '../../azure/resource-id.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountRow } from '../../fleet/fleet-keys.ts';
 import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
-import { type AccountScopes, hasNoScopes, type StorageAccounts } from '../../fleet/storage-client.ts';
-import { type UseRow, type UseRows, versionOfRow } from '../../fleet/use-row.ts';
+import { hasNoScopes } from '../../fleet/storage-client.ts';
+import { type UseRow, versionOfRow } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { contestOf } from '../../orders/standing-orders.ts';
+import { ownStorage } from '../../settings/own-storage.ts';
 import { isOptedOut } from '../../settings/requirement.ts';
-import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
-import { KeyUsage } from '../checks/key-usage.ts';
 import { isReverted } from '../checks/left-checks.ts';
-import type { AccountSubject, AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
-import type { AccountMemory } from '../managed-accounts.ts';
-import type { Finding } from '../report.ts';
+import { type AccountSubject, type AppSubject, type KeySubject, managedUses, type Rules } from '../checks/subjects.ts';
+import { AccountMemory, type ManagedMemory } from '../managed-accounts.ts';
+import type { Finding, ReportBefore } from '../report.ts';
 import { gatherAccount, type SeenScope } from './gather-account.ts';
-import type { ReadIdentity } from './gather-identities.ts';
-import type { GatheredKeys } from './gather-keys.ts';
-import type { GatheredVaults } from './gather-vaults.ts';
-import { PARTS, readOnce } from './parts.ts';
+import { identityReader } from './gather-identities.ts';
+import { gatheredKeys } from './gather-keys.ts';
+import { gatheredVaults } from './gather-vaults.ts';
+import { type GatherServices, PARTS, readOnce } from './parts.ts';
 
 /** Maximum number of accounts of a subscription that are read at a time. */
 const AT_A_TIME = 4;
 
-export interface SubscriptionContext {
-  readonly services: {
-    readonly accounts: StorageAccounts & AccountScopes;
-    readonly settings: Settings;
-  };
+/**
+ * Maximum number of accounts per subscription whose encryption scopes one check lists. Each account needs a separate
+ * call. The Storage resource provider permits 100 lists per five minutes, subscription and region, and moves need them
+ * too.
+ */
+export const SCOPE_LISTS = 40;
+
+type SubscriptionContext = Awaited<ReturnType<typeof contextOf>>;
+
+/** The context for reading subscriptions. Reads vaults, keys and identities when the first account names them. */
+export async function contextOf({
+  signal,
+  rules,
+  services,
+  previous,
+  memory,
+  areScopesDue = scopesDue(previous),
+}: {
+  readonly signal?: AbortSignal | undefined;
   readonly rules: Rules;
-  readonly vaults: GatheredVaults;
-  readonly keys: GatheredKeys;
-  readonly identityOf: ReadIdentity;
-  /** Names of the app's own storage accounts. */
-  readonly ownStorage: readonly string[];
-  /** Whether this check lists an account's encryption scopes. */
-  readonly areScopesDue: (account: Account) => boolean;
-  /** The fleet index; undefined if unavailable. */
-  readonly rows: Pick<UseRows, 'of'> | undefined;
-  /** The tenant of each subscription, by lower-case id. */
-  readonly tenants: Part<ReadonlyMap<string, string>>;
-  readonly memory: AccountMemory;
-  readonly signal: AbortSignal | undefined;
+  readonly services: GatherServices;
+  readonly previous?: ReportBefore | undefined;
+  readonly memory: ManagedMemory | undefined;
+  /** Whether this check lists an account's encryption scopes. Absent: each check lists a rotating share. */
+  readonly areScopesDue?: (account: Account) => boolean;
+}) {
+  const vaults = gatheredVaults(services, rules, signal);
+  const own = ownStorage(services.settings);
+  return {
+    ...{ services, rules, vaults, areScopesDue, signal },
+    keys: gatheredKeys(vaults, services),
+    identityOf: identityReader(services, signal),
+    /** Names of the app's own storage accounts. */
+    ownStorage: own === 'local' || own === undefined ? [] : own,
+    /** The tenant of each subscription, by lower-case id. */
+    tenants: await readPart(PARTS.tenants('/subscriptions'), () => services.tenants.tenants()),
+    memory: new AccountMemory(memory ?? {}),
+  };
 }
 
 /** Findings and numbers of one subscription. Its size does not grow with the number of healthy accounts. */
@@ -56,8 +75,6 @@ export interface SubscriptionResult {
   dependents: number;
   scopesLookedAt: number;
   readonly findings: Omit<Finding, 'since'>[];
-  /** By lower-case key identifier. */
-  readonly usage: Map<string, KeyUsage>;
   readonly unread: UnreadPart[];
   /** Why its part of the index could not be read. */
   indexUnread?: string | undefined;
@@ -78,14 +95,15 @@ export async function gatherSubscription(
   accounts = context.services.accounts.list(id, context.signal),
 ): Promise<SubscriptionResult> {
   const scan = new SubscriptionScan(id, context);
+  const failed = (error: unknown) => scan.unread(unreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
   const listed = async function* () {
     try {
       yield* accounts;
     } catch (error) {
-      scan.unread(unreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
+      failed(error);
     }
   };
-  await pMap(listed(), (account) => scan.add(account), { concurrency: AT_A_TIME });
+  await pMap(listed(), (account) => scan.add(account).catch(failed), { concurrency: AT_A_TIME });
   return scan.result;
 }
 
@@ -99,7 +117,7 @@ class SubscriptionScan {
   constructor(id: string, context: SubscriptionContext) {
     this.#context = context;
     this.result = {
-      ...{ id, accounts: 0, dependents: 0, scopesLookedAt: 0, usage: new Map(), stamps: new Map() },
+      ...{ id, accounts: 0, dependents: 0, scopesLookedAt: 0, stamps: new Map() },
       ...{ findings: [], unread: [], lockedOutBy: [] },
     };
   }
@@ -116,21 +134,18 @@ class SubscriptionScan {
       scopes: async (of, key) => (await this.#listScopes(of, own)) ?? (await this.#rowsOf(of, key)).flatMap(scopesOf),
       own,
     });
-    const { key, scopes } = gathered;
-    const uses = [gathered, ...scopes].flatMap((one) => (one.use && one.key ? [{ ...one, key: one.key.key }] : []));
+    const uses = managedUses(gathered);
     if (uses.length > 0) result.dependents += 1;
-    for (const { resource, use, key: of } of uses) {
-      const usage = result.usage.get(of.id.toLowerCase()) ?? new KeyUsage();
-      result.usage.set(of.id.toLowerCase(), usage);
+    for (const { resource, use, key } of uses) {
       const { scope } = splitScope(resource);
-      usage.add(scope === undefined ? account.name : `${account.name}/${scope}`, use as NonNullable<typeof use>);
-      if (own) result.lockedOutBy.push({ account: account.id, key: of.id });
+      key.usage.add(scope === undefined ? account.name : `${account.name}/${scope}`, use);
+      if (own) result.lockedOutBy.push({ account: account.id, key: key.key.id });
     }
     const contest = contestOf(rules.contests, account.id, rules.now);
     const subject: AccountSubject = {
       ...{ ...gathered, ...(await this.#remember(gathered)), contest },
       tenantId: known(tenants)?.get(account.subscriptionId.toLowerCase()),
-      blocked: blockOf((await this.#rowsOf(account, key)).find(({ scope }) => scope === undefined)),
+      blocked: blockOf((await this.#rowsOf(account, gathered.key)).find(({ scope }) => scope === undefined)),
     };
     // The app repairs no contested account, so its findings have no action.
     const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules).map(({ action, ...finding }) =>
@@ -221,7 +236,7 @@ class SubscriptionScan {
     const rows: UseRow[] = [];
     try {
       if (result.indexUnread !== undefined) return new Map();
-      for await (const row of this.#context.rows?.of(key, result.id) ?? []) rows.push(row);
+      for await (const row of this.#context.services.useRows?.of(key, result.id) ?? []) rows.push(row);
     } catch (error) {
       result.indexUnread ??= errorText(error);
     }
@@ -240,4 +255,42 @@ function scopesOf(row: UseRow): readonly SeenScope[] {
   const key = parseKeyIdentifier(row.key);
   if (!key || row.scope === undefined) return [];
   return [{ name: row.scope, keyUri: formatKeyIdentifier(key, row.pinned), currentKeyId: versionOfRow(row) }];
+}
+
+/**
+ * Selects the accounts whose encryption scopes this check lists: all accounts of a small subscription, and a rotating
+ * share of a large subscription. Accounts with a finding on a scope are always listed.
+ */
+export function scopesDue(previous: ReportBefore | undefined): (account: Account) => boolean {
+  const round = nextRound(previous);
+  const shares = new Map(
+    (previous?.coverage.subscriptions ?? []).map(({ id, accounts }) => [
+      id,
+      Math.max(1, Math.ceil(accounts / SCOPE_LISTS)),
+    ]),
+  );
+  const withFindings = new Set(
+    (previous?.findings ?? []).flatMap(({ resource }) => {
+      const { account, scope } = splitScope(resource);
+      return scope === undefined ? [] : [account.toLowerCase()];
+    }),
+  );
+  const listed = new Map<string, number>();
+  return ({ id, subscriptionId }) => {
+    const share = shares.get(subscriptionId);
+    const lists = listed.get(subscriptionId) ?? 0;
+    // The size of a new subscription is unknown, so its first accounts are listed.
+    const isDue = share === undefined ? lists < SCOPE_LISTS : slot(id, share) === round % share;
+    if (!isDue && !withFindings.has(id.toLowerCase())) return false;
+    listed.set(subscriptionId, lists + 1);
+    return true;
+  };
+}
+
+export function nextRound(previous: ReportBefore | undefined): number {
+  return (previous?.coverage.round ?? -1) + 1;
+}
+
+function slot(id: string, slots: number): number {
+  return createHash('sha256').update(id.toLowerCase()).digest().readUInt32BE(0) % slots;
 }

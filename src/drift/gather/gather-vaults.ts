@@ -1,20 +1,13 @@
 import { unlessMissing } from '../../azure/failure.ts';
 import { known, type Part, readPart, type UnreadPart, unreadOf, unreadPart } from '../../azure/read-or-why.ts';
-import type { EventGrid } from '../../events/event-grid-client.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
-import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
-import type { Settings } from '../../settings/settings.ts';
 import { DAY_MS } from '../../time/spans.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
-import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
-import type { Vaults } from '../../vaults/vault-client.ts';
-import type { VaultGuards } from '../../vaults/vault-guards-client.ts';
 import type { Rules, VaultSubject } from '../checks/subjects.ts';
-import type { AppState } from '../store/app-state-client.ts';
 import { GatheredPolicies } from './gather-policies.ts';
-import { PARTS, readOnce } from './parts.ts';
-import { type VaultRoles, type VaultRolesServices, vaultRoles } from './vault-roles.ts';
+import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type VaultRoles, vaultRoles } from './vault-roles.ts';
 
 /** A managed vault with everything that the app read. */
 export interface GatheredVault {
@@ -29,20 +22,10 @@ export interface GatheredVault {
   readonly unread: readonly UnreadPart[];
 }
 
-export type VaultServices = VaultRolesServices & {
-  readonly settings: Settings;
-  readonly vaults: Vaults;
-  readonly vaultGuards: VaultGuards;
-  readonly keyPolicies: KeyPolicies;
-  readonly eventGrid: EventGrid;
-  readonly keyCatalog: KeyCatalog;
-  readonly driftStorage: Pick<AppState, 'deadLetters'>;
-};
-
 /** The managed vaults. Reads each vault once, on first use. */
 export type GatheredVaults = ReturnType<typeof gatheredVaults>;
 
-export function gatheredVaults(services: VaultServices, rules: Rules, signal: AbortSignal | undefined) {
+export function gatheredVaults(services: GatherServices, rules: Rules, signal: AbortSignal | undefined) {
   const policies = new GatheredPolicies(services.keyPolicies, rules.now, signal);
   const since = new Date(rules.now.getTime() - DAY_MS);
   const deadLetters = readOnce((container: string) =>
@@ -81,7 +64,7 @@ export function gatheredVaults(services: VaultServices, rules: Rules, signal: Ab
   };
 }
 
-async function readVault(vault: ManagedVault, rules: Rules, services: VaultServices, signal: AbortSignal | undefined) {
+async function readVault(vault: ManagedVault, rules: Rules, services: GatherServices, signal: AbortSignal | undefined) {
   const { vaults, vaultGuards, keyCatalog } = services;
   const [properties, events, keys, auditLog, locked] = await Promise.all([
     readPart(PARTS.vault(vault), () => unlessMissing(() => vaults.get(vault, signal))),
@@ -97,7 +80,7 @@ async function readVault(vault: ManagedVault, rules: Rules, services: VaultServi
 async function readEvents(
   vault: ManagedVault,
   { wantedSubscriptions: wanted }: Rules,
-  { eventGrid }: VaultServices,
+  { eventGrid }: GatherServices,
   signal: AbortSignal | undefined,
 ): Promise<VaultSubject['events']> {
   if (!wanted) return undefined;

@@ -1,34 +1,23 @@
 import pMap from 'p-map';
-import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
-import { type AuditWatch, type TrailReport, verifySince } from '../../audit/verify-trail.ts';
+import { type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { withDeadline } from '../../azure/deadline.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { known, type Part, readPart, unreadOf } from '../../azure/read-or-why.ts';
-import type { KeyUserResources } from '../../dependents/key-user-client.ts';
-import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import type { OtherDependent } from '../../dependents/dependent.ts';
+import type { GraphResource, ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import { usesOfVault, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
 import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
-import type { RolloutStore } from '../../fleet/rollout-row.ts';
-import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
-import type { UseRows } from '../../fleet/use-row.ts';
-import type { Identities } from '../../identities/identity-client.ts';
-import type { Keys } from '../../keys/key-client.ts';
-import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
+import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import { readUsageEvidence } from '../../retirement/evidence.ts';
-import { ownStorage } from '../../settings/own-storage.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
-import { AccountMemory, type ManagedMemory } from '../managed-accounts.ts';
+import type { ManagedMemory } from '../managed-accounts.ts';
 import type { ReportBefore } from '../report.ts';
-import type { AppState } from '../store/app-state-client.ts';
-import type { AccountMemoryStore, ReportStore } from '../store/drift-storage-client.ts';
-import { identityReader } from './gather-identities.ts';
-import { gatheredKeys, partsOfKeys } from './gather-keys.ts';
-import { gatherOthers } from './gather-others.ts';
-import { gatherSubscription, type SubscriptionContext, type SubscriptionResult } from './gather-subscription.ts';
-import { type GatheredVault, gatheredVaults, type VaultServices } from './gather-vaults.ts';
-import { LIST_ACCOUNTS, PARTS } from './parts.ts';
-import { scopesDue } from './scopes-due.ts';
+import { partsOfKeys } from './gather-keys.ts';
+import { contextOf, gatherSubscription, type SubscriptionResult } from './gather-subscription.ts';
+import type { GatheredVault } from './gather-vaults.ts';
+import { type GatherServices, LIST_ACCOUNTS, PARTS } from './parts.ts';
 
 /**
  * Maximum number of concurrent log queries. A workspace permits five per user (Azure Monitor, "service limits", user
@@ -40,28 +29,11 @@ const QUERY_MS = 30_000;
 /** Deadline for reading the audit trail since the previous check. Milliseconds. */
 const TRAIL_MS = 120_000;
 
+/** Resource Graph permits 15 queries per five seconds for all clients together ("Guidance for throttled requests"). */
+const GRAPH_QUERIES = 2;
+const STORAGE = 'microsoft.storage/storageaccounts';
 /** Maximum number of vaults read concurrently. */
 const VAULTS = 4;
-
-/** The services for reading. None of them writes. */
-export type GatherServices = VaultServices & {
-  readonly keys: Keys;
-  readonly accounts: StorageAccounts & AccountScopes;
-  readonly subscriptions: Subscriptions;
-  readonly tenants: Tenants;
-  readonly resourceGraph: ResourceGraph;
-  readonly keyUsers: KeyUserResources;
-  readonly identities: Identities;
-  readonly usageLog: KeyUsageLog;
-  /** Progress of each key's rotation; undefined if this check does not read it. */
-  readonly rollouts?: Pick<RolloutStore, 'all'> | undefined;
-  /** The fleet index; undefined if unavailable. */
-  readonly useRows?: Pick<UseRows, 'of'> | undefined;
-  readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
-  /** The audit trail to verify; undefined if this check does not verify it. */
-  readonly auditWatch?: Pick<AuditWatch, 'files'> | undefined;
-  readonly now: () => Date;
-};
 
 /** The state as far as the app could read it. */
 export interface Gathered {
@@ -104,7 +76,11 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
 
   const watches = await gatherWatches(listed, rules, services, signal);
   const keySubjects = await keys.all();
-  countUsers(keySubjects, subscriptions, 'unread' in ids);
+  // Unreadable identities do not matter: they use no other key.
+  const hidden = subscriptions
+    .flatMap((one) => one.unread)
+    .some(({ action }) => action.startsWith('Microsoft.Storage/'));
+  for (const { usage } of keySubjects) usage.incomplete = hidden || 'unread' in ids;
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
   const parts = [
@@ -185,6 +161,49 @@ async function gatherEvidence(keys: readonly KeySubject[], services: GatherServi
   );
 }
 
+/**
+ * Adds to each key the resources of other services that name it, with one query per vault. Ignores storage accounts of
+ * managed subscriptions, because their provider returns newer data.
+ *
+ * @returns the failed reads
+ */
+export async function gatherOthers(
+  keys: readonly KeySubject[],
+  subscriptions: readonly string[],
+  { resourceGraph, signal }: { readonly resourceGraph: ResourceGraph; readonly signal: AbortSignal | undefined },
+): Promise<UnreadPart[]> {
+  const searched = new Set(subscriptions.map((id) => id.toLowerCase()));
+  const unread = await pMap(
+    new Set(keys.map(({ key }) => key.vault)),
+    async (vault) => {
+      const subjects = keys.filter(({ key }) => key.vault === vault);
+      const isOther = ({ type, subscriptionId }: GraphResource): boolean =>
+        type !== STORAGE || !searched.has(subscriptionId.toLowerCase());
+      const part = await readPart(PARTS.others(vault.id), () => readUsers(vault, isOther, resourceGraph, signal));
+      if ('unread' in part) return [part.unread];
+      for (const subject of subjects) subject.others = part.value.get(subject.key.name.toLowerCase()) ?? [];
+      return [];
+    },
+    { concurrency: GRAPH_QUERIES },
+  );
+  return unread.flat();
+}
+
+/** @param isWanted rejects other rows immediately, because a fleet of accounts would fill the memory */
+async function readUsers(
+  vault: ManagedVault,
+  isWanted: (row: GraphResource) => boolean,
+  graph: ResourceGraph,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, OtherDependent[]>> {
+  const found = new Map<string, OtherDependent[]>();
+  for await (const row of graph.query(vaultUseQuery(vault), signal)) {
+    if (!isWanted(row)) continue;
+    for (const [name, user] of usesOfVault(row, vault)) found.set(name, [...(found.get(name) ?? []), user]);
+  }
+  return found;
+}
+
 /** Adds to each key the progress of its rotation. */
 async function gatherRollouts(
   keys: readonly KeySubject[],
@@ -200,54 +219,7 @@ async function gatherRollouts(
   });
 }
 
-/** The context for reading subscriptions. Reads vaults, keys and identities when the first account names them. */
-export async function contextOf({
-  signal,
-  rules,
-  services,
-  previous,
-  memory,
-  areScopesDue = scopesDue(previous),
-}: {
-  readonly signal?: AbortSignal | undefined;
-  readonly rules: Rules;
-  readonly services: GatherServices;
-  readonly previous?: ReportBefore | undefined;
-  readonly memory: ManagedMemory | undefined;
-  /** Absent: each check lists a rotating share. */
-  readonly areScopesDue?: SubscriptionContext['areScopesDue'];
-}): Promise<SubscriptionContext> {
-  const vaults = gatheredVaults(services, rules, signal);
-  const own = ownStorage(services.settings);
-  return {
-    ...{ services, rules, vaults, areScopesDue, signal },
-    keys: gatheredKeys(vaults, services),
-    identityOf: identityReader(services.identities, signal),
-    ownStorage: own === 'local' || own === undefined ? [] : own,
-    rows: services.useRows,
-    tenants: await readPart(PARTS.tenants('/subscriptions'), () => services.tenants.tenants()),
-    memory: new AccountMemory(memory ?? {}),
-  };
-}
-
 /** Whether every account of the subscription was listed. */
 function isWhole({ unread }: SubscriptionResult): boolean {
   return unread.every(({ action }) => action !== LIST_ACCOUNTS);
-}
-
-/** Adds the users of each key, and whether every user was read. Unreadable identities do not matter. */
-function countUsers(
-  keys: readonly KeySubject[],
-  subscriptions: readonly SubscriptionResult[],
-  subscriptionsUnread: boolean,
-): void {
-  const unread = subscriptions.flatMap((one) => one.unread);
-  const incomplete = subscriptionsUnread || unread.some(({ action }) => action.startsWith('Microsoft.Storage/'));
-  for (const { key, usage } of keys) {
-    for (const { usage: ofSubscription } of subscriptions) {
-      const counted = ofSubscription.get(key.id.toLowerCase());
-      if (counted) usage.merge(counted);
-    }
-    if (incomplete) usage.incomplete = true;
-  }
 }

@@ -1,7 +1,53 @@
+import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
+import type { AuditWatch } from '../../audit/verify-trail.ts';
 import type { What } from '../../azure/read-or-why.ts';
-import { GROUP_ROLES_READ, LOCAL_ROLES_READ } from '../../identities/local-access-reader.ts';
+
+import type { KeyUserResources, ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import type { EventGrid } from '../../events/event-grid-client.ts';
+import type { RolloutStore } from '../../fleet/rollout-row.ts';
+import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
+import type { UseRows } from '../../fleet/use-row.ts';
+import type { Authorization } from '../../identities/authorization-client.ts';
+import type { Identities } from '../../identities/identity-client.ts';
+import { GROUP_ROLES_READ, LOCAL_ROLES_READ, type LocalAccessServices } from '../../identities/local-access-reader.ts';
+import type { KeyCatalog } from '../../keys/key-admin-client.ts';
+import type { Keys } from '../../keys/key-client.ts';
 import { readKeysRight, readPolicyRight, readVaultRight } from '../../keys/key-rights.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
+import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
+import type { Vaults } from '../../vaults/vault-client.ts';
+import type { VaultGuards } from '../../vaults/vault-guards-client.ts';
+import type { AppState } from '../store/app-state-client.ts';
+import type { AccountMemoryStore, ReportStore } from '../store/drift-storage-client.ts';
+
+/** The services for reading. None of them writes. */
+export type GatherServices = LocalAccessServices & {
+  readonly settings: Settings;
+  readonly subscriptions: Subscriptions;
+  readonly tenants: Tenants;
+  readonly accounts: StorageAccounts & AccountScopes;
+  readonly identities: Identities;
+  readonly authorization: Authorization;
+  readonly vaults: Vaults;
+  readonly vaultGuards: VaultGuards;
+  readonly keyPolicies: KeyPolicies;
+  readonly eventGrid: EventGrid;
+  readonly keys: Keys;
+  readonly keyCatalog: KeyCatalog;
+  readonly usageLog: KeyUsageLog;
+  readonly resourceGraph: ResourceGraph;
+  readonly keyUsers: KeyUserResources;
+  readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
+  /** Progress of each key's rotation; undefined if this check does not read it. */
+  readonly rollouts?: Pick<RolloutStore, 'all'> | undefined;
+  /** The fleet index; undefined if unavailable. */
+  readonly useRows?: Pick<UseRows, 'of'> | undefined;
+  /** The audit trail to verify; undefined if this check does not verify it. */
+  readonly auditWatch?: Pick<AuditWatch, 'files'> | undefined;
+  readonly now: () => Date;
+};
 
 const BLOBS = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
 const ENTITIES = 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read';

@@ -1,6 +1,5 @@
 import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
 import type { Account } from '../../fleet/account.ts';
-import type { Authorization } from '../../identities/authorization-client.ts';
 import {
   accessEnds,
   type IdentityState,
@@ -8,11 +7,11 @@ import {
   keyAccess,
   type VaultAccess,
 } from '../../identities/key-access.ts';
-import { LocalAccessReader, type LocalAccessServices } from '../../identities/local-access-reader.ts';
+import { LocalAccessReader } from '../../identities/local-access-reader.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
-import { PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS, readOnce } from './parts.ts';
 
 /** Maximum number of principals per check whose groups are read. Each needs a call. */
 const MAX_GROUP_LOOKUPS = 200;
@@ -26,8 +25,6 @@ export function unreadOfAccess(vault: ManagedVault): readonly string[] {
     ({ what }) => what,
   );
 }
-
-export type VaultRolesServices = LocalAccessServices & { readonly authorization: Authorization };
 
 /** Determines which identities may use the keys of one vault. */
 export interface VaultRoles {
@@ -51,12 +48,12 @@ interface VaultRolesAnswer {
 export async function vaultRoles(
   vault: ManagedVault,
   properties: VaultProperties | undefined,
-  services: VaultRolesServices,
+  services: GatherServices,
   signal: AbortSignal | undefined,
 ): Promise<VaultRoles> {
   switch (properties?.accessModel) {
     case 'rbac':
-      return rbacRoles(vault, services.authorization, signal);
+      return rbacRoles(vault, services, signal);
     case 'local':
       return { unread: [], accessOf: localRoles(vault, new LocalAccessReader(vault, services, signal)) };
     default: {
@@ -77,7 +74,7 @@ export async function vaultRoles(
  */
 async function rbacRoles(
   { id: vaultId }: ManagedVault,
-  authorization: Authorization,
+  { authorization }: GatherServices,
   signal: AbortSignal | undefined,
 ): Promise<VaultRoles> {
   const grants = await readPart(PARTS.roles(vaultId), async () => {

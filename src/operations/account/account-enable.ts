@@ -125,7 +125,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
     untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>
       azure.accounts.create(id, {
         location,
-        sku,
+        sku: { name: sku },
         kind,
         identity: { type: 'UserAssigned', userAssignedIdentities: { [identity.id]: {} } },
         encryption: withKey({ services: servicesOf(options) }, source, identity.id),

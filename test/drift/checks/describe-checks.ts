@@ -9,22 +9,28 @@ import { rules } from './subjects.ts';
 export interface Cases<S> {
   readonly found: readonly (readonly [string, S, RegExp, Rules?])[];
   readonly right: readonly (readonly [string, S, Rules?])[];
-  /** With the part that it goes by unread. */
-  readonly unread: readonly (readonly [string, S])[];
 }
 
-/** Tests each check of a table by its cases; a check without cases fails. */
+/**
+ * Tests each check of a table by its cases; a check without cases fails.
+ *
+ * @param unread subjects of which a part could not be read, and of which no check says anything
+ */
 export function describeChecks<S>(
   checks: readonly Check<S>[],
   casesOf: Readonly<Record<string, Cases<S>>>,
   resource: string,
+  unread: Readonly<Record<string, S>>,
 ): void {
+  it.each(Object.entries(unread))('say nothing of what could not be read: %s', (_, of) => {
+    expect(evaluate(checks, of, resource, rules())).toEqual([]);
+  });
+
   describe.each(checks)('$reason', (check) => {
-    const cases = casesOf[check.reason] ?? { found: [], right: [], unread: [] };
+    const cases = casesOf[check.reason] ?? { found: [], right: [] };
     const { reason } = check;
     const found = cases.found.map(([name, of, is, by = rules()]) => ({ name, of, is, by }));
     const right = cases.right.map(([name, of, by = rules()]) => ({ name, of, by }));
-    const unread = cases.unread.map(([name, of]) => ({ name, of }));
 
     it.each(found)('finds: $name', ({ of, is, by }) => {
       const findings = evaluate([check], of, resource, by);
@@ -46,10 +52,6 @@ export function describeChecks<S>(
 
     it.each(right)('has nothing against: $name', ({ of, by }) => {
       expect(evaluate([check], of, resource, by)).toEqual([]);
-    });
-
-    it.each(unread)('says nothing of what could not be read: $name', ({ of }) => {
-      expect(evaluate([check], of, resource, rules())).toEqual([]);
     });
 
     it.each(found)('is exempted, and not by an exemption that is over or for something else: $name', ({ of, by }) => {

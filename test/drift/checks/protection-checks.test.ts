@@ -22,7 +22,6 @@ const own: Cases<AccountSubject> = {
     ['Azure does not show what it has', holding(undefined)],
     ['no customer-managed key', holding(ALL, {}, { use: undefined, key: undefined })],
   ],
-  unread: [],
 };
 const scoped = (enabled: boolean) =>
   subject({ platformScopes: [{ name: 'plain', enabled, keyUri: undefined }], account: account({ tags: {} }) });
@@ -51,10 +50,10 @@ describeChecks(
         ['disabled: its data cannot be read', scoped(false), REQUIRED],
         ['none', subject(), REQUIRED],
       ],
-      unread: [],
     },
   },
   account().id,
+  { 'its scopes': subject() },
 );
 
 describe('protection checks', () => {

@@ -222,7 +222,6 @@ export function app(change: Partial<AppSubject> = {}): AppSubject {
 export const tomorrow = new Date(NOW.getTime() + 1 * DAYS);
 export const fresh = version(0.5);
 export const keyUnread = key({ versions: UNREAD, policy: UNREAD, material: UNREAD });
-export const unreadKeyOf = (of: AccountSubject['use']): AccountSubject => subject({ use: of, key: keyUnread });
 export const inVersions = (...versions: readonly KeyVersion[]) => key({ versions: { value: versions } });
 /** A key whose newest version, ten days old, expires in so many days, and whose own policy rotates it. */
 export const rotating = (

@@ -26,17 +26,14 @@ const vaults: Record<string, Cases<VaultSubject>> = {
   VaultNotFound: {
     found: [['gone', vault({ properties: { value: undefined } }), /does not exist/]],
     right: [['there', vault()]],
-    unread: [['the vault', vaultUnread]],
   },
   PurgeProtectionOff: {
     found: [['off', vault({ properties: vaultProperties({ purgeProtection: false }) }), /no purge protection/]],
     right: [['on', vault()]],
-    unread: [['the vault', vaultUnread]],
   },
   SoftDeleteOff: {
     found: [['off', vault({ properties: vaultProperties({ softDelete: false }) }), /no soft delete/]],
     right: [['on', vault()]],
-    unread: [['the vault', vaultUnread]],
   },
   VaultUnreachable: {
     found: [
@@ -55,7 +52,6 @@ const vaults: Record<string, Cases<VaultSubject>> = {
       ['rules that let everybody in', network({ allowsTrustedServices: false })],
       ['gone', vault({ properties: { value: undefined } })],
     ],
-    unread: [['the vault', vaultUnread]],
   },
   AuditLogOff: {
     found: [['sent nowhere', vault({ auditLog: { value: false } }), /No diagnostic setting/]],
@@ -63,7 +59,6 @@ const vaults: Record<string, Cases<VaultSubject>> = {
       ['sent somewhere', vault({ auditLog: { value: true } })],
       ['not asked', vault()],
     ],
-    unread: [['the settings', vault({ auditLog: UNREAD })]],
   },
   VaultNotLocked: {
     found: [['no lock', vault({ locked: { value: false }, used: true }), /no lock on it/]],
@@ -72,7 +67,6 @@ const vaults: Record<string, Cases<VaultSubject>> = {
       ['nobody uses its keys', vault({ locked: { value: false }, used: false })],
       ['not asked', vault({ used: true })],
     ],
-    unread: [['its locks', vault({ locked: UNREAD, used: true })]],
   },
   EventSubscriptionMissing: {
     found: [
@@ -92,7 +86,6 @@ const vaults: Record<string, Cases<VaultSubject>> = {
         { ...rules(), wantedSubscriptions: undefined },
       ],
     ],
-    unread: [['the event subscriptions', vaultUnread]],
   },
   EventSubscriptionMisaimed: {
     found: [
@@ -125,7 +118,6 @@ const vaults: Record<string, Cases<VaultSubject>> = {
       ],
       ['being made', changed({ provisioningState: 'Creating' })],
     ],
-    unread: [['the event subscriptions', vaultUnread]],
   },
   EventDeliveryFailing: {
     found: [
@@ -137,8 +129,10 @@ const vaults: Record<string, Cases<VaultSubject>> = {
       ['two', vault({ deadLetters: { value: [deadLetter, deadLetter] } }), /2 events/],
     ],
     right: [['none', vault()]],
-    unread: [['the dead letters', vaultUnread]],
   },
 };
 
-describeChecks(VAULT_CHECKS, vaults, VAULT.id);
+describeChecks(VAULT_CHECKS, vaults, VAULT.id, {
+  it: vaultUnread,
+  'its settings and locks': vault({ auditLog: UNREAD, locked: UNREAD, used: true }),
+});

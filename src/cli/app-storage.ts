@@ -5,14 +5,28 @@ import { type RecordedEntry, recordedEntry } from '../audit/record.ts';
 import { searchTrail } from '../audit/search-trail.ts';
 import type { TrailFilter } from '../audit/trail-filter.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
+import { workQueues } from '../azure/app-storage.ts';
+import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
+import { signInTrouble } from '../operations/sign-in.ts';
+import type { Reason } from '../reasons.ts';
 import { readStorageSettings } from '../settings/settings.ts';
-import { inAppStorage } from './app-storage-failures.ts';
+import type { WorkQueueName } from '../work/messages.ts';
+import { replay } from '../work/replay-client.ts';
 import type { Cli } from './cli.ts';
-import { readGivenText } from './read-given.ts';
+import { readGivenText, UsageError } from './options.ts';
+
+// What commands read and write in the app's own storage, which the environment names.
+
+/** Requeues the messages of a poison queue. */
+export async function requeuePoison(cli: Cli, queue: WorkQueueName) {
+  const work = workQueues(readStorageSettings(cli.environment), () => cli.credential());
+  const place = { what: `queue ${queue}-poison`, url: work.url, role: 'Storage Queue Data Contributor' };
+  return inAppStorage(place, () => replay(work, queue));
+}
 
 /**
- * Reads the audit trail in the app's storage that the environment names.
+ * Reads the audit trail.
  *
  * @param isNothing whether this result is also that of a trail that does not exist
  * @throws {@link CmkError} if the trail does not exist
@@ -35,10 +49,9 @@ async function readTrail<T>(
 }
 
 /**
- * Verifies the trail.
+ * Verifies the trail, against its receipts in an export of the log if one is given.
  *
  * @param container a copy of the trail; undefined: the app's container
- * @param log export of the log whose receipts must match
  */
 export async function verifyRecords(
   cli: Cli,
@@ -59,8 +72,7 @@ export async function verifyRecords(
 async function readEvidence(file: string): Promise<Partial<ReturnType<typeof readLogEvidence>>> {
   const evidence = readLogEvidence(await readGivenText(file));
   if (evidence.receipts.length + evidence.ends.length > 0) return evidence;
-  throw new CmkError(
-    'ArgumentInvalid',
+  throw new UsageError(
     `${file} has no record of the audit trail.`,
     'Export the records with the reasons AuditWritten and AuditTrailVerified, one a line; docs/how-to/audit.md has the query.',
   );
@@ -82,9 +94,51 @@ export async function showRecord(cli: Cli, which: string): Promise<RecordedEntry
   );
   const record = found && recordedEntry(found.record);
   if (record) return record;
-  throw new CmkError(
-    'NotFound',
-    `The audit trail has no record ${which}.`,
-    '`cmk audit list --wide` shows the numbers.',
-  );
+  const nextStep = '`cmk audit list --wide` shows the numbers.';
+  throw new CmkError('NotFound', `The audit trail has no record ${which}.`, nextStep);
+}
+
+interface Place {
+  /** `queue key-work-poison`. */
+  readonly what: string;
+  readonly url: string;
+  /** Built-in role that the operation needs. */
+  readonly role: string;
+}
+
+/** Runs an operation whose errors name the storage, because the environment may name the wrong account. */
+async function inAppStorage<T>(place: Place, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const explanation = signInTrouble(error) ? undefined : explainFailure(place, describeFailure(error));
+    throw explanation ? new CmkError(...explanation, { cause: error }) : error;
+  }
+}
+
+/** Returns undefined for a failure that is explained like every other error. */
+function explainFailure({ what, url, role }: Place, failure: Failure): [Reason, string, string] | undefined {
+  const settings = 'AzureWebJobsStorage__accountName, or CMK_WORK__queueServiceUri and its like for the work zone,';
+  switch (failure.kind) {
+    case 'unavailable':
+      return [
+        'ServiceUnavailable',
+        `The app's storage does not answer at ${url}: ${describe(failure)}`,
+        `Check ${settings} and the network, and run it again: completed steps stay done.`,
+      ];
+    case 'notFound':
+      return [
+        'NotFound',
+        `The ${what} does not exist in ${url}.`,
+        `Check that it is the app's storage account: ${settings} names it.`,
+      ];
+    case 'forbidden':
+      return [
+        'MissingPermission',
+        `The ${what} in ${url} rejected the access: ${describe(failure)}`,
+        `With a connection string, check its key; otherwise ask for ${role} on the app's storage account, and check that its firewall allows this network.`,
+      ];
+    default:
+      return undefined;
+  }
 }
