@@ -17,12 +17,6 @@ import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
 const MOST_CONTAINERS = 5;
 
-interface ProbeTargets {
-  readonly targets: readonly ProbeTarget[];
-  /** False if a list failed or exceeded the deadline. */
-  readonly complete: boolean;
-}
-
 export interface PlaceLists {
   readonly settings: Pick<Settings, 'probeBlobs'>;
   readonly shares: FileShares;
@@ -69,7 +63,8 @@ async function target(
 /**
  * Finds the probe targets of accounts that use a key directly. Accounts that use it only by encryption scopes are
  * excluded: neither their file service nor their containers show its state. A blob service without containers is
- * excluded too, unless its list failed. Never throws; stops after `ms`.
+ * excluded too, unless its list failed. Never throws; stops after `ms`. `complete` is false if a list failed or exceeded
+ * the deadline.
  */
 export async function findProbeTargets(
   key: ManagedKey,
@@ -79,7 +74,7 @@ export async function findProbeTargets(
     readonly subscriptions: Subscriptions;
   },
   ms: number,
-): Promise<ProbeTargets> {
+): Promise<{ readonly targets: readonly ProbeTarget[]; readonly complete: boolean }> {
   const { settings, accounts, subscriptions } = services;
   const limit = pLimit(CONCURRENCY);
   const targets = new Map<string, ProbeTarget>();

@@ -27,15 +27,9 @@ import {
 /** Path between the id of a source and the name of its event subscription. */
 const OF_SOURCE = '/providers/Microsoft.EventGrid/eventSubscriptions';
 
-/** A source of events: a vault or a subscription. */
-export interface EventSource {
-  /** ARM id. */
-  readonly id: string;
-  readonly subscriptionId: string;
-  /** Absent for a subscription. */
-  readonly resourceGroup?: string;
-  readonly name?: string;
-}
+/** A source of events: a vault, or a subscription, which has no resource group and no name. */
+export type EventSource = Pick<ResourceId, 'id' | 'subscriptionId'> &
+  Partial<Pick<ResourceId, 'resourceGroup' | 'name'>>;
 
 interface SourceTopic {
   readonly subscriptionId: string;

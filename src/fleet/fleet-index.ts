@@ -143,3 +143,27 @@ export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>): KnownKeys
     },
   };
 }
+
+/** Longest state of a key, in characters: two versions and a word. */
+const MOST_STATE = 200;
+const SEEN = z.object({ key: KEY_ID, state: z.string() });
+const seenRow = ({ key }: { readonly key: string }) => ({ partitionKey: 'seen', rowKey: keyPartition(key) });
+
+/**
+ * Last observed states of Managed HSM keys, by key identifier in lower case. A missing or wrong state costs only an
+ * extra read. Methods throw the SDK's errors.
+ */
+export function createSeenKeys(table: Pick<FleetTable, 'rows' | 'write'>) {
+  return {
+    async all(): Promise<ReadonlyMap<string, string>> {
+      const seen = new Map<string, string>();
+      for await (const row of table.rows('seen')) {
+        const read = parseRow(row, SEEN, seenRow);
+        if (read) seen.set(read.key.toLowerCase(), read.state);
+      }
+      return seen;
+    },
+    put: (key: string, state: string) =>
+      table.write([{ ...seenRow({ key }), properties: { key, state: state.slice(0, MOST_STATE) } }]),
+  };
+}

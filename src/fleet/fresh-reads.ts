@@ -2,7 +2,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 
 /** A value and the start of its read, in milliseconds. */
-export interface FreshRead<T> {
+interface FreshRead<T> {
   readonly value: T;
   readonly begunAt: number;
 }

@@ -214,7 +214,9 @@ async function putItems(
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
-  const wanted = subscriptions.map((subscription): NewWorkItem => ({ ...keyItem(key.id, origin, at), subscription }));
+  // Read every use of a stuck rollout, since the index may be wrong.
+  const item = { ...keyItem(key.id, origin, at), fresh: news === 'RotationStuck' || undefined };
+  const wanted = subscriptions.map((subscription): NewWorkItem => ({ ...item, subscription }));
   // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an
   // event, or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
   const wakesPostponed = isWider || news !== undefined || isResumed || !FOLLOW_UPS.has(cause.by);

@@ -1,7 +1,7 @@
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { isMoving } from '../orders/standing-orders.ts';
 import type { Cause } from '../work/messages.ts';
-import { fleetWorks, SWEEP_MS } from './fleet-work.ts';
+import { SWEEP_MS } from './fleet-work.ts';
 import type { RolloutRow } from './rollout-row.ts';
 import { dueOf, keyItem, NO_SUBSCRIPTION } from './work-items.ts';
 import type { FleetServices } from './worker-ports.ts';
@@ -45,24 +45,21 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
   // Each sweep reconciles the keys of active orders.
   const undecided = [...stale, ...moving.filter((from) => !dues.has(from))];
   await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
-  const all = [...dues];
-  const overdue = all.filter(([, { due }]) => due <= nowMs - OVERDUE_MS);
-  const soon = all.filter(([, { due }]) => due > nowMs && due < nowMs + SWEEP_MS);
-  const works = fleetWorks(
-    overdue.flatMap(([about, { isKey }]) => (isKey ? [] : [about])),
-    cause,
-  );
-  const sendSoon = (about: string, isKey: boolean, visibleOn: Date) =>
+  const overdue = [...dues].filter(([, { due }]) => due <= nowMs - OVERDUE_MS);
+  const soon = [...dues].filter(([, { due }]) => due > nowMs && due < nowMs + SWEEP_MS);
+  const sendOne = (about: string, isKey: boolean, visibleOn?: Date) =>
     isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
   const sends = [
-    ...[...undecided, ...overdue.flatMap(([about, { isKey }]) => (isKey ? [about] : []))].map(
-      (key) => () => sendKey(key, cause),
+    ...undecided.map((key) => () => sendOne(key, true)),
+    ...overdue.map(
+      ([about, { isKey }]) =>
+        () =>
+          sendOne(about, isKey),
     ),
-    ...works.map((work) => () => send(work)),
     ...soon.map(
       ([about, { isKey, due }]) =>
         () =>
-          sendSoon(about, isKey, new Date(due)),
+          sendOne(about, isKey, new Date(due)),
     ),
   ];
   return { overdue: overdue.length + stale.length, sends };

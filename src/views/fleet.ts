@@ -296,8 +296,8 @@ export function checkCoverage(
   // `lastSeen` has only accounts that use a key themselves.
   if (key === undefined) return { lastChecked: isCovered ? startedOn : undefined, counts: isCovered };
   const seen = lastSeen.get(account.name.toLowerCase());
-  if (seen?.key !== key.toLowerCase()) return { lastChecked: undefined, counts: false };
-  return { lastChecked: seen.on, counts: isCovered || seen.on >= startedOn };
+  if (seen?.key.toLowerCase() !== key.toLowerCase()) return { lastChecked: undefined, counts: false };
+  return { lastChecked: seen.lastSeen, counts: isCovered || seen.lastSeen >= startedOn };
 }
 
 /** Time to live in milliseconds: concurrent calls, and the pages of a list, share a read. */

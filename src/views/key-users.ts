@@ -100,16 +100,9 @@ async function haveUnlistedScopes(
   return false;
 }
 
-interface VersionCount {
-  readonly version: string | undefined;
-  accounts: number;
-  scopes: number;
-  readonly first: string[];
-}
-
 /** Counts the uses of a key by version, without storing them. */
 class UseCount {
-  readonly #versions = new Map<string, VersionCount>();
+  readonly #versions = new Map<string, KeyUsersView['versions'][number]>();
   readonly #all = { accounts: 0, scopes: 0 };
   #oldest = '';
 

@@ -32,9 +32,6 @@ export interface KeyReading {
   readonly effect: KeyEffect | undefined;
 }
 
-/** Time and key of the drift check's last read of an account, by the account's name. */
-type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: Date }>;
-
 export interface FleetReading {
   readonly readOn: Date;
   readonly listings: ReadonlyMap<string, Date>;
@@ -46,7 +43,8 @@ export interface FleetReading {
   readonly keys: ReadonlyMap<string, KeyReading>;
   readonly report: DriftReport | undefined;
   readonly findings: DriftDetails['findings'];
-  readonly lastSeen: LastSeen;
+  /** Time and key of the drift check's last read of an account, by the account's name. */
+  readonly lastSeen: ReturnType<typeof formerUses>;
   readonly warnings: readonly string[];
 }
 
@@ -109,12 +107,8 @@ async function readCheck(
   const memory = warn('the list of accounts of the drift check', {}, driftStorage.managedAccounts());
   const report = await warn('the newest drift report', undefined, driftStorage.newest());
   const details = report && (await warn('the findings of the drift check', undefined, driftStorage.details(report)));
-  const lastSeen = new Map<string, { key: string; on: Date }>();
-  for (const [account, { key, lastSeen: on }] of formerUses(await memory)) {
-    lastSeen.set(account, { key: key.toLowerCase(), on });
-  }
   // A report without its findings is useless.
   return details
-    ? { report, findings: details.findings, lastSeen }
+    ? { report, findings: details.findings, lastSeen: formerUses(await memory) }
     : { report: undefined, findings: [], lastSeen: new Map() };
 }

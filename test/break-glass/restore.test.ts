@@ -55,7 +55,10 @@ describe('a restore', () => {
     const id = revocation?.id.toUpperCase();
     expect(await restore(key, services, 'bob', id)).toMatchObject({ reason: 'Restored', complete: true });
     expect(enabledOf(key)).toEqual([true]);
-    expect((await restore(key, services, 'bob', id)).complete).toBe(true);
+    const seen = wire.azure.requests.last;
+    expect(await restore(key, services, 'bob', id)).toMatchObject({ reason: 'Restored', complete: true });
+    expect(wire.azure.requests.since(seen).filter(({ method }) => method === 'PATCH')).toEqual([]);
+    expect(await audited(key)).toHaveLength(3);
   });
 
   it('is of the newest revocation, refused to who made it, and gives back what the one that it joined disabled', async () => {

@@ -28,7 +28,7 @@ const MOST_REPAIRS = 2;
 /** Maximum number of uses per row. A table property holds 64 KiB. */
 const MOST_NOTED = 100;
 
-export type ChangeServices = DriftServices &
+type ChangeServices = DriftServices &
   FocusPorts & {
     readonly leases: Leases;
     readonly newId: () => string;

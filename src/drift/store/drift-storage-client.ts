@@ -39,8 +39,6 @@ const HISTORY = 200;
 export type ReportStore = ReturnType<typeof reportStore>;
 /** The accounts that used a managed key in earlier checks. */
 export type AccountMemoryStore = ReturnType<typeof accountMemory>;
-/** The totals of the last days. */
-export type TrendStore = ReturnType<typeof trendStore>;
 export type DriftStorage = ReturnType<typeof createDriftStorage>;
 
 export function createDriftStorage(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
