@@ -7,7 +7,6 @@ const LONGEST = [
   'test/docs/commands.slow.test.ts',
   'test/e2e/now.slow.test.ts',
   'test/infra/entra.slow.test.ts',
-  'test/e2e/rekey.slow.test.ts',
   'test/drift/local-roles.slow.test.ts',
   'test/drift/fixes.slow.test.ts',
 ];

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadApp } from '../local/host/load-app.ts';
-import { type BillOfMaterials, ofPackage } from '../scripts/release/bill-of-materials.ts';
+import type { BillOfMaterials } from '../scripts/release/bill-of-materials.ts';
 import { deployNote } from '../scripts/release/deploy-note.ts';
 import { checkTag, madeOn, notesOf, release } from '../scripts/release.ts';
 
@@ -150,36 +150,6 @@ describe('the folder of a release', () => {
   it('is emptied first, and so is none that has the repository in it', async () => {
     // And of a tag that is refused, should the first not be.
     await expect(release(PROJECT, { tag: 'v0.0.0-none' })).rejects.toThrow('this repository is in it');
-  });
-});
-
-describe('the bill of materials', () => {
-  it('goes by what the package needs, and not by the name of its folder', () => {
-    const component = (name: string, own = false) => ({
-      'bom-ref': `${name}@1`,
-      name,
-      version: '1',
-      purl: `pkg:npm/${name}@1`,
-      ...(own ? { properties: [{ name: 'cdx:npm:package:private', value: 'true' }] } : {}),
-    });
-    const bill = ofPackage(
-      {
-        bomFormat: 'CycloneDX',
-        serialNumber: 'urn:uuid:random',
-        metadata: { timestamp: 'now', component: component('folder') },
-        components: [component('used'), component('below'), component('workspace', true), component('of-workspace')],
-        dependencies: [
-          { ref: 'folder@1', dependsOn: ['used@1', 'workspace@1'] },
-          { ref: 'used@1', dependsOn: ['below@1'] },
-          { ref: 'below@1', dependsOn: ['used@1'] },
-          { ref: 'workspace@1', dependsOn: ['of-workspace@1'] },
-        ],
-      },
-      { name: 'app', shipped: ['used@1'], digest: 'a'.repeat(64), on: new Date(0) },
-    );
-    expect(bill.metadata.component.name).toBe('app');
-    expect(bill.components.map(({ name }) => name)).toEqual(['used', 'below']);
-    expect(bill.dependencies[0]).toEqual({ ref: 'folder@1', dependsOn: ['used@1'] });
   });
 });
 

@@ -8,6 +8,7 @@ const { execFileSync } = require('node:child_process');
 const { readFileSync, writeFileSync } = require('node:fs');
 const { createRequire, wrap } = require('node:module');
 const { dirname, join, resolve } = require('node:path');
+const { setFlagsFromString } = require('node:v8');
 const { constants, Script } = require('node:vm');
 const { crc32 } = require('node:zlib');
 
@@ -16,6 +17,8 @@ const [OPTIONS_AT, OPTIONS_END] = [12, 16];
 
 const [, , folder, options] = process.argv;
 if (options === undefined) {
+  // As start.cjs does before it loads the cache.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const own = new Script('').createCachedData().subarray(OPTIONS_AT, OPTIONS_END);
   const below = [...process.execArgv, '--hash-seed=1', '--single-threaded', __filename, folder, own.toString('hex')];
   execFileSync(process.execPath, below, { stdio: 'inherit' });

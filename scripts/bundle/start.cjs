@@ -5,10 +5,17 @@ const { isAscii } = require('node:buffer');
 const { readFileSync } = require('node:fs');
 const { wrap } = require('node:module');
 const { join } = require('node:path');
-const { setFlagsFromString } = require('node:v8');
+const { getHeapSpaceStatistics, setFlagsFromString } = require('node:v8');
 const { constants, Script } = require('node:vm');
 const { crc32 } = require('node:zlib');
 
+// The heap is kept small (docs/explanation/scale.md, "Memory"). While the app loads, V8 would let the space of new objects grow
+// to 16 MiB, and keep it so. It reads the factor anew with each collection, so that the growth can be stopped at half of that.
+// With less, it would collect so often that this takes time.
+const NEW_SPACE = 8 * 1024 * 1024;
+const spaceOfNew = () => getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')?.space_size;
+for (let kept = []; spaceOfNew() < NEW_SPACE && kept.length < 1_000; ) kept.push(new Array(2_000).fill(0));
+setFlagsFromString('--semi-space-growth-factor=1');
 const main = join(__dirname, 'main.cjs');
 const code = readFileSync(main);
 const [head, tail] = wrap('\0').split('\0');
@@ -22,9 +29,7 @@ const script = new Script(text, {
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
 script.runInThisContext()(exports, require, module, main, __dirname);
-// From here on the heap is kept small (docs/explanation/scale.md, "Memory"). V8 reads these two anew with each collection, so that they can
-// still be set; set before the app has loaded, they make that take 15 to 30 ms more.
-setFlagsFromString('--semi-space-growth-factor=1');
+// From here on the old objects' space grows slowly. Set before the app has loaded, that would take longer.
 setFlagsFromString('--heap-growing-percent=25');
 
 /** V8's data, if they are whole and of this code: before them stand the CRC-32 of the code, and their own. */

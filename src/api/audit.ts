@@ -10,7 +10,7 @@ import { conditional, jsonResponse } from '../http/answers.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { type QueryOf, queryInvalid } from '../http/query.ts';
 import { momentAgo } from '../time/duration.ts';
-import { type Call, ok, type Route, route } from './route.ts';
+import { type Call, ok, READ, type Route, route } from './route.ts';
 
 const filter = (description: string) =>
   ({ description, schema: z.string().min(1, 'is empty').max(1_000).optional() }) as const;
@@ -47,12 +47,11 @@ export const AUDIT_RECORD_WHOLE = AUDIT_RECORD.partial({ entry: true }).extend({
 export const AUDIT_ROUTES: readonly Route[] = [
   route({
     id: 'audit',
-    method: 'GET',
+    ...READ,
     path: '/audit',
     summary: 'List the audit records of keys and accounts, newest first.',
     description:
       'A caller with a scoped role sees only records about keys in its scope. A record must match every given filter.',
-    role: 'CmkKey.Read',
     reach: 'handler',
     query: AUDIT_QUERY,
     answers: ok('At most 100 records.', { AuditList: AUDIT_LIST }),
@@ -62,10 +61,9 @@ export const AUDIT_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'auditRecord',
-    method: 'GET',
+    ...READ,
     path: '/audit/{id}',
     summary: 'Get one complete record.',
-    role: 'CmkKey.Read',
     reach: 'handler',
     params: {
       id: {

@@ -15,7 +15,7 @@ import { auditedCaller } from '../http/token-claims.ts';
 import type { Log } from '../log.ts';
 import type { Services } from '../services.ts';
 import { fromDriftStorage } from '../views/read-now.ts';
-import { ok, type Route, route } from './route.ts';
+import { OPERATE, ok, READ, type Route, route } from './route.ts';
 
 /** Reader of this instance. */
 const trendReader = new TrendReader();
@@ -50,10 +50,9 @@ const REPORT_ANSWER = { description: 'The report.', schema: { DriftReport: DRIFT
 export const DRIFT_ROUTES: readonly Route[] = [
   route({
     id: 'driftReport',
-    method: 'GET',
+    ...READ,
     path: '/drift',
     summary: 'Get the newest drift report.',
-    role: 'CmkKey.Read',
     reach: 'fleet',
     answers: { 200: REPORT_ANSWER },
     refusals: ['NoDriftReport', 'ServiceUnavailable'],
@@ -61,11 +60,10 @@ export const DRIFT_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'runDriftCheck',
-    method: 'POST',
+    ...OPERATE,
     path: '/drift',
     summary: 'Check for drift now, and repair the findings that CMK_AUTOFIX names.',
     // CmkKey.Read is not enough: the check also repairs findings that CMK_AUTOFIX names.
-    role: 'Cmk.Operate',
     reach: 'fleet',
     answers: {
       200: REPORT_ANSWER,
@@ -79,11 +77,10 @@ export const DRIFT_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'releaseChange',
-    method: 'POST',
+    ...OPERATE,
     path: '/drift/release',
     summary:
       'Resume the repairs of an account, which the app stopped because another party undid them (ContestedChange).',
-    role: 'Cmk.Operate',
     reach: 'fleet',
     body: { ReleaseRequest: RELEASE_REQUEST },
     answers: ok('The app repairs the account again.', { Released: RELEASED }),
@@ -102,10 +99,9 @@ export const DRIFT_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'driftHistory',
-    method: 'GET',
+    ...READ,
     path: '/drift/history',
     summary: 'List all reports with their counts, newest first.',
-    role: 'CmkKey.Read',
     reach: 'fleet',
     answers: ok('At most 200 reports.', { DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }) }),
     refusals: ['ServiceUnavailable'],
@@ -114,10 +110,9 @@ export const DRIFT_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'driftReportById',
-    method: 'GET',
+    ...READ,
     path: '/drift/{report}',
     summary: 'Get one drift report.',
-    role: 'CmkKey.Read',
     reach: 'fleet',
     params: REPORT,
     answers: {
@@ -129,12 +124,11 @@ export const DRIFT_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'trend',
-    method: 'GET',
+    ...READ,
     path: '/trend',
     summary: 'Get the last 30 days, one entry per day (UTC), oldest first.',
     description:
       'The last drift check of a day supplies the findings and the accounts on an old key version. The audit trail supplies rotations, revocations and restores. The drift check stores daily sums; the app reads later events from the trail.',
-    role: 'CmkKey.Read',
     reach: 'fleet',
     answers: ok('Always 30 entries; unknown values of a day are absent.', { Trend: TREND }),
     conditional: true,

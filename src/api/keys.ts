@@ -12,7 +12,7 @@ import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts
 import { KEY_PARAMS, keyOfCall, listOrRefuse } from './named-key.ts';
 import { RESTORE_ROUTE } from './restore.ts';
 import { REVOKE_ROUTE } from './revoke.ts';
-import { type Call, ok, type Route, route } from './route.ts';
+import { type Call, ok, READ, type Route, route } from './route.ts';
 
 /**
  * Milliseconds that the answer waits for the key's dependents: the caller may be in the middle of an incident. The
@@ -36,12 +36,11 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
 export const KEY_ROUTES: readonly Route[] = [
   route({
     id: 'keys',
-    method: 'GET',
+    ...READ,
     path: '/keys',
     summary: 'List the keys of the managed vaults with state, dependents and next rotation.',
     description:
       "Lists keys in the scope of the caller's role. If the app cannot list a vault, the answer has only the vault's keys that are in use; `unread` has the failed reads.",
-    role: 'CmkKey.Read',
     reach: 'handler',
     query: {
       vault: { description: 'Only keys of this vault: its name.', schema: z.string().max(1_000).optional() },
@@ -54,10 +53,9 @@ export const KEY_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'keyStatus',
-    method: 'GET',
+    ...READ,
     path: '/keys/{vault}/{key}',
     summary: 'Get the state of a key: versions, open revocation, dependents, effect.',
-    role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,
     answers: ok('The key.', { KeyStatus: KEY_STATUS }),
@@ -69,10 +67,9 @@ export const KEY_ROUTES: readonly Route[] = [
   RESTORE_ROUTE,
   route({
     id: 'rotations',
-    method: 'GET',
+    ...READ,
     path: '/rotations',
     summary: 'List keys whose rotation is in progress or finished within a week.',
-    role: 'CmkKey.Read',
     reach: 'fleet',
     query: { after: AFTER },
     answers: ok('At most 50 rotations.', { RotationList: ROTATION_LIST }),
@@ -81,10 +78,9 @@ export const KEY_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'rotation',
-    method: 'GET',
+    ...READ,
     path: '/rotations/{vault}/{key}',
     summary: 'Get the progress of the rotation of a key: accounts moved, pending or failed, regions, and expected end.',
-    role: 'CmkKey.Read',
     reach: 'key',
     params: KEY_PARAMS,
     answers: ok('The rotation.', { Rotation: ROTATION }),

@@ -34,12 +34,7 @@ export function keyNamed(vaults: ManagedVaults, name: string): ManagedKey {
   const [, vaultName = '', keyName = ''] = /^([^/]*)\/([0-9A-Za-z-]{1,127})$/.exec(name) ?? [];
   const vault = vaults.byName(vaultName);
   if (vault) return managedKey(vault, keyName);
-  throw noSuchKey();
-}
-
-/** The answer for every key that the app does not manage. */
-export function noSuchKey(): HttpProblem {
-  return new HttpProblem('KeyNotManaged');
+  throw new HttpProblem('KeyNotManaged');
 }
 
 /** Lists the versions. @throws {@link HttpProblem} 404; 502 if the list fails, with the note that nothing changed */
@@ -50,7 +45,7 @@ export async function listOrRefuse(
   const versions = await retryOnce(() => urgentKeys.listVersions(key), sleep).catch((error: unknown) => {
     throw unreadable(error);
   });
-  if (versions.length === 0) throw noSuchKey();
+  if (versions.length === 0) throw new HttpProblem('KeyNotManaged');
   return versions;
 }
 

@@ -6,7 +6,7 @@ import { auditedCaller } from '../http/token-claims.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { endProblem, PAUSE } from '../orders/standing-orders.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
-import { type Call, ok, type Route, route } from './route.ts';
+import { type Call, OPERATE, ok, type Route, route } from './route.ts';
 
 const ORDER_FIELDS = {
   reason: REASON,
@@ -30,19 +30,22 @@ export const CONTROL_RESPONSE = z.object({
   warnings: z.array(z.string()),
 });
 
+const ABOUT = {
+  ...OPERATE,
+  reach: 'fleet',
+  answers: ok('Every active pause.', { ControlResponse: CONTROL_RESPONSE }),
+  refusals: ['KeyNotManaged', 'ServiceUnavailable'],
+} as const;
+
 /** Routes of pause and resume. */
 export const PAUSE_ROUTES: readonly Route[] = [
   route({
+    ...ABOUT,
     id: 'pause',
-    method: 'POST',
     path: '/pause',
     summary: 'Pause all moves and rotations of one key or of all keys. Break-glass continues.',
     description: 'Safe to repeat: a later pause replaces an earlier pause of the same key, or of all keys.',
-    role: 'Cmk.Operate',
-    reach: 'fleet',
     body: { PauseRequest: PAUSE_REQUEST },
-    answers: ok('Every active pause.', { ControlResponse: CONTROL_RESPONSE }),
-    refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     async handle(call) {
       const { services, log } = call;
       const body = await call.body();
@@ -52,15 +55,11 @@ export const PAUSE_ROUTES: readonly Route[] = [
     },
   }),
   route({
+    ...ABOUT,
     id: 'resume',
-    method: 'POST',
     path: '/resume',
     summary: 'End a pause. With a key, also resume its stopped rotation.',
-    role: 'Cmk.Operate',
-    reach: 'fleet',
     body: { ResumeRequest: RESUME_REQUEST },
-    answers: ok('Every active pause.', { ControlResponse: CONTROL_RESPONSE }),
-    refusals: ['KeyNotManaged', 'ServiceUnavailable'],
     async handle(call) {
       const { services, log } = call;
       const order = orderOf(await call.body(), call);

@@ -14,7 +14,7 @@ import { REKEY_CHECK } from '../rekey/rekey-problems.ts';
 import { REKEY_STATUS, rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
 import type { Services } from '../services.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
-import { type Call, ok, type Route, route } from './route.ts';
+import { type Call, OPERATE, ok, READ, type Route, route } from './route.ts';
 
 export const REKEY_REQUEST = z.strictObject({
   from: KEY_FIELD.describe('Source key of the move, as `<vault>/<key>`.'),
@@ -41,10 +41,9 @@ const STATUS_ANSWER = { description: 'The order and its progress.', schema: { Re
 const changing = (id: string, act: RekeyAct & ('pause' | 'resume'), summary: string): Route =>
   route({
     id,
-    method: 'POST',
+    ...OPERATE,
     path: `/rekeys/{id}/${act}`,
     summary,
-    role: 'Cmk.Operate',
     reach: 'handler',
     params: ID,
     body: { RekeyChange: REKEY_CHANGE },
@@ -60,10 +59,9 @@ const changing = (id: string, act: RekeyAct & ('pause' | 'resume'), summary: str
 export const REKEY_ROUTES: readonly Route[] = [
   route({
     id: 'listRekeys',
-    method: 'GET',
+    ...READ,
     path: '/rekeys',
     summary: 'List the re-keys, newest first.',
-    role: 'CmkKey.Read',
     reach: 'handler',
     answers: ok('The orders.', { Rekeys: REKEY_LIST }),
     refusals: ['ServiceUnavailable'],
@@ -74,12 +72,11 @@ export const REKEY_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'startRekey',
-    method: 'POST',
+    ...OPERATE,
     path: '/rekeys',
     summary: 'Move every use of the source key to the target key.',
     description:
       'The app first checks the order and answers with every blocker. The order is pending until nothing uses the source key. With `dryRun=true` the app only checks.',
-    role: 'Cmk.Operate',
     reach: 'handler',
     query: { dryRun: { description: 'Check, and change nothing.', schema: FLAG } },
     body: { RekeyRequest: REKEY_REQUEST },
@@ -95,10 +92,9 @@ export const REKEY_ROUTES: readonly Route[] = [
   }),
   route({
     id: 'rekeyStatus',
-    method: 'GET',
+    ...READ,
     path: '/rekeys/{id}',
     summary: 'Get the progress of a re-key, the failures with their reasons, and the remaining steps.',
-    role: 'CmkKey.Read',
     reach: 'handler',
     params: ID,
     answers: { 200: STATUS_ANSWER },

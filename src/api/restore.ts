@@ -8,10 +8,10 @@ import { TEXT_LENGTHS } from '../http/readable.ts';
 import { restoreReadiness } from '../identities/restore-readiness.ts';
 import { REASONS } from '../reasons.ts';
 import { auditWarning } from '../revocation/record-revocation.ts';
-import { type RestoredKey, restore } from '../revocation/restore.ts';
+import { ACCOUNT_READINESS, type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
 import { RESTORED_REVOCATION, revocationState } from '../revocation/version-report.ts';
-import { KEY_PARAMS, keyOfCall, noSuchKey, unreadable } from './named-key.ts';
+import { KEY_PARAMS, keyOfCall, unreadable } from './named-key.ts';
 import { CHANGED_KEY, revocationCall } from './revoke.ts';
 import { type Call, ok, type Route, route } from './route.ts';
 
@@ -35,13 +35,7 @@ const RESTORE_RESPONSE = z.object({
   reason: z.enum(['Restored', 'NothingToRestore']),
   recovered: z.boolean().describe('The key was soft-deleted, and the app recovered it first.'),
   revocation: RESTORED_REVOCATION.optional(),
-  accounts: z.array(
-    z.object({
-      account: z.string(),
-      ready: z.union([z.boolean(), z.literal('unknown')]),
-      missing: z.array(z.string()).describe('Problems to fix before the account can use the key again.'),
-    }),
-  ),
+  accounts: z.array(ACCOUNT_READINESS),
 });
 export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
 
@@ -95,7 +89,7 @@ export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_
   const result = await restore(key, body.revocation, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw error instanceof KeyNotRecoveredError ? notRecovered(error) : unreadable(error);
   });
-  if (result.versions.length === 0) throw noSuchKey();
+  if (result.versions.length === 0) throw new HttpProblem('KeyNotManaged');
   const answer = toBody(result);
   if (isComplete(result.end)) return jsonResponse(200, answer);
   throw problemOf(result, answer);
@@ -106,7 +100,7 @@ function toBody(result: RestoredKey): RestoreResponse {
   return {
     ...{ key: key.id, reason: end === 'NothingToRestore' ? end : 'Restored', complete: isComplete(end), recovered },
     ...{ revocation: revocation && revocationState(revocation), versions: [...versions], audit, auditReceipt },
-    accounts: accounts.map(({ account, ready, missing }) => ({ account, ready, missing: [...missing] })),
+    accounts: [...accounts],
     warnings: [...warnings, ...auditWarning({ audit })],
   };
 }

@@ -16,7 +16,7 @@ import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions, revocationState, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
 import { lockoutWarning, readKeyUsage } from '../views/key.ts';
 import { LOGGED_USAGE } from '../views/key-schemas.ts';
-import { KEY_PARAMS, keyOfCall, listOrRefuse, noSuchKey, unreadable } from './named-key.ts';
+import { KEY_PARAMS, keyOfCall, listOrRefuse, unreadable } from './named-key.ts';
 import { type Call, ok, type Route, route } from './route.ts';
 
 /** Milliseconds that a dry run waits for the key's dependents. A real revocation waits for less time. */
@@ -101,7 +101,7 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw unreadable(error);
   });
-  if (!result) throw noSuchKey();
+  if (!result) throw new HttpProblem('KeyNotManaged');
   const answer = toBody(result);
   if (result.complete) return jsonResponse(200, answer);
   const { reason: _, ...extensions } = answer;

@@ -9,7 +9,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import { Journal } from '../operations/journal.ts';
 import { rotateKey } from '../operations/key/key-rotate.ts';
 import { KEY_PARAMS, keyOfCall } from './named-key.ts';
-import { ok, type Route, route } from './route.ts';
+import { OPERATE, ok, type Route, route } from './route.ts';
 
 /** A younger version counts as the result of the rotation, so a repeated call creates no second version. Seconds. */
 const RECENT_SECONDS = 3_600;
@@ -32,12 +32,11 @@ export const ROTATE_RESPONSE = z.object({
 /** Creates a new version of a key with the app's role on the vault, as `cmk key rotate` does. */
 export const ROTATE_ROUTE: Route = route({
   id: 'rotateKey',
-  method: 'POST',
+  ...OPERATE,
   path: '/keys/{vault}/{key}/rotate',
   summary: 'Create a new version of a key; the app then moves the accounts that use the key.',
   description:
     'Safe to repeat: a newest version younger than an hour counts as the rotation. With `dryRun=true` the call needs no body. While moves are paused, the app creates the version, but accounts stay on the older version.',
-  role: 'Cmk.Operate',
   reach: 'key',
   params: KEY_PARAMS,
   query: { dryRun: { description: 'Check, and change nothing.', schema: FLAG } },

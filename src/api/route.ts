@@ -32,6 +32,10 @@ interface RouteAnswer {
   readonly schema?: Named;
 }
 
+/** A call that reads, with the role of readers; and a change by an operator. */
+export const READ = { method: 'GET', role: 'CmkKey.Read' } as const;
+export const OPERATE = { method: 'POST', role: 'Cmk.Operate' } as const;
+
 /** The answers of a call with a single success answer. */
 export const ok = (description: string, schema: Named): Readonly<Record<number, RouteAnswer>> => ({
   200: { description, schema },

@@ -4,7 +4,7 @@ import { type AuditReceipt, type AuditRecord, CHAIN_START, MOST_RECORDS, parseRe
 const CHAIN_FINDINGS = {
   LineUnreadable: 'The line is not a record: it was damaged, cut off or inserted.',
   LineChanged: 'The line was changed after it was written: its hash does not match its text.',
-  LineMissing: 'Records are missing.',
+  LineMissing: 'Records are missing before this line.',
   LineMoved: 'The record follows a record that was written later.',
   LineRepeated: 'The record appears twice.',
   LineAfterClose: 'A record follows the closing record of the file.',
@@ -19,7 +19,7 @@ const CHAIN_FINDINGS = {
   RecordUnreceipted:
     'The log has no receipt of the record: it was forged, or the command line wrote it, or the app stopped right after the write.',
   EndMissing: 'The trail lacks the record at which the last verification ended.',
-  EndDiffers: 'The record at which the last verification ended was rewritten.',
+  EndDiffers: 'The record at which the last verification ended was rewritten, and the trail up to it.',
 } as const;
 
 export interface ChainFinding {
@@ -124,8 +124,12 @@ export class ChainVerifier {
   }
 
   absent(name: string): void {
-    const { file } = this.#current ?? { file: name };
-    this.#findings.push({ reason: 'FileMissing', file, message: `The chain continues in ${name}, which is missing.` });
+    this.#missingFile(this.#current?.file ?? name, name);
+  }
+
+  #missingFile(file: string, next: string): void {
+    const message = `The chain continues in ${next}, which is missing or was emptied.`;
+    this.#findings.push({ reason: 'FileMissing', file, message });
   }
 
   #enterFile(): void {
@@ -133,19 +137,9 @@ export class ChainVerifier {
     if (previous?.file === this.#file) return;
     this.#current = { file: this.#file, next: undefined };
     if (!previous || previous.next === this.#file) return;
-    if (previous.next === undefined) {
-      this.#findings.push({
-        reason: 'FileNotClosed',
-        file: previous.file,
-        message: `The chain continues in ${this.#file}, but this file has no closing record.`,
-      });
-    } else {
-      this.#findings.push({
-        reason: 'FileMissing',
-        file: previous.file,
-        message: `The chain continues in ${previous.next}, which has no record; the next record is in ${this.#file}.`,
-      });
-    }
+    const { file, next } = previous;
+    if (next !== undefined) this.#missingFile(file, next);
+    else this.#findings.push({ reason: 'FileNotClosed', file, message: CHAIN_FINDINGS.FileNotClosed });
   }
 
   #take(record: AuditRecord): void {
@@ -157,7 +151,7 @@ export class ChainVerifier {
     }
     const isRepeated = this.#ids.has(record.id);
     this.#ids.add(record.id);
-    if (isRepeated) this.#find('LineRepeated', `Record ${record.id} appears twice.`);
+    if (isRepeated) this.#find('LineRepeated');
     if (record.next !== undefined && this.#current) this.#current.next = record.next;
     this.#compareReceipt(record);
     this.#compareEnd(record);
@@ -169,7 +163,7 @@ export class ChainVerifier {
     if (this.#first === undefined) this.#start(seq);
     const { seq: last, hash: lastHash } = this.#last;
     if (seq <= last) {
-      if (!isRepeated) this.#find('LineMoved', `Record ${seq} follows record ${last}.`);
+      if (!isRepeated) this.#find('LineMoved');
       return;
     }
     // Each damaged line since then may be a damaged record or an inserted line.
@@ -186,7 +180,7 @@ export class ChainVerifier {
   #start(seq: number): void {
     this.#first = seq;
     if (seq <= 1 + this.#damaged) return;
-    if (!this.#options.anyStart) this.#find('StartMissing', `The first record is number ${seq}, not 1.`);
+    if (!this.#options.anyStart) this.#find('StartMissing');
     this.#last = { seq: seq - 1, hash: undefined };
   }
 
@@ -199,23 +193,15 @@ export class ChainVerifier {
     const expected = this.#receipts.get(record.seq);
     if (expected === undefined) return;
     this.#receipts.delete(record.seq);
-    if (expected !== record.hash)
-      this.#find('ReceiptDiffers', `Record ${record.seq} differs from the record of the receipt.`);
+    if (expected !== record.hash) this.#find('ReceiptDiffers');
   }
 
   #compareEnd({ seq, hash, entry }: AuditRecord): void {
     const end = this.#ends.get(seq);
     this.#ends.delete(seq);
-    if (end && end.hash !== hash) {
-      this.#find(
-        'EndDiffers',
-        `Record ${seq} differs from the verified record: the trail was rewritten up to this line.`,
-      );
-    }
+    if (end && end.hash !== hash) this.#find('EndDiffers');
     const { seqs, from, to } = this.#logged;
-    if (entry && seq >= from && seq <= to && !seqs.has(seq) && !this.#given.has(seq)) {
-      this.#find('RecordUnreceipted', `${CHAIN_FINDINGS.RecordUnreceipted} Record: ${seq}.`);
-    }
+    if (entry && seq >= from && seq <= to && !seqs.has(seq) && !this.#given.has(seq)) this.#find('RecordUnreceipted');
   }
 
   #find(reason: ChainFinding['reason'], message: string = CHAIN_FINDINGS[reason]): void {

@@ -1,21 +1,14 @@
 import type { AuditFiles } from './audit-client.ts';
 import { trailFiles } from './file-name.ts';
 import { linesBackwards } from './lines.ts';
-import { type AuditRecord, parseRecord } from './record.ts';
+import { parseRecord } from './record.ts';
 
 /** Bytes to read from the start of a file: enough for dozens of records. */
 const HEAD_BYTES = 64 * 1024;
 
-interface PlacedRecord {
-  readonly record: AuditRecord;
-  readonly file: string;
-  /** Text of the line without its line feed. */
-  readonly line: string;
-}
-
 /**
  * Finds a record by its number, id or event id. A number needs a few requests to find the file; an id is searched from
- * the end of the trail backwards.
+ * the end of the trail backwards. `line` is its text without the line feed.
  *
  * @param mostBytes most bytes to read
  * @throws the SDK's error when the app cannot read the trail
@@ -25,7 +18,7 @@ export async function findRecord(
   which: string,
   mostBytes: number = Number.POSITIVE_INFINITY,
   signal?: AbortSignal,
-): Promise<PlacedRecord | undefined> {
+) {
   const seq = /^[1-9]\d{0,14}$/.test(which) ? Number(which) : undefined;
   const only = seq === undefined ? undefined : await fileOf(files, seq);
   if (seq !== undefined && only === undefined) return undefined;

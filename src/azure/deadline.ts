@@ -11,6 +11,9 @@ export class DeadlineError extends Error {
   }
 }
 
+/** Start of the message of a write's deadline. */
+export const NOT_ANSWERED = 'A write was not answered';
+
 /** The SDKs declare a signal of their own, and pass on the caller's. */
 export function asSignal(given: unknown): AbortSignal | undefined {
   return given instanceof AbortSignal ? given : undefined;
@@ -22,14 +25,12 @@ export function asSignal(given: unknown): AbortSignal | undefined {
  */
 export async function abortAfter<T>(
   gather: (signal: AbortSignal) => Promise<T>,
-  ms: number,
+  ms: number | undefined,
   outer?: AbortSignal,
 ): Promise<T> {
   const box = new AbortController();
-  const timer = setTimeout(
-    () => box.abort(new DOMException(`The time limit of ${ms} ms has passed.`, 'TimeoutError')),
-    ms,
-  );
+  const stop = () => box.abort(new DOMException(`The time limit of ${ms} ms has passed.`, 'TimeoutError'));
+  const timer = ms === undefined ? undefined : setTimeout(stop, ms);
   try {
     return await gather(outer ? AbortSignal.any([box.signal, outer]) : box.signal);
   } finally {
@@ -50,23 +51,6 @@ export function withinTime<T>(
   outer?: AbortSignal,
 ): Promise<T> {
   return abortAfter((abortSignal) => run({ abortSignal }), ms, outer);
-}
-
-/**
- * Runs a whole write with a deadline. Unlike the deadline of a request, this deadline also covers getting a token and
- * repeating the write with a new token.
- *
- * @param ms milliseconds; undefined: without a limit
- * @param outer aborts if the caller's own deadline is earlier
- * @throws {@link DeadlineError}
- */
-export function wholeWrite<T>(
-  ms: number | undefined,
-  run: (limit: { readonly abortSignal?: AbortSignal }) => Promise<T>,
-  outer?: AbortSignal,
-): Promise<T> {
-  if (ms === undefined) return run({});
-  return withDeadline(ms, 'A write was not answered', (abortSignal) => run({ abortSignal }), outer);
 }
 
 /**
@@ -93,13 +77,15 @@ export async function untilAborted(work: Promise<unknown>, signal: AbortSignal |
 }
 
 /**
- * Waits for `run` until the deadline, even if `run` ignores the signal.
+ * Waits for `run` until the deadline, even if `run` ignores the signal. Unlike the deadline of a request, it also covers
+ * getting a token and repeating the request with a new token.
  *
+ * @param ms milliseconds; undefined: without a limit
  * @param what start of the error message: `It was not read`
  * @throws {@link DeadlineError} after the deadline, and any earlier error of `run`
  */
 export function withDeadline<T>(
-  ms: number,
+  ms: number | undefined,
   what: string,
   run: (signal: AbortSignal) => Promise<T>,
   outer?: AbortSignal,
@@ -113,7 +99,7 @@ export function withDeadline<T>(
         if (!signal.aborted) throw error;
       }
       outer?.throwIfAborted();
-      throw new DeadlineError(what, ms);
+      throw new DeadlineError(what, ms ?? 0);
     },
     ms,
     outer,

@@ -4,7 +4,7 @@ import { abortAfter, asSignal, DeadlineError, deadlineHttp, untilAborted } from 
 import { describeFailure } from './failure.ts';
 
 /** Time limits and retries of calls to Azure. */
-export interface CallLimits extends Repetition {
+export interface CallLimits {
   /** Deadline of a request, such as a page of a list, in milliseconds. */
   readonly requestMs: number;
   /** Deadline of a writing request, in milliseconds; absent: `requestMs`. */
@@ -14,6 +14,20 @@ export interface CallLimits extends Repetition {
    * token, which Azure may request (continuous access evaluation).
    */
   readonly wholeWriteMs?: number;
+  /** Number of retries of a read. */
+  readonly repeats: number;
+  /**
+   * Longest pause for a service's `Retry-After`, in milliseconds. Zero: a throttled call is not retried, and the caller
+   * gets the `Retry-After`.
+   */
+  readonly longestWaitMs: number;
+  /** Whether a write is retried after a 429, which guarantees that nothing was written. */
+  readonly refusedWrites?: boolean;
+  /** Called before each throttling pause, with its milliseconds. */
+  readonly onWait?: (ms: number) => void;
+  readonly onceMoreAfterHang?: boolean;
+  /** URLs to retry; absent: all. */
+  readonly only?: RegExp;
 }
 
 /** Maximum number of requests in flight per use case. */
@@ -109,22 +123,6 @@ function hasError(text: string | null | undefined): boolean {
   return typeof body?.error === 'object' && body.error !== null;
 }
 
-interface Repetition {
-  readonly repeats: number;
-  /**
-   * Longest pause for a service's `Retry-After`, in milliseconds. Zero: a throttled call is not retried, and the caller
-   * gets the `Retry-After`.
-   */
-  readonly longestWaitMs: number;
-  /** Whether a write is retried after a 429, which guarantees that nothing was written. */
-  readonly refusedWrites?: boolean;
-  /** Called before each throttling pause, with its milliseconds. */
-  readonly onWait?: (ms: number) => void;
-  readonly onceMoreAfterHang?: boolean;
-  /** URLs to retry; absent: all. */
-  readonly only?: RegExp;
-}
-
 /** First pause before a retry, in milliseconds; each further pause doubles. */
 const PAUSE_MS = 200;
 
@@ -133,8 +131,8 @@ const PAUSE_MS = 200;
  * (up to five minutes), never retry a hanging request, and do retry writes: a rotation whose answer is lost would
  * become two rotations.
  */
-function repeatReads(repetition: Repetition): PipelinePolicy {
-  const { repeats, only = /./ } = repetition;
+function repeatReads(limits: CallLimits): PipelinePolicy {
+  const { repeats, only = /./ } = limits;
   return {
     name: 'repeatReads',
     async sendRequest(request, next) {
@@ -150,8 +148,8 @@ function repeatReads(repetition: Repetition): PipelinePolicy {
           failed = error;
         }
         if (failed instanceof DeadlineError) hangs += 1;
-        const isRepeatable = isRead(request) || (repetition.refusedWrites === true && response?.status === 429);
-        const pause = done < most && isRepeatable ? pauseAfter(failed, done, hangs, repetition) : undefined;
+        const isRepeatable = isRead(request) || (limits.refusedWrites === true && response?.status === 429);
+        const pause = done < most && isRepeatable ? pauseAfter(failed, done, hangs, limits) : undefined;
         if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause, request.abortSignal);
         else if (response) return response;
         else throw failed;
@@ -173,7 +171,7 @@ function pauseAfter(
   failed: unknown,
   repeated: number,
   hangs: number,
-  { longestWaitMs, onceMoreAfterHang = false, onWait }: Repetition,
+  { longestWaitMs, onceMoreAfterHang = false, onWait }: CallLimits,
 ): number | undefined {
   if (hangs > (onceMoreAfterHang ? 1 : 0)) return undefined;
   const { kind, retryAfterSeconds } = describeFailure(failed);

@@ -14,8 +14,7 @@ import { readStorageSettings } from '../settings/settings.ts';
 import type { WorkQueueName } from '../work/messages.ts';
 import { replay } from '../work/replay-client.ts';
 import type { Cli } from './cli.ts';
-import { UsageError } from './options.ts';
-import { readGivenText } from './read-given.ts';
+import { readGivenText, UsageError } from './options.ts';
 
 // What commands read and write in the app's own storage, which the environment names.
 

@@ -12,7 +12,7 @@ import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { type Explanation, explain } from './explain.ts';
 import { UsageError } from './options.ts';
-import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink, silentOutput } from './output.ts';
+import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, redirected, type Sink, silentOutput } from './output.ts';
 import { printQuery } from './query.ts';
 
 export interface CliContext {
@@ -46,7 +46,7 @@ interface RunOptions {
 
 /** Work of a command with its options and arguments. */
 export type CommandWork<O, R> = (operation: Operation, options: O, ...args: string[]) => Promise<R>;
-/** Shows a result; not called for its JSON document. */
+/** Shows a result. For a JSON document the output prints nothing, but keeps the exit code. */
 export type Show<O, R> = (result: R, output: Output, options: O) => void;
 
 /** One run of the command line. */
@@ -132,7 +132,10 @@ export class Cli {
     await this.#once(work, show, { changes: true, record: recorder?.record });
   }
 
-  /** Like {@link change}, without changes and dry run. Repeats with `--watch` until `isOver`. */
+  /**
+   * Like {@link change}, without changes and dry run. With `--watch` it repeats until `isOver`: a terminal is redrawn, a
+   * pipe gets only changed lines. After the first read, errors are shown and do not end it.
+   */
   async read<O, R>(
     command: Command,
     work: CommandWork<O, R>,
@@ -141,20 +144,38 @@ export class Cli {
   ): Promise<void> {
     this.#command = command;
     const { watch, ...options } = this.#options<{ readonly watch?: number }>();
-    const once = (out?: Sink): Promise<R> => this.#once(work, show, { out });
-    if (watch === undefined) return void (await once());
+    if (watch === undefined) return void (await this.#once(work, show));
     if (this.#formatOf(options) === 'json') {
       throw new UsageError('--watch prints an endless stream, not one JSON document.', 'Use -o jsonl.');
     }
     this.isEndless = true;
+    const { out, err } = this.context;
     const { sleep } = await this.azure();
-    await watchScreen(watch, { once, isOver, sleep, ...this.context });
+    for (let before: ReadonlySet<string> | undefined; ; await sleep(watch * 1_000)) {
+      let text = '';
+      try {
+        const result = await this.#once(work, show, { out: redirected(out, (more) => (text += more)) });
+        const lines = text.split('\n').slice(0, -1);
+        // Redraws from the top, and erases the rest of the previous screen.
+        if (out.isTTY) out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+        else for (const line of lines) if (!before?.has(line)) out.write(`${line}\n`);
+        before = new Set(lines);
+        if (isOver(result)) return;
+      } catch (error) {
+        if (before === undefined) throw error;
+        err.write(`${new Date().toISOString()} ${explain(error).message}\n`);
+      }
+    }
   }
 
   async #once<O, R>(
     work: CommandWork<O, R>,
     show: Show<O, R>,
-    { changes = false, record, out }: { changes?: boolean; record?: ChangeRecorder['record'] | undefined; out?: Sink },
+    {
+      changes = false,
+      record,
+      out,
+    }: { changes?: boolean; record?: ChangeRecorder['record'] | undefined; out?: Sink } = {},
   ): Promise<R> {
     const options = this.#options<O>();
     const output = this.#output(options, out);
@@ -251,41 +272,4 @@ function patience(err: Sink): CallLimits {
       err.write(`${err.isTTY ? '\n' : ''}Azure is throttling: waiting for ${Math.ceil(ms / 1_000)} s\n`);
     },
   };
-}
-
-interface Watched<R> {
-  /** Reads once, and writes the output to `out` instead of stdout. */
-  readonly once: (out: Sink) => Promise<R>;
-  readonly isOver: (result: R) => boolean;
-  readonly sleep: (ms: number) => Promise<void>;
-  readonly out: Sink;
-  readonly err: Sink;
-}
-
-/**
- * Repeats a read at an interval in seconds. A terminal is redrawn; a pipe gets only changed lines. After the first
- * read, errors are shown and do not end it.
- */
-async function watchScreen<R>(seconds: number, { once, isOver, sleep, out, err }: Watched<R>): Promise<void> {
-  let before: ReadonlySet<string> | undefined;
-  for (;;) {
-    let text = '';
-    const screen = { write: (more: string) => (text += more), isTTY: out.isTTY, columns: out.columns };
-    let result: R | undefined;
-    try {
-      result = await once(screen);
-    } catch (error) {
-      if (before === undefined) throw error;
-      err.write(`${new Date().toISOString()} ${explain(error).message}\n`);
-    }
-    if (result !== undefined) {
-      const lines = text.split('\n').slice(0, -1);
-      // Redraws from the top, and erases the rest of the previous screen.
-      if (out.isTTY) out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
-      else for (const line of lines) if (!before?.has(line)) out.write(`${line}\n`);
-      before = new Set(lines);
-      if (isOver(result)) return;
-    }
-    await sleep(seconds * 1_000);
-  }
 }

@@ -16,7 +16,7 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
     const terminal = createInterface({ input, output, terminal: true });
     try {
       const answer = await new Promise<string | Interruption>((resolve, reject) => {
-        terminal.once('SIGINT', () => resolve(new Interruption(130)));
+        terminal.once('SIGINT', () => resolve(new Interruption(130, 'Nothing was changed.')));
         terminal.once('close', () => resolve(''));
         terminal.question(question).then(resolve, reject);
       });

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { text as streamText } from 'node:stream/consumers';
 import { InvalidArgumentError, Option } from 'commander';
-import { CmkError } from '../errors.ts';
+import { CmkError, messageOf } from '../errors.ts';
 import { isReadable, NOT_READABLE, TEXT_LENGTHS } from '../http/readable.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 
@@ -88,4 +90,19 @@ export function choice(flags: string, description: string, values: readonly stri
 /** An option whose attribute has another name than the option. */
 export function namedOption(flags: string, description: string, name: string): Option {
   return Object.assign(new Option(flags, description), { attributeName: () => name });
+}
+
+/** Reads a file that an option names. @throws {@link UsageError} */
+export async function readGiven(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const message = `${path} cannot be read: ${messageOf(cause)}.`;
+    throw new UsageError(message, 'Check the path and its permissions.', { cause });
+  }
+}
+
+/** Reads the file as text; `-`: standard input. */
+export async function readGivenText(path: string): Promise<string> {
+  return path === '-' ? streamText(process.stdin) : (await readGiven(path)).toString('utf8');
 }

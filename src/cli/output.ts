@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { csvLine } from '../csv.ts';
-import type { ChecklistLine } from '../operations/account/checklist.ts';
-import type { Entry, Progress, Report } from '../operations/journal.ts';
+import type { ChecklistLine } from '../operations/account/account-verify.ts';
+import type { Entry, Report, WorkProgress } from '../operations/journal.ts';
 import { inShort } from '../time/duration.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
@@ -11,6 +11,11 @@ export interface Sink {
   readonly write: (text: string) => unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+}
+
+/** Returns a destination of the same kind. A stream cannot be spread: its `isTTY` is a property of its class. */
+export function redirected({ isTTY, columns }: Sink, write: Sink['write']): Sink {
+  return { write, isTTY, columns };
 }
 
 /** Values of `-o`. */
@@ -23,11 +28,6 @@ type Cell = string | number | undefined | { readonly full: string; readonly shor
 /** Title and cells of a column. `wide`: shown only with --wide. */
 export type TitledColumn<T> = readonly [title: string, cell: (row: T) => Cell, wide?: 'wide'];
 export type Column<T> = (keyof T & string) | TitledColumn<T>;
-
-interface OutputOptions {
-  readonly wide?: boolean | undefined;
-  readonly quiet?: boolean | undefined;
-}
 
 /** Shortest interval between two progress lines in a pipe, in milliseconds. */
 const PROGRESS_LINE_MS = 10_000;
@@ -82,7 +82,7 @@ export class Output {
     out: Sink,
     err: Sink,
     environment: Readonly<Record<string, string | undefined>>,
-    { wide = false, quiet = false }: OutputOptions = {},
+    { wide = false, quiet = false }: { readonly wide?: boolean | undefined; readonly quiet?: boolean | undefined } = {},
   ) {
     this.format = format;
     this.#wide = wide;
@@ -102,17 +102,16 @@ export class Output {
   entry(entry: Entry): void {
     const text = visible(entry.text);
     if (entry.kind === 'waiting') this.#wait(text, entry.progress);
-    else if (this.format === 'lines') this.#line(`${entry.kind}\t${text}`);
     else if (this.isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
-    else if (this.format === 'terminal') this.#line(`${this.#sign(entry.kind)} ${text}`);
+    else this.#fields([entry.kind, text], `${this.#sign(entry.kind)} ${text}`);
   }
 
   notes(texts: Iterable<string>): void {
     for (const text of texts) this.entry({ kind: 'note', text });
   }
 
-  /** Notes what could not be read, one sentence each. */
-  unread(texts: readonly string[]): void {
+  /** Notes what could not be read or done, one sentence each, which makes the command exit with 1. */
+  problems(texts: readonly string[]): void {
     this.notes(texts);
     this.incompleteIf(texts.length > 0);
   }
@@ -137,10 +136,9 @@ export class Output {
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
     for (const { check, state, detail, fix = '' } of checks) {
       const step = state === 'ok' ? '' : visible(fix);
-      if (this.format === 'lines') this.#line([state, check, visible(detail), ...(step ? [step] : [])].join('\t'));
-      if (this.format !== 'terminal') continue;
-      this.#line(`${this.#sign(state)} ${check.padEnd(width)} ${visible(detail)}`);
-      if (step) this.#line(`  ${' '.repeat(width)} ${this.#paint('dim', `→ ${step}`)}`);
+      const arrow = step && `\n  ${' '.repeat(width)} ${this.#paint('dim', `→ ${step}`)}`;
+      const shown = `${this.#sign(state)} ${check.padEnd(width)} ${visible(detail)}${arrow}`;
+      this.#fields([state, check, visible(detail), ...(step ? [step] : [])], shown);
     }
   }
 
@@ -184,8 +182,7 @@ export class Output {
     const known = facts.filter(([, value]) => value !== undefined);
     const width = Math.max(0, ...known.map(([name]) => name.length));
     for (const [name, value = ''] of known) {
-      if (this.format === 'lines') this.#line(`${name}\t${visible(value)}`);
-      if (this.format === 'terminal') this.#line(`${this.#paint('bold', name.padEnd(width))}  ${visible(value)}`);
+      this.#fields([name, visible(value)], `${this.#paint('bold', name.padEnd(width))}  ${visible(value)}`);
     }
   }
 
@@ -225,7 +222,7 @@ export class Output {
     return cell === undefined ? (this.format === 'csv' ? '' : NOTHING) : String(cell);
   }
 
-  #wait(text: string, progress?: Progress): void {
+  #wait(text: string, progress?: WorkProgress): void {
     if (this.#quiet) return;
     const pace = progress && this.#paceOf(progress);
     if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
@@ -245,7 +242,7 @@ export class Output {
   }
 
   /** Returns progress as `120/500, 4.2/s, 2m left`, with the rate since the first count. */
-  #paceOf({ done, total }: Progress): string {
+  #paceOf({ done, total }: WorkProgress): string {
     const nowMs = performance.now();
     if (this.#counted?.total !== total) {
       this.#counted = { total, startMs: nowMs, start: done, shownMs: Number.NEGATIVE_INFINITY };
@@ -261,6 +258,12 @@ export class Output {
   clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
+  }
+
+  /** Prints a line: its fields in a pipe, `shown` in a terminal, nothing in documents and rows. */
+  #fields(fields: readonly string[], shown: string): void {
+    if (this.format === 'lines') this.#line(fields.join('\t'));
+    if (this.format === 'terminal') this.#line(shown);
   }
 
   #say(text: string): void {
@@ -299,27 +302,22 @@ export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
 }
 
-function barOf({ done, total }: Progress): string {
+function barOf({ done, total }: WorkProgress): string {
   const filled = total === 0 ? BAR : Math.round((BAR * Math.min(done, total)) / total);
   return '#'.repeat(filled).padEnd(BAR, '.');
-}
-
-interface TableLines {
-  readonly lines: readonly string[];
-  /** Titles of the columns that do not fit the width. */
-  readonly omitted: readonly string[];
 }
 
 /**
  * Formats a table as lines no wider than the terminal: cuts the widest columns, then omits columns from the right.
  *
  * @param width undefined: unlimited
+ * @returns lines from the header on, and the titles of omitted columns
  */
 function tableLines(
   header: readonly string[],
   rows: readonly (readonly string[])[],
   width: number | undefined,
-): TableLines {
+): { readonly lines: readonly string[]; readonly omitted: readonly string[] } {
   const full = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const least = full.map((wide, column) =>
     column === 0 ? wide : Math.min(wide, Math.max(LEAST, header[column]?.length ?? 0)),

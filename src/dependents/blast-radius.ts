@@ -232,7 +232,6 @@ export class Parts {
     this.#unread.push(this.#signal?.aborted ? late(what) : { what, reason, detail });
   }
 
-  /** Failed and pending parts. */
   missing(): Unread[] {
     return [...this.#unread, ...[...this.#underWay].map(({ what }) => late(what))];
   }

@@ -2,7 +2,6 @@ import { z } from 'zod';
 
 // Resources that depend on a key, as the app finds them and as API and command line show them.
 
-/** A part of a read that failed. */
 export const UNREAD = z.object({
   what: z.string().describe('Description of the part: `storage accounts of subscription …`.'),
   reason: z.string().describe('Reason code; `TimeUp`: the time limit of the call passed before the read ended.'),
@@ -54,7 +53,7 @@ const OTHER = z
         }),
       )
       .describe('At least one.'),
-    known: z.boolean().describe('False: the resource names the key, and the app does not know its purpose.'),
+    known: z.boolean().describe('False: the app does not know why resources of this type name a key.'),
     whenRevoked: z
       .string()
       .optional()

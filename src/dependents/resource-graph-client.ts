@@ -23,7 +23,6 @@ const ROW = z.object({
 });
 export type GraphResource = Readonly<z.output<typeof ROW>>;
 
-/** Reads a row; undefined: it is malformed. */
 export function toResource(row: unknown): GraphResource | undefined {
   return ROW.safeParse(row).data;
 }

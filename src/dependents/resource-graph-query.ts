@@ -39,10 +39,41 @@ const WHEN_REVOKED: Readonly<Record<string, string>> = {
   'microsoft.storage/storageaccounts': 'Storage rejects requests for its data until the key is restored.',
 };
 
-/** @param type lower-case type of a resource that is encrypted with the key */
-export function whenRevoked(type: string): string {
-  return WHEN_REVOKED[type] ?? 'Microsoft does not document when it stops or how to recover it.';
+/**
+ * The other types that support customer-managed keys. Sources: API specifications of the resource providers, and
+ * aliases of Azure Policy. Excluded are child resources that Resource Graph does not list (encryption scopes, protectors
+ * of SQL servers).
+ */
+const UNDOCUMENTED: ReadonlySet<string> = new Set([
+  'microsoft.automation/automationaccounts',
+  'microsoft.cache/redisenterprise',
+  'microsoft.containerinstance/containergroups',
+  'microsoft.datafactory/factories',
+  'microsoft.devices/iothubs',
+  'microsoft.deviceupdate/accounts',
+  'microsoft.elasticsan/elasticsans/volumegroups',
+  // API specification "stable/2026-09-01". Azure's page on customer-managed keys omits this provider.
+  'microsoft.fileshares/fileshares',
+  'microsoft.hdinsight/clusters',
+  'microsoft.healthbot/healthbots',
+  'microsoft.healthcareapis/services',
+  'microsoft.healthcareapis/workspaces/dicomservices',
+  'microsoft.healthcareapis/workspaces/fhirservices',
+  'microsoft.kusto/clusters',
+  'microsoft.loadtestservice/loadtests',
+  'microsoft.machinelearningservices/workspaces',
+  'microsoft.recoveryservices/vaults',
+  'microsoft.storagecache/caches',
+  'microsoft.synapse/workspaces',
+]);
+
+/** Effect of a revocation on a resource; undefined: the app does not know why its type names a key. */
+export function whenRevoked(type: string): string | undefined {
+  const isKnown = UNDOCUMENTED.has(type.toLowerCase());
+  return WHEN_REVOKED[type.toLowerCase()] ?? (isKnown ? NOT_DOCUMENTED : undefined);
 }
+
+const NOT_DOCUMENTED = 'Microsoft does not document when it stops or how to recover it.';
 
 function sql(what: string): string {
   return `Its databases become inaccessible within ten minutes. They recover automatically within an hour if the key is restored within 30 minutes. Later, an operator must revalidate the ${what}, which loses its failover group, restore history and tags.`;
@@ -50,60 +81,6 @@ function sql(what: string): string {
 
 /** Maximum depth of properties that name a key. */
 const DEEPEST = 12;
-
-/**
- * Types that support customer-managed keys, and the paths under `properties` that name the key. A path leads to a key
- * identifier, or to an object with vault, name and version. Arrays add no path segment. Sources: API specifications of
- * the resource providers, and aliases of Azure Policy. Excluded are child resources that Resource Graph does not list
- * (encryption scopes, protectors of SQL servers).
- */
-export const KEY_PATHS: Readonly<Record<string, readonly string[]>> = {
-  'microsoft.appconfiguration/configurationstores': ['encryption.keyVaultProperties.keyIdentifier'],
-  'microsoft.automation/automationaccounts': ['encryption.keyVaultProperties'],
-  'microsoft.batch/batchaccounts': ['encryption.keyVaultProperties.keyIdentifier'],
-  'microsoft.cache/redisenterprise': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
-  'microsoft.cognitiveservices/accounts': ['encryption.keyVaultProperties'],
-  'microsoft.compute/diskencryptionsets': ['activeKey.keyUrl', 'previousKeys.keyUrl'],
-  'microsoft.containerinstance/containergroups': ['encryptionProperties'],
-  'microsoft.containerregistry/registries': [
-    'encryption.keyVaultProperties.keyIdentifier',
-    'encryption.keyVaultProperties.versionedKeyIdentifier',
-  ],
-  'microsoft.containerservice/managedclusters': ['securityProfile.azureKeyVaultKms.keyId'],
-  'microsoft.databricks/workspaces': [
-    'encryption.entities.managedServices.keyVaultProperties',
-    'encryption.entities.managedDisk.keyVaultProperties',
-  ],
-  'microsoft.datafactory/factories': ['encryption'],
-  'microsoft.dataprotection/backupvaults': ['securitySettings.encryptionSettings.keyVaultProperties.keyUri'],
-  'microsoft.dbformysql/flexibleservers': ['dataEncryption.primaryKeyURI', 'dataEncryption.geoBackupKeyURI'],
-  'microsoft.dbforpostgresql/flexibleservers': ['dataEncryption.primaryKeyURI', 'dataEncryption.geoBackupKeyURI'],
-  'microsoft.devices/iothubs': ['encryption.keyVaultProperties.keyIdentifier'],
-  'microsoft.deviceupdate/accounts': ['encryption.keyVaultKeyUri'],
-  'microsoft.documentdb/databaseaccounts': ['keyVaultKeyUri'],
-  'microsoft.elasticsan/elasticsans/volumegroups': ['encryptionProperties.keyVaultProperties'],
-  'microsoft.eventhub/namespaces': ['encryption.keyVaultProperties'],
-  // API specification "stable/2026-09-01". Azure's page on customer-managed keys omits this provider.
-  'microsoft.fileshares/fileshares': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
-  'microsoft.hdinsight/clusters': ['diskEncryptionProperties'],
-  'microsoft.healthbot/healthbots': ['keyVaultProperties'],
-  'microsoft.healthcareapis/services': ['cosmosDbConfiguration.keyVaultKeyUri'],
-  'microsoft.healthcareapis/workspaces/dicomservices': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
-  'microsoft.healthcareapis/workspaces/fhirservices': ['encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'],
-  'microsoft.kusto/clusters': ['keyVaultProperties'],
-  'microsoft.loadtestservice/loadtests': ['encryption.keyUrl'],
-  'microsoft.machinelearningservices/workspaces': ['encryption.keyVaultProperties.keyIdentifier'],
-  'microsoft.netapp/netappaccounts': ['encryption.keyVaultProperties'],
-  'microsoft.operationalinsights/clusters': ['keyVaultProperties'],
-  'microsoft.recoveryservices/vaults': ['encryption.keyVaultProperties.keyUri'],
-  'microsoft.servicebus/namespaces': ['encryption.keyVaultProperties'],
-  'microsoft.sql/managedinstances': ['keyId'],
-  'microsoft.sql/servers': ['keyId'],
-  // Accounts outside the managed subscriptions. The provider returns the others.
-  'microsoft.storage/storageaccounts': ['encryption.keyvaultproperties'],
-  'microsoft.storagecache/caches': ['encryptionSettings.keyEncryptionKey.keyUrl'],
-  'microsoft.synapse/workspaces': ['encryption.cmk.key.keyVaultUrl'],
-};
 
 /**
  * A query for every resource that names a vault, of any type, so that unknown types are included. {@link usesOfKey}
@@ -121,7 +98,6 @@ export function vaultUseQuery(vault: ManagedVault): string {
   ].join(' | ');
 }
 
-/** A reference to a key in a resource's properties. */
 interface NamedKey {
   readonly path: string;
   readonly name: string;
@@ -139,14 +115,13 @@ export function usesOfVault(
   vault: ManagedVault,
 ): Map<string, OtherDependent> {
   if (/^microsoft\.keyvault\//i.test(type)) return new Map();
-  const paths = (KEY_PATHS[type.toLowerCase()] ?? []).map((path) => path.toLowerCase());
+  const effect = whenRevoked(type);
+  const known = effect === undefined ? { known: false } : { known: true, whenRevoked: effect };
   const named = Map.groupBy(keysNamed(properties, vault), (one) => one.name.toLowerCase());
   return new Map(
     [...named].map(([key, all]) => {
       const uses = all.map(({ path, version }) => ({ path, version }));
-      const known = uses.some(({ path }) => paths.includes(path.toLowerCase()));
-      const whenDisabled = known ? { whenRevoked: whenRevoked(type) } : {};
-      return [key, { id, name, type, region: location, subscriptionId, uses, known, ...whenDisabled }];
+      return [key, { id, name, type, region: location, subscriptionId, uses, ...known }];
     }),
   );
 }
@@ -189,7 +164,6 @@ function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKey[] {
   ];
 }
 
-/** The string fields of an object. */
 function textsOf(value: unknown): { readonly name: string; readonly text: string }[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, text]) =>

@@ -34,22 +34,18 @@ export type VersionUsersServices = BlastRadiusServices & {
  * Types that may need a version after they stop naming it, with the reason (each service's page on customer-managed
  * keys). A log without requests does not prove the version unused for these types.
  */
-const HOLDS_OLD: readonly (readonly [type: RegExp, why: string])[] = [
-  [/^microsoft\.(?:sql|dbforpostgresql|dbformysql|documentdb)\//i, 'may have backups that need an old version.'],
+const HOLDS_OLD: readonly (readonly [types: RegExp, why: string])[] = [
   [
-    /^microsoft\.(?:recoveryservices\/vaults|dataprotection\/backupvaults)$/i,
-    'may have recovery points that need an old version. Azure uses it when a backup runs or is restored.',
+    /^(?:sql|dbforpostgresql|dbformysql|documentdb)\/|^recoveryservices\/vaults$|^dataprotection\/backupvaults$/,
+    'may have backups or recovery points that need an old version.',
   ],
   [
-    /^microsoft\.synapse\/workspaces$/i,
+    /^synapse\/workspaces$/,
     'needs an old version until it has re-encrypted all of its data, and does not report its progress.',
   ],
+  [/^containerservice\/managedclusters$/, 'may have Kubernetes secrets that are still encrypted with an old version.'],
   [
-    /^microsoft\.containerservice\/managedclusters$/i,
-    'may have Kubernetes secrets that are still encrypted with an old version.',
-  ],
-  [
-    /^microsoft\.(?:cognitiveservices\/accounts|automation\/automationaccounts|databricks\/workspaces)$/i,
+    /^(?:cognitiveservices\/accounts|automation\/automationaccounts|databricks\/workspaces)$/,
     'does not re-encrypt its data when its key changes, and may need an old version.',
   ],
 ];
@@ -64,16 +60,13 @@ export async function readVersionUsers(
   services: VersionUsersServices,
   signal?: AbortSignal,
 ): Promise<VersionUsers> {
+  const { settings, subscriptions, accounts, deletedAccounts } = services;
   const radius = await readBlastRadius(key, services, signal);
   const uses: VersionUse[] = [];
   const gaps: string[] = radius.outOfSight === undefined ? [] : [radius.outOfSight];
   for (const other of radius.otherResources) {
-    const { id, uses: named } = other;
-    gaps.push(...gapsOfType(other));
-    const versions = named.flatMap(({ version }) => version ?? []);
-    // Its service switches to a new version at an unknown time.
-    if (versions.length < named.length) gaps.push(`${id} uses the key without naming a version.`);
-    uses.push({ who: id, versions });
+    gaps.push(...gapsOf(other));
+    uses.push({ who: other.id, versions: other.uses.flatMap(({ version }) => version ?? []) });
   }
 
   const add = (who: string, use: KeyUse | undefined): void => {
@@ -89,8 +82,8 @@ export async function readVersionUsers(
     signal?.throwIfAborted();
     const account = parseResourceId(id);
     if (!account) throw new TypeError(`${id} is not an ARM id.`);
-    add(id, accountKeyUse((await services.accounts.get(account)).encryption));
-    for await (const scope of services.accounts.listScopes(account, signal)) {
+    add(id, accountKeyUse((await accounts.get(account)).encryption));
+    for await (const scope of accounts.listScopes(account, signal)) {
       add(scopeResource(id, scope.name), scopeKeyUse(scope));
     }
   };
@@ -105,8 +98,10 @@ export async function readVersionUsers(
       );
     }),
     parts.read('deleted storage accounts', 'SubscriptionUnreadable', async () => {
-      for await (const id of deletedOnes(services, signal))
-        gaps.push(`${id} is deleted, and needs its key if an operator recovers it.`);
+      for (const subscription of settings.subscriptions ?? (await subscriptions.list())) {
+        for await (const id of deletedAccounts.deleted(subscription, signal))
+          gaps.push(`${id} is deleted, and needs its key if an operator recovers it.`);
+      }
     }),
   ];
   await untilAborted(Promise.all(reading), signal);
@@ -116,12 +111,16 @@ export async function readVersionUsers(
   return { uses: [...uses], gaps: [...gaps, ...unread] };
 }
 
-/** Missing information about a resource of this type, regardless of the named version. */
-function gapsOfType({ id, type, known }: OtherDependent): string[] {
-  const [, why] = HOLDS_OLD.find(([holding]) => holding.test(type)) ?? [];
-  if (why !== undefined) return [`${id} ${why}`];
-  if (/^microsoft\.fileshares\//i.test(type)) return [`${id} does not show the version in use.`];
-  return known ? [] : [`${id} names the key, and the app does not know its purpose.`];
+/** Missing information about a resource, by its type and by the versions that it names. */
+function gapsOf({ id, type, known, uses }: OtherDependent): string[] {
+  // Its service switches to a new version at an unknown time.
+  const unnamed = uses.some(({ version }) => version === undefined)
+    ? [`${id} uses the key without naming a version.`]
+    : [];
+  const [, why] = HOLDS_OLD.find(([types]) => types.test(type.toLowerCase().replace(/^microsoft\./, ''))) ?? [];
+  if (why !== undefined) return [`${id} ${why}`, ...unnamed];
+  if (/^microsoft\.fileshares\//i.test(type)) return [`${id} does not show the version in use.`, ...unnamed];
+  return known ? unnamed : [`${id} names the key, and the app does not know its purpose.`, ...unnamed];
 }
 
 /** Accounts that use the key according to the index, but are missing from the lists. */
@@ -130,21 +129,12 @@ async function knownBefore(
   { accounts }: BlastRadius,
   { useRows }: VersionUsersServices,
 ): Promise<string[]> {
-  const shown = new Set(accounts.map(({ id }) => id.toLowerCase()));
-  const known = new Map<string, string>();
   if (!useRows) return [];
   const corrupt = (row: string): never => {
     throw new TypeError(`The app cannot read an entry of the fleet index: ${row}`);
   };
-  for await (const { account } of useRows.of(key.id, undefined, corrupt)) {
-    if (!shown.has(account.toLowerCase())) known.set(account.toLowerCase(), account);
-  }
+  const rows = await Array.fromAsync(useRows.of(key.id, undefined, corrupt));
+  const known = new Map(rows.map(({ account }) => [account.toLowerCase(), account]));
+  for (const { id } of accounts) known.delete(id.toLowerCase());
   return [...known.values()];
-}
-
-async function* deletedOnes(
-  { settings, subscriptions, deletedAccounts }: VersionUsersServices,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<string, void, undefined> {
-  for (const id of settings.subscriptions ?? (await subscriptions.list())) yield* deletedAccounts.deleted(id, signal);
 }

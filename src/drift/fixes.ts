@@ -14,6 +14,7 @@ import { recordRetirement, retireUnused } from '../retirement/retire-versions.ts
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import { readOnce } from './gather/parts.ts';
 import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
 import type { Finding, Fix, FixAction } from './report.ts';
 
@@ -64,15 +65,15 @@ export async function fix(
   );
   const moving = moveAll(due, correlationId, services);
   // One write repairs an event subscription, regardless of its number of findings.
-  const once = new Map<string, Promise<Done>>();
+  const fixing = readOnce(
+    ({ action, since }: Finding) => attempt(action as FixAction, since, correlationId, moving, services, log),
+    ({ action }) => JSON.stringify(action),
+  );
   const fixes = await pMap(
     due,
-    async ({ id, reason, resource, action, since }) => {
-      const what = JSON.stringify(action);
-      const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, moving, services, log);
-      once.set(what, fixing);
-      const { outcome, detail } = await fixing;
-      return { finding: id, reason, resource, outcome, detail };
+    async (finding) => {
+      const { id, reason, resource } = finding;
+      return { finding: id, reason, resource, ...(await fixing.get(finding)) };
     },
     { concurrency: CONCURRENCY },
   );

@@ -42,7 +42,6 @@ export type KeptDay = z.output<typeof KEPT_DAY>;
 
 /** The stored days. Throws the SDK's errors. */
 export interface TrendStore {
-  /** The stored days, by day. */
   trendDays(): Promise<ReadonlyMap<string, KeptDay>>;
   keepTrendDay(day: KeptDay): Promise<void>;
 }
@@ -62,14 +61,14 @@ function isSettled({ day, summedOn, events }: KeptDay): boolean {
   return events !== undefined && Date.parse(summedOn ?? '') > spanOf(day).until.getTime() + SETTLED_MS;
 }
 
-export interface KeepTrendPorts {
+export interface TrendPorts {
   readonly driftStorage: TrendStore;
   readonly auditWatch?: { readonly files: AuditFiles } | undefined;
   readonly now: () => Date;
 }
 
 /** Stores the totals of today and yesterday. Never throws. The next check retries. */
-export async function keepTrend(report: WholeReport, ports: KeepTrendPorts, log: Log): Promise<void> {
+export async function keepTrend(report: WholeReport, ports: TrendPorts, log: Log): Promise<void> {
   try {
     await abortAfter((signal) => keepDays(report, ports, signal), KEEP_MS);
   } catch (error) {
@@ -78,7 +77,7 @@ export async function keepTrend(report: WholeReport, ports: KeepTrendPorts, log:
   }
 }
 
-async function keepDays(report: WholeReport, ports: KeepTrendPorts, signal: AbortSignal): Promise<void> {
+async function keepDays(report: WholeReport, ports: TrendPorts, signal: AbortSignal): Promise<void> {
   const { driftStorage, now } = ports;
   const days = lastDays(now());
   const kept = await driftStorage.trendDays();
@@ -98,7 +97,7 @@ async function keepDays(report: WholeReport, ports: KeepTrendPorts, signal: Abor
 /** Stores the findings even if the trail cannot be read. @throws the error of the trail */
 async function keepDay(
   day: KeptDay,
-  { driftStorage, auditWatch, now }: KeepTrendPorts,
+  { driftStorage, auditWatch, now }: TrendPorts,
   signal: AbortSignal,
 ): Promise<void> {
   const summedOn = now().toISOString();
@@ -111,25 +110,20 @@ async function keepDay(
   if (sum.status === 'rejected') throw sum.reason;
 }
 
-interface ReadTrendPorts {
-  readonly driftStorage: Pick<TrendStore, 'trendDays'>;
-  readonly auditWatch: { readonly files: AuditFiles };
-  readonly now: () => Date;
-}
-
 /** Reads the last 30 days. Each instance has one reader, so all callers share one cached read of today's events. */
 export class TrendReader {
-  readonly #today = new ReadCache<TrailEvents>(TODAY_TTL_MS);
+  readonly #today = new ReadCache<TrailEvents | undefined>(TODAY_TTL_MS);
 
   /**
    * The stored days, oldest first, with today's events since.
    *
    * @throws the SDK's error if the stored days cannot be read
    */
-  async read({ driftStorage, auditWatch, now }: ReadTrendPorts): Promise<TrendDay[]> {
+  async read({ driftStorage, auditWatch, now }: TrendPorts): Promise<TrendDay[]> {
     const days = lastDays(now());
     const today = dayOf(now());
-    const sum = () => abortAfter((signal) => sumEvents(auditWatch.files, { ...spanOf(today), signal }), TODAY_MS);
+    const sum = async () =>
+      auditWatch && abortAfter((signal) => sumEvents(auditWatch.files, { ...spanOf(today), signal }), TODAY_MS);
     const [kept, events] = await Promise.all([
       driftStorage.trendDays(),
       // Without the trail, today shows its stored events.

@@ -22,7 +22,6 @@ const ONCE = { retryOptions: { maxTries: 1, tryTimeoutInMs: TIMEOUT_MS } };
 const ANSWERS = { onResponse: requireList };
 type Limit = { readonly abortSignal: AbortSignal };
 
-/** Lists an entry in the root of a share. */
 export function createFileList(credential: TokenCredential, cloud: Cloud): ListData {
   return (account, share, signal) => {
     // Azure Files requires this intent for REST calls with a token.
@@ -73,17 +72,12 @@ export function createDataLists(credential: TokenCredential, cloud: Cloud): Read
   return { file: createFileList(credential, cloud), blob: createBlobList(credential, cloud) };
 }
 
-interface ListAnswer {
-  readonly status: number;
-  readonly bodyAsText?: string | null;
-}
-
 /**
  * Checks every answer of a list: an answer with status 200 may contain an error, or come from a proxy.
  *
  * @throws an error with the code in the answer's body, if any
  */
-export function requireList({ status, bodyAsText }: ListAnswer): void {
+export function requireList({ status, bodyAsText }: { status: number; bodyAsText?: string | null }): void {
   if (status !== 200 || bodyAsText?.includes('<EnumerationResults')) return;
   const [, code = 'NotAList'] = /<Code>(\w+)<\/Code>/.exec(bodyAsText ?? '') ?? [];
   throw Object.assign(new Error('The answer contains no list, so the probe has no result.'), {

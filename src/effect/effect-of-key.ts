@@ -9,7 +9,6 @@ import type { EffectStore } from './effect-store-client.ts';
 /** Deadline for reading the record. Milliseconds. */
 const READING_MS = 3_000;
 
-/** Effect of a key as its status shows it. */
 export interface ShownEffect {
   readonly effect: AccountEffect[];
   /** Times of earlier changes; undefined if the record is unreadable. */

@@ -10,12 +10,7 @@ import { KEY_NOT_FOUND, type ProbeResult, ROLE_MISSING } from './probe.ts';
 
 // The record of a key's effect after each round of probes, and when the next round follows.
 
-interface ProbeRound {
-  readonly key: string;
-  readonly change: KeyChange;
-  readonly complete: boolean;
-  readonly results: readonly ProbeResult[];
-}
+type ProbeRound = Pick<KeyEffect, 'key' | 'change' | 'complete'> & { readonly results: readonly ProbeResult[] };
 
 export function isSameChange(current: KeyEffect | undefined, change: KeyChange): current is KeyEffect {
   return current?.change.expect === change.expect && Date.parse(current.change.since) === Date.parse(change.since);

@@ -34,7 +34,6 @@ const EFFECT_TIME = z.object({
   account,
   service,
   expect,
-  /** Time of the change. */
   since: time,
   /** Seconds to the first probe with the effect; absent if no probe showed it. */
   seconds: z.number().nonnegative().optional(),
@@ -43,13 +42,11 @@ const EFFECT_TIME = z.object({
 });
 
 const KEY_EFFECT = z.object({
-  /** Key identifier without a version. */
   key: z.string(),
   change: CHANGE,
   /** False if the search missed accounts or subscriptions: the next probe searches again. */
   complete: z.boolean(),
   accounts: z.array(ACCOUNT_EFFECT),
-  /** Times of this change and earlier changes, in order. */
   times: z.array(EFFECT_TIME),
 });
 
@@ -59,7 +56,6 @@ export const EFFECT: z.ZodType<KeyEffect | undefined> = KEY_EFFECT.optional().ca
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative();
 
-/** Durations until changes of a key showed, in API answers. */
 export const EFFECT_TIMES = z
   .array(
     z.object({

@@ -15,34 +15,22 @@ import { effectId } from './effect.ts';
 import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
 import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
-/** Maximum number of probed containers of an account. */
 const MOST_CONTAINERS = 5;
 
-interface ProbeTargets {
-  readonly targets: readonly ProbeTarget[];
-  /** False if a list failed or exceeded the deadline. */
-  readonly complete: boolean;
-}
-
-/** Services that list the shares and containers of an account. */
 export interface PlaceLists {
   readonly settings: Pick<Settings, 'probeBlobs'>;
   readonly shares: FileShares;
   readonly containers: BlobContainers;
 }
 
-/**
- * Returns the probe targets of one account: its file service and, with `CMK_PROBE_BLOBS`, its blob service. Each has
- * its own promise, so that a slow list does not delay the other. No promise rejects.
- */
+/** Returns the probe targets of one account: its file service and, with `CMK_PROBE_BLOBS`, its blob service. */
 export function targetsOfAccount(
   account: ResourceId,
   { settings, shares, containers }: PlaceLists,
   signal: AbortSignal,
-): readonly Promise<ProbeTarget>[] {
+): Promise<ProbeTarget[]> {
   const file = async (): Promise<string[]> => {
-    const found: FileShare[] = [];
-    for await (const share of shares.list(account, signal)) found.push(share);
+    const found = await Array.fromAsync(shares.list(account, signal));
     return [chooseShare(found) ?? []].flat();
   };
   const blob = async (): Promise<string[]> => {
@@ -53,7 +41,7 @@ export function targetsOfAccount(
     }
     return found;
   };
-  return [target(account, 'file', file), ...(settings.probeBlobs ? [target(account, 'blob', blob)] : [])];
+  return Promise.all([target(account, 'file', file), ...(settings.probeBlobs ? [target(account, 'blob', blob)] : [])]);
 }
 
 async function target(
@@ -75,7 +63,8 @@ async function target(
 /**
  * Finds the probe targets of accounts that use a key directly. Accounts that use it only by encryption scopes are
  * excluded: neither their file service nor their containers show its state. A blob service without containers is
- * excluded too, unless its list failed. Never throws; stops after `ms`.
+ * excluded too, unless its list failed. Never throws; stops after `ms`. `complete` is false if a list failed or exceeded
+ * the deadline.
  */
 export async function findProbeTargets(
   key: ManagedKey,
@@ -85,7 +74,7 @@ export async function findProbeTargets(
     readonly subscriptions: Subscriptions;
   },
   ms: number,
-): Promise<ProbeTargets> {
+): Promise<{ readonly targets: readonly ProbeTarget[]; readonly complete: boolean }> {
   const { settings, accounts, subscriptions } = services;
   const limit = pLimit(CONCURRENCY);
   const targets = new Map<string, ProbeTarget>();
@@ -94,12 +83,10 @@ export async function findProbeTargets(
   const addTargets = async (account: ResourceId, signal: AbortSignal): Promise<void> => {
     // Returns instead of throwing: a rejection would be unhandled during the list.
     if (signal.aborted) return;
-    const add = async (finding: Promise<ProbeTarget>): Promise<void> => {
-      const one = await finding;
+    for (const one of await targetsOfAccount(account, services, signal)) {
       if (one.why !== undefined) missed += 1;
       if (one.service === 'file' || one.places.length > 0 || one.why !== undefined) targets.set(effectId(one), one);
-    };
-    await Promise.all(targetsOfAccount(account, services, signal).map(add));
+    }
   };
 
   const find = async (signal: AbortSignal): Promise<void> => {
@@ -138,11 +125,9 @@ export function canaryProbe(
   services: PlaceLists & DataServices & { readonly now: () => Date },
 ): ControllerPorts['probe'] {
   return async (canaries, target, log) => {
-    const targets = await abortAfter(async (signal) => {
-      const ids = canaries.flatMap((account) => parseResourceId(account) ?? []);
-      return Promise.all(ids.flatMap((id) => targetsOfAccount(id, services, signal)));
-    }, PROBE_MS);
-    const results = await probe(targets, services, PROBE_MS);
+    const ids = canaries.flatMap((account) => parseResourceId(account) ?? []);
+    const find = (signal: AbortSignal) => Promise.all(ids.map((id) => targetsOfAccount(id, services, signal)));
+    const results = await probe((await abortAfter(find, PROBE_MS)).flat(), services, PROBE_MS);
     const inWords = ({ account, state, why }: ProbeResult): string => `${lastName(account)} (${why ?? state})`;
     const failing = results.filter(({ state }) => state === 'blocked').map(inWords);
     if (failing.length > 0) return { unwell: failing.join(', ') };

@@ -99,11 +99,6 @@ async function followChange(
   });
   if (!isSameChange(after, change)) return superseded(about, log);
 
-  for (const effect of newlySeen(before, after)) {
-    const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the change of the key.`;
-    const { account, service, state, secondsAfterChange: seconds } = effect;
-    log({ level: 'info', reason: 'EffectSeen', message, account, service, state, seconds, ...about });
-  }
   const next = nextProbe(after, work.attempt, now());
   report(after, next.next, about, log);
   if (next.next === 'again') {
@@ -115,8 +110,8 @@ async function followChange(
 }
 
 /**
- * Handles an error of Key Vault or of the app's own storage. A time limit ends the probes, not a number of attempts: a probe message in
- * a poison queue would be useless after half an hour.
+ * Handles an error of Key Vault or of the app's own storage. A time limit ends the probes, not a number of attempts: a
+ * probe message in a poison queue would be useless after half an hour.
  */
 function afterTrouble(detail: string, { key, cause }: ProbeWork, now: Date, log: Log): Outcome {
   if (!isOver(cause, now)) {
@@ -148,37 +143,31 @@ async function targetsOf(
   return { targets: [...targets.values()], complete: false };
 }
 
-function newlySeen(before: KeyEffect | undefined, after: KeyEffect): AccountEffect[] {
-  const seen = new Set(
-    isSameChange(before, after.change)
-      ? before.accounts.filter(({ secondsAfterChange }) => secondsAfterChange !== undefined).map(effectId)
-      : [],
-  );
-  return after.accounts.filter((effect) => effect.secondsAfterChange !== undefined && !seen.has(effectId(effect)));
-}
-
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
+  const { expect } = effect.change;
   const pending = pendingAccounts(effect);
   const silent = effect.accounts.filter(isSilent);
   const total = effect.accounts.length;
-  const counts = { accounts: total, pending: pending.length, silent: silent.length };
+  const seen = total - silent.length;
+  const states =
+    next === 'done'
+      ? `${seen} of ${total} accounts are ${expect}.`
+      : `${pending.length} of ${total} accounts are not ${expect}: ${names(pending)}.`;
+  const unlisted = effect.complete ? '' : ' The app could not find every account.';
   const cannot = silent.length > 0 ? ` ${silent.length} cannot show the effect: ${names(silent)}.` : '';
   // Durations of this change and earlier changes: the workbook shows the last durations of each key.
   const timesOf = (of: DataService) =>
-    sumTimes(effect.times).find(({ expect, service }) => service === of && expect === effect.change.expect);
-  const [times, blobTimes] = [timesOf('file'), timesOf('blob')];
-  if (next === 'done') {
-    const seen = total - silent.length;
-    const message = `${seen} of ${total} accounts are ${effect.change.expect}.${cannot}`;
-    // A round without results is no error: the app may lack the role on purpose.
-    const reason = seen === 0 && total > 0 ? 'EffectNotSeen' : 'EffectSeen';
-    log({ level: 'info', reason, message, ...counts, times, blobTimes, ...about });
-    return;
-  }
-  const unlisted = effect.complete ? '' : ' The app could not find every account.';
-  const message = `${pending.length} of ${total} accounts are not ${effect.change.expect}: ${names(pending)}.${unlisted}${cannot}`;
-  if (next === 'again') log({ level: 'info', reason: 'EffectNotShown', message, ...counts, ...about });
-  else log({ level: 'error', reason: 'EffectNotSeen', message, ...counts, times, blobTimes, ...about });
+    sumTimes(effect.times).find((one) => one.service === of && one.expect === expect);
+  // A round without results is no error: the app may lack the role on purpose.
+  const isSeen = next === 'done' && (seen > 0 || total === 0);
+  log({
+    level: next === 'givenUp' ? 'error' : 'info',
+    reason: next === 'again' ? 'EffectNotShown' : isSeen ? 'EffectSeen' : 'EffectNotSeen',
+    message: `${states}${unlisted}${cannot}`,
+    ...{ accounts: total, pending: pending.length, silent: silent.length },
+    ...(next === 'again' ? {} : { times: timesOf('file'), blobTimes: timesOf('blob') }),
+    ...about,
+  });
 }
 
 function names(effects: readonly AccountEffect[]): string {

@@ -99,7 +99,6 @@ export const ROLE_MISSING = 'AuthorizationPermissionMismatch';
  */
 const BLOCKED = /^KeyVault(EncryptionKeyNotFound|VaultNotFound|AccessTokenCannotBeAcquired)$/i;
 
-/** Classifies the rejection of a list. */
 export function seenIn(failure: Failure, service: DataService): Seen {
   const { code, status } = failure;
   if ((status === 403 || status === 200) && BLOCKED.test(code)) return { state: 'blocked', why: code };

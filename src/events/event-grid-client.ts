@@ -1,9 +1,11 @@
 import {
   type AdvancedFilterUnion,
+  type AzureFunctionEventSubscriptionDestination,
   type DeadLetterDestinationUnion,
   type DeadLetterWithResourceIdentity,
   EventGridManagementClient,
   type EventSubscription,
+  type StorageBlobDeadLetterDestination,
   type SystemTopic,
 } from '@azure/arm-eventgrid';
 import type { TokenCredential } from '@azure/identity';
@@ -25,17 +27,10 @@ import {
 /** Path between the id of a source and the name of its event subscription. */
 const OF_SOURCE = '/providers/Microsoft.EventGrid/eventSubscriptions';
 
-/** A source of events: a vault or a subscription. */
-export interface EventSource {
-  /** ARM id. */
-  readonly id: string;
-  readonly subscriptionId: string;
-  /** Absent for a subscription. */
-  readonly resourceGroup?: string;
-  readonly name?: string;
-}
+/** A source of events: a vault, or a subscription, which has no resource group and no name. */
+export type EventSource = Pick<ResourceId, 'id' | 'subscriptionId'> &
+  Partial<Pick<ResourceId, 'resourceGroup' | 'name'>>;
 
-/** The system topic of a source. */
 interface SourceTopic {
   readonly subscriptionId: string;
   readonly resourceGroup: string;
@@ -219,7 +214,8 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
     name: subscription.name ?? '',
     place,
     endpointType: aim?.endpointType ?? 'nowhere',
-    functionId: aim?.endpointType === 'AzureFunction' ? text(aim, 'resourceId') : undefined,
+    functionId:
+      aim?.endpointType === 'AzureFunction' ? (aim as AzureFunctionEventSubscriptionDestination).resourceId : undefined,
     eventTypes: filter?.includedEventTypes ?? [],
     narrowed: Boolean(filter?.subjectBeginsWith) || Boolean(filter?.subjectEndsWith),
     filters: (filter?.advancedFilters ?? []).map((one) => ({
@@ -236,13 +232,9 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
   };
 }
 
+/** The discriminator does not narrow the SDK's open union types. */
 function placeOf(dead: DeadLetterDestinationUnion | undefined): DeadLetterPlace | undefined {
   if (dead?.endpointType !== 'StorageBlob') return undefined;
-  return { storageAccountId: text(dead, 'resourceId') ?? '', container: text(dead, 'blobContainerName') ?? '' };
-}
-
-/** Reads a field of the SDK's open union types. Their discriminator does not narrow the type. */
-function text(object: object, field: string): string | undefined {
-  const value: unknown = (object as Record<string, unknown>)[field];
-  return typeof value === 'string' ? value : undefined;
+  const { resourceId = '', blobContainerName = '' } = dead as StorageBlobDeadLetterDestination;
+  return { storageAccountId: resourceId, container: blobContainerName };
 }

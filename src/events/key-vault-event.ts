@@ -73,7 +73,6 @@ export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: Ma
   return { id, type: expected, time: read.time, key, version: identifier.version };
 }
 
-/** A validated event with the cause for its work. */
 export interface AcceptedEvent extends KeyEvent {
   readonly cause: Cause;
 }

@@ -43,7 +43,6 @@ const OPERATIONS = LISTS.map((list) =>
   ),
 );
 
-/** The operations of each event subscription. */
 export const WATCHED_OPERATIONS: readonly (readonly string[])[] = OPERATIONS.map((list) =>
   list.map(({ name }) => name),
 );

@@ -2,7 +2,6 @@ import { comparableId, parseResourceId, sameResource } from '../azure/resource-i
 import { compareText } from '../text.ts';
 import { WATCHED_EVENT_TYPES, WATCHED_OPERATIONS } from './resource-event.ts';
 
-/** Functions of this app by Key Vault event. */
 export const EVENT_FUNCTIONS = [
   { functionName: 'keyNewVersionCreated', eventType: 'Microsoft.KeyVault.KeyNewVersionCreated' },
   { functionName: 'keyNearExpiry', eventType: 'Microsoft.KeyVault.KeyNearExpiry' },
@@ -35,7 +34,6 @@ export interface WantedSubscription {
   readonly eventTypes: readonly string[];
   /** Combined with AND. */
   readonly filters: readonly EventFilter[];
-  /** ARM id of the function. */
   readonly functionId: string;
   /** Destination of dead letters; undefined if the ARM id of the app's own storage is unknown. */
   readonly deadLetter: DeadLetterPlace | undefined;
@@ -73,10 +71,12 @@ export interface WantedDestination {
 }
 
 /** The event subscriptions of a vault: one for each event function. */
-export function wantedSubscriptions(destination: WantedDestination): WantedSubscription[] {
-  return EVENT_FUNCTIONS.map(({ functionName, eventType }) =>
-    wantedFor(functionName, functionName, { eventTypes: [eventType], filters: [] }, destination),
-  );
+export function wantedSubscriptions({ functionAppId, storageAccountId }: WantedDestination): WantedSubscription[] {
+  const deadLetter = storageAccountId ? { storageAccountId, container: DEAD_LETTER_CONTAINER } : undefined;
+  return EVENT_FUNCTIONS.map(({ functionName, eventType }) => ({
+    ...{ functionName, ending: functionName, eventTypes: [eventType], filters: [], deadLetter },
+    functionId: `${functionAppId}/functions/${functionName}`,
+  }));
 }
 
 const OPERATION = 'data.operationName';
@@ -90,34 +90,17 @@ export function wantedWatches(
   { functionAppId }: Pick<WantedDestination, 'functionAppId'>,
   clientId: string | undefined,
 ): WantedSubscription[] {
-  return WATCHED_OPERATIONS.map((values, n) => {
-    const filters = [
-      { operatorType: 'StringIn', key: OPERATION, values },
-      // Unlike `StringNotContains`, it passes events without a caller ("Event filtering").
-      ...(clientId ? [{ operatorType: 'StringNotIn', key: OWN_WRITES, values: [clientId] }] : []),
-    ];
-    return wantedFor(
-      CHANGE_FUNCTION,
-      n === 0 ? CHANGE_FUNCTION : `${CHANGE_FUNCTION}${n + 1}`,
-      { eventTypes: WATCHED_EVENT_TYPES, filters },
-      // Dead letters would contain names and addresses of callers. The hourly check detects lost events.
-      { functionAppId, storageAccountId: undefined },
-    );
-  });
-}
-
-function wantedFor(
-  functionName: string,
-  ending: string,
-  filter: Pick<WantedSubscription, 'eventTypes' | 'filters'>,
-  { functionAppId, storageAccountId }: WantedDestination,
-): WantedSubscription {
-  return {
-    ...{ functionName, ending },
-    ...filter,
-    functionId: `${functionAppId}/functions/${functionName}`,
-    deadLetter: storageAccountId ? { storageAccountId, container: DEAD_LETTER_CONTAINER } : undefined,
-  };
+  // Unlike `StringNotContains`, it passes events without a caller ("Event filtering").
+  const ofOthers = clientId ? [{ operatorType: 'StringNotIn', key: OWN_WRITES, values: [clientId] }] : [];
+  return WATCHED_OPERATIONS.map((values, n) => ({
+    functionName: CHANGE_FUNCTION,
+    ending: n === 0 ? CHANGE_FUNCTION : `${CHANGE_FUNCTION}${n + 1}`,
+    functionId: `${functionAppId}/functions/${CHANGE_FUNCTION}`,
+    eventTypes: WATCHED_EVENT_TYPES,
+    filters: [{ operatorType: 'StringIn', key: OPERATION, values }, ...ofOthers],
+    // Dead letters would contain names and addresses of callers. The hourly check detects lost events.
+    deadLetter: undefined,
+  }));
 }
 
 /** The event subscription for one function: correct, wrong or missing. */
@@ -127,7 +110,6 @@ type SubscriptionVerdict =
       readonly is: 'misaimed';
       readonly wanted: WantedSubscription;
       readonly found: EventSubscriptionState;
-      /** One sentence per difference. */
       readonly differences: readonly string[];
       /** Whether it belongs to this app, which then repairs it. Other destinations may belong to another app. */
       readonly ours: boolean;

@@ -7,7 +7,7 @@ import type {
 } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
-import { wholeWrite } from '../azure/deadline.ts';
+import { NOT_ANSWERED, withDeadline } from '../azure/deadline.ts';
 import { type Failure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
@@ -68,9 +68,9 @@ export function createStorageAccounts(
   };
   const update = async (id: ResourceId, change: AccountChange, signal?: AbortSignal): Promise<Account> => {
     const { storageAccounts } = clientOf(id.subscriptionId);
-    const write = (limit: { readonly abortSignal?: AbortSignal }) =>
-      storageAccounts.update(id.resourceGroup, id.name, change, limit);
-    return accountOf(await wholeWrite(limits.wholeWriteMs, write, signal));
+    const write = (abortSignal: AbortSignal) =>
+      storageAccounts.update(id.resourceGroup, id.name, change, { abortSignal });
+    return accountOf(await withDeadline(limits.wholeWriteMs, NOT_ANSWERED, write, signal));
   };
   const listAllScopes: AccountSetup['listAllScopes'] = async function* (id, signal) {
     const { encryptionScopes } = clientOf(id.subscriptionId);
@@ -106,9 +106,9 @@ export function createStorageAccounts(
     async updateScopeKey(id, scope, keyUri, signal) {
       const { encryptionScopes } = clientOf(id.subscriptionId);
       const change = { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri } };
-      const write = (limit: { readonly abortSignal?: AbortSignal }) =>
-        encryptionScopes.patch(id.resourceGroup, id.name, scope, change, limit);
-      const updated = await wholeWrite(limits.wholeWriteMs, write, signal);
+      const write = (abortSignal: AbortSignal) =>
+        encryptionScopes.patch(id.resourceGroup, id.name, scope, change, { abortSignal });
+      const updated = await withDeadline(limits.wholeWriteMs, NOT_ANSWERED, write, signal);
       const read = toScope(updated);
       if (!read) throw new TypeError(`Azure's answer for encryption scope ${scope} contains no key.`);
       return read;

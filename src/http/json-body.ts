@@ -15,7 +15,7 @@ export const TICKET = readableText(TEXT_LENGTHS.ticket).optional().describe('Inc
 /** Result of the audit record in an answer. */
 export const AUDITED = z.string().describe('`written`, or why the app could not write the audit trail.');
 
-/** Default limit of the body size, in bytes. */
+/** Limit of the body size, in bytes. */
 export const MAX_BODY_BYTES = 16 * 1024;
 
 /** A request with a body; `HttpRequest` of `@azure/functions` and `Request` both fit. */
@@ -27,16 +27,11 @@ interface BodyRequest {
 /**
  * Reads and validates a JSON body. The schema should be a `z.strictObject`, so a misspelled field is rejected.
  *
- * @param maxBytes largest accepted body, in bytes
  * @throws {@link HttpProblem} 400 (missing, not JSON, or invalid fields, which it lists), 413 or 415
  */
-export async function readJsonBody<T extends z.ZodType>(
-  request: BodyRequest,
-  schema: T,
-  maxBytes = MAX_BODY_BYTES,
-): Promise<z.output<T>> {
+export async function readJsonBody<T extends z.ZodType>(request: BodyRequest, schema: T): Promise<z.output<T>> {
   checkEncoding(request.headers);
-  const bytes = await readBounded(request, maxBytes);
+  const bytes = await readBounded(request);
   if (bytes.length === 0) throw new HttpProblem('BodyMissing');
   const result = schema.safeParse(parseJson(bytes));
   if (result.success) return result.data;
@@ -56,22 +51,22 @@ function checkEncoding(headers: HeaderReader): void {
   throw new HttpProblem('BodyTypeUnsupported');
 }
 
-async function readBounded(request: BodyRequest, maxBytes: number): Promise<Buffer> {
+async function readBounded(request: BodyRequest): Promise<Buffer> {
   const declared = request.headers.get('content-length');
-  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  if (declared !== null && Number(declared) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Uint8Array);
     size += bytes.byteLength;
-    if (size > maxBytes) throw tooLarge(maxBytes);
+    if (size > MAX_BODY_BYTES) throw tooLarge();
     chunks.push(bytes);
   }
   return Buffer.concat(chunks);
 }
 
-function tooLarge(maxBytes: number): HttpProblem {
-  return new HttpProblem('BodyTooLarge', { detail: `The body is larger than ${maxBytes} bytes.` });
+function tooLarge(): HttpProblem {
+  return new HttpProblem('BodyTooLarge', { detail: `The body is larger than ${MAX_BODY_BYTES} bytes.` });
 }
 
 function parseJson(bytes: Buffer): unknown {

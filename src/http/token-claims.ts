@@ -7,24 +7,7 @@ import { ROLES, type Role } from './roles.ts';
 export type CallerKind = 'person' | 'application';
 
 /** The caller according to the token. */
-export interface Caller {
-  /** `oid`: permanent id of the person or service principal. The id to compare and record. */
-  readonly objectId: string;
-  /** `azp` (v2.0) or `appid` (v1.0): the client that got the token. */
-  readonly appId: string;
-  readonly tenantId: string;
-  readonly kind: CallerKind;
-  /** App roles of this API in the token; other roles are omitted. */
-  readonly roles: readonly Role[];
-  /** `scp`: permissions that the person delegated to the client; empty for an application. */
-  readonly scopes: readonly string[];
-  /** `acrs`: authentication contexts that the sign-in satisfied. */
-  readonly authContexts: readonly string[];
-  /** `uti`: id of the sign-in in Entra ID's log. Absent in tokens of some test issuers. */
-  readonly tokenId: string | undefined;
-  /** Display name. Its owner can change it, so no decision may depend on it. */
-  readonly name: string | undefined;
-}
+export type Caller = Omit<Exclude<ReturnType<typeof readCaller>, 'unclear' | undefined>, 'version'>;
 
 const guid = z.string().regex(GUID).toLowerCase();
 const text = z.string().optional().catch(undefined);
@@ -57,30 +40,34 @@ const CLAIMS = z.object({
 });
 type Claims = z.output<typeof CLAIMS>;
 
-/** The caller according to a token, with the token version. */
-type TokenCaller = Caller & { readonly version: '1.0' | '2.0' };
-
 /**
  * Reads the claims of a token with valid signature, issuer, audience and lifetime.
  *
  * @returns undefined if a claim is missing; `unclear` if the caller may be a person or an application
  */
-export function readCaller(payload: JWTPayload): TokenCaller | 'unclear' | undefined {
+export function readCaller(payload: JWTPayload) {
   const claims = CLAIMS.safeParse(payload).data;
   const appId = claims?.ver === '2.0' ? claims.azp : claims?.appid;
   if (!claims || !appId) return undefined;
   const kind = kindOf(claims);
-  if (!kind) return 'unclear';
+  if (!kind) return 'unclear' as const;
   return {
     version: claims.ver,
+    /** Permanent id of the person or service principal. The id to compare and record. */
     objectId: claims.oid,
+    /** The client that got the token. */
     appId,
     tenantId: claims.tid,
     kind,
-    roles: ROLES.filter((role) => claims.roles.includes(role)),
+    /** App roles of this API in the token; other roles are omitted. */
+    roles: ROLES.filter((role) => claims.roles.includes(role)) as readonly Role[],
+    /** Permissions that the person delegated to the client; empty for an application. */
     scopes: wordsOf(claims.scp),
-    authContexts: claims.acrs,
+    /** Authentication contexts that the sign-in satisfied. */
+    authContexts: claims.acrs as readonly string[],
+    /** Id of the sign-in in Entra ID's log. Absent in tokens of some test issuers. */
     tokenId: plain(claims.uti),
+    /** Display name. Its owner can change it, so no decision may depend on it. */
     name: plain(claims.preferred_username ?? claims.upn ?? claims.unique_name ?? claims.name ?? claims.app_displayname),
   };
 }

@@ -101,12 +101,10 @@ async function toGrant(
   };
 }
 
-/** A role assignment to create. */
 interface WantedRole extends Partial<Pick<RoleAssignment, 'description' | 'condition' | 'conditionVersion'>> {
   readonly role: KeyRole;
   /** ARM id of the vault or key (`…/vaults/{vault}/keys/{key}`). */
   readonly scope: string;
-  /** Object id of the assignee. */
   readonly principalId: string;
   /** The caller states the type, because Entra ID may not yet find a principal created a moment ago. */
   readonly principalType: 'User' | 'ServicePrincipal';

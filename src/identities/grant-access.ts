@@ -1,13 +1,12 @@
 import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import { addStoragePolicy, grantLocalRole } from '../vaults/vault-commands.ts';
+import { addStoragePolicy } from '../vaults/vault-commands.ts';
 import type { KeyAccess } from './key-access.ts';
 import { ENCRYPTION_USER, type KeyRole } from './key-roles.ts';
 
 /** A role other than the one that Storage needs on a whole vault. */
 interface OtherGrant {
   readonly role?: KeyRole;
-  /** Name of the key to which the role is limited. */
   readonly key?: string | undefined;
   readonly principalType?: 'User' | 'ServicePrincipal';
 }
@@ -23,13 +22,19 @@ export function grantAccess(
   { role = ENCRYPTION_USER, key, principalType = 'ServicePrincipal' }: OtherGrant = {},
 ): ShellCommand | undefined {
   if (principalId === undefined) return undefined;
-  if (by === 'local') return grantLocalRole(role.local.name, principalId, vault.name, key, principalType);
-  return by === 'accessPolicies'
-    ? addStoragePolicy(principalId, vault)
-    : shellCommand('az role assignment create', [
-        ['--assignee-object-id', principalId],
-        ['--assignee-principal-type', principalType],
-        ['--role', role.name],
-        ['--scope', key === undefined ? vault.id : `${vault.id}/keys/${key}`],
-      ]);
+  if (by === 'accessPolicies') return addStoragePolicy(principalId, vault);
+  const assignee = [
+    ['--assignee-object-id', principalId],
+    ['--assignee-principal-type', principalType],
+  ] as const;
+  if (by === 'local') {
+    return shellCommand('az keyvault role assignment create', [
+      ['--hsm-name', vault.name],
+      ['--role', role.local.name],
+      ...assignee,
+      ['--scope', key === undefined ? '/keys' : `/keys/${key}`],
+    ]);
+  }
+  const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+  return shellCommand('az role assignment create', [...assignee, ['--role', role.name], ['--scope', scope]]);
 }

@@ -9,7 +9,6 @@ export type VaultAccess =
   | { readonly model: 'rbac'; readonly grants: readonly RoleGrant[] }
   | { readonly model: 'accessPolicies'; readonly policies: readonly KeyPolicy[] }
   | LocalAccess
-  /** The access could not be read. */
   | { readonly model: 'unknown'; readonly why: string };
 
 /** Access to the keys of a Managed HSM by local RBAC, which has no conditions. Azure RBAC does not apply to them. */
@@ -38,7 +37,6 @@ export interface KeyAccess {
   readonly missing: readonly string[];
 }
 
-/** State of a user-assigned identity in Azure. */
 export type IdentityState =
   | { readonly is: 'there'; readonly principalId: string }
   | { readonly is: 'deleted' }

@@ -12,9 +12,7 @@ import { covers, type RoleGrant, vaultOfRole } from './role-grant.ts';
 /** An assignment of "Key Vault Crypto Service Encryption User" on a vault or a key. */
 const ROLE_GRANT = z.object({
   kind: z.literal('role'),
-  /** GUID of the assignment. */
   name: z.guid(),
-  /** ARM id of the vault or the key. */
   scope: z.string().startsWith('/subscriptions/'),
   principalId: z.guid(),
   description: z.string().optional(),
@@ -30,7 +28,6 @@ type RoleKeyGrant = z.output<typeof ROLE_GRANT>;
 const LOCAL_ROLE_GRANT = z.object({
   kind: z.literal('localRole'),
   name: z.guid(),
-  /** URI of the HSM. */
   hsm: z.url({ protocol: /^https$/ }),
   scope: z.union([z.enum(['/', '/keys']), z.templateLiteral(['/keys/', z.string().regex(/^[0-9A-Za-z-]{1,127}$/)])]),
   principalId: z.guid(),
@@ -88,13 +85,11 @@ function notRevocable({ vault, name }: ManagedKey, why: string): CmkError {
   );
 }
 
-interface RestoreGrantServices {
-  readonly roles: RoleAssignments;
-  readonly localRoles: Pick<LocalRoles, 'give'>;
-}
-
 /** Creates the removed assignment again, under the same name. Idempotent. */
-export async function restoreKeyGrant(grant: KeyGrant, { roles, localRoles }: RestoreGrantServices): Promise<void> {
+export async function restoreKeyGrant(
+  grant: KeyGrant,
+  { roles, localRoles }: { readonly roles: RoleAssignments; readonly localRoles: LocalRoles },
+): Promise<void> {
   if (grant.kind === 'role') {
     const { kind: _, ...role } = grant;
     await roles.create({ ...role, role: ENCRYPTION_USER, principalType: 'ServicePrincipal' });

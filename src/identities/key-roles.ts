@@ -1,7 +1,6 @@
 import { LOCAL_KEYS } from '../keys/key-rights.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
-/** A built-in role that the commands assign. */
 export interface KeyRole {
   readonly name: string;
   /** Azure, "Azure built-in roles for Security". */

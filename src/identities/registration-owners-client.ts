@@ -4,13 +4,6 @@ import type { Cloud } from '../azure/cloud.ts';
 import { createJsonSender } from '../azure/json-sender.ts';
 import type { CallLimits } from '../azure/limits.ts';
 
-/** A principal that may change an app registration or its service principal, and so grant its roles. */
-interface RegistrationOwner {
-  readonly objectId: string;
-  readonly name: string;
-  readonly of: 'registration' | 'service principal';
-}
-
 /** Microsoft Graph, "List owners" of an application and of a service principal. */
 const OWNERS = z.object({
   value: z.array(
@@ -24,21 +17,14 @@ const PLACES = [
 ] as const;
 
 /**
- * Lists the owners of an app registration and of its service principal, at most 100 of each. Uses the operator's
- * sign-in: the app has no right in Microsoft Graph.
- *
- * @param clientId a GUID
- * @throws an error that `describeFailure` reads
+ * Lists the owners of an app registration and of its service principal, at most 100 of each: they may change it, and so
+ * grant its roles. Uses the operator's sign-in: the app has no right in Microsoft Graph. Read its errors with
+ * `describeFailure`.
  */
-type RegistrationOwners = (clientId: string) => Promise<RegistrationOwner[]>;
-
-export function createRegistrationOwners(
-  credential: TokenCredential,
-  cloud: Cloud,
-  limits: CallLimits,
-): RegistrationOwners {
+export function createRegistrationOwners(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const send = createJsonSender(credential, `${cloud.microsoftGraph}/.default`, limits);
-  return async (clientId) => {
+  /** @param clientId a GUID */
+  return async (clientId: string) => {
     const lists = await Promise.all(
       PLACES.map(async ([set, of]) => {
         const url = `${cloud.microsoftGraph}/v1.0/${set}(appId='${clientId}')/owners`;

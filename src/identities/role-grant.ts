@@ -11,21 +11,16 @@ export interface RoleGrant {
   readonly notDataActions: readonly string[];
   /** The assignment has a condition, which is not evaluated here. */
   readonly conditional: boolean;
-  /** Details of an assignment in Azure RBAC. */
-  readonly assignment?: AssignedRole;
-}
-
-/** All fields needed to create an assignment again. */
-interface AssignedRole {
-  /** GUID of the assignment. */
-  readonly name: string;
-  /** GUID of the role. */
-  readonly roleId: string;
-  /** Object id in the assignment: the principal, or a group that contains it. */
-  readonly assignee: string;
-  readonly description?: string;
-  readonly condition?: string;
-  readonly conditionVersion?: string;
+  /** All fields needed to create an assignment in Azure RBAC again. `roleId` and `name` are GUIDs. */
+  readonly assignment?: {
+    readonly name: string;
+    readonly roleId: string;
+    /** Object id in the assignment: the principal, or a group that contains it. */
+    readonly assignee: string;
+    readonly description?: string;
+    readonly condition?: string;
+    readonly conditionVersion?: string;
+  };
 }
 
 /** Role assignments are inherited: an assignment at a subscription, a group or the vault also applies to the key. */

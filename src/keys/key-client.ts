@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
 import { cachePer } from '../azure/cache-per.ts';
-import { wholeWrite, withinTime } from '../azure/deadline.ts';
+import { NOT_ANSWERED, withDeadline, withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
 import { compareAge, type KeyVersion } from './key-versions.ts';
@@ -104,8 +104,9 @@ export function createKeys(credential: TokenCredential, limits: CallLimits) {
     },
     /** Creates a version with new key material. Never retried: Key Vault creates a version for each request. */
     async rotate(key: ManagedKey): Promise<KeyVersion> {
-      const created = await wholeWrite(limits.wholeWriteMs, (limit) => clientOf(key.vault).rotateKey(key.name, limit));
-      return toKeyVersion(created.properties, true);
+      const send = (abortSignal: AbortSignal) => clientOf(key.vault).rotateKey(key.name, { abortSignal });
+      const { properties } = await withDeadline(limits.wholeWriteMs, NOT_ANSWERED, send);
+      return toKeyVersion(properties, true);
     },
     async updateVersion(key: ManagedKey, version: string, change: KeyVersionChange): Promise<KeyVersion> {
       const updated = await clientOf(key.vault).updateKeyProperties(key.name, version, change);

@@ -24,7 +24,6 @@ export interface UsageLog {
   readonly uses: readonly LoggedUse[];
   /** The vault's earliest entry; undefined if the vault has no entry. */
   readonly trackedSince: Date | undefined;
-  /** The vault's latest entry. */
   readonly trackedUntil: Date | undefined;
   /**
    * The latest times without log entries for the whole vault, of at least {@link SILENT_HOURS} hours, rounded to the

@@ -17,13 +17,11 @@ import { digestOf, fromReport } from './from-report.ts';
 import type { Notification } from './notification.ts';
 import type { CollectProgress, Outbox } from './outbox-client.ts';
 
-/** Lease of the instance that collects. */
 const LEASE = 'notify/collect';
 /** Period before the first collection that it covers. Milliseconds. */
 const BACK_MS = 10 * 60_000;
 /** Text in the JSON of every record with an entry. */
 const ENTRY = '"action":';
-/** Concurrent additions to the outbox. */
 const AT_A_TIME = 8;
 
 interface CollectPorts {

@@ -11,7 +11,6 @@ const MOST_IS = 1_000;
 
 /** Maximum number of causes in a text. */
 const LINES = 10;
-/** Number of oldest open causes in a digest. */
 const OLDEST = 5;
 
 const NEAR_EXPIRY: ReadonlySet<string> = new Set(['NearExpiry', 'KeyExpired']);
@@ -56,7 +55,6 @@ function asError({ id }: DriftCause): string {
   return `${id} error`;
 }
 
-/** Input of a digest. */
 interface DigestInput {
   /** `2026-11-25` */
   readonly day: string;

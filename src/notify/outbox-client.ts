@@ -17,12 +17,11 @@ const ENTRY = z.object({
 });
 type OutboxEntry = StoredDocument<Readonly<z.output<typeof ENTRY>>>;
 
-/** CollectProgress of the collection, in the control zone, since the digest quotes parts of it. */
+/** Progress of the collection, in the control zone, since the digest quotes parts of it. */
 const PROGRESS = z.object({
   /** Hash and time of the last collected audit record; before the first record, the time at which collection starts. */
   last: z.string().optional(),
   since: z.iso.datetime(),
-  /** Causes that were already collected. */
   known: z.array(z.string()).default([]),
   /** Day of the last digest, and texts of its causes by id. The first day has no digest. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),

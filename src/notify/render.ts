@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import type { NotifyTarget } from '../settings/notify-targets.ts';
 import type { Notification } from './notification.ts';
 
-/** The HTTP request for a receiver. */
 interface Rendered {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createEmptyPipeline, createHttpHeaders, createPipelineRequest, proxyPolicy } from '@azure/core-rest-pipeline';
 import { deadlineHttp } from '../azure/deadline.ts';
 
@@ -9,13 +8,10 @@ const MOST_SHOWN = 300;
 /** Deadline for the body; a slower body is ignored. Milliseconds. */
 const BODY_MS = 2_000;
 
-/** A receiver's answer. */
 export interface PostAnswer {
-  /** Undefined without an answer. */
   readonly status: number | undefined;
   /** Error code if there is no answer (`ECONNREFUSED`): error messages contain the address. */
   readonly failure?: string;
-  /** The header Retry-After, unparsed. */
   readonly retryAfter?: string | undefined;
   /** Start of the body. The text may contain the webhook's secret address: redact before logging. */
   readonly text?: string;
@@ -55,13 +51,20 @@ export function createPostWebhook(): PostWebhook {
 async function beginningOf(stream: NodeJS.ReadableStream | undefined): Promise<string> {
   if (!stream) return '';
   const body = stream as NodeJS.ReadableStream & { destroy(): void };
-  const signal = AbortSignal.timeout(BODY_MS);
-  // The caller needs only the status, so a broken or slow body is ignored.
-  const [chunk = ''] = await Promise.race([once(body, 'data', { signal }), once(body, 'end', { signal })]).catch(
-    () => [],
-  );
-  body.destroy();
-  return String(chunk).slice(0, MOST_SHOWN);
+  const timer = setTimeout(() => body.destroy(), BODY_MS);
+  let text = '';
+  try {
+    for await (const chunk of body) {
+      text += String(chunk);
+      if (text.length >= MOST_SHOWN) break;
+    }
+  } catch {
+    // The caller needs only the status, so a broken body is ignored.
+  } finally {
+    clearTimeout(timer);
+    body.destroy();
+  }
+  return text.slice(0, MOST_SHOWN);
 }
 
 function codeOf(error: unknown): string {

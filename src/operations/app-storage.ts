@@ -85,18 +85,10 @@ interface Occasion {
   readonly ticket?: string | undefined;
 }
 
-/** Writes each change of a command to the app's audit trail, while the command continues. */
-export interface ChangeRecorder {
-  readonly record: (change: Change) => void;
-  /** Waits until every change is written. Returns the failures. */
-  readonly end: () => Promise<readonly string[]>;
-}
+export type ChangeRecorder = ReturnType<typeof changeRecorder>;
 
-export function changeRecorder(
-  occasion: Occasion,
-  operator: () => Promise<Operator>,
-  audit: RecordAudit,
-): ChangeRecorder {
+/** Writes each change of a command to the app's audit trail, while the command continues. */
+export function changeRecorder(occasion: Occasion, operator: () => Promise<Operator>, audit: RecordAudit) {
   const correlationId = randomUUID();
   const written: Promise<string | undefined>[] = [];
   const write = async ({ text, action, resource, from, to }: Change): Promise<string | undefined> => {
@@ -110,7 +102,10 @@ export function changeRecorder(
     }
   };
   return {
-    record: (change) => written.push(write(change)),
+    record: (change: Change): void => {
+      written.push(write(change));
+    },
+    /** Waits until every change is written. Returns the failures. */
     end: async () => (await Promise.all(written)).flatMap((problem) => problem ?? []),
   };
 }

@@ -15,10 +15,7 @@ interface LockOptions extends Where {
  *
  * @throws {@link CmkError} if the policy does not exist, or does not allow appends
  */
-export async function lockAudit(
-  { account: named, confirm, ...where }: LockOptions,
-  { azure, journal }: Operation,
-): Promise<{ readonly account: string; readonly locked: boolean; readonly days: number }> {
+export async function lockAudit({ account: named, confirm, ...where }: LockOptions, { azure, journal }: Operation) {
   const account = await findAccount(named, azure, where);
   const policy = await azure.auditPolicies.get(account);
   if (!policy) {

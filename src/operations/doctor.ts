@@ -3,7 +3,7 @@ import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
 import { type Environment, readSettings } from '../settings/settings.ts';
 import { count } from '../text.ts';
-import type { ChecklistLine } from './account/checklist.ts';
+import type { ChecklistLine } from './account/account-verify.ts';
 import type { Operation } from './operator-azure.ts';
 import { findVault, keyIn } from './resolve.ts';
 import { signInTrouble } from './sign-in.ts';

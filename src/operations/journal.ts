@@ -20,10 +20,10 @@ export interface Entry extends Partial<Omit<Change, 'text'>> {
   readonly kind: 'found' | 'done' | 'planned' | 'waiting' | 'note';
   readonly text: string;
   /** Progress of `waiting`, if the work can be counted. */
-  readonly progress?: Progress | undefined;
+  readonly progress?: WorkProgress | undefined;
 }
 
-export interface Progress {
+export interface WorkProgress {
   readonly done: number;
   readonly total: number;
 }
@@ -67,7 +67,7 @@ export class Journal {
     this.#add({ kind: 'note', text });
   }
 
-  waiting(text: string, progress?: Progress): void {
+  waiting(text: string, progress?: WorkProgress): void {
     this.#show({ kind: 'waiting', text, progress });
   }
 

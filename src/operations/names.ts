@@ -1,12 +1,6 @@
 import { RESOURCE_GROUP } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 
-interface NameRule {
-  readonly what: string;
-  readonly pattern: RegExp;
-  readonly says: string;
-}
-
 /** Sources: Azure, "Naming rules and restrictions for Azure resources"; Key Vault, "About keys, secrets and certificates". */
 const RULES = {
   vault: {
@@ -36,7 +30,7 @@ const RULES = {
     says: 'has 1 to 90 letters, digits, underscores, hyphens, parentheses and periods, and does not end with a period',
   },
   version: { what: 'key version', pattern: /^[0-9A-Za-z]{32}$/, says: 'has 32 letters and digits' },
-} as const satisfies Record<string, NameRule>;
+};
 
 /**
  * Checks a name before the first call to Azure.

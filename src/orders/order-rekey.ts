@@ -100,18 +100,16 @@ export function applyAct(
 }
 
 function requireNoConflict(orders: StandingOrders, rekey: Rekey): void {
-  const [conflict] = conflictsOf(orders, rekey);
-  if (!conflict) return;
-  throw new CmkError(
-    'RekeyConflict',
-    `The re-key ${conflict.id} (${conflict.from} to ${conflict.to}) uses the same key.`,
-    conflictFix(conflict),
-  );
+  const [conflict] = rekeyConflicts(orders, rekey);
+  if (conflict) throw new CmkError('RekeyConflict', conflict.detail, conflict.fix);
 }
 
-/** Returns the next step for an operator whose order conflicts with another order. */
-export function conflictFix({ id }: Pick<Rekey, 'id'>): string {
-  return `Wait until it is done, roll it back, or end it: cmk rekey cancel ${id}`;
+/** Describes open orders with either key, with an operator's next step. */
+export function rekeyConflicts(orders: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>) {
+  return conflictsOf(orders, keys).map(({ id, from, to }) => ({
+    detail: `The re-key ${id} (${from} to ${to}) uses the same key.`,
+    fix: `Wait until it is done, roll it back, or end it: cmk rekey cancel ${id}`,
+  }));
 }
 
 async function applyChange(plan: PlanChange, call: OrderCall, ports: RekeyOrderPorts, log: Log): Promise<Rekey> {

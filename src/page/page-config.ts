@@ -1,7 +1,6 @@
 import { type AuthConfig, authConfigProblems, GUID, issuers } from '../http/auth-config.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** Sign-in configuration for the browser, without secrets. */
 export interface PageConfig {
   readonly tenantId: string;
   /** Client id of the API's app registration, which the page shares. */
@@ -10,7 +9,6 @@ export interface PageConfig {
   readonly authority: string;
   /** Origin of the sign-in service as browsers reach it. */
   readonly signIn: string;
-  /** Issuer of the tenant's tokens. */
   readonly issuer: string;
   readonly scope: string;
 }

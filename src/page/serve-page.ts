@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { HttpResponseInit } from '@azure/functions';
@@ -7,7 +7,6 @@ import { type HeaderReader, tagsHad } from '../http/answers.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type PageConfig, pageConfig } from './page-config.ts';
 
-/** A file of the page, ready to send. */
 export interface PageFile {
   readonly type: string;
   readonly bytes: Uint8Array;
@@ -27,28 +26,16 @@ const FOLDER = join(import.meta.dirname, 'page');
 let files: ReadonlyMap<string, PageFile> | undefined;
 
 /** Files of the page by name, read and compressed at first use. Empty: this build has no page. */
-export function pageFiles(): ReadonlyMap<string, PageFile> {
-  files ??= readFiles(FOLDER);
+function pageFiles(): ReadonlyMap<string, PageFile> {
+  files ??= new Map(
+    (existsSync(FOLDER) ? readdirSync(FOLDER) : []).flatMap((name) => {
+      const type = TYPES[extname(name)];
+      if (type === undefined) return [];
+      const bytes = readFileSync(join(FOLDER, name));
+      return [[name, { type, bytes, gzipped: gzipSync(bytes, { level: 9 }) }]];
+    }),
+  );
   return files;
-}
-
-function readFiles(folder: string): ReadonlyMap<string, PageFile> {
-  const found = new Map<string, PageFile>();
-  for (const name of namesIn(folder)) {
-    const type = TYPES[extname(name)];
-    if (type === undefined) continue;
-    const bytes = readFileSync(join(folder, name));
-    found.set(name, { type, bytes, gzipped: gzipSync(bytes, { level: 9 }) });
-  }
-  return found;
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 /** Serves a file of the page. Undefined `settings` are invalid, and the page is then unavailable. */
@@ -87,7 +74,6 @@ const COMMON = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** Placeholder in the document for the sign-in configuration. */
 const CONFIG = '{{config}}';
 
 /**
@@ -129,7 +115,6 @@ export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderRea
   };
 }
 
-/** Escapes text for a quoted attribute. */
 function inAttribute(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 }

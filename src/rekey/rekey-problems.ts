@@ -6,8 +6,8 @@ import type { KeyAccess } from '../identities/key-access.ts';
 import { isStorageKind } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
-import { conflictFix } from '../orders/order-rekey.ts';
-import { conflictsOf, type StandingOrders } from '../orders/standing-orders.ts';
+import { rekeyConflicts } from '../orders/order-rekey.ts';
+import type { StandingOrders } from '../orders/standing-orders.ts';
 import type { Reason } from '../reasons.ts';
 import { count, nameFirst } from '../text.ts';
 import { storageHindrance, type VaultProperties } from '../vaults/vault-client.ts';
@@ -48,13 +48,13 @@ export type RekeyCheck = z.output<typeof REKEY_CHECK>;
 
 /** Finds all problems at once, so that an operator can fix them together. */
 export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
-  const { access, excluded, unread, material } = facts;
+  const { from, to, blocker, orders, access, excluded, unread, material } = facts;
   const problems = [
     ...sameKey(facts),
-    ...keyProblems(facts),
+    ...(blocker ? [{ reason: blocker.reason, detail: blocker.detail, fix: fixOf(blocker.reason, blocker.key) }] : []),
     ...vaultProblems(facts),
     ...materialProblems(facts),
-    ...orderProblems(facts),
+    ...rekeyConflicts(orders, { from: from.id, to: to.id }).map((one) => ({ reason: 'RekeyConflict', ...one })),
     ...accessProblems(facts),
   ];
   const unknown = access.filter(({ ready }) => ready === 'unknown');
@@ -78,12 +78,6 @@ function sameKey({ from, to }: RekeyFacts): RekeyProblem[] {
   if (from.id.toLowerCase() !== to.id.toLowerCase()) return [];
   const fix = 'Name another key. To rotate the same key, create a new version: the app moves all accounts to it.';
   return [{ reason: 'ArgumentInvalid', detail: 'The source key and the target key are the same.', fix }];
-}
-
-function keyProblems({ blocker }: RekeyFacts): RekeyProblem[] {
-  if (!blocker) return [];
-  const { key, ...problem } = blocker;
-  return [{ ...problem, fix: fixOf(problem.reason, key) }];
 }
 
 function fixOf(reason: Reason, { name, vault }: ManagedKey): string {
@@ -133,14 +127,6 @@ function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
   return [
     { reason: 'UnsupportedKey', detail, fix: `Create another key: cmk key ensure <name> ${vaultOption(to.vault)}` },
   ];
-}
-
-function orderProblems({ from, to, orders }: RekeyFacts): RekeyProblem[] {
-  return conflictsOf(orders, { from: from.id, to: to.id }).map((order) => ({
-    reason: 'RekeyConflict',
-    detail: `The re-key ${order.id} (${order.from} to ${order.to}) uses the same key.`,
-    fix: conflictFix(order),
-  }));
 }
 
 /** Returns one problem for each identity: one role assignment fixes all its accounts. */

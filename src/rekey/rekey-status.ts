@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CmkError } from '../errors.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { type MovedUses, nameOfUse, namesOf } from '../fleet/moved-uses.ts';
+import { hasFailedSince } from '../fleet/reconcile-rekey.ts';
 import { failedOn } from '../fleet/reconcile-use.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -122,9 +123,9 @@ async function progressOf(
 }
 
 /** Returns undefined if the use has not failed since the order's start or last resume. */
-function failureOf(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): RekeyFailure | undefined {
+function failureOf(row: UseRow, order: Rekey): RekeyFailure | undefined {
   const at = failedOn(row);
-  if (!at || at < new Date(resumedOn)) return undefined;
+  if (!at || !hasFailedSince(row, order)) return undefined;
   const { account, scope, reason = 'Unexpected' } = row;
   return { account, ...(scope ? { scope } : {}), reason, detail: REASONS[reason], at: at.toISOString() };
 }

@@ -7,7 +7,6 @@ import { REASONS } from '../reasons.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import { finishRestore } from './restore-key.ts';
 import {
-  type Revocation,
   type RevocationName,
   type RevocationReading,
   type RevocationStamp,
@@ -20,17 +19,10 @@ export interface KeepRevokedServices extends KeyPorts<'listVersions' | 'listVers
   readonly audit: RecordAudit;
 }
 
-/** A key after its repair. */
-interface KeptKey {
-  /** The open revocation. */
-  readonly open: Revocation | undefined;
-  readonly versions: readonly KeyVersion[];
-}
-
 /**
  * Verifies that a key has the state of its last revocation or restore, and repairs deviations. Revoked: disables
  * versions that were created since or that a late write enabled. Restored: finishes an interrupted restore, and enables
- * versions that a late write disabled.
+ * versions that a late write disabled. Returns the versions and the open revocation after that.
  *
  * @throws the SDK's error when the app cannot list the versions; an error when it cannot disable a version
  */
@@ -39,7 +31,7 @@ export async function keepRevoked(
   services: KeepRevokedServices,
   log: Log,
   options: { readonly alsoLate?: boolean } = {},
-): Promise<KeptKey> {
+) {
   const versions = await services.keys.listVersions(key);
   const reading = readRevocation(versions, services.now());
   for (const version of reading.unbelieved) {

@@ -6,23 +6,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationStamp } from './revocation.ts';
 
 /** A revocation or restore of a key in the audit trail. */
-export interface RevocationEvent {
-  /** Id of the audit record. */
-  readonly id: string | undefined;
-  readonly did: 'revoke' | 'restore';
-  /** The revocation that was made or restored, as Key Vault returned it to the call. */
-  readonly revocation: RevocationStamp;
-  /** Object id of the caller, in lower case. */
-  readonly by: string;
-  /** Whether a read confirmed that the whole change took effect. */
-  readonly isComplete: boolean;
-  /** Of a revocation: versions with its record, and whether they were enabled before. */
-  readonly carriers: ReadonlyMap<string, boolean>;
-  /** Of a restore: the key's tags had the revocation, including its caller, at the start of the call. */
-  readonly isShown: boolean;
-  /** Derived from the key's tags, because the call recorded nothing: proves only the caller. */
-  readonly isFound: boolean;
-}
+export type RevocationEvent = NonNullable<ReturnType<typeof eventOf>>;
 
 /**
  * Lists the revocations and restores of a key since a time, newest first. A record counts by its resource, because any
@@ -34,7 +18,7 @@ export interface RevocationEvent {
 export type KeyTrail = (key: ManagedKey, since: Date, signal?: AbortSignal) => Promise<readonly RevocationEvent[]>;
 
 /** Kinds of events by action and reason. A rejected or overtaken restore is no event. */
-const DID: Readonly<Record<string, RevocationEvent['did']>> = {
+const DID: Readonly<Record<string, 'revoke' | 'restore'>> = {
   'key.revoke Revoked': 'revoke',
   'key.revoke RevocationIncomplete': 'revoke',
   'key.restore RestoreBegun': 'restore',
@@ -80,20 +64,27 @@ export function keyTrail(files: AuditFiles): KeyTrail {
 }
 
 /** Undefined: the entry is no revocation or restore of this key. */
-export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>): RevocationEvent | undefined {
+export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>) {
   const { data } = ENTRY.safeParse(entry);
   const did = data && DID[`${data.action} ${data.reason}`];
   if (!did || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
   const { carriers, foundIn } = data.details;
   const { version: shownOn, ...revocation } = data.details.revocation;
   return {
+    /** Id of the audit record. */
     id: data.id,
     did,
-    revocation,
+    /** The revocation that was made or restored, as Key Vault returned it to the call. */
+    revocation: revocation satisfies RevocationStamp,
+    /** Object id of the caller, in lower case. */
     by: data.caller.objectId,
+    /** Whether a read confirmed that the whole change took effect. */
     isComplete: COMPLETE.has(data.reason),
+    /** Of a revocation: versions with its record, and whether they were enabled before. */
     carriers: new Map(carriers.map(({ version, wasEnabled }) => [version, wasEnabled])),
+    /** Of a restore: the key's tags had the revocation, including its caller, at the start of the call. */
     isShown: did === 'restore' && shownOn !== undefined,
+    /** Derived from the key's tags, because the call recorded nothing: proves only the caller. */
     isFound: foundIn !== undefined,
   };
 }

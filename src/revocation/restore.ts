@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -7,12 +8,12 @@ import { type Audited, type BesideServices, entryOf, NOT_AUDITED, recordId, writ
 import { isComplete, type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
 
 /** Whether an account can use the key after the restore. */
-export interface AccountReadiness {
-  readonly account: string;
-  readonly ready: boolean | 'unknown';
-  /** Problems to fix before the account can use the key again. */
-  readonly missing: readonly string[];
-}
+export const ACCOUNT_READINESS = z.object({
+  account: z.string(),
+  ready: z.union([z.boolean(), z.literal('unknown')]),
+  missing: z.array(z.string()).describe('Problems to fix before the account can use the key again.'),
+});
+export type AccountReadiness = z.output<typeof ACCOUNT_READINESS>;
 
 interface RestoreUseCase extends RestoreServices, BesideServices {
   readonly requestKey: RequestKey;

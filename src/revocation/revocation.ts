@@ -68,22 +68,10 @@ export interface Restored extends RevocationName {
   readonly version: string;
 }
 
-/** Revocations of a key according to its versions' tags. */
-export interface RevocationReading {
-  /** The newest revocation that is not restored. */
-  readonly open: Revocation | undefined;
-  /** Object id of the person who is restoring the open revocation; undefined: no restore is running. */
-  readonly restoringBy?: string | undefined;
-  /** Newest restored revocation. */
-  readonly restored: Restored | undefined;
-  /** Records by version, whether or not a restore closed them. */
-  readonly records: ReadonlyMap<string, Revocation>;
-  /** Versions whose record this app cannot have written; the record is ignored. */
-  readonly unbelieved: readonly string[];
-}
+export type RevocationReading = ReturnType<typeof readRevocation>;
 
 /** Reads the revocations of a key from its versions' tags. */
-export function readRevocation(versions: readonly KeyVersion[], now: Date): RevocationReading {
+export function readRevocation(versions: readonly KeyVersion[], now: Date) {
   const records = new Map<string, Revocation>();
   const unbelieved: string[] = [];
   let restored: Restored | undefined;
@@ -100,7 +88,18 @@ export function readRevocation(versions: readonly KeyVersion[], now: Date): Revo
     if (!open || isNewer(record, open)) open = record;
   }
   const marked = [...records.values()].find((record) => record.id === open?.id && record.restoringBy);
-  return { open, restoringBy: marked?.restoringBy, restored, records, unbelieved };
+  return {
+    /** The newest revocation that is not restored. */
+    open,
+    /** Object id of the person who is restoring the open revocation; undefined: no restore is running. */
+    restoringBy: marked?.restoringBy,
+    /** Newest restored revocation. */
+    restored,
+    /** Records by version, whether or not a restore closed them. */
+    records: records as ReadonlyMap<string, Revocation>,
+    /** Versions whose record this app cannot have written; the record is ignored. */
+    unbelieved,
+  };
 }
 
 /** Newest open revocation of a key. */

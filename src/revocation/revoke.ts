@@ -5,16 +5,9 @@ import type { Log } from '../log.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import { type RevocationCall, requestPasses, watchEffect } from './follow-ups.ts';
 import { type Audited, type BesideServices, writeDown } from './record-revocation.ts';
-import {
-  isNewer,
-  type Revocation,
-  type RevocationStamp,
-  readRevocation,
-  revocationOf,
-  stampAfter,
-} from './revocation.ts';
+import { isNewer, type RevocationStamp, readRevocation, revocationOf, stampAfter } from './revocation.ts';
 import { planCarrier, planJoin, planRecordAgain, planRevocation, type VersionChange } from './revocation-plans.ts';
-import { reportVersions, unrecorded, type VersionReport } from './version-report.ts';
+import { reportVersions, unrecorded } from './version-report.ts';
 
 /**
  * Maximum number of waves. A further wave follows if the confirming read shows a failed change, a new version, or
@@ -24,30 +17,7 @@ const MOST_WAVES = 4;
 /** Time after which the call stops retrying, because the caller waits; the caller can repeat it. Milliseconds. */
 const PATIENCE_MS = 5_000;
 
-export interface KeyRevocation {
-  /** Key with the spelling of Key Vault. */
-  readonly key: ManagedKey;
-  /**
-   * Whether the last read confirms that every version is disabled and no restore is running; `revocation` shows if a
-   * record exists.
-   */
-  readonly complete: boolean;
-  /** The open revocation; undefined if no version has a record (a key without versions or without free tags). */
-  readonly revocation: Revocation | undefined;
-  /** The revocation of this call. */
-  readonly stamp: RevocationStamp;
-  /** Versions with its record, and whether they were enabled before. */
-  readonly recorded: ReadonlyMap<string, boolean>;
-  readonly versions: readonly VersionReport[];
-  /** Versions disabled without a record, which a restore therefore leaves disabled. */
-  readonly unrecorded: readonly string[];
-  /** Failure of the last list of versions; undefined: the list is complete. */
-  readonly unproven: Failure | undefined;
-  /** A restore of this revocation is already running, so the call stops disabling versions. */
-  readonly restored: boolean;
-  /** Milliseconds from the call to the end of the last wave of writes; 0 if the call wrote nothing. */
-  readonly elapsedMs: number;
-}
+export type KeyRevocation = Awaited<ReturnType<typeof revokeKey>>;
 
 export type RevokeServices = KeyPorts<'versionPages' | 'listVersionsUnsettled'>;
 
@@ -58,11 +28,7 @@ export type RevokeServices = KeyPorts<'versionPages' | 'listVersionsUnsettled'>;
  * @param by random `id` of the new revocation, and the object id of the caller
  * @throws the SDK's error when the first page of versions cannot be listed; the call then changed nothing
  */
-export async function revokeKey(
-  key: ManagedKey,
-  by: Omit<RevocationStamp, 'revokedOn'>,
-  services: RevokeServices,
-): Promise<KeyRevocation> {
+export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revokedOn'>, services: RevokeServices) {
   const { keys, now } = services;
   const started = now();
   const before: KeyVersion[] = [];
@@ -120,18 +86,36 @@ export async function revokeKey(
     if (changes.length === 0) break;
     await apply(changes);
   }
-  const all = [...applied.values()];
   return {
-    key: asSpelled(key, before),
+    ...resultOf(key, before, [...applied.values()], proof, now()),
+    /** Whether the last read confirms that every version is disabled and no restore is running. */
     complete: proof !== undefined && !restored && !proof.some(({ enabled }) => enabled),
-    revocation: readRevocation(proof ?? all.flatMap(({ answer }) => answer ?? []), now()).open,
     stamp,
+    /** Versions with the record of `stamp`, and whether they were enabled before. */
     recorded,
-    versions: reportVersions(before, all, proof, now()),
-    unrecorded: unrecorded(all, now()),
     unproven,
+    /** A restore of this revocation is already running, so the call stops disabling versions. */
     restored,
+    /** Milliseconds from the call to the end of the last wave of writes; 0 if the call wrote nothing. */
     elapsedMs,
+  };
+}
+
+function resultOf(
+  key: ManagedKey,
+  before: readonly KeyVersion[],
+  applied: readonly AppliedChange[],
+  proof: readonly KeyVersion[] | undefined,
+  now: Date,
+) {
+  return {
+    /** Key with the spelling of Key Vault. */
+    key: asSpelled(key, before),
+    /** The open revocation; undefined if no version has a record (a key without versions or without free tags). */
+    revocation: readRevocation(proof ?? applied.flatMap(({ answer }) => answer ?? []), now).open,
+    versions: reportVersions(before, applied, proof, now),
+    /** Versions disabled without a record, which a restore therefore leaves disabled. */
+    unrecorded: unrecorded(applied, now),
   };
 }
 

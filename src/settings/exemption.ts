@@ -63,16 +63,6 @@ export function exemptionOf(
   );
 }
 
-/**
- * Findings about uses that are not on the newest version of their key; without such a finding the drift check moves
- * nothing.
- */
-const MOVES = [
-  'StaleKeyVersion',
-  'ScopeStaleKeyVersion',
-  'LaggingAutomaticVersion',
-] as const satisfies readonly Fixable[];
-
 /** A use of a key by an account or by an encryption scope. */
 interface ExemptibleUse {
   /** ARM id of the account. */
@@ -81,28 +71,23 @@ interface ExemptibleUse {
   readonly mode: 'pinned' | 'automatic';
 }
 
-/** Returns whether the drift check must not move a use because of an exemption, even if the use has no finding now. */
-export function exemptUses(exemptions: readonly Exemption[], now: Date): (use: ExemptibleUse) => boolean {
-  // Computed once, since a setting may have hundreds of exemptions and a key thousands of uses.
-  const standing = exemptions.filter((one) => MOVES.some((code) => code === one.code) && !hasEnded(one, now));
-  return (use) => {
-    const { account, scope } = use;
-    const resource = scope === undefined ? account : scopeResource(account, scope);
-    return exemptionOf({ reason: behindAs(use), resource }, standing, now) !== undefined;
-  };
-}
-
-/** Returns whether the drift check does not move a use: it is exempt, or CMK_AUTOFIX does not name its finding. */
-export function usesLeft(
+/**
+ * Whether the drift check does not move a use, even if the use has no finding now: it is exempt, or CMK_AUTOFIX does
+ * not name its finding.
+ */
+export function isLeft(
+  use: ExemptibleUse,
   { autofix, exemptions }: { readonly autofix: readonly string[]; readonly exemptions: readonly Exemption[] },
   now: Date,
-): (use: ExemptibleUse) => boolean {
-  const isExempt = exemptUses(exemptions, now);
-  return (use) => !autofix.includes(behindAs(use)) || isExempt(use);
+): boolean {
+  const { account, scope } = use;
+  const reason = behindAs(use);
+  const resource = scope === undefined ? account : scopeResource(account, scope);
+  return !autofix.includes(reason) || exemptionOf({ reason, resource }, exemptions, now) !== undefined;
 }
 
 /** Finding code of a use that is not on the newest version of its key. */
-function behindAs({ scope, mode }: ExemptibleUse): (typeof MOVES)[number] {
+function behindAs({ scope, mode }: ExemptibleUse): Fixable {
   if (scope !== undefined) return 'ScopeStaleKeyVersion';
   return mode === 'pinned' ? 'StaleKeyVersion' : 'LaggingAutomaticVersion';
 }

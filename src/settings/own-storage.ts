@@ -1,18 +1,18 @@
 import type { AppStorage, StorageAccount } from '../azure/app-storage.ts';
 import type { Cloud } from '../azure/cloud.ts';
 
-interface StorageSettings {
-  readonly cloud: Cloud;
-  /** Undefined: the app's own storage is unknown. */
-  readonly storage: AppStorage | undefined;
-}
-
 /**
  * Names of the storage accounts that the app runs on: a revocation of their key would lock the app out. `local`:
  * emulators, which Key Vault does not encrypt. Undefined: an account is unknown, or its connection string does not name
  * it.
  */
-export function ownStorage({ storage, cloud }: StorageSettings): readonly string[] | 'local' | undefined {
+export function ownStorage({
+  storage,
+  cloud,
+}: {
+  readonly storage: AppStorage | undefined;
+  readonly cloud: Cloud;
+}): readonly string[] | 'local' | undefined {
   if (!storage) return undefined;
   const accounts = [storage, storage.work, storage.audit].filter((account) => account !== undefined);
   const names = accounts.flatMap((account) => nameOfStorage(account, cloud) ?? []);

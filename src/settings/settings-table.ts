@@ -11,6 +11,12 @@ import { guid, json, list, onOff, setting } from './setting.ts';
 /** Loopback traffic stays on the machine; any other address must use encryption. */
 const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
 
+/** Without these fields, the SDK throws an error without details. */
+const connectionString = z
+  .string()
+  .trim()
+  .regex(/(^|;)\s*(UseDevelopmentStorage|AccountName|BlobEndpoint|QueueEndpoint)=/i, 'is not a connection string');
+
 /** `https://{account}.{service}.{suffix}` without the trailing slash that Azure's outputs have. */
 const serviceUri = (service: 'blob' | 'queue') =>
   z
@@ -86,7 +92,7 @@ export const SETTINGS = {
     fallback: "the app's system-assigned identity",
   }),
   AzureWebJobsStorage: setting({
-    schema: z.string().trim().optional(),
+    schema: connectionString.optional(),
     example: 'UseDevelopmentStorage=true',
     description: "The app's own storage by connection string. For development only; in Azure use the next setting.",
     fallback: 'identity-based, see the next setting',
@@ -110,7 +116,7 @@ export const SETTINGS = {
     fallback: 'derived from the name',
   }),
   CMK_WORK: setting({
-    schema: z.string().trim().optional(),
+    schema: connectionString.optional(),
     example: 'UseDevelopmentStorage=true',
     description:
       'Storage account of the work zone by connection string: queues, index and leases ([docs/explanation/trust.md](docs/explanation/trust.md)). For development only; in Azure use the next setting.',

@@ -193,16 +193,9 @@ export function readStorageSettings(environment: Environment): Pick<Settings, 'c
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const settings = { cloud, storage: readStorage(reader, cloud) };
-  const { storage } = settings;
-  if ('connectionString' in storage && !CONNECTION_STRING.test(storage.connectionString)) {
-    reader.problem('AzureWebJobsStorage', 'is not a connection string');
-  }
   reader.done();
   return settings;
 }
-
-/** Minimum content of a connection string: without it, the SDK throws an error without details. */
-const CONNECTION_STRING = /(^|;)\s*(UseDevelopmentStorage|AccountName|BlobEndpoint|QueueEndpoint)=/i;
 
 function readCloud(reader: SettingsReader): Cloud {
   return findCloud(reader.read('AZURE_CLOUD') ?? 'AzureCloud') ?? (CLOUDS[0] as Cloud);

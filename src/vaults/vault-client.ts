@@ -169,17 +169,12 @@ function networkOf(
 }
 
 /**
- * A network setting that blocks Storage. Storage reads keys as a trusted service, which the `bypass` setting permits
- * (Azure Storage, "Customer-managed keys overview").
+ * Why Storage cannot reach the keys; undefined if it can. Storage reads keys as a trusted service, which the `bypass`
+ * setting permits (Azure Storage, "Customer-managed keys overview").
+ *
+ * @returns not certain if the vault's settings alone do not show whether the perimeter blocks an account
  */
-interface NetworkHindrance {
-  readonly is: string;
-  /** False: the vault's settings alone do not show whether the perimeter blocks an account. */
-  readonly certain: boolean;
-}
-
-/** Why Storage cannot reach the keys; undefined if it can. */
-export function storageHindrance(network: VaultNetwork): NetworkHindrance | undefined {
+export function storageHindrance(network: VaultNetwork) {
   if (network.publicAccess === 'byPerimeter') {
     const is =
       'A network security perimeter guards it and blocks trusted services. Only accounts in the same perimeter reach its keys, and the app cannot read whether they are.';

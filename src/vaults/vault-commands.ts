@@ -36,20 +36,3 @@ export function addStoragePolicy(principalId: string, vault: Placed): ShellComma
     ...ofVault(vault),
   ]);
 }
-
-/** Assigns a local role of a Managed HSM to a principal, on one key if `key` is given. */
-export function grantLocalRole(
-  role: string,
-  principalId: string,
-  hsm: string,
-  key: string | undefined,
-  type: 'User' | 'ServicePrincipal',
-): ShellCommand {
-  return shellCommand('az keyvault role assignment create', [
-    ['--hsm-name', hsm],
-    ['--role', role],
-    ['--assignee-object-id', principalId],
-    ['--assignee-principal-type', type],
-    ['--scope', key === undefined ? '/keys' : `/keys/${key}`],
-  ]);
-}

@@ -25,7 +25,6 @@ const health = z.preprocess((text) => {
   return states.find((state) => state.toLowerCase() === String(text).toLowerCase()) ?? text;
 }, z.enum(HEALTH_STATES, `is not one of ${HEALTH_STATES.join(', ')}`).optional());
 
-/** Query of a page of the fleet. */
 export const FLEET_QUERY = {
   key: filter('`<key>`, `<vault>/<key>` or an identifier.'),
   vault: filter('Name of a vault.'),
@@ -44,7 +43,6 @@ export const FLEET_QUERY = {
 
 type FleetQuery = QueryOf<typeof FLEET_QUERY>;
 
-/** Query of the page that begins after `after`. */
 function nextFleetQuery(query: FleetQuery, after: string): URLSearchParams {
   const { all, after: _, ...filters } = query;
   const given = Object.entries(filters).flatMap(([name, values]) =>

@@ -29,9 +29,7 @@ import type { SeenAccount } from './fleet-schemas.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
 
 export interface EvaluatedAccount {
-  /** The account as the API shows it. */
   readonly seen: SeenAccount;
-  /** Identifiers of its keys and of its scopes' keys. */
   readonly keys: readonly string[];
 }
 
@@ -109,20 +107,22 @@ class FleetEvaluator {
     const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
     const { lastChecked, counts } = checkCoverage(account, known.key, findings, this.#reading);
     const keys = keysOfAccount(known);
+    const isManaged = (key: string): boolean => this.#reading.keys.has(key.toLowerCase());
+    const used = new Set(all.map(({ key }) => key.toLowerCase()));
+    const identities = [...new Set(all.map(({ identity }) => identity))];
     const health = healthOf(
       {
-        encryptedBy: this.#encryptedBy(keys),
+        encryptedBy: keys.length === 0 ? 'microsoft' : keys.some(isManaged) ? 'managedVault' : 'otherVault',
         findings: [
           ...this.#anew(account, use, scopeUses, findings),
           ...keys.flatMap((key) => this.#ofKey(key)),
           ...this.#reported(findings, known),
-          ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
-            this.#findings.ofIdentity(identity),
-          ),
+          ...identities.flatMap((identity) => this.#findings.ofIdentity(identity)),
           ...this.#met(all),
         ],
         // The check does not cover a use that the index lacks.
-        checkedOn: counts && keys.every((key) => this.#isUsed(key, all)) ? lastChecked : undefined,
+        checkedOn:
+          counts && keys.every((key) => !isManaged(key) || used.has(key.toLowerCase())) ? lastChecked : undefined,
         probe,
       },
       this.#reading.readOn,
@@ -149,16 +149,6 @@ class FleetEvaluator {
       findings: [...findings],
     };
     return { seen, keys };
-  }
-
-  #isUsed(key: string, uses: readonly UseRow[]): boolean {
-    const id = key.toLowerCase();
-    return !this.#reading.keys.has(id) || uses.some((use) => use.key.toLowerCase() === id);
-  }
-
-  #encryptedBy(keys: readonly string[]): 'managedVault' | 'otherVault' | 'microsoft' {
-    if (keys.length === 0) return 'microsoft';
-    return keys.some((key) => this.#reading.keys.has(key.toLowerCase())) ? 'managedVault' : 'otherVault';
   }
 
   /** Runs the checks of `ANEW` with the current index and keys. */
@@ -285,20 +275,18 @@ function useId({ account, scope, key }: Pick<UseRow, 'account' | 'scope' | 'key'
   return `${accountRow(account, scope)} ${key.toLowerCase()}`;
 }
 
-interface CheckCoverage {
-  /** Start of the last check that found the account with its current key; undefined: no check has. */
-  readonly lastChecked: Date | undefined;
-  /** Whether the newest report has all findings about the account. */
-  readonly counts: boolean;
-}
-
-/** Returns the drift check that covered the account. @param findings findings of the newest report about the account */
+/**
+ * Returns the start of the last drift check that found the account with its current key, and whether the newest report
+ * has all findings about the account.
+ *
+ * @param findings findings of the newest report about the account
+ */
 export function checkCoverage(
   account: Account,
   key: string | undefined,
   findings: readonly Finding[],
   { report, lastSeen }: Pick<FleetReading, 'report' | 'lastSeen'>,
-): CheckCoverage {
+): { readonly lastChecked: Date | undefined; readonly counts: boolean } {
   if (!report) return { lastChecked: undefined, counts: false };
   const startedOn = new Date(report.startedOn);
   if (findings.length > 0) return { lastChecked: startedOn, counts: true };
@@ -308,8 +296,8 @@ export function checkCoverage(
   // `lastSeen` has only accounts that use a key themselves.
   if (key === undefined) return { lastChecked: isCovered ? startedOn : undefined, counts: isCovered };
   const seen = lastSeen.get(account.name.toLowerCase());
-  if (seen?.key !== key.toLowerCase()) return { lastChecked: undefined, counts: false };
-  return { lastChecked: seen.on, counts: isCovered || seen.on >= startedOn };
+  if (seen?.key.toLowerCase() !== key.toLowerCase()) return { lastChecked: undefined, counts: false };
+  return { lastChecked: seen.lastSeen, counts: isCovered || seen.lastSeen >= startedOn };
 }
 
 /** Time to live in milliseconds: concurrent calls, and the pages of a list, share a read. */

@@ -37,7 +37,6 @@ interface ListedKeys {
   readonly next: string | undefined;
 }
 
-/** Scope of the caller, and the page. */
 interface KeysAsked {
   readonly vaults: readonly ManagedVault[];
   readonly reaches: (key: ManagedKey) => boolean;
@@ -93,19 +92,14 @@ export class KeyLister {
       readInTime(what, () => this.#names.read(vault.uri, () => keyCatalog.names(vault), now), signal),
       readInTime(what, () => this.#inUse.read(vault.uri, () => knownKeys.ofVault(vault.uri, MOST_KNOWN), now), signal),
     ]);
-    const keys = new Map<string, ManagedKey>();
-    for (const id of known(used)?.value ?? []) {
-      const key = settings.vaults.key(id);
-      if (key) keys.set(placeOf(key), key);
-    }
-    // Added last, so the vault's spelling of a key wins.
-    for (const name of known(names)?.value ?? []) {
-      const key = managedKey(vault, name);
-      keys.set(placeOf(key), key);
-    }
+    const keys = [
+      ...(known(used)?.value ?? []).flatMap((id) => settings.vaults.key(id) ?? []),
+      // Last, so the vault's spelling of a key wins.
+      ...(known(names)?.value ?? []).map((name) => managedKey(vault, name)),
+    ];
     const [unread] = unreadViews(names);
     const view = { vault: vault.name, readOn: known(names)?.readOn.toISOString(), unread };
-    return { keys: [...keys.values()], view };
+    return { keys: [...new Map(keys.map((key) => [placeOf(key), key])).values()], view };
   }
 }
 

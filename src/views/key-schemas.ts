@@ -180,7 +180,6 @@ export const KEY_SUMMARY = z.object({
   unread: z.array(UNREAD).describe('Failed reads.'),
 });
 
-/** A managed vault in the scope of the caller's role. */
 const LISTED_VAULT = z.object({
   vault: z.string(),
   readOn: time.optional().describe('Time of the key list, which the app caches for a minute.'),
@@ -199,7 +198,6 @@ export type KeyUsageView = z.output<typeof LOGGED_USAGE>;
 export type NextRotation = z.output<typeof NEXT_ROTATION>;
 export type RotationCostView = z.output<typeof ROTATION_COST>;
 export type VersionView = z.output<typeof version>;
-/** Status of a key without its users. */
 export type KeyStatus = z.output<typeof KEY_STATUS>;
 export type KeySummary = z.output<typeof KEY_SUMMARY>;
 export type ListedVault = z.output<typeof LISTED_VAULT>;

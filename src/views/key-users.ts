@@ -14,7 +14,6 @@ import { type RotationCountPorts, rotationCount, summarize } from './rotation.ts
 
 /** Number of uses at which the count stops: 20 pages of the index. */
 const MOST_USES = 20_000;
-/** Number of named uses per version. */
 const MOST_NAMED = 5;
 
 export interface KeyUsersPorts extends RotationCountPorts {
@@ -101,16 +100,9 @@ async function haveUnlistedScopes(
   return false;
 }
 
-interface VersionCount {
-  readonly version: string | undefined;
-  accounts: number;
-  scopes: number;
-  readonly first: string[];
-}
-
 /** Counts the uses of a key by version, without storing them. */
 class UseCount {
-  readonly #versions = new Map<string, VersionCount>();
+  readonly #versions = new Map<string, KeyUsersView['versions'][number]>();
   readonly #all = { accounts: 0, scopes: 0 };
   #oldest = '';
 

@@ -16,7 +16,6 @@ import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from '.
 import type { NowReadings, TakeReadings } from './read-now.ts';
 import { isRotationOpen } from './rotation.ts';
 
-/** Permissions of the caller. */
 interface NowVisibility extends AnswerContext {
   /** Whether the caller's role reaches a key; without a key, the whole fleet. */
   readonly reaches: (key: RouteKey | undefined) => boolean;
@@ -29,7 +28,6 @@ interface NowVisibility extends AnswerContext {
 /** Age steps in milliseconds: an unchanged part gets a new ETag at each step, so the caller gets its new age. */
 const AGE_STEP_MS = 30_000;
 
-/** Maximum number of changes in the answer. */
 const CHANGES = 20;
 
 /** Age in milliseconds at which a drift report is old; the alert on a missing check fires at the same age. */
@@ -126,7 +124,6 @@ function rest(all: readonly unknown[]): number {
   return Math.max(0, all.length - MOST_LISTED_NOW);
 }
 
-/** Returns all parts in a single answer. */
 export async function showNow(
   headers: HeaderReader,
   visibility: NowVisibility,
@@ -194,7 +191,6 @@ function wrongOf(parts: NowParts): readonly string[] {
   ].filter(Boolean);
 }
 
-/** Conditions that may become problems. */
 function doubtsOf(parts: NowParts): readonly string[] {
   const { states } = parts.fleet.value ?? {};
   return [

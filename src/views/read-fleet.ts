@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
+import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { formerUses } from '../drift/managed-accounts.ts';
@@ -25,16 +25,12 @@ export interface FleetPorts {
   readonly now: () => Date;
 }
 
-/** A managed key in use. */
 export interface KeyReading {
   readonly key: ManagedKey;
   /** Undefined: the app could not read the versions. */
   readonly versions: readonly KeyVersion[] | undefined;
   readonly effect: KeyEffect | undefined;
 }
-
-/** Time and key of the drift check's last read of an account, by the account's name. */
-type LastSeen = ReadonlyMap<string, { readonly key: string; readonly on: Date }>;
 
 export interface FleetReading {
   readonly readOn: Date;
@@ -47,7 +43,8 @@ export interface FleetReading {
   readonly keys: ReadonlyMap<string, KeyReading>;
   readonly report: DriftReport | undefined;
   readonly findings: DriftDetails['findings'];
-  readonly lastSeen: LastSeen;
+  /** Time and key of the drift check's last read of an account, by the account's name. */
+  readonly lastSeen: ReturnType<typeof formerUses>;
   readonly warnings: readonly string[];
 }
 
@@ -72,10 +69,12 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const listings = await fleet.listings();
   const subscriptions = new Set([...listings.keys(), ...(settings.subscriptions ?? [])]);
   const accounts = (
-    await pMap(subscriptions, (id) => collect(fleet.accounts(id)), { concurrency: CONCURRENCY })
+    await pMap(subscriptions, (id) => Array.fromAsync(fleet.accounts(id)), { concurrency: CONCURRENCY })
   ).flat();
   const ids = new Map(accounts.flatMap(keysOfAccount).map((key) => [key.toLowerCase(), key]));
-  const uses = (await pMap(ids.values(), (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
+  const uses = (
+    await pMap(ids.values(), (key) => Array.fromAsync(useRows.of(key)), { concurrency: CONCURRENCY })
+  ).flat();
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
   const [check, unlisted] = await Promise.all([checked, ports.inSight().then((ids) => countUnlisted(ids, listings))]);
@@ -87,29 +86,8 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
     uses,
     keys: new Map(keys.map((reading) => [reading.key.id.toLowerCase(), reading])),
     ...check,
-    warnings: [...warnings, ...(warnings.length === 0 ? listingWarnings(listings, unlisted, check.report) : [])],
+    warnings,
   };
-}
-
-/** Warns of missing accounts, so users do not mistake the known accounts for the whole fleet. */
-function listingWarnings(
-  listings: ReadonlyMap<string, Date>,
-  unlisted: number,
-  report: DriftReport | undefined,
-): string[] {
-  if (!report) return unlisted === 0 ? [] : [`Not known yet: ${accountsNotListed(unlisted)}. This list may lack them.`];
-  return report.coverage.subscriptions
-    .filter(({ id, accounts }) => accounts > 0 && !listings.has(id.toLowerCase()))
-    .map(
-      ({ id, accounts }) =>
-        `The fleet index has not listed subscription ${id} yet, where the last check found ${accounts.toLocaleString('en')} accounts. This list may lack them.`,
-    );
-}
-
-async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const row of rows) all.push(row);
-  return all;
 }
 
 type Warn = <T>(what: string, otherwise: T, reading: Promise<T>) => Promise<T>;
@@ -129,12 +107,8 @@ async function readCheck(
   const memory = warn('the list of accounts of the drift check', {}, driftStorage.managedAccounts());
   const report = await warn('the newest drift report', undefined, driftStorage.newest());
   const details = report && (await warn('the findings of the drift check', undefined, driftStorage.details(report)));
-  const lastSeen = new Map<string, { key: string; on: Date }>();
-  for (const [account, { key, lastSeen: on }] of formerUses(await memory)) {
-    lastSeen.set(account, { key: key.toLowerCase(), on });
-  }
   // A report without its findings is useless.
   return details
-    ? { report, findings: details.findings, lastSeen }
+    ? { report, findings: details.findings, lastSeen: formerUses(await memory) }
     : { report: undefined, findings: [], lastSeen: new Map() };
 }

@@ -10,7 +10,7 @@ import type { FleetSnapshot, FleetSnapshots } from './fleet.ts';
 import type { KeyLister, ListKeysPorts } from './key-list.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 import type { FleetPorts } from './read-fleet.ts';
-import { isRotationOpen, type RotationViewPorts, readRotations } from './rotation.ts';
+import { isRotationOpen, listRotations, type RotationViewPorts } from './rotation.ts';
 
 /** How long an answer waits for the first read of a part, in milliseconds. */
 const WAIT_MS = 1_500;
@@ -83,7 +83,7 @@ export class NowBoard {
       fleet: () => this.#snapshots.take(ports, WAIT_MS),
       keys: take(keys, () => readUnusualKeys(this.#lister, ports)),
       pauses: take(pauses, () => readPauses(ports)),
-      rotations: take(rotations, async () => (await readRotations(ports)).value.filter(isRotationOpen)),
+      rotations: take(rotations, async () => (await listRotations(ports)).value.filter(isRotationOpen)),
       drift: take(drift, () => fromDriftStorage(() => ports.driftStorage.newest())),
     };
   }

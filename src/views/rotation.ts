@@ -90,20 +90,23 @@ export interface RotationPage {
   readonly value: readonly RotationSummary[];
   /** Every active pause: a pause may block a rotation that is not listed yet. */
   readonly pauses: readonly PauseOrder[];
-  /** Start of the next page; absent: this is the last page. */
   readonly next: string | undefined;
 }
 
 /**
  * Lists the keys with a rotation in progress or finished recently. A rotation that the app cannot read is `unknown`.
  *
- * @throws errors of the rollout store
+ * @throws {@link HttpProblem} 503
  */
-export async function listRotations(
+export function listRotations(
   ports: RotationViewPorts,
   after?: string,
   most = Number.POSITIVE_INFINITY,
 ): Promise<RotationPage> {
+  return orUnavailableView(() => readPage(ports, after, most));
+}
+
+async function readPage(ports: RotationViewPorts, after: string | undefined, most: number): Promise<RotationPage> {
   const { rollouts, settings, orderStore, now } = ports;
   const keys: ManagedKey[] = [];
   for await (const { name, row } of rollouts.all()) {
@@ -140,14 +143,9 @@ export function isRotationOpen({ state }: Pick<RotationSummary, 'state'>): boole
 
 /** Returns a page of the rotations in progress or finished recently. @throws {@link HttpProblem} 503 */
 export async function showRotations(after: string | undefined, ports: RotationViewPorts): Promise<HttpResponseInit> {
-  const { value, pauses, next } = await readRotations(ports, after, PAGE);
+  const { value, pauses, next } = await listRotations(ports, after, PAGE);
   const nextLink = next && `/api/rotations?after=${encodeURIComponent(next)}`;
   return jsonResponse(200, { value, pauses, nextLink });
-}
-
-/** @throws {@link HttpProblem} 503 */
-export async function readRotations(...of: Parameters<typeof listRotations>): Promise<RotationPage> {
-  return orUnavailableView(() => listRotations(...of));
 }
 
 /** @throws {@link HttpProblem} 404, 503 */

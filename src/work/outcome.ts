@@ -33,6 +33,13 @@ const ASSIGN_IDENTITY = /userAssignedIdentities\/(?:\*\/)?assign\/action/i;
 /** The DNS name of a deleted vault does not resolve. An operator may recover the vault with its keys. */
 const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
 
+const RETRIED = {
+  unavailable: 'ServiceUnavailable',
+  conflict: 'Conflict',
+  forbidden: 'MissingPermission',
+  unexpected: 'Unexpected',
+} as const;
+
 /**
  * Classifies an error of Azure as retry or reject. Rejects only errors that cannot pass without an operator. All
  * others are retried up to the limit of attempts.
@@ -53,22 +60,9 @@ export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'd
   if (unassignable !== undefined) return { ...retry('IdentityAssignmentDenied'), detail: unassignable };
   if (NO_VAULT.test(failure.message)) return retry('VaultNotFound');
   if (NO_PURGE_PROTECTION.test(failure.code)) return { outcome: 'reject', reason: 'PurgeProtectionOff', detail };
-  switch (failure.kind) {
-    case 'unavailable':
-      return retry('ServiceUnavailable');
-    case 'conflict':
-      return retry('Conflict');
-    case 'blocked':
-      return retry(failure.block.reason);
-    case 'forbidden':
-      return retry('MissingPermission');
-    case 'notFound':
-    case 'refused':
-      if (ABOUT_THE_KEY.test(failure.code)) return retry('Refused');
-      return { outcome: 'reject', reason: 'Refused', detail };
-    case 'unexpected':
-      return retry('Unexpected');
-  }
+  if (failure.kind === 'blocked') return retry(failure.block.reason);
+  if (failure.kind !== 'notFound' && failure.kind !== 'refused') return retry(RETRIED[failure.kind]);
+  return ABOUT_THE_KEY.test(failure.code) ? retry('Refused') : { outcome: 'reject', reason: 'Refused', detail };
 }
 
 /** Describes a rejected write of an account that names an identity; returns undefined for other rejections. */

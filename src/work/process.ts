@@ -16,7 +16,7 @@ const MAX_ATTEMPTS = 24;
 /** First and longest delay; the delay doubles with each counted attempt. Seconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 
-export interface Received {
+interface Received {
   /** The message from the host: an object for JSON, otherwise text. */
   readonly entry: unknown;
   /** Number of deliveries, including this one. */

@@ -218,23 +218,6 @@ describe('whatever is done to a right chain is found', () => {
       options,
     );
   });
-
-  it('any line of another chain put in', () => {
-    fc.assert(
-      fc.property(place, fc.boolean(), ({ files, where }, replace) => {
-        const stranger = formatRecord(
-          { seq: where.line, hash: 'f'.repeat(64) },
-          { entry: entry(99) },
-          { id: 's', time: new Date(0) },
-        );
-        const changed = edit(files, where.at, (lines) =>
-          lines.splice(where.line, replace ? 1 : 0, stranger.line.trimEnd()),
-        );
-        expect(brief(verify(changed))).not.toEqual([]);
-      }),
-      options,
-    );
-  });
 });
 
 function swap(line: Buffer, text: string, by: Buffer): Buffer {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AuditFiles } from '../../src/audit/audit-client.ts';
 import { findHead } from '../../src/audit/chain-writer.ts';
-import { linesBackwards, linesOf } from '../../src/audit/lines.ts';
+import { linesOf } from '../../src/audit/lines.ts';
 import { searchTrail } from '../../src/audit/search-trail.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { brief, makeChain } from './chains.ts';
@@ -56,13 +56,4 @@ it('a search ends where it has read as much as it may, and goes on behind that',
     if (!next) break;
   }
   expect(found).toEqual([3, 2, 1]);
-});
-
-it('backwards, a line without an end is held in part', async () => {
-  const { files } = endless(40 * MIB);
-  let longest = 0;
-  for await (const { lines } of linesBackwards(files)) {
-    for (const { bytes } of lines) longest = Math.max(longest, bytes.length);
-  }
-  expect(longest).toBeLessThan(4 * MIB);
 });

@@ -3,32 +3,25 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { APP_LOCAL_ROLES } from '../../local/azure/app-setup.ts';
-import type { StorageAccount } from '../../local/azure/world.ts';
 import { grantAccess } from '../../src/identities/grant-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import type { ManagedVault } from '../../src/keys/managed-vaults.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
-import { useApp } from '../support/app.ts';
-import { auditEntries } from '../support/audit-lines.ts';
-import { eventually } from '../support/eventually.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
 import { Procedures } from '../support/procedures.ts';
 import { Az } from './az.ts';
 
 /**
  * The Azure CLI procedures of the article "Configure customer-managed keys for Azure Files" as far as they apply to a
- * Managed HSM, by the real az on the sample fleet's HSM, with the app running beside it.
+ * Managed HSM, by the real az on the sample fleet's HSM.
  */
-const app = useApp({ env: { 'AzureWebJobs.hsmWatch.Disabled': 'false' } });
+const app = useLocalAzure({ fleet: 'sample' });
 
 const HSM = 'hsm-local';
 const URI = `https://${HSM}.managedhsm.azure.net`;
 const KEY = 'vault-key';
-/** How often keys of Managed HSMs are read. */
-const PERIOD_MS = 5 * 60_000;
-
 let az: Az;
 let folder: string;
-let version = '';
 
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'cmk-hsm-'));
@@ -43,40 +36,9 @@ afterAll(() => {
 
 interface Shown {
   readonly key: { readonly kid: string; readonly kty: string };
-  readonly attributes: { readonly enabled: boolean };
-}
-
-function account(name = 'stvault01'): StorageAccount {
-  const found = app.azure.world.storageAccounts.get(name);
-  if (!found) throw new Error(`There is no account ${name}.`);
-  return found;
-}
-const inUse = () => account().encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
-
-interface Move {
-  readonly action: string;
-  readonly reason: string;
-  readonly resource: string;
-  readonly details: { readonly to: string; readonly cause: { readonly by: string } };
-}
-
-/** The moves of the account that the audit trail has. */
-async function moves() {
-  const found = await auditEntries<Move>(app.connectionString);
-  return found.filter(({ action, resource }) => action === 'account.move' && resource === account().id);
 }
 
 describe('the Managed HSM itself', () => {
-  it('is shown and listed', async () => {
-    const hsm = await az.json<{ properties: Record<string, unknown>; type: string }>(`keyvault show --hsm-name ${HSM}`);
-    expect(hsm).toMatchObject({
-      type: 'Microsoft.KeyVault/managedHSMs',
-      properties: { hsmUri: `${URI}/`, enablePurgeProtection: true },
-    });
-    const listed = await az.json<{ name: string }[]>('keyvault list --resource-type hsm');
-    expect(listed.map(({ name }) => name)).toEqual([HSM]);
-  });
-
   it('has roles of its own', async () => {
     const roles = await az.json<{ roleName: string }[]>(`keyvault role definition list --hsm-name ${HSM}`);
     expect(roles.map(({ roleName }) => roleName)).toEqual(
@@ -179,7 +141,7 @@ describe('A local role that was taken away', () => {
     );
     const role = async () => {
       const operator = new Procedures(app);
-      const { result } = await operator.run((operation) => verifyAccount({ account: account().name }, operation));
+      const { result } = await operator.run((operation) => verifyAccount({ account: 'stvault01' }, operation));
       return result.checks.find(({ check }) => check === 'role on the key');
     };
     const vault = { kind: 'managedHsm', name: HSM } as ManagedVault;
@@ -227,43 +189,5 @@ describe('A local role that was taken away', () => {
         hsm?.roleDefinitions.set(role.name, { ...role, type: 'CustomRole', notDataActions: [] });
       }
     }
-  });
-});
-
-describe('Key rotation', () => {
-  it('by az reaches the account within the period of the timer, with proof', async () => {
-    await app.atRest();
-    await app.advance(PERIOD_MS);
-    await eventually('the key is seen', () =>
-      app.records().some(({ reason, key }) => reason === 'HsmKeyChanged' && String(key).endsWith(KEY)),
-    );
-    const rotated = await az.json<Shown>(`keyvault key rotate --hsm-name ${HSM} --name ${KEY}`);
-    version = rotated.key.kid.replace(/.*\//, '');
-    expect(inUse()).not.toBe(version);
-    await app.atRest();
-    await app.advance(PERIOD_MS);
-    await eventually('the account uses it', () => inUse() === version);
-    const recorded = await eventually('it is recorded', async () => {
-      const all = (await moves()).filter(({ details }) => details.to.endsWith(version));
-      return all.length > 0 && all;
-    });
-    expect(recorded).toMatchObject([{ reason: 'Moved', details: { cause: { by: 'hsmWatch' } } }]);
-  });
-});
-
-describe('Revoke access by disabling the key', () => {
-  it('disables a version, and enables it again', async () => {
-    const set = `keyvault key set-attributes --hsm-name ${HSM} --name ${KEY} --version ${version}`;
-    expect((await az.json<Shown>(`${set} --enabled false`)).attributes.enabled).toBe(false);
-    expect((await az.json<Shown>(`keyvault key show --hsm-name ${HSM} --name ${KEY}`)).attributes.enabled).toBe(false);
-    expect((await az.json<Shown>(`${set} --enabled true`)).attributes.enabled).toBe(true);
-  });
-
-  it('deletes a key, which can be recovered', async () => {
-    await az.run(`keyvault key delete --hsm-name ${HSM} --name article-key`);
-    const deleted = await az.json<{ name: string }[]>(`keyvault key list-deleted --hsm-name ${HSM}`);
-    expect(deleted.map(({ name }) => name)).toEqual(['article-key']);
-    await az.json(`keyvault key recover --hsm-name ${HSM} --name article-key`);
-    expect((await az.json<Shown>(`keyvault key show --hsm-name ${HSM} --name article-key`)).key.kty).toBe('RSA-HSM');
   });
 });

@@ -61,7 +61,3 @@ it('tells a denial of which nothing else is said', () => {
   const failure = describeFailure(other(403, 'RequestDisallowedByPolicy', 'no'));
   expect(told(failure)).toMatch(/^403 RequestDisallowedByPolicy: Azure Policy denies the request\. no /);
 });
-
-it('takes a change by others for one that passes', () => {
-  expect(describeFailure(other(409, 'StorageAccountOperationInProgress', 'x')).kind).toBe('conflict');
-});

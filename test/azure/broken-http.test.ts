@@ -152,15 +152,3 @@ it('an answer that comes late is not taken for that of the next request, and no 
   expect(await ask()).toMatchObject({ bodyAsText: '{"asked":3}' });
   expect(heads.map((head) => head.split(' ')[0])).toEqual(['GET', 'PATCH', 'GET']);
 });
-
-it('a write by a connection that was kept and is reset is not sent again by itself', async () => {
-  let asked = 0;
-  const { ask, heads } = await through((socket) => {
-    asked += 1;
-    if (asked === 2) socket.destroy();
-    else socket.write(EMPTY);
-  });
-  await ask();
-  expect(await failureOf(ask('PATCH'))).toMatchObject({ kind: 'unavailable', status: undefined });
-  expect(heads).toHaveLength(2);
-});

@@ -92,19 +92,11 @@ it('without a proxy, connections are kept too, and given up when one of them hun
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close().closeAllConnections());
-  let open = 0;
-  server.on('secureConnection', (socket) => {
-    open += 1;
-    socket.on('close', () => {
-      open -= 1;
-    });
-  });
   const { port } = server.address() as AddressInfo;
   const lookup: LookupFunction = (_, __, found) => found(null, [{ address: '127.0.0.1', family: 4 }]);
   const kept = deadlineHttp(() => 500, createKeptHttp());
   const requestOverrides = { port, lookup, ca: await readFile(caPath) };
-  const ask = (http = kept) =>
-    http.sendRequest(createPipelineRequest({ url: 'https://management.azure.com/', requestOverrides }));
+  const ask = () => kept.sendRequest(createPipelineRequest({ url: 'https://management.azure.com/', requestOverrides }));
 
   for (let call = 0; call < 5; call += 1) await ask();
   expect([...heard.values()]).toEqual([5]);
@@ -113,8 +105,4 @@ it('without a proxy, connections are kept too, and given up when one of them hun
   isDead = true;
   await expect(ask()).rejects.toThrow('management.azure.com did not answer within 0.5 s.');
   expect(await ask()).toMatchObject({ status: 200 });
-  isDead = false;
-  const before = open;
-  await ask(createKeptHttp(50));
-  await vi.waitFor(() => expect(open).toBe(before));
 });

@@ -1,10 +1,6 @@
-import { ManagedIdentityCredential } from '@azure/identity';
 import { describe, expect, it } from 'vitest';
-import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { handleRestore, type RestoreResponse } from '../../src/api/restore.ts';
 import { handleRevoke, type RevokeResponse } from '../../src/api/revoke.ts';
-import { LIMITS } from '../../src/azure/limits.ts';
-import { createKeys } from '../../src/keys/key-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import type { Work } from '../../src/work/messages.ts';
@@ -59,7 +55,10 @@ describe('a restore', () => {
     const id = revocation?.id.toUpperCase();
     expect(await restore(key, services, 'bob', id)).toMatchObject({ reason: 'Restored', complete: true });
     expect(enabledOf(key)).toEqual([true]);
-    expect((await restore(key, services, 'bob', id)).complete).toBe(true);
+    const seen = wire.azure.requests.last;
+    expect(await restore(key, services, 'bob', id)).toMatchObject({ reason: 'Restored', complete: true });
+    expect(wire.azure.requests.since(seen).filter(({ method }) => method === 'PATCH')).toEqual([]);
+    expect(await audited(key)).toHaveLength(3);
   });
 
   it('is of the newest revocation, refused to who made it, and gives back what the one that it joined disabled', async () => {
@@ -180,18 +179,6 @@ describe('a restore of a soft-deleted key', () => {
     expect(await audited(key)).toHaveLength(1);
     expect(besideLooks()).toMatchObject([{ kind: 'probe', cause: { by: 'restore' } }]);
     expect(await requested(key, services)).toEqual(['restore']);
-  });
-
-  it('gives up when recovering takes for ever, and says so', async () => {
-    allowRecovery(wire.azure);
-    const key = keyOf(wire.azure, 1);
-    const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
-    const limits = { ...LIMITS.breakGlass, requestMs: 300 };
-    const services = { ...wire.services(), urgentKeys: createKeys(credential, limits) };
-    softDelete(key);
-    wire.azure.faults.add([{ match: { method: 'POST', path: `/deletedkeys/${key.name}/recover` }, hang: true }]);
-    const refused = await refusalOf(restore(key, services));
-    expect(refused).toMatchObject({ status: 502, reason: 'ServiceUnavailable' });
   });
 });
 

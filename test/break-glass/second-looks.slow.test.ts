@@ -106,19 +106,6 @@ describe('the looks after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
   });
 
-  it('record such a revocation once also if it is restored by then, with its reason', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    await revokeAndDie(key, services);
-    await wire.azure.world.clock.advance(180_000);
-    await restore(key, services);
-    await lookAgain(services, 695);
-    await lookAgain(services);
-    expect(await trailOf(key)).toEqual(['key.restore Restored', 'key.revoke Revoked']);
-    const { entry } = JSON.parse((await auditLines(wire.connectionString)).at(-1) ?? '{}');
-    expect(entry).toMatchObject({ caller: { objectId: objectId('alice') }, details: { why: CALL.why } });
-  });
-
   it('are tried again where the trail is still out of reach when the last of them is to record', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
@@ -178,21 +165,6 @@ describe('an ordinary look, and the drift check’s', () => {
     expect(enabledOf(key)).toEqual([true, true]);
     expect(wire.records.map(({ reason }) => reason)).toContain('RestoreFinished');
     expect((await trailOf(key)).at(-1)).toBe('key.finishRestore RestoreFinished');
-  });
-});
-
-describe('a restore that is repeated', () => {
-  it('answers the same, writes nothing, and is audited once', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    const { revocation } = await revoke(key, services);
-    await restore(key, services);
-    const seen = wire.azure.requests.last;
-    const again = await restore(key, services, 'bob', revocation?.id);
-    expect(again).toMatchObject({ reason: 'Restored', complete: true, revocation: { id: revocation?.id } });
-    expect(wire.azure.requests.since(seen).filter(({ method }) => method === 'PATCH')).toEqual([]);
-    expect(await restore(key, services, 'bob', 'cafe')).toMatchObject({ reason: 'NothingToRestore', complete: true });
-    expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
   });
 });
 

@@ -3,7 +3,7 @@ import type { AuditEntry } from '../../src/audit/record.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import type { Services } from '../../src/services.ts';
 import { useWire } from '../support/wire.ts';
-import { addVersion, breakGlass, enabledOf, keyOf, managed, objectId, versionsOf } from './break-glass-fixture.ts';
+import { addVersion, breakGlass, enabledOf, keyOf, managed } from './break-glass-fixture.ts';
 
 const wire = useWire();
 
@@ -11,19 +11,6 @@ const { revoke, restore } = breakGlass(wire);
 const reasons = () => wire.records.map(({ reason }) => reason);
 
 describe('while a key is revoked', () => {
-  it('the record survives that every version was off already when it was revoked', async () => {
-    const key = keyOf(wire.azure, 2);
-    for (const version of versionsOf(key)) version.enabled = false;
-    const services = wire.services();
-    const answer = await revoke(key, services);
-    expect(answer).toMatchObject({ complete: true, revocation: { revokedBy: objectId('alice') } });
-    addVersion(key);
-    await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
-    expect(enabledOf(key)).toEqual([false, false, false]);
-    expect(await restore(key, services)).toMatchObject({ reason: 'Restored', complete: true });
-    expect(enabledOf(key)).toEqual([false, false, true]);
-  });
-
   it('a later version without a tag to spare is disabled all the same, and the log says what a restore leaves off', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();

@@ -2,9 +2,7 @@ import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
-import { checkDrift } from './page-people.ts';
-import { signInBy, type Visit } from './page-session.ts';
-import { answersOf, useVisits } from './visits.ts';
+import { answersOf, signInBy, useVisits, type Visit } from './page-session.ts';
 
 const KEY = 'kv-files/archive-key';
 const VIEW = `#/break-glass/${KEY}`;
@@ -14,7 +12,7 @@ const app = useApp({ env: { CMK_AUTOFIX: 'none', CMK_STEP_UP: 'c1' } });
 // What the API refuses on the way.
 const { as } = useVisits(chromium, app, { provoked: answersOf('40[13]') });
 
-beforeAll(() => checkDrift(app));
+beforeAll(() => app.checkDrift());
 
 /** Presses, is refused for want of the proof, gives it, and presses again: what was typed is still there, or it would not be sent. */
 async function pressWithProof(visit: Visit, name: string): Promise<void> {

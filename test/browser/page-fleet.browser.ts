@@ -5,7 +5,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { group, storageIdentity, TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { answersOf, useVisits } from './visits.ts';
+import { answersOf, useVisits } from './page-session.ts';
 
 const ACCOUNTS = 5_000;
 /** Scripting that a key which is pressed may cost, in milliseconds: some 50 on a quiet machine, seconds if all were drawn. */
@@ -25,20 +25,7 @@ const app = useApp({
 });
 const { as } = useVisits(chromium, app);
 
-function call(method: string, path: string): Promise<Response> {
-  const operator = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === 'operator');
-  if (!operator) throw new Error('The local tenant has no operator.');
-  const { token } = app.azure.tokens.issue(operator, 'api://cmk-autopilot');
-  return fetch(`${app.url}/api${path}`, { method, headers: { authorization: `Bearer ${token}` } });
-}
-
-beforeAll(async () => {
-  await (await call('POST', '/drift')).text();
-  await eventually(
-    'the check has its report',
-    async () => ((await (await call('GET', '/drift/history')).json()) as { reports: unknown[] }).reports.length > 0,
-  );
-});
+beforeAll(() => app.checkDrift());
 
 describe(`a fleet of ${ACCOUNTS} accounts`, () => {
   it('is filtered while one types, and draws those in sight alone', async () => {
@@ -106,13 +93,5 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     expect(lines[0]).toBe('account,health,since,cause,key,version,group,region,subscription,id');
     expect(lines).toHaveLength(ACCOUNTS + 1);
     expect(lines[1]).toMatch(/^stmany04999,/);
-  });
-
-  it('is scrolled to its end', async () => {
-    const { page } = await as('operator', '#/fleet');
-    await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
-    await page.evaluate('document.querySelector(".rows").scrollTo(0, 1e9)');
-    await page.getByRole('link', { name: 'strecords02' }).waitFor();
-    expect(await page.locator('.rows tbody tr').count()).toBeLessThan(80);
   });
 });

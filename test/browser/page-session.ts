@@ -1,6 +1,6 @@
 import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import type { App } from '../support/app.ts';
 
 /** A browser in which somebody looks at the page. */
@@ -15,7 +15,7 @@ export interface Visit {
   close(): Promise<void>;
 }
 
-export interface VisitOptions extends BrowserContextOptions {
+interface VisitOptions extends BrowserContextOptions {
   /** Whether the time of the page can be moved; or so many milliseconds that it is ahead. */
   readonly clock?: boolean | number;
   /** What the browser itself says to what a test refuses or breaks: no complaint. */
@@ -23,12 +23,7 @@ export interface VisitOptions extends BrowserContextOptions {
 }
 
 /** Opens a view of the page; nobody is signed in. */
-export async function visit(
-  browser: Browser,
-  app: Pick<App, 'url'>,
-  view = '#/',
-  options: VisitOptions = {},
-): Promise<Visit> {
+async function visit(browser: Browser, app: Pick<App, 'url'>, view = '#/', options: VisitOptions = {}): Promise<Visit> {
   const { clock, provoked, ...rest } = options;
   const context = await browser.newContext({ timezoneId: 'Europe/Berlin', ...rest });
   if (clock) await context.clock.install({ time: Date.now() + Number(clock === true ? 0 : clock) });
@@ -85,7 +80,7 @@ export async function signInBy(page: Page, button: string): Promise<void> {
 }
 
 /** Neither an error, nor a request to anywhere but the app and its sign-in. */
-export function expectQuiet({ complaints, requests }: Visit, ...origins: readonly string[]): void {
+function expectQuiet({ complaints, requests }: Visit, ...origins: readonly string[]): void {
   // As one text: of a list, a report that is read far from here says only how long it is.
   expect(complaints.join('\n')).toBe('');
   const others = requests.filter((url) => !url.startsWith('data:') && !origins.includes(new URL(url).origin));
@@ -107,4 +102,50 @@ export async function axeFinds(page: Page): Promise<readonly string[]> {
 /** By how much it is wider than the screen. */
 export function widerThanScreen(page: Page): Promise<number> {
   return page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+}
+
+/** Whoever looks at the page in one test. */
+interface Visits {
+  /** Opens a view, and signs somebody in. */
+  as(who: string, view?: string, options?: VisitOptions): Promise<Visit>;
+  /** Opens a view; nobody is signed in. */
+  open(view?: string, options?: VisitOptions): Promise<Visit>;
+}
+
+/** What the browser writes into its console about each answer of such a status, a pattern. It may do so late. */
+export function answersOf(status: string): RegExp {
+  return new RegExp(`^Failed to load resource: the server responded with a status of ${status} `);
+}
+
+/**
+ * For one test file: after each test all that it opened is closed, and nothing was complained of, nor asked of anybody but
+ * the app and its sign-in.
+ *
+ * @param every what all visits have, unless one says otherwise
+ */
+export function useVisits(
+  chromium: { readonly browser: Browser },
+  app: Pick<App, 'url' | 'azure'>,
+  every: VisitOptions = {},
+): Visits {
+  const opened: Visit[] = [];
+  const kept = async (opening: Promise<Visit>): Promise<Visit> => {
+    const one = await opening;
+    opened.push(one);
+    return one;
+  };
+  afterEach(async () => {
+    const all = opened.splice(0);
+    try {
+      // An answer that is still being changed.
+      await Promise.all(all.map(({ page }) => page.unrouteAll({ behavior: 'ignoreErrors' })));
+      for (const one of all) expectQuiet(one, app.url, app.azure.signInUrl);
+    } finally {
+      await Promise.all(all.map((one) => one.close()));
+    }
+  });
+  return {
+    as: (who, view, options) => kept(visitAs(chromium.browser, app, who, view, { ...every, ...options })),
+    open: (view, options) => kept(visit(chromium.browser, app, view, { ...every, ...options })),
+  };
 }

@@ -1,12 +1,10 @@
 import type { Page, Request, Route } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { useApp } from '../support/app.ts';
+import { type SignIn, useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { callApi, checkDrift } from './page-people.ts';
-import { axeFinds, signIn, widerThanScreen } from './page-session.ts';
-import { answersOf, useVisits } from './visits.ts';
+import { answersOf, axeFinds, signIn, useVisits, widerThanScreen } from './page-session.ts';
 
 // What holds for every view: for whoever looks, on whichever screen, whatever names others have given.
 
@@ -27,12 +25,12 @@ const { as, open } = useVisits(chromium, app);
 
 /** So that each view has something to show: findings, a revocation that was restored, records of both. */
 beforeAll(async () => {
-  const call = async (who: string, path: string, body?: object): Promise<{ revocation?: { id: string } }> => {
-    const response = await callApi(app, who, 'POST', path, body);
+  const call = async (who: SignIn, path: string, body?: object): Promise<{ revocation?: { id: string } }> => {
+    const response = await app.call(who, 'POST', path, body);
     expect(response.status, await response.clone().text()).toBe(200);
     return response.json() as Promise<{ revocation?: { id: string } }>;
   };
-  await checkDrift(app);
+  await app.checkDrift();
   const revoked = await call('revoker', `/keys/${KEY}/revoke`, { reason: 'Leaked', confirm: KEY });
   await call('restorer', `/keys/${KEY}/restore`, { reason: 'False alarm', revocation: revoked.revocation?.id });
 });
@@ -135,35 +133,6 @@ describe('on any screen', () => {
     await eventually('the heading has the focus', () =>
       page.evaluate<boolean>('document.activeElement?.textContent === "Keys"'),
     );
-  });
-
-  it('goes to the view that is asked for at the very moment it appears', async () => {
-    const { page } = await open('#/trend');
-    await page.evaluate(`new MutationObserver((_, watching) => {
-      if (!document.querySelector('header.top')) return;
-      watching.disconnect();
-      location.hash = '#/keys';
-    }).observe(document.body, { childList: true, subtree: true })`);
-    await signIn(page, 'operator');
-    await page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor();
-  });
-
-  it('asks for nothing while it is out of sight, and for what has changed alone', async () => {
-    const { page, requests } = await as('operator', '#/trend', { clock: true });
-    await page.getByText('Revocations').first().waitFor();
-    const etags: string[] = [];
-    page.on('response', (response) => {
-      if (response.url().endsWith('/api/audit')) etags.push(`${response.status()}`);
-    });
-    await page.goto(`${app.url}/#/audit`);
-    await eventually('a first answer', () => etags.length >= 1);
-    await page.clock.fastForward(16_000);
-    await eventually('a second answer', () => etags.length >= 2);
-    expect(etags).toContain('304');
-    await page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })`);
-    const before = requests.length;
-    await page.clock.fastForward(120_000);
-    expect(requests.slice(before)).toEqual([]);
   });
 });
 

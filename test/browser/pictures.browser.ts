@@ -2,9 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { callApi, checkDrift } from './page-people.ts';
-import { axeFinds, type Visit, widerThanScreen } from './page-session.ts';
-import { useVisits } from './visits.ts';
+import { axeFinds, useVisits, type Visit, widerThanScreen } from './page-session.ts';
 
 const REGIONS = ['westeurope', 'westeurope', 'northeurope', 'uksouth'] as const;
 /** On the first version, and on the one after it. */
@@ -41,9 +39,9 @@ const { as } = useVisits(chromium, app);
 /** A pause keeps the rotation from going on, so that it stands half-way. */
 beforeAll(async () => {
   const pause = { reason: 'To look at it', key: `kv-files/${key.name}` };
-  expect((await callApi(app, 'operator', 'POST', '/pause', pause)).status).toBe(200);
-  await checkDrift(app);
-  const rotation = await (await callApi(app, 'operator', 'GET', `/rotations/kv-files/${key.name}`)).json();
+  expect((await app.call('operator', 'POST', '/pause', pause)).status).toBe(200);
+  await app.checkDrift();
+  const rotation = await (await app.call('operator', 'GET', `/rotations/kv-files/${key.name}`)).json();
   expect(rotation).toMatchObject({ state: 'paused', moved: MOVED, waiting: BEHIND });
 });
 
@@ -134,13 +132,6 @@ describe('the pictures', () => {
     await page.waitForURL((url) => !url.hash.includes('health'));
     await page.locator('.squares').click({ position: { x: 8, y: 8 } });
     await page.waitForURL(/health=(?!Serving)\w+/);
-  });
-
-  it('leave the list below them the whole width of a phone', async () => {
-    const { page } = await as('operator', '#/fleet', { viewport: { width: 390, height: 844 } });
-    const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'stregion00' }) });
-    await row.waitFor();
-    expect((await row.boundingBox())?.width).toBeGreaterThan(300);
   });
 
   it('of a key name its versions and accounts, each with its list', async () => {

@@ -1,19 +1,16 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page, Request } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import type { RevokeResponse } from '../../src/api/revoke.ts';
-import type { DriftReport } from '../../src/drift/report.ts';
 import type { NowAnswer } from '../../src/views/now-schemas.ts';
-import { useApp } from '../support/app.ts';
+import { type SignIn, useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { useChromium } from './chromium.ts';
-import { callApi, checkDrift } from './page-people.ts';
 import { axeFinds, visitAs } from './page-session.ts';
-import { makeTroubles } from './troubles.ts';
 
-// Every view at two widths, light and dark, without accounts, while all is well, in an incident and in trouble. The pictures are looked at one
+// Every view at two widths, light and dark, without accounts, while all is well and in an incident. The pictures are looked at one
 // by one; those of the README are among them.
 
 const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -40,13 +37,11 @@ const VIEWS = [
 
 const chromium = useChromium();
 
-/** Takes each view in each size and scheme. @returns the text of each view */
-async function takeAll(app: { readonly url: string }, state: string): Promise<ReadonlyMap<string, string>> {
-  const texts = new Map<string, string>();
+/** Takes each view in each size and scheme. */
+async function takeAll(app: { readonly url: string }, state: string): Promise<void> {
   const { page, close } = await visitAs(chromium.browser, app, 'operator', '#/', { viewport: SIZES[1] });
   for (const [name, view] of VIEWS) {
     await goTo(page, view);
-    texts.set(name, (await page.locator('main').allInnerTexts()).join('\n'));
     for (const size of SIZES) {
       await page.setViewportSize(size);
       for (const colorScheme of ['light', 'dark'] as const) {
@@ -58,7 +53,6 @@ async function takeAll(app: { readonly url: string }, state: string): Promise<Re
     expect(await axeFinds(page), `${state} ${name}`).toEqual([]);
   }
   await close();
-  return texts;
 }
 
 /** Opens a view, and waits until it has asked for everything: half a second without a request under way. */
@@ -85,17 +79,17 @@ describe('with accounts', () => {
   const app = useApp({
     env: { CMK_AUTOFIX: 'StaleKeyVersion' },
   });
-  const post = async (who: string, path: string, body: object) => {
-    const response = await callApi(app, who, 'POST', path, body);
+  const post = async (who: SignIn, path: string, body: object) => {
+    const response = await app.call(who, 'POST', path, body);
     expect(response.status, path).toBe(200);
     return response;
   };
 
-  const get = async <T>(path: string) => (await (await callApi(app, 'operator', 'GET', path)).json()) as T;
+  const get = async <T>(path: string) => (await (await app.call('operator', 'GET', path)).json()) as T;
 
   it('is taken in every state', async () => {
     await mkdir(ALL, { recursive: true });
-    await checkDrift(app);
+    await app.checkDrift();
     await takeAll(app, '1-well');
     const phone = await visitAs(chromium.browser, app, 'operator', '#/', { viewport: SIZES[0], colorScheme: 'dark' });
     await goTo(phone.page, `#/break-glass/${KEY}`);
@@ -121,23 +115,6 @@ describe('with accounts', () => {
     await desk.close();
     await post('restorer', `/keys/${KEY}/restore`, { reason: 'False alarm', revocation: revocation?.id });
     await post('operator', '/resume', { reason: 'False alarm' });
-
-    await makeTroubles(app);
-    await eventually(
-      'the contest is found',
-      async () => {
-        await checkDrift(app);
-        return (await get<DriftReport>('/drift')).causes.some(({ reason }) => reason === 'ContestedChange');
-      },
-      60_000,
-    );
-    await eventually(
-      'the trouble shows',
-      async () => (await get<NowAnswer>('/now')).fleet?.value?.states.NoAccess === 12,
-      60_000,
-    );
-    const texts = await takeAll(app, '3-trouble');
-    await writeFile(join(ALL, 'trouble.txt'), [...texts].map(([view, text]) => `== ${view}\n${text}\n`).join('\n'));
   });
 });
 

@@ -73,6 +73,7 @@ it('every `cmk` command that a message, the page or a document names is one that
 const OLD = ['fleet', 'history', 'identity', 'role', 'events', 'notify', 'replay'];
 
 it.each([
+  // Of version 2.
   ['key status files-key --vault kv', 'key show files-key --vault kv'],
   ['-o json fleet list --all', '-o json account list --all'],
   ['--subscription fleet rotation status', '--subscription fleet rotation list'],
@@ -82,11 +83,7 @@ it.each([
   ['history st1 --since P1D', 'audit list --account st1 --since P1D'],
   ['drift check --expand', 'drift --expand'],
   ['role ensure --assignee me', 'admin grant-role --assignee me'],
-])('`cmk %s` of version 2 is read as `cmk %s`', (old, now) => {
-  expect(renamed(old.split(' '), PROGRAM).args).toEqual(now.split(' '));
-});
-
-it.each([
+  // By the habits of gh, kubectl and az.
   ['get keys', 'key list'],
   ['get keys -o wide', 'key list -o wide'],
   ['-o json get keys --vault kv', '-o json key list --vault kv'],
@@ -105,8 +102,8 @@ it.each([
   ['get all', 'now'],
   ['rollout status files-key', 'rotation show files-key'],
   ['get pods', 'get pods'],
-])('`cmk %s`, by the habits of gh, kubectl and az, is read as `cmk %s`', (habit, here) => {
-  expect(renamed(habit.split(' '), PROGRAM).args).toEqual(here.split(' '));
+])('`cmk %s` is read as `cmk %s`', (given, here) => {
+  expect(renamed(given.split(' '), PROGRAM).args).toEqual(here.split(' '));
 });
 
 it('an old name works, and says the new one on stderr', async () => {

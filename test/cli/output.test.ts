@@ -1,14 +1,30 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { Output } from '../../src/cli/output.ts';
+import { Output, redirected } from '../../src/cli/output.ts';
 
-/** What a terminal of so many columns is shown. */
-function terminal(show: (output: Output) => void, environment: Record<string, string> = {}, columns = 80): string {
+type Show = (output: Output) => void;
+
+/** What is printed on both streams. */
+function printed(
+  format: Output['format'],
+  show: Show,
+  { environment = { NO_COLOR: '1' }, isTTY = false, columns = 80, ...options }: Partial<Printing> = {},
+): string {
   let text = '';
-  const sink = { write: (more: string) => (text += more), isTTY: true, columns };
-  show(new Output('terminal', sink, sink, environment));
+  const sink = { write: (more: string) => (text += more), isTTY, columns };
+  show(new Output(format, sink, sink, environment, options));
   return text;
 }
+interface Printing {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly isTTY: boolean;
+  readonly columns: number;
+  readonly wide: boolean;
+  readonly quiet: boolean;
+}
+const terminal = (show: Show, options: Partial<Printing> = {}) =>
+  printed('terminal', show, { isTTY: true, ...options });
+
 const COLUMNS = ['ACCOUNT', 'KEY', 'STATE'].map((title, at) => [title, (row: Row) => row[at]] as const);
 type Row = readonly (string | undefined)[];
 const ROWS: readonly Row[] = [
@@ -18,7 +34,7 @@ const ROWS: readonly Row[] = [
 
 describe('colours', () => {
   const shown = (environment: Record<string, string>) =>
-    terminal((output) => output.entry({ kind: 'done', text: 'key made' }), environment);
+    terminal((output) => output.entry({ kind: 'done', text: 'key made' }), { environment });
 
   it.each([
     ['TERM', {}, true],
@@ -32,7 +48,7 @@ describe('colours', () => {
   });
 
   it('are no part of the line that is waited in, where NO_COLOR is set', () => {
-    const text = terminal((output) => output.entry({ kind: 'waiting', text: 'key made' }), { NO_COLOR: '1' });
+    const text = terminal((output) => output.entry({ kind: 'waiting', text: 'key made' }));
     expect(text).toBe('… key made');
   });
 
@@ -42,7 +58,7 @@ describe('colours', () => {
         output.entry({ kind: 'waiting', text: 'key made' });
         output.entry({ kind: 'done', text: 'key made' });
       },
-      { TERM: 'dumb' },
+      { environment: { TERM: 'dumb' } },
     );
     expect(text).toBe('+ key made\n');
   });
@@ -66,36 +82,29 @@ describe('what others wrote, in a tag or a name', () => {
     ['an error', (output) => output.error(error)],
   ])('never acts on a terminal: %s', (_, show) => {
     for (const format of ['terminal', 'lines', 'json'] as const) {
-      let text = '';
-      const sink = { write: (more: string) => (text += more) };
-      show(new Output(format, sink, sink, { NO_COLOR: '1' }));
-      expect(text).not.toMatch(acted);
+      expect(printed(format, show)).not.toMatch(acted);
     }
   });
 
   it('is shown for what it is, on one line of its own', () => {
-    expect(terminal((output) => output.entry({ kind: 'done', text: evil }), { NO_COLOR: '1' })).toBe(`+ ${harmless}\n`);
-    expect(terminal((output) => output.list([['TAG', () => evil]], [{}]), { NO_COLOR: '1' }, 200)).toBe(
-      `TAG\n${harmless}\n`,
-    );
+    expect(terminal((output) => output.entry({ kind: 'done', text: evil }))).toBe(`+ ${harmless}\n`);
+    const table = terminal((output) => output.list([['TAG', () => evil]], [{}]), { columns: 200 });
+    expect(table).toBe(`TAG\n${harmless}\n`);
   });
 
   it('means the same in a document', () => {
-    let text = '';
-    const sink = { write: (more: string) => (text += more) };
-    new Output('json', sink, sink, {}).json({ tag: evil });
-    expect(JSON.parse(text)).toEqual({ tag: evil });
+    expect(JSON.parse(printed('json', (output) => output.json({ tag: evil })))).toEqual({ tag: evil });
   });
 
   it('leaves letters of every script alone', () => {
     const fine = 'rg-données リソース группа العربية 😀';
-    expect(terminal((output) => output.text(fine), { NO_COLOR: '1' })).toBe(`${fine}\n`);
+    expect(terminal((output) => output.text(fine))).toBe(`${fine}\n`);
   });
 });
 
 describe('a table', () => {
   const shown = (columns: number) =>
-    terminal((output) => output.list(COLUMNS, ROWS), { NO_COLOR: '1' }, columns)
+    terminal((output) => output.list(COLUMNS, ROWS), { columns })
       .trimEnd()
       .split('\n');
   const NAMES = ['ACCOUNT    KEY', 'stfiles01  kv-files/files-key', 'st2        kv-records/records-key'];
@@ -116,73 +125,68 @@ describe('a table', () => {
   });
 
   it('has all of it with --wide, however narrow', () => {
-    let text = '';
-    const sink = { write: (more: string) => (text += more), isTTY: true, columns: 20 };
-    new Output('terminal', sink, sink, { NO_COLOR: '1' }, { wide: true }).list(COLUMNS, ROWS);
+    const text = terminal((output) => output.list(COLUMNS, ROWS), { columns: 20, wide: true });
     expect(text).toContain('stfiles01  kv-files/files-key      It is pinned to an older version than the newest one.');
   });
 });
 
 describe('progress', () => {
-  const show = (isTTY: boolean, quiet = false) => {
-    let text = '';
-    const sink = { write: (more: string) => (text += more), isTTY, columns: 80 };
-    const output = new Output(isTTY ? 'terminal' : 'lines', sink, sink, { NO_COLOR: '1' }, { quiet });
+  const count = (output: Output) => {
     for (const done of [0, 5, 10]) {
       output.entry({ kind: 'waiting', text: `stfiles0${done}`, progress: { done, total: 20 } });
       const until = performance.now() + 20;
       while (performance.now() < until);
     }
-    return text;
   };
 
   it('is a bar in a terminal, with how much, how fast and how long still', () => {
-    expect(show(true)).toMatch(
+    expect(terminal(count)).toMatch(
       /\[\.{20}\] 0\/20 {2}stfiles00.*\[#{10}\.{10}\] 10\/20, \d+\/s, \d+s left {2}stfiles010$/s,
     );
   });
 
   it('is one plain line in a pipe, and then none for ten seconds', () => {
-    expect(show(false)).toBe('progress (0/20)\n');
+    expect(printed('lines', count)).toBe('progress (0/20)\n');
   });
 
-  it.each([true, false])('is nothing with --quiet (terminal: %s)', (isTTY) => {
-    expect(show(isTTY, true)).toBe('');
+  it.each(['terminal', 'lines'] as const)('is nothing with --quiet: %s', (format) => {
+    expect(printed(format, count, { isTTY: format === 'terminal', quiet: true })).toBe('');
   });
+});
+
+it('output beside a terminal stays that of a terminal, whose isTTY is a property of its class', () => {
+  class Terminal {
+    columns = 50;
+    write = () => true;
+    get isTTY(): boolean {
+      return true;
+    }
+  }
+  expect(redirected(new Terminal(), () => true)).toMatchObject({ isTTY: true, columns: 50 });
 });
 
 describe('CSV', () => {
   it('has quotes where they are needed, and nothing that a spreadsheet would carry out', () => {
-    let text = '';
-    const sink = { write: (more: string) => (text += more) };
-    new Output('csv', sink, sink, {}).list(
-      ['who', 'why'],
-      [
-        { who: 'a, b', why: '=HYPERLINK("x")' },
-        { who: undefined, why: '-1' },
-      ],
-    );
+    const rows = [
+      { who: 'a, b', why: '=HYPERLINK("x")' },
+      { who: undefined, why: '-1' },
+    ];
+    const text = printed('csv', (output) => output.list(['who', 'why'], rows));
     expect(text).toBe(`who,why\n"a, b","'=HYPERLINK(""x"")"\n,'-1\n`);
   });
 });
 
 describe('checks', () => {
   it('stand in line below each other, whatever their names', () => {
-    const text = terminal(
-      (output) =>
-        output.checks([
-          { check: 'vault kv-of-a-long-name', state: 'ok', detail: 'there' },
-          { check: 'role', state: 'failed', detail: 'none', fix: 'cmk admin grant-role' },
-        ]),
-      { NO_COLOR: '1' },
-    );
-    expect(text).toBe(
-      [
-        '✓ vault kv-of-a-long-name there',
-        '✗ role                    none',
-        '                          → cmk admin grant-role',
-        '',
-      ].join('\n'),
-    );
+    const checks = [
+      { check: 'vault kv-of-a-long-name', state: 'ok', detail: 'there' },
+      { check: 'role', state: 'failed', detail: 'none', fix: 'cmk admin grant-role' },
+    ] as const;
+    expect(terminal((output) => output.checks(checks)).split('\n')).toEqual([
+      '✓ vault kv-of-a-long-name there',
+      '✗ role                    none',
+      '                          → cmk admin grant-role',
+      '',
+    ]);
   });
 });

@@ -78,15 +78,9 @@ describe('who uses which version of a key', () => {
 
   it.each([
     ['Microsoft.Sql/servers', (keyId: string) => ({ keyId })],
-    ['Microsoft.DBforMySQL/flexibleServers', (primaryKeyURI: string) => ({ dataEncryption: { primaryKeyURI } })],
-    ['Microsoft.DocumentDB/databaseAccounts', (keyVaultKeyUri: string) => ({ keyVaultKeyUri })],
     [
       'Microsoft.RecoveryServices/vaults',
       (keyUri: string) => ({ encryption: { keyVaultProperties: { keyUri }, infrastructureEncryption: 'Disabled' } }),
-    ],
-    [
-      'Microsoft.DataProtection/backupVaults',
-      (keyUri: string) => ({ securitySettings: { encryptionSettings: { keyVaultProperties: { keyUri } } } }),
     ],
     ['Microsoft.Synapse/workspaces', (keyVaultUrl: string) => ({ encryption: { cmk: { key: { keyVaultUrl } } } })],
     [

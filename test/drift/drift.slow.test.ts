@@ -39,11 +39,20 @@ function pinnedAccount(options: Parameters<TestKey['account']>[1] = {}) {
   return { key, newer, account };
 }
 
-async function setKey(account: { name: string }, keyVaultProperties: object): Promise<void> {
+/** Pins an account to the first version of its key. */
+async function pinBack(account: { name: string }, { name, vault, first }: TestKey): Promise<void> {
+  const { vaultUri } = vault.properties;
+  const keyVaultProperties = { keyName: name, keyVersion: first.version, keyVaultUri: vaultUri };
   await them().storage.storageAccounts.update('rg-files', account.name, {
     encryption: { keySource: 'Microsoft.Keyvault', keyVaultProperties },
   });
 }
+
+/** Changes a version of a key in kv-files. */
+const change = (key: TestKey, { version }: { version: string }, properties: object) =>
+  them().keys('kv-files').updateKeyProperties(key.name, version, properties);
+const hoursAgo = (hours: number) => new Date(wire.azure.clock.nowMs() - hours * HOUR_MS);
+const newIdentity = () => addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
 
 /** Wraps with a version of a key, on an owner's sign-in. */
 async function wrapWith(version: string): Promise<void> {
@@ -67,553 +76,365 @@ interface Case {
   readonly stays?: string;
   /** Why no test runs the command. */
   readonly notRun?: string;
-  /** Makes the drift; returns what it is about, and how to look at it. */
   readonly drift: () => Promise<{ readonly resource: string; readonly report?: () => Promise<DriftReport> }>;
 }
 
+/** @param drift makes the drift; returns what it is about, and how to look at it unless by a usual check */
+function when(
+  reason: string,
+  by: string,
+  prints: string | undefined,
+  drift: () => Promise<string | Awaited<ReturnType<Case['drift']>>>,
+  more: Pick<Case, 'stays' | 'notRun'> = {},
+): Case {
+  const made = async () => {
+    const of = await drift();
+    return typeof of === 'string' ? { resource: of } : of;
+  };
+  return { reason, by, ...(prints ? { prints } : {}), ...more, drift: made };
+}
+
 const cases: readonly Case[] = [
-  {
-    reason: 'StaleKeyVersion',
-    by: 'somebody pins an account back to an old version',
-    prints: 'cmk account pin',
-    drift: async () => {
-      const { key, account } = pinnedAccount();
-      const vaultUri = key.vault.properties.vaultUri;
-      await setKey(account, { keyName: key.name, keyVersion: key.first.version, keyVaultUri: vaultUri });
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'LaggingAutomaticVersion',
-    by: 'Storage does not look for a day',
-    drift: async () => {
-      world().settings.automaticCheckMs = 1_000 * HOUR_MS;
-      const key = new TestKey(world());
-      const account = key.account('automatic');
-      await them().keys(key.vault.name).rotateKey(key.name);
-      wire.azure.clock.advance(25 * HOUR_MS);
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'ScopeNotCustomerManaged',
-    by: 'somebody makes an encryption scope on a key of Microsoft where a key of Key Vault is required',
-    drift: async () => {
-      const { account } = pinnedAccount();
-      const { encryptionScopes } = them().storage;
-      await encryptionScopes.put('rg-files', account.name, 'scope1', { source: 'Microsoft.Storage' });
-      const report = () => check({ ...noFix, CMK_REQUIRE: account.id });
-      return { resource: `${account.id}/encryptionScopes/scope1`, report };
-    },
-  },
-  {
-    reason: 'OtherResourceStale',
-    by: 'nobody moves a server that names an old version',
-    drift: async () => {
-      const key = new TestKey(world());
-      const server = addOtherResource(world(), group(world()), 'Microsoft.Sql/servers', `sql-${key.name}`, {
-        keyId: key.id(key.first),
-      });
-      await them().keys(key.vault.name).rotateKey(key.name);
-      wire.azure.clock.advance(25 * HOUR_MS);
-      return { resource: server.id };
-    },
-  },
-  {
-    reason: 'KeyDisabled',
-    by: 'somebody disables the version in use',
-    prints: 'az keyvault key set-attributes',
-    drift: async () => {
-      const { key, newer, account } = pinnedAccount();
-      await them().keys('kv-files').updateKeyProperties(key.name, newer.version, { enabled: false });
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'KeyDisabled',
-    by: 'the key is revoked',
-    prints: 'cmk key restore',
-    drift: async () => {
-      const key = new TestKey(world());
-      const { id } = key.account('pinned');
-      await revokedKey(key);
-      return { resource: id };
-    },
-  },
-  {
-    reason: 'KeyExpired',
-    by: 'the version in use expires',
-    prints: 'cmk key rotate',
-    drift: async () => {
-      const { key, newer, account } = pinnedAccount();
-      const expiresOn = new Date(wire.azure.clock.nowMs() - HOUR_MS);
-      await them().keys('kv-files').updateKeyProperties(key.name, newer.version, { expiresOn });
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'KeyExpired',
-    by: 'the version in use expires, and there is a newer one',
-    prints: 'cmk account pin',
-    drift: async () => {
-      const key = new TestKey(world());
-      const account = key.account('pinned');
-      const expiresOn = new Date(wire.azure.clock.nowMs() - HOUR_MS);
-      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, { expiresOn });
-      key.add();
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'KeyDeleted',
-    by: 'somebody deletes the key',
-    prints: 'az keyvault key recover',
-    drift: async () => {
-      const { key, account } = pinnedAccount();
-      await them().keys('kv-files').beginDeleteKey(key.name);
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'KeyDeleted',
-    by: 'an operator deletes the vault',
-    prints: 'az keyvault recover',
-    drift: async () => {
-      const vault = await ownVault();
-      const key = new TestKey(world(), vault.name);
-      const { id } = key.account('pinned');
-      await them().vaults.vaults.delete('rg-keys', vault.name);
-      return { resource: id, report: () => check({ ...noFix, CMK_VAULTS: vault.id }) };
-    },
-  },
-  {
-    reason: 'KeyDeleted',
-    by: 'the key was purged after its retention, and somebody makes one of its name',
-    drift: async () => {
-      const { key, account } = pinnedAccount();
-      key.vault.keys.delete(key.name);
-      await them().keys('kv-files').createRsaKey(key.name);
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'IdentityMissing',
-    by: 'somebody takes the identity off the account',
-    prints: 'cmk account enable',
-    drift: async () => {
-      const { account } = pinnedAccount();
-      await them().storage.storageAccounts.update('rg-files', account.name, { identity: { type: 'None' } });
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'IdentityWithoutRole',
-    by: 'somebody takes the role away from the identity',
-    prints: 'az role assignment create',
-    drift: async () => {
-      const identity = addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
-      const vault = vaultNamed(world(), 'kv-files');
-      allowStorage(world(), vault, identity.principalId);
-      const { account } = pinnedAccount({ identity });
-      const { roleAssignments } = them().roles;
-      const filter = `assignedTo('${identity.principalId}')`;
-      for await (const { id } of roleAssignments.listForScope(vault.id.slice(1), { filter })) {
-        await roleAssignments.deleteById((id ?? '').slice(1));
-      }
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'VersionReverted',
-    by: 'an account that was on a newer version is pinned back',
-    prints: 'cmk account pin',
-    drift: async () => {
-      const { key, account } = pinnedAccount();
-      await check();
-      wire.records.length = 0;
-      const vaultUri = key.vault.properties.vaultUri;
-      await setKey(account, { keyName: key.name, keyVersion: key.first.version, keyVaultUri: vaultUri });
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'ContestedChange',
-    by: 'an account was changed once more after two repairs',
-    prints: 'cmk drift release',
-    notRun: 'the API of the app releases it; test/e2e/changes-lost.slow.test.ts runs it',
-    drift: async () => {
+  when('StaleKeyVersion', 'somebody pins an account back to an old version', 'cmk account pin', async () => {
+    const { key, account } = pinnedAccount();
+    await pinBack(account, key);
+    return account.id;
+  }),
+  when('LaggingAutomaticVersion', 'Storage does not look for a day', undefined, async () => {
+    world().settings.automaticCheckMs = 1_000 * HOUR_MS;
+    const key = new TestKey(world());
+    const account = key.account('automatic');
+    await them().keys(key.vault.name).rotateKey(key.name);
+    wire.azure.clock.advance(25 * HOUR_MS);
+    return account.id;
+  }),
+  when('ScopeNotCustomerManaged', 'a scope is made without the key that is required', undefined, async () => {
+    const { account } = pinnedAccount();
+    const { encryptionScopes } = them().storage;
+    await encryptionScopes.put('rg-files', account.name, 'scope1', { source: 'Microsoft.Storage' });
+    const report = () => check({ ...noFix, CMK_REQUIRE: account.id });
+    return { resource: `${account.id}/encryptionScopes/scope1`, report };
+  }),
+  when('OtherResourceStale', 'nobody moves a server that names an old version', undefined, async () => {
+    const key = new TestKey(world());
+    const server = addOtherResource(world(), group(world()), 'Microsoft.Sql/servers', `sql-${key.name}`, {
+      keyId: key.id(key.first),
+    });
+    await them().keys(key.vault.name).rotateKey(key.name);
+    wire.azure.clock.advance(25 * HOUR_MS);
+    return server.id;
+  }),
+  when('KeyDisabled', 'somebody disables the version in use', 'az keyvault key set-attributes', async () => {
+    const { key, newer, account } = pinnedAccount();
+    await change(key, newer, { enabled: false });
+    return account.id;
+  }),
+  when('KeyDisabled', 'the key is revoked', 'cmk key restore', async () => {
+    const key = new TestKey(world());
+    const { id } = key.account('pinned');
+    await revokedKey(key);
+    return id;
+  }),
+  when('KeyExpired', 'the version in use expires', 'cmk key rotate', async () => {
+    const { key, newer, account } = pinnedAccount();
+    await change(key, newer, { expiresOn: hoursAgo(1) });
+    return account.id;
+  }),
+  when('KeyExpired', 'the version in use expires, and there is a newer one', 'cmk account pin', async () => {
+    const key = new TestKey(world());
+    const account = key.account('pinned');
+    await change(key, key.first, { expiresOn: hoursAgo(1) });
+    key.add();
+    return account.id;
+  }),
+  when('KeyDeleted', 'somebody deletes the key', 'az keyvault key recover', async () => {
+    const { key, account } = pinnedAccount();
+    await them().keys('kv-files').beginDeleteKey(key.name);
+    return account.id;
+  }),
+  when('KeyDeleted', 'an operator deletes the vault', 'az keyvault recover', async () => {
+    const vault = await ownVault();
+    const key = new TestKey(world(), vault.name);
+    const { id } = key.account('pinned');
+    await them().vaults.vaults.delete('rg-keys', vault.name);
+    return { resource: id, report: () => check({ ...noFix, CMK_VAULTS: vault.id }) };
+  }),
+  when('KeyDeleted', 'the key was purged and made anew', undefined, async () => {
+    const { key, account } = pinnedAccount();
+    key.vault.keys.delete(key.name);
+    await them().keys('kv-files').createRsaKey(key.name);
+    return account.id;
+  }),
+  when('IdentityMissing', 'somebody takes the identity off the account', 'cmk account enable', async () => {
+    const { account } = pinnedAccount();
+    await them().storage.storageAccounts.update('rg-files', account.name, { identity: { type: 'None' } });
+    return account.id;
+  }),
+  when('IdentityWithoutRole', 'the role is taken away', 'az role assignment create', async () => {
+    const identity = newIdentity();
+    const vault = vaultNamed(world(), 'kv-files');
+    allowStorage(world(), vault, identity.principalId);
+    const { account } = pinnedAccount({ identity });
+    const { roleAssignments } = them().roles;
+    const filter = `assignedTo('${identity.principalId}')`;
+    for await (const { id } of roleAssignments.listForScope(vault.id.slice(1), { filter })) {
+      await roleAssignments.deleteById((id ?? '').slice(1));
+    }
+    return account.id;
+  }),
+  when('VersionReverted', 'an account that was on a newer version is pinned back', 'cmk account pin', async () => {
+    const { key, account } = pinnedAccount();
+    await check();
+    wire.records.length = 0;
+    await pinBack(account, key);
+    return account.id;
+  }),
+  when(
+    'ContestedChange',
+    'an account is changed after two repairs',
+    'cmk drift release',
+    async () => {
       const { account } = pinnedAccount();
       const [since, until] = [0, 24].map((hours) => new Date(wire.azure.clock.nowMs() + hours * HOUR_MS).toISOString());
       const contest = { id: account.name, account: account.id, since: since ?? '', until: until ?? '', by: {} };
       await wire.services().orderStore.change((orders) => withContest(orders, contest));
-      return { resource: account.id };
+      return account.id;
     },
-  },
-  {
-    reason: 'NoLongerCustomerManaged',
-    by: 'somebody puts an account on Microsoft-managed keys',
-    prints: 'cmk account enable',
-    drift: async () => {
-      const { account } = pinnedAccount();
-      await check();
-      wire.records.length = 0;
-      const microsoft = { encryption: { keySource: 'Microsoft.Storage' } };
-      await them().storage.storageAccounts.update('rg-files', account.name, microsoft);
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'RoleExpires',
-    by: 'somebody gives an identity its role for ten days',
-    drift: async () => {
-      const identity = addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
-      const vault = vaultNamed(world(), 'kv-files').id.slice(1);
-      const { roleAssignmentScheduleRequests, roleDefinitions } = them().roles;
-      const filter = "roleName eq 'Key Vault Crypto Service Encryption User'";
-      for await (const { id: roleDefinitionId = '' } of roleDefinitions.list(vault, { filter })) {
-        await roleAssignmentScheduleRequests.create(vault, crypto.randomUUID(), {
-          principalId: identity.principalId,
-          roleDefinitionId,
-          requestType: 'AdminAssign',
-          scheduleInfo: { expiration: { type: 'AfterDuration', duration: 'P10D' } },
-        });
-      }
-      const { account } = pinnedAccount({ identity });
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'TenantMismatch',
-    by: 'a subscription was moved to another tenant, and the vault trusts the one before',
-    drift: async () => {
-      const { account } = pinnedAccount();
-      await withVault({ tenantId: '99999999-9999-4999-8999-999999999999' });
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'KeyOperationsMissing',
-    by: 'somebody takes unwrapKey away from a key',
-    prints: 'az keyvault key set-attributes',
-    drift: async () => {
-      const key = new TestKey(world());
-      const change = { keyOps: ['wrapKey', 'sign'] };
-      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, change);
-      return { resource: key.id() };
-    },
-  },
-  {
-    reason: 'VaultUnreachable',
-    by: 'somebody closes the firewall of a vault to trusted services',
-    prints: 'az keyvault update',
-    drift: async () => ({ resource: await withVault({ networkAcls: { bypass: 'None', defaultAction: 'Deny' } }) }),
-  },
-  {
-    reason: 'AuditLogOff',
-    by: 'somebody deletes the diagnostic setting of a vault',
-    drift: async () => {
-      const { id } = vaultNamed(world(), 'kv-records');
-      await them().arm('DELETE', `${id}/providers/Microsoft.Insights/diagnosticSettings/cmk-autopilot`);
-      return { resource: id };
-    },
-  },
-  {
-    reason: 'VaultNotLocked',
-    by: 'somebody takes the lock of a vault away',
-    prints: 'az lock create',
-    drift: async () => {
-      const { id } = vaultNamed(world(), 'kv-records');
-      const lock = `${id}/providers/Microsoft.Authorization/locks/keep`;
-      await them().arm('PUT', lock, { properties: { level: 'CanNotDelete' } });
-      expect(about(await check(), 'VaultNotLocked', id)).toEqual([]);
-      await expect(them().vaults.vaults.delete('rg-keys', 'kv-records')).rejects.toThrow(/locked/);
-      await them().arm('DELETE', lock);
-      wire.records.length = 0;
-      return { resource: id };
-    },
-  },
-  {
-    reason: 'KeyTooOld',
-    by: 'nobody rotates the key',
-    prints: 'cmk key rotate',
-    drift: async () => {
-      const key = new TestKey(world());
-      Object.assign(key.first, { created: key.first.created - 731 * 24 * 3_600 });
-      return { resource: key.id() };
-    },
-  },
-  {
-    reason: 'NearExpiry',
-    by: 'the newest version expires in five days',
-    prints: 'cmk key rotate',
-    drift: async () => {
-      const key = new TestKey(world());
-      const expiresOn = new Date(wire.azure.clock.nowMs() + 5 * 24 * HOUR_MS);
-      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, { expiresOn });
-      return { resource: key.id() };
-    },
-  },
-  {
-    reason: 'RotationStuck',
-    by: 'nobody moves an account for twenty minutes',
-    drift: async () => {
-      const key = new TestKey(world());
-      key.account('pinned');
-      const target = key.id(key.add());
-      const on = wire.azure.clock.now().toISOString();
-      const rest = {
-        stage: 'rest',
-        canaries: [],
-        proven: true,
-        unfinished: 1,
-        failed: 1,
-        lastNews: 'RotationStuck',
-      } as const;
-      // As reconcileKey leaves it.
-      const { rollouts } = wire.services();
-      await rollouts.put(key.id(), { target, ...rest, progressOn: on, checkedOn: on }, undefined);
-      return { resource: key.id() };
-    },
-  },
-  {
-    reason: 'RotationIncomplete',
-    by: 'somebody rotates a key that expires, and gives the new version no expiry',
-    prints: 'cmk key rotate',
-    drift: async () => {
-      const key = new TestKey(world());
-      const expiresOn = new Date(wire.azure.clock.nowMs() + 90 * 24 * HOUR_MS);
-      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, { expiresOn });
-      wire.azure.clock.advance(1_000);
-      await them().keys('kv-files').rotateKey(key.name);
-      return { resource: key.id() };
-    },
-  },
-  {
-    reason: 'PolicyBlocksRotation',
-    by: 'somebody assigns the policy that keys expire, to deny those that do not',
-    prints: 'cmk key ensure',
-    drift: async () => {
-      const key = new TestKey(world());
-      const assignment = `${RG_KEYS}/providers/Microsoft.Authorization/policyAssignments/expiry`;
-      const definition = '/providers/Microsoft.Authorization/policyDefinitions/152b15f7-8e1f-4c1f-ab71-8c010ba5dbc0';
-      const properties = { policyDefinitionId: definition, parameters: { effect: { value: 'Deny' } } };
-      onTestFinished(() => them().arm('DELETE', assignment));
-      await them().arm('PUT', assignment, { properties: { ...properties, enforcementMode: 'DoNotEnforce' } });
-      expect(about(await check(), 'PolicyBlocksRotation', key.id())).toEqual([]);
-      await them().arm('PUT', assignment, { properties });
-      wire.records.length = 0;
-      return { resource: key.id() };
-    },
-  },
-  {
-    reason: 'PolicyBlocksRotation',
-    by: 'an operator assigns the policy that keys are in hardware',
-    prints: 'az policy exemption create',
-    drift: async () => {
-      const key = new TestKey(world());
-      const assignment = `${RG_KEYS}/providers/Microsoft.Authorization/policyAssignments/hardware`;
-      const definition = '/providers/Microsoft.Authorization/policySetDefinitions/7a00a7fc-fdf4-4ad8-8fa2-a94acc223e8e';
-      onTestFinished(() => them().arm('DELETE', assignment));
-      await them().arm('PUT', assignment, { properties: { policyDefinitionId: definition } });
-      return { resource: key.id() };
-    },
-  },
-  {
-    reason: 'RevocationOpen',
-    by: 'a key stays revoked',
-    prints: 'cmk key restore',
-    drift: async () => {
-      const key = await revokedKey();
-      return { resource: key.id() };
-    },
-  },
-  {
-    reason: 'RetirableVersion',
-    by: 'everybody has moved on for a day',
-    prints: 'cmk key retire',
-    drift: async () => {
-      const { key } = pinnedAccount();
-      wire.azure.clock.advance(25 * HOUR_MS);
-      return { resource: key.id(key.first) };
-    },
-  },
-  {
-    reason: 'RetirableVersion',
-    by: 'the log proves that no client uses it',
-    prints: 'cmk key retire',
-    drift: async () => {
-      const { key } = pinnedAccount();
-      wire.azure.clock.advance(72 * HOUR_MS);
-      return { resource: key.id(key.first), report: () => check({ ...noFix, CMK_USAGE_WORKSPACE: WORKSPACE_ID }) };
-    },
-  },
-  {
-    reason: 'OldVersionInUse',
-    by: 'the version that it goes on with was retired',
-    prints: 'cmk key unretire',
-    stays: 'the client that uses the old version goes on with it',
-    drift: async () => {
+    { notRun: 'the API of the app releases it; test/e2e/changes-lost.slow.test.ts runs it' },
+  ),
+  when('NoLongerCustomerManaged', 'an account leaves its key', 'cmk account enable', async () => {
+    const { account } = pinnedAccount();
+    await check();
+    wire.records.length = 0;
+    const microsoft = { encryption: { keySource: 'Microsoft.Storage' } };
+    await them().storage.storageAccounts.update('rg-files', account.name, microsoft);
+    return account.id;
+  }),
+  when('RoleExpires', 'somebody gives an identity its role for ten days', undefined, async () => {
+    const identity = newIdentity();
+    const vault = vaultNamed(world(), 'kv-files').id.slice(1);
+    const { roleAssignmentScheduleRequests, roleDefinitions } = them().roles;
+    const filter = "roleName eq 'Key Vault Crypto Service Encryption User'";
+    for await (const { id: roleDefinitionId = '' } of roleDefinitions.list(vault, { filter })) {
+      await roleAssignmentScheduleRequests.create(vault, crypto.randomUUID(), {
+        principalId: identity.principalId,
+        roleDefinitionId,
+        requestType: 'AdminAssign',
+        scheduleInfo: { expiration: { type: 'AfterDuration', duration: 'P10D' } },
+      });
+    }
+    const { account } = pinnedAccount({ identity });
+    return account.id;
+  }),
+  when('TenantMismatch', 'the vault trusts the tenant before a move', undefined, async () => {
+    const { account } = pinnedAccount();
+    await withVault({ tenantId: '99999999-9999-4999-8999-999999999999' });
+    return account.id;
+  }),
+  when('KeyOperationsMissing', 'unwrapKey is taken away', 'az keyvault key set-attributes', async () => {
+    const key = new TestKey(world());
+    await change(key, key.first, { keyOps: ['wrapKey', 'sign'] });
+    return key.id();
+  }),
+  when('VaultUnreachable', 'somebody closes the firewall of a vault to trusted services', 'az keyvault update', () =>
+    withVault({ networkAcls: { bypass: 'None', defaultAction: 'Deny' } }),
+  ),
+  when('AuditLogOff', 'somebody deletes the diagnostic setting of a vault', undefined, async () => {
+    const { id } = vaultNamed(world(), 'kv-records');
+    await them().arm('DELETE', `${id}/providers/Microsoft.Insights/diagnosticSettings/cmk-autopilot`);
+    return id;
+  }),
+  when('VaultNotLocked', 'somebody takes the lock of a vault away', 'az lock create', async () => {
+    const { id } = vaultNamed(world(), 'kv-records');
+    const lock = `${id}/providers/Microsoft.Authorization/locks/keep`;
+    await them().arm('PUT', lock, { properties: { level: 'CanNotDelete' } });
+    expect(about(await check(), 'VaultNotLocked', id)).toEqual([]);
+    await expect(them().vaults.vaults.delete('rg-keys', 'kv-records')).rejects.toThrow(/locked/);
+    await them().arm('DELETE', lock);
+    wire.records.length = 0;
+    return id;
+  }),
+  when('KeyTooOld', 'nobody rotates the key', 'cmk key rotate', async () => {
+    const key = new TestKey(world());
+    Object.assign(key.first, { created: key.first.created - 731 * 24 * 3_600 });
+    return key.id();
+  }),
+  when('NearExpiry', 'the newest version expires in five days', 'cmk key rotate', async () => {
+    const key = new TestKey(world());
+    const expiresOn = new Date(wire.azure.clock.nowMs() + 5 * 24 * HOUR_MS);
+    await change(key, key.first, { expiresOn });
+    return key.id();
+  }),
+  when('RotationStuck', 'nobody moves an account for twenty minutes', undefined, async () => {
+    const key = new TestKey(world());
+    key.account('pinned');
+    const target = key.id(key.add());
+    const on = wire.azure.clock.now().toISOString();
+    const stuck = { stage: 'rest', unfinished: 1, failed: 1, lastNews: 'RotationStuck' } as const;
+    // As reconcileKey leaves it.
+    const { rollouts } = wire.services();
+    const row = { target, ...stuck, canaries: [], proven: true, progressOn: on, checkedOn: on };
+    await rollouts.put(key.id(), row, undefined);
+    return key.id();
+  }),
+  when('RotationIncomplete', 'a new version gets no expiry', 'cmk key rotate', async () => {
+    const key = new TestKey(world());
+    const expiresOn = new Date(wire.azure.clock.nowMs() + 90 * 24 * HOUR_MS);
+    await change(key, key.first, { expiresOn });
+    wire.azure.clock.advance(1_000);
+    await them().keys('kv-files').rotateKey(key.name);
+    return key.id();
+  }),
+  when('PolicyBlocksRotation', 'a policy denies keys without expiry', 'cmk key ensure', async () => {
+    const key = new TestKey(world());
+    const assignment = `${RG_KEYS}/providers/Microsoft.Authorization/policyAssignments/expiry`;
+    const definition = '/providers/Microsoft.Authorization/policyDefinitions/152b15f7-8e1f-4c1f-ab71-8c010ba5dbc0';
+    const properties = { policyDefinitionId: definition, parameters: { effect: { value: 'Deny' } } };
+    onTestFinished(() => them().arm('DELETE', assignment));
+    await them().arm('PUT', assignment, { properties: { ...properties, enforcementMode: 'DoNotEnforce' } });
+    expect(about(await check(), 'PolicyBlocksRotation', key.id())).toEqual([]);
+    await them().arm('PUT', assignment, { properties });
+    wire.records.length = 0;
+    return key.id();
+  }),
+  when('PolicyBlocksRotation', 'a policy denies keys in software', 'az policy exemption create', async () => {
+    const key = new TestKey(world());
+    const assignment = `${RG_KEYS}/providers/Microsoft.Authorization/policyAssignments/hardware`;
+    const definition = '/providers/Microsoft.Authorization/policySetDefinitions/7a00a7fc-fdf4-4ad8-8fa2-a94acc223e8e';
+    onTestFinished(() => them().arm('DELETE', assignment));
+    await them().arm('PUT', assignment, { properties: { policyDefinitionId: definition } });
+    return key.id();
+  }),
+  when('RevocationOpen', 'a key stays revoked', 'cmk key restore', async () => {
+    const key = await revokedKey();
+    return key.id();
+  }),
+  when('RetirableVersion', 'everybody has moved on for a day', 'cmk key retire', async () => {
+    const { key } = pinnedAccount();
+    wire.azure.clock.advance(25 * HOUR_MS);
+    return key.id(key.first);
+  }),
+  when('RetirableVersion', 'the log proves that no client uses it', 'cmk key retire', async () => {
+    const { key } = pinnedAccount();
+    wire.azure.clock.advance(72 * HOUR_MS);
+    return { resource: key.id(key.first), report: () => check({ ...noFix, CMK_USAGE_WORKSPACE: WORKSPACE_ID }) };
+  }),
+  when(
+    'OldVersionInUse',
+    'a client uses a retired version',
+    'cmk key unretire',
+    async () => {
       const { key, newer } = pinnedAccount();
       wire.azure.clock.advance(26 * HOUR_MS);
       await wrapWith(key.id(key.first));
       wire.azure.clock.advance(HOUR_MS / 2);
       const retired = `${wire.azure.clock.now().toISOString()} ${newer.version}`;
       Object.assign(key.first, { enabled: false, tags: { 'cmk-retired': retired } });
-      return { resource: key.id(key.first) };
+      return key.id(key.first);
     },
-  },
-  {
-    reason: 'VaultNotFound',
-    by: 'an operator deletes a managed vault',
-    prints: 'az keyvault recover',
-    drift: async () => {
-      const { id, name } = await ownVault();
-      await them().vaults.vaults.delete('rg-keys', name);
-      return { resource: id, report: () => check({ ...noFix, CMK_VAULTS: id }) };
-    },
-  },
-  {
-    reason: 'PurgeProtectionOff',
-    by: 'somebody makes a vault without purge protection',
-    prints: 'az keyvault update',
-    drift: async () => {
-      const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/kv-unsafe`;
-      await them().vaults.vaults.createOrUpdate('rg-keys', 'kv-unsafe', {
-        location: 'westeurope',
-        properties: {
-          tenantId: world().tenantId,
-          sku: { family: 'A', name: 'standard' },
-          enableRbacAuthorization: true,
-        },
-      });
-      return { resource, report: () => check({ ...noFix, CMK_VAULTS: resource }) };
-    },
-  },
-  {
-    reason: 'EventSubscriptionMissing',
-    by: 'somebody deletes an event subscription',
-    prints: 'cmk admin ensure-events',
-    drift: async () => {
-      const { id } = vaultNamed(world(), 'kv-records');
-      await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-keyExpired');
-      return { resource: id };
-    },
-  },
-  {
-    reason: 'ChangesNotWatched',
-    by: 'an administrator deletes the event subscription of a subscription',
-    prints: 'cmk admin watch-changes',
-    drift: async () => {
-      const id = `/subscriptions/${SUBSCRIPTION_ID}`;
-      await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-resourceChanged');
-      return { resource: id };
-    },
-  },
-  {
-    reason: 'EventSubscriptionMisaimed',
-    by: 'somebody aims an event subscription at another app',
-    prints: 'cmk admin ensure-events',
-    drift: async () => {
-      const { id } = vaultNamed(world(), 'kv-records');
-      await them().events.eventSubscriptions.beginUpdateAndWait(id.slice(1), 'cmk-keyNearExpiry', {
-        destination: {
-          endpointType: 'AzureFunction',
-          resourceId: `${RG_KEYS}/providers/Microsoft.Web/sites/func-other/functions/keyNearExpiry`,
-        },
-      });
-      return { resource: `${id}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-keyNearExpiry` };
-    },
-  },
-  {
-    reason: 'EventDeliveryFailing',
-    by: 'Event Grid gives up on an event',
-    drift: async () => {
-      const { id } = vaultNamed(world(), 'kv-files');
-      const event = {
-        source: id,
-        type: 'Microsoft.KeyVault.KeyExpired',
-        deadletterreason: 'MaxDeliveryAttemptsExceeded',
-      };
-      await BlobServiceClient.fromConnectionString(wire.connectionString)
-        .getContainerClient('cmk-deadletter')
-        .getBlockBlobClient('CMK-KEYEXPIRED/2026/01/01/00/x.json')
-        .uploadData(Buffer.from(JSON.stringify([event])));
-      // Azurite goes by the time of day, and this world's clock has been moved.
-      return { resource: id, report: () => check(noFix, { now: () => new Date() }) };
-    },
-  },
-  {
-    reason: 'LegacyRevocation',
-    by: 'version 2 had revoked an account below its key',
-    drift: async () => {
-      const { account } = pinnedAccount();
-      const record = { on: wire.azure.clock.now().toISOString(), by: REVOKER.revokedBy, part: 'identity', took: [] };
-      account.tags = { 'cmk-revoked-f00d': `1/1 ${JSON.stringify(record)}` };
-      return { resource: account.id };
-    },
-  },
-  {
-    reason: 'LegacyOrder',
-    by: 'version 2 had a re-key under way',
-    drift: async () => {
-      const options = { allowInsecureConnection: true };
-      const table = TableClient.fromConnectionString(wire.connectionString, 'cmkrekeys', options);
-      await table.createTable();
-      onTestFinished(async () => void (await table.deleteTable()));
-      const order = JSON.stringify({ id: 'r1', from: 'k1', to: 'k2', state: 'moving', maxFailures: 1 });
-      await table.upsertEntity({ partitionKey: 'order', rowKey: 'r1', order });
-      return { resource: 'cmkrekeys/r1' };
-    },
-  },
-  {
-    reason: 'LegacyApproval',
-    by: 'version 2 left a request for approval open',
-    drift: async () => {
-      const blobs = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-approvals');
-      await blobs.createIfNotExists();
-      const put = (id: string, state: string, hours: number) => {
-        const metadata = { state, expireson: new Date(wire.azure.clock.nowMs() + hours * HOUR_MS).toISOString() };
-        const text = JSON.stringify({ id, action: 'restore', vault: 'kv', key: 'k', askedBy: { objectId: 'bob' } });
-        return blobs.getBlockBlobClient(`${id}.json`).upload(text, text.length, { metadata });
-      };
-      for (const [id, state, hours] of [
-        ['open', 'waiting', 4],
-        ['expired', 'waiting', -1],
-        ['over', 'done', 4],
-      ] as const) {
-        await put(id, state, hours);
-      }
-      return { resource: 'cmk-approvals/open' };
-    },
-  },
-  {
-    reason: 'SelfLockout',
-    by: "the app's own storage is put on a managed key",
-    drift: async () => {
-      const { account } = pinnedAccount();
-      const { settings } = wire.services(noFix);
-      const own = {
-        settings: { ...settings, storage: { accountName: account.name, blobUri: '', queueUri: '', tableUri: '' } },
-      };
-      return { resource: account.id, report: () => check(noFix, own) };
-    },
-  },
-  {
-    reason: 'PoisonMessages',
-    by: 'work could not be done',
-    drift: async () => {
-      await wire.queues.getQueueClient('fleet-work-poison').sendMessage('{}');
-      return { resource: 'fleet-work-poison' };
-    },
-  },
-  {
-    reason: 'SettingsInvalid',
-    by: 'a setting has a typo',
-    drift: async () => {
-      const report = () => check({ CMK_AUTOFIX: 'StaleKeyVersoin' });
-      return { resource: `${wire.services().settings.drift.functionAppId}/CMK_AUTOFIX`, report };
-    },
-  },
+    { stays: 'the client that uses the old version goes on with it' },
+  ),
+  when('VaultNotFound', 'an operator deletes a managed vault', 'az keyvault recover', async () => {
+    const { id, name } = await ownVault();
+    await them().vaults.vaults.delete('rg-keys', name);
+    return { resource: id, report: () => check({ ...noFix, CMK_VAULTS: id }) };
+  }),
+  when('PurgeProtectionOff', 'somebody makes a vault without purge protection', 'az keyvault update', async () => {
+    const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/kv-unsafe`;
+    await them().vaults.vaults.createOrUpdate('rg-keys', 'kv-unsafe', {
+      location: 'westeurope',
+      properties: {
+        tenantId: world().tenantId,
+        sku: { family: 'A', name: 'standard' },
+        enableRbacAuthorization: true,
+      },
+    });
+    return { resource, report: () => check({ ...noFix, CMK_VAULTS: resource }) };
+  }),
+  when('EventSubscriptionMissing', 'somebody deletes an event subscription', 'cmk admin ensure-events', async () => {
+    const { id } = vaultNamed(world(), 'kv-records');
+    await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-keyExpired');
+    return id;
+  }),
+  when('ChangesNotWatched', 'its event subscription is deleted', 'cmk admin watch-changes', async () => {
+    const id = `/subscriptions/${SUBSCRIPTION_ID}`;
+    await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-resourceChanged');
+    return id;
+  }),
+  when('EventSubscriptionMisaimed', 'it aims at another app', 'cmk admin ensure-events', async () => {
+    const { id } = vaultNamed(world(), 'kv-records');
+    await them().events.eventSubscriptions.beginUpdateAndWait(id.slice(1), 'cmk-keyNearExpiry', {
+      destination: {
+        endpointType: 'AzureFunction',
+        resourceId: `${RG_KEYS}/providers/Microsoft.Web/sites/func-other/functions/keyNearExpiry`,
+      },
+    });
+    return `${id}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-keyNearExpiry`;
+  }),
+  when('EventDeliveryFailing', 'Event Grid gives up on an event', undefined, async () => {
+    const { id } = vaultNamed(world(), 'kv-files');
+    const event = {
+      source: id,
+      type: 'Microsoft.KeyVault.KeyExpired',
+      deadletterreason: 'MaxDeliveryAttemptsExceeded',
+    };
+    await BlobServiceClient.fromConnectionString(wire.connectionString)
+      .getContainerClient('cmk-deadletter')
+      .getBlockBlobClient('CMK-KEYEXPIRED/2026/01/01/00/x.json')
+      .uploadData(Buffer.from(JSON.stringify([event])));
+    // Azurite goes by the time of day, and this world's clock has been moved.
+    return { resource: id, report: () => check(noFix, { now: () => new Date() }) };
+  }),
+  when('LegacyRevocation', 'version 2 had revoked an account below its key', undefined, async () => {
+    const { account } = pinnedAccount();
+    const record = { on: wire.azure.clock.now().toISOString(), by: REVOKER.revokedBy, part: 'identity', took: [] };
+    account.tags = { 'cmk-revoked-f00d': `1/1 ${JSON.stringify(record)}` };
+    return account.id;
+  }),
+  when('LegacyOrder', 'version 2 had a re-key under way', undefined, async () => {
+    const options = { allowInsecureConnection: true };
+    const table = TableClient.fromConnectionString(wire.connectionString, 'cmkrekeys', options);
+    await table.createTable();
+    onTestFinished(async () => void (await table.deleteTable()));
+    const order = JSON.stringify({ id: 'r1', from: 'k1', to: 'k2', state: 'moving', maxFailures: 1 });
+    await table.upsertEntity({ partitionKey: 'order', rowKey: 'r1', order });
+    return 'cmkrekeys/r1';
+  }),
+  when('LegacyApproval', 'version 2 left a request for approval open', undefined, async () => {
+    const blobs = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-approvals');
+    await blobs.createIfNotExists();
+    const put = (id: string, state: string, hours: number) => {
+      const metadata = { state, expireson: new Date(wire.azure.clock.nowMs() + hours * HOUR_MS).toISOString() };
+      const text = JSON.stringify({ id, action: 'restore', vault: 'kv', key: 'k', askedBy: { objectId: 'bob' } });
+      return blobs.getBlockBlobClient(`${id}.json`).upload(text, text.length, { metadata });
+    };
+    for (const [id, state, hours] of [
+      ['open', 'waiting', 4],
+      ['expired', 'waiting', -1],
+      ['over', 'done', 4],
+    ] as const) {
+      await put(id, state, hours);
+    }
+    expect((await check()).findings.filter(({ reason }) => reason === 'LegacyApproval')).toHaveLength(1);
+    wire.records.length = 0;
+    return 'cmk-approvals/open';
+  }),
+  when('SelfLockout', "the app's own storage is put on a managed key", undefined, async () => {
+    const { account } = pinnedAccount();
+    const { settings } = wire.services(noFix);
+    const own = {
+      settings: { ...settings, storage: { accountName: account.name, blobUri: '', queueUri: '', tableUri: '' } },
+    };
+    return { resource: account.id, report: () => check(noFix, own) };
+  }),
+  when('PoisonMessages', 'work could not be done', undefined, async () => {
+    await wire.queues.getQueueClient('fleet-work-poison').sendMessage('{}');
+    return 'fleet-work-poison';
+  }),
+  when('SettingsInvalid', 'a setting has a typo', undefined, async () => {
+    const report = () => check({ CMK_AUTOFIX: 'StaleKeyVersoin' });
+    return { resource: `${wire.services().settings.drift.functionAppId}/CMK_AUTOFIX`, report };
+  }),
 ];
 
 /** A vault of one test alone, with what Storage needs. */
@@ -725,8 +546,7 @@ describe('the drift check finds', () => {
         activeKey: { keyUrl: key.id(newer) },
       },
     );
-    const expiresOn = new Date(wire.azure.clock.nowMs() - HOUR_MS);
-    await them().keys('kv-files').updateKeyProperties(key.name, newer.version, { expiresOn });
+    await change(key, newer, { expiresOn: hoursAgo(1) });
     const report = await check();
     const stopped = { severity: 'error', is: expect.stringContaining(id.split('/').at(-1) ?? '') };
     expect(about(report, 'KeyExpired', account.id)).toMatchObject([stopped]);

@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { allowStorage } from '../../local/azure/fleet.ts';
-import { assignRole } from '../../local/azure/roles/assign-role.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { NO_SUBSCRIPTION, type WorkItem } from '../../src/fleet/work-items.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { eventually } from '../support/eventually.ts';
-import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
+import { TestKey, vaultNamed } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
 import { reconcileAll, workItems } from '../support/work-items.ts';
@@ -97,7 +95,6 @@ describe('a stale pin', () => {
 describe('event subscriptions', () => {
   it('that a vault lost when it was deleted and recovered are made again, and a second check has nothing to say', async () => {
     const { vaults } = them().vaults;
-    const vault = vaultNamed(world(), 'kv-records');
     await vaults.delete('rg-keys', 'kv-records');
     await vaults.createOrUpdate('rg-keys', 'kv-records', {
       location: 'westeurope',
@@ -118,16 +115,6 @@ describe('event subscriptions', () => {
     const second = await check();
     expect(reasons(second)).not.toContain('EventSubscriptionMissing');
     expect(second.fixes).toEqual([]);
-
-    // A person gives the roles back.
-    const principalOf = (name: string) => world().storageAccounts.get(name)?.identity?.principalId ?? '';
-    for (const name of ['strecords01', 'strecords02']) allowStorage(world(), vault, principalOf(name));
-    allowStorage(world(), vault, storageIdentity(world()).principalId);
-    const role = [...world().roleDefinitions.values()].find(({ roleName }) => roleName === 'CMK key operator');
-    const app = [...world().principals.values()].filter(({ kind }) => kind === 'managedIdentity');
-    for (const { objectId } of app)
-      if (role) assignRole(world(), { scope: vault.id, principalId: objectId, role, settled: true });
-    expect((await check()).counts.error).toBe(0);
   });
 
   it('that were changed are put right under their own name; one that aims elsewhere is left, and ours put beside it', async () => {

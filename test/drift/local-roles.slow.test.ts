@@ -130,18 +130,6 @@ describe('roles that cannot be read', () => {
     expect(await healthOf()).toBe('Unknown');
     expect(await verify()).toMatchObject({ state: 'unknown', detail: expect.stringContaining('AccessDenied') });
   });
-
-  it('do not hide a role that could be read', async () => {
-    const body = { error: { code: 'AccessDenied', message: 'Not authorized to access' } };
-    const match = { host: 'hsm-local.*', path: `^///providers/.*${ROLES}` };
-    wire.azure.faults.add([{ match, answer: { status: 403, body } }]);
-    const report = await check();
-    expect(aboutHsm(report)).toEqual([]);
-    expect(await healthOf()).toBe('Serving');
-    await takeAway(storageIdentity(world()).principalId);
-    expect(about(await check(), account())).toEqual([]);
-    expect(await healthOf()).toBe('Unknown');
-  });
 });
 
 it('is told of the app itself, by the names that rights have in a Managed HSM', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ResourceId } from '../../src/azure/resource-id.ts';
+import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { Focus, Subject } from '../../src/drift/changes/focus.ts';
 import { mergeResult } from '../../src/drift/changes/merge.ts';
 import type { Finding } from '../../src/drift/report.ts';
@@ -9,13 +9,9 @@ import { finding, report } from './reports.ts';
 
 const ACCOUNT = account().id;
 const OTHER = `${ACCOUNT}2`;
-const DISK_SET: ResourceId = {
-  ...{
-    id: `/subscriptions/${VAULT.subscriptionId}/resourceGroups/rg/providers/Microsoft.Compute/diskEncryptionSets/des1`,
-  },
-  ...{ subscriptionId: VAULT.subscriptionId, resourceGroup: 'rg', type: 'Microsoft.Compute/diskEncryptionSets' },
-  name: 'des1',
-};
+const DISK_SET = parseResourceId(
+  `/subscriptions/${VAULT.subscriptionId}/resourceGroups/rg/providers/Microsoft.Compute/diskEncryptionSets/des1`,
+) as ResourceId;
 const low = (id: string) => id.toLowerCase();
 
 function change(id: string, at: string, on = NOW.toISOString()): ResourceChange {

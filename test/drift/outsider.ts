@@ -15,6 +15,14 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
     owner.AZURE_CLIENT_SECRET,
   );
   const subscription = owner.AZURE_SUBSCRIPTION_ID;
+  const send = async (host: string, method: string, path: string, body?: object): Promise<Response> => {
+    const audience = host.includes('managedhsm') ? 'https://managedhsm.azure.net' : host;
+    const { token } = await credential.getToken(`${audience}/.default`);
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const answer = await fetch(host + path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+    if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+    return answer;
+  };
   return {
     storage: new StorageManagementClient(credential, subscription),
     vaults: new KeyVaultManagementClient(credential, subscription),
@@ -23,30 +31,13 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
     roles: new AuthorizationManagementClient(credential, subscription),
     /** A request as `az rest` makes it. */
     arm: async (method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object): Promise<void> => {
-      const { token } = await credential.getToken('https://management.azure.com/.default');
-      const version = path.includes('/Microsoft.Insights/')
-        ? '2021-05-01-preview'
-        : path.includes('/policyExemptions/')
-          ? '2022-07-01-preview'
-          : path.includes('/policy')
-            ? '2022-06-01'
-            : '2020-05-01';
-      const answer = await fetch(`https://management.azure.com${path}?api-version=${version}`, {
-        method,
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      });
-      if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+      const versions = { Insights: '2021-05-01-preview', policyExemptions: '2022-07-01-preview', policy: '2022-06-01' };
+      const [, version = '2020-05-01'] = Object.entries(versions).find(([name]) => path.includes(name)) ?? [];
+      await send('https://management.azure.com', method, `${path}?api-version=${version}`, body);
     },
     /** A request to a Managed HSM. */
     hsm: async (name: string, method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object) => {
-      const { token } = await credential.getToken('https://managedhsm.azure.net/.default');
-      const answer = await fetch(`https://${name}.managedhsm.azure.net${path}?api-version=7.4`, {
-        method,
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      });
-      if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+      const answer = await send(`https://${name}.managedhsm.azure.net`, method, `${path}?api-version=7.4`, body);
       return (await answer.json()) as Record<string, unknown>;
     },
     keys: (vault: string) => new KeyClient(`https://${vault}.vault.azure.net`, credential),

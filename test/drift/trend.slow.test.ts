@@ -2,7 +2,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
 import { createDriftStorage } from '../../src/drift/store/drift-storage-client.ts';
-import { type KeepTrendPorts, keepTrend, TrendReader } from '../../src/drift/trend.ts';
+import { keepTrend, type TrendPorts, TrendReader } from '../../src/drift/trend.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { entry, newContainer, newTrail } from '../audit/trails.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -29,7 +29,7 @@ function world(start: string) {
   const driftStorage = createDriftStorage(settings as Parameters<typeof createDriftStorage>[0], () => {
     throw new Error('A connection string needs no credential.');
   });
-  const ports = { driftStorage, auditWatch: { files: auditFiles(container) }, now: () => now } satisfies KeepTrendPorts;
+  const ports = { driftStorage, auditWatch: { files: auditFiles(container) }, now: () => now } satisfies TrendPorts;
   return {
     ports,
     revoke: (id: string) => record({ ...entry('k'), id }, LIMIT),

@@ -1,10 +1,9 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { addVersion, enabledOf, keyOf, revocationOn, versionsOf } from '../break-glass/break-glass-fixture.ts';
+import { describe, expect, it } from 'vitest';
+import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
 import type { Answer, Body, Call } from '../break-glass/running-app.ts';
 import { useRunningApp } from '../break-glass/use-running-app.ts';
 import { expectDocumented } from '../support/documented.ts';
-import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
 
 const api = useRunningApp();
@@ -102,59 +101,5 @@ describe('a key that is not looked after', () => {
     expect(
       [...hosts].filter((host) => host.endsWith('.vault.azure.net') && host !== 'kv-files.vault.azure.net'),
     ).toEqual([]);
-  });
-});
-
-describe('an incident, from the dry run to the restore', () => {
-  let key: TestKey;
-  beforeEach(() => {
-    key = keyOf(wire.azure, 3);
-    const [, off] = versionsOf(key);
-    if (off) off.enabled = false;
-  });
-
-  it('shows the blast radius, revokes, keeps disabled what a rotation policy makes, and gives back exactly what was', async () => {
-    const account = key.account('pinned', { shares: ['share1', 'share2'] });
-    const dry = await call(path(key, '/revoke?dryRun=true'), { method: 'POST', as: 'revoker' });
-    expect(dry.body).toMatchObject({ reason: 'DryRun', complete: false });
-    expect(dry.body.dependents.accounts).toMatchObject([
-      { id: account.id, mode: 'pinned', shares: [{ name: 'share1' }, { name: 'share2' }] },
-    ]);
-    expect(enabledOf(key)).toEqual([true, false, true]);
-
-    const revoked = await revoke(key);
-    expect(revoked.body).toMatchObject({ reason: 'Revoked', complete: true, audit: 'written' });
-    expect(enabledOf(key)).toEqual([false, false, false]);
-
-    // Key Vault's own rotation policy fires during the incident; its event reaches the app by Event Grid.
-    const live = key.vault.keys.get(key.name);
-    if (!live) throw new Error('The key is gone.');
-    live.rotationPolicy = {
-      lifetimeActions: [{ trigger: { timeAfterCreate: 'P7D' }, action: { type: 'Rotate' } }],
-      attributes: {},
-    };
-    addVersion(key); // its timers follow the policy
-    wire.azure.clock.advance(8 * 86_400_000);
-    await eventually(
-      'the version made by the policy to be disabled',
-      () => enabledOf(key).length === 5 && !enabledOf(key)[4],
-    );
-    await eventually('the one made without an event to be disabled with it', () => !enabledOf(key).includes(true));
-    const followed = await eventually('its effect to be followed', async () => {
-      const { body } = await call(path(key), { as: 'revoker' });
-      const [first] = body.effect as { state: string }[];
-      return first?.state === 'blocked' && body;
-    });
-    expect(followed.revocation).toEqual(revoked.body.revocation);
-    expect(followed.effect).toMatchObject([{ account: account.id }]);
-
-    expect((await restore(key, 'revoker')).body.reason).toBe('RoleMissing');
-    const restored = await restore(key);
-    expect(restored.body).toMatchObject({
-      reason: 'Restored',
-      complete: true,
-      accounts: [{ account: account.id, ready: true }],
-    });
-    expect(enabledOf(key)).toEqual([true, false, true, true, true]);
   });
 });

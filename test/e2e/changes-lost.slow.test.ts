@@ -1,12 +1,11 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
-import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { arm, signIn } from '../local-azure/support.ts';
 import { useApp } from '../support/app.ts';
 import { cmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
-import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
+import { group, storageIdentity, TestKey } from '../support/fleet.ts';
 import { wordsOf } from '../support/pasted.ts';
 
 const app = useApp();
@@ -42,8 +41,7 @@ beforeAll(async () => {
   const made = [files.account(), files.account(), files.account(), files.account()];
   accounts = made.map(({ id }) => id);
   await app.found();
-  app.azure.clock.advance(1_000);
-  newest = rotateKey(app.azure.world, files.vault, files.name).version;
+  newest = files.rotate().version;
   await eventually('the accounts follow', () => accounts.every((id) => pinnedTo(id) === newest));
   await app.settled();
   await app.checkDrift();
@@ -117,20 +115,6 @@ describe('a change of what is neither account nor vault', () => {
       await noted(part, set, 'Microsoft.Compute/diskEncryptionSets/write');
       await noted(part, server, 'Microsoft.Sql/servers/encryptionProtector/write');
     }
-  });
-
-  it('is found with who made it: a perimeter that a vault joins and leaves', async () => {
-    const vault = vaultNamed(app.azure.world, 'kv-records');
-    const association = `${rg()}/providers/Microsoft.Network/networkSecurityPerimeters/p/resourceAssociations/a`;
-    const operation = 'Microsoft.Network/networkSecurityPerimeters/resourceAssociations';
-    const before = vault.properties.publicNetworkAccess;
-    vault.properties.publicNetworkAccess = 'SecuredByPerimeter';
-    const properties = { privateLinkResource: { id: vault.id }, accessMode: 'Enforced' };
-    await arm(app.azure, 'PUT', association, { body: { properties } });
-    await noted('found', vault.id, `${operation}/write`);
-    vault.properties.publicNetworkAccess = before;
-    await arm(app.azure, 'DELETE', association);
-    await noted('gone', vault.id, `${operation}/delete`);
   });
 });
 

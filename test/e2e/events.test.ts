@@ -7,17 +7,11 @@ import type { ROTATE_RESPONSE } from '../../src/api/rotate.ts';
 import { useApp } from '../support/app.ts';
 import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
-import { TestKey, vaultNamed } from '../support/fleet.ts';
+import { inUse, TestKey, vaultNamed } from '../support/fleet.ts';
 
 const app = useApp();
 
 const key = (vault?: string, options?: object) => new TestKey(app.azure.world, vault, options);
-const inUse = (account: StorageAccount) =>
-  account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
-const rotate = (of: TestKey) => {
-  app.azure.clock.advance(1_000);
-  return rotateKey(app.azure.world, of.vault, of.name);
-};
 const moved = (accounts: readonly StorageAccount[], version: string) =>
   eventually(`${accounts.length} accounts to use ${version}`, () => accounts.every((one) => inUse(one) === version));
 const recordsAbout = (of: TestKey) => app.records().filter((record) => JSON.stringify(record).includes(of.name));
@@ -32,7 +26,7 @@ describe('a new version of a key', () => {
     await app.found();
     // A decision on the key that still runs would move them first, and name its own cause.
     await app.settled();
-    const next = rotate(files);
+    const next = files.rotate();
     await moved(accounts, next.version);
     expect(accounts.map(({ encryption }) => encryption.keyvaultproperties?.keyversion || 'automatic')).toEqual([
       next.version,
@@ -146,6 +140,6 @@ it('an expired version is reported, and accounts that are still on it move to a 
   await eventually('it is said that no other version can be used', () =>
     recordsAbout(files).find(({ reason }) => reason === 'NoUsableVersion'),
   );
-  const next = rotate(files);
+  const next = files.rotate();
   await moved([account], next.version);
 });

@@ -1,12 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { setRotationPolicy } from '../../local/azure/fleet.ts';
-import { rotateKey } from '../../local/azure/key-vault/keys.ts';
-import type { StorageAccount } from '../../local/azure/world.ts';
 import { revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { useApp } from '../support/app.ts';
 import { auditLines } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
-import { group, TestKey } from '../support/fleet.ts';
+import { group, inUse, TestKey } from '../support/fleet.ts';
 
 // What a key of a Managed HSM goes through: there are no events, so all of it begins with the timer's look.
 
@@ -25,8 +23,6 @@ function newKey(options = {}): TestKey {
 }
 const accountOn = (key: TestKey, options = {}) =>
   key.account('pinned', { group: group(app.azure.world, 'rg-vault'), ...options });
-const inUse = (account: StorageAccount) =>
-  account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
 const recordsAbout = (key: TestKey) => app.records().filter((record) => JSON.stringify(record).includes(key.name));
 /** The timer's next look. */
 async function look(): Promise<void> {
@@ -59,8 +55,7 @@ describe('a new version in a Managed HSM', () => {
     const key = newKey();
     const accounts = [accountOn(key), accountOn(key)];
     await seen(key);
-    app.azure.clock.advance(1_000);
-    const next = rotateKey(app.azure.world, key.vault, key.name);
+    const next = key.rotate();
     await look();
     await eventually('both accounts use it', () => accounts.every((account) => inUse(account) === next.version));
     for (const account of accounts) {

@@ -1,9 +1,13 @@
+import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { AUDIT_CONTAINER, auditFiles } from '../../src/audit/audit-client.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { searchTrail } from '../../src/audit/search-trail.ts';
+import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { FLOWS, type Flow, type Subject } from './one-fault/flows.ts';
 import { isOnceADay, markOf, matchOf, rest, type Step, stepsOf, titleOf } from './one-fault/requests.ts';
-import { readEntries, trailFindings } from './one-fault/trail.ts';
 
 // Guards invariants 2, 4, 5, 6, 8, 12 and 13 over the wire: two instances, and each single request of a rotation, a
 // revocation and a restore in turn refused, hung, late, or its answer lost, and the app killed before and after it.
@@ -94,6 +98,15 @@ async function prepared(flow: Flow, steps: readonly Step[]): Promise<Case[]> {
   return cases;
 }
 
+const trail = () =>
+  auditFiles(BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER));
+
+/** Every entry of the trail once, as a reader shows it: records are written at least once, with an id of what happened. */
+async function readEntries(): Promise<AuditEntry[]> {
+  const { records } = await searchTrail(trail(), {}, { most: Number.POSITIVE_INFINITY });
+  return records.map(({ entry }) => entry);
+}
+
 function forget({ key, accounts }: Subject): void {
   key.vault.keys.delete(key.name);
   for (const { name } of accounts) app.azure.world.storageAccounts.delete(name);
@@ -105,12 +118,8 @@ describe.each(FLOWS)('$name', (flow) => {
   beforeAll(async () => {
     app.azure.world.storageAccounts.clear();
     // What happens once, such as the first file of the audit trail and what an instance keeps in mind, is done before.
-    const warming = [
-      await flow.prepare(app),
-      await flow.prepare(app),
-      await flow.prepare(app),
-      await flow.prepare(app),
-    ];
+    const warming: Subject[] = [];
+    for (let n = 0; n < 4; n += 1) warming.push(await flow.prepare(app));
     await flow.begin(app, warming);
     await rest(app, REST_MS);
     warming.map(forget);
@@ -122,7 +131,7 @@ describe.each(FLOWS)('$name', (flow) => {
     await rest(app, REST_MS);
     steps = stepsOf(app, since, subject);
     if (process.env.ONE_FAULT_SHOW) console.log(steps.map(titleOf).join('\n'));
-    const entries = await readEntries(app.connectionString);
+    const entries = await readEntries();
     expect(flow.broken(subject, entries), 'in a quiet run').toEqual([]);
     forget(subject);
   }, 4 * REST_MS);
@@ -137,7 +146,7 @@ describe.each(FLOWS)('$name', (flow) => {
       const batch = async (some: readonly Step[]): Promise<Step[]> => {
         const cases = await prepared(flow, some);
         const { missed, unrest } = await run(flow, cases, fault);
-        const entries = await readEntries(app.connectionString);
+        const entries = await readEntries();
         for (const { step, subject } of cases) {
           const found = flow.broken(subject, entries);
           if (found.length > 0) broken.push(`${title(step)}: ${found.join('; ')}`);
@@ -165,6 +174,6 @@ describe.each(FLOWS)('$name', (flow) => {
 });
 
 afterAll(async () => {
-  expect(await trailFindings(app.connectionString)).toEqual([]);
+  expect((await verifyTrail(trail())).findings).toEqual([]);
   expect([await app.count('key-work-poison'), await app.count('fleet-work-poison')]).toEqual([0, 0]);
 });

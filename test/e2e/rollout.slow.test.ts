@@ -1,9 +1,8 @@
 import { expect, it } from 'vitest';
-import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
-import { TestKey } from '../support/fleet.ts';
+import { inUse, TestKey } from '../support/fleet.ts';
 
 // Two instances over the same queues, and operators who call them by HTTP. No drift check comes to anybody's help.
 const app = useApp({ instances: 2, env: { CMK_CANARY: '1' } });
@@ -14,14 +13,8 @@ async function call(path: string, body?: object, signIn: 'operator' | 'revoker' 
 }
 
 const rotationOf = async (of: TestKey) => (await call(`/rotations/${of.vault.name}/${of.name}`)).body;
-const inUse = (account: StorageAccount) =>
-  account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
 const onVersion = (accounts: readonly StorageAccount[], version: string) =>
   accounts.filter((account) => inUse(account) === version).length;
-const rotate = (of: TestKey) => {
-  app.azure.clock.advance(1_000);
-  return rotateKey(app.azure.world, of.vault, of.name);
-};
 const said = (of: TestKey, reason: string) =>
   app.records().filter((record) => record.reason === reason && JSON.stringify(record).includes(of.name));
 
@@ -35,7 +28,7 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
     answer: { status: 403, body: { error: { code: 'KeyVaultAuthenticationFailure', message: 'no access' } } },
   };
   app.azure.faults.add([refusal]);
-  const next = rotate(files);
+  const next = files.rotate();
   // It is logged before it is stored.
   await eventually('it is held', async () => (await rotationOf(files)).state === 'held');
   expect(said(files, 'CanaryFailed')).not.toEqual([]);
@@ -68,7 +61,7 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   const files = new TestKey(app.azure.world);
   const accounts = [files.account(), files.account(), files.account('automatic')];
   await app.found();
-  const before = rotate(files);
+  const before = files.rotate();
   await app.inTime('all are moved', () => onVersion(accounts, before.version) === 3);
   await app.inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
   const until = new Date(app.azure.clock.now().getTime() + 3_600_000).toISOString();
@@ -87,7 +80,7 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   expect(value).toMatchObject([{ reason: 'a change window', until }]);
 
   const since = app.azure.requests.last;
-  const next = rotate(files);
+  const next = files.rotate();
   await eventually('the key waits', () => said(files, 'Paused').length > 0);
   await app.atRest();
   await app.advance(120_000);

@@ -1,10 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { rotateKey } from '../../local/azure/key-vault/keys.ts';
-import type { StorageAccount } from '../../local/azure/world.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
-import { TestKey } from '../support/fleet.ts';
+import { inUse, TestKey } from '../support/fleet.ts';
 import { type ReceivedSpan, useTelemetryReceiver } from '../support/telemetry-receiver.ts';
 
 const receiver = useTelemetryReceiver();
@@ -25,8 +23,6 @@ const wayTo = (span: ReceivedSpan): string[] => {
   const above = receiver.spans.find(({ spanId }) => spanId === span.parentSpanId);
   return [...(above ? wayTo(above) : []), span.name];
 };
-const versionOf = (account: StorageAccount) =>
-  account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
 const eventOf = (key: TestKey) =>
   receiver.spans.find(({ attributes, name }) => name === EVENT && attributes['cmk.key'] === key.id());
 const headers = () => ({ authorization: `Bearer ${tokenOf(app.azure, 'revoker')}` });
@@ -51,8 +47,7 @@ describe('one trace', () => {
     for (let number = 0; number < ACCOUNTS; number += 1) key.account();
     await app.found();
     await app.atRest();
-    app.azure.clock.advance(1_000);
-    rotateKey(app.azure.world, key.vault, key.name);
+    key.rotate();
     event = await eventually('the span of the event', () => eventOf(key));
     const all = await eventually('each PATCH, and all that is above it', () => {
       const patches = spansOf(event.traceId).filter(({ name }) => name === 'PATCH Microsoft.Storage');
@@ -114,9 +109,8 @@ describe('whoever takes it', () => {
     const account = key.account();
     await app.found();
     receiver.will('hang');
-    app.azure.clock.advance(1_000);
-    const next = rotateKey(app.azure.world, key.vault, key.name);
-    await eventually('the account to move', () => versionOf(account) === next.version);
+    const next = key.rotate();
+    await eventually('the account to move', () => inUse(account) === next.version);
     const hung = receiver.requests;
     await eventually('something to be sent, and to hang', () => receiver.requests > hung);
 

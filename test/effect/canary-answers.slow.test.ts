@@ -10,29 +10,17 @@ const FILES = { host: '*.file.core.windows.net' };
 const XML = { 'Content-Type': 'application/xml' };
 const refusal = (code: string) => ({ status: 403, headers: { 'x-ms-error-code': code } });
 
+const list = (body: string) => ({ match: FILES, answer: { status: 200, headers: XML, body } });
+
 it.each<[what: string, fault: object, failing: number, why: string]>([
   ['does not answer', { match: FILES, hang: true }, 0, ''],
   ['cuts the connection', { match: FILES, reset: true }, 0, ''],
   ['is busy', { match: FILES, answer: { status: 503 } }, 0, '503'],
-  [
-    'sends one elsewhere',
-    { match: FILES, answer: { status: 302, headers: { Location: 'https://example.com/' } } },
-    0,
-    '',
-  ],
   ['is closed to the app', { match: FILES, answer: refusal('AuthorizationFailure') }, 0, 'network rules'],
+  ['is a page to sign in at', list('<html>…</html>'), 0, 'no list'],
   [
-    'is a page to sign in at',
-    { match: FILES, answer: { status: 200, headers: XML, body: '<html>…</html>' } },
-    0,
-    'no list',
-  ],
-  [
-    'lacks its key, and says so in an answer of 200',
-    {
-      match: FILES,
-      answer: { status: 200, headers: XML, body: '<Error><Code>KeyVaultEncryptionKeyNotFound</Code></Error>' },
-    },
+    'lacks its key, in an answer of 200',
+    list('<Error><Code>KeyVaultEncryptionKeyNotFound</Code></Error>'),
     1,
     'KeyVault',
   ],

@@ -64,12 +64,6 @@ describe('the blob services of accounts', () => {
       ['blob', 'blocked', 1],
       ['blob', 'open', 1],
     ]);
-    expect(wire.records.filter(({ state }) => state !== undefined).map(({ service }) => service)).toEqual([
-      'file',
-      'blob',
-      'file',
-      'blob',
-    ]);
     expect(wire.records.at(-1)).toMatchObject({ times: { service: 'file' }, blobTimes: { service: 'blob' } });
     expect(wire.sent).toEqual([]);
     // And the status of the key shows what is on record.
@@ -126,24 +120,6 @@ describe('the blob services of accounts', () => {
     expect(shown(effect)).toEqual([...blobs, 'file share1 open']);
     expect(effect?.complete).toBe(true);
     expect(wire.sent).toEqual([]);
-  });
-
-  it('are not seen by blobs under a scope of their own', async () => {
-    const { account, change, round } = site({ b: 1, c: 1 });
-    const scoped = { content: Buffer.from('minutes'), scope: 'scope1' };
-    account.blobContainers.get('b')?.blobs.set('minutes-0.txt', scoped);
-    change('blocked');
-    expect(shown(await round(change('open')))).toEqual(['blob c open', 'file share1 open']);
-  });
-
-  it('are not told where the containers cannot be listed, which is said and asked for again', async () => {
-    const { change, round } = site({ minutes: 1 });
-    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } };
-    wire.azure.faults.add([{ match: { path: 'blobServices/default/containers' }, answer }]);
-    const effect = await round(change('blocked'));
-    const why = expect.stringContaining('The app cannot list its blob containers');
-    expect(effect?.accounts.find(({ service }) => service === 'blob')).toMatchObject({ state: 'unknown', why });
-    expect(wire.sent).toHaveLength(1);
   });
 
   it('are not told without the role that lists blobs, which is named', async () => {

@@ -2,7 +2,6 @@ import { ClientSecretCredential } from '@azure/identity';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addPrincipal } from '../../local/azure/fleet.ts';
-import type { StorageAccount } from '../../local/azure/world.ts';
 import { createFileList } from '../../src/effect/data-services-client.ts';
 import { type ProbeTarget, probe } from '../../src/effect/probe.ts';
 import { sampleServices } from '../support/app-services.ts';
@@ -26,12 +25,6 @@ const target = (name: string, ...shares: string[]): ProbeTarget => ({
   places: shares.length > 0 ? shares : ['share1'],
 });
 
-function accountOf(name: string): StorageAccount {
-  const account = local.azure.world.storageAccounts.get(name);
-  if (!account) throw new Error(`No account ${name}.`);
-  return account;
-}
-
 async function statesOf(targets: ProbeTarget[], ms = 20_000): Promise<string[]> {
   const results = await probe(targets, sampleServices(), ms);
   return results.map(({ state, why }) => (why ? `${state}: ${why}` : state));
@@ -46,21 +39,6 @@ describe('the probe', () => {
     expect(await statesOf(targets)).toEqual([blocked, blocked, 'open']);
     setEnabled('files-key', true);
     expect(await statesOf(targets)).toEqual(['open', 'open', 'open']);
-  });
-
-  it('sees an account blocked whose vault is gone, and one whose identity lost its access', async () => {
-    const { vaults } = local.azure.world;
-    const vault = vaults.get('kv-files');
-    if (!vault) throw new Error('No vault kv-files.');
-    vaults.delete('kv-files');
-    expect(await statesOf([target('stfiles01')])).toEqual(['blocked: KeyVaultVaultNotFound']);
-    vaults.set('kv-files', vault);
-
-    const account = accountOf('stfiles02');
-    const identity = account.identity;
-    account.identity = undefined;
-    expect(await statesOf([target('stfiles02')])).toEqual(['blocked: KeyVaultAccessTokenCannotBeAcquired']);
-    account.identity = identity;
   });
 
   it('asks with the intent that the file service takes tokens for, for one entry, once', async () => {

@@ -22,16 +22,8 @@ const CLOUD_EVENT = {
   data: DATA,
   specversion: '1.0',
 };
-const EVENT_GRID_EVENT = {
-  id: CLOUD_EVENT.id,
-  topic: VAULT_ID,
-  subject: 'files-key',
-  eventType: TYPE,
-  eventTime: '2026-07-25T01:08:33.1036736Z',
-  data: DATA,
-  dataVersion: '1',
-  metadataVersion: '1',
-};
+const { source, type, time, specversion: _, ...both } = CLOUD_EVENT;
+const EVENT_GRID_EVENT = { ...both, topic: source, eventType: type, eventTime: time, dataVersion: '1' };
 
 describe('parseKeyEvent', () => {
   it.each([
@@ -41,28 +33,12 @@ describe('parseKeyEvent', () => {
       'the documented sample: a space behind a name, one before the version, numbers as strings',
       {
         ...EVENT_GRID_EVENT,
-        data: {
-          'ObjectName ': 'files-key',
-          ...DATA,
-          Version: ` ${versionName(7)}`,
-          NBF: '1559081980',
-          EXP: '1559082102',
-        },
+        data: { 'ObjectName ': 'files-key', ...DATA, Version: ` ${versionName(7)}`, NBF: '1559081980' },
       },
     ],
     [
       'the camelCase of the specification',
-      {
-        ...CLOUD_EVENT,
-        data: {
-          id: DATA.Id,
-          vaultName: 'kv-files',
-          objectType: 'Key',
-          objectName: 'files-key',
-          version: DATA.Version,
-          nbf: null,
-        },
-      },
+      { ...CLOUD_EVENT, data: { id: DATA.Id, vaultName: 'kv-files', objectType: 'Key', nbf: null } },
     ],
     ['a topic in other letter case', { ...EVENT_GRID_EVENT, topic: VAULT_ID.toUpperCase() }],
     ['fields nobody knows', { ...CLOUD_EVENT, traceparent: '00-x', data: { ...DATA, Color: 'red' } }],
@@ -109,18 +85,7 @@ describe('parseKeyEvent', () => {
       fc.constantFrom(VAULT_ID, other, DATA.Id, KEY.id, TYPE, 'https://kv-other.vault.azure.net/keys/k/0'),
     );
     const value = fc.oneof(text, fc.jsonValue());
-    const names = fc.constantFrom(
-      'id',
-      'source',
-      'topic',
-      'type',
-      'eventType',
-      'data',
-      'Id',
-      'ObjectType',
-      'time',
-      ' TYPE ',
-    );
+    const names = fc.constantFrom(...'id source topic type eventType data Id ObjectType time'.split(' '), ' TYPE ');
     const event = fc.dictionary(names, fc.oneof(value, fc.dictionary(names, value)));
     fc.assert(
       fc.property(fc.oneof(event, fc.anything()), (input) => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
 import { createSeenKeys } from '../../src/fleet/fleet-index.ts';
 import { keptLog, SAMPLE_SETTINGS, sampleServices } from '../support/app-services.ts';
@@ -49,21 +48,6 @@ describe('keys of a Managed HSM', () => {
     expect(sent).toEqual([key.id()]);
     expect(records).toMatchObject([{ level: 'info', reason: 'HsmKeyChanged', key: key.id(), version: next.version }]);
     expect(await look()).toEqual([]);
-  });
-
-  it('cost one list of keys, and one of the versions of each', async () => {
-    const { look } = watching();
-    const key = newKey();
-    key.add();
-    await look();
-    const since = local.azure.requests.last;
-    await look();
-    const names = [...(local.azure.world.managedHsms.get('hsm-local')?.keys.keys() ?? [])];
-    const asked = local.azure.requests
-      .since(since)
-      .filter(({ status }) => status === 200)
-      .map(({ path }) => path.replace(/\?.*/, ''));
-    expect(asked.sort()).toEqual(['/keys', ...names.map((name) => `/keys/${name}/versions`)].sort());
   });
 
   it('are put to work when a version becomes usable, nears its expiry, and expires', async () => {
@@ -126,12 +110,5 @@ describe('keys of a Managed HSM', () => {
     expect(records).toMatchObject([{ level: 'error', reason: 'HsmUnwatched' }]);
     expect(records[0]?.message).toMatch(/^(\d+) of the \1 keys/);
     expect(await look()).toContain(name);
-  });
-
-  it('are left alone where none is managed: nothing is asked of anybody', async () => {
-    createKeyVersion(local.azure.world, new TestKey(local.azure.world).vault, 'files-key');
-    const since = local.azure.requests.last;
-    expect(await watching({}, SAMPLE_SETTINGS.CMK_VAULTS).look()).toEqual([]);
-    expect(local.azure.requests.since(since)).toEqual([]);
   });
 });

@@ -9,6 +9,11 @@ const hsm = (name: string) => {
   return vault;
 };
 
+/** Of the Managed HSM `hsm-a` nothing is answered. */
+function answer<T>(name: string, value: T): Promise<T> {
+  return name === 'hsm-a' ? new Promise(() => {}) : Promise.resolve(value);
+}
+
 function watching(ports: Partial<WatchPorts>) {
   const sent: string[] = [];
   const all: WatchPorts = {
@@ -26,19 +31,8 @@ function watching(ports: Partial<WatchPorts>) {
 
 describe('a Managed HSM that does not answer', () => {
   it.each<[string, Partial<WatchPorts>]>([
-    [
-      'a list of versions',
-      {
-        keys: {
-          listVersions: ({ vault }) =>
-            vault.name === 'hsm-a' ? new Promise(() => {}) : Promise.resolve([keyVersion(1)]),
-        },
-      },
-    ],
-    [
-      'a list of keys',
-      { keyCatalog: { names: ({ name }) => (name === 'hsm-a' ? new Promise(() => {}) : Promise.resolve(['key-0'])) } },
-    ],
+    ['a list of versions', { keys: { listVersions: ({ vault }) => answer(vault.name, [keyVersion(1)]) } }],
+    ['a list of keys', { keyCatalog: { names: ({ name }) => answer(name, ['key-0']) } }],
   ])('to %s keeps nobody from the keys of another', async (_, ports) => {
     const { sent } = watching(ports);
     await vi.waitFor(() => expect(sent).toContain('https://hsm-b.managedhsm.azure.net/keys/key-0'));

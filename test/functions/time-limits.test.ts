@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { timeSpanMs } from '../../local/host/host-json.ts';
 import { CALL_LIMIT_MS } from '../../src/api/answer-call.ts';
-import { withDeadline } from '../../src/azure/deadline.ts';
 import { eventHandler, outcomeBy, TIME_LIMITS } from '../../src/functions/time-limits.ts';
 import { DONE } from '../../src/work/outcome.ts';
 
@@ -11,13 +10,6 @@ const ROOT = join(import.meta.dirname, '../..');
 const never = (): Promise<never> => new Promise(() => {});
 
 describe('work that does not end', () => {
-  it('is given up when its time is up', async () => {
-    await expect(withDeadline(20, 'It was not done', never)).rejects.toMatchObject({
-      name: 'TimeoutError',
-      message: 'It was not done within 0.02 s.',
-    });
-  });
-
   it('from a queue goes back there, as a try that counts', async () => {
     expect(await outcomeBy(20, never)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type AccessAsked, type AccessRules, asNarrowed, requireAccess } from '../../src/http/access.ts';
+import { type AccessAsked, type AccessRules, asNarrowed, type RouteKey, requireAccess } from '../../src/http/access.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
-import { ROLES } from '../../src/http/roles.ts';
+import { ROLES, type Role } from '../../src/http/roles.ts';
 import type { Caller } from '../../src/http/token-claims.ts';
 
 const PERSON: Caller = {
@@ -18,11 +18,16 @@ const PERSON: Caller = {
 const APPLICATION: Caller = { ...PERSON, kind: 'application', scopes: [] };
 const OPEN: AccessRules = { clients: [], restoreApplications: [], stepUp: undefined, roleScopes: [] };
 const KEY = { vault: 'kv-files', key: 'files-key' };
-const asked = (act: AccessAsked['act'], key: AccessAsked['key'] = KEY): AccessAsked => ({
-  role: act === 'revoke' ? 'CmkKey.Revoke' : act === 'restore' ? 'CmkKey.Restore' : 'CmkKey.Read',
-  act,
-  key,
-});
+/** `key` as `<vault>/<key>`; undefined: the whole fleet. */
+const asked = (act: AccessAsked['act'], name: string | undefined = 'kv-files/files-key'): AccessAsked => {
+  const [vault = '', key = ''] = name.split('/');
+  return {
+    role: act === 'revoke' ? 'CmkKey.Revoke' : act === 'restore' ? 'CmkKey.Restore' : 'CmkKey.Read',
+    act,
+    key: { vault, key },
+  };
+};
+const FLEET: AccessAsked = { role: 'CmkKey.Read', act: 'read', key: undefined };
 
 /** The refusal; undefined when the caller is let through. */
 function problemOf(caller: Caller, what: AccessAsked, rules: Partial<AccessRules> = {}): HttpProblem | undefined {
@@ -39,77 +44,53 @@ const narrowed = (principal?: string): Partial<AccessRules> => ({
   roleScopes: ROLES.map((role) => ({ role, principal, keys: [KEY, { vault: 'kv-records', key: '*' }] })),
 });
 
+const only = (role: Role, keys: RouteKey[]): Partial<AccessRules> => ({
+  roleScopes: [{ role, principal: undefined, keys }],
+});
+
 describe('who may do what', () => {
-  it.each<[string, Caller, AccessAsked, Partial<AccessRules>, string | undefined]>([
-    ['a person with the role may', PERSON, asked('restore'), {}, undefined],
-    ['without the role nobody may', { ...PERSON, roles: [] }, asked('restore'), {}, '403 RoleMissing'],
-    ['an operator may read', { ...PERSON, roles: ['Cmk.Operate'] }, asked('read'), {}, undefined],
-    ['but not revoke', { ...PERSON, roles: ['Cmk.Operate'] }, asked('revoke'), {}, '403 RoleMissing'],
-    ['an application may revoke', APPLICATION, asked('revoke'), {}, undefined],
-    ['an application may not restore', APPLICATION, asked('restore'), {}, '403 PersonNeeded'],
+  it.each<[string, Caller, AccessAsked, Partial<AccessRules>]>([
+    ['a person with the role', PERSON, asked('restore'), {}],
+    ['an operator who reads', { ...PERSON, roles: ['Cmk.Operate'] }, asked('read'), {}],
+    ['an application that revokes', APPLICATION, asked('revoke'), {}],
     [
-      'an application on the list may',
+      'an application on the list that restores',
       APPLICATION,
       asked('restore'),
       { restoreApplications: [PERSON.appId] },
-      undefined,
     ],
-    ['a person without the scope may not', { ...PERSON, scopes: ['openid'] }, asked('read'), {}, '403 ScopeMissing'],
-    ['a client that is not on the list may not', PERSON, asked('read'), { clients: ['x'] }, '403 ClientNotAllowed'],
-    ['a client on the list may', PERSON, asked('read'), { clients: [PERSON.appId] }, undefined],
-    ['a step-up is asked for', PERSON, asked('revoke'), { stepUp: 'c1' }, '401 StepUpNeeded'],
+    ['a client on the list', PERSON, asked('read'), { clients: [PERSON.appId] }],
+    ['a person with the right context', { ...PERSON, authContexts: ['c2', 'c1'] }, asked('restore'), { stepUp: 'c1' }],
+    ['a person who reads, without a step-up', PERSON, asked('read'), { stepUp: 'c1' }],
+    ['an application, without a step-up', APPLICATION, asked('revoke'), { stepUp: 'c1' }],
+    ['a narrowed role, to its key', PERSON, asked('revoke'), narrowed()],
+    ['a narrowed role, whatever the letter case', PERSON, asked('revoke', 'KV-Files/Files-Key'), narrowed()],
+    ['a narrowed role, to every key of its vault', PERSON, asked('revoke', 'kv-records/any'), narrowed()],
+    ['a role that is narrowed for another', PERSON, asked('revoke', 'kv-x/k'), narrowed('someone')],
+    ['a second role that is not narrowed', PERSON, asked('read', 'kv-x/k'), only('CmkKey.Read', [KEY])],
+  ])('%s is let through', (_, caller, what, rules) => expect(problemOf(caller, what, rules)).toBeUndefined());
+
+  it.each<[string, Caller, AccessAsked, Partial<AccessRules>, string]>([
+    ['without the role', { ...PERSON, roles: [] }, asked('restore'), {}, '403 RoleMissing'],
+    ['an operator who revokes', { ...PERSON, roles: ['Cmk.Operate'] }, asked('revoke'), {}, '403 RoleMissing'],
+    ['an application that restores', APPLICATION, asked('restore'), {}, '403 PersonNeeded'],
+    ['a person without the scope', { ...PERSON, scopes: ['openid'] }, asked('read'), {}, '403 ScopeMissing'],
+    ['a client that is not on the list', PERSON, asked('read'), { clients: ['x'] }, '403 ClientNotAllowed'],
+    ['a person without a step-up', PERSON, asked('revoke'), { stepUp: 'c1' }, '401 StepUpNeeded'],
+    ['another context', { ...PERSON, authContexts: ['c2'] }, asked('restore'), { stepUp: 'c1' }, '401 StepUpNeeded'],
     [
-      'another context does not do',
-      { ...PERSON, authContexts: ['c2'] },
-      asked('restore'),
-      { stepUp: 'c1' },
-      '401 StepUpNeeded',
-    ],
-    ['the right one does', { ...PERSON, authContexts: ['c2', 'c1'] }, asked('restore'), { stepUp: 'c1' }, undefined],
-    ['nobody steps up to read', PERSON, asked('read'), { stepUp: 'c1' }, undefined],
-    ['nor does an application', APPLICATION, asked('revoke'), { stepUp: 'c1' }, undefined],
-    ['nobody steps up in vain', { ...PERSON, roles: [] }, asked('revoke'), { stepUp: 'c1' }, '403 RoleMissing'],
-    ['a narrowed role reaches its key', PERSON, asked('revoke'), narrowed(), undefined],
-    [
-      'whatever the letter case',
-      PERSON,
-      asked('revoke', { vault: 'KV-Files', key: 'Files-Key' }),
-      narrowed(),
-      undefined,
-    ],
-    ['and every key of its vault', PERSON, asked('revoke', { vault: 'kv-records', key: 'any' }), narrowed(), undefined],
-    [
-      'and no other',
-      PERSON,
-      asked('revoke', { vault: 'kv-files', key: 'archive-key' }),
-      narrowed(),
-      '403 KeyOutOfReach',
-    ],
-    ['nor the whole fleet', PERSON, { ...asked('read'), key: undefined }, narrowed(), '403 RoleNarrowed'],
-    [
-      'somebody else is not narrowed',
-      PERSON,
-      asked('revoke', { vault: 'kv-x', key: 'k' }),
-      narrowed('someone'),
-      undefined,
-    ],
-    [
-      'an empty list is no key',
-      PERSON,
+      'without the role, before a step-up',
+      { ...PERSON, roles: [] },
       asked('revoke'),
-      { roleScopes: [{ role: 'CmkKey.Revoke', principal: undefined, keys: [] }] },
-      '403 KeyOutOfReach',
+      { stepUp: 'c1' },
+      '403 RoleMissing',
     ],
-    [
-      'a second role that is not narrowed is enough',
-      PERSON,
-      asked('read', { vault: 'kv-x', key: 'k' }),
-      { roleScopes: [{ role: 'CmkKey.Read', principal: undefined, keys: [KEY] }] },
-      undefined,
-    ],
-  ])('%s', (_, caller, what, rules, expected) => {
+    ['another key than the narrowed', PERSON, asked('revoke', 'kv-files/archive-key'), narrowed(), '403 KeyOutOfReach'],
+    ['the whole fleet, narrowed', PERSON, FLEET, narrowed(), '403 RoleNarrowed'],
+    ['any key, by an empty list', PERSON, asked('revoke'), only('CmkKey.Revoke', []), '403 KeyOutOfReach'],
+  ])('%s is refused', (_, caller, what, rules, expected) => {
     const problem = problemOf(caller, what, rules);
-    expect(problem && `${problem.status} ${problem.reason}`).toBe(expected);
+    expect(`${problem?.status} ${problem?.reason}`).toBe(expected);
   });
 
   it('tells a client what to ask Entra ID for, in base64 and base64url alike', () => {

@@ -289,19 +289,6 @@ describe('every other call is refused', () => {
       { numRuns: 300 },
     );
   });
-
-  it('any single character of a right token changed', async () => {
-    const token = await tenant.issue();
-    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    await fc.assert(
-      fc.asyncProperty(fc.nat(token.length - 2), fc.constantFrom(...alphabet), async (at, character) => {
-        fc.pre(token[at] !== character);
-        const problem = await refusal(bearer(token.slice(0, at) + character + token.slice(at + 1)));
-        expect(problem.status).toBe(401);
-      }),
-      { numRuns: 200 },
-    );
-  });
 });
 
 describe('with wrong settings every call is refused, and the log says which', () => {

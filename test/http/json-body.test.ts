@@ -18,8 +18,8 @@ function request(
   return new Request('http://localhost/', { method: 'POST', body, headers });
 }
 
-async function refusal(of: Parameters<typeof readJsonBody>[0], maxBytes?: number): Promise<HttpProblem> {
-  const outcome = await readJsonBody(of, SCHEMA, maxBytes).catch((error: unknown) => error);
+async function refusal(of: Parameters<typeof readJsonBody>[0]): Promise<HttpProblem> {
+  const outcome = await readJsonBody(of, SCHEMA).catch((error: unknown) => error);
   expect(outcome).toBeInstanceOf(HttpProblem);
   return outcome as HttpProblem;
 }

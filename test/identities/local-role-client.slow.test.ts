@@ -5,7 +5,6 @@ import { z } from 'zod';
 import { findCloud } from '../../src/azure/cloud.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { createLocalRoles } from '../../src/identities/local-role-client.ts';
-import { outsider } from '../drift/outsider.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -69,23 +68,5 @@ describe('a list of local roles', () => {
   ])('is not believed with %s', async (_, path, body) => {
     wire.azure.faults.add([{ match: { ...match, path }, answer: { status: 200, body } }]);
     await expect(roles().grantsAt(HSM, '/')).rejects.toThrow(z.ZodError);
-  });
-
-  it('shows what a role allows that was made after the list of definitions was read', async () => {
-    const local = roles();
-    await local.grantsAt(HSM, '/');
-    const principalId = randomUUID();
-    const name = randomUUID();
-    const path = (what: string, id: string) => `///providers/Microsoft.Authorization/${what}/${id}`;
-    const permissions = [{ dataActions }];
-    const { hsm } = outsider(wire.azure);
-    const properties = { roleName: 'Storage', permissions, assignableScopes: ['/'] };
-    const { id: roleDefinitionId } = await hsm('hsm-local', 'PUT', path('roleDefinitions', name), { properties });
-    const given = { properties: { principalId, roleDefinitionId } };
-    await hsm('hsm-local', 'PUT', path('roleAssignments', randomUUID()), given);
-    expect((await local.grantsAt(HSM, '/')).filter(of(principalId))).toMatchObject([{ dataActions }]);
-    // One that was deleted allows nothing.
-    await hsm('hsm-local', 'DELETE', path('roleDefinitions', name));
-    expect((await local.grantsAt(HSM, '/')).filter(of(principalId))).toMatchObject([{ dataActions: [] }]);
   });
 });

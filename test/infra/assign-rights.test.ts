@@ -76,17 +76,6 @@ describe.each([
   });
 });
 
-it('main.bicep gives both parts of rights.bicep the same', () => {
-  const parametersOf = (symbol: string): JsonObject => {
-    const { part: __, ...rest } = asObject(at(template('main').resources, symbol, 'properties', 'parameters'), symbol);
-    return rest;
-  };
-  const before = parametersOf('rightsBeforeApp');
-  expect(before).toEqual(parametersOf('rights'));
-  const declared = Object.keys(asObject(template('rights').parameters, 'parameters'));
-  expect(Object.keys(before).sort()).toEqual(declared.filter((name) => name !== 'part').sort());
-});
-
 it('gives the rights for dead letters that Azure has named, on the storage of the app alone', async () => {
   const { azure } = await dryRun('main', ASKED);
   const [role] = azure

@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { PROJECT, useCommands } from './commands.ts';
 
-const root = join(import.meta.dirname, '../..');
-const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const commands = useCommands();
+const read = (path: string): string => readFileSync(join(PROJECT, path), 'utf8');
 
 /** What a hook of azure.yaml runs. */
 function hook(name: string): string {
@@ -27,7 +26,7 @@ describe('azure.yaml', () => {
       'infra/entra.sh',
       'infra/down.sh',
     ]);
-    expect(scripts.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+    expect(scripts.filter((path) => !existsSync(join(PROJECT, path)))).toEqual([]);
   });
 
   it('deploys the folder that the bundle is written to, as it is', () => {
@@ -40,7 +39,7 @@ describe('azure.yaml', () => {
   });
 
   it('has no .funcignore: one that excludes node_modules has azd deploy nothing with remoteBuild: false', () => {
-    expect(existsSync(join(root, '.funcignore'))).toBe(false);
+    expect(existsSync(join(PROJECT, '.funcignore'))).toBe(false);
   });
 
   it('writes in project hooks alone, none of which azd runs in a preview', () => {
@@ -66,23 +65,13 @@ describe('azure.yaml', () => {
     ['a subscription that az does not see', { AZ_TENANT: 't1' }, 1, 'az login --tenant'],
     ['no sign-in', {}, 1, 'az login'],
   ])('compares where azd and az are signed in: %s', (_, tenants, status, says) => {
-    const bin = mkdtempSync(join(tmpdir(), 'cmk-az-'));
-    writeFileSync(
-      join(bin, 'az'),
-      '#!/bin/sh\ncase "$*" in *--subscription*) answer=$AZ_SUBSCRIPTION_TENANT ;; *) answer=$AZ_TENANT ;; esac\n[ -n "$answer" ] && echo "$answer"\n',
-      { mode: 0o755 },
+    commands.put(
+      'az',
+      'case "$*" in *--subscription*) answer=$AZ_SUBSCRIPTION_TENANT ;; *) answer=$AZ_TENANT ;; esac\n[ -n "$answer" ] && echo "$answer"',
     );
-    try {
-      const answer = spawnSync('sh', ['infra/tenant.sh'], {
-        cwd: root,
-        encoding: 'utf8',
-        env: { PATH: `${bin}:${process.env.PATH}`, AZURE_SUBSCRIPTION_ID: 's1', ...tenants },
-      });
-      expect(answer.stderr).toContain(says);
-      expect(answer.status).toBe(status);
-    } finally {
-      rmSync(bin, { recursive: true });
-    }
+    const answer = commands.run('sh', ['infra/tenant.sh'], { AZURE_SUBSCRIPTION_ID: 's1', ...tenants });
+    expect(answer.stderr).toContain(says);
+    expect(answer.status).toBe(status);
   });
 
   it('requires an azd that has remoteBuild for functions, and reads a .funcignore as git does', () => {
@@ -92,11 +81,8 @@ describe('azure.yaml', () => {
   });
 
   it('never lets azd delete the resource groups of the vaults and the accounts', () => {
-    const answer = spawnSync('sh', ['-c', hook('predown')], {
-      cwd: root,
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH, AZURE_ENV_NAME: 'prod', AZURE_RESOURCE_GROUP: 'rg-cmk-prod' },
-    });
+    const environment = { AZURE_ENV_NAME: 'prod', AZURE_RESOURCE_GROUP: 'rg-cmk-prod' };
+    const answer = commands.run('sh', ['-c', hook('predown')], environment);
     expect(answer.status).toBe(1);
     expect(answer.stderr).toContain('az group delete --name rg-cmk-prod');
     expect(read('azure.yaml')).not.toContain('continueOnError');

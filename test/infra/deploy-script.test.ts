@@ -1,37 +1,34 @@
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { OTHER_SUBSCRIPTION, VAULT } from './arm/templates.ts';
+import { PROJECT, useCommands } from './commands.ts';
 
-const SCRIPTS = join(import.meta.dirname, '../../scripts');
+const SCRIPTS = join(PROJECT, 'scripts');
 const PROD = { AZURE_ENV_NAME: 'prod', AZURE_LOCATION: 'westeurope' };
 
-let bin: string;
-beforeEach(() => {
-  bin = mkdtempSync(join(tmpdir(), 'cmk-deploy-'));
-});
-afterEach(() => rmSync(bin, { recursive: true }));
+const commands = useCommands();
 
 /** The script with an Azure CLI that lists nothing and takes no deployment; returns what it was asked to deploy. */
 function deploy(environment: Readonly<Record<string, string>>, scripts = SCRIPTS, args: readonly string[] = []) {
-  const az = `#!/bin/sh
-case "$*" in
-  *' sub create '*) printf '%s\\n' "$@" > '${bin}/asked'; echo '(AuthorizationFailed) not you' >&2; exit 1 ;;
+  commands.put(
+    'az',
+    `case "$*" in
+  *' sub create '*) printf '%s\\n' "$@" > "$(dirname "$0")/asked"; echo '(AuthorizationFailed) not you' >&2; exit 1 ;;
   *ResourceGraph*) echo '{"data":[]}' ;;
   *) echo '{"value":[]}' ;;
-esac
-`;
-  writeFileSync(join(bin, 'asked'), '');
-  writeFileSync(join(bin, 'az'), az, { mode: 0o755 });
-  const { status, stderr } = spawnSync(process.execPath, [join(scripts, 'infra/deploy.ts'), ...args], {
-    cwd: bin,
-    encoding: 'utf8',
-    env: { PATH: `${bin}:${process.env.PATH}`, CMK_VAULTS: VAULT, ...environment },
-  });
-  return { status, stderr, asked: readFileSync(join(bin, 'asked'), 'utf8').trim().split('\n') };
+esac`,
+  );
+  rmSync(commands.path('asked'), { force: true });
+  const env = { CMK_VAULTS: VAULT, ...environment };
+  const { status, stderr } = commands.run(
+    process.execPath,
+    [join(scripts, 'infra/deploy.ts'), ...args],
+    env,
+    commands.path(''),
+  );
+  return { status, stderr, asked: commands.read('asked').trim().split('\n') };
 }
 
 describe('the deployment by the Azure CLI', () => {
@@ -51,9 +48,9 @@ describe('the deployment by the Azure CLI', () => {
   });
 
   it('needs nothing but itself where the package is there, so that no code of others runs with its sign-in', () => {
-    cpSync(SCRIPTS, join(bin, 'scripts'), { recursive: true });
-    const elsewhere = (file: string) => deploy(PROD, join(bin, 'scripts'), ['--package', file]);
-    writeFileSync(join(bin, 'app.zip'), 'a zip');
+    cpSync(SCRIPTS, commands.path('scripts'), { recursive: true });
+    const elsewhere = (file: string) => deploy(PROD, commands.path('scripts'), ['--package', file]);
+    writeFileSync(commands.path('app.zip'), 'a zip');
     expect(elsewhere('app.zip').stderr).toContain('(AuthorizationFailed) not you');
     expect(elsewhere('gone.zip')).toMatchObject({
       status: 1,
@@ -79,7 +76,7 @@ describe('the bank profile', () => {
 
 describe('a package that is there already', () => {
   it('is compared with its hash before anything is deployed', () => {
-    const file = join(bin, 'app.zip');
+    const file = commands.path('app.zip');
     writeFileSync(file, 'a zip');
     const hash = createHash('sha256').update('a zip').digest('hex');
     const upload = (...args: string[]) => deploy(PROD, SCRIPTS, ['--package', file, ...args]);

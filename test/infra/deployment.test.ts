@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { deploymentName, outputsOf } from '../../scripts/infra/deployment.ts';
 import { readMainOutputs } from '../../scripts/infra/event-parameters.ts';
-import { asObject, isObject } from './arm/json.ts';
-import { dryRun, MAIN_PARAMETERS, type TemplateName, template } from './arm/templates.ts';
+import { asObject } from './arm/json.ts';
+import { dryRun, MAIN_PARAMETERS, template } from './arm/templates.ts';
 
 /** What Azure Resource Manager makes of the name of an output: its leading capitals but the last in lower case. */
 const asAzureGivesIt = (name: string): string =>
@@ -31,28 +31,5 @@ describe('deployments to a subscription', () => {
     expect(deploymentName('cmk-events', 'prod', 'West Europe')).toBe('cmk-events-prod-westeurope');
     expect(deploymentName('cmk-events', 'e'.repeat(32), 'germanywestcentral')).toHaveLength(62);
     expect(deploymentName('cmk-events', 'e'.repeat(64), 'germanywestcentral').length).toBeLessThanOrEqual(64);
-  });
-
-  it('have it inside the templates too, or what stands for the app: its region and subscription', () => {
-    const nested = (name: TemplateName, part: RegExp) => {
-      const modules = Object.entries(asObject(template(name).resources, 'resources')).flatMap(([symbol, resource]) =>
-        isObject(resource) && resource.type === 'Microsoft.Resources/deployments' && !('resourceGroup' in resource)
-          ? [[symbol, String(resource.name)] as const]
-          : [],
-      );
-      expect(modules.filter(([, own]) => !part.test(own))).toEqual([]);
-      return modules.map(([symbol]) => symbol);
-    };
-    expect(nested('main', /variables\('(region|token)'\)/)).toEqual(['rightsBeforeApp', 'rights']);
-    expect(nested('rights', /variables\('token'\)/)).toEqual([
-      'destinationRoles',
-      'roles',
-      'policyAccess',
-      'topicReaders',
-      'changeWatchers',
-      'subscriptionAccess',
-    ]);
-    expect(asObject(template('main').variables, 'variables').token).toContain("variables('region')");
-    expect(asObject(template('rights').variables, 'variables').token).toContain("parameters('functionAppId')");
   });
 });

@@ -1,22 +1,15 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { OTHER_SUBSCRIPTION, OTHER_VAULT, SUBSCRIPTION, VAULT } from './arm/templates.ts';
+import { useCommands } from './commands.ts';
 
-const root = join(import.meta.dirname, '../..');
 const topic = (subscription: string, name: string, source: string) => ({
   id: `/subscriptions/${subscription}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/${name}`,
   name,
   properties: { source },
 });
 
-let bin: string;
-beforeEach(() => {
-  bin = mkdtempSync(join(tmpdir(), 'cmk-find-topics-'));
-});
-afterEach(() => rmSync(bin, { recursive: true }));
+const commands = useCommands();
 
 /** The script with stand-ins for the command lines: `az` answers a list, a query of Resource Graph, and whether one is there. */
 function find(world: {
@@ -28,36 +21,30 @@ function find(world: {
   environment?: string;
   knownToAzd?: boolean;
 }) {
-  writeFileSync(join(bin, 'listed.json'), JSON.stringify({ value: world.listed }));
-  writeFileSync(join(bin, 'elsewhere.json'), JSON.stringify({ data: world.elsewhere }));
-  const az = `#!/bin/sh
-echo "$*" >> ${bin}/calls
+  writeFileSync(commands.path('listed.json'), JSON.stringify({ value: world.listed }));
+  writeFileSync(commands.path('elsewhere.json'), JSON.stringify({ data: world.elsewhere }));
+  const refused = world.refused === undefined ? `echo '{"value":[]}'` : `echo "${world.refused}" >&2; exit 1`;
+  commands.put(
+    'az',
+    `cd "$(dirname "$0")"; echo "$*" >> calls
 case "$*" in
-  *ResourceGraph*) cat ${bin}/elsewhere.json ;;
-  *${OTHER_SUBSCRIPTION}/providers/Microsoft.EventGrid*) ${world.refused === undefined ? `echo '{"value":[]}'` : `echo "${world.refused}" >&2; exit 1`} ;;
-  *'/providers/Microsoft.EventGrid/systemTopics?'*) cat ${bin}/listed.json ;;
+  *ResourceGraph*) cat elsewhere.json ;;
+  *${OTHER_SUBSCRIPTION}/providers/Microsoft.EventGrid*) ${refused} ;;
+  *'/providers/Microsoft.EventGrid/systemTopics?'*) cat listed.json ;;
   *"--ids ${world.gone ?? 'none'}"*) echo '(ResourceNotFound) gone' >&2; exit 3 ;;
   *) echo '{}' ;;
-esac
-`;
-  writeFileSync(join(bin, 'az'), az, { mode: 0o755 });
-  const azd = `#!/bin/sh
-case "$*" in
+esac`,
+  );
+  commands.put(
+    'azd',
+    `case "$*" in
   ${world.knownToAzd === false ? '*' : 'nothing'}) echo 'no such environment' >&2; exit 1 ;;
   '--no-prompt env get-value AZURE_ENV_NAME -e '*) echo prod ;;
-  *) printf '%s\\n' "$@" > ${bin}/azd-called ;;
-esac
-`;
-  writeFileSync(join(bin, 'azd'), azd, { mode: 0o755 });
-  return spawnSync(process.execPath, ['scripts/infra/find-topics.ts'], {
-    cwd: root,
-    encoding: 'utf8',
-    env: {
-      PATH: `${bin}:${process.env.PATH}`,
-      CMK_VAULTS: `${VAULT} ${OTHER_VAULT}`,
-      ...(world.environment ? { AZURE_ENV_NAME: world.environment } : {}),
-    },
-  });
+  *) printf '%s\\n' "$@" > "$(dirname "$0")/azd-called" ;;
+esac`,
+  );
+  const env = { CMK_VAULTS: `${VAULT} ${OTHER_VAULT}`, AZURE_ENV_NAME: world.environment ?? '' };
+  return commands.run(process.execPath, ['scripts/infra/find-topics.ts'], env);
 }
 
 const said = (stdout: string): unknown => JSON.parse(stdout.slice(stdout.indexOf('{')));
@@ -70,10 +57,11 @@ describe('the search for system topics before a deployment', () => {
     expect([stderr, status]).toEqual(['', 0]);
     const found = { [VAULT.toLowerCase()]: mine.id, [OTHER_VAULT.toLowerCase()]: theirs.id };
     expect(said(stdout)).toEqual(found);
-    const [, , , name, value, , environment] = readFileSync(join(bin, 'azd-called'), 'utf8').split('\n');
+    const [, , , name, value, , environment] = commands.read('azd-called').split('\n');
     expect([name, JSON.parse(value ?? ''), environment]).toEqual(['CMK_SYSTEM_TOPICS', found, 'prod']);
     // Only what no list showed is asked of Resource Graph, which lags.
-    const query = readFileSync(join(bin, 'calls'), 'utf8')
+    const query = commands
+      .read('calls')
       .split('\n')
       .find((call) => call.includes('ResourceGraph'));
     expect(query).toContain(OTHER_VAULT.toLowerCase());

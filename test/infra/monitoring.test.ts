@@ -81,11 +81,6 @@ describe('alert rules and workbook', () => {
     expect(shown.filter((name) => !figures.includes(name ?? ''))).toEqual([]);
   });
 
-  it('look for nothing behind the question mark of an address: the host leaves that out of its telemetry', () => {
-    // enableQueryStringTracing, off by default (Azure/azure-webjobs-sdk, ApplicationInsightsLoggerOptions).
-    expect(queries.filter((query) => /\bUrl\b[^|]*(dryRun|[?=]true)/.test(query))).toEqual([]);
-  });
-
   it('do not take a dry run for a revocation: only what was done is written under those reasons', () => {
     const query = queryOf('revocation-started');
     expect(compared(query, 'reason')).toEqual(['Revoked', 'RevocationIncomplete', 'KeptRevoked']);

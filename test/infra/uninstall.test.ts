@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, SUBSCRIPTION, VAULT } from './arm/templates.ts';
+import type { JsonObject } from './arm/json.ts';
+import { dryRun, dryRunEvents, MAIN_PARAMETERS, mainWith, OTHER_VAULT, SUBSCRIPTION, VAULT } from './arm/templates.ts';
 
 const guide = readFileSync(new URL('../../docs/how-to/uninstall.md', import.meta.url), 'utf8');
 const [, , topics = '', roles = '', group = ''] = guide.split(/^(?=\d\. )/m);
@@ -38,4 +39,53 @@ it('says how to be rid of everything that a deployment puts beside its own resou
   expect([...new Set(beside.map(({ type }) => type))].sort()).toEqual(Object.keys(GOES).sort());
   for (const [step, words] of Object.values(GOES)) expect(step).toContain(words);
   expect(group).toContain('az group delete -n rg-cmk-<environment>');
+});
+
+const removed = guide.split('\n## Remove a part\n')[1]?.split('\n## ')[0] ?? '';
+
+/** What a deployment with these parameters puts into Azure, by id. */
+async function made(parameters: JsonObject): Promise<string[]> {
+  const { resources } = await mainWith({ packageUri: 'https://example.com/app.zip', ...parameters });
+  return resources.map(({ id }) => id.toLowerCase());
+}
+
+const GROUP = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`;
+
+// A deployment adds and changes; what it does not name any more, it leaves.
+it.each<[name: string, before: JsonObject, after: JsonObject]>([
+  ['CMK_VAULTS', {}, { managedVaults: [VAULT] }],
+  ['CMK_SUBSCRIPTIONS', {}, { storageSubscriptions: [SUBSCRIPTION] }],
+  ['CMK_STORAGE_RESOURCE_GROUPS', {}, { storageResourceGroups: [GROUP] }],
+  ['CMK_STORAGE_RESOURCE_GROUPS', { storageResourceGroups: [GROUP] }, { storageResourceGroups: [] }],
+  ['CMK_HOST_STORAGE_BY_CONTAINER', {}, { hostStorageByContainer: true }],
+  ['CMK_ALLOW_EFFECT_PROBE', { allowEffectProbe: true }, {}],
+  ['CMK_ALLOW_BLOB_PROBE', { allowBlobProbe: true }, {}],
+  ['CMK_ALLOW_IDENTITY_ASSIGNMENT', { allowIdentityAssignment: true }, {}],
+  ['CMK_ALLOW_EVENT_REPAIR', {}, { allowEventRepair: false }],
+  ['CMK_DEAD_LETTER_ACTIONS', { deadLetterActions: ['Microsoft.Storage/storageAccounts/write'] }, {}],
+  ['CMK_ASSIGN_RIGHTS', {}, { assignRights: false }],
+  ['CMK_VAULT_DIAGNOSTICS', { vaultDiagnostics: true }, {}],
+  ['CMK_NOTIFY_FROM', { notifyFrom: `${VAULT}/secrets/notify` }, {}],
+  ['otherDependents', {}, { otherDependents: 'none' }],
+  ['CMK_PRIVATE_NETWORK', { privateNetwork: true }, {}],
+  ['CMK_NAT_GATEWAY', { privateNetwork: true, natGateway: true }, { privateNetwork: true }],
+  [
+    'CMK_EGRESS_FIREWALL_ADDRESS',
+    { privateNetwork: true, egressFirewallAddress: '10.1.0.4' },
+    { privateNetwork: true },
+  ],
+  ['CMK_PRIVATE_MONITORING', { privateNetwork: true, privateMonitoring: true }, { privateNetwork: true }],
+  ['CMK_SITE_DIAGNOSTICS', { siteDiagnostics: true }, {}],
+  ['CMK_LOCK_GROUP', { lockGroup: true }, {}],
+  ['CMK_ALERT_EMAILS', { alertEmails: ['on-call@example.com'] }, {}],
+])('what stays of %s is said', async (name, before, after) => {
+  const [first, second] = await Promise.all([made(before), made(after)]);
+  expect(first.filter((id) => !second.includes(id))).not.toEqual([]);
+  expect(removed).toContain(`\`${name}\``);
+});
+
+it('takes back a right at once that only the definition of a role gives', async () => {
+  const [first, second] = await Promise.all([made({ allowKeyRecovery: true }), made({})]);
+  expect(second).toEqual(first);
+  expect(removed).toContain('`CMK_ALLOW_KEY_RECOVERY`');
 });

@@ -131,11 +131,6 @@ describe('role assignments', () => {
 });
 
 describe('vaults', () => {
-  const body = (properties: Record<string, unknown>) => ({
-    location: 'westeurope',
-    properties: { sku: { family: 'A', name: 'standard' }, ...properties },
-  });
-
   it.each([
     [{ enablePurgeProtection: false }, 'enablePurgeProtection'],
     [{ enableSoftDelete: false }, 'enableSoftDelete'],
@@ -149,28 +144,6 @@ describe('vaults', () => {
       enableSoftDelete: true,
       softDeleteRetentionInDays: 90,
     });
-  });
-
-  it('lose their event subscriptions and role assignments when they are deleted, for good', async () => {
-    const { world } = local.azure;
-    const id = `${vaults}/kv-records`.toLowerCase();
-    const attached = () => [
-      [...world.eventSubscriptions.values()].filter(({ topic }) => topic.toLowerCase() === id).length,
-      [...world.roleAssignments.values()].filter(({ scope }) => scope.toLowerCase() === id).length,
-    ];
-    expect(attached().every((count) => count > 0)).toBe(true);
-    expect((await arm(local.azure, 'DELETE', `${vaults}/kv-records`)).status).toBe(200);
-    const again = await arm(local.azure, 'PUT', `${vaults}/kv-records`, { body: body({}) });
-    expect([again.status, again.body.error?.code]).toEqual([409, 'ConflictError']);
-    const purge = await arm(
-      local.azure,
-      'POST',
-      `${subscription}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/kv-records/purge`,
-    );
-    expect(purge.status).toBe(405);
-    const recovered = await arm(local.azure, 'PUT', `${vaults}/kv-records`, { body: body({ createMode: 'recover' }) });
-    expect([recovered.status, world.vaults.get('kv-records')?.keys.has('records-key')]).toEqual([200, true]);
-    expect(attached()).toEqual([0, 0]);
   });
 });
 
@@ -190,4 +163,12 @@ describe('event subscriptions', () => {
     const { status, body } = await arm(local.azure, 'PUT', id, { body: { properties } });
     expect([status, body.error?.code]).toEqual([400, 'InvalidRequest']);
   });
+});
+
+it('refuses every other host at once, and notes it', async () => {
+  const since = local.azure.requests.last;
+  await expect(fetch('https://example.com/')).rejects.toThrow();
+  expect(local.azure.requests.since(since)).toMatchObject([
+    { host: 'example.com', method: 'CONNECT', status: 403, refused: true },
+  ]);
 });

@@ -1,19 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { AppInstance } from '../../local/azure/app-control.ts';
-import type { StorageAccount } from '../../local/azure/world.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
-import { TestKey } from '../support/fleet.ts';
 
-let key: TestKey;
-let account: StorageAccount;
 const app = useApp({
   instances: 2,
   env: { 'AzureWebJobs.driftCheck.Disabled': 'false' },
-  prepare({ world }) {
-    key = new TestKey(world);
-    account = key.account();
-  },
 });
 
 async function control(method: string, path: string, body?: unknown) {
@@ -87,21 +79,6 @@ describe('POST /clock', () => {
     expect(await received()).toEqual([]);
     await control('POST', '/clock', { advance: 'PT61S' });
     expect(await received()).toEqual(['later']);
-  });
-
-  it('makes a version of tomorrow active tomorrow, for processes that were started since as well', async () => {
-    const nbf = app.azure.clock.nowSeconds() + 86_000;
-    const next = key.add({ nbf, publish: true });
-    const waiting = () =>
-      app.records().some(({ reason, key: about }) => reason === 'VersionNotYetActive' && about === key.id());
-    await eventually('the version is waited for', waiting);
-    await app.atRest();
-    await order({ do: 'restart' });
-    await control('POST', '/clock', { advance: 'PT24H' });
-    await eventually(
-      'the account to be moved',
-      () => account.encryption.keyvaultproperties?.keyversion === next.version,
-    );
   });
 
   it('ages access tokens: the old one has expired, a new one is taken', async () => {

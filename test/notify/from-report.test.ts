@@ -80,20 +80,6 @@ describe('new causes', () => {
     }
   });
 
-  it('of an identity and a vault are named as the fleet names them', () => {
-    const about = [
-      `${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage`,
-      `${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-files`,
-    ];
-    const found = cause('a', {
-      reason: 'IdentityWithoutRole',
-      cause: { id: 'a', reason: 'IdentityWithoutRole', about },
-    });
-    expect(fromReport(of(found), []).notifications[0]?.text).toMatch(
-      /^- IdentityWithoutRole: id-storage on kv-files\n/,
-    );
-  });
-
   it('are told again once they become errors, and not as they get better', () => {
     const expiring = (severity: 'warning' | 'error') => of(cause('a', { reason: 'NearExpiry', severity }));
     const first = fromReport(expiring('warning'), []);
@@ -125,22 +111,14 @@ describe('a digest', () => {
   const at = (n: number) => `2026-11-0${n}T00:00:00.000Z`;
 
   it('has what is new, what is gone, and what is open for the longest time', () => {
-    const first = digestOf({
-      day,
-      now,
-      report: of(cause('a', { since: at(3) }), cause('b', { since: at(1) })),
-      before: undefined,
-    });
+    const two = of(cause('a', { since: at(3) }), cause('b', { since: at(1) }));
+    const first = digestOf({ day, now, report: two, before: undefined });
     expect(first.notification.title).toBe('Digest: 2 open, 0 new, 0 gone');
     expect(first.notification.text).toBe(
       'Oldest open causes:\n- StaleKeyVersion: about-b, since 2026-11-01\n- StaleKeyVersion: about-a, since 2026-11-03',
     );
-    const { notification } = digestOf({
-      day: '2026-11-26',
-      now,
-      report: of(cause('a'), cause('c')),
-      before: first.causes,
-    });
+    const next = { day: '2026-11-26', now, report: of(cause('a'), cause('c')), before: first.causes };
+    const { notification } = digestOf(next);
     expect(notification.title).toBe('Digest: 2 open, 1 new, 1 gone');
     expect(notification.text).toMatch(/^New:\n- StaleKeyVersion: about-c\nGone:\n- StaleKeyVersion: about-b\n/);
     expect(notification.id).not.toBe(first.notification.id);

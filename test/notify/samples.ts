@@ -30,11 +30,13 @@ function told(action: string, reason: string, details?: Record<string, unknown>)
   return notification;
 }
 
-const said = {
-  why: 'A laptop was stolen',
-  ticket: 'INC-1',
-  revocation: { id: 'rev1', revokedOn: TIME, revokedBy: 'x' },
-};
+function made(text: string, kind: Notification['kind'], data: Notification['data'] = {}): Notification {
+  const severity = kind === 'test' ? 'info' : 'error';
+  return makeNotification({ event: [text], kind, time: TIME, subject: text, severity, title: text, text, data });
+}
+
+const revocation = { id: 'rev1', revokedOn: TIME, revokedBy: 'x' };
+const said = { why: 'A laptop was stolen', ticket: 'INC-1', revocation };
 const counts = { version: 'v2', startedOn: TIME, moved: 1_998, waiting: 0, failed: 2, left: 1 };
 const many = Array.from({ length: 300 }, (_, n) =>
   finding({ id: `f${n}`, reason: 'KeyTooOld', cause: { id: `c${n}`, reason: 'KeyTooOld', about: [`${KEY}-${n}`] } }),
@@ -62,34 +64,11 @@ export const SAMPLES: Readonly<Record<string, Notification>> = {
     report: report({ findings: many }),
     before: { gone: 'KeyTooOld: x' },
   }).notification,
-  test: makeNotification({
-    event: ['x'],
-    kind: 'test',
-    time: TIME,
-    subject: 'cmk-autopilot',
-    severity: 'info',
-    title: 'Test',
-    text: 'Test',
-    data: {},
-  }),
-  hostile: makeNotification({
-    event: [HOSTILE],
-    kind: 'revoked',
-    time: TIME,
-    subject: HOSTILE,
-    severity: 'error',
-    title: HOSTILE,
-    text: HOSTILE,
-    data: { why: HOSTILE, ticket: HOSTILE, byName: HOSTILE },
-  }),
-  long: makeNotification({
-    event: ['long'],
-    kind: 'revoked',
-    time: TIME,
-    subject: '<&>😀'.repeat(2_000),
-    severity: 'error',
-    title: '<&>😀'.repeat(2_000),
-    text: '<&>😀\n'.repeat(2_000),
-    data: Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`fact${n}`, '<&>😀'.repeat(2_000)])),
-  }),
+  test: made('Test', 'test'),
+  hostile: made(HOSTILE, 'revoked', { why: HOSTILE, ticket: HOSTILE, byName: HOSTILE }),
+  long: made(
+    '<&>😀\n'.repeat(2_000),
+    'revoked',
+    Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`fact${n}`, '<&>😀'.repeat(2_000)])),
+  ),
 };

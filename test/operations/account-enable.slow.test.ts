@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { addAccount } from '../../local/azure/fleet.ts';
 import { createAccount, enableAccount } from '../../src/operations/account/account-enable.ts';
 import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
 
@@ -101,24 +100,6 @@ describe('account enable', () => {
     const site = procedures.site();
     const refusal = await procedures.refusal(enable(site, { key: { vault: site.vault.name, key: site.key, ...key } }));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
-  });
-
-  it('refuses an account on another key, one with another identity, and one that is not there', async () => {
-    const site = procedures.site();
-    const other = procedures.site();
-    const taken = procedures.encrypted(other);
-    const onOther = await procedures.refusal(enable(site, { account: taken.name }));
-    expect(onOther).toMatchObject({
-      reason: 'OtherKeyInUse',
-      nextStep: expect.stringContaining('cmk account change-key'),
-    });
-
-    const holder = addAccount(procedures.world, site.group, { name: unique('st'), identity: other.identity });
-    const holds = await procedures.refusal(enable(site, { account: holder.name }));
-    expect(holds).toMatchObject({ reason: 'ArgumentInvalid', nextStep: expect.stringContaining('--replace-identity') });
-
-    const nowhere = await procedures.refusal(enable(site, { account: 'stnowhere' }));
-    expect(nowhere.reason).toBe('AccountNotFound');
   });
 });
 

@@ -5,9 +5,7 @@ import { addAccount, addKeyVersion, addManagedHsm, addRoleAssignment, allowStora
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal, StorageAccount } from '../../local/azure/world.ts';
-import { restoreAccount } from '../../src/operations/account/account-restore.ts';
-import { revokeAccount } from '../../src/operations/account/account-revoke.ts';
-import { setScopeState } from '../../src/operations/account/scope-state.ts';
+import { restoreAccount, revokeAccount, setScopeState } from '../../src/operations/account/account-break-glass.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { MemoryTrail } from '../support/memory-trail.ts';
 import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';

@@ -2,9 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { addOtherResource } from '../../local/azure/fleet.ts';
 import type { Principal } from '../../local/azure/world.ts';
 import type { AppRecord } from '../../src/operations/app-storage.ts';
-import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
-import { previewRevocation, revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
-import { keyByName } from '../../src/operations/resolve.ts';
+import { previewRevocation, restoreAsOperator, revokeAsOperator } from '../../src/operations/key/key-break-glass.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -71,22 +69,6 @@ describe('key revoke and key restore', () => {
     const nothing = await procedures.run(restoring(site, { revocation: 'cafe' }), { as: second });
     expect(nothing.changed).toBe(false);
     expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
-  });
-
-  it('says that it does not know who can use a key whose vault the sign-in does not see', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    await procedures.run(revoking(site), { as: officer(site) });
-    const key = keyByName(site.key, site.vault.name, procedures.azure().cloud);
-    const options = { reason: 'test', revocation: openOn(site), dualControl: true, environment: {}, app };
-    procedures.local.faults.add([
-      { match: { path: '/resources\\?' }, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } },
-    ]);
-    const report = await procedures.run((operation) => restoreAsOperator(key, options, operation));
-    expect(report.result.accounts).toMatchObject([{ ready: 'unknown' }]);
-    const notes = texts(report, 'note').join('\n');
-    const unknown = `It is unknown whether ${account.name} can use the key again`;
-    expect(notes).toContain(`${unknown}: Your sign-in does not see the vault.`);
   });
 
   it('is restored whatever the settings of the app in the environment', async () => {

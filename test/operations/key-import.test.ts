@@ -4,9 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { importKey } from '../../src/operations/key/key-import.ts';
+import { importKey, readPrivateKey } from '../../src/operations/key/key-import.ts';
 import { rotateKey } from '../../src/operations/key/key-rotate.ts';
-import { readPrivateKey } from '../../src/operations/key/private-key.ts';
 import { keyOf, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();

@@ -65,20 +65,6 @@ describe('key retire', () => {
     expect(old.enabled).toBe(true);
   });
 
-  it('says of a key that is revoked, or all disabled, that there is nothing to do, and why', async () => {
-    const { site, old, newer } = movedOn();
-    const { urgentKeys: keys, now, sleep, operator } = procedures.azure();
-    const revokedBy = (await operator()).objectId;
-    await revokeKey(keyOf(site), { id: 'rev-1', revokedBy }, { keys, now, sleep });
-    const revoked = await procedures.run(retire(site));
-    expect(texts(revoked, 'found')).toEqual([
-      expect.stringContaining(`cmk key restore ${site.key} --vault ${site.vault.name} --revocation rev-1`),
-    ]);
-    for (const version of [old, newer]) version.tags = {};
-    const disabled = await procedures.run(retire(site));
-    expect(texts(disabled, 'found')).toEqual([`every version of ${site.vault.name}/${site.key} is disabled already`]);
-  });
-
   it('refuses a version and a key that are not there', async () => {
     const { site } = movedOn();
     expect((await procedures.refusal(retire(site, { version: '0'.repeat(32) }))).reason).toBe('UnknownVersion');

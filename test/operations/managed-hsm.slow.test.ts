@@ -11,7 +11,7 @@ import {
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
 import { onboardAccount } from '../../src/operations/account/account-onboard.ts';
-import { ensureOfficer, ensureRole } from '../../src/operations/identity/role-ensure.ts';
+import { ensureOfficer, ensureRole } from '../../src/operations/identity/identity-ensure.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { findVault, keyByName } from '../../src/operations/resolve.ts';
 import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';
@@ -174,8 +174,6 @@ describe('cmk', () => {
     const status = await runCmk(procedures, ['key', 'show', site.key, '--hsm', site.vault.name]);
     expect(status.code).toBe(0);
     expect(status.out).toContain(`https://${site.vault.name}.managedhsm.azure.net/keys/${site.key}`);
-    const order = ['key', 'revoke', site.key, '--hsm', site.vault.name, '--dry-run'];
-    expect((await runCmk(procedures, order)).out).toContain(`version ${site.version.version} disabled`);
     const other = addIdentity(procedures.world, site.group, unique('id-'));
     for (const order of [
       ['admin', 'ensure-identity', other.name, '--hsm', site.vault.name, '--key', site.key],
@@ -184,12 +182,7 @@ describe('cmk', () => {
       expect((await runCmk(procedures, order)).out).toContain('Managed HSM Crypto Service Encryption User assigned to');
     }
     expect(rolesOf(site, other.principalId)).toEqual([`/keys/${site.key}`, '/keys']);
-    for (const both of [
-      ['--vault', 'kv', '--hsm', 'h'],
-      ['--hsm', 'h', '--vault', 'kv'],
-    ]) {
-      const { code, err } = await runCmk(procedures, ['key', 'show', site.key, ...both]);
-      expect([code, err]).toEqual([2, expect.stringContaining('--vault or --hsm, not both')]);
-    }
+    const both = await runCmk(procedures, ['key', 'show', site.key, '--vault', 'kv', '--hsm', 'h']);
+    expect([both.code, both.err]).toEqual([2, expect.stringContaining('--vault or --hsm, not both')]);
   });
 });

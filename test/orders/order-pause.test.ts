@@ -102,11 +102,6 @@ describe('An order to resume', () => {
     expect(store.orders.goOns).toHaveLength(2);
   });
 
-  it('of all keys reconciles all keys, and overrules no failed stage', async () => {
-    await orderResume(order, ports, () => {});
-    expect([requested, store.orders.goOns]).toEqual([['all'], []]);
-  });
-
   it('warns that it overrules nothing when the versions cannot be read, and that the queue is down', async () => {
     const down = async () => {
       throw new Error('no answer');

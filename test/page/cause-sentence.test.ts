@@ -7,20 +7,20 @@ const VAULT = `${GROUP}/Microsoft.KeyVault/vaults/kv-files`;
 const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
 
 describe('the sentence of a cause', () => {
+  const ID = `${GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage`;
+  const fails = (what: string, accounts: number) =>
+    `${what} no role on kv-files; ${accounts} accounts cannot use their keys there.`;
+  const contested =
+    'stfiles01 was set back to an older key version three times within an hour; the app has stopped repairing it.';
+  const locked = 'A lock keeps the app from moving stfiles01 to the newest version of its key.';
   it.each([
-    [
-      'IdentityWithoutRole',
-      [`${GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage`, VAULT],
-      12,
-      [ACCOUNT],
-      'id-storage has no role on kv-files; 10 accounts cannot use their keys there.',
-    ],
+    ['IdentityWithoutRole', [ID, VAULT], 12, [ACCOUNT], fails('id-storage has', 10)],
     [
       'IdentityWithoutRole',
       ['/subscriptions/5b0d', VAULT],
       2,
       [ACCOUNT],
-      'The own identities of accounts have no role on kv-files; 2 accounts cannot use their keys there.',
+      fails('The own identities of accounts have', 2),
     ],
     ['NearExpiry', [KEY], 1, [KEY], 'kv-files/files-key expires soon.'],
     ['NoRotationPolicy', [KEY], 1, [KEY], 'No rotation policy: kv-files/files-key.'],
@@ -28,21 +28,9 @@ describe('the sentence of a cause', () => {
     ['StaleKeyVersion', [KEY], 1, [ACCOUNT], 'An older version of kv-files/files-key is still used by stfiles01.'],
     ['KeyExpired', [KEY], 1, [KEY], 'kv-files/files-key has expired.'],
     ['KeyExpired', [KEY], 4, [ACCOUNT, KEY], '4 accounts use an expired version of kv-files/files-key.'],
-    [
-      'ScopeLocked',
-      [ACCOUNT],
-      1,
-      [ACCOUNT],
-      'A lock keeps the app from moving stfiles01 to the newest version of its key.',
-    ],
+    ['ScopeLocked', [ACCOUNT], 1, [ACCOUNT], locked],
     ['EventSubscriptionMissing', [VAULT], 1, [VAULT], 'An event subscription of the vault kv-files is missing.'],
-    [
-      'ContestedChange',
-      [ACCOUNT],
-      1,
-      [ACCOUNT],
-      'stfiles01 was set back to an older key version three times within an hour; the app has stopped repairing it.',
-    ],
+    ['ContestedChange', [ACCOUNT], 1, [ACCOUNT], contested],
     ['PinnedVersion', [], 2, [`${ACCOUNT}/encryptionScopes/one`], 'Pinned version: 2 resources.'],
   ])('names what %s is about, and no id', (reason, about, affected, sample, sentence) => {
     const accounts = sample[0] === ACCOUNT ? Math.min(affected, 10) : 0;

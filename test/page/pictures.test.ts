@@ -31,21 +31,13 @@ describe('a time line', () => {
 
   it('has its labels at the beginnings of months', () => {
     const { ticks } = timeScale([Date.parse('2026-06-15'), Date.parse('2028-05-15')]);
-    expect(ticks.map(({ at }) => new Date(at).toISOString().slice(0, 10))).toEqual([
-      '2026-07-01',
-      '2027-01-01',
-      '2027-07-01',
-      '2028-01-01',
-    ]);
+    const days = ticks.map(({ at }) => new Date(at).toISOString().slice(0, 10));
+    expect(days.join()).toBe('2026-07-01,2027-01-01,2027-07-01,2028-01-01');
   });
 
   it('tells distances in their largest unit', () => {
-    expect([0.2, 12, 100, 1_000].map((days) => distance(-days * DAY_MS))).toEqual([
-      '5 h',
-      '12 d',
-      '3 months',
-      '3 years',
-    ]);
+    const distances = [0.2, 12, 100, 1_000].map((days) => distance(-days * DAY_MS));
+    expect(distances.join()).toBe('5 h,12 d,3 months,3 years');
   });
 });
 
@@ -109,12 +101,8 @@ describe('a rotation by region', () => {
     const places = [place('westeurope', { moved: 300, waiting: 1, movedLately: 300 })];
     const startedOn = new Date(NOW - 30_000).toISOString();
     expect(regionsOf({ places, startedOn }, NOW)[0]?.perMinute).toBe(600);
-    expect([600, 20.4, 0.4, 0].map(rateWords)).toEqual([
-      '10.0 a second',
-      '20 a minute',
-      'under 1 a minute',
-      'none in 5 min',
-    ]);
+    const rates = [600, 20.4, 0.4, 0].map(rateWords);
+    expect(rates.join()).toBe('10.0 a second,20 a minute,under 1 a minute,none in 5 min');
   });
 });
 
@@ -222,17 +210,10 @@ describe('the fleet in squares', () => {
 });
 
 describe('the trend', () => {
+  const rotations = { finished: 2, p50Seconds: 0, p95Seconds: 70 };
   const days: readonly TrendDay[] = [
     { day: '2026-11-25' },
-    {
-      day: '2026-11-26',
-      events: {
-        rotations: { finished: 2, p50Seconds: 0, p95Seconds: 70 },
-        revocations: 0,
-        restores: 0,
-        complete: true,
-      },
-    },
+    { day: '2026-11-26', events: { rotations, revocations: 0, restores: 0, complete: true } },
   ];
 
   it('has a gap where nothing is known, and no zero on an axis that grows by factors', () => {

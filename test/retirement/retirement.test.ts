@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { VersionUsers } from '../../src/dependents/version-users.ts';
-import { halfRetired } from '../../src/retirement/confirm-retirement.ts';
+import { halfRetired } from '../../src/retirement/retire-versions.ts';
 import {
   keptTags,
   reasonsOfKey,

@@ -119,30 +119,6 @@ describe('when Key Vault does not answer as wished', () => {
     await services.keys.rotate(other);
     return services;
   }
-  it.each([
-    [
-      'throttles',
-      { answer: { status: 429, headers: { 'Retry-After': '0' }, body: { error: { code: 'Throttled' } } } },
-      'Throttled',
-    ],
-    [
-      'does not let the app rotate (yet)',
-      { answer: { status: 403, body: { error: { code: 'Forbidden' } } } },
-      'MissingPermission',
-    ],
-  ])(
-    'puts it back when Key Vault %s: no version was made, so that the next look may ask at once',
-    async (_, effect, reason) => {
-      const key = nearing();
-      wire.azure.faults.add([{ match: rotate(key), ...effect }]);
-      expect(await look(key)).toMatchObject({ outcome: 'retry', reason });
-      expect(versions(key)).toHaveLength(1);
-
-      wire.azure.faults.clear();
-      await look(key);
-      expect(versions(key)).toHaveLength(2);
-    },
-  );
 
   it.each([
     ['is cut off', { resetAfter: true }],

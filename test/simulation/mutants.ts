@@ -35,9 +35,8 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'the time of a message is believed to be that of the change',
     file: 'src/effect/probe-work.ts',
-    from: 'const change = changeShown(await keys.listVersions(key), now());',
-    to: `const shown = changeShown(await keys.listVersions(key), now());
-    const change = shown && { ...shown, since: work.cause.since };`,
+    from: '? await followChange(key, change, before',
+    to: '? await followChange(key, { ...change, since: work.cause.since }, before',
   },
   {
     name: 'an item waits as long as it says',

@@ -1,9 +1,8 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll } from 'vitest';
-import type { AppControl, AppInstance } from '../../local/azure/app-control.ts';
+import type { AppControl } from '../../local/azure/app-control.ts';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import type { LocalAzure, LocalAzureOptions } from '../../local/azure/server.ts';
-import type { LoggedRequest } from '../../local/azure/wire/request-log.ts';
 import { appControl } from '../../local/run/app-control.ts';
 import { appEnvironment, appSettings } from '../../local/run/app-environment.ts';
 import { AppInstances } from '../../local/run/app-instances.ts';
@@ -36,6 +35,9 @@ export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functi
   readonly prepare?: (azure: LocalAzure, connectionString: string) => void | Promise<void>;
 }
 
+/** A sign-in of the local tenant. */
+export type SignIn = keyof typeof CLIENT_IDS;
+
 /** A record that the app logged, with the function that did. */
 export interface AppRecord {
   readonly function: string;
@@ -46,61 +48,14 @@ export interface AppRecord {
 }
 
 /** The deployed app in its Functions hosts, as processes of their own, between the local Azure and real queues. */
-export interface App {
-  readonly azure: LocalAzure;
-  /** The one address before all instances. */
-  readonly url: string;
-  /** Of the app's storage itself: what tests ask meets no fault. */
-  readonly connectionString: string;
-  readonly queues: QueueServiceClient;
-  /** Those that are up. */
-  readonly instances: readonly AppInstance[];
-  /** Of the first instance that is up. */
-  readonly pid: number;
-  /** Everything on the app's stdout and stderr since its last start. */
-  output(): string;
-  /** What the app has logged, over all its starts. */
-  records(): AppRecord[];
-  /** Ends the last `instances` processes, without a number all of them, without warning. */
-  kill(instances?: number): Promise<void>;
-  /** Starts what is missing to so many, without a number to as many as there were. */
-  start(instances?: number): Promise<void>;
-  /** Whether no process has ended by itself. */
-  alive(): boolean;
-  /** How many functions run now, over all instances. */
-  running(): Promise<number>;
-  /** Moves the time of day of the local Azure, of the app and of its storage forward. */
-  advance(ms: number): Promise<void>;
-  /** Resolves when no function runs. One that does could lose what it holds to a clock that leaps. */
-  atRest(): Promise<void>;
-  /** Sends an event to a function as Event Grid does; the answer's status. */
-  deliver(functionName: string, event: unknown): Promise<number>;
-  /** Calls the API as a sign-in of the local tenant, `path` below `/api`. */
-  call(as: keyof typeof CLIENT_IDS, method: string, path: string, body?: object): Promise<Response>;
-  /** Runs a drift check as an operator. On a busy machine its report comes after the answer. */
-  checkDrift(): Promise<DriftReport>;
-  /** Has the app find the accounts that were added since its start, of which no event told: as the hourly check does. */
-  found(): Promise<void>;
-  /** Messages in a queue, visible or not. */
-  count(queue: string): Promise<number>;
-  /** Messages in the work queues, visible or not, and work items, due or not. */
-  left(): Promise<number>;
-  /** Resolves when no message is left in the work queues. */
-  settled(): Promise<void>;
-  /** Resolves when the lists of the first start have ended. What they move has them as its cause, and they log their end. */
-  listed(): Promise<void>;
-  /** Waits for `probe`, and moves the clock whenever no function runs: leases expire and sweeps come within seconds. */
-  inTime(what: string, probe: () => boolean | Promise<boolean>): Promise<void>;
-  /** Requests to ARM since the mark. */
-  arm(since: number, about?: RegExp): LoggedRequest[];
-}
+export type App = ReturnType<typeof useApp>;
 
 interface HostStatus {
   readonly functionsRunning: number;
 }
 
 /** For one test file: `const app = useApp()` at the top level. The control API's `/app` and `/clock` work too. */
-export function useApp(options: AppOptions = {}): App {
+export function useApp(options: AppOptions = {}) {
   const { env = {}, prepare, instances = 1, leaseSeconds, ...azureOptions } = options;
   const azurite = useAzuriteProcess();
   let front: Front | undefined;
@@ -157,7 +112,8 @@ export function useApp(options: AppOptions = {}): App {
     await front?.close();
   });
 
-  const call: App['call'] = (as, method, path, body) => {
+  /** Calls the API as a sign-in of the local tenant, `path` below `/api`. */
+  const call = (as: SignIn, method: string, path: string, body?: object): Promise<Response> => {
     const principal = local.azure.world.principals.get(CLIENT_IDS[as]);
     if (!principal) throw new Error(`The local tenant has no ${as}.`);
     const { token } = local.azure.tokens.issue(principal, CMK_API_AUDIENCE);
@@ -165,7 +121,8 @@ export function useApp(options: AppOptions = {}): App {
     const sent = body ? { body: JSON.stringify(body) } : {};
     return fetch(`${running(front).url}/api${path}`, { method, headers, ...sent });
   };
-  const checkDrift: App['checkDrift'] = async () => {
+  /** Runs a drift check as an operator. On a busy machine its report comes after the answer. */
+  const checkDrift = async (): Promise<DriftReport> => {
     const begun = await call('operator', 'POST', '/drift');
     if (begun.status === 200) return (await begun.json()) as DriftReport;
     if (begun.status !== 202) throw new Error(`The drift check: ${begun.status} ${await begun.text()}`);
@@ -177,6 +134,7 @@ export function useApp(options: AppOptions = {}): App {
     });
   };
   const queues = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
+  /** How many functions run now, over all instances. */
   const functionsRunning = async (): Promise<number> => {
     const status = async (url: string) => (await (await fetch(`${url}/admin/host/status`)).json()) as HostStatus;
     const urls = running(app)
@@ -184,44 +142,52 @@ export function useApp(options: AppOptions = {}): App {
       .map(({ url }) => url);
     return (await Promise.all(urls.map(status))).reduce((sum, { functionsRunning: own }) => sum + own, 0);
   };
+  /** Messages in a queue, visible or not. */
   const count = async (queue: string): Promise<number> =>
     (await queues().getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0;
   const messages = async (): Promise<number> => (await count('key-work')) + (await count('fleet-work'));
+  /** Resolves when no function runs. One that does could lose what it holds to a clock that leaps. */
+  const atRest = (): Promise<unknown> => eventually('no function runs', async () => (await functionsRunning()) === 0);
   return {
     get azure() {
       return local.azure;
     },
+    /** The one address before all instances. */
     get url() {
       return running(front).url;
     },
+    /** Of the app's storage itself: what tests ask meets no fault. */
     get connectionString() {
       return azurite.connectionString;
     },
     get queues() {
       return queues();
     },
-    get instances() {
-      return running(app).list();
-    },
+    /** Of the first instance that is up. */
     get pid() {
       return running(app).list()[0]?.pid ?? 0;
     },
+    /** Everything on the app's stdout and stderr since its last start. */
     output: () => lines.slice(started).join('\n'),
+    /** What the app has logged, over all its starts. */
     records: () => recordsOf(lines),
-    async kill(number) {
-      await running(app).order({ do: 'kill', ...(number === undefined ? {} : { instances: number }) });
+    /** Ends all processes, without warning. */
+    async kill(): Promise<void> {
+      await running(app).order({ do: 'kill' });
     },
-    async start(number) {
+    /** Starts what is missing to as many as there were. */
+    async start(): Promise<void> {
       started = lines.length;
-      await running(app).order({ do: 'start', ...(number === undefined ? {} : { instances: number }) });
+      await running(app).order({ do: 'start' });
     },
+    /** Whether no process has ended by itself. */
     alive: () => [...children].every((child) => child.stopping || !child.hasEnded),
     running: functionsRunning,
-    advance: (ms) => local.azure.clock.advance(ms),
-    async atRest() {
-      await eventually('no function runs', async () => (await functionsRunning()) === 0);
-    },
-    async deliver(functionName, event) {
+    /** Moves the time of day of the local Azure, of the app and of its storage forward. */
+    advance: (ms: number): Promise<void> => local.azure.clock.advance(ms),
+    atRest,
+    /** Sends an event to a function as Event Grid does; the answer's status. */
+    async deliver(functionName: string, event: unknown): Promise<number> {
       const response = await fetch(`${running(front).url}/runtime/webhooks/eventgrid?functionName=${functionName}`, {
         method: 'POST',
         headers: { 'aeg-event-type': 'Notification', 'content-type': 'application/json' },
@@ -232,30 +198,33 @@ export function useApp(options: AppOptions = {}): App {
     },
     call,
     checkDrift,
-    async found() {
+    /** Has the app find the accounts that were added since its start, of which no event told: as the hourly check does. */
+    async found(): Promise<void> {
       await checkDrift();
       const isListing = async () => (await kindsOfWork(azurite.connectionString)).some((kind) => kind === 'list');
       await eventually('the accounts are listed', async () => !(await isListing()));
-      await this.atRest();
+      await atRest();
     },
     count,
+    /** Messages in the work queues, visible or not, and work items, due or not. */
     left: async () => (await messages()) + (await kindsOfWork(azurite.connectionString)).length,
-    async settled() {
-      await eventually('the work queues are empty', async () => (await messages()) === 0);
-    },
-    async listed() {
-      await eventually('every subscription is listed', () => {
+    /** Resolves when no message is left in the work queues. */
+    settled: () => eventually('the work queues are empty', async () => (await messages()) === 0),
+    /** Resolves when the lists of the first start have ended. What they move has them as its cause, and they log their end. */
+    listed: () =>
+      eventually('every subscription is listed', () => {
         const passes = recordsOf(lines).filter(({ reason }) => reason === 'PassDone');
         return new Set(passes.map(({ subscription }) => subscription)).size === local.azure.world.subscriptions.size;
-      });
-    },
-    async inTime(what, probe) {
+      }),
+    /** Waits for `probe`, and moves the clock whenever no function runs: leases expire and sweeps come within seconds. */
+    async inTime(what: string, probe: () => boolean | Promise<boolean>): Promise<void> {
       await eventually(what, async () => {
         if ((await functionsRunning()) === 0) await local.azure.clock.advance(10_000);
         return probe();
       });
     },
-    arm: (since, about = /./) =>
+    /** Requests to ARM since the mark. */
+    arm: (since: number, about = /./) =>
       local.azure.requests.since(since).filter(({ host, path }) => host === 'management.azure.com' && about.test(path)),
   };
 }

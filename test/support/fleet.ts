@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addAccount, addKeyVersion, type FleetAccount, type KeyMode } from '../../local/azure/fleet.ts';
-import { keyIdentifier } from '../../local/azure/key-vault/keys.ts';
+import { keyIdentifier, rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type {
   KeyVersion,
   ResourceGroup,
@@ -35,6 +35,11 @@ export function storageIdentity(world: World): UserAssignedIdentity {
   return found;
 }
 
+/** The version that an account uses. */
+export function inUse(account: StorageAccount | undefined): string | undefined {
+  return account?.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+}
+
 /** A key of one test alone, in a managed vault of the sample fleet, with accounts on it as the test wants them. */
 export class TestKey {
   readonly world: World;
@@ -62,6 +67,12 @@ export class TestKey {
   add(options: Parameters<typeof addKeyVersion>[3] = {}): KeyVersion {
     this.world.clock.advance(1_000);
     return addKeyVersion(this.world, this.vault, this.name, options);
+  }
+
+  /** A version made by a rotation, a second later than what was before, with its event. */
+  rotate(): KeyVersion {
+    this.world.clock.advance(1_000);
+    return rotateKey(this.world, this.vault, this.name);
   }
 
   use(mode: KeyMode = 'pinned', version: KeyVersion = this.#first): NonNullable<FleetAccount['key']> {

@@ -106,67 +106,47 @@ export function useTelemetryReceiver(): TelemetryReceiver {
 
 interface OtlpAttribute {
   readonly key: string;
-  readonly value: {
-    readonly stringValue?: string;
-    readonly intValue?: number;
-    readonly doubleValue?: number;
-    readonly boolValue?: boolean;
-  };
+  /** One of `stringValue`, `boolValue`, `intValue` and `doubleValue`; a whole number may be text. */
+  readonly value: Readonly<Record<string, string | number | boolean>>;
 }
-
-interface OtlpSpan {
-  readonly name: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly kind: number;
+interface OtlpSpan extends Pick<ReceivedSpan, 'name' | 'traceId' | 'spanId' | 'parentSpanId' | 'kind'> {
   readonly links?: readonly unknown[];
   readonly status?: { readonly code?: number };
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes: readonly OtlpAttribute[];
 }
-
-interface OtlpPoint {
-  readonly attributes: readonly OtlpAttribute[];
-  readonly asInt?: number;
-  readonly asDouble?: number;
-  readonly sum?: number;
+interface OtlpPoints {
+  readonly dataPoints: readonly {
+    readonly attributes: readonly OtlpAttribute[];
+    readonly asInt?: number;
+    readonly asDouble?: number;
+    readonly sum?: number;
+  }[];
 }
-
 interface OtlpMetric {
   readonly name: string;
-  readonly sum?: { readonly dataPoints: readonly OtlpPoint[] };
-  readonly gauge?: { readonly dataPoints: readonly OtlpPoint[] };
-  readonly histogram?: { readonly dataPoints: readonly OtlpPoint[] };
+  readonly sum?: OtlpPoints;
+  readonly gauge?: OtlpPoints;
+  readonly histogram?: OtlpPoints;
 }
 
-function spansOf(sent: {
-  readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[] }[];
-}): ReceivedSpan[] {
-  return sent.resourceSpans
-    .flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
-    .map(({ name, traceId, spanId, parentSpanId, kind, links, status, attributes, ...times }) => ({
-      name,
-      traceId,
-      spanId,
-      parentSpanId: parentSpanId || undefined,
-      kind,
-      links: links?.length ?? 0,
-      isError: status?.code === 2,
-      ms: Number(BigInt(times.endTimeUnixNano) - BigInt(times.startTimeUnixNano)) / 1e6,
-      attributes: attributesOf(attributes),
-    }));
+function spansOf(sent: { resourceSpans: { scopeSpans: { spans: OtlpSpan[] }[] }[] }): ReceivedSpan[] {
+  const spans = sent.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+  return spans.map(({ parentSpanId, links, status, attributes, startTimeUnixNano, endTimeUnixNano, ...span }) => ({
+    ...span,
+    parentSpanId: parentSpanId || undefined,
+    links: links?.length ?? 0,
+    isError: status?.code === 2,
+    ms: Number(BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano)) / 1e6,
+    attributes: attributesOf(attributes),
+  }));
 }
 
-function pointsOf(sent: {
-  readonly resourceMetrics: readonly {
-    readonly scopeMetrics: readonly { readonly metrics: readonly OtlpMetric[] }[];
-  }[];
-}): ReceivedPoint[] {
-  const metrics = sent.resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+function pointsOf(sent: { resourceMetrics: { scopeMetrics: { metrics: OtlpMetric[] }[] }[] }): ReceivedPoint[] {
+  const metrics = sent.resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
   return metrics.flatMap(({ name, sum, gauge, histogram }) =>
-    (sum ?? gauge ?? histogram ?? { dataPoints: [] }).dataPoints.map((point) => ({
+    ((sum ?? gauge ?? histogram)?.dataPoints ?? []).map((point) => ({
       name,
       value: Number(point.sum ?? point.asDouble ?? point.asInt),
       attributes: attributesOf(point.attributes),
@@ -175,17 +155,11 @@ function pointsOf(sent: {
 }
 
 function attributesOf(attributes: readonly OtlpAttribute[]): Attributes {
-  return Object.fromEntries(
-    attributes.map(({ key, value }) => [
-      key,
-      value.stringValue ?? value.boolValue ?? Number(value.intValue ?? value.doubleValue),
-    ]),
-  );
+  const plain = ({ stringValue, boolValue, intValue, doubleValue }: OtlpAttribute['value']) =>
+    stringValue ?? boolValue ?? Number(intValue ?? doubleValue);
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]));
 }
 
 function envelopesOf(body: string): Record<string, unknown>[] {
-  const sent: unknown = body.trimStart().startsWith('[')
-    ? JSON.parse(body)
-    : body.split('\n').map((line) => JSON.parse(line));
-  return sent as Record<string, unknown>[];
+  return body.trimStart().startsWith('[') ? JSON.parse(body) : body.split('\n').map((line) => JSON.parse(line));
 }

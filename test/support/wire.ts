@@ -4,8 +4,7 @@ import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeAll, beforeEach } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { DEFAULT_SETTINGS } from '../../local/azure/create-world.ts';
-import type { LocalAzure, LocalAzureOptions } from '../../local/azure/server.ts';
-import type { LoggedRequest } from '../../local/azure/wire/request-log.ts';
+import type { LocalAzureOptions } from '../../local/azure/server.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
@@ -23,22 +22,7 @@ export interface Sent {
 }
 
 /** The app's services on the local Azure and real queues, as the app has them, without a Functions host around. */
-export interface Wire {
-  readonly azure: LocalAzure;
-  readonly connectionString: string;
-  readonly queues: QueueServiceClient;
-  /** With the app's managed identity, on the local Azure's clock; `env` changes the app settings. */
-  services(env?: Readonly<Record<string, string>>): Services;
-  /** Everything logged in this test. */
-  readonly records: LogRecord[];
-  readonly log: (record: LogRecord) => void;
-  /** Everything that went into the work queues in this test, in order. */
-  readonly sent: Sent[];
-  /** What ARM was asked since the mark: `GET`s and `PATCH`es and so on, by method and path. */
-  arm(since: number, about?: RegExp): LoggedRequest[];
-  /** The resource as an owner sees it, byte for byte. */
-  raw(id: string): Promise<Record<string, unknown>>;
-}
+export type Wire = ReturnType<typeof useWire>;
 
 interface WireOptions extends Omit<LocalAzureOptions, 'stateDir'> {
   /** Queues and the fleet index stay as they are from test to test, for an app that runs all the while. */
@@ -49,7 +33,7 @@ interface WireOptions extends Omit<LocalAzureOptions, 'stateDir'> {
  * For one test file: `const wire = useWire()` at the top level. Queues and the fleet index are emptied before each test,
  * unless it keeps them.
  */
-export function useWire({ keepsStorage = false, ...options }: WireOptions = {}): Wire {
+export function useWire({ keepsStorage = false, ...options }: WireOptions = {}) {
   const local = useLocalAzure({ fleet: 'sample', ...options });
   const azurite = useAzurite();
   const records: LogRecord[] = [];
@@ -77,16 +61,18 @@ export function useWire({ keepsStorage = false, ...options }: WireOptions = {}):
     get queues() {
       return queues();
     },
+    /** Everything logged in this test. */
     records,
+    /** Everything that went into the work queues in this test, in order. */
     sent,
-    log: (record) => void records.push(record),
-    services(env = {}) {
+    log: (record: LogRecord) => void records.push(record),
+    /** With the app's managed identity, on the local Azure's clock; `env` changes the app settings. */
+    services(env: Readonly<Record<string, string>> = {}): Services {
       const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
       const services = createServices({ ...appSettings(azurite.connectionString, {}), ...env }, credential);
       return {
         ...services,
         now: () => local.azure.clock.now(),
-        random: () => 0,
         queue: {
           ...services.queue,
           send: async (queue, work, delaySeconds = 0) => {
@@ -96,9 +82,11 @@ export function useWire({ keepsStorage = false, ...options }: WireOptions = {}):
         },
       };
     },
-    arm: (since, about = /./) =>
+    /** What ARM was asked since the mark. */
+    arm: (since: number, about = /./) =>
       local.azure.requests.since(since).filter(({ host, path }) => host === 'management.azure.com' && about.test(path)),
-    async raw(id) {
+    /** The resource as an owner sees it, byte for byte. */
+    async raw(id: string): Promise<Record<string, unknown>> {
       const owner = local.azure.world.principals.get(CLIENT_IDS.owner);
       if (!owner) throw new Error('The local tenant has no owner.');
       const { token } = local.azure.tokens.issue(owner, 'https://management.azure.com/');

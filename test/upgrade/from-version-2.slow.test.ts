@@ -1,11 +1,11 @@
 import { TableClient } from '@azure/data-tables';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, it } from 'vitest';
-import type { StorageEncryption } from '../../local/azure/world.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { useApp } from '../support/app.ts';
 import { auditEntries } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
+import { inUse } from '../support/fleet.ts';
 import { loadState, STATE, setFleet } from './version-2-state.ts';
 
 const app = useApp({
@@ -17,14 +17,8 @@ const app = useApp({
 
 const [OLD, NEW] = STATE.versions['kv-files/files-key'] ?? [];
 
-function encryptionOf(account: string): StorageEncryption | undefined {
-  return [...app.azure.world.storageAccounts.values()].find(({ name }) => name === account)?.encryption;
-}
-
-function versionOf(account: string): string | undefined {
-  return encryptionOf(account)?.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
-}
-
+const encryptionOf = (account: string) => app.azure.world.storageAccounts.get(account)?.encryption;
+const versionOf = (account: string) => inUse(app.azure.world.storageAccounts.get(account));
 type MoveEntry = AuditEntry & { readonly details: { readonly scope?: string; readonly to: string } };
 
 /** Account, scope and version of each record of a move, as readers see them: one for each id. */

@@ -14,7 +14,7 @@ function of(change: { complete?: boolean; on?: Date; key?: string; report?: Drif
   const subscription = { id: one.subscriptionId, accounts: 1, scopesLookedAt: 1, complete };
   const whole = report({ startedOn: STARTED.toISOString() });
   const newest = { ...whole, coverage: { ...whole.coverage, subscriptions: [subscription] } };
-  const lastSeen = new Map([[one.name.toLowerCase(), { key: KEY.id.toLowerCase(), on }]]);
+  const lastSeen = new Map([[one.name.toLowerCase(), { key: KEY.id, version: undefined, lastSeen: on }]]);
   const reading = { report: 'report' in change ? change.report : newest, lastSeen };
   return checkCoverage(one, key === '' ? undefined : key, found ? [finding()] : [], reading);
 }

@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
@@ -18,7 +17,7 @@ import {
   type FleetAccountAnswer,
   type FleetListAnswer,
 } from '../../src/views/fleet-schemas.ts';
-import { group, TestKey, vaultNamed } from '../support/fleet.ts';
+import { TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { reconcileAll } from '../support/work-items.ts';
 
@@ -186,37 +185,6 @@ describe('GET /api/fleet', () => {
     );
     const gone = answer({ fleet: { ...index, listings: down } });
     await expect(gone).rejects.toMatchObject({ status: 503, reason: 'ServiceUnavailable' });
-  });
-
-  it('calls no account serving whose identity the check could not read, or the roles of whose vault', async () => {
-    const { world } = wire.azure;
-    const key = new TestKey(world, 'kv-records');
-    const identity = addIdentity(world, group(world), `id-${key.name}`);
-    allowStorage(world, key.vault, identity.principalId);
-    const own = key.account('pinned', { identity });
-    for (const [id, { principalId }] of world.roleAssignments) {
-      if (principalId === identity.principalId) world.roleAssignments.delete(id);
-    }
-    const refuse = (path: string) => ({
-      match: { method: 'GET', path },
-      answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } },
-    });
-    const identities = '^/subscriptions/[^/]+/providers/Microsoft.ManagedIdentity/userAssignedIdentities\\?';
-    const cases = [
-      // Whether it has its role by a group.
-      { paths: [`roleAssignments\\?.*${identity.principalId}`], states: ['Unknown', 'Unknown', 'Serving'] },
-      // Whether it exists.
-      { paths: [identities, `/id-${key.name}\\?`], states: ['Unknown', 'Serving', 'Unknown'] },
-    ];
-    for (const { paths, states } of cases) {
-      wire.azure.faults.add(paths.map(refuse));
-      await check();
-      wire.azure.faults.clear();
-      const shown = [await account(own.name), await account('strecords01'), await account('stfiles01')];
-      expect(shown.map(({ health }) => health.state)).toEqual(states);
-      expect(shown[0]?.health).toMatchObject({ cause: { reason: 'MissingPermission' } });
-      allowStorage(world, key.vault, identity.principalId);
-    }
   });
 
   it('shows whose role is narrowed only accounts whose keys it reaches', async () => {

@@ -38,7 +38,7 @@ async function health(
     keys: new Map([[KEY.id.toLowerCase(), { key: KEY, versions, effect }]]),
     report: { ...whole, coverage: { ...whole.coverage, subscriptions: [covered] } },
     findings,
-    lastSeen: new Map([[account().name.toLowerCase(), { key: KEY.id.toLowerCase(), on: NOW }]]),
+    lastSeen: new Map([[account().name.toLowerCase(), { key: KEY.id, version: undefined, lastSeen: NOW }]]),
     warnings: [],
   };
   const [evaluated] = await evaluateFleet(reading, settings);

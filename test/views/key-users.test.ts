@@ -55,10 +55,8 @@ describe('readKeyUsers', () => {
 
   it('counts the uses of a revoked key, and none of them as lagging', async () => {
     const record = { ...REVOKER, revokedOn: day(150), version: versionName(100), wasEnabled: true };
-    const revoked = [
-      keyVersion(1),
-      keyVersion(100, { enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(record) } }),
-    ];
+    const tags = { [REVOCATION_TAG]: formatRevocation(record) };
+    const revoked = [keyVersion(1), keyVersion(100, { enabled: false, tags })];
     const { users, rotation, cost } = await read([useRow(1, OLD)], revoked);
     expect(users).toMatchObject({ accounts: 1, complete: true });
     expect(users?.lagging).toBeUndefined();
@@ -115,12 +113,8 @@ describe('The cost of a rotation', () => {
   it('excludes uses in subscriptions that are not managed, which are users all the same', async () => {
     const elsewhere = accountId(1).replace(SUBSCRIPTION, '99999999-9999-4999-8999-999999999999');
     const uses = [useRow(1, OLD), useRow(1, { ...OLD, account: elsewhere })];
-    const { cost, users } = await readKeyUsers(
-      KEY,
-      VERSIONS,
-      ports(uses, [SUBSCRIPTION]),
-      new AbortController().signal,
-    );
+    const { signal } = new AbortController();
+    const { cost, users } = await readKeyUsers(KEY, VERSIONS, ports(uses, [SUBSCRIPTION]), signal);
     expect([cost?.moves, users?.accounts, users?.lagging]).toEqual([1, 2, 1]);
   });
 });

@@ -7,40 +7,32 @@ import { readKeySummary } from '../../src/views/key.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION } from '../support/keys.ts';
 import { NOW, viewPorts } from './use-rows.ts';
 
+interface Index {
+  readonly listed?: readonly string[];
+  readonly uses?: readonly UseRow[];
+  readonly items?: readonly WorkItem[];
+  readonly accounts?: readonly FleetAccount[];
+}
+
 /** How a key of these versions is shown in the list of keys. */
-function summaryOf(
-  versions: KeyVersion[],
-  {
-    listed = [SUBSCRIPTION],
-    uses = [],
-    items = [],
-    accounts = [],
-  }: {
-    readonly listed?: readonly string[];
-    readonly uses?: readonly UseRow[];
-    readonly items?: readonly WorkItem[];
-    readonly accounts?: readonly FleetAccount[];
-  } = {},
-) {
-  return readKeySummary(
-    KEY,
-    {
-      ...viewPorts(uses),
-      keys: { listVersions: async () => versions, rotationPolicy: async () => ({ rotates: false }) },
-      fleet: {
-        async *accounts() {
-          yield* accounts;
-        },
-        listings: async () => new Map(listed.map((id) => [id, NOW])),
+function summaryOf(versions: KeyVersion[], index: Index = {}) {
+  const { listed = [SUBSCRIPTION], uses = [], items = [], accounts = [] } = index;
+  const ports = {
+    ...viewPorts(uses),
+    keys: { listVersions: async () => versions, rotationPolicy: async () => ({ rotates: false }) },
+    fleet: {
+      async *accounts() {
+        yield* accounts;
       },
-      workItems: {
-        async *all() {
-          yield* items;
-        },
+      listings: async () => new Map(listed.map((id) => [id, NOW])),
+    },
+    workItems: {
+      async *all() {
+        yield* items;
       },
     },
-    new AbortController().signal,
-  );
+  };
+  return readKeySummary(KEY, ports, new AbortController().signal);
 }
 
 it.each([
@@ -56,18 +48,6 @@ it.each([
 ])('a key is shown as %s', async (_, versions, state, expiresOn) => {
   const shown = await summaryOf(versions);
   expect([shown.state, shown.expiresOn]).toEqual([state, expiresOn?.toISOString()]);
-});
-
-it('The users of a key are unknown while no subscription is listed', async () => {
-  const { users, unread } = await summaryOf([keyVersion(1)], { listed: [] });
-  expect(users).toBeUndefined();
-  expect(unread).toEqual([
-    {
-      what: 'who uses the key',
-      reason: 'FleetNotListed',
-      detail: expect.stringMatching(/^Not known yet: .* 1 subscription /),
-    },
-  ]);
 });
 
 const ACCOUNT = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/st1`;
@@ -93,16 +73,18 @@ const UNLISTED: FleetAccount = {
   ...{ account: ACCOUNT, location: 'westeurope', scopeKeys: [], writtenOn: NOW.toISOString() },
 };
 
-it('The users of a key are unknown while encryption scopes of accounts were never listed', async () => {
-  const { users, unread } = await summaryOf([keyVersion(1)], { items: [SCOPES], accounts: [UNLISTED] });
+it.each([
+  ['no subscription is listed', { listed: [] }, 'FleetNotListed', /^Not known yet: .* 1 subscription /],
+  [
+    'encryption scopes of accounts were never listed',
+    { items: [SCOPES], accounts: [UNLISTED] },
+    'ScopesNotListed',
+    /^The app has not listed the encryption scopes /,
+  ],
+])('The users of a key are unknown while %s', async (_, index, reason, detail) => {
+  const { users, unread } = await summaryOf([keyVersion(1)], index);
   expect(users).toBeUndefined();
-  expect(unread).toEqual([
-    {
-      what: 'who uses the key',
-      reason: 'ScopesNotListed',
-      detail: expect.stringMatching(/^The app has not listed the encryption scopes /),
-    },
-  ]);
+  expect(unread).toEqual([{ what: 'who uses the key', reason, detail: expect.stringMatching(detail) }]);
 });
 
 it('The users of a key are incomplete while encryption scopes of accounts were never listed', async () => {

@@ -16,66 +16,35 @@ const revoked = {
 };
 
 describe('nextRotation', () => {
+  const [auto, manual] = ['auto', 'manual'].map((rotation) => ({ tags: { 'cmk-rotation': rotation } }));
+  const imported = { tags: { 'cmk-origin': 'imported' } };
+  const by = (rotatedBy: string, on?: string, reason?: string) => ({ by: rotatedBy, on, reason });
+  const policy = (of: Partial<RotationPolicy>) => ({ ...NONE, ...of });
+  const at = (n: number) => day(n).toISOString();
   it.each<[string, Partial<KeyVersion>, RotationPolicy, boolean, object]>([
-    [
-      'is the policy’s',
-      EXPIRES,
-      { rotates: true, beforeExpiry: 'P60D' },
-      true,
-      { by: 'policy', on: day(240).toISOString() },
-    ],
+    ['is the policy’s', EXPIRES, policy({ rotates: true, beforeExpiry: 'P60D' }), true, by('policy', at(240))],
     [
       'is the policy’s, after a time',
       {},
-      { rotates: true, afterCreate: 'P110D' },
+      policy({ rotates: true, afterCreate: 'P110D' }),
       false,
-      { by: 'policy', on: day(210).toISOString() },
+      by('policy', at(210)),
     ],
-    ['is the policy’s, nobody says when', {}, { rotates: true, beforeExpiry: 'P60D' }, true, { by: 'policy' }],
-    ['is the app’s, near the expiry', EXPIRES, NONE, true, { by: 'app', on: DUE }],
-    [
-      'is the app’s, as early as notice is given',
-      EXPIRES,
-      { ...NONE, notifyBeforeExpiry: 'P90D' },
-      true,
-      { by: 'app', on: day(210).toISOString() },
-    ],
-    ['is none, where nothing uses it', EXPIRES, NONE, false, { by: 'none', reason: 'NoDependents', on: DUE }],
-    [
-      'is the app’s, where a tag says so',
-      { ...EXPIRES, tags: { 'cmk-rotation': 'auto' } },
-      NONE,
-      false,
-      { by: 'app', on: DUE },
-    ],
-    [
-      'is a person’s, where a tag says so',
-      { ...EXPIRES, tags: { 'cmk-rotation': 'manual' } },
-      NONE,
-      true,
-      { by: 'person', reason: 'ManualRotation', on: DUE },
-    ],
-    [
-      'is a person’s, of imported material',
-      { tags: { 'cmk-origin': 'imported' } },
-      NONE,
-      true,
-      { by: 'person', reason: 'ImportedKey' },
-    ],
-    [
-      'is a person’s, when it is off',
-      { ...EXPIRES, enabled: false },
-      NONE,
-      true,
-      { by: 'person', reason: 'KeyDisabled', on: DUE },
-    ],
-    ['is none, where it never expires', {}, NONE, true, { by: 'none', reason: 'NoExpiry' }],
+    ['is the policy’s, at an unknown time', {}, policy({ rotates: true, beforeExpiry: 'P60D' }), true, by('policy')],
+    ['is the app’s, near the expiry', EXPIRES, NONE, true, by('app', DUE)],
+    ['is the app’s, by the notice', EXPIRES, policy({ notifyBeforeExpiry: 'P90D' }), true, by('app', at(210))],
+    ['is none, where nothing uses it', EXPIRES, NONE, false, by('none', DUE, 'NoDependents')],
+    ['is the app’s, where a tag says so', { ...EXPIRES, ...auto }, NONE, false, by('app', DUE)],
+    ['is a person’s, by a tag', { ...EXPIRES, ...manual }, NONE, true, by('person', DUE, 'ManualRotation')],
+    ['is a person’s, of imported material', imported, NONE, true, by('person', undefined, 'ImportedKey')],
+    ['is a person’s, when it is off', { ...EXPIRES, enabled: false }, NONE, true, by('person', DUE, 'KeyDisabled')],
+    ['is none, where it never expires', {}, NONE, true, by('none', undefined, 'NoExpiry')],
     [
       'is nobody’s, while it is revoked',
       { ...EXPIRES, enabled: false, tags: revoked },
       NONE,
       true,
-      { by: 'none', reason: 'RevocationOpen' },
+      by('none', undefined, 'RevocationOpen'),
     ],
   ])('%s', (_, change, policy, isUsed, expected) => {
     expect(nextRotation([keyVersion(100, change)], policy, isUsed, NOW)).toEqual(expected);

@@ -1,65 +1,53 @@
-import { expect, it } from 'vitest';
-import type { DriftReport } from '../../src/drift/report.ts';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { readSettings } from '../../src/settings/settings.ts';
+import { FleetSnapshots } from '../../src/views/fleet.ts';
 import { type FleetPorts, readFleet } from '../../src/views/read-fleet.ts';
 import { account, NOW } from '../drift/checks/subjects.ts';
-import { report } from '../drift/reports.ts';
 import { VAULT_ID } from '../support/keys.ts';
 
 const settings = readSettings({ CMK_VAULTS: VAULT_ID, AzureWebJobsStorage: 'UseDevelopmentStorage=true' });
 const { subscriptionId } = account();
-const covering = (accounts: number): DriftReport => {
-  const whole = report({ findings: [] });
-  const subscriptions = [{ id: subscriptionId, accounts, scopesLookedAt: 0, complete: true }];
-  return { ...whole, coverage: { ...whole.coverage, subscriptions } };
-};
 
-/** What is warned of where the index has listed some subscriptions, and holds no account. */
-async function read(listed: readonly string[], newest: DriftReport | undefined, inSight?: readonly string[]) {
-  const ports: FleetPorts = {
-    settings,
-    inSight: async () => inSight,
-    fleet: {
-      listings: async () => new Map(listed.map((id) => [id, NOW])),
-      accounts: async function* () {},
-    },
-    useRows: { async *of() {} },
-    keys: { listVersions: async () => [] },
-    effects: { read: async () => undefined },
-    driftStorage: {
-      newest: async () => newest,
-      details: async () => ({ findings: [], fixes: [], unseen: [] }),
-      managedAccounts: async () => ({}),
-    },
-    now: () => NOW,
-  };
-  return readFleet(ports);
-}
-
-async function warnings(...of: Parameters<typeof read>): Promise<readonly string[]> {
-  return (await read(...of)).warnings;
-}
-
-it('readFleet warns of a subscription in the report that the index has not listed', async () => {
-  expect(await warnings([], covering(2_000))).toEqual([
-    `The fleet index has not listed subscription ${subscriptionId} yet, where the last check found 2,000 accounts. This list may lack them.`,
-  ]);
-  expect(await warnings([subscriptionId], covering(2_000))).toEqual([]);
-  expect(await warnings([], covering(0))).toEqual([]);
-});
-
-it('readFleet warns of unlisted subscriptions before the first drift check', async () => {
-  expect(await warnings([], undefined)).toEqual([
-    'Not known yet: the accounts of 1 subscription have not been listed. This list may lack them.',
-  ]);
-  expect(await warnings([subscriptionId], undefined)).toEqual([]);
+/** An index without accounts. */
+const portsOf = (listings: FleetPorts['fleet']['listings'], inSight?: readonly string[]): FleetPorts => ({
+  settings,
+  inSight: async () => inSight,
+  fleet: { listings, accounts: async function* () {} },
+  useRows: { async *of() {} },
+  keys: { listVersions: async () => [] },
+  effects: { read: async () => undefined },
+  driftStorage: { newest: async () => undefined, details: async () => undefined, managedAccounts: async () => ({}) },
+  now: () => NOW,
 });
 
 it('readFleet counts subscriptions in sight that were never listed', async () => {
   const other = '99999999-9999-4999-8999-999999999999';
-  const unlisted = async (...of: Parameters<typeof read>) => (await read(...of)).unlisted;
-  expect(await unlisted([subscriptionId], undefined, [subscriptionId, other])).toBe(1);
-  expect(await unlisted([subscriptionId, other], undefined, [subscriptionId.toUpperCase(), other])).toBe(0);
-  expect(await unlisted([], undefined)).toBe(1);
-  expect(await unlisted([subscriptionId], undefined)).toBe(0);
+  const unlisted = async (listed: readonly string[], inSight?: readonly string[]) => {
+    const listings = async () => new Map(listed.map((id) => [id, NOW]));
+    return (await readFleet(portsOf(listings, inSight))).unlisted;
+  };
+  expect(await unlisted([subscriptionId], [subscriptionId, other])).toBe(1);
+  expect(await unlisted([subscriptionId, other], [subscriptionId.toUpperCase(), other])).toBe(0);
+  expect(await unlisted([])).toBe(1);
+  expect(await unlisted([subscriptionId])).toBe(0);
+});
+
+it('The fleet is read once for concurrent calls, and for the pages that follow', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let readings = 0;
+  const ports = portsOf(async () => {
+    readings += 1;
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    return new Map();
+  });
+  const snapshots = new FleetSnapshots();
+  for (let ms = 0; ms < 20_000; ms += 10_000) {
+    void snapshots.get(ports);
+    await vi.advanceTimersByTimeAsync(10_000);
+  }
+  expect(readings).toBe(1);
+  await vi.advanceTimersByTimeAsync(10_000);
+  void snapshots.get(ports);
+  expect(readings).toBe(2);
 });

@@ -15,14 +15,8 @@ export function accountId(n: number, subscription = SUBSCRIPTION): string {
 export function useRow(n: number, change: Partial<UseRow> = {}): UseRow {
   const version = versionName(100);
   return {
-    ...{
-      key: KEY.id,
-      account: accountId(n),
-      location: 'westeurope',
-      mode: 'pinned',
-      pinned: version,
-      current: version,
-    },
+    ...{ key: KEY.id, account: accountId(n), location: 'westeurope', mode: 'pinned' },
+    ...{ pinned: version, current: version },
     ...{ readOn: NOW.toISOString(), state: 'done', at: day(150).toISOString(), attempts: 0 },
     ...change,
   };
@@ -31,11 +25,8 @@ export function useRow(n: number, change: Partial<UseRow> = {}): UseRow {
 /** Pinned to a version before that. */
 export const OLD = { pinned: versionName(1), current: versionName(1), state: 'pending' } as const;
 /** Automatic, and on a version before that. */
-export const AUTOMATIC = {
-  mode: 'automatic',
-  pinned: undefined,
-  current: versionName(1),
-} as unknown as Partial<UseRow>;
+const automatic: unknown = { mode: 'automatic', pinned: undefined, current: versionName(1) };
+export const AUTOMATIC = automatic as Partial<UseRow>;
 
 /** What is read of the key but its versions: without a rollout or a pause, unless changed. */
 export function viewPorts(uses: readonly UseRow[]) {

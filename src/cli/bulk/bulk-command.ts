@@ -7,11 +7,10 @@ import type { Operation } from '../../operations/operator-azure.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
 import type { CmkCommand } from '../command.ts';
-import { askBefore } from '../confirm.ts';
+import { type Ask, askBefore } from '../confirm.ts';
 import { type Explanation, explain } from '../explain.ts';
-import { oneTo, UsageError } from '../options.ts';
-import { Output, type TitledColumn } from '../output.ts';
-import { readGivenText } from '../read-given.ts';
+import { oneTo, readGivenText, UsageError } from '../options.ts';
+import { Output, redirected, type TitledColumn } from '../output.ts';
 import { type BulkRow, readBulkRows } from './bulk-rows.ts';
 
 const AFTER = `
@@ -125,11 +124,11 @@ async function runMany(
 ): Promise<BulkSummary> {
   const { reads = false } = bulk;
   const { err } = cli.context;
-  const write = (text: string): unknown => {
+  const beside = redirected(err, (text) => {
     cli.clearProgress();
-    return err.write(text);
-  };
-  const talk = new Output(err.isTTY ? 'terminal' : 'lines', { ...err, write }, err, cli.environment);
+    err.write(text);
+  });
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', beside, err, cli.environment);
   let shown = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
     runRows(going, bulk, { ...options, maxFailures }, operation, (result) => {
@@ -155,13 +154,13 @@ async function runMany(
   }
   const changing = plan.filter(({ outcome }) => outcome === 'done');
   if (changing.length > 0 && !options.yes) {
-    await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli);
+    await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli.context.ask);
   }
   return summaryOf([...(await run(going, left)), ...refused]);
 }
 
-async function confirmMany(what: string, { context }: Cli): Promise<void> {
-  const typed = await askBefore(what, context.ask, () => `This will ${what}. Type yes to continue: `);
+async function confirmMany(what: string, ask: Ask): Promise<void> {
+  const typed = await askBefore(what, ask, () => `This will ${what}. Type yes to continue: `);
   if (/^y(?:es)?$/i.test(typed)) return;
   throw new CmkError('ConfirmationWrong', 'The answer is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }

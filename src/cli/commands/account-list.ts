@@ -91,7 +91,7 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output):
     ],
     rows,
   );
-  output.unread(unread);
+  output.problems(unread);
 }
 
 function showAccount(account: FleetAccountAnswer, output: Output): void {

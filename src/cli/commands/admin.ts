@@ -60,7 +60,7 @@ function addGrantRole(admin: CmkCommand): void {
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .changes(async (operation, { assignee, vault: name, key, waitSeconds }: Options) => {
-      const { ensureOfficer, ensureRole } = await import('../../operations/identity/role-ensure.ts');
+      const { ensureOfficer, ensureRole } = await import('../../operations/identity/identity-ensure.ts');
       const vault = await findVault(name, operation.azure);
       if (assignee === 'me') {
         // Reading a missing key also shows whether the operator may read keys.
@@ -138,11 +138,11 @@ function addReplay(command: CmkCommand): void {
       if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
       else if (left.length + hidden === 0) output.text(`${from} is empty.`);
       const shown = left.map((text) => JSON.stringify(text.slice(0, 200)));
-      output.unread(shown.map((text) => `Not a message of this app, still in ${from}: ${text}`));
+      output.problems(shown.map((text) => `Not a message of this app, still in ${from}: ${text}`));
       if (hidden === 0) return;
       const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
       const why = 'the drift check or another replay has just read the queue';
-      output.unread([`${which}: ${why}. Run it again in two minutes.`]);
+      output.problems([`${which}: ${why}. Run it again in two minutes.`]);
     });
 }
 

@@ -1,4 +1,5 @@
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
 import type { Where } from '../../operations/resolve.ts';
 import type { Cli } from '../cli.ts';
 import type { CmkCommand } from '../command.ts';
@@ -31,7 +32,7 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
   breakGlass('revoke')
     .description('BREAK GLASS: disable every version of a key; every account that uses it loses access')
     .changes(async (operation, options: BreakGlassOptions, name) => {
-      const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
+      const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-break-glass.ts');
       const key = await cli.key(name);
       const reason = await confirmedReason('revoke', nameOf(key), options, cli, () => radiusOf(key, cli));
       if (options.dryRun) return previewRevocation(key, environment, operation);
@@ -42,7 +43,7 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
     .requiredOption('--revocation <id>', 'id of the revocation, as `cmk revocation list` prints it', text('revocation'))
     .description('enable exactly the versions that a revocation disabled; the revoker cannot run it')
     .changes(async (operation, options: BreakGlassOptions, name) => {
-      const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
+      const { restoreAsOperator } = await import('../../operations/key/key-break-glass.ts');
       const { readDualControl } = await import('../../settings/settings.ts');
       const key = await cli.key(name);
       const reason = await confirmedReason('restore', nameOf(key), options, cli);
@@ -67,7 +68,7 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
     .description("BREAK GLASS: remove the role of one account's identity on its key; the key does not change")
     .option('--shared', 'also revoke the access of other accounts with the same identity')
     .changes(async (operation, options: BreakGlassOptions, account) => {
-      const { revokeAccount } = await import('../../operations/account/account-revoke.ts');
+      const { revokeAccount } = await import('../../operations/account/account-break-glass.ts');
       const reason = await confirmedReason('revoke', account, options, cli);
       const { audit } = await cli.appRecord();
       return revokeAccount({ shared: false, ticket: undefined, ...options, account, reason, audit }, operation);
@@ -76,7 +77,7 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
     .description('grant exactly the roles that `account revoke` removed since the last restore')
     .changes(async (operation, options: BreakGlassOptions, account) => {
       const { auditContainer, auditFiles } = await import('../../audit/audit-client.ts');
-      const { restoreAccount } = await import('../../operations/account/account-restore.ts');
+      const { restoreAccount } = await import('../../operations/account/account-break-glass.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const reason = await confirmedReason('restore', account, options, cli);
       const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), () => cli.credential()));
@@ -95,21 +96,21 @@ export function addScopeCommands(program: CmkCommand): void {
       .argument('<account>', 'name or ARM id of the storage account')
       .argument('<scope>', 'name of the encryption scope')
       .option('-g, --resource-group <group>', 'resource group of the account');
+  type State = 'Enabled' | 'Disabled';
+  const set =
+    (state: State) => async (operation: Operation, options: BreakGlassOptions, account: string, name: string) => {
+      const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
+      const isSure = state === 'Enabled' || options.yes || options.dryRun || false;
+      await confirmName('disable', `${account}/${name}`, isSure, program.cli.context.ask);
+      return setScopeState({ ...options, account, scope: name, state }, operation);
+    };
   named('disable')
     .confirmed()
     .description('block every request for data of an encryption scope until it is enabled again')
-    .changes(async (operation, options: BreakGlassOptions, account, name) => {
-      const { setScopeState } = await import('../../operations/account/scope-state.ts');
-      const { yes = false, dryRun = false } = options;
-      await confirmName('disable', `${account}/${name}`, yes || dryRun, program.cli.context.ask);
-      return setScopeState({ ...options, account, scope: name, state: 'Disabled' }, operation);
-    });
+    .changes(set('Disabled'));
   named('enable')
     .description('enable an encryption scope, also after a revocation by version 2')
-    .changes(async (operation, options: BreakGlassOptions, account, name) => {
-      const { setScopeState } = await import('../../operations/account/scope-state.ts');
-      return setScopeState({ ...options, account, scope: name, state: 'Enabled' }, operation);
-    });
+    .changes(set('Enabled'));
 }
 
 function nameOf({ vault, name }: ManagedKey): string {

@@ -66,7 +66,7 @@ function addRelease(command: CmkCommand): void {
       },
       ({ account, audit }, output) => {
         output.entry({ kind: 'done', text: `The app repairs ${account} again.` });
-        if (audit !== 'written') output.unread([audit]);
+        if (audit !== 'written') output.problems([audit]);
       },
     );
 }
@@ -82,6 +82,8 @@ function showReport(report: DriftReport, output: Output, { expand }: DriftOption
   output.text(`Checked ${checked}${complete ? '' : ', but NOT all could be read'}.`);
   output.incompleteIf(counts.error + counts.warning > 0 || !complete);
 }
+
+type Fix = { readonly about: string; readonly fix: string; readonly command: string | undefined };
 
 /** Shows the causes; a single fix repairs each cause. */
 function showCauses({ causes }: DriftReport, output: Output): void {
@@ -110,12 +112,6 @@ function showFindings({ findings }: DriftReport, output: Output): void {
     command,
   });
   showFixable([['RESOURCE', (finding) => fixOf(finding).about]], counted, fixOf, output);
-}
-
-interface Fix {
-  readonly about: string;
-  readonly fix: string;
-  readonly command: string | undefined;
 }
 
 /** A terminal shows fixes below the table: a truncated command cannot be copied. */

@@ -4,10 +4,10 @@ import type { KeyRetireOptions } from '../../operations/key/key-retire.ts';
 import { NOT_KNOWN } from '../../retirement/retirement.ts';
 import type { CmkCommand } from '../command.ts';
 import { confirmName } from '../confirm.ts';
-import { duration, number, parsed, seconds } from '../options.ts';
-import { readGiven, readGivenText } from '../read-given.ts';
+import { duration, number, parsed, readGiven, readGivenText, seconds } from '../options.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
-import { addKeyList, addKeyShow } from './key-views.ts';
+import { addKeyList } from './key-lists.ts';
+import { addKeyShow } from './key-show.ts';
 
 export function addKeyCommands(program: CmkCommand): void {
   const key = program
@@ -72,8 +72,7 @@ function addImport(command: CmkCommand): void {
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'import into hardware, in a premium vault')
     .changes(async (operation, { file, passwordFile, hsm: hardware = false, expires }: Options, name) => {
-      const { importKey } = await import('../../operations/key/key-import.ts');
-      const { readPrivateKey } = await import('../../operations/key/private-key.ts');
+      const { importKey, readPrivateKey } = await import('../../operations/key/key-import.ts');
       const expiresOn = expires === 'never' ? undefined : expires;
       const password = passwordFile
         ? (await readGivenText(passwordFile)).replace(/\r?\n$/, '')

@@ -105,7 +105,7 @@ function addStart(rekey: CmkCommand): void {
 
 /** The command assigns roles at the operator's request; the app never does. */
 async function grantRoles(principals: readonly string[], to: string, operation: Operation): Promise<void> {
-  const { ensureRole } = await import('../../operations/identity/role-ensure.ts');
+  const { ensureRole } = await import('../../operations/identity/identity-ensure.ts');
   const { ENCRYPTION_USER } = await import('../../identities/key-roles.ts');
   const [vaultName = '', key] = to.split('/');
   const vault = await findVault(vaultName, operation.azure);

@@ -121,7 +121,7 @@ function showOrdered({ pauses, ended, audit, warnings }: Ordered, output: Output
   if (resumed && !isPaused && warnings.length === 0) output.text(`The app retries failed accounts of ${resumed} now.`);
   if (pauses.length === 0) output.text('Nothing is paused.');
   showPauses(pauses, output);
-  output.unread([...(audit === 'written' ? [] : [`Not in the audit trail: ${audit}`]), ...warnings]);
+  output.problems([...(audit === 'written' ? [] : [`Not in the audit trail: ${audit}`]), ...warnings]);
 }
 
 function showPauses(pauses: Ordered['pauses'], output: Output): void {

@@ -19,23 +19,6 @@ export interface ChangeRow extends ResourceChange {
   readonly broken?: readonly { readonly use: string; readonly stamp: string }[];
 }
 
-/**
- * Changes from events, in the control zone. Each event has its own row, so a second delivery adds none. Throws the
- * SDK's errors.
- */
-export interface ChangeRows {
-  /** Unchecked changes, due or not. */
-  pending(): Promise<readonly ChangeRow[]>;
-  /** Changes of the last hour, checked or not. May include some older changes. */
-  recent(): Promise<readonly ChangeRow[]>;
-  /** Inserts or replaces. */
-  put(rows: readonly ChangeRow[]): Promise<void>;
-  /** Keeps checked changes for an hour. A full check that read a subject before its change checks it again. */
-  finish(rows: readonly ChangeRow[]): Promise<void>;
-  /** Marks changes since a time as unchecked. @returns their number */
-  checkAgain(since: Date, now: Date): Promise<number>;
-}
-
 const [PENDING, CHECKED] = ['change', 'changed'];
 const json = <T>(schema: z.ZodType<T>) => z.string().transform(parseJson).pipe(schema);
 const ROW = z.object({
@@ -49,8 +32,15 @@ const ROW = z.object({
   broken: json(z.array(z.object({ use: z.string(), stamp: z.string() }))).catch([]),
 });
 
-/** @param table of the control zone */
-export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>): ChangeRows {
+export type ChangeRows = ReturnType<typeof createChangeRows>;
+
+/**
+ * Changes from events, in the control zone. Each event has its own row, so a second delivery adds none. Throws the
+ * SDK's errors.
+ *
+ * @param table of the control zone
+ */
+export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>) {
   const read = async (partition: string): Promise<ChangeRow[]> => {
     const rows: ChangeRow[] = [];
     for await (const row of table.rows(partition)) {
@@ -60,14 +50,19 @@ export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>): Cha
     return rows;
   };
   return {
+    /** Unchecked changes, due or not. */
     pending: () => read(PENDING),
+    /** Changes of the last hour, checked or not. May include some older changes. */
     recent: async () => [...(await read(PENDING)), ...(await read(CHECKED))],
-    put: (rows) => table.write(rows.map((row) => toRow(PENDING, row))),
-    async finish(rows) {
+    /** Inserts or replaces. */
+    put: (rows: readonly ChangeRow[]) => table.write(rows.map((row) => toRow(PENDING, row))),
+    /** Keeps checked changes for an hour. A full check that read a subject before its change checks it again. */
+    async finish(rows: readonly ChangeRow[]): Promise<void> {
       await table.write(rows.map((row) => toRow(CHECKED, row)));
       await table.write(rows.map((row) => keysOf(PENDING, row)));
     },
-    async checkAgain(since, now) {
+    /** Marks changes since a time as unchecked. @returns their number */
+    async checkAgain(since: Date, now: Date): Promise<number> {
       const checked = await read(CHECKED);
       const again = checked.filter(({ notedOn }) => Date.parse(notedOn) >= since.getTime());
       const old = checked.filter(({ notedOn }) => Date.parse(notedOn) < now.getTime() - HOUR_MS);

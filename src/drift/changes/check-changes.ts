@@ -28,7 +28,7 @@ const MOST_REPAIRS = 2;
 /** Maximum number of uses per row. A table property holds 64 KiB. */
 const MOST_NOTED = 100;
 
-export type ChangeServices = DriftServices &
+type ChangeServices = DriftServices &
   FocusPorts & {
     readonly leases: Leases;
     readonly newId: () => string;
@@ -179,10 +179,8 @@ export function withBroken(
       const stamp = resourceOf(use) === resourceOf(row.at) ? stamps.get(use) : undefined;
       return stamp ? [{ use, stamp }] : [];
     });
-    const known = (one: { use: string; stamp: string }) =>
-      row.broken?.some(({ use, stamp }) => use === one.use && stamp === one.stamp);
-    const fresh = broken.filter((one) => !known(one));
-    return fresh.length > 0 ? { ...row, broken: [...(row.broken ?? []), ...fresh].slice(0, MOST_NOTED) } : row;
+    const noted = [...(row.broken ?? []), ...broken].map((one) => [`${one.use} ${one.stamp}`, one] as const);
+    return broken.length > 0 ? { ...row, broken: [...new Map(noted).values()].slice(0, MOST_NOTED) } : row;
   });
 }
 

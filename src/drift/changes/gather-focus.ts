@@ -1,8 +1,9 @@
 import pMap from 'p-map';
 import { unlessMissing } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { known, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
 import { parseStorageAccountId, type ResourceId } from '../../azure/resource-id.ts';
+import type { GraphResource } from '../../dependents/resource-graph-client.ts';
 import { usesOfVault } from '../../dependents/resource-graph-query.ts';
 import type { Account } from '../../fleet/account.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
@@ -53,12 +54,11 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
     },
     { concurrency: CONCURRENCY },
   );
-  const named = keyUsers.flatMap((part) => {
-    const resource = known(part);
-    return services.settings.vaults.all.flatMap(({ uri, ...vault }) =>
-      resource ? [...usesOfVault(resource, { uri, ...vault })].map(([name, user]) => ({ uri, name, user })) : [],
+  const usesOf = (resource: GraphResource) =>
+    services.settings.vaults.all.flatMap((vault) =>
+      [...usesOfVault(resource, vault)].map(([name, user]) => ({ uri: vault.uri, name, user })),
     );
-  });
+  const named = keyUsers.flatMap((part) => ('value' in part && part.value ? usesOf(part.value) : []));
   const used = await pMap(named, async ({ uri, name, user }) => {
     const key = await keys.get(uri, name);
     return key ? [{ ...key, others: [user] }] : [];

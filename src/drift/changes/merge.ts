@@ -46,9 +46,16 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
   const kept = others.filter((finding) => !gone.includes(finding));
   const added = fresh.filter(({ id }) => !before.has(id));
   const findings = [...kept, ...fresh].sort(compareFindings);
+  const causeOf = (finding: Finding) => changeOf(finding, changes, focus)?.id;
+  const [foundBy, goneBy] = [Map.groupBy(added, causeOf), Map.groupBy(gone, causeOf)];
   const effective = changes
-    .map((change) => toChange(change, rules.now.toISOString(), added, gone, { changes, focus, autofix }))
-    .filter((change) => change.found.length + change.gone.length > 0)
+    .flatMap(({ id, changedBy }): DriftChange[] => {
+      const [made = [], ended = []] = [foundBy.get(id), goneBy.get(id)];
+      if (made.length + ended.length === 0) return [];
+      const fixed = made.some((finding) => isFixed(finding, autofix));
+      const foundOn = rules.now.toISOString();
+      return [{ ...changedBy, id, foundOn, fixed, found: named(made), gone: named(ended) }];
+    })
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on));
   const unseen = report.unseen.filter(({ id }) => !found.has(id));
   const counts = countFindings(findings, unseen, report);
@@ -81,23 +88,8 @@ function changeOf(
     .sort((a, b) => isOwn(b) - isOwn(a) || width(a) - width(b) || on(b) - on(a))[0];
 }
 
-function toChange(
-  change: ResourceChange,
-  foundOn: string,
-  added: readonly Finding[],
-  gone: readonly Finding[],
-  { changes, focus, autofix }: Pick<MergeInput, 'changes' | 'focus' | 'autofix'>,
-): DriftChange {
-  const ofIt = (findings: readonly Finding[]) =>
-    findings.filter((finding) => changeOf(finding, changes, focus)?.id === change.id);
-  const nameOf = ({ id, reason, resource }: Finding) => ({ id, reason, resource });
-  const made = ofIt(added);
-  return {
-    ...change.changedBy,
-    ...{ id: change.id, foundOn, fixed: made.some((finding) => isFixed(finding, autofix)) },
-    found: made.slice(0, NAMED).map(nameOf),
-    gone: ofIt(gone).slice(0, NAMED).map(nameOf),
-  };
+function named(findings: readonly Finding[]): DriftChange['found'] {
+  return findings.slice(0, NAMED).map(({ id, reason, resource }) => ({ id, reason, resource }));
 }
 
 /** Lists a change only once, even if it is checked again after a repair. */
@@ -107,10 +99,8 @@ function withChanges(listed: readonly DriftChange[], effective: readonly DriftCh
     const again = byId.get(one.id);
     byId.delete(one.id);
     if (!again) return one;
-    const [found, gone] = [
-      [...one.found, ...again.found].slice(0, NAMED),
-      [...one.gone, ...again.gone].slice(0, NAMED),
-    ];
+    const found = [...one.found, ...again.found].slice(0, NAMED);
+    const gone = [...one.gone, ...again.gone].slice(0, NAMED);
     return { ...one, found, gone, fixed: one.fixed || again.fixed };
   });
   return [...byId.values(), ...known].slice(0, LISTED);

@@ -106,30 +106,22 @@ export function unseenFindings(
   );
 }
 
+/** Counts findings by severity, exempt findings apart, and compares them with the previous check. */
 export function countFindings(
   findings: readonly Finding[],
   unseen: readonly Unseen[],
-  previous: ReportBefore | undefined,
+  previous: Pick<ReportBefore, 'findings' | 'unseen'> | undefined,
 ): DriftReport['counts'] {
   const known = new Set([...(previous?.findings ?? []), ...(previous?.unseen ?? [])].map(({ id }) => id));
   const now = new Set([...findings, ...unseen].map(({ id }) => id));
-  return {
-    ...countSeverities(findings),
-    new: findings.filter(({ id }) => !known.has(id)).length,
-    gone: [...known].filter((id) => !now.has(id)).length,
-    unseen: unseen.length,
-  };
-}
-
-/** Numbers of findings by severity, with separate numbers for exempt findings. */
-export function countSeverities(
-  findings: readonly Finding[],
-): Pick<DriftReport['counts'], Finding['severity'] | 'exempt'> {
   const counted = findings.filter(({ exemption }) => !exemption);
   const of = (severity: Finding['severity']): number => counted.filter((one) => one.severity === severity).length;
   return {
     ...{ error: of('error'), warning: of('warning'), advice: of('advice') },
     exempt: findings.length - counted.length,
+    new: findings.filter(({ id }) => !known.has(id)).length,
+    gone: [...known].filter((id) => !now.has(id)).length,
+    unseen: unseen.length,
   };
 }
 

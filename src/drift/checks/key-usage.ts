@@ -22,14 +22,6 @@ export class KeyUsage {
     if (this.pinnedExamples.length < EXAMPLES) this.pinnedExamples.push(name);
   }
 
-  /** Adds the numbers of another count. */
-  merge(other: KeyUsage): void {
-    for (const version of other.#versions) this.#versions.add(version);
-    this.pinnedExamples.push(...other.pinnedExamples.slice(0, EXAMPLES - this.pinnedExamples.length));
-    this.pinned += other.pinned;
-    this.unknown += other.unknown;
-  }
-
   uses(version: string): boolean {
     return this.#versions.has(version);
   }

@@ -16,6 +16,7 @@ import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
+import type { DeadLetter, LegacyApproval, LegacyOrder } from '../store/app-state-client.ts';
 import type { KeyUsage } from './key-usage.ts';
 
 /** Rules of the checks, apart from the read state. */
@@ -110,36 +111,6 @@ export interface VaultSubject {
   readonly locked?: Part<boolean> | undefined;
   /** Whether a read showed a user of one of its keys. */
   readonly used?: boolean;
-}
-
-/** An event that Event Grid stopped delivering. */
-export interface DeadLetter {
-  /** ARM id of the event's source. */
-  readonly source: string;
-  readonly type: string;
-  /** Event Grid's reason. */
-  readonly reason: string;
-  readonly lastOutcome: string;
-  readonly writtenOn: Date;
-}
-
-/** An unfinished re-key of version 2. */
-export interface LegacyOrder {
-  readonly id: string;
-  /** Key identifiers without a version. */
-  readonly from: string;
-  readonly to: string;
-  readonly state: 'moving' | 'takingBack';
-}
-
-/** An open approval request in the storage of version 2. */
-export interface LegacyApproval {
-  readonly id: string;
-  readonly action: string;
-  /** Absent for all keys. */
-  readonly vault?: string | undefined;
-  readonly key?: string | undefined;
-  readonly askedBy: { readonly objectId: string };
 }
 
 export interface AppSubject {

@@ -6,12 +6,10 @@ import { type GatherServices, PARTS, readOnce } from './parts.ts';
 /** Maximum number of identities per subscription to read separately if the list lacks them. */
 const MAX_LOOKUPS = 200;
 
-/** Reads the state of a user-assigned identity by its ARM id, each once. */
-export type ReadIdentity = ReturnType<typeof identityReader>;
-
 /**
- * Lists the identities of a subscription once. Reads an identity separately if the list lacks it, because only its own
- * 404 proves its deletion. It also does so if Azure rejects the list: the app may have a role on one resource group.
+ * Reads the state of a user-assigned identity by its ARM id, each once. Lists the identities of a subscription once.
+ * Reads an identity separately if the list lacks it, because only its own 404 proves its deletion. It also does so if
+ * Azure rejects the list: the app may have a role on one resource group.
  */
 export function identityReader({ identities }: GatherServices, signal: AbortSignal | undefined) {
   const lookups = new Map<string, number>();

@@ -11,8 +11,6 @@ type KeyServices = Pick<GatherServices, 'keys' | 'keyCatalog'>;
 const NOTHING = { policy: { value: { rotates: false } }, material: { value: undefined } } as const;
 
 /** The keys of the managed vaults. Reads each key once, on first use. */
-export type GatheredKeys = ReturnType<typeof gatheredKeys>;
-
 export function gatheredKeys(vaults: GatheredVaults, services: KeyServices) {
   const read = async ([vaultUri, name]: readonly [vaultUri: string, name: string]): Promise<KeySubject | undefined> => {
     const vault = await vaults.get(vaultUri);

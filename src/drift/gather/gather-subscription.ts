@@ -15,9 +15,8 @@ import { ownStorage } from '../../settings/own-storage.ts';
 import { isOptedOut } from '../../settings/requirement.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
-import { KeyUsage } from '../checks/key-usage.ts';
 import { isReverted } from '../checks/left-checks.ts';
-import type { AccountSubject, AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
+import { type AccountSubject, type AppSubject, type KeySubject, managedUses, type Rules } from '../checks/subjects.ts';
 import { AccountMemory, type ManagedMemory } from '../managed-accounts.ts';
 import type { Finding, ReportBefore } from '../report.ts';
 import { gatherAccount, type SeenScope } from './gather-account.ts';
@@ -76,8 +75,6 @@ export interface SubscriptionResult {
   dependents: number;
   scopesLookedAt: number;
   readonly findings: Omit<Finding, 'since'>[];
-  /** By lower-case key identifier. */
-  readonly usage: Map<string, KeyUsage>;
   readonly unread: UnreadPart[];
   /** Why its part of the index could not be read. */
   indexUnread?: string | undefined;
@@ -98,14 +95,15 @@ export async function gatherSubscription(
   accounts = context.services.accounts.list(id, context.signal),
 ): Promise<SubscriptionResult> {
   const scan = new SubscriptionScan(id, context);
+  const failed = (error: unknown) => scan.unread(unreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
   const listed = async function* () {
     try {
       yield* accounts;
     } catch (error) {
-      scan.unread(unreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
+      failed(error);
     }
   };
-  await pMap(listed(), (account) => scan.add(account), { concurrency: AT_A_TIME });
+  await pMap(listed(), (account) => scan.add(account).catch(failed), { concurrency: AT_A_TIME });
   return scan.result;
 }
 
@@ -119,7 +117,7 @@ class SubscriptionScan {
   constructor(id: string, context: SubscriptionContext) {
     this.#context = context;
     this.result = {
-      ...{ id, accounts: 0, dependents: 0, scopesLookedAt: 0, usage: new Map(), stamps: new Map() },
+      ...{ id, accounts: 0, dependents: 0, scopesLookedAt: 0, stamps: new Map() },
       ...{ findings: [], unread: [], lockedOutBy: [] },
     };
   }
@@ -136,21 +134,18 @@ class SubscriptionScan {
       scopes: async (of, key) => (await this.#listScopes(of, own)) ?? (await this.#rowsOf(of, key)).flatMap(scopesOf),
       own,
     });
-    const { key, scopes } = gathered;
-    const uses = [gathered, ...scopes].flatMap((one) => (one.use && one.key ? [{ ...one, key: one.key.key }] : []));
+    const uses = managedUses(gathered);
     if (uses.length > 0) result.dependents += 1;
-    for (const { resource, use, key: of } of uses) {
-      const usage = result.usage.get(of.id.toLowerCase()) ?? new KeyUsage();
-      result.usage.set(of.id.toLowerCase(), usage);
+    for (const { resource, use, key } of uses) {
       const { scope } = splitScope(resource);
-      usage.add(scope === undefined ? account.name : `${account.name}/${scope}`, use as NonNullable<typeof use>);
-      if (own) result.lockedOutBy.push({ account: account.id, key: of.id });
+      key.usage.add(scope === undefined ? account.name : `${account.name}/${scope}`, use);
+      if (own) result.lockedOutBy.push({ account: account.id, key: key.key.id });
     }
     const contest = contestOf(rules.contests, account.id, rules.now);
     const subject: AccountSubject = {
       ...{ ...gathered, ...(await this.#remember(gathered)), contest },
       tenantId: known(tenants)?.get(account.subscriptionId.toLowerCase()),
-      blocked: blockOf((await this.#rowsOf(account, key)).find(({ scope }) => scope === undefined)),
+      blocked: blockOf((await this.#rowsOf(account, gathered.key)).find(({ scope }) => scope === undefined)),
     };
     // The app repairs no contested account, so its findings have no action.
     const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules).map(({ action, ...finding }) =>

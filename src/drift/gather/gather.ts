@@ -76,7 +76,11 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
 
   const watches = await gatherWatches(listed, rules, services, signal);
   const keySubjects = await keys.all();
-  countUsers(keySubjects, subscriptions, 'unread' in ids);
+  // Unreadable identities do not matter: they use no other key.
+  const hidden = subscriptions
+    .flatMap((one) => one.unread)
+    .some(({ action }) => action.startsWith('Microsoft.Storage/'));
+  for (const { usage } of keySubjects) usage.incomplete = hidden || 'unread' in ids;
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
   const parts = [
@@ -218,21 +222,4 @@ async function gatherRollouts(
 /** Whether every account of the subscription was listed. */
 function isWhole({ unread }: SubscriptionResult): boolean {
   return unread.every(({ action }) => action !== LIST_ACCOUNTS);
-}
-
-/** Adds the users of each key, and whether every user was read. Unreadable identities do not matter. */
-function countUsers(
-  keys: readonly KeySubject[],
-  subscriptions: readonly SubscriptionResult[],
-  subscriptionsUnread: boolean,
-): void {
-  const unread = subscriptions.flatMap((one) => one.unread);
-  const incomplete = subscriptionsUnread || unread.some(({ action }) => action.startsWith('Microsoft.Storage/'));
-  for (const { key, usage } of keys) {
-    for (const { usage: ofSubscription } of subscriptions) {
-      const counted = ofSubscription.get(key.id.toLowerCase());
-      if (counted) usage.merge(counted);
-    }
-    if (incomplete) usage.incomplete = true;
-  }
 }

@@ -1,48 +1,49 @@
-import type { TableClient } from '@azure/data-tables';
-import type { ContainerClient } from '@azure/storage-blob';
-import type { QueueServiceClient } from '@azure/storage-queue';
+import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
+import { controlContainer, controlTable, workQueues } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs } from '../../azure/blobs.ts';
 import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure, isTableMissing } from '../../azure/failure.ts';
+import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
+import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
-import type { DeadLetter, LegacyApproval, LegacyOrder } from '../checks/subjects.ts';
 
 /** Maximum number of dead letters to read. A failing vault creates thousands. */
 const MAX_DEAD_LETTERS = 100;
 /** Deadline for all requests of one call, including downloads. Milliseconds. */
 const TIMEOUT_MS = 30_000;
 
+/** Table of version 2 with its re-keys. */
+const LEGACY_ORDERS = 'cmkrekeys';
 const LEGACY_ORDER = z.object({
   id: z.string(),
-  from: z.string(),
+  from: z.string().describe('Key identifier without a version.'),
   to: z.string(),
   state: z.enum(['moving', 'takingBack']),
 });
+/** An unfinished re-key of version 2. */
+export type LegacyOrder = z.output<typeof LEGACY_ORDER>;
 
-/** Container of version 2. */
-export const LEGACY_APPROVALS = 'cmk-approvals';
+/** Container of version 2 with its approval requests. */
+const LEGACY_APPROVALS = 'cmk-approvals';
 const LEGACY_APPROVAL = z.object({
   id: z.string(),
   action: z.string(),
-  vault: z.string().optional(),
+  vault: z.string().optional().describe('Absent for all keys.'),
   key: z.string().optional(),
   askedBy: z.object({ objectId: z.string() }),
 });
-
-interface AppStateStores {
-  readonly deadLetters: ContainerClient;
-  /** Storage of version 2. */
-  readonly approvals: ContainerClient;
-  /** Storage of version 2, opened only on use: a connection string may have no table endpoint. */
-  readonly rekeys: () => TableClient;
-}
+/** An open approval request in the storage of version 2. */
+export type LegacyApproval = z.output<typeof LEGACY_APPROVAL>;
 
 /** State of the app itself. */
 export type AppState = ReturnType<typeof appState>;
 
-export function appState({ deadLetters, approvals, rekeys }: AppStateStores, queues: QueueServiceClient) {
+export function appState(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
+  const queues = workQueues(settings, credential);
+  const deadLetters = controlContainer(settings, credential, DEAD_LETTER_CONTAINER);
+  const approvals = controlContainer(settings, credential, LEGACY_APPROVALS);
   const waiting = async (queue: string): Promise<number> => {
     try {
       const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
@@ -75,7 +76,9 @@ export function appState({ deadLetters, approvals, rekeys }: AppStateStores, que
     async legacyOrders(): Promise<LegacyOrder[]> {
       const orders: LegacyOrder[] = [];
       try {
-        for await (const { order } of rekeys().listEntities({ queryOptions: { filter: "PartitionKey eq 'order'" } })) {
+        // Opened only on use: a connection string may have no table endpoint.
+        const table = controlTable(settings, credential, LEGACY_ORDERS);
+        for await (const { order } of table.listEntities({ queryOptions: { filter: "PartitionKey eq 'order'" } })) {
           const read = LEGACY_ORDER.safeParse(parseJson(String(order ?? ''))).data;
           if (read) orders.push(read);
         }
@@ -110,6 +113,9 @@ const DEAD_LETTER = z
     reason: text.parse(fields.get('deadletterreason')),
     lastOutcome: text.parse(fields.get('lastdeliveryoutcome')),
   }));
+
+/** An event that Event Grid stopped delivering. */
+export type DeadLetter = z.output<typeof DEAD_LETTER> & { readonly writtenOn: Date };
 
 /** The events in one blob of Event Grid. Skips other content, because another writer may add a blob. */
 export function parseDeadLetters(content: string | undefined, writtenOn: Date): DeadLetter[] {

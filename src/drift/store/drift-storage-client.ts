@@ -2,10 +2,9 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { controlContainer, controlTable, DRIFT_CONTAINER, workQueues } from '../../azure/app-storage.ts';
+import { controlContainer, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs, readDocument, removeBlob, uploadText } from '../../azure/blobs.ts';
 import { describeFailure } from '../../azure/failure.ts';
-import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
 import { detailsOf, shorten } from '../causes.ts';
@@ -21,8 +20,8 @@ import {
   type ReportBefore,
   type WholeReport,
 } from '../report.ts';
-import { KEPT_DAY, type KeptDay, type TrendStore } from '../trend.ts';
-import { type AppState, appState, LEGACY_APPROVALS } from './app-state-client.ts';
+import { KEPT_DAY, type KeptDay } from '../trend.ts';
+import { appState } from './app-state-client.ts';
 
 const REPORTS = 'reports/';
 /** Folder of the details that a report omits, under the report's name. */
@@ -31,8 +30,6 @@ const DETAILS = 'findings/';
 const MOST_MERGES = 5;
 const RUNNING = 'running/';
 const MANAGED_ACCOUNTS = 'managed-accounts.json';
-/** Table of version 2. */
-const LEGACY_REKEYS = 'cmkrekeys';
 /** Maximum number of reports in the history. */
 const HISTORY = 200;
 
@@ -40,31 +37,18 @@ const HISTORY = 200;
 
 /** The reports. */
 export type ReportStore = ReturnType<typeof reportStore>;
-/** The checks in progress on all instances. */
-export type RunningChecks = ReturnType<typeof runningChecks>;
 /** The accounts that used a managed key in earlier checks. */
 export type AccountMemoryStore = ReturnType<typeof accountMemory>;
-export type DriftStorage = ReportStore & RunningChecks & AccountMemoryStore & TrendStore & AppState;
+export type DriftStorage = ReturnType<typeof createDriftStorage>;
 
-export function createDriftStorage(
-  settings: Pick<Settings, 'storage'>,
-  credential: () => TokenCredential,
-): DriftStorage {
-  const queues = workQueues(settings, credential);
+export function createDriftStorage(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER);
   return {
     ...reportStore(container),
     ...runningChecks(container),
     ...accountMemory(container),
     ...trendStore(container),
-    ...appState(
-      {
-        deadLetters: controlContainer(settings, credential, DEAD_LETTER_CONTAINER),
-        approvals: controlContainer(settings, credential, LEGACY_APPROVALS),
-        rekeys: () => controlTable(settings, credential, LEGACY_REKEYS),
-      },
-      queues,
-    ),
+    ...appState(settings, credential),
   };
 }
 
@@ -208,9 +192,10 @@ function runningChecks(container: ContainerClient) {
 }
 
 /** Stores a small blob per day. Its metadata repeats the content, so one list returns all days. */
-function trendStore(container: ContainerClient): TrendStore {
+function trendStore(container: ContainerClient) {
   return {
-    async trendDays() {
+    /** The stored days, by day. */
+    async trendDays(): Promise<ReadonlyMap<string, KeptDay>> {
       const blobs = await listBlobs(container, 'trend/', { includeMetadata: true });
       const days = blobs.flatMap(({ metadata }) => KEPT_DAY.safeParse(parseJson(metadata?.day ?? '')).data ?? []);
       return new Map(days.map((day) => [day.day, day]));

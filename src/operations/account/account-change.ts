@@ -17,7 +17,6 @@ import { type AccountPlan, type AccountResult, applyPlan, isKey, planChangeKey, 
 
 // Commands that change the key or key version of an account with a customer-managed key.
 
-/** Finds the account and reads its current key use. */
 async function findUse(options: Where & { readonly account: string }, { azure, journal }: Operation) {
   const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
@@ -165,7 +164,6 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
   return result;
 }
 
-/** Makes an account follow the newest version of its key automatically. */
 export async function unpinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
   const { azure } = operation;
   const { account, use, key } = await findOwnUse(options, operation);

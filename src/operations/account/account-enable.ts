@@ -1,8 +1,7 @@
-import { ACCOUNT_TYPE, sameResource } from '../../azure/resource-id.ts';
+import { ACCOUNT_TYPE } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { type Account, type AccountEncryption, ownKeyServices } from '../../fleet/account.ts';
-import { ensureIdentityRole } from '../identity/identity-ensure.ts';
-import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
+import { ensureIdentityRole, PROPAGATION_SECONDS } from '../identity/identity-ensure.ts';
 import type { Journal } from '../journal.ts';
 import { checkRole, describeSource, type KeyChoice, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
@@ -69,7 +68,6 @@ function ownIdentity({ encryption, userAssignedIdentities, systemPrincipalId }: 
   return used || (systemPrincipalId === undefined ? userAssignedIdentities[0] : undefined);
 }
 
-/** Finds the identity for an account. */
 async function findOwn(identity: string, { azure, journal }: Operation) {
   const found = await findIdentity(identity, azure);
   journal.found(`identity ${found.name} (${found.principalId})`);
@@ -138,8 +136,6 @@ export async function createAccount(options: CreateOptions, operation: Operation
     const mode = source.pin === undefined ? 'automatic' : 'pinned';
     return { account: id.id, keySource: 'Microsoft.Keyvault', key: to, mode, version: source.pin };
   }
-  const used = created.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
-  if (!used || !sameResource(used, identity.id)) journal.note(`Azure's answer names another identity: ${used}`);
   noteUnprotected(created, kind, journal);
   return accountResult(created);
 }

@@ -1,8 +1,7 @@
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
-import { ensureIdentity, ensureIdentityRole } from '../identity/identity-ensure.ts';
-import { ensureOfficer, PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
+import { ensureIdentity, ensureIdentityRole, ensureOfficer, PROPAGATION_SECONDS } from '../identity/identity-ensure.ts';
 import { ensureKey } from '../key/key-ensure.ts';
 import { usableVersion } from '../key/usable-key.ts';
 import { checkName } from '../names.ts';

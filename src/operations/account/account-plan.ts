@@ -1,20 +1,16 @@
+import type { Failure } from '../../azure/failure.ts';
 import { sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account, AccountEncryption } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
 import type { AccountIdentity } from '../../fleet/storage-client.ts';
 import { formatKeyIdentifier, parseVault, sameKeyName } from '../../keys/key-identifier.ts';
-import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
+import { PROPAGATION_SECONDS } from '../identity/identity-ensure.ts';
+import type { KeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
 import { patiently } from '../wait-for-propagation.ts';
 
-interface WantedKeyUse {
-  /** As Azure returns it. */
-  readonly vaultUri: string;
-  readonly keyName: string;
-  /** Pinned version; undefined: automatic. */
-  readonly pin: string | undefined;
-}
+type WantedKeyUse = Pick<KeySource, 'vaultUri' | 'keyName' | 'pin'>;
 
 /** Changes to write to an account, or why no change is needed. */
 export type AccountPlan =
@@ -120,10 +116,9 @@ export function attachIdentity(
 ): AccountIdentity | undefined {
   if (identity === undefined) {
     if (systemPrincipalId) return undefined;
+    if (attached.length === 0) return { type: 'SystemAssigned' };
     const kept = Object.fromEntries(attached.map((id) => [id, {}]));
-    return attached.length === 0
-      ? { type: 'SystemAssigned' }
-      : { type: 'SystemAssigned,UserAssigned', userAssignedIdentities: kept };
+    return { type: 'SystemAssigned,UserAssigned', userAssignedIdentities: kept };
   }
   if (attached.some((id) => sameResource(id, identity))) return undefined;
   // "Only 1 User Assigned identity is permitted here" (Storage resource provider, Identity).
@@ -134,14 +129,10 @@ export function attachIdentity(
       'Use that identity (--identity), or allow its removal: --replace-identity',
     );
   }
-  const taken = attached.map((id) => [id, null] as const);
-  return {
-    type: systemPrincipalId ? 'SystemAssigned,UserAssigned' : 'UserAssigned',
-    // `null` removes an identity, although the SDK's type does not include it.
-    userAssignedIdentities: { ...Object.fromEntries(taken), [identity]: {} } as NonNullable<
-      AccountIdentity['userAssignedIdentities']
-    >,
-  };
+  // `null` removes an identity, although the SDK's type does not include it.
+  const userAssignedIdentities = { ...Object.fromEntries(attached.map((id) => [id, null])), [identity]: {} };
+  const type = systemPrincipalId ? 'SystemAssigned,UserAssigned' : 'UserAssigned';
+  return { type, userAssignedIdentities } as AccountIdentity;
 }
 
 export function isKey(use: { vaultUri: string; keyName: string }, key: WantedKeyUse): boolean {
@@ -218,15 +209,9 @@ function keyIn(encryption: Account['encryption']): string {
  * that may have taken effect: another writer may have changed the account since.
  */
 export function untilStorageHasAccess<T>(seconds: number, operation: Operation, attempt: () => Promise<T>): Promise<T> {
-  return patiently(
-    operation,
-    {
-      waitingFor: 'the role of the identity to reach Storage',
-      seconds,
-      mayPass: ({ status, code }) => status === 429 || code === 'KeyVaultAuthenticationFailure',
-      nextStep:
-        'Run the same command again: completed steps stay done. If it fails again, check the role of the identity and the firewall of the vault.',
-    },
-    attempt,
-  );
+  const waitingFor = 'the role of the identity to reach Storage';
+  const nextStep =
+    'Run the same command again: completed steps stay done. If it fails again, check the role of the identity and the firewall of the vault.';
+  const mayPass = ({ status, code }: Failure) => status === 429 || code === 'KeyVaultAuthenticationFailure';
+  return patiently(operation, { waitingFor, seconds, mayPass, nextStep }, attempt);
 }

@@ -1,23 +1,26 @@
-import { describeFailure } from '../../azure/failure.ts';
+import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
+import { splitScope } from '../../azure/resource-id.ts';
 import type { FileShare } from '../../dependents/stored-data-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
-import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
+import type { AccountSubject, KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
 import { VAULT_CHECKS } from '../../drift/checks/vault-checks.ts';
 import { gatherAccount } from '../../drift/gather/gather-account.ts';
 import { readKey } from '../../drift/gather/gather-keys.ts';
+import type { Finding } from '../../drift/report.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
 import { hasNoScopes } from '../../fleet/storage-client.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
-import { userAssignedIdentity } from '../../identities/key-access.ts';
+import { type IdentityState, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
+import type { Reason } from '../../reasons.ts';
 import { readDrift } from '../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookUpVault, managed, type Where } from '../resolve.ts';
-import { type ChecklistLine, checklist, type FileServiceAnswer } from './checklist.ts';
 
 export interface Verification {
   /** ARM id. */
@@ -57,10 +60,7 @@ export async function verifyAccount(
   const vault = use && (await vaults(use.vaultUri));
   // Ignores required keys and exemptions: this command checks one account, not the fleet.
   const drift = readDrift({}, azure.cloud);
-  const rules: Rules = {
-    ...{ now: azure.now(), drift, contests: [] },
-    ...{ wantedSubscriptions: undefined, wantedWatches: [] },
-  };
+  const rules: Rules = { now: azure.now(), drift, contests: [], wantedSubscriptions: undefined, wantedWatches: [] };
   const findings = [
     ...evaluate(ACCOUNT_CHECKS, subject, account.id, rules),
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),
@@ -129,4 +129,125 @@ async function readKeyIn(
   const answers = 'unread' in key.versions ? key.versions.unread.kind === 'forbidden' : key.versions.value.length > 0;
   if (!unseen || answers) return key;
   return { ...key, state: 'vaultGone' };
+}
+
+/** Result of one check, for people. */
+export interface ChecklistLine {
+  readonly check: string;
+  /** `advice`: passed, with a recommendation. */
+  readonly state: 'ok' | 'advice' | 'failed' | 'unknown';
+  readonly detail: string;
+  readonly fix?: string;
+}
+
+/** The readable share, undefined if the account has no share, or why the file service could not be read. */
+type FileServiceAnswer = { readonly served: string | undefined } | { readonly failure: Failure };
+
+interface Verified {
+  readonly subject: AccountSubject;
+  readonly vault: VaultSubject | undefined;
+  /** State of the account's user-assigned identity; undefined: the account has none. */
+  readonly identity: IdentityState | undefined;
+  readonly scopes: Part<unknown>;
+  readonly findings: readonly Omit<Finding, 'since'>[];
+  readonly fileService: FileServiceAnswer;
+}
+
+/** Groups findings into a few lines, each with the fix for this account. */
+export function checklist({ subject, vault, identity, scopes, findings, fileService }: Verified): ChecklistLine[] {
+  const { use, key, account, access } = subject;
+  const served = fileServiceLine(fileService, account.name);
+  if (!use || !key) {
+    const fix = `cmk account enable ${account.name} --vault <vault> --key <key> --identity <identity>`;
+    return [{ check: 'key source', state: 'failed', detail: 'Microsoft-managed keys', fix }, served];
+  }
+  const line = (check: string, reasons: readonly Reason[], detail: string, unknown?: string): ChecklistLine => {
+    const [first] = reasons.flatMap((reason) => findings.filter((one) => one.reason === reason));
+    if (!first) return unknown ? { check, state: 'unknown', detail: unknown } : { check, state: 'ok', detail };
+    const { scope: of } = splitScope(first.resource);
+    const state = first.severity === 'advice' && /OnServiceKey$/.test(first.reason) ? 'advice' : 'failed';
+    return { check, state, detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, subject) };
+  };
+  const held = use.current ?? use.pinned;
+  const unheld = held === undefined ? 'Storage does not report which version it uses.' : undefined;
+  const noVersion =
+    key.state === 'present' ? (unreadOf(key.versions) ?? unheld) : 'The account has no usable key to check.';
+  const material = known(key.material);
+  const bits = material?.size === undefined ? '' : ` ${material.size}`;
+  const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  const noIdentity = access?.reason === 'IdentityMissing' || access?.reason === 'IdentityDeleted';
+  const undetermined = access?.ready === 'unknown' ? access.missing.join(' ') : undefined;
+  const unseen = vault && !known(vault.properties) ? 'Your sign-in cannot read the vault.' : undefined;
+  const onServiceKey = 'under the key of the account';
+  const hasScopeLine = 'unread' in scopes || findings.some(({ reason }) => reason === 'ScopeNotCustomerManaged');
+  return [
+    { check: 'key source', state: 'ok', detail: `Key Vault, ${formatKeyIdentifier(use)}` },
+    line(
+      'key',
+      ['KeyDeleted', 'UnsupportedKey'],
+      material ? `${material.type}${bits}` : 'Key Vault does not show its type.',
+      unreadOf(key.material),
+    ),
+    line('version usable', ['RevocationOpen', 'KeyDisabled', 'KeyExpired'], `${held}`, noVersion),
+    line(
+      'version newest',
+      ['StaleKeyVersion', 'LaggingAutomaticVersion', 'ScopeStaleKeyVersion'],
+      use.pinned === undefined ? 'automatic' : 'pinned',
+      noVersion,
+    ),
+    line(
+      'identity',
+      ['IdentityMissing', 'IdentityDeleted'],
+      chosen?.split('/').at(-1) ?? 'system-assigned',
+      identity?.is === 'unknown' ? identity.why : undefined,
+    ),
+    line(
+      'role on the key',
+      ['IdentityWithoutRole'],
+      'may read, wrap and unwrap',
+      !access || noIdentity ? 'The account has no identity to check.' : undetermined,
+    ),
+    line(
+      'purge protection',
+      ['PurgeProtectionOff', 'SoftDeleteOff'],
+      'on, with soft delete',
+      (vault && unreadOf(vault.properties)) ?? unseen,
+    ),
+    ...(account.endpoints?.includes('queue') ? [line('queues', ['QueueOnServiceKey'], onServiceKey)] : []),
+    ...(account.endpoints?.includes('table') ? [line('tables', ['TableOnServiceKey'], onServiceKey)] : []),
+    ...(hasScopeLine ? [line('encryption scopes', ['ScopeNotCustomerManaged'], '', unreadOf(scopes))] : []),
+    served,
+  ];
+}
+
+/** The fix for a finding: its own command or text, unless this account needs a more specific one. */
+function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use, key }: AccountSubject): string {
+  if (reason === 'LaggingAutomaticVersion') {
+    return `cmk account pin ${account.name} moves it now, and cmk account unpin makes it automatic again`;
+  }
+  if (reason !== 'IdentityMissing' && reason !== 'IdentityDeleted') return command ?? fix;
+  const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
+  const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;
+  return reason === 'IdentityDeleted' ? `${enable} --replace-identity` : (command ?? enable);
+}
+
+function unreadOf(part: Part<unknown>): string | undefined {
+  return 'unread' in part ? `It could not be read: ${part.unread.detail}` : undefined;
+}
+
+function fileServiceLine(answer: FileServiceAnswer, account: string): ChecklistLine {
+  const check = 'file service';
+  if ('served' in answer) {
+    return answer.served === undefined
+      ? { check, state: 'unknown', detail: 'The account has no file share to read.' }
+      : { check, state: 'ok', detail: `share ${answer.served} is served` };
+  }
+  const { failure } = answer;
+  if (failure.status === 403 && /^KeyVault/.test(failure.code)) {
+    const fix = 'see the checks of the key, its version and the role';
+    return { check, state: 'failed', detail: `refused: ${failure.code}`, fix };
+  }
+  const fix = `ask for Storage File Data Privileged Reader on ${account}`;
+  const detail = `The share cannot be read: ${describe(failure)}`;
+  return { check, state: 'unknown', detail, ...(failure.kind === 'forbidden' ? { fix } : {}) };
 }

@@ -12,15 +12,6 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 const READ_MS = 60_000;
 
-/** Progress of moves to a version, for readable accounts and scopes. */
-interface Moves {
-  readonly moved: readonly string[];
-  /** Accounts, and scopes as `account/scope`, that still use another version. */
-  readonly waiting: readonly string[];
-  /** False if a read failed: other accounts or scopes may use the key. */
-  readonly complete: boolean;
-}
-
 /** Waits until every readable account and encryption scope uses a version, or until the deadline. */
 export async function awaitMoves(
   key: ManagedKey,
@@ -28,7 +19,7 @@ export async function awaitMoves(
   seconds: number,
   environment: Environment,
   { azure, journal }: Operation,
-): Promise<Moves> {
+) {
   const end = azure.now().getTime() + seconds * 1_000;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const moves = movesIn(await blastRadiusOf(key, azure, environment, READ_MS), version);
@@ -48,7 +39,8 @@ export async function awaitMoves(
   }
 }
 
-function movesIn({ accounts, unread }: BlastRadius, version: string): Moves {
+/** Progress of moves to a version: accounts, and scopes as `account/scope`. Incomplete if a read failed. */
+function movesIn({ accounts, unread }: BlastRadius, version: string) {
   const uses = accounts.flatMap(({ name, mode, version: used, scopes }) => [
     ...(mode === 'scopesOnly' ? [] : [{ name, used }]),
     ...scopes.map((scope) => ({ name: `${name}/${scope.name}`, used: scope.version })),

@@ -4,9 +4,9 @@ import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS } from '../../reasons.ts';
-import { finishRetirements } from '../../retirement/confirm-retirement.ts';
 import type { RetireServices } from '../../retirement/evidence.ts';
 import {
+  finishRetirements,
   type Retirement,
   type RetireOptions,
   retirementEntry,

@@ -63,28 +63,27 @@ export function usableVersion(
   refuseRevoked(key, versions, 'the app moves no account onto or off it', now);
   const chosen = version === undefined ? newest : versionNamed(key, versions, version);
   const which = version === undefined ? `The newest version of ${nameOf(key)}` : `Version ${version} of ${nameOf(key)}`;
-  switch (usability(chosen, now)) {
-    case 'Usable':
-      return chosen;
-    case 'Disabled':
-      throw new CmkError(
-        'KeyDisabled',
-        `${which} is disabled.`,
-        `Enable it (az keyvault key set-attributes ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name} --version ${chosen.version} --enabled true), or create a new version: az keyvault key create with the same name.`,
-      );
-    case 'Expired':
-      throw new CmkError(
-        'KeyExpired',
-        `${which} expired on ${chosen.expiresOn?.toISOString()}. Storage accepts no expired key for a change, but accounts that already use it keep working.`,
-        `Create a new version: cmk key rotate ${key.name} ${vaultOption(key.vault)}`,
-      );
-    case 'NotYetActive':
-      throw new CmkError(
-        'VersionNotYetActive',
-        `${which} is not active before ${chosen.notBefore?.toISOString()}.`,
-        'Wait until then, or name another version.',
-      );
-  }
+  const state = usability(chosen, now);
+  if (state === 'Usable') return chosen;
+  const refusals = {
+    Disabled: [
+      'KeyDisabled',
+      `${which} is disabled.`,
+      `Enable it (az keyvault key set-attributes ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name} --version ${chosen.version} --enabled true), or create a new version: az keyvault key create with the same name.`,
+    ],
+    Expired: [
+      'KeyExpired',
+      `${which} expired on ${chosen.expiresOn?.toISOString()}. Storage accepts no expired key for a change, but accounts that already use it keep working.`,
+      `Create a new version: cmk key rotate ${key.name} ${vaultOption(key.vault)}`,
+    ],
+    NotYetActive: [
+      'VersionNotYetActive',
+      `${which} is not active before ${chosen.notBefore?.toISOString()}.`,
+      'Wait until then, or name another version.',
+    ],
+  } as const;
+  const [reason, message, nextStep] = refusals[state];
+  throw new CmkError(reason, message, nextStep);
 }
 
 /**

@@ -30,19 +30,11 @@ type WatchOptions = DestinationOptions & {
   readonly clientId: string | undefined;
 };
 
-interface Ensured {
-  readonly subscriptions: readonly { readonly functionName: string; readonly changed: boolean }[];
-}
-
 /**
  * Ensures that a vault's events reach the app, with one event subscription for each event function. Does not change
  * subscriptions with another destination.
  */
-export async function ensureEvents(
-  options: EventsOptions,
-  eventGrid: EventGrid,
-  { azure, journal }: Operation,
-): Promise<Ensured & { /** ARM id. */ readonly vault: string }> {
+export async function ensureEvents(options: EventsOptions, eventGrid: EventGrid, { azure, journal }: Operation) {
   const vault = managed(await findVault(options.vault, azure), azure.cloud);
   if (vault.kind === 'managedHsm') {
     throw new CmkError(
@@ -56,11 +48,7 @@ export async function ensureEvents(
 }
 
 /** Ensures that the app receives Azure Resource Manager's events of a subscription. */
-export async function ensureWatch(
-  options: WatchOptions,
-  eventGrid: EventGrid,
-  { journal }: Operation,
-): Promise<Ensured & { readonly subscription: string }> {
+export async function ensureWatch(options: WatchOptions, eventGrid: EventGrid, { journal }: Operation) {
   const subscriptionId = options.subscription.toLowerCase();
   const source = { id: `/subscriptions/${subscriptionId}`, subscriptionId };
   const wanted = wantedWatches(destinationOf(options), options.clientId);
@@ -72,7 +60,7 @@ async function ensureSubscriptions(
   wanted: readonly WantedSubscription[],
   eventGrid: EventGrid,
   journal: Operation['journal'],
-): Promise<Ensured> {
+) {
   const { topic, topicUnreadable, subscriptions } = await eventGrid.read(source);
   if (topicUnreadable)
     journal.note('The system topic could not be read: only event subscriptions outside it are checked.');

@@ -35,6 +35,7 @@ import {
 
 const off = (one: KeyVersion): KeyVersion => ({ ...one, enabled: false });
 const LAGGING = use({ current: OLD.version });
+const UNLISTED = use({ current: 'f'.repeat(32) });
 const MICROSOFT = subject({ use: undefined, key: undefined });
 const tagged = (tag: string): AccountSubject => subject({ account: account({ tags: { 'cmk-key': tag } }) });
 /** With a use of a key that has these versions. */
@@ -98,10 +99,7 @@ const accounts: Record<string, Cases<AccountSubject>> = {
     right: [
       ['on the newest version', subject({ use: use() })],
       ['behind for less than a day', on(LAGGING, OLD, fresh)],
-      [
-        'the newer version became active less than a day ago',
-        on(LAGGING, OLD, { ...NEW, notBefore: new Date(NOW.getTime() - DAYS / 2) }),
-      ],
+      ['the newer one became active today', on(LAGGING, OLD, { ...NEW, notBefore: fresh.createdOn })],
       ['Azure does not tell its version', subject({ use: use({ current: undefined }) })],
       ['pinned', subject({ use: pinned(OLD) })],
     ],
@@ -119,11 +117,7 @@ const accounts: Record<string, Cases<AccountSubject>> = {
   },
   NotCustomerManaged: {
     found: [
-      [
-        'tagged with a key',
-        subject({ account: account({ tags: { 'CMK-Key': 'kv-files/files-key' } }), use: undefined, key: undefined }),
-        /Microsoft-managed/,
-      ],
+      ['tagged with a key', { ...tagged('kv-files/files-key'), use: undefined }, /Microsoft-managed/],
       ['required of all', MICROSOFT, /Microsoft-managed/, required({ kind: 'all' })],
       [
         'required by a tag',
@@ -179,11 +173,7 @@ const accounts: Record<string, Cases<AccountSubject>> = {
   },
   KeyDisabled: {
     found: [
-      [
-        'the newest one, for an automatic account of which Azure does not tell it',
-        on(use({ current: undefined }), OLD, off(NEW)),
-        /disabled/,
-      ],
+      ['the newest one, where Azure does not tell', on(use({ current: undefined }), OLD, off(NEW)), /disabled/],
       ['pinned to a disabled version', on(pinned(OLD), off(OLD), NEW), /0+100, is disabled/],
       ['automatic on a disabled version', on(LAGGING, off(OLD), NEW), /disabled/],
       ['revoked', on(pinned(NEW), revoked(100), revoked(10)), /by the revocation of/],
@@ -206,27 +196,15 @@ const accounts: Record<string, Cases<AccountSubject>> = {
     found: [
       ['soft-deleted', missing('deleted'), /soft-deleted/],
       ['never there', missing('absent'), /no key .* not even a soft-deleted one/],
-      [
-        'gone, and nobody can tell where',
-        missing('gone'),
-        /no key .* could not read whether a soft-deleted one exists/,
-      ],
+      ['gone, nobody can tell where', missing('gone'), /no key .* could not read whether a soft-deleted one exists/],
       ['with its vault', missing('vaultGone'), /vault .* no longer exists/],
       ['of a scope', scoped(use(), { key: key({ state: 'deleted' }) }), /soft-deleted/],
-      [
-        'purged, and made anew under its name',
-        subject({ use: use({ current: 'f'.repeat(32) }), lost: true }),
-        /has no version f{32}, .* created again/,
-      ],
-      [
-        'of a scope, made anew under its name',
-        scoped(use({ current: 'f'.repeat(32) }), { lost: true }),
-        /has no version f{32}/,
-      ],
+      ['made anew under its name', subject({ use: UNLISTED, lost: true }), /has no version f{32}, .* created again/],
+      ['of a scope, made anew under its name', scoped(UNLISTED, { lost: true }), /has no version f{32}/],
     ],
     right: [
       ['there', subject()],
-      ['its version may be newer than the list', subject({ use: use({ current: 'f'.repeat(32) }) })],
+      ['its version may be newer than the list', subject({ use: UNLISTED })],
     ],
   },
   NoLongerCustomerManaged: {
@@ -422,12 +400,7 @@ describe('account checks', () => {
   });
   it.each([
     ['IdentityWithoutRole', withIdentity('IdentityWithoutRole'), ['/identities/id-1', VAULT.id], /^az role assignment/],
-    [
-      'IdentityMissing',
-      withIdentity('IdentityMissing'),
-      ['/identities/id-1', VAULT.id],
-      /--identity \/identities\/id-1$/,
-    ],
+    ['IdentityMissing', withIdentity('IdentityMissing'), ['/identities/id-1', VAULT.id], / \/identities\/id-1$/],
     ['IdentityMissing', subject({ access: lacks('IdentityMissing') }), [SUBSCRIPTION, VAULT.id], undefined],
     // Storage shows "" once an account has gone from a user-assigned identity to its system-assigned one.
     ['IdentityMissing', withIdentity('IdentityMissing', ''), [SUBSCRIPTION, VAULT.id], undefined],

@@ -40,11 +40,7 @@ const apps: Record<string, Cases<AppSubject>> = {
   },
   AuditTrailBroken: {
     found: [
-      [
-        'a record that was changed',
-        app({ trail: [broken] }),
-        /2026-11-24\.jsonl, line 7: LineChanged\. It was changed\.$/,
-      ],
+      ['a changed record', app({ trail: [broken] }), /2026-11-24\.jsonl, line 7: LineChanged\. It was changed\.$/],
       ['many', app({ trail: [broken, broken, broken] }), /And 2 more\.$/],
       ['a file', app({ trail: [{ reason: 'FileMissing', file: 'f', message: 'Gone.' }] }), /^f: FileMissing\. Gone\.$/],
     ],
@@ -58,7 +54,7 @@ const apps: Record<string, Cases<AppSubject>> = {
       [
         'one that moves',
         app({ legacyOrders: [legacyOrder('moving')] }),
-        /^Version 2 was moving everything from k1 to k2\./,
+        /^Version 2 was moving everything from k1 to k2/,
       ],
       ['one that is taken back', app({ legacyOrders: [legacyOrder('takingBack')] }), /was moving accounts back/],
     ],
@@ -86,22 +82,22 @@ const apps: Record<string, Cases<AppSubject>> = {
       [
         'none',
         app({ watches: [watched()] }),
-        /^No event subscription cmk-func-cmk-resourceChanged delivers changes in it to \S+\. No .*-resourceChanged2 /,
+        /^No event subscription cmk-func-cmk-resourceChanged delivers .* No .*-resourceChanged2 /,
       ],
       [
         'only the first',
         app({ watches: [watched(watch)] }),
-        /^No event subscription cmk-func-cmk-resourceChanged2 delivers changes in it to \S+resourceChanged\.$/,
+        /^No .* cmk-func-cmk-resourceChanged2 delivers changes in it to \S+resourceChanged\.$/,
       ],
       [
-        'one that lets through less',
+        'a narrower one',
         app({ watches: [watched({ ...watch, filters: watch.filters.slice(1) }, second)] }),
-        /Its filter passes operations other than/,
+        /Its filter passes operations/,
       ],
       [
-        "one that lets the app's own writes through",
+        'its own writes',
         app({ watches: [watched({ ...watch, filters: watch.filters.slice(0, 1) }, second)] }),
-        /Its filter passes operations other than/,
+        /Its filter passes operations/,
       ],
     ],
     right: [

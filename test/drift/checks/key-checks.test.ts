@@ -38,6 +38,9 @@ const rollout = (change: Partial<RolloutRow> = {}): RolloutRow => ({
   ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString(), lastNews: 'RotationStuck' },
   ...change,
 });
+/** A key whose older version a client used an hour ago. */
+const inUse = (change: Partial<KeySubject> = {}) => key({ evidence: logged([asked(OLD, 1)]), ...change });
+const BY_HAND = { policy: { value: { rotates: false } } };
 const operations = (allowed: readonly string[] | undefined) =>
   key({ material: { value: { type: 'RSA', size: 2048, operations: allowed } } });
 
@@ -115,11 +118,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['in 30 days', expiring(30), /expires on/],
       ['over', expiring(-1), /expired on/],
       ['its policy should have rotated it two days ago', rotating(5, 'P7D'), /should have rotated it on 2026-05-30/],
-      [
-        'imported, whatever its policy says',
-        rotating(20, 'P7D', undefined, { 'cmk-origin': 'imported' }),
-        /expires on/,
-      ],
+      ['imported, whatever its policy', rotating(20, 'P7D', undefined, { 'cmk-origin': 'imported' }), /expires on/],
       ['its policy rotates, nobody knows when', rotating(20, undefined), /expires on/],
       ['its policy would rotate it after its expiry', rotating(9, undefined, 'P1Y'), /expires on/],
     ],
@@ -136,10 +135,7 @@ const keys: Record<string, Cases<KeySubject>> = {
     found: [['none', inVersions(version(10, { expiresOn: undefined })), /never expires/]],
     right: [
       ['expires', key()],
-      [
-        'a MySQL server uses it',
-        { ...inVersions(endless()), others: [other([undefined], 'dataEncryption.primaryKeyURI', MYSQL)] },
-      ],
+      ['a MySQL server uses it', { ...inVersions(endless()), others: [other([undefined], 'keyURI', MYSQL)] }],
       ['only an older version does not', inVersions(version(100, { expiresOn: undefined }), NEW)],
     ],
   },
@@ -155,13 +151,9 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   RotationStuck: {
     found: [
+      ['nothing moves', key({ rollout: rollout() }), /not yet on version 0+10: 4; 2 of them failed\./],
       [
-        'nothing moves',
-        key({ rollout: rollout() }),
-        /^Accounts and scopes not yet on version 0+10: 4; 2 of them failed\./,
-      ],
-      [
-        'its canaries do not serve',
+        'a canary',
         key({ rollout: rollout({ lastNews: 'CanaryFailed', unwell: 'st1 (refuses)' }) }),
         /st1 \(refuses\)$/,
       ],
@@ -175,17 +167,11 @@ const keys: Record<string, Cases<KeySubject>> = {
     ],
   },
   NoRotationPolicy: {
-    found: [['none', key({ policy: { value: { rotates: false } } }), /No rotation policy rotates/]],
+    found: [['none', key(BY_HAND), /No rotation policy rotates/]],
     right: [
       ['rotates', key()],
-      [
-        'by hand on purpose',
-        { ...inVersions(version(1, { tags: { 'cmk-rotation': 'manual' } })), policy: { value: { rotates: false } } },
-      ],
-      [
-        'imported',
-        { ...inVersions(version(1, { tags: { 'cmk-origin': 'imported' } })), policy: { value: { rotates: false } } },
-      ],
+      ['by hand on purpose', { ...inVersions(version(1, { tags: { 'cmk-rotation': 'manual' } })), ...BY_HAND }],
+      ['imported', { ...inVersions(version(1, { tags: { 'cmk-origin': 'imported' } })), ...BY_HAND }],
       ['no key', { ...inVersions(), policy: { value: { rotates: false } } }],
     ],
   },
@@ -233,18 +219,14 @@ const keys: Record<string, Cases<KeySubject>> = {
   PolicyBlocksRotation: {
     found: [
       ['no expiry', denied([expiry()], {}, {}), /"Ours" denies keys without an expiry, .* would never expire: /],
-      [
-        'an early expiry',
-        denied([remaining(60)]),
-        /expire within 60 days \(minimumDaysBeforeExpiration\), .* would expire after 60 days \(P60D /,
-      ],
+      ['early', denied([remaining(60)]), /within 60 days \(minimumDaysBeforeExpiration\), .* after 60 days \(P60D /],
       ['a late expiry', denied([validity(59)]), /more than 59 days \(maximumValidityInDays\), .* 60 days/],
       ['no expiry, where it may not be late', denied([validity(59)], {}, {}), /would never expire/],
       ['a small key', denied([size(3072)], material({})), /fewer than 3072 bits .*RSA of 2048 bits, like/],
       [
         'a type',
         denied([types(['RSA-HSM', 'EC-HSM'])], material({})),
-        /types other than RSA-HSM, EC-HSM \(allowedKeyTypes\)/,
+        /other than RSA-HSM, EC-HSM \(allowedKeyTypes\)/,
       ],
       ['keys in software', denied([hardware()], material({ size: undefined })), /keys without hardware protection/],
       ['a type, where its policy could not be read', denied([hardware()], { policy: UNREAD }), /hardware/],
@@ -277,11 +259,7 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   RevokedVersionEnabled: {
     found: [
-      [
-        'enabled by hand',
-        inVersions(revoked(100), revoked(10, { enabled: true })),
-        /an operator or another tool enabled it again/,
-      ],
+      ['enabled by hand', inVersions(revoked(100), revoked(10, { enabled: true })), /another tool enabled it again/],
       ['appeared since', inVersions(revoked(100), version(0.5)), /although the key is revoked/],
     ],
     right: [
@@ -293,16 +271,8 @@ const keys: Record<string, Cases<KeySubject>> = {
     found: [
       ['unused since the successor', key({}, [{ pinned: NEW.version }]), /no account that the app read uses it/],
       ['unused by the log too', key({ evidence: logged([]) }), /log of the vault also shows no use/],
-      [
-        'in use, by the log',
-        key({ evidence: logged([asked(OLD, 1)]) }),
-        /Unknown uses may exist.*used it to unwrap on .* by oid-1/,
-      ],
-      [
-        'the log is out of reach',
-        key({ evidence: { missing: '403' } }),
-        /Unknown uses may exist.*The log proves nothing: 403/,
-      ],
+      ['in use, by the log', inUse(), /Unknown uses may exist.*used it to unwrap on .* by oid-1/],
+      ['the log is out of reach', key({ evidence: { missing: '403' } }), /The log proves nothing: 403/],
       [
         'taken back by a person',
         key({ evidence: logged([]), versions: { value: [{ ...OLD, tags: { 'cmk-kept': 'then oid-1' } }, NEW] } }),
@@ -338,11 +308,7 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   OldVersionInUse: {
     found: [
-      [
-        'somebody out of sight',
-        key({ evidence: logged([asked(OLD, 1)]) }),
-        /No known resource uses it\. A client used it/,
-      ],
+      ['somebody out of sight', inUse(), /No known resource uses it\. A client used it/],
       [
         'whom a retirement cut off',
         key({
@@ -357,11 +323,8 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['no more', key({ evidence: logged([asked(OLD, 7)]) })],
       ['the newest', key({ evidence: logged([asked(NEW, 1)]) })],
       ['not named', key({ evidence: logged([{ ...asked(OLD, 1), version: undefined }]) })],
-      [
-        'the successor has not taken over yet',
-        key({ evidence: logged([asked(OLD, 1)]), versions: { value: [OLD, fresh] } }),
-      ],
-      ['named by a resource of another service', key({ evidence: logged([asked(OLD, 1)]), others: [other([OLD])] })],
+      ['the successor has not taken over yet', inUse({ versions: { value: [OLD, fresh] } })],
+      ['named by a resource of another service', inUse({ others: [other([OLD])] })],
       [
         'nothing can be used',
         key({ evidence: logged([asked(OLD, 1)]), versions: { value: [{ ...OLD, enabled: false }] } }),
@@ -501,13 +464,12 @@ describe('key checks', () => {
   it('NearExpiry is fixed only where a rotation is in order', () => {
     const soon = version(20, { expiresOn: tomorrow });
     const can = (subject: KeySubject) => found('NearExpiry', subject).map(({ canFix }) => canFix);
-    const byHand = { policy: { value: { rotates: false } } };
-    expect(can({ ...inVersions(soon), ...byHand, usage: used })).toEqual([true]);
-    expect(can({ ...inVersions(soon), ...byHand, usage: usersUnread.usage })).toEqual([true]); // the worker finds out
-    expect(can({ ...inVersions(soon), ...byHand })).toEqual([false]); // nobody uses it
-    expect(can({ ...inVersions({ ...soon, tags: { 'cmk-rotation': 'auto' } }), ...byHand })).toEqual([true]);
+    expect(can({ ...inVersions(soon), ...BY_HAND, usage: used })).toEqual([true]);
+    expect(can({ ...inVersions(soon), ...BY_HAND, usage: usersUnread.usage })).toEqual([true]); // the worker finds out
+    expect(can({ ...inVersions(soon), ...BY_HAND })).toEqual([false]); // nobody uses it
+    expect(can({ ...inVersions({ ...soon, tags: { 'cmk-rotation': 'auto' } }), ...BY_HAND })).toEqual([true]);
     expect(can(inVersions(soon))).toEqual([false]); // its own policy rotates it
-    expect(can({ ...inVersions({ ...soon, tags: imported }), ...byHand, usage: used })).toEqual([false]);
+    expect(can({ ...inVersions({ ...soon, tags: imported }), ...BY_HAND, usage: used })).toEqual([false]);
   });
 
   it('RotationIncomplete is fixed only where the app is to look after the key', () => {

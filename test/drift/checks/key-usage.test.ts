@@ -12,17 +12,4 @@ describe('who was seen to use a key', () => {
     expect(usage.uses('other')).toBe(false);
     expect(usage).toMatchObject({ pinned: 1, pinnedExamples: ['one'], unknown: 1, incomplete: false });
   });
-
-  it('is the same however it is put together of what was counted apart', () => {
-    const [all, first, second] = [new KeyUsage(), new KeyUsage(), new KeyUsage()];
-    for (const [index, part] of [first, second, second, second].entries()) {
-      for (const usage of [all, part]) usage.add(`account${index}`, pinned(index % 2 === 0 ? OLD : NEW));
-    }
-    const together = new KeyUsage();
-    for (const part of [first, second]) together.merge(part);
-    expect(together).toEqual(all);
-    expect(together.pinnedExamples).toEqual(['account0', 'account1', 'account2']);
-    together.incomplete = true;
-    expect(together.incomplete).toBe(true);
-  });
 });

@@ -33,14 +33,9 @@ describeChecks(
     TableOnServiceKey: own,
     ScopeNotCustomerManaged: {
       found: [
+        ['where a key is required', scoped(true), /^The encryption scope plain uses /, REQUIRED],
         [
-          'in an account that has to use a key',
-          scoped(true),
-          /^The encryption scope plain uses a Microsoft-managed key/,
-          REQUIRED,
-        ],
-        [
-          'in an account that is tagged with a key',
+          'tagged with a key',
           { ...scoped(true), account: account({ tags: { 'cmk-key': 'kv-files/files-key' } }) },
           /no revocation blocks/,
         ],

@@ -37,11 +37,7 @@ const vaults: Record<string, Cases<VaultSubject>> = {
   },
   VaultUnreachable: {
     found: [
-      [
-        'rules that deny Storage',
-        network({ allowsOthers: false, allowsTrustedServices: false }),
-        /^Its network rules deny/,
-      ],
+      ['rules against it', network({ allowsOthers: false, allowsTrustedServices: false }), /^Its network rules deny/],
       ['no public access', network({ publicAccess: 'disabled', allowsTrustedServices: false }), /^Its public network/],
       ['a perimeter', network({ publicAccess: 'byPerimeter' }), /network security perimeter guards it/],
     ],
@@ -89,22 +85,14 @@ const vaults: Record<string, Cases<VaultSubject>> = {
   },
   EventSubscriptionMisaimed: {
     found: [
-      [
-        'another function app',
-        changed({ functionId: `${VAULT.id}/functions/keyExpired` }),
-        /It delivers to .*kv-files/,
-      ],
+      ['another app', changed({ functionId: `${VAULT.id}/functions/keyExpired` }), /It delivers to .*kv-files/],
       ['a webhook', changed({ functionId: undefined, endpointType: 'WebHook' }), /delivers to WebHook/],
       ['another type', changed({ eventTypes: ['Microsoft.KeyVault.SecretExpired'] }), /SecretExpired, not/],
       ['every type', changed({ eventTypes: [] }), /every event type/],
       ['the other schema', changed({ schema: 'EventGridSchema' }), /EventGridSchema/],
       ['a narrowed filter', changed({ narrowed: true }), /excludes some keys/],
       ['no dead letters', changed({ deadLetter: undefined }), /go nowhere/],
-      [
-        'dead letters elsewhere',
-        changed({ deadLetter: { storageAccountId: VAULT.id, container: 'x' } }),
-        /kv-files\/x/,
-      ],
+      ['other dead letters', changed({ deadLetter: { storageAccountId: VAULT.id, container: 'x' } }), /kv-files\/x/],
       ['few tries', changed({ maxDeliveryAttempts: 3 }), /stops after 3 attempts/],
       ['a short time', changed({ timeToLiveMinutes: 5 }), /5 minutes/],
       ['an end', changed({ expiresOn: tomorrow }), /expires on/],
@@ -112,20 +100,13 @@ const vaults: Record<string, Cases<VaultSubject>> = {
     ],
     right: [
       ['as wanted', vault()],
-      [
-        'letter case of types and schema',
-        changed({ eventTypes: ['microsoft.keyvault.keyexpired'], schema: 'cloudeventschemav1_0' }),
-      ],
+      ['letter case', changed({ eventTypes: ['microsoft.keyvault.keyexpired'], schema: 'cloudeventschemav1_0' })],
       ['being made', changed({ provisioningState: 'Creating' })],
     ],
   },
   EventDeliveryFailing: {
     found: [
-      [
-        'one',
-        vault({ deadLetters: { value: [deadLetter] } }),
-        /An event .*KeyNearExpiry \(MaxDeliveryAttemptsExceeded/,
-      ],
+      ['one', vault({ deadLetters: { value: [deadLetter] } }), /An event .*KeyNearExpiry \(MaxDelivery/],
       ['two', vault({ deadLetters: { value: [deadLetter, deadLetter] } }), /2 events/],
     ],
     right: [['none', vault()]],

@@ -1,5 +1,4 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../../local/azure/constants.ts';
 import type { KeyVersion, StorageAccount } from '../../../local/azure/world.ts';
 import type { AuditEntry } from '../../../src/audit/record.ts';
 import type { App } from '../../support/app.ts';
@@ -60,15 +59,10 @@ async function insist(
   verb: 'revoke' | 'restore',
   body: object,
 ): Promise<string | undefined> {
-  const principal = app.azure.world.principals.get(verb === 'revoke' ? CLIENT_IDS.revoker : CLIENT_IDS.restorer);
-  if (!principal) throw new Error('The local tenant has these sign-ins.');
+  const as = verb === 'revoke' ? 'revoker' : 'restorer';
+  const whole = { reason: 'One fault at a time', ...body };
   for (let attempt = 1; attempt <= 40; attempt++) {
-    const { token } = app.azure.tokens.issue(principal, CMK_API_AUDIENCE);
-    const answer = await fetch(`${app.url}/api/keys/kv-files/${subject.key.name}/${verb}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
+    const answer = await app.call(as, 'POST', `/keys/kv-files/${subject.key.name}/${verb}`, whole);
     const text = await answer.text();
     subject.last = `${answer.status} ${text.slice(0, 300)}`;
     if (answer.status === 200) return (JSON.parse(text) as { revocation?: { id: string } }).revocation?.id;
@@ -79,24 +73,8 @@ async function insist(
 }
 
 const revoke = (app: App, subject: Subject) =>
-  insist(app, subject, 'revoke', { reason: 'One fault at a time', confirm: `kv-files/${subject.key.name}` });
-
-/** As the API asks for it: since a restore names its revocation, with the name. */
-async function restore(app: App, subject: Subject): Promise<void> {
-  const document: unknown = await (await fetch(`${app.url}/api/openapi.json`)).json();
-  const named = namesRevocation(document) ? { revocation: subject.revocation } : {};
-  await insist(app, subject, 'restore', { reason: 'One fault at a time', ...named });
-}
-
-/** Whether the body of a restore has `revocation`, wherever the OpenAPI document keeps its schema. */
-function namesRevocation(document: unknown): boolean {
-  const { paths = {}, components } = (document ?? {}) as { paths?: Record<string, unknown>; components?: unknown };
-  const [, path] = Object.entries(paths).find(([name]) => name.endsWith('/restore')) ?? [];
-  const body = JSON.stringify((path as { post?: { requestBody?: unknown } } | undefined)?.post?.requestBody ?? {});
-  const [, schema] = /"#\/components\/schemas\/(\w+)"/.exec(body) ?? [];
-  const schemas = (components as { schemas?: Record<string, unknown> } | undefined)?.schemas ?? {};
-  return `${body}${JSON.stringify(schemas[schema ?? ''] ?? {})}`.includes('"revocation"');
-}
+  insist(app, subject, 'revoke', { confirm: `kv-files/${subject.key.name}` });
+const restore = (app: App, subject: Subject) => insist(app, subject, 'restore', { revocation: subject.revocation });
 
 /** Where the accounts and their scopes point: each has to be on this version. */
 function notOn(subject: Subject, version: string | undefined): string[] {

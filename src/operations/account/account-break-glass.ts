@@ -1,26 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import pMap from 'p-map';
+import { z } from 'zod';
+import type { AuditFiles } from '../../audit/audit-client.ts';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
+import { recordsSince } from '../../audit/lines.ts';
 import { withDeadline } from '../../azure/deadline.ts';
-import { errorText } from '../../azure/failure.ts';
+import { errorText, unlessMissing } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { lastName, sameResource } from '../../azure/resource-id.ts';
+import { lastName, sameResource, scopeResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
-import { type KeyGrant, readKeyGrants } from '../../identities/key-grants.ts';
+import { KEY_GRANT, type KeyGrant, readKeyGrants, restoreKeyGrant } from '../../identities/key-grants.ts';
+import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
+import { vaultOfRole } from '../../identities/role-grant.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AppRecord, recordDone } from '../app-storage.ts';
 import type { Change } from '../journal.ts';
+import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
 
-/** Options of both account revoke and restore. */
-export interface AccountBreakGlass extends Where {
+interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
   readonly account: string;
   readonly reason: string;
@@ -91,7 +96,6 @@ export async function revokeAccount(
   return { ...result, complete: left.length === 0, audit: audited };
 }
 
-/** Reads the key of an account and the principal that Storage uses for it. */
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
   const use = accountKeyUse(account.encryption);
   if (!use) {
@@ -153,7 +157,7 @@ function principalOf(account: Account): string | undefined {
   return 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
 }
 
-export function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
+function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
   const { principalId, name } = grant;
   const scope = grant.kind === 'role' ? grant.scope : `${grant.hsm}${grant.scope}`;
   const at = scope.replace(/^.*\/vaults\/|^https:\/\//i, '');
@@ -162,4 +166,138 @@ export function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change 
   return did === 'remove'
     ? { text: `${of} removed`, action: 'role.remove', resource, from: principalId }
     : { text: `${of} restored`, action: 'role.assign', resource, to: principalId };
+}
+
+interface AccountRestoreOptions extends AccountBreakGlass {
+  /** The audit trail, which records the removed grants. */
+  readonly trail: AuditFiles;
+}
+
+/** Text in the JSON of every record of `account.revoke` and `account.restore`. */
+const ABOUT = '"action":"account.re';
+const ENTRY = z.object({
+  action: z.enum(['account.revoke', 'account.restore']),
+  reason: z.string(),
+  resource: z.string(),
+  // Records of version 2 lack this field: tags of the account record the removed grants.
+  details: z.object({ removes: z.array(KEY_GRANT).default([]) }),
+});
+
+/**
+ * Restores the grants that revocations removed since the last restore. The audit trail and tags of version 2 record
+ * these grants. A repeated call after a failure restores the missing grants.
+ *
+ * @throws {@link CmkError} `AccountNotFound`, `Refused`; the SDK's error if the trail cannot be read: nothing was
+ *   changed
+ */
+export async function restoreAccount(
+  { account: named, reason: why, ticket, audit, trail, ...where }: AccountRestoreOptions,
+  { azure, journal }: Operation,
+) {
+  const account = await findAccount(named, azure, where);
+  const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
+  const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];
+  const restored = [...new Map(removed.map((grant) => [JSON.stringify(grant).toLowerCase(), grant])).values()];
+  if (restored.length === 0 && legacy.length === 0) {
+    journal.found(`no open revocation of ${account.name} is recorded`);
+  }
+  for (const grant of restored) {
+    await journal.change(grantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
+  }
+  await removeLegacyRecords(account, legacy, { azure, journal });
+  if (journal.dryRun || !journal.changed) return { account: account.id, restored, ...NOT_AUDITED };
+  const details = { why, ticket, restored, legacy: legacy.map(({ id }) => id) };
+  const entry = { action: 'account.restore', reason: 'AccountRestored', resource: account.id, details };
+  const audited = await recordDone(entry, audit, { azure, journal });
+  journal.note('A new role assignment takes effect within ten minutes; Storage retries automatically.');
+  return { account: account.id, restored, audit: audited };
+}
+
+async function removedSinceRestore(account: string, trail: AuditFiles): Promise<readonly KeyGrant[]> {
+  const removed: KeyGrant[] = [];
+  for await (const { entry } of recordsSince(trail, ABOUT, new Date(0))) {
+    const { data } = ENTRY.safeParse(entry);
+    if (data?.resource.toLowerCase() !== account.toLowerCase()) continue;
+    if (data.reason === 'AccountRestored') break;
+    removed.push(...data.details.removes);
+  }
+  return removed;
+}
+
+/**
+ * Reads grants from tags. Principals who may not assign roles may write tags. So a grant counts only for the account's
+ * own identity in the vault of its key.
+ */
+function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): readonly KeyGrant[] {
+  const principalId = principalOf(account);
+  const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
+  const grants = legacy.flatMap(({ removed }) => removed);
+  const isOwn = (grant: KeyGrant): boolean => {
+    const place = grant.kind === 'role' ? `https://${vaultOfRole(grant.scope).split('/').at(-1)}.` : grant.hsm;
+    return grant.principalId.toLowerCase() === principalId && (vaultUri?.startsWith(place.toLowerCase()) ?? false);
+  };
+  if (grants.every(isOwn)) return grants;
+  throw new CmkError(
+    'Refused',
+    `The tags cmk-revoked-… of ${account.name} name a role that does not match its identity and the vault of its key. Nothing was changed.`,
+    "If the account's identity or vault has changed since, grant the missing roles manually (cmk admin grant-role) and remove the tags; otherwise investigate which principal wrote them.",
+  );
+}
+
+/** Removes the tags with restored revocations of version 2. Keeps all other tags. */
+async function removeLegacyRecords(
+  account: Account,
+  legacy: readonly LegacyRevocation[],
+  { azure, journal }: Pick<Operation, 'azure' | 'journal'>,
+): Promise<void> {
+  if (legacy.length === 0) return;
+  const names = new Set(legacy.flatMap(({ tags }) => tags));
+  const text = `record of the revocation ${legacy.map(({ id }) => id).join(', ')} removed`;
+  await journal.change({ text, action: 'account.tag', resource: account.id }, async () => {
+    // A PATCH replaces all tags, so this reads them again right before it.
+    const { tags } = await azure.accounts.get(account);
+    const kept = Object.entries(tags).filter(([name]) => !names.has(name));
+    await azure.accounts.update(account, { tags: Object.fromEntries(kept) });
+  });
+}
+
+interface ScopeState {
+  /** Name or ARM id. */
+  readonly account: string;
+  readonly scope: string;
+  readonly state: 'Enabled' | 'Disabled';
+}
+
+/**
+ * Disables or enables an encryption scope. Enabling a scope also removes the records of its revocations by version 2.
+ *
+ * @throws {@link CmkError} `AccountNotFound`, `NotFound`
+ */
+export async function setScopeState(
+  { account: named, scope, state, ...where }: ScopeState & Where,
+  { azure, journal }: Operation,
+): Promise<ScopeState> {
+  // The name becomes part of a path, so it is checked.
+  checkName('scope', scope);
+  const account = await findAccount(named, azure, where);
+  const from = await unlessMissing(() => azure.scopeStates.get(account, scope));
+  if (from === undefined) {
+    throw new CmkError('NotFound', `${account.name} has no encryption scope ${scope}.`, 'Check the name of the scope.');
+  }
+  const isOn = state === 'Enabled';
+  const text = `encryption scope ${scope} ${state.toLowerCase()}`;
+  const resource = scopeResource(account.id, scope);
+  const change = { text, action: isOn ? 'scope.enable' : 'scope.disable', resource, from, to: state } as const;
+  if (from === state) journal.found(`${text} before`);
+  else await journal.change(change, () => azure.scopeStates.set(account, scope, state));
+  if (isOn) {
+    const legacy = readLegacyRevocations(account.tags).filter((one) => one.scope?.toLowerCase() === scope);
+    await removeLegacyRecords(account, legacy, { azure, journal });
+  } else {
+    journal.note(
+      `Storage rejects requests for blobs of the scope (403). File shares have no scopes and stay readable.`,
+    );
+    journal.note(`Not permanent. To enable it: cmk scope enable ${account.name} ${scope}`);
+  }
+  return { account: account.id, scope, state };
 }

@@ -1,6 +1,7 @@
 import { withDeadline } from '../../azure/deadline.ts';
 import { describe } from '../../azure/failure.ts';
 import { lastName } from '../../azure/resource-id.ts';
+import type { BlastRadius } from '../../dependents/dependent.ts';
 import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
@@ -10,35 +11,138 @@ import { type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { isComplete, refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
-import { isNamed, readRevocation } from '../../revocation/revocation.ts';
+import { isNamed, newId, readRevocation } from '../../revocation/revocation.ts';
+import { type Revoked, revoke } from '../../revocation/revoke.ts';
 import { reportVersions, revocationState } from '../../revocation/version-report.ts';
-import type { Environment } from '../../settings/settings.ts';
+import { type Environment, readDualControl } from '../../settings/settings.ts';
+import { count } from '../../text.ts';
 import { requestByMessage } from '../../work/work-queue-client.ts';
 import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
 import type { Change } from '../journal.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { keyIn, lookUpVault } from '../resolve.ts';
-import { readOnlySettings } from './blast-radius-of.ts';
+import { blastRadiusOf, describeRadius, readOnlySettings } from './blast-radius-of.ts';
 import { keyNotFound, nameOf } from './usable-key.ts';
+
+/** Deadlines for reading dependents, in milliseconds: longer in a dry run than in a revocation. */
+const DRY_RUN_MS = 60_000;
+const DEPENDENTS_MS = 5_000;
+
+interface BreakGlassOptions {
+  readonly reason: string;
+  readonly ticket?: string | undefined;
+  readonly environment: Environment;
+  readonly app: AppRecord;
+}
+
+/** Shows the versions that a revocation would disable, without disabling them. */
+export async function previewRevocation(key: ManagedKey, environment: Environment, { azure, journal }: Operation) {
+  const [versions, dependents] = await Promise.all([
+    azure.urgentKeys.listVersions(key),
+    radius(key, azure, environment, DRY_RUN_MS),
+  ]);
+  if (versions.length === 0) throw keyNotFound(key);
+  const report = reportVersions(versions, [], versions, azure.now());
+  for (const version of versions.filter(({ enabled }) => enabled))
+    journal.planned(versionChange(key, 'disabled', version.version));
+  describeRadius(dependents, journal);
+  // Always noted: an operator would otherwise expect the list of a dry run to be complete.
+  if (dependents)
+    journal.note('The list may be incomplete: Azure silently omits resources that this sign-in may not read.');
+  const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
+  return { key: asSpelled(key, versions).id, complete: false, versions: report, dependents, ...nothing };
+}
+
+/**
+ * Disables every version of a key, with the code and the records of the app's API. It needs only Key Vault and a token.
+ * Waits only briefly for Azure Resource Manager and the app's storage.
+ */
+export async function revokeAsOperator(
+  key: ManagedKey,
+  { reason: why, ticket, environment, app }: BreakGlassOptions,
+  operation: Operation,
+) {
+  const { azure, journal } = operation;
+  const operator = await azure.operator();
+  const { urgentKeys: keys, now, sleep } = azure;
+  const result = await revoke(
+    key,
+    { ...callBy(operator), why, ticket },
+    {
+      ...app,
+      keys,
+      now,
+      sleep,
+      newId,
+      dependents: () => radius(key, azure, environment, DEPENDENTS_MS),
+    },
+    NO_LOG,
+  );
+  if (!result) throw keyNotFound(key);
+  reportRevocation(key, result, environment, operation);
+  const { complete, versions, elapsedMs, dependents, audit, auditReceipt } = result;
+  for (const warning of auditWarning({ audit })) journal.note(warning);
+  const revocation = result.revocation && revocationState(result.revocation);
+  const about = { key: result.key.id, complete, revocation, versions, elapsedMs, dependents, audit };
+  return { ...about, ...(auditReceipt ? { auditReceipt } : {}) };
+}
+
+function reportRevocation(
+  key: ManagedKey,
+  result: Revoked<BlastRadius | undefined>,
+  environment: Environment,
+  { journal }: Operation,
+): void {
+  const { versions, complete, unproven, unrecorded, restored, revocation } = result;
+  const disabled = versions.filter(({ before, after }) => before !== 'Disabled' && after === 'Disabled');
+  for (const { version } of disabled) journal.done(versionChange(key, 'disabled', version));
+  const before = versions.length - disabled.length;
+  if (disabled.length === 0 && complete) journal.found('every version is disabled already');
+  else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
+  if (restored) journal.note('A restore of this revocation is in progress and enables its versions again.');
+  noteUnproven(unproven, journal);
+  for (const { version, after, error } of versions) {
+    if (after !== 'Disabled')
+      journal.note(`Version ${version} of ${key.id} is NOT disabled${error ? `: ${error}` : ''}.`);
+  }
+  if (!complete) journal.note('Run the same command again: it completes the revocation.');
+  if (unrecorded.length > 0) {
+    journal.note(`A restore will not enable these versions, because no tag records them: ${unrecorded.join(', ')}`);
+  }
+  for (const warning of result.warnings) journal.note(warning);
+  describeRadius(result.dependents, journal);
+  if (!complete || !revocation) return;
+  const who = readDualControl(environment) ? 'To restore access, a second person runs' : 'To restore access';
+  journal.note(`${who}: ${restoreCommand(key, revocation)}`);
+}
+
+async function radius(
+  key: ManagedKey,
+  azure: Azure,
+  environment: Environment,
+  ms: number,
+): Promise<BlastRadius | undefined> {
+  try {
+    return await blastRadiusOf(key, azure, environment, ms);
+  } catch {
+    return undefined; // for example wrong settings: they must not block a revocation
+  }
+}
 
 /** Longest search for the vault of a key, in milliseconds. */
 const FIND_VAULT_MS = 3_000;
 
-interface RestoreOptions {
-  readonly reason: string;
-  readonly ticket?: string | undefined;
+interface RestoreOptions extends BreakGlassOptions {
   readonly revocation: string;
   /** Whether the caller must not be the person who revoked. */
   readonly dualControl: boolean;
-  readonly environment: Environment;
-  readonly app: AppRecord;
 }
 
 /** Enables exactly the versions that the named revocation disabled, with the code and the records of the app's API. */
 export async function restoreAsOperator(key: ManagedKey, options: RestoreOptions, operation: Operation) {
   const { azure, journal } = operation;
   const operator = await azure.operator();
-  if (journal.dryRun) return preview(key, operator.objectId, options, operation);
+  if (journal.dryRun) return previewRestore(key, operator.objectId, options, operation);
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
   const result = await restore(
@@ -58,7 +162,7 @@ export async function restoreAsOperator(key: ManagedKey, options: RestoreOptions
   );
   if (result.versions.length === 0) throw keyNotFound(key);
   refuse(key, result);
-  report(key, result, operation);
+  reportRestore(key, result, operation);
   const { end, recovered, versions, accounts, audit, auditReceipt } = result;
   const open = result.revocation && revocationState(result.revocation);
   const about = { key: result.key.id, complete: isComplete(end), revocation: open };
@@ -93,17 +197,16 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
   throw new CmkError(end, `${sentence} ${which}`, `To restore that revocation: ${command}`);
 }
 
-function report(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
+function reportRestore(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
   const { end, recovered, versions, unproven, accounts, warnings, audit, changed } = result;
   if (recovered) journal.done(recovery(key));
   const enabled = versions.filter(
     ({ before, after }) => before === 'Disabled' && after !== 'Disabled' && after !== 'Unknown',
   );
-  for (const { version } of enabled) journal.done(enabling(key, version));
+  for (const { version } of enabled) journal.done(versionChange(key, 'enabled', version));
   if (end === 'NothingToRestore') journal.found(NOTHING_OPEN);
   if (end === 'Restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
-  if (unproven)
-    journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
+  noteUnproven(unproven, journal);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
   if (end === 'RestoreIncomplete') journal.note('Run the same command again: it completes the restore.');
   for (const { account, ready, missing } of accounts) {
@@ -124,7 +227,7 @@ function restoredAlready(revocation: string): string {
   return `revocation ${revocation} is restored already`;
 }
 
-async function preview(
+async function previewRestore(
   key: ManagedKey,
   objectId: string,
   { revocation, dualControl }: RestoreOptions,
@@ -143,7 +246,7 @@ async function preview(
     if (!open) journal.found(NOTHING_OPEN);
   }
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
-  for (const { version } of reopen) journal.planned(enabling(key, version.version));
+  for (const { version } of reopen) journal.planned(versionChange(key, 'enabled', version.version));
   return {
     key: asSpelled(key, versions).id,
     complete: false,
@@ -159,6 +262,12 @@ function recovery(key: ManagedKey): Change {
   return { text: `key ${nameOf(key)} recovered from deletion`, action: 'key.recover', resource: key.id };
 }
 
-function enabling(key: ManagedKey, version: string): Change {
-  return { text: `version ${version} enabled`, action: 'version.enable', resource: `${key.id}/${version}` };
+function versionChange({ id }: ManagedKey, becomes: 'enabled' | 'disabled', version: string): Change {
+  const action = becomes === 'enabled' ? 'version.enable' : 'version.disable';
+  return { text: `version ${version} ${becomes}`, action, resource: `${id}/${version}` };
+}
+
+function noteUnproven(unproven: RestoredKey['unproven'], journal: Operation['journal']): void {
+  if (!unproven) return;
+  journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
 }

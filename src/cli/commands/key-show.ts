@@ -1,55 +1,9 @@
 import type { AppApi } from '../../operations/app-api.ts';
 import { count } from '../../text.ts';
-import type { KeySummary } from '../../views/key-schemas.ts';
 import type { CmkCommand } from '../command.ts';
-import { choice } from '../options.ts';
+import type { UsedKeyStatus } from '../key-status.ts';
 import type { Column, Output } from '../output.ts';
-import type { ReadKeys, UsedKeyStatus } from '../read-keys.ts';
 import { sinceOf } from './rotation.ts';
-
-const STATES = ['usable', 'revoked', 'disabled', 'notYetActive', 'expired', 'missing', 'unknown'] as const;
-
-/** Arguments of the option that limits a list of keys to vaults. */
-export const KEYS_OF = ['only keys of this vault', 'all vaults'] as const;
-
-export function addKeyList(key: CmkCommand): void {
-  key
-    .command('list')
-    .description('every key of the vaults: state, newest version, expiry, next rotation and number of users')
-    .ofVaults(...KEYS_OF)
-    .addOption(choice('--state <state...>', 'only keys in this state', STATES))
-    .readsApp(async ({ app }, { vault, state }: { vault: string[]; state?: string[] }) => {
-      const { readKeys } = await import('../read-keys.ts');
-      const { keys, unread } = await readKeys(vault, app);
-      return { keys: keys.filter((one) => state === undefined || state.includes(one.state)), unread };
-    }, showKeys);
-}
-
-function showKeys({ keys, unread }: ReadKeys, output: Output): void {
-  output.list<KeySummary>(
-    [
-      ['KEY', ({ vault, name }) => `${vault}/${name}`],
-      'state',
-      ['NEWEST', ({ newest }) => newest && { full: newest.version, short: newest.version.slice(0, 8) }],
-      ['CREATED', ({ newest }) => day(newest?.createdOn)],
-      ['EXPIRES', ({ expiresOn }) => day(expiresOn)],
-      ['NEXT ROTATION', nextOf],
-      ['ACCOUNTS', ({ users }) => users?.accounts],
-      ['SCOPES', ({ users }) => users?.scopes],
-      ['PAUSED', ({ paused }) => paused?.reason],
-    ],
-    keys,
-  );
-  output.unread(unread);
-}
-
-function nextOf({ nextRotation }: KeySummary): string | undefined {
-  return nextRotation && (nextRotation.on ? `${nextRotation.on.slice(0, 10)} (${nextRotation.by})` : nextRotation.by);
-}
-
-function day(time: string | undefined): { full: string; short: string } | undefined {
-  return time === undefined ? undefined : { full: time, short: time.slice(0, 10) };
-}
 
 const BY_APP = `
 It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
@@ -65,7 +19,7 @@ export function addKeyShow(command: CmkCommand): void {
     .addHelpText('after', BY_APP)
     .reads(async ({ azure }, _, name) => {
       const { appIfKnown } = await import('../app-of-environment.ts');
-      const { keyStatusOf } = await import('../read-keys.ts');
+      const { keyStatusOf } = await import('../key-status.ts');
       app ??= appIfKnown(cli);
       return keyStatusOf(await cli.key(name), cli.environment, { azure, app: await app });
     }, showStatus);
@@ -97,7 +51,7 @@ function showStatus(status: UsedKeyStatus, output: Output): void {
   if (usage) output.notes([reachOf(usage)]);
   const unnamed = usage && lastAsked(usage, undefined);
   if (unnamed) output.notes([`Last request without a version: ${unnamed}.`]);
-  output.unread(
+  output.problems(
     dependents.unread.map(({ what, detail }) => `The list may be incomplete: ${what} could not be read. ${detail}`),
   );
 }
