@@ -1,6 +1,6 @@
 import type { Keys, KeyVersionChange } from '../../src/keys/key-client.ts';
 import { compareAge, type KeyVersion } from '../../src/keys/key-versions.ts';
-import { KEY, versionName } from '../support/keys.ts';
+import { KEY, keyVersion } from '../support/keys.ts';
 
 /**
  * One key of Key Vault in memory, for more histories than the wire can carry: whole seconds, tags replaced as a whole, soft
@@ -107,19 +107,9 @@ export class MemoryVault {
 
   #add(tags: Readonly<Record<string, string>>, enabled: boolean): KeyVersion {
     this.#made += 1;
-    const version = versionName(this.#made);
     const time = this.#seconds();
-    const made: KeyVersion = {
-      id: `${KEY.id}/${version}`,
-      version,
-      enabled,
-      createdOn: time,
-      updatedOn: time,
-      notBefore: undefined,
-      expiresOn: new Date(time.getTime() + 3 * 86_400_000),
-      tags: { ...tags },
-      latest: false,
-    };
+    const expiresOn = new Date(time.getTime() + 3 * 86_400_000);
+    const made = keyVersion(this.#made, { enabled, createdOn: time, updatedOn: time, expiresOn, tags: { ...tags } });
     this.#versions.push(made);
     return made;
   }

@@ -13,6 +13,7 @@ import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { RekeyAct } from '../../src/orders/order-rekey.ts';
 import { openPauses, type Rekey, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import type { Cause } from '../../src/work/messages.ts';
 import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
@@ -408,11 +409,19 @@ export class ControllerWorld implements World {
     const now = new Date(this.#clock);
     const cause = { by: 'event', ref: '', since: now.toISOString() };
     this.items.put(keyItem(key.id, cause, now));
-    this.#messages.push({ key, work: { subscriptions: [], tries: 0, cause }, visibleAt: this.#clock });
+    this.#sendKey(key, cause);
+  }
+
+  #sendKey(key: ManagedKey, cause: Cause, visibleOn?: Date): void {
+    this.#messages.push({ key, work: { subscriptions: [], tries: 0, cause }, visibleAt: this.#at(visibleOn) });
+  }
+
+  #at(visibleOn: Date | undefined): number {
+    return visibleOn?.getTime() ?? this.#clock;
   }
 
   #send(work: FleetWork, visibleOn?: Date): void {
-    this.#messages.push({ work, visibleAt: visibleOn?.getTime() ?? this.#clock });
+    this.#messages.push({ work, visibleAt: this.#at(visibleOn) });
   }
 
   #lose(message: Message): void {
@@ -536,8 +545,7 @@ export class ControllerWorld implements World {
         this.#isWell = false;
         forge(JSON.parse(deed.forgery) as Forgery, {
           ...{ index: this.index, items: this.items, leases: this.#leases },
-          putKey: (key, cause) =>
-            void this.#messages.push({ key, work: { subscriptions: [], tries: 0, cause }, visibleAt: this.#clock }),
+          putKey: (key, cause) => this.#sendKey(key, cause),
           putFleet: (work) => this.#send(work),
         });
         return;
@@ -658,17 +666,10 @@ export class ControllerWorld implements World {
         const cause = { by: 'progress', ref: '', since: now().toISOString() };
         return handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
       },
-      sendKey: (key, cause, visibleOn) =>
-        way(
-          'send key',
-          () => {
-            const work = { subscriptions: [], tries: 0, cause };
-            const visibleAt = visibleOn?.getTime() ?? this.#clock;
-            const managed = VAULTS.key(key);
-            if (managed) this.#messages.push({ key: managed, work, visibleAt });
-          },
-          true,
-        ),
+      sendKey: (id, cause, visibleOn) => {
+        const key = VAULTS.key(id);
+        return way('send key', () => key && this.#sendKey(key, cause, visibleOn), true);
+      },
       capacity: instance.capacity,
       audit: async ({ id = '', action, resource, details = {} }) => {
         const account = resource.split('/').at(-1);

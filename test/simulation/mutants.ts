@@ -246,11 +246,11 @@ const ROOT = join(import.meta.dirname, '../..');
 const USAGE = `npm run mutants -- [--seed N] [--histories N] [--only TEXT]
 
 Takes out of the app what protects it, one thing at a time, and says whether random histories notice: each mutant is to be
-caught within so many (750), from the given seed on (1). With --only, those mutants whose name has the text.`;
+caught within so many (1,500), from the given seed on (1). With --only, those mutants whose name has the text.`;
 
 const OPTIONS = {
   seed: { type: 'string', default: '1' },
-  histories: { type: 'string', default: '750' },
+  histories: { type: 'string', default: '1500' },
   only: { type: 'string', default: '' },
   help: { type: 'boolean', default: false, short: 'h' },
 } as const;
