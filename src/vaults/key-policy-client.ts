@@ -12,21 +12,23 @@ export type KeyPolicies = ReturnType<typeof createKeyPolicies>;
 export function createKeyPolicies(credential: TokenCredential, cloud: Cloud) {
   const read = createArmReader(credential, cloud, LIMITS.resourceManager);
   const listArm = createArmLister(credential, cloud, LIMITS.resourceManager);
-  const list = ({ id }: ManagedVault, type: string, version: string, signal: AbortSignal | undefined) =>
-    listArm(
-      `${id}/providers/Microsoft.Authorization/${type}`,
-      { 'api-version': version, $filter: 'atScope()' },
-      signal,
-    );
+  const list = (path: string, version: string, signal: AbortSignal | undefined) =>
+    listArm(path, { 'api-version': version, $filter: 'atScope()' }, signal);
   return {
     /** Assignments at the vault and at its parent scopes, management groups included. */
-    assignments: async (vault: ManagedVault, signal?: AbortSignal) =>
-      z.array(POLICY_ASSIGNMENT).parse(await list(vault, 'policyAssignments', '2022-06-01', signal)),
+    async assignments({ id }: ManagedVault, signal?: AbortSignal) {
+      const path = `${id}/providers/Microsoft.Authorization/policyAssignments`;
+      return z.array(POLICY_ASSIGNMENT).parse(await list(path, '2022-06-01', signal));
+    },
     /** Exemptions at the vault and at its parent scopes, expired exemptions included. */
-    exemptions: async (vault: ManagedVault, signal?: AbortSignal) =>
-      z.array(POLICY_EXEMPTION).parse(await list(vault, 'policyExemptions', '2022-07-01-preview', signal)),
-    /** @param id of a policy set definition */
-    initiative: async (id: string, signal?: AbortSignal) =>
-      POLICY_INITIATIVE.parse(await read(id, { 'api-version': '2021-06-01' }, signal)),
+    async exemptions({ id }: ManagedVault, signal?: AbortSignal) {
+      const path = `${id}/providers/Microsoft.Authorization/policyExemptions`;
+      return z.array(POLICY_EXEMPTION).parse(await list(path, '2022-07-01-preview', signal));
+    },
+    /** @param scope subscription or management group of its definition; empty: built-in */
+    async initiative(scope: string, name: string, signal?: AbortSignal) {
+      const path = `${scope}/providers/Microsoft.Authorization/policySetDefinitions/${name}`;
+      return POLICY_INITIATIVE.parse(await read(path, { 'api-version': '2021-06-01' }, signal));
+    },
   };
 }

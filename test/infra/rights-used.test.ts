@@ -136,6 +136,10 @@ const OF_THE_COMMAND_LINE = [
   'vaults.update',
   'vaults.getDeleted',
   'vaults.updateAccessPolicy',
+  'roleAssignments.create',
+  'roleAssignments.delete',
+  // The id of the role that it assigns.
+  'Microsoft.Authorization/roleDefinitions',
 ];
 
 /** Given on request, for a call that needs it if Azure says so. */

@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import {
   appliesTo,
@@ -64,7 +65,7 @@ export class GatheredPolicies {
       this.#initiatives.get(id.toLowerCase()) ??
       // Identified by their scope: the app lacks one permission for all initiatives there.
       readPart(about('policySetDefinitions', scope || '/', 'the policy initiatives defined in this scope'), () =>
-        this.#policies.initiative(id, this.#signal),
+        this.#policies.initiative(scope, lastName(id), this.#signal),
       );
     this.#initiatives.set(id.toLowerCase(), reading);
     return reading;

@@ -60,5 +60,3 @@ describe('events ensure', () => {
     expect((await procedures.refusal(none)).nextStep).toContain('--function-app');
   });
 });
-
-describe('drift check', () => {});
