@@ -96,16 +96,18 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
     ['hsm', 'Microsoft.Insights/diagnosticSettings/read'],
   ],
   'Microsoft.Insights/eventtypes': [['subscription', 'Microsoft.Insights/eventtypes/values/read']],
-  "list(vault, 'policyAssignments'": [
+  'Microsoft.Authorization/policyAssignments': [
     ['vault', 'Microsoft.Authorization/policyAssignments/read'],
     ['hsm', 'Microsoft.Authorization/policyAssignments/read'],
   ],
-  "list(vault, 'policyExemptions'": [
+  'Microsoft.Authorization/policyExemptions': [
     ['vault', 'Microsoft.Authorization/policyExemptions/read'],
     ['hsm', 'Microsoft.Authorization/policyExemptions/read'],
   ],
   // Where an initiative is defined: what is built in is everybody's, and a management group is not in reach of a deployment.
-  'await read(id,': [['vault subscription', 'Microsoft.Authorization/policySetDefinitions/read']],
+  'Microsoft.Authorization/policySetDefinitions': [
+    ['vault subscription', 'Microsoft.Authorization/policySetDefinitions/read'],
+  ],
   'Microsoft.Authorization/locks': [
     ['vault', 'Microsoft.Authorization/locks/read'],
     ['hsm', 'Microsoft.Authorization/locks/read'],
@@ -125,7 +127,6 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
  * are typed by ports that do not have them.
  */
 const OF_THE_COMMAND_LINE = [
-  ...['roleAssignments.create', 'roleAssignments.delete', 'Microsoft.Authorization/roleDefinitions'],
   'userAssignedIdentities.createOrUpdate',
   'storageAccounts.create',
   'storageAccounts.checkNameAvailability',
@@ -188,11 +189,10 @@ function calls(): string[] {
   const operation = new RegExp(`\\b(?:${groups.join('|')})\\.(?!push)\\w+(?=\\()`, 'g');
   const keyMethod =
     /(?<=(?<!accounts)\.)(?:(?:begin)?(?:[Gg]et|list|create|import|update|rotate|[Dd]elete|purge|[Rr]ecover|backup|restore)\w*Key\w*)(?=\()/g;
-  const policy = /list\(vault, '\w+'|await read\(id,/g;
   return [
     ...new Set(
       texts.flatMap((text) =>
-        [operation, keyMethod, ownRequest, policy].flatMap((of) => [...text.matchAll(of)].map(([call]) => call)),
+        [...text.matchAll(operation), ...text.matchAll(keyMethod), ...text.matchAll(ownRequest)].map(([call]) => call),
       ),
     ),
   ];
