@@ -65,7 +65,12 @@ export const ROTATION = ROTATION_SUMMARY.extend({
   failedUses: z.array(unmoved).describe('At most 500 accounts and scopes.'),
 });
 
+export const ROTATION_LIST = z.object({
+  value: z.array(ROTATION_SUMMARY),
+  pauses: z.array(PAUSE).describe('Every active pause, including pauses of unlisted keys.'),
+  nextLink: z.string().optional().describe('Next page.'),
+});
+
 export type RotationSummary = z.output<typeof ROTATION_SUMMARY>;
 export type Rotation = z.output<typeof ROTATION>;
 export type UnfinishedUse = z.output<typeof unmoved>;
-export type RotationCounts = z.output<z.ZodObject<typeof counts>>;
