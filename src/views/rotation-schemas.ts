@@ -42,10 +42,7 @@ export const ROTATION_SUMMARY = z.object({
   startedOn: time.optional(),
   progressOn: time.optional().describe('Time of the last confirmed move.'),
   expectedEnd: end,
-  moved: counts.moved.optional(),
-  waiting: counts.waiting.optional(),
-  failed: counts.failed.optional(),
-  left: counts.left.optional(),
+  ...z.object(counts).partial().shape,
   failures: z.record(z.string(), count).optional().describe('Number of failed accounts and scopes by reason code.'),
   stage: z
     .object({ name: z.string(), state: z.enum(['underWay', 'failed', 'unproven']) })
