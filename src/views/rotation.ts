@@ -1,7 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { errorText } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
@@ -83,32 +83,26 @@ function readListings({ fleet }: RotationViewPorts): Promise<ReadonlyMap<string,
  * @throws {@link HttpProblem} 503
  */
 export function listRotations(ports: RotationViewPorts, after?: string, most = Number.POSITIVE_INFINITY) {
-  return orUnavailableView(() => readPage(ports, after, most));
-}
-
-async function readPage(ports: RotationViewPorts, after: string | undefined, most: number) {
   const { rollouts, settings, orderStore, now } = ports;
-  const keys: ManagedKey[] = [];
-  for await (const { name, row } of rollouts.all()) {
-    const key = settings.vaults.key(name);
-    const isLate = row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS;
-    if (key && isLate && (after === undefined || key.id > after)) keys.push(key);
-  }
-  keys.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const page = keys.slice(0, most);
-  const listings = readListings(ports);
-  const value = await pMap(page, (key) => summaryOf(key, ports, listings), { concurrency: CONCURRENCY });
-  const next = keys.length > page.length ? page.at(-1)?.id : undefined;
-  // A pause may block a rotation that is not listed yet.
-  return { value, pauses: openPauses(await orderStore.recent(), now()), next };
-}
-
-async function summaryOf(...of: Parameters<typeof readKeyRotation>): Promise<RotationSummary> {
-  try {
-    return summarize(await readKeyRotation(...of));
-  } catch (error) {
-    return { key: of[0].id, state: 'unknown', detail: describe(describeFailure(error)) };
-  }
+  return orUnavailableView(async () => {
+    const keys: ManagedKey[] = [];
+    for await (const { name, row } of rollouts.all()) {
+      const key = settings.vaults.key(name);
+      const isLate = row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS;
+      if (key && isLate && (after === undefined || key.id > after)) keys.push(key);
+    }
+    keys.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const page = keys.slice(0, most);
+    const listings = readListings(ports);
+    const summaryOf = (key: ManagedKey): Promise<RotationSummary> =>
+      readKeyRotation(key, ports, listings)
+        .then(summarize)
+        .catch((error: unknown) => ({ key: key.id, state: 'unknown', detail: errorText(error) }));
+    const value = await pMap(page, summaryOf, { concurrency: CONCURRENCY });
+    const next = keys.length > page.length ? page.at(-1)?.id : undefined;
+    // A pause may block a rotation that is not listed yet.
+    return { value, pauses: openPauses(await orderStore.recent(), now()), next };
+  });
 }
 
 /** Returns a rotation without the names of uses. */
