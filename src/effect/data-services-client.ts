@@ -68,6 +68,7 @@ function isUnderAccountKey({ metadata, properties }: BlobItem): boolean {
   return !isDirectory && encryptionScope === ACCOUNT_KEY && customerProvidedKeySha256 === undefined;
 }
 
+/** Returns the list of each service of a storage account. */
 export function createDataLists(credential: TokenCredential, cloud: Cloud): Readonly<Record<DataService, ListData>> {
   return { file: createFileList(credential, cloud), blob: createBlobList(credential, cloud) };
 }

@@ -17,7 +17,7 @@ import {
   withResume,
 } from './standing-orders.ts';
 
-/** @property key identifier without a version; absent: all keys */
+/** A call that pauses or resumes moves. `key`: key identifier without a version; absent: all keys. */
 export type ControlOrder = OrderCall & { readonly key?: string | undefined };
 
 export interface ControlPorts extends OrderPorts {
@@ -84,6 +84,7 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   return { ...kept, warnings };
 }
 
+/** Stores a pause or resume with its audit record. `apply` may be called again, after a conflict. */
 async function keep(
   { until, ...change }: Pick<UnrecordedOrder, 'id' | 'action' | 'reason'> & { readonly until?: string | undefined },
   { caller, correlationId, key, reason: why, ticket }: ControlOrder,

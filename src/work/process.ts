@@ -39,10 +39,9 @@ interface Delivery<W extends Work> {
  */
 export async function processWork<W extends Work>(delivery: Delivery<W>): Promise<void> {
   const { queueName, received, parse, run, queue, log } = delivery;
-  let because: Reason = 'InvalidMessage';
+  let work: W | undefined;
   try {
-    const work = parse(received.entry);
-    because = 'Unexpected';
+    work = parse(received.entry);
     const outcome = await run(work);
     if (outcome.outcome === 'done') return;
     const { reason, detail } = outcome;
@@ -53,12 +52,14 @@ export async function processWork<W extends Work>(delivery: Delivery<W>): Promis
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
   } catch (error) {
     const isLast = received.dequeueCount >= MAX_DEQUEUE_COUNT;
-    if (because === 'Unexpected' && !isLast) throw error;
+    // A message of another format fails each time, so it is not delivered again.
+    if (work && !isLast) throw error;
+    const reason = work ? 'Unexpected' : 'InvalidMessage';
     try {
       // Moves the message here, since a message that the host moves to poison expires after a week.
-      await poison(delivery, because, messageOf(error));
+      await poison(delivery, reason, messageOf(error));
     } catch {
-      if (isLast) recordPoison(delivery, because, messageOf(error));
+      if (isLast) recordPoison(delivery, reason, messageOf(error));
       throw error;
     }
   }
