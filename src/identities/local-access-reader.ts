@@ -37,7 +37,10 @@ export class LocalAccessReader {
     this.#signal = signal;
   }
 
-  /** Reads no roles on single keys: roles for all keys suffice for most principals. */
+  /**
+   * Reads no roles on single keys: roles on all keys suffice for most principals. Without them, only {@link ofKey} shows
+   * whether a principal may use a key.
+   */
   ofAllKeys(): Promise<LocalAccess> {
     return this.#read(['/', '/keys']);
   }
@@ -67,6 +70,7 @@ export class LocalAccessReader {
   }
 }
 
+/** Reads each key once: later callers share the first caller's read. */
 function once<K, T>(reads: Map<K, Promise<T>>, key: K, read: () => Promise<T>): Promise<T> {
   const reading = reads.get(key) ?? read();
   reads.set(key, reading);
