@@ -11,6 +11,7 @@ import { type Announcement, keyOfVersion } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { createPassLog, type PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
+import type { Plan } from './plan.ts';
 import { isRefreshed, planOf, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import type { Blocked } from './rollout-gate.ts';
 import type { UseRow } from './use-row.ts';
@@ -19,6 +20,7 @@ import {
   isComparison,
   keyItem,
   LONGEST_WAIT_MS,
+  retryDelayMs,
   type Targets,
   type WorkItem,
   type WorkKind,
@@ -30,8 +32,6 @@ import type { FleetServices, PassState } from './worker-ports.ts';
 const ITEMS_MS = 5_000;
 /** Longest wait between checks of the clock. Milliseconds. */
 const STEP_MS = 1_000;
-/** Retry delay after a failed list of a key's versions. Milliseconds. */
-const LIST_AGAIN_MS = 15_000;
 
 export interface PassStart {
   readonly lease: Lease;
@@ -187,21 +187,7 @@ export class Pass {
   async #startKey(wanted: Wanted): Promise<void> {
     const key = this.#ports.vaults.key(wanted.item.about);
     if (!key) return;
-    for await (const row of this.#ports.rows.of(key.id, this.subscription)) {
-      if (wanted.item.fresh || (await this.#needsRead(row, key, wanted))) this.enqueue(row, key, wanted, false);
-    }
-  }
-
-  /** Returns whether the index row requires a read of the use. */
-  async #needsRead(row: UseRow, key: ManagedKey, wanted: Wanted): Promise<boolean> {
-    if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
-    const task = { row, key, since: wanted.readOn, isExempt: this.#isExempt(row, [wanted]) };
-    const { plan } = await planOf(task, keyUseOf(row), this.#ports);
-    if (plan.write) return !isRefreshed(row, plan);
-    if (!plan.target) return false;
-    return plan.reason === 'UpToDate'
-      ? row.state === 'failed'
-      : row.state !== 'skipped' || row.target !== plan.target.id;
+    for await (const row of this.#ports.rows.of(key.id, this.subscription)) this.enqueue(row, key, wanted, false);
   }
 
   /** Returns whether an exemption forbids these items to move the use. */
@@ -210,22 +196,12 @@ export class Pass {
   }
 
   /**
-   * Queues a use in its region's lane, unless the use must wait.
+   * Queues a use in its region's lane.
    *
-   * @param known its row from the index or a list
+   * @param row its row in the index
    * @param mustRead whether a list and the index differ; the read then writes the row
    */
-  enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead: boolean): void {
-    const row = this.results.find(known) ?? known;
-    const nextTry = this.#nextTry(row);
-    // Retries a failed use at once for a new item, or if a dead worker may have moved it.
-    const { kind, attempts } = wanted.item;
-    const isNewRequest = kind === 'verify' || (kind === 'key' && attempts === 0);
-    const isTriedNow = row.notBefore === known.notBefore && row.state === 'failed' && isNewRequest;
-    if (nextTry && !isTriedNow) {
-      this.#postpone([wanted], key, nextTry, row.reason, true);
-      return;
-    }
+  enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: boolean): void {
     const region = row.location.toLowerCase();
     const work = (task: Task, permitted: () => void) => this.#work(task, region, permitted).finally(() => this.#wake());
     const lane = this.#lanes.get(region) ?? new Lane(work);
@@ -237,25 +213,25 @@ export class Pass {
   async #work(task: Task, region: string, permitted: () => void): Promise<void> {
     const { key, wanted } = task;
     const row = this.results.find(task.row) ?? task.row;
-    // An earlier task has reconciled the same use, and its PATCH may still take effect.
-    const nextTry = row.notBefore === task.row.notBefore ? undefined : this.#nextTry(row);
-    if (nextTry) {
+    const nextTry = this.#nextTry(row);
+    if (nextTry && !this.#isTriedNow(row, task)) {
       this.#postpone(wanted, key, nextTry, row.reason, false);
       return;
     }
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
     // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
+    const isExempt = this.#isExempt(row, wanted);
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
+    const decided = mustRead ? undefined : await this.#decide(row, since, isExempt, task);
+    if (decided === 'needless') return;
     // A use that the gate blocks needs no permit.
-    const blocked =
-      (mustRead ? undefined : await this.#findBlock(row, key, since)) ?? (await this.budget.permit(region, calls));
+    const blocked = decided ?? (await this.budget.permit(region, calls));
     if (blocked) {
       this.#end(row, { row, moves: [], blocked }, task);
       return;
     }
     permitted();
-    const isExempt = this.#isExempt(row, wanted);
     // Only the change check puts an item for an account.
     const isChecked = wanted.some(({ item }) => item.kind === 'account');
     const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
@@ -264,6 +240,14 @@ export class Pass {
       this.budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
     } else this.#end(row, result, task);
+  }
+
+  /** Returns whether a new item, or a dead worker's possible move, retries a failed use at once. */
+  #isTriedNow({ state, notBefore }: UseRow, { row, wanted }: Task): boolean {
+    const isNewRequest = ({ item: { kind, attempts } }: Wanted) =>
+      kind === 'verify' || (kind === 'key' && attempts === 0);
+    // Otherwise, an earlier task of this pass has retried the use.
+    return state === 'failed' && notBefore === row.notBefore && wanted.some(isNewRequest);
   }
 
   #end(row: UseRow, result: UseResult, { key, wanted }: Task): void {
@@ -277,13 +261,19 @@ export class Pass {
     this.results.add(row, result, wanted);
   }
 
-  /** Finds why the use may not move now, before its read. Never throws. */
-  async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
-    const task = { row, key, since, isExempt: false };
-    const planned = await planOf(task, keyUseOf(row), this.#ports).catch(() => undefined);
-    if (!planned) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
-    const { reason, target } = planned.plan;
-    return target ? this.#ports.gate.blocked(row, key, target.id, since) : { reason };
+  /** Decides from the row whether the use needs a read now. Never throws. */
+  async #decide(
+    row: UseRow,
+    since: Date,
+    isExempt: boolean,
+    { key, wanted }: Task,
+  ): Promise<Blocked | 'needless' | undefined> {
+    const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
+    const attempts = Math.max(...wanted.map(({ item }) => item.attempts));
+    if (!planned) return { reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) };
+    const { plan } = planned;
+    if (!wanted.some(({ item }) => item.fresh) && !mayChange(row, plan)) return 'needless';
+    return plan.target ? this.#ports.gate.blocked(row, key, plan.target.id, since) : { reason: plan.reason };
   }
 
   async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
@@ -294,7 +284,7 @@ export class Pass {
       return undefined;
     } catch (error) {
       this.#fail(error);
-      return { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) };
+      return { reason: 'ServiceUnavailable', until: this.#in(retryDelayMs(0)) };
     }
   }
 
@@ -368,6 +358,13 @@ export class Pass {
     if (isWhole) await this.lease.save(this.#makeState(undefined));
     return dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
   }
+}
+
+/** Returns whether a read may lead to a PATCH, or to another state of the row. */
+function mayChange(row: UseRow, plan: Plan): boolean {
+  if (plan.write) return !isRefreshed(row, plan);
+  if (plan.reason === 'UpToDate') return row.state === 'failed';
+  return plan.target !== undefined && (row.state !== 'skipped' || row.target !== plan.target.id);
 }
 
 function nameOf(item: WorkItem): string {
