@@ -89,10 +89,11 @@ export class RolloutCount {
     const isProven = proof === 'proven' || same?.proven === true;
     const unwell = isProven ? undefined : (proof?.unwell ?? same?.unwell);
     // A canary without uses proves nothing.
-    const left = same?.canaries.filter((canary) => this.#has(canary)) ?? [];
+    const accounts = new Set(this.#uses.map(({ account }) => accountRow(account)));
+    const left = same?.canaries.filter((canary) => accounts.has(accountRow(canary))) ?? [];
     const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
     const begun = same?.stage ?? 'canary';
-    const { stage, heldBy, needsProof } = this.#advance(begun, canaries, isProven, unwell !== undefined);
+    const { stage, heldBy, needsProof = false } = this.#advance(begun, canaries, isProven, unwell !== undefined);
     const counts = countOf(this.#uses);
     const unfinished = counts.waiting + counts.failed;
     const progressOn =
@@ -106,19 +107,16 @@ export class RolloutCount {
     // Does not report a rollout as finished if no use moved, or if an order moved all uses to another key.
     const hasFinished = same !== undefined && same.unfinished > 0 && this.#uses.length > 0;
     const isNews = news !== same?.lastNews && (news !== 'RotationFinished' || hasFinished);
+    const open = this.#uses.filter((use) => isOpen(use) && isAdmitted(row, use));
     return {
       ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== same?.stage },
-      subscriptions: this.#subscriptions(row),
+      subscriptions: [...new Set(open.map(({ account }) => accountId(account).subscriptionId))],
     };
   }
 
   /** The controller decides less often on a stuck rollout; that is no pause. */
   #wasPaused({ checkedOn, lastNews }: RolloutRow): boolean {
     return lastNews !== 'RotationStuck' && this.#rules.now.getTime() - Date.parse(checkedOn) > UNDECIDED_MS;
-  }
-
-  #has(account: string): boolean {
-    return this.#uses.some((use) => accountRow(use.account) === accountRow(account));
   }
 
   /**
@@ -138,24 +136,21 @@ export class RolloutCount {
     canaries: readonly string[],
     isProven: boolean,
     isUnwell: boolean,
-  ): { readonly stage: RolloutStage; readonly needsProof: boolean; readonly heldBy?: RolloutNews } {
-    if (this.#rules.isOrderedOn) return { stage: 'rest', needsProof: false };
+  ): { readonly stage: RolloutStage; readonly needsProof?: true; readonly heldBy?: RolloutNews | undefined } {
+    if (this.#rules.isOrderedOn) return { stage: 'rest' };
     // The first new uses become canaries.
-    if (this.#uses.length === 0) return { stage: begun, needsProof: false };
+    if (this.#uses.length === 0) return { stage: begun };
     let stage = begun;
     for (;;) {
-      if (stage === 'rest') return { stage, needsProof: false };
+      if (stage === 'rest') return { stage };
+      const isCanary = stage === 'canary';
       const admitted = this.#uses.filter((use) => isAdmitted({ stage, canaries }, use));
-      const { waiting, failed, moved, left } = countOf(admitted);
-      if (stage === 'canary') {
-        if (failed > 0) return { stage, needsProof: false, heldBy: 'CanaryFailed' };
-        if (waiting > 0) return { stage, needsProof: false };
-        if (!isProven && moved > 0) return { stage, needsProof: true, ...(isUnwell ? { heldBy: 'CanaryFailed' } : {}) };
-      } else {
-        const allowed = Math.max(1, Math.floor((waiting + failed + moved + left) * FAILED_SHARE));
-        if (failed > allowed) return { stage, needsProof: false, heldBy: 'WaveFailed' };
-        if (waiting > 0) return { stage, needsProof: false };
-      }
+      const { waiting, failed, moved } = countOf(admitted);
+      const allowed = isCanary ? 0 : Math.max(1, Math.floor(admitted.length * FAILED_SHARE));
+      if (failed > allowed) return { stage, heldBy: isCanary ? 'CanaryFailed' : 'WaveFailed' };
+      if (waiting > 0) return { stage };
+      if (isCanary && !isProven && moved > 0)
+        return { stage, needsProof: true, heldBy: isUnwell ? 'CanaryFailed' : undefined };
       stage = this.#nextStage(stage);
     }
   }
@@ -164,11 +159,6 @@ export class RolloutCount {
     const waves = this.#uses.flatMap(({ wave }) => waveNumber(wave) ?? []);
     const next = waves.filter((wave) => wave > stageNumber(stage)).sort((a, b) => a - b)[0];
     return next === undefined ? 'rest' : `wave ${next}`;
-  }
-
-  #subscriptions(row: RolloutRow): readonly string[] {
-    const open = this.#uses.filter((use) => isOpen(use) && isAdmitted(row, use));
-    return [...new Set(open.map(({ account }) => accountId(account).subscriptionId))];
   }
 }
 

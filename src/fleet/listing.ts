@@ -41,7 +41,7 @@ type SeenRow = UseRow | undefined;
 export class Listing {
   readonly #pass: ListingPass;
   readonly #ports: ListingPorts;
-  /** Index rows by key and account. The pass reads each key once, since only the pass changes its rows. */
+  /** Index rows by key and account. Reads each key once, since only this pass changes its rows. */
   readonly #known = new Map<string, Promise<ReadonlyMap<string, readonly UseRow[]>>>();
 
   constructor(pass: ListingPass, ports: ListingPorts) {
@@ -49,9 +49,11 @@ export class Listing {
     this.#ports = ports;
   }
 
-  /** Lists the accounts. @param verified keys whose encryption scopes are also read */
-  async list(wanted: Wanted, verified: readonly string[]): Promise<void> {
-    const { accounts, fleet, now } = this.#ports;
+  /** Lists the accounts. Also reads the encryption scopes that a dead worker may have moved. */
+  async list(wanted: Wanted): Promise<void> {
+    const { accounts, fleet, gate, now } = this.#ports;
+    const targets = Object.keys(wanted.item.targets ?? {});
+    const verified = targets.flatMap((key) => [key, ...gate.sourcesOf(key)]);
     const { subscription, budget, results } = this.#pass;
     const records = new Map<string, FleetAccount>();
     for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
@@ -82,8 +84,9 @@ export class Listing {
   }
 
   /** Reads one account. */
-  async account(account: string, wanted: Wanted): Promise<void> {
-    await this.#readAccount(account, await this.#ports.fleet.account(account), wanted);
+  async account(wanted: Wanted): Promise<void> {
+    const { about } = wanted.item;
+    await this.#readAccount(about, await this.#ports.fleet.account(about), wanted);
   }
 
   /** Lists the encryption scopes of all due accounts, within the rate limits. */
@@ -147,9 +150,9 @@ export class Listing {
   async #compareScopes(record: FleetAccount, scopes: readonly Scope[], startedOn: Date, wanted: Wanted): Promise<void> {
     const { account, location, tags = {} } = record;
     const wave = waveOfTags(tags);
-    const all = scopes.flatMap((scope) => {
-      return rowOf(useOfScope(scope, { account, location, scope: scope.name, wave }, startedOn)) ?? [];
-    });
+    const all = scopes.flatMap(
+      (scope) => rowOf(useOfScope(scope, { account, location, scope: scope.name, wave }, startedOn)) ?? [],
+    );
     const scopeKeys = [...new Set(all.map(({ key }) => key))];
     const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;

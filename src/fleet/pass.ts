@@ -52,7 +52,6 @@ export class Pass {
   readonly #startedOn: Date;
   readonly budget: PassBudget;
   readonly results: PassResults;
-  readonly #listing: Listing;
   readonly #usePorts: UsePorts;
   readonly log: PassLog;
   /** Started items, by row and ETag. */
@@ -82,7 +81,6 @@ export class Pass {
     this.log = createPassLog(subscription, ports);
     this.budget = new PassBudget(this, usage, ports);
     this.results = new PassResults(this, ports);
-    this.#listing = new Listing(this, ports);
     this.#usePorts = {
       ...{ ...ports, reads: this.budget.reads.signal, writes: this.#writes.signal },
       announced: () => [...this.#announcedBefore, { startedOn: this.#startedOn, targets: this.#targets }],
@@ -157,12 +155,14 @@ export class Pass {
       .filter(({ kind }) => kind === 'verify')
       .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
+    // Reads the index again for items that came later.
+    const listing = new Listing(this, this.#ports);
     const start: Readonly<Record<WorkKind, (wanted: Wanted) => Promise<void>>> = {
       key: (wanted) => this.#startKey(wanted),
-      account: (wanted) => this.#listing.account(wanted.item.about, wanted),
-      list: (wanted) => this.#listing.list(wanted, []),
-      verify: (wanted) => this.#listing.list(wanted, this.#keysToVerify(wanted.item)),
-      scopes: (wanted) => this.#listing.scopes(wanted),
+      account: (wanted) => listing.account(wanted),
+      list: (wanted) => listing.list(wanted),
+      verify: (wanted) => listing.list(wanted),
+      scopes: (wanted) => listing.scopes(wanted),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
@@ -178,10 +178,6 @@ export class Pass {
           this.#wake();
         });
     }
-  }
-
-  #keysToVerify({ targets = {} }: WorkItem): readonly string[] {
-    return Object.keys(targets).flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]);
   }
 
   async #startKey(wanted: Wanted): Promise<void> {
