@@ -67,18 +67,16 @@ export function appState(settings: Pick<Settings, 'storage'>, credential: () => 
     },
     /** Unfinished re-keys of version 2. */
     async legacyOrders(): Promise<LegacyOrder[]> {
-      const orders: LegacyOrder[] = [];
       try {
         // Opened only on use: a connection string may have no table endpoint.
         const table = controlTable(settings, credential, LEGACY_ORDERS);
-        for await (const { order } of table.listEntities({ queryOptions: { filter: "PartitionKey eq 'order'" } })) {
-          const read = LEGACY_ORDER.safeParse(parseJson(String(order ?? ''))).data;
-          if (read) orders.push(read);
-        }
+        const options = { queryOptions: { filter: "PartitionKey eq 'order'" } };
+        const rows = await Array.fromAsync(table.listEntities<{ order: unknown }>(options));
+        return rows.flatMap(({ order }) => LEGACY_ORDER.safeParse(parseJson(String(order ?? ''))).data ?? []);
       } catch (error) {
         if (!isTableMissing(error)) throw error;
+        return [];
       }
-      return orders;
     },
     /** Open approval requests of version 2. They expire after eight hours. */
     async legacyApprovals(now: Date): Promise<LegacyApproval[]> {
