@@ -16,7 +16,7 @@ import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import { findPause, openPauses, PAUSE, type PauseOrder } from '../orders/standing-orders.ts';
+import { findPause, openPauses, PAUSE } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { DAY_MS } from '../time/spans.ts';
 
@@ -86,23 +86,14 @@ function readListings({ fleet }: RotationViewPorts): Promise<ReadonlyMap<string,
   return fleet.listings().catch(() => undefined);
 }
 
-export interface RotationPage {
-  readonly value: readonly RotationSummary[];
-  /** Every active pause: a pause may block a rotation that is not listed yet. */
-  readonly pauses: readonly PauseOrder[];
-  readonly next: string | undefined;
-}
+export type RotationPage = Awaited<ReturnType<typeof listRotations>>;
 
 /**
  * Lists the keys with a rotation in progress or finished recently. A rotation that the app cannot read is `unknown`.
  *
  * @throws {@link HttpProblem} 503
  */
-export function listRotations(
-  ports: RotationViewPorts,
-  after?: string,
-  most = Number.POSITIVE_INFINITY,
-): Promise<RotationPage> {
+export function listRotations(ports: RotationViewPorts, after?: string, most = Number.POSITIVE_INFINITY) {
   return orUnavailableView(async () => {
     const { rollouts, settings, orderStore, now } = ports;
     const late = (await Array.fromAsync(rollouts.all())).filter(
@@ -116,6 +107,7 @@ export function listRotations(
     const listings = readListings(ports);
     const value = await pMap(page, (key) => summaryOf(key, ports, listings), { concurrency: CONCURRENCY });
     const next = keys.length > page.length ? page.at(-1)?.id : undefined;
+    // Every active pause: a pause may block a rotation that is not listed yet.
     return { value, pauses: openPauses(await orderStore.recent(), now()), next };
   });
 }
