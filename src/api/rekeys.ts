@@ -146,9 +146,10 @@ export const REKEY_ROUTES: readonly Route[] = [
 
 const portsOf = (services: Services) => ({ ...services, vaults: services.settings.vaults });
 
-const orderOf = ({ caller, correlationId }: Call, reason: string, ticket?: string) => ({
-  ...{ caller: auditedCaller(caller), correlationId, reason, ticket },
-});
+function orderOf({ caller: by, correlationId }: Call, reason: string, ticket?: string) {
+  const caller = auditedCaller(by);
+  return { caller, correlationId, reason, ticket };
+}
 
 /** Starts a re-key; with `dryRun`, only checks it. @throws {@link HttpProblem} 409 with every blocker */
 async function start(

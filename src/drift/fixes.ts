@@ -118,7 +118,11 @@ function logFixes(due: readonly Finding[], fixes: readonly Fix[], correlationId:
       level: failed ? 'error' : 'info',
       reason: failed ? 'DriftFixFailed' : 'DriftFixed',
       message: `${REASONS[reason as Reason]} ${detail}`,
-      ...{ because: reason, resource, resources: 1 + others.length, cause, correlationId },
+      because: reason,
+      resource,
+      resources: 1 + others.length,
+      cause,
+      correlationId,
     });
   }
 }

@@ -62,12 +62,12 @@ function onMessage<W extends Work>(
     }
     const { queue, telemetry } = available;
     await telemetry.ready();
-    const runIt = (work: W): Promise<Outcome> => {
+    const runTraced = (work: W): Promise<Outcome> => {
       const inTime = () => outcomeBy(ms, () => run(work, available, log));
       return telemetry.span(SPANS[work.kind] ?? work.kind, placeOf(work, context), inTime, outcomeAttributes);
     };
     const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
-    await processWork({ queueName, received: { entry, dequeueCount }, parse, run: runIt, queue, log });
+    await processWork({ queueName, received: { entry, dequeueCount }, parse, run: runTraced, queue, log });
   };
   app.storageQueue(name, { queueName, connection: CONNECTION, handler });
 }

@@ -22,6 +22,7 @@ const PROGRESS = z.object({
   /** Hash and time of the last collected audit record; before the first record, the time at which collection starts. */
   last: z.string().optional(),
   since: z.iso.datetime(),
+  /** Ids of the causes that were already notified, with their severity if it was `error`. */
   known: z.array(z.string()).default([]),
   /** Day of the last digest, and texts of its causes by id. The first day has no digest. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
@@ -38,7 +39,7 @@ export interface Outbox {
   /** Returns undefined if the entry does not exist. */
   read(target: string, id: string): Promise<OutboxEntry | undefined>;
   markSent(target: string, entry: OutboxEntry, sentOn: Date): Promise<void>;
-  /** Returns the collector's progress; undefined before the first, or if it is damaged. */
+  /** Returns the collector's progress; undefined before the first collection, or if the document is damaged. */
   readProgress(): Promise<CollectProgress | undefined>;
   saveProgress(progress: CollectProgress): Promise<void>;
 }

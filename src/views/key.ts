@@ -58,7 +58,9 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
   const all = [...unreadViews(listed), ...unread];
   const { id, name } = asSpelled(key, versions ?? []);
   return {
-    ...{ key: id, vault: key.vault.name, name },
+    key: id,
+    vault: key.vault.name,
+    name,
     ...(versions ? stateOf(versions, now()) : { state: 'unknown' }),
     ...view,
     unread: versions?.length === 0 ? all.filter(({ what }) => !what.includes('policy')) : all,
@@ -133,7 +135,9 @@ async function readKeyView(
     readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal), signal),
     ports.orderStore.recent(),
   ]);
-  const [now, read, rules] = [ports.now(), known(counted), known(policy)];
+  const now = ports.now();
+  const read = known(counted);
+  const rules = known(policy);
   return {
     paused: findPause(orders, key.id, now),
     nextRotation: versions && rules && nextRotation(versions, rules, isUsed(read), now),

@@ -63,6 +63,7 @@ export async function rotationCount(
 /**
  * Reads the progress of a key's rotation from Key Vault and a partition of the index, and whether the index is complete.
  *
+ * @param listings shared by the rotations of a page
  * @throws errors of Key Vault, the index or the rollout store
  */
 export async function readKeyRotation(
@@ -81,8 +82,10 @@ export async function readKeyRotation(
   return rotation.state === 'finished' && unlisted > 0 ? { ...rotation, unlisted } : rotation;
 }
 
-/** A failed read of the listings does not hide the progress. */
-function readListings({ fleet }: RotationViewPorts): Promise<ReadonlyMap<string, Date> | undefined> {
+/** Time of each subscription's last list. Undefined: a failed read, which must not hide the progress. */
+type Listings = Promise<ReadonlyMap<string, Date> | undefined>;
+
+function readListings({ fleet }: RotationViewPorts): Listings {
   return fleet.listings().catch(() => undefined);
 }
 
@@ -96,6 +99,8 @@ export interface RotationPage {
 /**
  * Lists the keys with a rotation in progress or finished recently. A rotation that the app cannot read is `unknown`.
  *
+ * @param after identifier of the last key of the page before
+ * @param most maximum number of rotations
  * @throws {@link HttpProblem} 503
  */
 export function listRotations(
@@ -122,11 +127,11 @@ async function readPage(ports: RotationViewPorts, after: string | undefined, mos
   return { value, pauses: openPauses(await orderStore.recent(), now()), next };
 }
 
-async function summaryOf(...of: Parameters<typeof readKeyRotation>): Promise<RotationSummary> {
+async function summaryOf(key: ManagedKey, ports: RotationViewPorts, listings: Listings): Promise<RotationSummary> {
   try {
-    return summarize(await readKeyRotation(...of));
+    return summarize(await readKeyRotation(key, ports, listings));
   } catch (error) {
-    return { key: of[0].id, state: 'unknown', detail: describe(describeFailure(error)) };
+    return { key: key.id, state: 'unknown', detail: describe(describeFailure(error)) };
   }
 }
 

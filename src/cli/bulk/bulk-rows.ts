@@ -11,7 +11,7 @@ export interface BulkRow {
 /** Options of the whole run: the file cannot have columns for them. */
 const OF_THE_RUN = ['from', 'yes', 'concurrency', 'maxFailures', 'dryRun'];
 
-/** Reads the accounts of a bulk command from CSV. The error has every problem, line by line. */
+/** Reads the accounts of a bulk command from CSV. @throws {@link CmkError} `ArgumentInvalid` with every wrong row */
 export function readBulkRows(text: string, command: Command, required: readonly string[] = []): BulkRow[] {
   const { titles, rows } = parseCsv(text);
   const columns = columnsOf(command);
@@ -93,7 +93,7 @@ const OPTIONS = {
   trim: true,
 };
 
-/** Reads CSV (RFC 4180) with column titles in the first row. */
+/** Reads CSV (RFC 4180) with column titles in the first row. Ignores white space around cells, and empty lines. */
 export function parseCsv(text: string): { readonly titles: readonly string[]; readonly rows: readonly CsvRow[] } {
   let titles: string[] = [];
   const columns = (head: readonly string[]): string[] => {

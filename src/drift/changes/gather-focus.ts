@@ -37,7 +37,9 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
   const accounts = ofKind(focus, 'account');
   const changed = new Set(accounts.flatMap((one) => (one.changed ? resourceOf(one.id) : [])));
   const context = await contextOf({
-    ...{ rules, services, memory: await services.driftStorage.managedAccounts() },
+    rules,
+    services,
+    memory: await services.driftStorage.managedAccounts(),
     areScopesDue: ({ id }) => changed.has(resourceOf(id)),
   });
   const { vaults, keys } = context;

@@ -34,8 +34,13 @@ export async function releaseChange(
   const now = ports.now();
   const on = now.toISOString();
   const release: UnrecordedOrder = {
-    ...{ id: `${RELEASE}/${ports.newId()}`, action: RELEASE, reason: 'ChangeReleased' },
-    ...{ resource: account, on, caller, correlationId },
+    id: `${RELEASE}/${ports.newId()}`,
+    action: RELEASE,
+    reason: 'ChangeReleased',
+    resource: account,
+    on,
+    caller,
+    correlationId,
     details: { why: reason, ticket },
   };
   const { records, audit } = await changeOrders(

@@ -116,10 +116,8 @@ class SubscriptionScan {
 
   constructor(id: string, context: SubscriptionContext) {
     this.#context = context;
-    this.result = {
-      ...{ id, accounts: 0, dependents: 0, scopesLookedAt: 0, stamps: new Map() },
-      ...{ findings: [], unread: [], lockedOutBy: [] },
-    };
+    const counts = { accounts: 0, dependents: 0, scopesLookedAt: 0 };
+    this.result = { id, ...counts, findings: [], unread: [], lockedOutBy: [], stamps: new Map() };
   }
 
   async add(account: Account): Promise<void> {
