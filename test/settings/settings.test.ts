@@ -149,8 +149,8 @@ describe('readSettings', () => {
   it('reports settings of version 2 that have no effect, and starts', () => {
     const gone = { CMK_REQUIRE_HSM: 'off', CMK_WORK__tableServiceUri: 'https://stw.table.core.windows.net' };
     expect(readSettings({ ...VALID, ...gone, WEBSITE_SITE_NAME: 'func-cmk' }).drift.problems).toEqual([
-      expect.stringMatching(/^CMK_REQUIRE_HSM is not a setting of this version and has no effect/),
-      expect.stringMatching(/^CMK_WORK__tableServiceUri is not a setting of this version and has no effect/),
+      expect.stringMatching(/^CMK_REQUIRE_HSM has no effect in this version: set CMK_KEY_MINIMUM/),
+      expect.stringMatching(/^CMK_WORK__tableServiceUri has no effect in this version: .*CMK_WORK__queueServiceUri/),
     ]);
   });
 
