@@ -109,7 +109,11 @@ export function parseCsv(text: string): { readonly titles: readonly string[]; re
     const rows: unknown = parse(text, { ...OPTIONS, columns });
     if (titles.length > 0) return { titles, rows: rows as readonly CsvRow[] };
   } catch (error) {
-    throw error instanceof CsvError ? invalid([error.message]) : error;
+    if (!(error instanceof CsvError)) throw error;
+    // The parser's own messages name its options.
+    const isUneven = error.code === 'CSV_RECORD_INCONSISTENT_COLUMNS';
+    const uneven = `the number of cells differs from the ${titles.length} columns that the first line names`;
+    throw invalid([`line ${error.lines}: ${isUneven ? uneven : 'a quote is not closed, or text follows it'}`]);
   }
   throw invalid(['It is empty: the first line must name the columns, for example `account,vault,key,identity`.']);
 }
