@@ -92,6 +92,7 @@ async function recover(): Promise<void> {
 async function prepared(flow: Flow, steps: readonly Step[]): Promise<Case[]> {
   const cases: Case[] = [];
   for (const step of steps) cases.push({ step, subject: await flow.prepare(app) });
+  await app.found();
   // What was asked for until now is out of Azure's budgets, by which the app would keep a request for later.
   await app.advance(5 * 60_000);
   await rest(app, REST_MS);
@@ -125,6 +126,7 @@ describe.each(FLOWS)('$name', (flow) => {
     warming.map(forget);
 
     const subject = await flow.prepare(app);
+    await app.found();
     await rest(app, REST_MS);
     const since = markOf(app);
     await flow.begin(app, [subject]);
