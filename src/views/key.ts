@@ -254,7 +254,7 @@ export async function readInTime<T>(what: What, read: () => Promise<T>, signal: 
   return part;
 }
 
-/** The failed reads among some parts. */
+/** Returns the failed reads among some parts, for an answer. */
 export function unreadViews(...parts: readonly Part<unknown>[]): UnreadView[] {
   return unreadOf(parts).map(({ what, kind, detail }) => ({ what, reason: reasonOf(kind), detail }));
 }

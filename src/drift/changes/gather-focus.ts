@@ -94,7 +94,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
   };
 }
 
-/** The given accounts of a subscription, without deleted accounts. */
+/** Yields the given accounts of a subscription, without deleted accounts. */
 async function* readAccounts(
   subscription: string,
   wanted: readonly ResourceId[],
