@@ -237,7 +237,7 @@ function summaryOf(accounts: readonly BulkResult[], stopped?: string): BulkSumma
 
 const ACCOUNT: TitledColumn<BulkResult> = ['ACCOUNT', ({ account }) => lastName(account)];
 
-/** Describes the changes of an account, done or planned. @param reads a command that only reads has checked an unchanged account */
+/** Describes the changes of an account, done or planned. @param reads whether the command only checks accounts */
 function detailOf({ outcome, changes, error }: BulkResult, reads: boolean): string {
   if (error) return `${outcome.toUpperCase()}: ${error.reason}: ${error.message} ${error.nextStep}`;
   if (outcome === 'done') return changes.map(({ text }) => text).join('; ');
