@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { known, type Part, readPart, type UnreadPart, unreadOf, type What } from '../../azure/read-or-why.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import {
@@ -14,6 +14,8 @@ import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
 
 /** Maximum number of concurrent reads of initiatives per vault. */
 const CONCURRENCY = 4;
+/** Maximum number of failed or throttled reads per check. Each takes seconds, and the findings are only advice. */
+const MOST_UNANSWERED = 3;
 
 interface Policed {
   readonly denials: readonly KeyDenial[];
@@ -25,6 +27,7 @@ export class GatheredPolicies {
   readonly #policies: KeyPolicies;
   readonly #now: Date;
   readonly #signal: AbortSignal | undefined;
+  #unanswered = 0;
   readonly #initiatives = new Map<string, Promise<Part<PolicyInitiative>>>();
 
   constructor(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
@@ -34,7 +37,7 @@ export class GatheredPolicies {
   }
 
   async of(vault: ManagedVault): Promise<Policed> {
-    const read = await readPart(about('policyAssignments', vault.id, 'the policy assignments of the vault'), () =>
+    const read = await this.#read(about('policyAssignments', vault.id, 'the policy assignments of the vault'), () =>
       this.#policies.assignments(vault, this.#signal),
     );
     const found = await pMap(
@@ -49,7 +52,7 @@ export class GatheredPolicies {
     const unread = unreadOf([read, ...found.map(({ initiative }) => initiative)]);
     if (denials.length === 0) return { denials, unread };
 
-    const exemptions = await readPart(about('policyExemptions', vault.id, 'the policy exemptions of the vault'), () =>
+    const exemptions = await this.#read(about('policyExemptions', vault.id, 'the policy exemptions of the vault'), () =>
       this.#policies.exemptions(vault, this.#signal),
     );
     // Without the exemptions, each denial may be exempt.
@@ -64,11 +67,22 @@ export class GatheredPolicies {
     const reading =
       this.#initiatives.get(id.toLowerCase()) ??
       // Identified by their scope: the app lacks one permission for all initiatives there.
-      readPart(about('policySetDefinitions', scope || '/', 'the policy initiatives defined in this scope'), () =>
+      this.#read(about('policySetDefinitions', scope || '/', 'the policy initiatives defined in this scope'), () =>
         this.#policies.initiative(scope, lastName(id), this.#signal),
       );
     this.#initiatives.set(id.toLowerCase(), reading);
     return reading;
+  }
+
+  /** Reads nothing more once Azure Policy did not respond, so the rest of the check has its time. */
+  async #read<T>(what: What, read: () => Promise<T>): Promise<Part<T>> {
+    if (this.#unanswered >= MOST_UNANSWERED) {
+      const detail = `Not read: Azure Policy did not respond ${MOST_UNANSWERED} times in this check.`;
+      return { unread: { ...what, kind: 'unavailable', detail } };
+    }
+    const part = await readPart(what, read);
+    if ('unread' in part && /^(unavailable|throttled)$/.test(part.unread.kind)) this.#unanswered += 1;
+    return part;
   }
 }
 
