@@ -9,7 +9,7 @@ import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { queryInvalid } from '../http/query.ts';
 import type { Caller } from '../http/token-claims.ts';
-import type { KeyCatalog } from '../keys/key-admin-client.ts';
+import type { KeyCatalog } from '../keys/key-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import { type KeyViewPorts, readInTime, readKeySummary, unreadViews } from './key.ts';

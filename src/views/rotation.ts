@@ -108,23 +108,21 @@ export function listRotations(
   after?: string,
   most = Number.POSITIVE_INFINITY,
 ): Promise<RotationPage> {
-  return orUnavailableView(() => readPage(ports, after, most));
-}
-
-async function readPage(ports: RotationViewPorts, after: string | undefined, most: number): Promise<RotationPage> {
-  const { rollouts, settings, orderStore, now } = ports;
-  const keys: ManagedKey[] = [];
-  for await (const { name, row } of rollouts.all()) {
-    const key = settings.vaults.key(name);
-    const isLate = row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS;
-    if (key && isLate && (after === undefined || key.id > after)) keys.push(key);
-  }
-  keys.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const page = keys.slice(0, most);
-  const listings = readListings(ports);
-  const value = await pMap(page, (key) => summaryOf(key, ports, listings), { concurrency: CONCURRENCY });
-  const next = keys.length > page.length ? page.at(-1)?.id : undefined;
-  return { value, pauses: openPauses(await orderStore.recent(), now()), next };
+  return orUnavailableView(async () => {
+    const { rollouts, settings, orderStore, now } = ports;
+    const late = (await Array.fromAsync(rollouts.all())).filter(
+      ({ row }) => row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS,
+    );
+    const keys = late
+      .flatMap(({ name }) => settings.vaults.key(name) ?? [])
+      .filter(({ id }) => after === undefined || id > after)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    const page = keys.slice(0, most);
+    const listings = readListings(ports);
+    const value = await pMap(page, (key) => summaryOf(key, ports, listings), { concurrency: CONCURRENCY });
+    const next = keys.length > page.length ? page.at(-1)?.id : undefined;
+    return { value, pauses: openPauses(await orderStore.recent(), now()), next };
+  });
 }
 
 async function summaryOf(key: ManagedKey, ports: RotationViewPorts, listings: Listings): Promise<RotationSummary> {

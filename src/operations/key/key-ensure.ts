@@ -1,6 +1,6 @@
 import { describeFailure, unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import type { KeyDescription } from '../../keys/key-admin-client.ts';
+import type { KeyDescription } from '../../keys/key-client.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
 import { addDuration } from '../../time/duration.ts';
