@@ -119,7 +119,6 @@ export function auditContainer(
   credential: () => TokenCredential,
   name: string = AUDIT_CONTAINER,
 ): ContainerClient {
-  return name === AUDIT_CONTAINER
-    ? auditTrailContainer(settings, credential, name)
-    : controlContainer(settings, credential, name, ONE_RETRY);
+  const open = name === AUDIT_CONTAINER ? auditTrailContainer : controlContainer;
+  return open(settings, credential, name, ONE_RETRY);
 }
