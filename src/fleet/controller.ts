@@ -27,7 +27,7 @@ import { createRolloutStore } from './rollout-row.ts';
 import { sweepWork } from './sweep.ts';
 import { createUseRows } from './use-row.ts';
 import { createWorkItems, keyItem, NO_SUBSCRIPTION } from './work-items.ts';
-import type { FleetQueue, FleetServices, FleetWork, KeyQueue } from './worker-ports.ts';
+import type { FleetServices, FleetWork } from './worker-ports.ts';
 
 /** Time limit of a pass, below the host's limit. Milliseconds. */
 const PASS_MS = 4 * 60_000;
@@ -64,7 +64,7 @@ class Controller {
   readonly #gate: RolloutGate;
   readonly #capacity = new CallCapacity();
   readonly #versions: VersionLists;
-  readonly #queues: FleetQueue & KeyQueue;
+  readonly #queues: Pick<FleetServices, 'send' | 'sendKey'>;
   readonly #passes = pLimit(MOST_PASSES);
   /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
   readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
@@ -242,7 +242,7 @@ class Controller {
   }
 }
 
-function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
+function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): Pick<FleetServices, 'send' | 'sendKey'> {
   const secondsUntil = (visibleOn: Date | undefined) =>
     visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
   return {
