@@ -24,16 +24,12 @@ interface Sent {
  * @param scope of the token
  * @returns a function whose errors `describeFailure` reads
  */
-export function createJsonSender(
-  credential: TokenCredential,
-  scope: string,
-  limits: CallLimits,
-): (sent: Sent) => Promise<unknown> {
+export function createJsonSender(credential: TokenCredential, scope: string, limits: CallLimits) {
   const { httpClient, retryOptions, additionalPolicies } = callOptions(limits);
   const pipeline = createPipelineFromOptions({ retryOptions });
   for (const { policy } of additionalPolicies) pipeline.addPolicy(policy);
   pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: scope }));
-  return async ({ method, url: given, query = {}, body, signal }) => {
+  return async ({ method, url: given, query = {}, body, signal }: Sent): Promise<unknown> => {
     const url = new URL(given);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const request = createPipelineRequest({
@@ -62,13 +58,10 @@ type Query = Readonly<Record<string, string>>;
  *
  * @returns a function whose errors `describeFailure` reads
  */
-export function createArmReader(
-  credential: TokenCredential,
-  cloud: Cloud,
-  limits: CallLimits,
-): (path: string, query: Query, signal?: AbortSignal) => Promise<unknown> {
+export function createArmReader(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const send = createJsonSender(credential, cloud.resourceManagerScope, limits);
-  return (path, query, signal) => send({ method: 'GET', url: cloud.resourceManager + path, query, signal });
+  return (path: string, query: Query, signal?: AbortSignal) =>
+    send({ method: 'GET', url: cloud.resourceManager + path, query, signal });
 }
 
 const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
