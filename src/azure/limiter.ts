@@ -166,8 +166,8 @@ export class Limiter {
    * @param nowMs milliseconds since the epoch
    * @returns 0: permits taken; otherwise the milliseconds until a retry may succeed, and no permit is taken
    */
-  take(named: string, calls: Calls, nowMs: number): number {
-    const region = named.toLowerCase();
+  take(regionName: string, calls: Calls, nowMs: number): number {
+    const region = regionName.toLowerCase();
     const { reads = 0, writes = 0, lists = 0, purpose } = calls;
     const isRetry = purpose === 'retry';
     const needed = [

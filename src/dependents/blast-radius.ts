@@ -105,7 +105,8 @@ class BlastRadiusReader {
 
   async #readAccounts(details: Promise<void>[]): Promise<void> {
     const { settings, subscriptions, accounts } = this.#services;
-    const seeOwn = (account: Account): void => {
+    // The app's own storage may use the key by an encryption scope alone.
+    const checkOwn = (account: Account): void => {
       if (this.#isOwn(account.name)) details.push(this.#readOwnStorage(account));
     };
     const missed = await findDependents(
@@ -116,7 +117,7 @@ class BlastRadiusReader {
           ...accounts,
           async *list(subscriptionId, signal) {
             for await (const account of accounts.list(subscriptionId, signal)) {
-              seeOwn(account);
+              checkOwn(account);
               yield account;
             }
           },

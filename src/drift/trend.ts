@@ -105,8 +105,7 @@ async function keepDay(
   const [sum] = await Promise.allSettled([summed]);
   const events = sum.status === 'fulfilled' ? sum.value : undefined;
   // The next check counts an interrupted day again.
-  const isWhole = events !== undefined && (events.complete || !signal.aborted);
-  await driftStorage.keepTrendDay({ ...day, ...(isWhole ? { events, summedOn } : {}) });
+  await driftStorage.keepTrendDay({ ...day, ...(events?.complete ? { events, summedOn } : {}) });
   if (sum.status === 'rejected') throw sum.reason;
 }
 

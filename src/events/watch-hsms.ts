@@ -56,8 +56,12 @@ async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortS
     context.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
   try {
     const names = await context.ports.keyCatalog.names(hsm);
-    const watch = async (name: string) => signal.aborted || (await watchKey(managedKey(hsm, name), context));
-    const missed = (await pMap(names, watch, { concurrency: CONCURRENCY })).filter((one) => one === true).length;
+    let missed = 0;
+    const watch = async (name: string): Promise<void> => {
+      if (signal.aborted) missed += 1;
+      else await watchKey(managedKey(hsm, name), context);
+    };
+    await pMap(names, watch, { concurrency: CONCURRENCY });
     if (missed === 0) return;
     unwatched(`${missed} of the ${names.length} keys of the Managed HSM ${hsm.name} were not read in time.`);
   } catch (error) {

@@ -17,7 +17,7 @@ import {
   withResume,
 } from './standing-orders.ts';
 
-/** @property key identifier without a version; absent: all keys @property until end of a pause */
+/** A call that pauses or resumes moves. `key`: key identifier without a version; absent: all keys. `until`: end of a pause. */
 export type ControlOrder = OrderCall & { readonly key?: string | undefined; readonly until?: Date | undefined };
 
 export interface ControlPorts extends OrderPorts {
@@ -83,6 +83,7 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
 /** @param id id of the order */
 type Change = (orders: StandingOrders, id: string, now: Date) => StandingOrders;
 
+/** Stores a pause or resume with its audit record. `apply` may be called again, after a conflict. */
 async function keep(
   action: 'fleet.pause' | 'fleet.resume',
   { caller, correlationId, key, until, reason: why, ticket }: ControlOrder,

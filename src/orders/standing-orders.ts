@@ -27,7 +27,7 @@ export const PAUSE = z.object({
   until: iso.optional(),
 });
 
-/** Opens the gate of the rollout to a version after a stage failed. @property target version identifier */
+/** Opens the gate of the rollout to a version after a stage failed. `target`: version identifier. */
 const GO_ON = z.object({ at: iso, target: z.string() });
 
 /** Moves the uses of a key to another key. */

@@ -237,7 +237,7 @@ async function confirmOnce(
   // The tags now belong to the revocation. The sweep completes the retirement after the restore.
   if (open) return ofUse.length === 0 ? retired : notUndone('The key was revoked in the meantime.');
   // An operator disables a key version by version. The app must not enable any version in between.
-  if (!successor) return notUndone('No newer version is usable: its successor was disabled in the meantime.');
+  if (!successor) return notUndone('Its successor became unusable in the meantime: it was disabled or expired.');
   // A delayed write may arrive after a restore and disable a restored version.
   const ofRestore = since && since.id !== restored ? [RESTORED] : [];
   const reasons = [...reasonsOfKey(version, versions, now()), ...ofRestore, ...ofUse];

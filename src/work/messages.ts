@@ -63,8 +63,8 @@ const fleetWork = z.object({
   ...carried,
 });
 
-/** A message about a key. */
-const about = <K extends string>(kind: K) =>
+/** Schema of a message about a key. */
+const keyMessage = <K extends string>(kind: K) =>
   z.object({
     kind: z.literal(kind),
     /** Key identifier without a version. */
@@ -73,19 +73,19 @@ const about = <K extends string>(kind: K) =>
   });
 
 /** Requests a reconcile of a key. */
-const keyWork = about('key');
+const keyWork = keyMessage('key');
 
 /** Requests the rotation of a key if it is due. */
-const rotateWork = about('rotate');
+const rotateWork = keyMessage('rotate');
 
 /** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
-const probeWork = about('probe').extend({
+const probeWork = keyMessage('probe').extend({
   /** Name of the change to probe; absent: the key's newest change. The probe ends after another change of the key. */
   follows: z.string().max(60).optional(),
 });
 
 /** Requests a check of whether the key matches its last revocation or restore. */
-const revocationWork = about('revocation').extend({
+const revocationWork = keyMessage('revocation').extend({
   due,
   /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
   claimed: CLAIMED.optional().catch(undefined),
@@ -139,7 +139,7 @@ export type Work = WorkIn<WorkQueueName>;
 /**
  * Parses a queue message: the host passes JSON as an object, and anything else as text.
  *
- * @throws an error that names at most five problems if the message does not match the schema
+ * @throws TypeError that names at most five problems if the message does not match the schema
  */
 function parserOf<T extends z.ZodType>(schema: T): (entry: unknown) => z.output<T> {
   return (entry) => {

@@ -37,10 +37,9 @@ interface Delivery<Q extends WorkQueueName> {
  */
 export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>): Promise<void> {
   const { queueName, received, run, queue, log } = delivery;
-  let because: Reason = 'InvalidMessage';
+  let work: WorkIn<Q> | undefined;
   try {
-    const work = PARSERS[queueName](received.entry) as WorkIn<Q>;
-    because = 'Unexpected';
+    work = PARSERS[queueName](received.entry) as WorkIn<Q>;
     const outcome = await run(work);
     if (outcome.outcome === 'done') return;
     const { reason, detail } = outcome;
@@ -51,12 +50,14 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
   } catch (error) {
     const isLast = received.dequeueCount >= MAX_DEQUEUE_COUNT;
-    if (because === 'Unexpected' && !isLast) throw error;
+    // A message of another format fails each time, so it is not delivered again.
+    if (work && !isLast) throw error;
+    const reason = work ? 'Unexpected' : 'InvalidMessage';
     try {
       // Moves the message here, since a message that the host moves to poison expires after a week.
-      await poison(delivery, because, messageOf(error));
+      await poison(delivery, reason, messageOf(error));
     } catch {
-      if (isLast) recordPoison(delivery, because, messageOf(error));
+      if (isLast) recordPoison(delivery, reason, messageOf(error));
       throw error;
     }
   }
