@@ -24,12 +24,16 @@ interface Sent {
  * @param scope of the token
  * @returns a function whose errors `describeFailure` reads
  */
-export function createJsonSender(credential: TokenCredential, scope: string, limits: CallLimits) {
+export function createJsonSender(
+  credential: TokenCredential,
+  scope: string,
+  limits: CallLimits,
+): (sent: Sent) => Promise<unknown> {
   const { httpClient, retryOptions, additionalPolicies } = callOptions(limits);
   const pipeline = createPipelineFromOptions({ retryOptions });
   for (const { policy } of additionalPolicies) pipeline.addPolicy(policy);
   pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: scope }));
-  return async ({ method, url: given, query = {}, body, signal }: Sent): Promise<unknown> => {
+  return async ({ method, url: given, query = {}, body, signal }) => {
     const url = new URL(given);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const request = createPipelineRequest({

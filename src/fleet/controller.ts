@@ -18,7 +18,7 @@ import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { adoptingLeases } from './adopt-version-2-client.ts';
 import type { FleetTable } from './fleet-table-client.ts';
-import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
+import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
 import { createVersionLists, type VersionLists } from './fresh-reads.ts';
 import { createMovedUses } from './moved-uses.ts';
 import { reconcileKey, requestLists } from './reconcile-key.ts';
@@ -172,14 +172,10 @@ class Controller {
     const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
     if (open) return versions;
     const activation = nextActivation(versions, now());
+    // A sweep reconciles the key then: the rollout row has the time.
     if (activation) {
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, key: key.id, cause });
-    }
-    // A sweep finds a later activation in the rollout row.
-    if (activation && activation.getTime() < now().getTime() + SWEEP_MS) {
-      const later = { by: 'activation', ref: cause.ref, since: activation.toISOString() };
-      await this.#queues.sendKey(key.id, later, new Date(activation.getTime() + 1_000));
     }
     // A paused key's item remains, and the end of the pause requests the key again.
     if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {

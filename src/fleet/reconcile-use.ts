@@ -99,8 +99,8 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     const read = await readUse(id, row, ports);
     if (!read) return { row: undefined, moves: [], isWell: true };
     const observation = observe(row, read, ports.announced());
-    const { row: seen } = observation;
     const observed = resultOf(observation, ports);
+    const { row: seen } = observed;
     if (!seen || !usesKey(read.use, key)) return observed;
     return await moveUse({ ...task, row: seen }, { ...read, use: read.use }, observed, ports);
   } catch (error) {
@@ -130,7 +130,12 @@ async function moveUse(
   const { plan, listedAt, order } = planned;
   if (plan.reason === 'RevocationOpen') return whileBlocked({ reason: plan.reason });
   if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
-  if (observed.changed && !task.isChecked) return postponeChanged(observed, seen, ports.now());
+  if (observed.changed && !task.isChecked) {
+    // The check of the change event identifies the actor, and stops a conflict.
+    const until = new Date(ports.now().getTime() + CHANGE_CHECK_MS);
+    const blocked = whileBlocked({ reason: 'ChangedByOthers', until });
+    return { ...blocked, row: { ...markPending(seen), notBefore: until.toISOString() } };
+  }
   const blocked = await ports.admit(seen, key, plan.target.id, since);
   if (blocked) return whileBlocked(blocked);
   const send = async (): Promise<UseResult> => {
@@ -230,13 +235,6 @@ function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
 /** The row has no reason: a block concerns its key or the pass. */
 function markPending(row: UseRow): UseRow {
   return { ...row, state: 'pending', reason: undefined, notBefore: undefined };
-}
-
-/** Waits for the check of the change event, which identifies the actor and stops a conflict. */
-function postponeChanged(observed: UseResult, seen: UseRow, now: Date): UseResult {
-  const until = new Date(now.getTime() + CHANGE_CHECK_MS);
-  const row: UseRow = { ...markPending(seen), notBefore: until.toISOString() };
-  return { ...observed, row, blocked: { reason: 'ChangedByOthers', until } };
 }
 
 function resultOf({ row, changed }: Observation, { gate }: UsePorts): UseResult {
