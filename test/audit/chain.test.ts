@@ -33,8 +33,10 @@ describe('a record', () => {
 
   it('survives any entry, and is one line whatever is in it', () => {
     const end: ChainEnd = { seq: 7, hash: 'a'.repeat(64) };
+    // A schema of zod drops this name.
+    const name = fc.string().filter((text) => text !== '__proto__');
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.dictionary(fc.string(), fc.jsonValue()), (resource, details) => {
+      fc.property(fc.string({ unit: 'binary' }), fc.dictionary(name, fc.jsonValue()), (resource, details) => {
         const given = { action: 'key.revoke', reason: 'Revoked', resource, details };
         const { line } = formatRecord(end, { entry: given }, { id: 'x', time: new Date(0) });
         expect(line.indexOf('\n')).toBe(line.length - 1);
