@@ -8,7 +8,6 @@ import { auditContainer, auditFiles } from './audit/audit-client.ts';
 import { auditTrail } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
-import { WRITE_BUDGETS } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createKeyUserResources, createResourceGraph } from './dependents/resource-graph-client.ts';
 import { createStoredData } from './dependents/stored-data-client.ts';
@@ -24,8 +23,7 @@ import { createControlTable, createFleetTable } from './fleet/fleet-table-client
 import { createStorageAccounts, tracedAccounts } from './fleet/storage-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createIdentityClients } from './identities/create-identity-clients.ts';
-import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
-import { createKeys } from './keys/key-client.ts';
+import { createKeyAdmin, createKeys, type KeyCatalog } from './keys/key-client.ts';
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
@@ -41,10 +39,10 @@ import { createVaults } from './vaults/vault-client.ts';
 import { createVaultGuards } from './vaults/vault-guards-client.ts';
 import { FleetSnapshots } from './views/fleet.ts';
 import { KeyLister } from './views/key-list.ts';
-import { NowBoard } from './views/read-now.ts';
+import { createNowBoard } from './views/read-now.ts';
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
-import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
+import { createWorkQueue } from './work/work-queue-client.ts';
 
 /** External dependencies of use cases: settings, Azure, the queue and time. */
 export type Services = ReturnType<typeof createServices>;
@@ -89,13 +87,10 @@ export function createServices(
     settings,
     ...clients,
     ...stores,
-    queue: queue as WorkQueue,
     ...controller,
     /** Subscriptions that the app's identity can read now or could read before. */
     subscriptions,
     inSight,
-    /** Azure's write budgets per subscription and region. */
-    writeBudgets: WRITE_BUDGETS,
     /** Age of the oldest message of each queue, in seconds. */
     queueAges: () => queue.ages(now()),
     telemetry,
@@ -110,7 +105,7 @@ export function createServices(
     dependents: (key: ManagedKey): Promise<Dependence> =>
       hasDependents(key, inReach, { accounts, useRows: controller.useRows }),
     /** Caches of this instance, shared by several routes. */
-    ...{ fleetSnapshots, keyLister, nowBoard: new NowBoard(fleetSnapshots, keyLister) },
+    ...{ fleetSnapshots, keyLister, nowBoard: createNowBoard(fleetSnapshots, keyLister) },
     ...{ newId, now, sleep },
   };
 }

@@ -17,7 +17,7 @@ const [OPTIONS_AT, OPTIONS_END] = [12, 16];
 
 const [, , folder, options] = process.argv;
 if (options === undefined) {
-  // As start.cjs does before it loads the cache.
+  // V8 accepts cached code only under the same flags, and start.cjs sets this one before it loads the cache.
   setFlagsFromString('--semi-space-growth-factor=1');
   const own = new Script('').createCachedData().subarray(OPTIONS_AT, OPTIONS_END);
   const below = [...process.execArgv, '--hash-seed=1', '--single-threaded', __filename, folder, own.toString('hex')];

@@ -21,7 +21,7 @@ export const TRAIL_EVENTS = z.object({
     .describe('Duration of rotations.'),
   revocations: count,
   restores: count,
-  complete: z.boolean().describe('False when the trail was too large to read completely.'),
+  complete: z.boolean().describe('False when the app could not read the whole span of the trail in time.'),
 });
 export type TrailEvents = z.output<typeof TRAIL_EVENTS>;
 

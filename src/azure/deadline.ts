@@ -11,17 +11,17 @@ export class DeadlineError extends Error {
   }
 }
 
-/** Start of the message of a write's deadline. */
+/** Start of the error message if a write exceeds its deadline. */
 export const NOT_ANSWERED = 'A write was not answered';
 
-/** The SDKs declare a signal of their own, and pass on the caller's. */
+/** Narrows a signal to the standard type: the SDKs declare a type of their own, but pass on the caller's signal. */
 export function asSignal(given: unknown): AbortSignal | undefined {
   return given instanceof AbortSignal ? given : undefined;
 }
 
 /**
- * Limits `gather` to some milliseconds. After the timeout, or when `outer` aborts, its signal aborts. `gather` then
- * stops its reads and returns its result so far, marked as incomplete.
+ * Limits `gather` to some milliseconds (undefined: no limit). After the timeout, or when `outer` aborts, its signal
+ * aborts. `gather` then stops its reads and returns its result so far, marked as incomplete.
  */
 export async function abortAfter<T>(
   gather: (signal: AbortSignal) => Promise<T>,
@@ -96,6 +96,7 @@ export function withDeadline<T>(
       try {
         if (await untilAborted(running, signal)) return await running;
       } catch (error) {
+        // After the abort, the error of `run` is only its consequence.
         if (!signal.aborted) throw error;
       }
       outer?.throwIfAborted();

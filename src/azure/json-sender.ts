@@ -57,16 +57,11 @@ export function createJsonSender(
 
 type Query = Readonly<Record<string, string>>;
 
-/**
- * Reads a document of Azure Resource Manager.
- *
- * @returns a function whose errors `describeFailure` reads
- */
-export function createArmReader(
-  credential: TokenCredential,
-  cloud: Cloud,
-  limits: CallLimits,
-): (path: string, query: Query, signal?: AbortSignal) => Promise<unknown> {
+/** Reads a JSON document, or a page of a list. Throws errors that `describeFailure` reads. */
+type ReadJson = (path: string, query: Query, signal?: AbortSignal) => Promise<unknown>;
+
+/** Returns a reader of single documents of Azure Resource Manager. */
+export function createArmReader(credential: TokenCredential, cloud: Cloud, limits: CallLimits): ReadJson {
   const send = createJsonSender(credential, cloud.resourceManagerScope, limits);
   return (path, query, signal) => send({ method: 'GET', url: cloud.resourceManager + path, query, signal });
 }
@@ -75,19 +70,16 @@ const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullis
 /** More than any list that the app reads: Azure allows, for instance, 1,000 policy exemptions per scope. */
 const MOST_PAGES = 100;
 
-type ReadPage = ReturnType<typeof createArmReader>;
-
+/** Returns a reader of whole lists of Azure Resource Manager. */
 export function createArmLister(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
-  return listing(createArmReader(credential, cloud, limits));
+  return createLister(createArmReader(credential, cloud, limits));
 }
 
 /**
- * Reads every page of a list, of any service whose pages look as those of Azure Resource Manager; an empty page may have
- * a next page.
- *
- * @returns a function whose errors `describeFailure` reads; it throws a TypeError for an endless list
+ * Returns a reader of every page of a list, for services whose pages have the form of Azure Resource Manager's. An empty
+ * page may have a next page. The reader throws the errors of `read`, and a TypeError for an endless list.
  */
-export function listing(read: ReadPage) {
+export function createLister(read: ReadJson) {
   return async (path: string, query: Query, signal?: AbortSignal): Promise<unknown[]> => {
     const found: unknown[] = [];
     let next: Query | undefined = query;

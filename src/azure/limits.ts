@@ -140,6 +140,7 @@ function repeatReads(limits: CallLimits): PipelinePolicy {
       let hangs = 0;
       for (let done = 0; ; done += 1) {
         let response: PipelineResponse | undefined;
+        /** An error, or an answer in the form of an error: `describeFailure` reads both. */
         let failed: unknown;
         try {
           response = await next(request);
@@ -162,6 +163,7 @@ const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || met
 
 /** Waits until the time is up or the signal aborts, since a service may request five minutes. */
 function wait(ms: number, outer: PipelineRequest['abortSignal']): Promise<boolean> {
+  // Only the timeout or the abort ends the wait.
   const never = new Promise(() => {});
   return abortAfter((signal) => untilAborted(never, signal), ms, asSignal(outer));
 }

@@ -57,8 +57,8 @@ export class ReadCache<T> {
   }
 
   /**
-   * Reads through the cache. Concurrent callers share a read, unless it began before the last change: those share the
-   * next one.
+   * Reads through the cache. Concurrent callers share a read. Callers after an invalidation share the next read, which
+   * starts when the read in flight has ended.
    */
   read(name: string, load: () => Promise<T>, now: () => Date = CLOCK): Promise<CachedRead<T>> {
     const entry = this.#entry(name);

@@ -17,6 +17,7 @@ export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceMan
   return { endpoint: cloud.resourceManager, credentials: { scopes }, credentialScopes: scopes, ...callOptions(limits) };
 }
 
+/** An account's encryption settings. Exported here, because only clients import the SDKs. */
 export type { Encryption };
 
 /** Returns the client of the Storage resource provider for a subscription, created once. */

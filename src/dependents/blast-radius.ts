@@ -105,10 +105,11 @@ class BlastRadiusReader {
 
   async #readAccounts(details: Promise<void>[]): Promise<void> {
     const { settings, subscriptions, accounts } = this.#services;
-    const seeOwn = (account: Account): void => {
+    // The app's own storage may use the key by an encryption scope alone.
+    const checkOwn = (account: Account): void => {
       if (this.#isOwn(account.name)) details.push(this.#readOwnStorage(account));
     };
-    const inventory = await findDependents(
+    const missed = await findDependents(
       this.#key,
       settings.subscriptions ?? (await subscriptions.list()),
       {
@@ -116,7 +117,7 @@ class BlastRadiusReader {
           ...accounts,
           async *list(subscriptionId, signal) {
             for await (const account of accounts.list(subscriptionId, signal)) {
-              seeOwn(account);
+              checkOwn(account);
               yield account;
             }
           },
@@ -130,11 +131,10 @@ class BlastRadiusReader {
       },
       this.#signal,
     );
-    for (const { id, failure } of inventory.unreadableSubscriptions) {
-      this.#parts.unread(`storage accounts of subscription ${id}`, 'SubscriptionUnreadable', describe(failure));
-    }
-    for (const { id, failure } of inventory.unreadableScopes) {
-      this.#parts.unread(`encryption scopes of ${id}`, 'ScopesUnreadable', describe(failure));
+    for (const { of, id, failure } of missed) {
+      const what = of === 'accounts' ? 'storage accounts of subscription' : 'encryption scopes of';
+      const reason = of === 'accounts' ? 'SubscriptionUnreadable' : 'ScopesUnreadable';
+      this.#parts.unread(`${what} ${id}`, reason, describe(failure));
     }
   }
 

@@ -113,14 +113,14 @@ export async function readVersionUsers(
 
 /** Missing information about a resource, by its type and by the versions that it names. */
 function gapsOf({ id, type, known, uses }: OtherDependent): string[] {
-  // Its service switches to a new version at an unknown time.
-  const unnamed = uses.some(({ version }) => version === undefined)
-    ? [`${id} uses the key without naming a version.`]
-    : [];
+  const gaps: string[] = [];
   const [, why] = HOLDS_OLD.find(([types]) => types.test(type.toLowerCase().replace(/^microsoft\./, ''))) ?? [];
-  if (why !== undefined) return [`${id} ${why}`, ...unnamed];
-  if (/^microsoft\.fileshares\//i.test(type)) return [`${id} does not show the version in use.`, ...unnamed];
-  return known ? unnamed : [`${id} names the key, and the app does not know its purpose.`, ...unnamed];
+  if (why !== undefined) gaps.push(`${id} ${why}`);
+  else if (/^microsoft\.fileshares\//i.test(type)) gaps.push(`${id} does not show the version in use.`);
+  else if (!known) gaps.push(`${id} names the key, and the app does not know its purpose.`);
+  // Its service switches to a new version at an unknown time.
+  if (uses.some(({ version }) => version === undefined)) gaps.push(`${id} uses the key without naming a version.`);
+  return gaps;
 }
 
 /** Accounts that use the key according to the index, but are missing from the lists. */

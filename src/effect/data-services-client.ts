@@ -68,6 +68,7 @@ function isUnderAccountKey({ metadata, properties }: BlobItem): boolean {
   return !isDirectory && encryptionScope === ACCOUNT_KEY && customerProvidedKeySha256 === undefined;
 }
 
+/** Returns the list of each service of a storage account. */
 export function createDataLists(credential: TokenCredential, cloud: Cloud): Readonly<Record<DataService, ListData>> {
   return { file: createFileList(credential, cloud), blob: createBlobList(credential, cloud) };
 }
@@ -80,8 +81,6 @@ export function createDataLists(credential: TokenCredential, cloud: Cloud): Read
 export function requireList({ status, bodyAsText }: { status: number; bodyAsText?: string | null }): void {
   if (status !== 200 || bodyAsText?.includes('<EnumerationResults')) return;
   const [, code = 'NotAList'] = /<Code>(\w+)<\/Code>/.exec(bodyAsText ?? '') ?? [];
-  throw Object.assign(new Error('The answer contains no list, so the probe has no result.'), {
-    statusCode: status,
-    code,
-  });
+  const error = new Error('The answer contains no list, so the probe has no result.');
+  throw Object.assign(error, { statusCode: status, code });
 }

@@ -9,6 +9,7 @@ import type { EffectStore } from './effect-store-client.ts';
 /** Deadline for reading the record. Milliseconds. */
 const READING_MS = 3_000;
 
+/** Effect of a key's last change, as the key's status shows it. */
 export interface ShownEffect {
   readonly effect: AccountEffect[];
   /** Times of earlier changes; undefined if the record is unreadable. */
@@ -51,6 +52,7 @@ export function moreTelling(one: AccountEffect | undefined, other: AccountEffect
   return one && order.indexOf(one.state) >= order.indexOf(other.state) ? one : other;
 }
 
+/** Sums the times of each service and kind of change; none for a pair without times. */
 export function sumTimes(times: readonly EffectTime[]): EffectTimes {
   return (['file', 'blob'] as const).flatMap((service) =>
     (['blocked', 'open'] as const).flatMap((expect) => {
@@ -74,7 +76,8 @@ function sumOf(times: readonly EffectTime[]): Omit<EffectTimes[number], 'expect'
     p95Seconds: percentile(measured, 95, notSeen),
     longestSeconds: longest(measured),
     followedSeconds: longest(notSeen),
-    ...{ since, until },
+    since,
+    until,
   };
 }
 

@@ -42,11 +42,13 @@ const EFFECT_TIME = z.object({
 });
 
 const KEY_EFFECT = z.object({
+  /** Key identifier without a version. */
   key: z.string(),
   change: CHANGE,
   /** False if the search missed accounts or subscriptions: the next probe searches again. */
   complete: z.boolean(),
   accounts: z.array(ACCOUNT_EFFECT),
+  /** Times of this and earlier changes, oldest first. */
   times: z.array(EFFECT_TIME),
 });
 
@@ -59,7 +61,8 @@ const seconds = z.number().nonnegative();
 export const EFFECT_TIMES = z
   .array(
     z.object({
-      ...{ expect, service },
+      expect,
+      service,
       measured: count.describe('Number of measured times: one for each account and change.'),
       notSeen: count.describe(
         'Number of accounts and changes without the effect at the last probe. The percentiles count them as longer than the probed time.',

@@ -34,7 +34,7 @@ type ProbeServices = PlaceLists &
     readonly subscriptions: Subscriptions;
     readonly effects: EffectStore;
     readonly keys: Pick<Keys, 'listVersions'>;
-    readonly queue: WorkQueue;
+    readonly queue: Pick<WorkQueue, 'send'>;
     readonly now: () => Date;
   };
 
@@ -85,8 +85,8 @@ async function followChange(
 ): Promise<Outcome> {
   const { effects, queue, now } = services;
   const about = { key: key.id, ...change, cause: work.cause };
-  const id = `${change.expect} ${change.since}`;
-  if (work.follows !== undefined && work.follows !== id) return superseded(about, log);
+  const follows = `${change.expect} ${change.since}`;
+  if (work.follows !== undefined && work.follows !== follows) return superseded(about, log);
   if (isSameChange(before, change) && isOver(change, now()) && isJudged(before)) return DONE;
   const { targets, complete } = await targetsOf(key, before, change, services);
   const results = await probe(targets, services, PROBE_MS);
@@ -103,7 +103,7 @@ async function followChange(
   report(after, next.next, about, log);
   if (next.next === 'again') {
     const attempt = Math.min(work.attempt + 1, 1_000);
-    const again = { ...work, follows: id, attempt };
+    const again = { ...work, follows, attempt };
     await queue.send(KEY_WORK, again, next.delaySeconds);
   }
   return DONE;
@@ -158,16 +158,17 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
   // Durations of this change and earlier changes: the workbook shows the last durations of each key.
   const timesOf = (of: DataService) =>
     sumTimes(effect.times).find((one) => one.service === of && one.expect === expect);
-  // A round without results is no error: the app may lack the role on purpose.
+  const message = `${states}${unlisted}${cannot}`;
+  const counts = { accounts: total, pending: pending.length, silent: silent.length };
+  if (next === 'again') {
+    log({ level: 'info', reason: 'EffectNotShown', message, ...counts, ...about });
+    return;
+  }
+  const times = { times: timesOf('file'), blobTimes: timesOf('blob') };
   const isSeen = next === 'done' && (seen > 0 || total === 0);
-  log({
-    level: next === 'givenUp' ? 'error' : 'info',
-    reason: next === 'again' ? 'EffectNotShown' : isSeen ? 'EffectSeen' : 'EffectNotSeen',
-    message: `${states}${unlisted}${cannot}`,
-    ...{ accounts: total, pending: pending.length, silent: silent.length },
-    ...(next === 'again' ? {} : { times: timesOf('file'), blobTimes: timesOf('blob') }),
-    ...about,
-  });
+  // A round without results is no error: the app may lack the role on purpose.
+  const level = next === 'givenUp' ? 'error' : 'info';
+  log({ level, reason: isSeen ? 'EffectSeen' : 'EffectNotSeen', message, ...counts, ...times, ...about });
 }
 
 function names(effects: readonly AccountEffect[]): string {

@@ -99,6 +99,7 @@ export const ROLE_MISSING = 'AuthorizationPermissionMismatch';
  */
 const BLOCKED = /^KeyVault(EncryptionKeyNotFound|VaultNotFound|AccessTokenCannotBeAcquired)$/i;
 
+/** Classifies Azure's answer to a failed list. */
 export function seenIn(failure: Failure, service: DataService): Seen {
   const { code, status } = failure;
   if ((status === 403 || status === 200) && BLOCKED.test(code)) return { state: 'blocked', why: code };

@@ -35,8 +35,9 @@ const EVENT = z.object({
   source: text,
   data: z.object({ id: text, objecttype: z.string().trim().toLowerCase().catch('') }),
   /** For display and measurement only, so an invalid time is omitted. */
-  time: z.coerce
-    .date()
+  time: z
+    .string()
+    .pipe(z.coerce.date())
     .transform((time) => time.toISOString())
     .optional()
     .catch(undefined),
@@ -48,6 +49,7 @@ const EVENT = z.object({
  */
 export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: ManagedVaults): KeyEvent | RefusedEvent {
   const fields = lowerCaseFields(event);
+  // The Event Grid schema has other names for three fields of CloudEvents.
   const { eventtype, topic, eventtime, type = eventtype, source = topic, time = eventtime } = fields;
   const parsed = EVENT.safeParse({ ...fields, type, source, time, data: lowerCaseFields(fields.data) });
   if (!parsed.success) {

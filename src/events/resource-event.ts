@@ -143,9 +143,14 @@ export function parseResourceEvent(event: unknown, rules: ResourceEventRules): R
   if (!isWatched) return undefined;
   const ms = Math.min(Date.parse(parsed.time), rules.now().getTime());
   const changedBy: ChangedBy = {
-    ...{ objectId: claims[OBJECT_ID], name: claims.name, client: claims.appid },
+    objectId: claims[OBJECT_ID],
+    name: claims.name,
+    client: claims.appid,
     on: (Number.isNaN(ms) ? rules.now() : new Date(ms)).toISOString(),
-    ...{ operation: operation.name, resource: subject, correlationId, confirmed: false },
+    operation: operation.name,
+    resource: subject,
+    correlationId,
+    confirmed: false,
   };
   return { id, concern, at, changedBy };
 }
@@ -172,11 +177,11 @@ function placeOf(subject: string, concern: Concern): string | undefined {
   if (concern === 'vault' && extended !== undefined) return extended;
   // For a child such as an access policy, the vault.
   const own = parseResourceId(subject.split('/').slice(0, 9).join('/'));
-  return own && isOwner[concern](own.type) ? own.id : undefined;
+  return own && isTypeOf[concern](own.type) ? own.id : undefined;
 }
 
-/** Whether the top-level resource of a subject may have the concern, by its type. */
-const isOwner = {
+/** Whether changes of a top-level resource of this type have the concern. */
+const isTypeOf = {
   account: (type: string) => /^Microsoft\.Storage\/storageAccounts$/i.test(type),
   identity: (type: string) => /^Microsoft\.ManagedIdentity\/userAssignedIdentities$/i.test(type),
   vault: (type: string) => /^Microsoft\.KeyVault\/(?:vaults|managedHSMs)$/i.test(type),

@@ -74,7 +74,11 @@ export interface WantedDestination {
 export function wantedSubscriptions({ functionAppId, storageAccountId }: WantedDestination): WantedSubscription[] {
   const deadLetter = storageAccountId ? { storageAccountId, container: DEAD_LETTER_CONTAINER } : undefined;
   return EVENT_FUNCTIONS.map(({ functionName, eventType }) => ({
-    ...{ functionName, ending: functionName, eventTypes: [eventType], filters: [], deadLetter },
+    functionName,
+    ending: functionName,
+    eventTypes: [eventType],
+    filters: [],
+    deadLetter,
     functionId: `${functionAppId}/functions/${functionName}`,
   }));
 }
@@ -179,29 +183,29 @@ export function subscriptionName(wanted: WantedSubscription): string {
 }
 
 function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState): string[] {
-  const differs = (what: string, is: string, asked: string, isRight = is.toLowerCase() === asked.toLowerCase()) =>
-    isRight ? [] : [`${what} ${is}, not ${asked}.`];
+  const differs = (what: string, is: string, asked: string) =>
+    is.toLowerCase() === asked.toLowerCase() ? [] : [`${what} ${is}, not ${asked}.`];
   const isOfOwnWrites = ({ key }: EventFilter): boolean => key === OWN_WRITES;
   // An operator's CLI does not know the app's client id.
   const isKnown = wanted.filters.some(isOfOwnWrites);
   const filters = found.filters.filter((one) => isKnown || !isOfOwnWrites(one));
   const isFiltered = !found.narrowed && filtersText(filters) === filtersText(wanted.filters);
-  const passes =
+  const wrongFilter =
     wanted.filters.length === 0
       ? 'Its filter excludes some keys.'
       : "Its filter passes operations other than the watched ones, or the app's own writes.";
-  const { deadLetter, maxDeliveryAttempts: attempts, timeToLiveMinutes: minutes } = found;
-  const lasts = attempts >= MAX_DELIVERY_ATTEMPTS && minutes >= TIME_TO_LIVE_MINUTES;
-  const longest = `${MAX_DELIVERY_ATTEMPTS} attempts or ${TIME_TO_LIVE_MINUTES} minutes`;
-  const isLive = /^(Succeeded|Creating|Updating)$/i.test(found.provisioningState);
+  const { deadLetter, maxDeliveryAttempts: attempts, timeToLiveMinutes: minutes, expiresOn, provisioningState } = found;
+  const endsEarly = attempts < MAX_DELIVERY_ATTEMPTS || minutes < TIME_TO_LIVE_MINUTES;
+  const longest = `${MAX_DELIVERY_ATTEMPTS} or ${TIME_TO_LIVE_MINUTES}`;
+  const isLive = /^(Succeeded|Creating|Updating)$/i.test(provisioningState);
   return [
     ...differs('It delivers', typesText(found.eventTypes), typesText(wanted.eventTypes)),
-    ...(isFiltered ? [] : [passes]),
+    ...(isFiltered ? [] : [wrongFilter]),
     ...differs('It delivers in the schema', found.schema, DELIVERY_SCHEMA),
     ...(wanted.deadLetter ? differs('Its dead letters go', placeText(deadLetter), placeText(wanted.deadLetter)) : []),
-    ...differs('It stops after', `${attempts} attempts or ${minutes} minutes`, longest, lasts),
-    ...differs('It expires on', found.expiresOn?.toISOString() ?? 'never', 'never'),
-    ...differs('Its provisioning state is', found.provisioningState, 'Succeeded', isLive),
+    ...(endsEarly ? [`It stops after ${attempts} attempts or ${minutes} minutes, not after ${longest}.`] : []),
+    ...(expiresOn ? [`It expires on ${expiresOn.toISOString()}.`] : []),
+    ...(isLive ? [] : [`Its provisioning state is ${provisioningState}.`]),
   ];
 }
 

@@ -1,8 +1,7 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import type { KeyCatalog } from '../keys/key-admin-client.ts';
-import type { Keys } from '../keys/key-client.ts';
+import type { KeyCatalog, Keys } from '../keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import { nearsExpiry } from '../keys/near-expiry.ts';
@@ -57,8 +56,12 @@ async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortS
     context.log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
   try {
     const names = await context.ports.keyCatalog.names(hsm);
-    const watch = async (name: string) => signal.aborted || (await watchKey(managedKey(hsm, name), context));
-    const missed = (await pMap(names, watch, { concurrency: CONCURRENCY })).filter((one) => one === true).length;
+    let missed = 0;
+    const watch = async (name: string): Promise<void> => {
+      if (signal.aborted) missed += 1;
+      else await watchKey(managedKey(hsm, name), context);
+    };
+    await pMap(names, watch, { concurrency: CONCURRENCY });
     if (missed === 0) return;
     unwatched(`${missed} of the ${names.length} keys of the Managed HSM ${hsm.name} were not read in time.`);
   } catch (error) {

@@ -12,10 +12,10 @@ import type { Log } from '../log.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
-import { isLeft } from '../settings/exemption.ts';
+import { isExcluded } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
-import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { adoptingLeases } from './adopt-version-2-client.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
@@ -48,7 +48,7 @@ export interface ControllerPorts extends Pick<FleetServices, OwnPorts | 'audit' 
   readonly settings: Settings;
   /** Returns the ids of the managed subscriptions. Throws the SDK's errors. */
   readonly subscriptions: () => Promise<readonly string[]>;
-  readonly queue: WorkQueue & QueueLengths;
+  readonly queue: Pick<WorkQueue, 'send' | 'length'>;
   readonly keys: Keys;
   readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<FleetServices['probe']>;
 }
@@ -233,7 +233,7 @@ class Controller {
       versions: this.#versions,
       probe: (canaries, target) => probe(canaries, target, log),
       reconcileKey: (key) => this.#reconcileProgress(key, log),
-      isExempt: (row) => isLeft(row, settings.drift, now()),
+      isExempt: (row) => isExcluded(row, settings.drift, now()),
     };
   }
 }

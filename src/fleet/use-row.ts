@@ -36,6 +36,7 @@ const USE = z.object({
   identity: text(32_768),
   /** Value of the account's tag `cmk-wave`. */
   wave: text(32_768),
+  /** Time of the read. */
   readOn: time,
   // A row of version 2 lacks the following fields. It counts as pending.
   state: z.enum(STATES).catch('pending'),
@@ -46,6 +47,7 @@ const USE = z.object({
   stamp: optional(time).catch(undefined),
   /** Start of the read, or time of the PATCH's answer. */
   at: time.catch(new Date(0).toISOString()),
+  /** Consecutive failed attempts. */
   attempts: ATTEMPTS,
   /** Time of the next attempt; absent: at once. */
   notBefore: optional(time).catch(undefined),

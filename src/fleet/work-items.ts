@@ -39,7 +39,9 @@ const ITEM = z.object({
   kind: z.enum(['key', 'account', 'list', 'scopes', 'verify']),
   /** Key identifier without a version, or ARM id of an account; empty for other kinds. */
   about: z.union([KEY_ID, ACCOUNT_ID, z.literal('')]),
+  /** Earliest start. */
   due: time,
+  /** Time of the request. */
   since: time,
   cause: z.preprocess(
     parseCause,

@@ -10,8 +10,6 @@ import { aborting, armScope, authorizationManagement } from '../azure/resource-m
 import type { KeyRole } from './key-roles.ts';
 import type { RoleGrant } from './role-grant.ts';
 
-// Errors are the SDK's: read them with `describeFailure`.
-
 export type Authorization = ReturnType<typeof createAuthorization>;
 
 type RoleRights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
@@ -19,7 +17,7 @@ type RoleRights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 /** Time to live of a cached role, in milliseconds: roles change rarely. */
 const ROLE_AGE_MS = 10 * 60_000;
 
-/** Reads role assignments with the rights of their roles. Scopes are ARM ids. */
+/** Reads role assignments with the rights of their roles. Scopes are ARM ids. Read its errors with `describeFailure`. */
 export function createAuthorization(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
   const client = authorizationManagement(credential, cloud, limits);
   const roles = new ReadCache<RoleRights>(ROLE_AGE_MS);
@@ -114,7 +112,10 @@ interface WantedRole extends Partial<Pick<RoleAssignment, 'description' | 'condi
 
 export type RoleAssignments = ReturnType<typeof createRoleAssignments>;
 
-/** Assigns roles. Needs `Microsoft.Authorization/roleAssignments/write` and `/delete`. Idempotent. */
+/**
+ * Assigns roles. Needs `Microsoft.Authorization/roleAssignments/write` and `/delete`. Idempotent. Read its errors with
+ * `describeFailure`.
+ */
 export function createRoleAssignments(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const { roleAssignments } = authorizationManagement(credential, cloud, limits);
   return {

@@ -7,6 +7,7 @@ import { ENCRYPTION_USER, type KeyRole } from './key-roles.ts';
 /** A role other than the one that Storage needs on a whole vault. */
 interface OtherGrant {
   readonly role?: KeyRole;
+  /** Name of the key to which the role is limited. */
   readonly key?: string | undefined;
   readonly principalType?: 'User' | 'ServicePrincipal';
 }

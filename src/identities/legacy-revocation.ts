@@ -11,6 +11,7 @@ export interface LegacyRevocation {
   /** Name of the disabled encryption scope; undefined: the revocation removed grants of the account's identity. */
   readonly scope: string | undefined;
   readonly removed: readonly KeyGrant[];
+  /** Names of the tags with the record. */
   readonly tags: readonly string[];
 }
 

@@ -3,7 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
-import { createJsonSender, listing } from '../azure/json-sender.ts';
+import { createJsonSender, createLister } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { lastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
@@ -42,20 +42,18 @@ type Rights = Pick<RoleGrant, 'dataActions' | 'notDataActions'>;
 /** An assignment whose role definition was deleted grants nothing ("Managed HSM role management"). */
 const NOTHING: Rights = { dataActions: [], notDataActions: [] };
 
-/**
- * Local RBAC of Managed HSMs, which Azure Resource Manager does not show. Read its errors with `describeFailure`.
- */
+/** Local RBAC of Managed HSMs, which Azure Resource Manager does not show. Read its errors with `describeFailure`. */
 export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
   const send = pacedSender(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
   /** The path of the scope `/` begins with three slashes, as the SDKs write it. */
-  const list = ({ uri }: Hsm, path: string, signal?: AbortSignal) =>
-    listing((of, query, limit) =>
-      send({ method: 'GET', url: `${uri}/${of}`, query, ...(limit ? { signal: limit } : {}) }),
-    )(path, VERSION, signal);
+  const listsOf = ({ uri }: Hsm) =>
+    createLister((path, query, signal) => send({ method: 'GET', url: `${uri}/${path}`, query, signal }));
   const assignmentsAt = async (hsm: Hsm, scope: LocalScope, signal?: AbortSignal) =>
-    ASSIGNMENTS.parse(await list(hsm, `${scope}/providers/Microsoft.Authorization/roleAssignments`, signal));
+    ASSIGNMENTS.parse(
+      await listsOf(hsm)(`${scope}/providers/Microsoft.Authorization/roleAssignments`, VERSION, signal),
+    );
   return {
     /**
      * Lists the assignments at a scope with the rights of their roles. Only a list at a single key shows its assignments
@@ -69,7 +67,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
       if (!found || found.length === 0) return [];
       // This read comes second, so that it includes the role of each assignment.
       const path = '//providers/Microsoft.Authorization/roleDefinitions';
-      const definitions = DEFINITIONS.parse(await list(hsm, path, signal));
+      const definitions = DEFINITIONS.parse(await listsOf(hsm)(path, VERSION, signal));
       const rights = new Map(
         definitions.map(({ name, properties: { permissions } }): [string, Rights] => [
           name.toLowerCase(),

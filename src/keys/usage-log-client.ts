@@ -109,9 +109,10 @@ function toUsage(table: LogsTable | undefined): UsageLog {
   const of = (kind: string) => read.data.filter(({ Kind }) => Kind === kind);
   const [log] = of('log');
   return {
-    uses: of('use').map(({ Version, OperationName, Until: lastOn, ObjectId: objectId, AppId: appId }): LoggedUse => {
-      const operation = OperationName === 'KeyWrap' ? 'wrap' : OperationName === 'KeyUnwrap' ? 'unwrap' : 'other';
-      return { version: Version?.toLowerCase(), operation, lastOn, objectId, appId };
+    uses: of('use').map((use): LoggedUse => {
+      const { OperationName = '', Until: lastOn, ObjectId: objectId, AppId: appId } = use;
+      const operation = NAMED_OPERATIONS.get(OperationName) ?? 'other';
+      return { version: use.Version?.toLowerCase(), operation, lastOn, objectId, appId };
     }),
     trackedSince: log?.Since,
     trackedUntil: log?.Until,
@@ -119,6 +120,10 @@ function toUsage(table: LogsTable | undefined): UsageLog {
   };
 }
 
+const NAMED_OPERATIONS = new Map<string, LoggedUse['operation']>([
+  ['KeyWrap', 'wrap'],
+  ['KeyUnwrap', 'unwrap'],
+]);
 /** Key Vault's operation names for the use of key material (Key Vault, "logging"). */
 const OPERATIONS = ['KeyWrap', 'KeyUnwrap', 'KeyEncrypt', 'KeyDecrypt', 'KeySign', 'KeyVerify'];
 /** Maximum number of log gaps that the query returns. */

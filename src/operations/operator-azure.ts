@@ -1,23 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
-import { createScopeStates } from '../accounts/scope-state-client.ts';
 import { createSubscriptions } from '../accounts/subscriptions-client.ts';
 import { createAuditPolicies } from '../audit/immutability-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { withTokenDeadline } from '../azure/deadline.ts';
+import { createArmLister } from '../azure/json-sender.ts';
 import { type CallLimits, LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
-import { createResources } from '../azure/resources-client.ts';
 import { createResourceGraph } from '../dependents/resource-graph-client.ts';
 import { createStoredData } from '../dependents/stored-data-client.ts';
 import { createFileList } from '../effect/data-services-client.ts';
 import { CmkError } from '../errors.ts';
-import { createStorageAccounts } from '../fleet/storage-client.ts';
+import { createAccountSetup } from '../fleet/storage-client.ts';
 import { createRoleAssignments } from '../identities/authorization-client.ts';
 import { createIdentityClients } from '../identities/create-identity-clients.ts';
 import { createRegistrationOwners } from '../identities/registration-owners-client.ts';
-import { createKeyAdmin } from '../keys/key-admin-client.ts';
-import { createKeys } from '../keys/key-client.ts';
+import { createKeyAdmin, createKeys } from '../keys/key-client.ts';
 import { createKeyUsageLog } from '../keys/usage-log-client.ts';
 import { createVaults } from '../vaults/vault-client.ts';
 import type { Journal } from './journal.ts';
@@ -52,8 +50,8 @@ export function createAzure(
     operator: () => readOperator(credential, `https://${cloud.keyVaultSuffix}/.default`),
     subscriptions: createSubscriptions(credential, cloud, limits),
     ...createIdentityClients(credential, cloud, limits),
-    resources: createResources(credential, cloud, limits),
-    accounts: createStorageAccounts(credential, cloud, limits),
+    resources: resourcesOf(createArmLister(credential, cloud, limits)),
+    accounts: createAccountSetup(credential, cloud, limits),
     auditPolicies: createAuditPolicies(credential, cloud, limits),
     ...createStoredData(credential, cloud, limits),
     /** Reads the uses of a key from the log in a workspace; undefined: the workspace is unknown. */
@@ -66,10 +64,22 @@ export function createAzure(
     urgentKeys: createKeys(credential, LIMITS.breakGlass),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),
     roles: createRoleAssignments(credential, cloud, limits),
-    scopeStates: createScopeStates(credential, cloud, limits),
     registrationOwners: createRegistrationOwners(credential, cloud, limits),
     now: () => new Date(),
     sleep: (ms: number): Promise<void> => sleep(ms),
+  };
+}
+
+/** Finds resources of any type by name in any resource group, as far as the operator can read them. */
+function resourcesOf(list: ReturnType<typeof createArmLister>) {
+  return {
+    /** Returns the ARM ids, with a single list request. */
+    async find(subscriptionId: string, type: string, name: string): Promise<string[]> {
+      const $filter = `resourceType eq '${type}' and name eq '${name}'`;
+      const query = { 'api-version': '2021-04-01', $filter };
+      const found = (await list(`/subscriptions/${subscriptionId}/resources`, query)) as { id?: string }[];
+      return found.flatMap(({ id }) => id ?? []);
+    },
   };
 }
 

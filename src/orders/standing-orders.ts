@@ -27,7 +27,7 @@ export const PAUSE = z.object({
   until: iso.optional(),
 });
 
-/** Opens the gate of the rollout to a version after a stage failed. @property target version identifier */
+/** Opens the gate of the rollout to a version after a stage failed. `target`: version identifier. */
 const GO_ON = z.object({ at: iso, target: z.string() });
 
 /** Moves the uses of a key to another key. */
@@ -111,15 +111,6 @@ export function callerOf({ objectId, appId, name }: z.output<typeof RECORDED_CAL
 /** Pauses that have not ended. */
 export function openPauses({ pauses }: StandingOrders, now: Date): readonly PauseOrder[] {
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
-}
-
-/** Later times have a year of five digits, which `Date.parse` rejects. */
-const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
-
-/** Returns why a pause cannot end at a time; undefined if it can. */
-export function endProblem(until: Date, now: Date): string | undefined {
-  if (until <= now) return `${until.toISOString()} is in the past.`;
-  return until <= LATEST_END ? undefined : 'The end must be before the year 10000.';
 }
 
 /** Returns the pause of a key. A pause of all keys has precedence. */

@@ -181,23 +181,18 @@ interface Disabled {
 }
 
 /** Outcome for a disabled version. `version` is its state before that. */
-type RetirementResult =
+type RetirementResult = { readonly version: KeyVersion } & (
   | {
       readonly outcome: 'retired';
-      readonly version: KeyVersion;
       readonly successor: KeyVersion | undefined;
       /** Every visible user of the key, with its version after this version was disabled. */
       readonly uses: readonly VersionUse[];
     }
   /** The version is enabled again. */
-  | { readonly outcome: 'undone'; readonly version: KeyVersion; readonly reasons: readonly string[] }
+  | { readonly outcome: 'undone'; readonly reasons: readonly string[] }
   /** The version may be disabled although a client uses it. An operator must enable it. */
-  | {
-      readonly outcome: 'notUndone';
-      readonly version: KeyVersion;
-      readonly reasons: readonly string[];
-      readonly nextStep: string;
-    };
+  | { readonly outcome: 'notUndone'; readonly reasons: readonly string[]; readonly nextStep: string }
+);
 
 /** Keeps a version disabled if it is unused, and enables it otherwise. */
 async function confirmRetirement(
@@ -242,7 +237,7 @@ async function confirmOnce(
   // The tags now belong to the revocation. The sweep completes the retirement after the restore.
   if (open) return ofUse.length === 0 ? retired : notUndone('The key was revoked in the meantime.');
   // An operator disables a key version by version. The app must not enable any version in between.
-  if (!successor) return notUndone('No newer version is usable: its successor was disabled in the meantime.');
+  if (!successor) return notUndone('Its successor became unusable in the meantime: it was disabled or expired.');
   // A delayed write may arrive after a restore and disable a restored version.
   const ofRestore = since && since.id !== restored ? [RESTORED] : [];
   const reasons = [...reasonsOfKey(version, versions, now()), ...ofRestore, ...ofUse];

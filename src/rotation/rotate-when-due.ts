@@ -61,7 +61,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
     const lease = await ports.leases.acquire(`key/${key.vault.name}/${key.name.toLowerCase()}`);
-    if (!lease) return later('RotationUnderWay', key.id, BUSY_SECONDS);
+    if (!lease) return retryAfter('RotationUnderWay', key.id, BUSY_SECONDS);
     try {
       return await reconcile({ key, work, lease, ports, log });
     } finally {
@@ -73,7 +73,11 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
 }
 
 /** Requeues the message for a number of seconds. The attempt does not count, so the message never becomes poison. */
-function later(reason: Reason, detail: string, delaySeconds: number): Extract<Outcome, { readonly outcome: 'retry' }> {
+function retryAfter(
+  reason: Reason,
+  detail: string,
+  delaySeconds: number,
+): Extract<Outcome, { readonly outcome: 'retry' }> {
   return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
 }
 
@@ -102,29 +106,29 @@ async function reconcile(attempt: Attempt): Promise<Outcome> {
   const begun = INTENT.safeParse(lease.state).data;
   const waitMs = begun ? Date.parse(begun.until) - now().getTime() : 0;
   // No worker sends a request while an earlier request may take effect. The app never sets a longer wait.
-  if (waitMs > 0 && waitMs <= LANDED_MS) return later('RotationUnknown', REASONS.RotationUnderWay, waitMs / 1000);
+  if (waitMs > 0 && waitMs <= LANDED_MS) return retryAfter('RotationUnknown', REASONS.RotationUnderWay, waitMs / 1000);
   const [versions, policy] = await Promise.all([keys.listVersions(key), keys.rotationPolicy(key)]);
   const made = begun && madeSince(begun.from, versions, now());
   if (made && openRevocation(versions, now())) {
     // A revocation's record is a tag, so no other tags are written now. The rotation is completed after the restore.
     await keepRecord(key, made.to.version, versions, keys, now());
-    return leave(attempt, { reason: 'RevocationOpen', needsPerson: false });
+    return skip(attempt, { reason: 'RevocationOpen', needsPerson: false });
   }
   if (made) {
-    await begin(attempt, made.from, begun.completes);
+    await announce(attempt, made.from, begun.completes);
     return finish(attempt, { ...made, completes: begun.completes, isResumed: true });
   }
   if (begun) await lease.save(undefined);
   // The end of the pause requests the key again.
   if (findPause(await orderStore.read(), key.id, now())) {
-    return leave(attempt, { reason: 'Paused', needsPerson: false });
+    return skip(attempt, { reason: 'Paused', needsPerson: false });
   }
   const decision = decideRotation(versions, policy, now());
   if (decision.rotate) return rotateIfNeeded(attempt, decision.from, policy);
   const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;
-  if (!unfinished || !mayBeCompleted(unfinished.from, unfinished.to, now())) return leave(attempt, decision);
+  if (!unfinished || !mayBeCompleted(unfinished.from, unfinished.to, now())) return skip(attempt, decision);
   if (!(await isWanted(attempt, unfinished.from))) return DONE;
-  await begin(attempt, unfinished.from, true);
+  await announce(attempt, unfinished.from, true);
   return finish(attempt, { ...unfinished, completes: true });
 }
 
@@ -145,10 +149,10 @@ async function rotateIfNeeded(attempt: Attempt, newest: KeyVersion, policy: Rota
   if (!(await isWanted(attempt, newest))) return DONE;
   // The search for dependents may take long, so list the versions again.
   const decision = decideRotation(await keys.listVersions(key), policy, now());
-  if (!decision.rotate) return leave(attempt, decision);
+  if (!decision.rotate) return skip(attempt, decision);
   const { from } = decision;
-  await begin(attempt, from, false);
-  if (!lease.held()) return later('RotationUnderWay', key.id, LANDED_SECONDS);
+  await announce(attempt, from, false);
+  if (!lease.held()) return retryAfter('RotationUnderWay', key.id, LANDED_SECONDS);
   let result: RotateResult;
   try {
     result = await makeVersion(key, from, keys);
@@ -157,10 +161,10 @@ async function rotateIfNeeded(attempt: Attempt, newest: KeyVersion, policy: Rota
     const failure = describeFailure(error);
     if (failure.kind !== 'refused') throw error;
     // Final (imported material, an Azure Policy): an operator must act, since a retry would also fail.
-    say(attempt, 'error', 'RotationRefused', `${describe(failure)}${hsmNeedsPolicy(key)}`);
+    logReason(attempt, 'error', 'RotationRefused', `${describe(failure)}${hsmNeedsPolicy(key)}`);
     return DONE;
   }
-  if ('unknown' in result) return later('RotationUnknown', describe(result.unknown), LANDED_SECONDS);
+  if ('unknown' in result) return retryAfter('RotationUnknown', describe(result.unknown), LANDED_SECONDS);
   return finish(attempt, { from, to: result.made, completes: false });
 }
 
@@ -174,21 +178,21 @@ async function finish(attempt: Attempt, { from, to, completes, isResumed = false
     : { version: to, refused: undefined };
   if (!version.enabled) await keepRecord(key, version.version, await keys.listVersions(key), keys, now());
   if (refused) {
-    say(attempt, 'error', 'RotationIncomplete', `Set the tags and the expiry manually. ${describe(refused)}`, to);
+    logReason(attempt, 'error', 'RotationIncomplete', `Set the tags and the expiry manually. ${describe(refused)}`, to);
   }
   const reason = completes ? 'RotationCompleted' : 'Rotated';
   const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
   const details = { from: from.id, ...result, ...(isResumed ? { foundIn: LEASE_CONTAINER } : {}) };
   const id = `key.rotate/${version.version}`;
   const written = await audit({ id, action: 'key.rotate', reason, resource: key.id, details }, AUDIT_WAIT_MS);
-  if ('failed' in written) return later('AuditFailed', written.failed, LANDED_SECONDS);
-  say(attempt, 'info', reason, '', from, result);
+  if ('failed' in written) return retryAfter('AuditFailed', written.failed, LANDED_SECONDS);
+  logReason(attempt, 'info', reason, '', from, result);
   await lease.save(undefined);
   return DONE;
 }
 
 /** Announces the next request. */
-function begin({ lease, ports: { now } }: Attempt, from: KeyVersion, completes: boolean): Promise<void> {
+function announce({ lease, ports: { now } }: Attempt, from: KeyVersion, completes: boolean): Promise<void> {
   const until = new Date(now().getTime() + LANDED_MS).toISOString();
   return lease.save({ from: from.version, completes, until } satisfies z.output<typeof INTENT>);
 }
@@ -198,17 +202,18 @@ async function isWanted(attempt: Attempt, newest: KeyVersion): Promise<boolean> 
   if (isRotatedByTag(newest)) return true;
   const dependence = await attempt.ports.dependents(attempt.key);
   // The next drift check retries.
-  if (dependence.answer === 'none') say(attempt, 'info', 'NoDependents', '', newest);
-  if (dependence.answer === 'unknown') say(attempt, 'error', 'DependentsUnknown', dependence.detail, newest);
+  if (dependence.answer === 'none') logReason(attempt, 'info', 'NoDependents', '', newest);
+  if (dependence.answer === 'unknown') logReason(attempt, 'error', 'DependentsUnknown', dependence.detail, newest);
   return dependence.answer === 'some';
 }
 
-function leave(attempt: Attempt, { reason, needsPerson }: { reason: Reason; needsPerson: boolean }): Outcome {
-  say(attempt, needsPerson ? 'error' : 'info', reason, '');
+/** Ends the attempt without a rotation. */
+function skip(attempt: Attempt, { reason, needsPerson }: { reason: Reason; needsPerson: boolean }): Outcome {
+  logReason(attempt, needsPerson ? 'error' : 'info', reason, '');
   return DONE;
 }
 
-function say(
+function logReason(
   { key, work, log }: Attempt,
   level: LogLevel,
   reason: Reason,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { KeyKind } from '../keys/key-admin-client.ts';
+import type { KeyKind } from '../keys/key-client.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
 // Determines what Azure Policy denies for the keys of a vault from assignments, initiatives and exemptions. Ignores an
@@ -8,7 +8,8 @@ import type { ManagedVault } from '../keys/managed-vaults.ts';
 /** Values by parameter name in lower case: Azure Policy ignores the letter case of names. */
 type Values = Readonly<Record<string, unknown>>;
 
-const values = (field: 'value' | 'defaultValue') =>
+/** Schema of named parameters. `field`: the field that has a parameter's value. */
+const valuesIn = (field: 'value' | 'defaultValue') =>
   z
     .record(z.string(), z.looseObject({}))
     .nullish()
@@ -25,7 +26,7 @@ export const POLICY_ASSIGNMENT = z.object({
     policyDefinitionId: z.string(),
     enforcementMode: z.string().nullish(),
     notScopes: z.array(z.string()).nullish(),
-    parameters: values('value'),
+    parameters: valuesIn('value'),
     resourceSelectors: z.array(z.unknown()).nullish(),
     overrides: z.array(z.unknown()).nullish(),
   }),
@@ -35,12 +36,12 @@ export type PolicyAssignment = z.output<typeof POLICY_ASSIGNMENT>;
 /** Azure Policy, "Policy Set Definitions - Get". Parameters of members may refer to parameters of the initiative. */
 export const POLICY_INITIATIVE = z.object({
   properties: z.object({
-    parameters: values('defaultValue'),
+    parameters: valuesIn('defaultValue'),
     policyDefinitions: z.array(
       z.object({
         policyDefinitionId: z.string(),
         policyDefinitionReferenceId: z.string().nullish(),
-        parameters: values('value'),
+        parameters: valuesIn('value'),
       }),
     ),
   }),
@@ -70,6 +71,7 @@ export interface KeyRule {
 }
 
 export const KEY_RULES = {
+  // Allows every lifetime, as long as the version expires.
   expiry: (): KeyRule => ({ denied: 'keys without an expiry', beyond: Number.MAX_VALUE }),
   remaining: (days: number): KeyRule => {
     return { denied: `keys that expire within ${days} days (minimumDaysBeforeExpiration)`, within: days };
@@ -79,7 +81,7 @@ export const KEY_RULES = {
   },
   size: (bits: number): KeyRule => ({
     denied: `RSA keys of fewer than ${bits} bits (minimumRSAKeySize)`,
-    deniesMaterial: ({ type, size = bits }) => /^RSA(-HSM)?$/i.test(type) && size < bits,
+    deniesMaterial: ({ type, size }) => /^RSA(-HSM)?$/i.test(type) && size !== undefined && size < bits,
   }),
   types: (allowed: readonly string[]): KeyRule => ({
     denied: `keys of types other than ${allowed.join(', ')} (allowedKeyTypes)`,
@@ -95,9 +97,10 @@ const days = z.number();
 // A value with a leading bracket is an expression.
 const keyTypes = z.array(z.string().regex(/^[^[]/));
 
+/** Reads the rule of a definition with these parameters; undefined if its parameter is omitted or invalid. */
 type ReadRule = (values: Values) => KeyRule | undefined;
 
-function reading<T>(parameter: string, type: z.ZodType<T>, rule: (value: T) => KeyRule): ReadRule {
+function ruleBy<T>(parameter: string, type: z.ZodType<T>, rule: (value: T) => KeyRule): ReadRule {
   return (values) => {
     const { data } = type.safeParse(values[parameter]);
     return data === undefined ? undefined : rule(data);
@@ -114,21 +117,22 @@ function reading<T>(parameter: string, type: z.ZodType<T>, rule: (value: T) => K
 const DEFINITIONS: Readonly<Record<ManagedVault['kind'], Readonly<Record<string, ReadRule>>>> = {
   vault: {
     '152b15f7-8e1f-4c1f-ab71-8c010ba5dbc0': KEY_RULES.expiry,
-    '5ff38825-c5d8-47c5-b70e-069a21955146': reading('minimumdaysbeforeexpiration', days, KEY_RULES.remaining),
-    '49a22571-d204-4c91-a7b6-09b1a586fbc9': reading('maximumvalidityindays', days, KEY_RULES.validity),
-    '82067dbb-e53b-4e06-b631-546d197452d9': reading('minimumrsakeysize', z.number(), KEY_RULES.size),
-    '75c4f823-d65c-4f29-a733-01d0077fdbcb': reading('allowedkeytypes', keyTypes, KEY_RULES.types),
+    '5ff38825-c5d8-47c5-b70e-069a21955146': ruleBy('minimumdaysbeforeexpiration', days, KEY_RULES.remaining),
+    '49a22571-d204-4c91-a7b6-09b1a586fbc9': ruleBy('maximumvalidityindays', days, KEY_RULES.validity),
+    '82067dbb-e53b-4e06-b631-546d197452d9': ruleBy('minimumrsakeysize', z.number(), KEY_RULES.size),
+    '75c4f823-d65c-4f29-a733-01d0077fdbcb': ruleBy('allowedkeytypes', keyTypes, KEY_RULES.types),
     '587c79fe-dd04-4a5e-9d0b-f89598c7261b': KEY_RULES.hardware,
   },
   managedHsm: {
     '1d478a74-21ba-4b9f-9d8f-8e6fced0eec5': KEY_RULES.expiry,
-    'ad27588c-0198-4c84-81ef-08efd0274653': reading(
+    'ad27588c-0198-4c84-81ef-08efd0274653': ruleBy(
       'minimumdaysbeforeexpiration',
+      // The definition's own default. Null, an expression with an unknown value, yields no rule.
       days.default(90),
       KEY_RULES.remaining,
     ),
-    '86810a98-8e91-4a44-8386-ec66d0de5d57': reading('minimumrsakeysize', z.number(), KEY_RULES.size),
-    '1fd3b2cc-9904-40fa-b8da-050c02612da9': reading('allowedkeytypes', keyTypes, KEY_RULES.types),
+    '86810a98-8e91-4a44-8386-ec66d0de5d57': ruleBy('minimumrsakeysize', z.number(), KEY_RULES.size),
+    '1fd3b2cc-9904-40fa-b8da-050c02612da9': ruleBy('allowedkeytypes', keyTypes, KEY_RULES.types),
   },
 };
 
@@ -179,15 +183,15 @@ export function denialsOf(
 ): readonly KeyDenial[] {
   const assignment = { id, name: displayName || name };
   const denialOf = (definition: string, reference: string | undefined, values: Values): KeyDenial[] => {
-    const [, built = ''] = DEFINITION.exec(definition) ?? [];
-    const rule = DEFINITIONS[kind][built.toLowerCase()]?.(values);
+    const [, definitionName = ''] = DEFINITION.exec(definition) ?? [];
+    const rule = DEFINITIONS[kind][definitionName.toLowerCase()]?.(values);
     // The definitions default to `Audit`.
     return rule && same(String(values.effect), 'deny') ? [{ assignment, reference, rule }] : [];
   };
   if (scopeOfInitiative(policyDefinitionId) === undefined) return denialOf(policyDefinitionId, undefined, parameters);
-  const { properties: of = { parameters: {}, policyDefinitions: [] } } = initiative ?? {};
-  const given = { ...of.parameters, ...parameters };
-  return of.policyDefinitions.flatMap((member) => {
+  const { parameters: defaults, policyDefinitions: members = [] } = initiative?.properties ?? {};
+  const given = { ...defaults, ...parameters };
+  return members.flatMap((member) => {
     const values = Object.entries(member.parameters).map(([one, value]) => [one, resolve(value, given)]);
     return denialOf(
       member.policyDefinitionId,

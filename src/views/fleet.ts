@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
-import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
-import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
-import { causeIdOf, evaluate } from '../drift/checks/evaluate.ts';
+import { parseResourceId, scopeResource, splitScope } from '../azure/resource-id.ts';
+import { ACCOUNT_CHECKS, KEY_CHECKS } from '../drift/checks/checks.ts';
+import { causeIdOf, evaluate, findingId } from '../drift/checks/evaluate.ts';
 import { KeyUsage } from '../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects.ts';
 import { rulesOf } from '../drift/drift-run.ts';
-import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
+import { unreadOfIdentity } from '../drift/gather/gather-identities.ts';
+import { unreadOfAccess } from '../drift/gather/vault-roles.ts';
 import type { Finding } from '../drift/report.ts';
 import type { AccountEffect } from '../effect/effect.ts';
 import { isCurrent, moreTelling } from '../effect/effect-of-key.ts';
@@ -17,19 +18,22 @@ import { causeLabel } from '../fleet/fleet-summary.ts';
 import { type Health, type HealthFinding, healthOf } from '../fleet/health.ts';
 import { keyUseOf } from '../fleet/key-use.ts';
 import { versionInUse } from '../fleet/plan.ts';
-import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { orUnavailable } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { findVersion } from '../keys/key-versions.ts';
+import { activeFrom, findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
-import type { SeenAccount } from './fleet-schemas.ts';
+import type { AccountView } from './fleet-schemas.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
+import { lastTryOf } from './rotation-progress.ts';
 
+/** An account with its health, as the API shows it. */
 export interface EvaluatedAccount {
-  readonly seen: SeenAccount;
+  readonly view: AccountView;
+  /** Identifiers of the keys of the account and its scopes, without a version. */
   readonly keys: readonly string[];
 }
 
@@ -44,6 +48,9 @@ const ANEW: ReadonlySet<string> = new Set([
   'RevocationOpen',
 ]);
 const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
+/** Findings on a key that stop its users. */
+const KEY_STOPS: ReadonlySet<string> = new Set(['RevocationOpen', 'KeyOperationsMissing']);
+const KEY_ANEW = KEY_CHECKS.filter(({ reason }) => KEY_STOPS.has(reason));
 /** Findings about failed reads, which do not change the account's data in the index. */
 const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
 /** Findings that no longer apply once the account uses a key. */
@@ -65,8 +72,8 @@ export async function evaluateFleet(reading: FleetReading, settings: Settings): 
 }
 
 /** Sort key of lists, and start position of a page. */
-export function sortKeyOf({ seen }: Pick<EvaluatedAccount, 'seen'>): string {
-  return `${seen.name.toLowerCase()}|${seen.subscription}`;
+export function sortKeyOf({ view }: Pick<EvaluatedAccount, 'view'>): string {
+  return `${view.name.toLowerCase()}|${view.subscription}`;
 }
 
 class FleetEvaluator {
@@ -75,7 +82,8 @@ class FleetEvaluator {
   readonly #uses: ReadonlyMap<string, UseRow>;
   /** Uses of scopes by the account's row key. */
   readonly #scopeUses: ReadonlyMap<string, readonly UseRow[]>;
-  readonly #findings: ReportedFindings;
+  /** Findings of the last check by account, vault, key or identity, in lower case. */
+  readonly #findings: ReadonlyMap<string, readonly Finding[]>;
   readonly #subjects = new Map<string, KeySubject>();
   readonly #probes = new Map<string, AccountEffect>();
 
@@ -85,7 +93,7 @@ class FleetEvaluator {
     this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
     const ofScopes = reading.uses.filter(({ scope }) => scope !== undefined);
     this.#scopeUses = Map.groupBy(ofScopes, ({ account }) => accountRow(account));
-    this.#findings = new ReportedFindings(reading);
+    this.#findings = Map.groupBy(reading.findings, ({ resource }) => splitScope(resource).account.toLowerCase());
     for (const [id, { key, versions, effect }] of reading.keys) {
       this.#subjects.set(id, keySubject(key, versions));
       if (effect && versions && !isCurrent(effect, openRevocation(versions, reading.readOn))) continue;
@@ -102,7 +110,7 @@ class FleetEvaluator {
     const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
     const use = known.key === undefined ? undefined : this.#uses.get(useId({ account: known.account, key: known.key }));
     const scopeUses = this.#scopeUses.get(accountRow(known.account)) ?? [];
-    const findings = this.#findings.of(account.id);
+    const findings = this.#findingsOn(account.id);
     const all = [...(use ? [use] : []), ...scopeUses];
     const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
     const { lastChecked, counts } = checkCoverage(account, known.key, findings, this.#reading);
@@ -110,14 +118,15 @@ class FleetEvaluator {
     const isManaged = (key: string): boolean => this.#reading.keys.has(key.toLowerCase());
     const used = new Set(all.map(({ key }) => key.toLowerCase()));
     const identities = [...new Set(all.map(({ identity }) => identity))];
+    const vault = keys.some(isManaged) ? 'managedVault' : 'otherVault';
     const health = healthOf(
       {
-        encryptedBy: keys.length === 0 ? 'microsoft' : keys.some(isManaged) ? 'managedVault' : 'otherVault',
+        encryptedBy: keys.length === 0 ? 'microsoft' : vault,
         findings: [
           ...this.#anew(account, use, scopeUses, findings),
           ...keys.flatMap((key) => this.#ofKey(key)),
           ...this.#reported(findings, known),
-          ...identities.flatMap((identity) => this.#findings.ofIdentity(identity)),
+          ...identities.flatMap((identity) => this.#findingsOnIdentity(identity)),
           ...this.#met(all),
         ],
         // The check does not cover a use that the index lacks.
@@ -129,16 +138,23 @@ class FleetEvaluator {
     );
     const listedOn = this.#reading.listings.get(account.subscriptionId)?.toISOString() ?? '';
     const lastRead = [known.writtenOn, listedOn, ...all.map(({ readOn }) => readOn)].sort().at(-1) ?? known.writtenOn;
-    const seen = {
-      ...{ name: account.name, id: account.id, region: account.location, tags: { ...account.tags } },
-      ...{ subscription: account.subscriptionId, resourceGroup: account.resourceGroup },
+    const view = {
+      name: account.name,
+      id: account.id,
+      subscription: account.subscriptionId,
+      resourceGroup: account.resourceGroup,
+      region: account.location,
+      tags: { ...account.tags },
       ...keyOf(known.key),
       ...versionOf(use),
       scopes: known.scopesReadOn === undefined ? undefined : scopeUses.length,
       health: shownHealth(health),
       probe: probe && { state: probe.state, since: probe.since, checkedOn: probe.checkedOn },
-      ...{ lastRead, lastChecked: lastChecked?.toISOString() },
-      ...{ pinned: use?.pinned, current: use?.current, identity: use?.identity },
+      lastRead,
+      lastChecked: lastChecked?.toISOString(),
+      pinned: use?.pinned,
+      current: use?.current,
+      identity: use?.identity,
       lastTry: use && lastTryOf(use),
       scopeUses: scopeUses.map((of) => ({
         scope: of.scope ?? '',
@@ -148,7 +164,7 @@ class FleetEvaluator {
       })),
       findings: [...findings],
     };
-    return { seen, keys };
+    return { view, keys };
   }
 
   /** Runs the checks of `ANEW` with the current index and keys. */
@@ -159,7 +175,10 @@ class FleetEvaluator {
     reported: readonly Finding[],
   ): HealthFinding[] {
     const subject: AccountSubject = {
-      ...{ account, own: false, resource: account.id, access: undefined },
+      account,
+      own: false,
+      resource: account.id,
+      access: undefined,
       use: use && keyUseOf(use),
       key: use && this.#subjects.get(use.key.toLowerCase()),
       scopes: scopeUses.map((of) => ({
@@ -190,17 +209,18 @@ class FleetEvaluator {
   #ofKey(id: string): HealthFinding[] {
     const subject = this.#subjects.get(id.toLowerCase());
     if (!subject) return [];
-    return keyEvidence(subject, this.#rules).map((found) =>
-      'id' in found ? { ...found, since: this.#since(found) } : found,
-    );
+    if ('value' in subject.versions) {
+      const found = evaluate(KEY_ANEW, subject, subject.key.id, this.#rules);
+      return found.map((one) => ({ ...one, since: this.#since(one) }));
+    }
+    const about = [subject.key.id];
+    const cause = { id: causeIdOf('VaultUnreadable', about), reason: 'VaultUnreadable', about };
+    return [{ reason: 'VaultUnreadable', severity: 'error', cause }];
   }
 
   #since(found: Omit<Finding, 'since'>): string | undefined {
-    return findingSince(found, {
-      versionsOf: (key) => this.#reading.keys.get(key.toLowerCase())?.versions ?? [],
-      reported: (resource) => this.#findings.of(resource),
-      rules: this.#rules,
-    });
+    const { versions = [] } = this.#reading.keys.get((found.cause.about[0] ?? '').toLowerCase()) ?? {};
+    return findingSince(found, versions, this.#findingsOn(found.resource), this.#rules.now);
   }
 
   /**
@@ -215,12 +235,33 @@ class FleetEvaluator {
     const vaults = new Set(keys.map((one) => one.key.vault));
     return [
       ...own.filter(holds),
-      ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault)),
+      ...[...vaults].flatMap((vault) => this.#findingsOnVault(vault)),
       ...keys
-        .flatMap((one) => this.#findings.of(one.key.id))
-        .filter(isOfUse)
+        .flatMap((one) => this.#findingsOn(one.key.id))
+        .filter(({ reason }) => KEY_STOPS.has(reason))
         .filter(holds),
     ];
+  }
+
+  /** Findings of the last check on a resource. Findings on an account include its scopes. */
+  #findingsOn(resource: string): readonly Finding[] {
+    return this.#findings.get(splitScope(resource).account.toLowerCase()) ?? [];
+  }
+
+  /** Of the failed reads of a vault, only those that hide whether its keys are usable. */
+  #findingsOnVault(vault: ManagedVault): Finding[] {
+    const open = new Set(unreadOfAccess(vault).map((one) => findingId('Unreadable', vault.id, one)));
+    return this.#findingsOn(vault.id).filter(({ id, reason }) =>
+      reason === 'Unreadable' ? open.has(id) : reason !== 'MissingPermission',
+    );
+  }
+
+  /** Failed reads of an identity, which may have been deleted. */
+  #findingsOnIdentity(identity: string | undefined): Finding[] {
+    return unreadOfIdentity(identity).flatMap(({ resource, what }) => {
+      const open = findingId('Unreadable', resource, what);
+      return this.#findingsOn(resource).filter(({ id }) => id === open);
+    });
   }
 
   /** Findings from failed moves since the last check. */
@@ -238,16 +279,34 @@ class FleetEvaluator {
   }
 }
 
-function shownHealth({ state, cause, since }: Health): SeenAccount['health'] {
+/**
+ * Start time of a finding (ISO 8601), from the versions of the key that causes it, if they show it. Otherwise the time
+ * when a check first found it, if the newest check found it with the same cause. Undefined if unknown.
+ */
+export function findingSince(
+  { id, reason, cause }: Omit<Finding, 'since'>,
+  versions: readonly KeyVersion[],
+  reported: readonly Finding[],
+  now: Date,
+): string | undefined {
+  if (cause.reason === 'RevocationOpen') return openRevocation(versions, now)?.revokedOn.toISOString();
+  if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
+    const target = newestUsableVersion(versions, now);
+    return target && activeFrom(target).toISOString();
+  }
+  return reported.find((before) => before.id === id && before.cause.id === cause.id)?.since;
+}
+
+function shownHealth({ state, cause, since }: Health): AccountView['health'] {
   return { state, cause: cause && { ...cause, about: [...cause.about], label: causeLabel(cause) }, since };
 }
 
-function keyOf(key: string | undefined): Pick<SeenAccount, 'key' | 'vault'> {
+function keyOf(key: string | undefined): Pick<AccountView, 'key' | 'vault'> {
   const parsed = key === undefined ? undefined : parseKeyIdentifier(key);
   return parsed ? { key, vault: parsed.vaultName } : {};
 }
 
-function versionOf(use: UseRow | undefined): Pick<SeenAccount, 'version' | 'mode'> {
+function versionOf(use: UseRow | undefined): Pick<AccountView, 'version' | 'mode'> {
   return use ? { mode: use.mode, version: use.current ?? use.pinned } : {};
 }
 
@@ -264,11 +323,6 @@ function keySubject(key: KeyReading['key'], versions: KeyReading['versions']): K
     material: { unread },
     usage: new KeyUsage(),
   };
-}
-
-/** Whether a finding about a key affects the accounts that use it. */
-function isOfUse({ reason }: Finding): boolean {
-  return reason === 'KeyOperationsMissing' || reason === 'RevocationOpen';
 }
 
 function useId({ account, scope, key }: Pick<UseRow, 'account' | 'scope' | 'key'>): string {

@@ -1,8 +1,8 @@
 import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { lastName } from '../azure/resource-id.ts';
+import type { RotationCounts } from '../fleet/decide-rollout.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
-import type { RotationCounts, RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { WorkItems } from '../fleet/work-items.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -11,6 +11,7 @@ import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { KeyUsersView, RotationCostView, UnreadView } from './key-schemas.ts';
 import { type RotationCountPorts, rotationCount, summarize } from './rotation.ts';
+import type { RotationSummary } from './rotation-schemas.ts';
 
 /** Number of uses at which the count stops: 20 pages of the index. */
 const MOST_USES = 20_000;
@@ -26,7 +27,7 @@ export interface KeyUsersPorts extends RotationCountPorts {
 export interface KeyUsers {
   /** Undefined: no use is known, but some subscriptions or encryption scopes were never listed. */
   readonly users: KeyUsersView | undefined;
-  /** That the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
+  /** An entry if the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
   readonly unlisted: UnreadView[];
   /** Undefined if the count is incomplete. */
   readonly rotation: RotationSummary | undefined;
@@ -130,7 +131,8 @@ class UseCount {
   result(counts: RotationCounts | undefined, complete: boolean): KeyUsersView {
     const { accounts, scopes } = this.#all;
     return {
-      ...{ accounts, scopes },
+      accounts,
+      scopes,
       versions: [...this.#versions.values()].sort((a, b) => b.accounts + b.scopes - a.accounts - a.scopes),
       lagging: counts && counts.waiting + counts.failed + counts.left,
       complete,

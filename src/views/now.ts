@@ -1,18 +1,18 @@
 import type { HttpResponseInit } from '@azure/functions';
+import { DeadlineError } from '../azure/deadline.ts';
 import type { PartTaken } from '../azure/read-cache.ts';
 import type { DriftCause } from '../drift/report.ts';
 import { findingState } from '../fleet/health.ts';
 import type { HealthState } from '../fleet/health-states.ts';
 import type { RouteKey } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
-import { partContent, partView } from '../http/part.ts';
-import type { AnswerContext } from '../http/problem.ts';
+import { type AnswerContext, HttpProblem, partProblem } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
 import { many } from '../text.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import type { KeySummary } from './key-schemas.ts';
-import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from './now-schemas.ts';
+import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue, type PartView } from './now-schemas.ts';
 import type { NowReadings, TakeReadings } from './read-now.ts';
 import { isRotationOpen } from './rotation.ts';
 
@@ -67,6 +67,29 @@ export async function seeParts(
     drift: partView(drift, (report) => driftOf(report, visibility.now), visibility),
     steps: all.map((taken) => ('ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0)),
   };
+}
+
+/**
+ * Builds the view of a part from a read or its failure. Never throws, so the other parts are shown.
+ *
+ * @param show builds the caller's view of the value
+ */
+export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: AnswerContext): PartView<V> {
+  try {
+    if ('error' in taken) throw taken.error;
+    const reading = taken.reading ? ({ reading: true } as const) : {};
+    return 'value' in taken ? { readOn: taken.readOn.toISOString(), value: show(taken.value), ...reading } : reading;
+  } catch (error) {
+    const nextStep = 'The app retries the read automatically; repeat the call.';
+    const isLate = error instanceof DeadlineError;
+    const problem = isLate ? new HttpProblem('ServiceUnavailable', { detail: error.message, nextStep }) : error;
+    return { problem: partProblem(problem, telling) };
+  }
+}
+
+/** A part without its varying fields: the time of the read and the text of a failure. */
+export function partContent({ value, problem, reading }: PartView<unknown>): unknown {
+  return problem ? [problem.status, problem.reason] : { value, reading };
 }
 
 function keysOf(
@@ -181,12 +204,12 @@ function wrongOf(parts: NowParts): readonly string[] {
     ({ state, reason }) => (state === 'stuck' || state === 'held') && !(isContestFound && reason === CONTESTED),
   ).length;
   return [
-    say(keysRevoked, 'key is revoked', 'keys are revoked'),
+    phrase(keysRevoked, 'key is revoked', 'keys are revoked'),
     // Counts revoked accounts if their key is unreadable or hidden from the caller.
-    say(keysRevoked ? 0 : states?.Revoked, 'account is revoked', 'accounts are revoked'),
-    say(states?.Blocked, 'account is blocked', 'accounts are blocked'),
-    say(states?.NoAccess, 'account has no access to the key', 'accounts have no access to the key'),
-    say(stuck, 'rotation is stuck', 'rotations are stuck'),
+    phrase(keysRevoked ? 0 : states?.Revoked, 'account is revoked', 'accounts are revoked'),
+    phrase(states?.Blocked, 'account is blocked', 'accounts are blocked'),
+    phrase(states?.NoAccess, 'account has no access to the key', 'accounts have no access to the key'),
+    phrase(stuck, 'rotation is stuck', 'rotations are stuck'),
     causesBeside('error', ['Revoked', 'Blocked', 'NoAccess'], parts),
   ].filter(Boolean);
 }
@@ -194,8 +217,8 @@ function wrongOf(parts: NowParts): readonly string[] {
 function doubtsOf(parts: NowParts): readonly string[] {
   const { states } = parts.fleet.value ?? {};
   return [
-    say(states?.Stale, 'account is behind', 'accounts are behind'),
-    say(states?.Unknown, 'account is not known', 'accounts are not known'),
+    phrase(states?.Stale, 'account is behind', 'accounts are behind'),
+    phrase(states?.Unknown, 'account is not known', 'accounts are not known'),
     causesBeside('warning', ['Stale', 'Unknown'], parts),
   ].filter(Boolean);
 }
@@ -212,7 +235,7 @@ function causesBeside(
     return state !== undefined && said.includes(state) && (fleet?.states[state] ?? 0) > 0;
   };
   const number = (counts?.[severity] ?? 0) - causes.filter((one) => one.severity === severity && isSaid(one)).length;
-  return say(number, `${severity} in the last check`, `${severity}s in the last check`);
+  return phrase(number, `${severity} in the last check`, `${severity}s in the last check`);
 }
 
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
@@ -222,16 +245,16 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
   return [
     fleet.value?.listed === false ? 'not every account is known yet' : '',
     fleet.value?.listed && fleet.value.warnings.length > 0 ? 'part of the fleet could not be read' : '',
-    say(vaultsUnread, 'vault could not be listed', 'vaults could not be listed'),
-    say(keysUnread, 'key could not be read', 'keys could not be read'),
+    phrase(vaultsUnread, 'vault could not be listed', 'vaults could not be listed'),
+    phrase(keysUnread, 'key could not be read', 'keys could not be read'),
     complete ? '' : 'there was no time to read every key',
-    say(unknown, 'rotation could not be read', 'rotations could not be read'),
+    phrase(unknown, 'rotation could not be read', 'rotations could not be read'),
     report?.complete === false ? 'the last check could not read everything' : '',
     report?.old ? 'the last check was more than two days ago' : '',
   ].filter(Boolean);
 }
 
-/** A phrase about a number; empty for zero. */
-function say(number: number | undefined, one: string, several: string): string {
+/** Returns a phrase with a number; empty for zero. */
+function phrase(number: number | undefined, one: string, several: string): string {
   return number && number > 0 ? many(number, one, several) : '';
 }

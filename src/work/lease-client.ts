@@ -79,6 +79,7 @@ export function createLeases(
 }
 
 type Limit = { readonly abortSignal: AbortSignal };
+/** Sends a request with the deadline of the lease's requests. */
 type Bounded = <T>(request: (limit: Limit) => Promise<T>) => Promise<T>;
 
 /**
@@ -93,7 +94,8 @@ async function hold(
   durationMs: number,
   bounded: Bounded,
 ): Promise<Lease> {
-  let [sinceMs, isOver] = [grantedMs, false];
+  let sinceMs = grantedMs;
+  let isOver = false;
   let state: unknown;
   const end = (): void => {
     isOver = true;

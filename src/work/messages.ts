@@ -8,8 +8,6 @@ export const KEY_WORK = 'key-work';
 export const FLEET_WORK = 'fleet-work';
 /** Queue of hints that the outbox has a notification to send. */
 export const NOTIFY_WORK = 'notify-work';
-export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof NOTIFY_WORK;
-export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, NOTIFY_WORK];
 
 /** Caller of a revocation or restore, with the reason. */
 const CLAIMED = z.strictObject({
@@ -52,7 +50,7 @@ const carried = {
 // A message about a key has no authority: a writer of the queue may lack the right to revoke or restore. Its
 // schema ignores unknown fields: messages of version 2 have more fields.
 
-/** End of the visibility timeout (ISO 8601), for operators who read the queue. The app ignores it. */
+/** End of the visibility timeout (ISO 8601), from which the age of a hidden message counts. */
 const due = z.iso.datetime().optional();
 
 /** Requests a read of subscriptions' work items. The items are authoritative: a forged message costs a few reads. */
@@ -65,8 +63,8 @@ const fleetWork = z.object({
   ...carried,
 });
 
-/** A message about a key. */
-const about = <K extends string>(kind: K) =>
+/** Schema of a message about a key. */
+const keyMessage = <K extends string>(kind: K) =>
   z.object({
     kind: z.literal(kind),
     /** Key identifier without a version. */
@@ -75,19 +73,19 @@ const about = <K extends string>(kind: K) =>
   });
 
 /** Requests a reconcile of a key. */
-const keyWork = about('key');
+const keyWork = keyMessage('key');
 
 /** Requests the rotation of a key if it is due. */
-const rotateWork = about('rotate');
+const rotateWork = keyMessage('rotate');
 
 /** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
-const probeWork = about('probe').extend({
+const probeWork = keyMessage('probe').extend({
   /** Name of the change to probe; absent: the key's newest change. The probe ends after another change of the key. */
   follows: z.string().max(60).optional(),
 });
 
 /** Requests a check of whether the key matches its last revocation or restore. */
-const revocationWork = about('revocation').extend({
+const revocationWork = keyMessage('revocation').extend({
   due,
   /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
   claimed: CLAIMED.optional().catch(undefined),
@@ -126,18 +124,23 @@ export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
-/** Messages of {@link KEY_WORK}. */
-export type KeyQueueWork = z.output<typeof keyQueueWork>;
-export type Work = KeyQueueWork | FleetQueueWork | NotifyWork;
 
-export const parseFleetWork = parserOf(fleetWork);
-export const parseNotifyWork = parserOf(notifyWork);
-export const parseKeyQueueWork = parserOf(keyQueueWork);
+/** Parsers of the messages of each queue. */
+export const PARSERS = {
+  [KEY_WORK]: parserOf(keyQueueWork),
+  [FLEET_WORK]: parserOf(fleetWork),
+  [NOTIFY_WORK]: parserOf(notifyWork),
+};
+export type WorkQueueName = keyof typeof PARSERS;
+export const WORK_QUEUES = Object.keys(PARSERS) as readonly WorkQueueName[];
+/** Messages of a queue. */
+export type WorkIn<Q extends WorkQueueName> = ReturnType<(typeof PARSERS)[Q]>;
+export type Work = WorkIn<WorkQueueName>;
 
 /**
  * Parses a queue message: the host passes JSON as an object, and anything else as text.
  *
- * @throws an error that names at most five problems if the message does not match the schema
+ * @throws TypeError that names at most five problems if the message does not match the schema
  */
 function parserOf<T extends z.ZodType>(schema: T): (entry: unknown) => z.output<T> {
   return (entry) => {

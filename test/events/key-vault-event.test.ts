@@ -52,6 +52,10 @@ describe('parseKeyEvent', () => {
     });
   });
 
+  it.each([null, 0, 'soon'])('omits the time of an event if that is %j', (time) => {
+    expect(parseKeyEvent({ ...CLOUD_EVENT, time }, TYPE, VAULTS)).toMatchObject({ key: KEY, time: undefined });
+  });
+
   const other = VAULT_ID.replace('kv-files', 'kv-other');
   it.each([
     ['another type', { ...CLOUD_EVENT, type: 'Microsoft.KeyVault.KeyExpired' }, 'EventTypeUnknown'],

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RotationPolicy } from '../../src/keys/key-client.ts';
-import { ensureKey } from '../../src/operations/key/key-ensure.ts';
-import { planPolicy, type WantedPolicy } from '../../src/rotation/rotation-policy.ts';
+import { ensureKey, planPolicy, type WantedPolicy } from '../../src/operations/key/key-ensure.ts';
 import { keyOf, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -53,6 +52,19 @@ describe('key ensure', () => {
     expect([bare?.versions[0]?.exp, bare?.rotationPolicy]).toEqual([undefined, undefined]);
     const { key: lifetime } = await made('lifetime', { policy: { expiresIn: 'P1Y' } });
     expect((lifetime?.versions[0]?.exp ?? 0) - now).toBeLessThan(367 * 86_400);
+  });
+
+  it('sets the policy of a key whose creation was interrupted within the last hour, and of no other key', async () => {
+    const { vault } = procedures.site();
+    const wanted = keyOf({ vault, key: 'broken-off' });
+    await procedures.run((operation) => ensureKey(wanted, { policy: 'none' }, operation));
+    const again = () => procedures.run((operation) => ensureKey(wanted, {}, operation));
+    expect(texts(await again(), 'done')).toEqual([expect.stringContaining('rotation policy')]);
+    expect((await again()).changed).toBe(false);
+    const key = vault.keys.get('broken-off');
+    if (key) key.rotationPolicy = undefined;
+    procedures.local.clock.advance(2 * 3_600_000);
+    expect((await again()).changed).toBe(false);
   });
 
   it('makes the key all the same where the sign-in may set no policy, and says so', async () => {

@@ -3,8 +3,8 @@ import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { findVault } from '../../operations/resolve.ts';
-import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import { count } from '../../text.ts';
+import type { RekeyStatus } from '../../views/rekey.ts';
 import type { Cli } from '../cli.ts';
 import type { CmkCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -44,7 +44,7 @@ export function addRekeyCommands(program: CmkCommand): void {
 }
 
 async function readOne(id: string, app: AppApi): Promise<RekeyStatus> {
-  const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
+  const { REKEY_STATUS } = await import('../../views/rekey.ts');
   return app.get(pathOf(id), REKEY_STATUS);
 }
 
@@ -52,8 +52,8 @@ function pathOf(id: string): string {
   return `/rekeys/${encodeURIComponent(id)}`;
 }
 
-/** Opens the app's storage for an order; a dry run needs no reason. */
-async function ordering(options: OrderOptions, cli: Cli) {
+/** Opens the app's storage for an order, and asks for a missing reason; a dry run needs none. */
+async function prepareOrder(options: OrderOptions, cli: Cli) {
   const reason = options.dryRun ? 'Only checked' : await reasonOf(options, cli.context.ask);
   const { appByStorage } = await import('../app-of-environment.ts');
   return { reason, app: await appByStorage(cli) };
@@ -64,7 +64,7 @@ function addStart(rekey: CmkCommand): void {
   const start = async (operation: Operation, options: Options, from: string, to: string) => {
     const { REKEY_STARTED } = await import('../../api/rekeys.ts');
     const { REKEY_CHECK } = await import('../../rekey/rekey-problems.ts');
-    const { reason, app } = await ordering(options, rekey.cli);
+    const { reason, app } = await prepareOrder(options, rekey.cli);
     const { ticket, maxFailures, grant = false } = options;
     const { journal } = operation;
     const request = { from, to, reason, ticket, maxFailures };
@@ -126,8 +126,8 @@ function addChange(rekey: CmkCommand, act: keyof typeof DONE, description: strin
     .inStorage();
   if (act === 'cancel') command.option('--keep', 'end it without moving accounts back');
   const change = async ({ journal }: Operation, options: OrderOptions & { readonly keep?: boolean }, id: string) => {
-    const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
-    const { reason, app } = await ordering(options, rekey.cli);
+    const { REKEY_STATUS } = await import('../../views/rekey.ts');
+    const { reason, app } = await prepareOrder(options, rekey.cli);
     const before = await readOne(id, app);
     const text = `re-key ${id}: ${options.keep ? 'ended as it is' : DONE[act]}`;
     const change = { text, action: 'key.rekey', resource: before.order.from } as const;
@@ -146,7 +146,7 @@ function addChange(rekey: CmkCommand, act: keyof typeof DONE, description: strin
   };
   command.changes(change, (status, output) => {
     show(status, output);
-    // The order was carried out, whatever had failed before.
+    // The order succeeded, even if moves had failed before it.
     output.exitCode = EXIT.ok;
   });
 }

@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { CONCURRENCY } from '../../azure/limits.ts';
+import { readOnce } from '../../azure/read-or-why.ts';
 import { comparableId, parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
 import type { KnownKeys } from '../../fleet/fleet-index.ts';
@@ -9,7 +10,6 @@ import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { VAULT_CHECKS } from '../checks/vault-checks.ts';
-import { readOnce } from '../gather/parts.ts';
 import type { Finding } from '../report.ts';
 
 /** Maximum number of keys per vault whose users are read. */
@@ -27,7 +27,7 @@ export type Subject =
   | { readonly kind: 'keyUser'; readonly id: ResourceId };
 
 /** Reason codes that the check of a subject finds. */
-const FOUND_OF: Readonly<Record<Subject['kind'], ReadonlySet<string>>> = {
+const REASONS_OF: Readonly<Record<Subject['kind'], ReadonlySet<string>>> = {
   account: new Set(ACCOUNT_CHECKS.map(({ reason }) => reason)),
   vault: new Set(VAULT_CHECKS.map(({ reason }) => reason)),
   key: new Set(['RevocationOpen', 'RevokedVersionEnabled']),
@@ -58,10 +58,10 @@ export function ofKind<K extends Subject['kind']>({ subjects }: Focus, kind: K) 
   return [...subjects.values()].filter((one): one is Extract<Subject, { kind: K }> => one.kind === kind);
 }
 
-/** Whether the check of a focus finds a finding, if it exists. */
+/** Whether a check of the focus would report this finding again, if the finding still applies. */
 export function isAbout({ subjects }: Focus, { reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean {
   const subject = subjects.get(resourceOf(resource));
-  return subject !== undefined && FOUND_OF[subject.kind].has(reason);
+  return subject !== undefined && REASONS_OF[subject.kind].has(reason);
 }
 
 /**
@@ -115,11 +115,5 @@ async function subjectsOf(
 
 async function readRows(vault: ManagedVault, { knownKeys, useRows }: FocusPorts): Promise<readonly UseRow[]> {
   const keys = await knownKeys.ofVault(vault.uri, MOST_KEYS);
-  return (await pMap(keys, (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
+  return (await pMap(keys, (key) => Array.fromAsync(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
 }

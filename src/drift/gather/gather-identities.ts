@@ -1,13 +1,13 @@
-import { type Part, readPart, type What } from '../../azure/read-or-why.ts';
+import { type Part, readOnce, readPart, type What } from '../../azure/read-or-why.ts';
 import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
-import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS } from './parts.ts';
 
 /** Maximum number of identities per subscription to read separately if the list lacks them. */
 const MAX_LOOKUPS = 200;
 
 /**
- * Reads the state of a user-assigned identity by its ARM id, each once. Lists the identities of a subscription once.
+ * Reads the state of each user-assigned identity once, by its ARM id. Lists the identities of a subscription once.
  * Reads an identity separately if the list lacks it, because only its own 404 proves its deletion. It also does so if
  * Azure rejects the list: the app may have a role on one resource group.
  */

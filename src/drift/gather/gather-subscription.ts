@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import { describeFailure, errorText } from '../../azure/failure.ts';
-import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import { known, readOnce, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import { comparableId, scopeResource, splitScope } from '../../azure/resource-id.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountRow } from '../../fleet/fleet-keys.ts';
@@ -23,7 +23,7 @@ import { gatherAccount, type SeenScope } from './gather-account.ts';
 import { identityReader } from './gather-identities.ts';
 import { gatheredKeys } from './gather-keys.ts';
 import { gatheredVaults } from './gather-vaults.ts';
-import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS } from './parts.ts';
 
 /** Maximum number of accounts of a subscription that are read at a time. */
 const AT_A_TIME = 4;
@@ -116,10 +116,8 @@ class SubscriptionScan {
 
   constructor(id: string, context: SubscriptionContext) {
     this.#context = context;
-    this.result = {
-      ...{ id, accounts: 0, dependents: 0, scopesLookedAt: 0, stamps: new Map() },
-      ...{ findings: [], unread: [], lockedOutBy: [] },
-    };
+    const counts = { accounts: 0, dependents: 0, scopesLookedAt: 0 };
+    this.result = { id, ...counts, findings: [], unread: [], lockedOutBy: [], stamps: new Map() };
   }
 
   async add(account: Account): Promise<void> {
@@ -244,13 +242,13 @@ class SubscriptionScan {
   }
 }
 
-/** What blocked the last move of an account. */
+/** Returns what blocked the last move of an account; undefined: nothing did. */
 function blockOf(row: UseRow | undefined): AccountSubject['blocked'] {
   if (row?.state !== 'failed') return undefined;
   return row.reason === 'ScopeLocked' || row.reason === 'DeniedByPolicy' ? row.reason : undefined;
 }
 
-/** The scope of a row; none for the account itself. */
+/** Returns the scope of a row; empty for a row of the account itself. */
 function scopesOf(row: UseRow): readonly SeenScope[] {
   const key = parseKeyIdentifier(row.key);
   if (!key || row.scope === undefined) return [];

@@ -1,7 +1,6 @@
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import type { AuditWatch } from '../../audit/verify-trail.ts';
 import type { What } from '../../azure/read-or-why.ts';
-
 import type { KeyUserResources, ResourceGraph } from '../../dependents/resource-graph-client.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import type { RolloutStore } from '../../fleet/rollout-row.ts';
@@ -10,8 +9,7 @@ import type { UseRows } from '../../fleet/use-row.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import { GROUP_ROLES_READ, LOCAL_ROLES_READ, type LocalAccessServices } from '../../identities/local-access-reader.ts';
-import type { KeyCatalog } from '../../keys/key-admin-client.ts';
-import type { Keys } from '../../keys/key-client.ts';
+import type { KeyCatalog, Keys } from '../../keys/key-client.ts';
 import { readKeysRight, readPolicyRight, readVaultRight } from '../../keys/key-rights.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
@@ -59,7 +57,7 @@ const SCOPES = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
 export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
 
 const part = (what: string, action: string) => (resource: string) => ({ resource, what, action });
-/** No data depends on the part: a failed read is only advice. */
+/** A part that no other finding needs: its failed read is only advice, and the check still counts as complete. */
 const beside = (what: string, action: string) => (resource: string) => ({ resource, what, action, beside: true });
 
 /** Everything that the check reads, with the permission that each read requires. */
@@ -98,18 +96,3 @@ export const PARTS = {
   rotationPolicy: ({ id, vault }: ManagedKey) => part('the rotation policy of the key', readPolicyRight(vault))(id),
   material: ({ id, vault }: ManagedKey) => part('the type of the key', readKeysRight(vault))(id),
 } satisfies Record<string, (of: never) => What>;
-
-/** Reads each subject once: later callers share the read. @param nameOf name of a subject, regardless of letter case */
-export function readOnce<S, T>(read: (subject: S) => Promise<T>, nameOf: (subject: S) => string = String) {
-  const reads = new Map<string, Promise<T>>();
-  return {
-    get(subject: S): Promise<T> {
-      const name = nameOf(subject).toLowerCase();
-      const reading = reads.get(name) ?? read(subject);
-      reads.set(name, reading);
-      return reading;
-    },
-    /** Everything read so far. */
-    all: () => Promise.all(reads.values()),
-  };
-}

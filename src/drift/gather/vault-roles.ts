@@ -1,4 +1,4 @@
-import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { known, type Part, readOnce, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
 import type { Account } from '../../fleet/account.ts';
 import {
   accessEnds,
@@ -7,11 +7,11 @@ import {
   keyAccess,
   type VaultAccess,
 } from '../../identities/key-access.ts';
-import { LocalAccessReader } from '../../identities/local-access-reader.ts';
+import { localAccessReader } from '../../identities/local-access-reader.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
-import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS } from './parts.ts';
 
 /** Maximum number of principals per check whose groups are read. Each needs a call. */
 const MAX_GROUP_LOOKUPS = 200;
@@ -19,11 +19,10 @@ const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no direct role 
 const LOCAL_GROUPS =
   'A Managed HSM does not return the members of a group. Some identities have no sufficient direct role, but may have one through a group. Assign the role directly to the identities.';
 
-/** Failed reads of a vault that hide whether an identity may use its keys. */
+/** Names the reads of a vault without which it is unknown whether an identity may use its keys. */
 export function unreadOfAccess(vault: ManagedVault): readonly string[] {
-  return [PARTS.vault(vault), ...[PARTS.roles, PARTS.groups, PARTS.localRoles].map((of) => of(vault.id))].map(
-    ({ what }) => what,
-  );
+  const parts = [PARTS.vault(vault), PARTS.roles(vault.id), PARTS.groups(vault.id), PARTS.localRoles(vault.id)];
+  return parts.map(({ what }) => what);
 }
 
 /** Determines which identities may use the keys of one vault. */
@@ -55,7 +54,7 @@ export async function vaultRoles(
     case 'rbac':
       return rbacRoles(vault, services, signal);
     case 'local':
-      return { unread: [], accessOf: localRoles(vault, new LocalAccessReader(vault, services, signal)) };
+      return { unread: [], accessOf: localRoles(vault, localAccessReader(vault, services, signal)) };
     default: {
       const found: VaultAccess = properties
         ? { model: 'accessPolicies', policies: properties.policies }
@@ -119,7 +118,10 @@ async function rbacRoles(
 }
 
 /** Uses the Managed HSM's local roles. Reads the roles on the key only if the roles on all keys do not suffice. */
-function localRoles({ id: vaultId }: ManagedVault, local: LocalAccessReader): VaultRoles['accessOf'] {
+function localRoles(
+  { id: vaultId }: ManagedVault,
+  local: ReturnType<typeof localAccessReader>,
+): VaultRoles['accessOf'] {
   return async (account, name, identity) => {
     let found = await local.ofAllKeys();
     let access = keyAccess(account, { vaultId, name }, found, identity);

@@ -1,11 +1,22 @@
-import { describeFailure } from '../../azure/failure.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { describeFailure, unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import type { KeyDescription } from '../../keys/key-admin-client.ts';
+import type { KeyDescription, RotationPolicy } from '../../keys/key-client.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
 import { addDuration } from '../../time/duration.ts';
-import type { Operation } from '../operator-azure.ts';
+import { CLOCKS_MS, HOUR_MS } from '../../time/spans.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
 import { checkExpiry, checkSupported, nameOf, refuseDeleted, usableVersion } from './usable-key.ts';
+
+/** Requested changes of a rotation policy; absent fields remain unchanged. ISO 8601 durations. */
+export interface WantedPolicy {
+  /** Lifetime of versions that a rotation creates. */
+  readonly expiresIn?: string | undefined;
+  /** Key Vault rotates automatically this long after a version's creation, or … */
+  readonly rotateAfter?: string | undefined;
+  /** … this long before its expiry. */
+  readonly rotateBeforeExpiry?: string | undefined;
+}
 
 export interface WantedKey {
   /** Undefined: RSA for a new key (RSA-HSM in a Managed HSM), and any type for an existing key. */
@@ -39,7 +50,8 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   if (wanted.size !== undefined) checkSupported(key, { type: 'RSA', size: wanted.size });
   if (wanted.expiresOn !== 'never') checkExpiry(wanted.expiresOn, azure.now());
   const found = await azure.keyAdmin.describe(key);
-  const isDefault = !found && wanted.policy === undefined && wanted.expiresOn !== 'never';
+  const hasDefault = wanted.policy === undefined && wanted.expiresOn !== 'never';
+  const isDefault = hasDefault && (!found || (await isUnfinished(key, azure)));
   const asked = isDefault ? DEFAULT_POLICY : wanted.policy;
   // Planned before the first change, because the plan may be rejected.
   const policy =
@@ -64,6 +76,33 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   return ensured;
 }
 
+/**
+ * Returns the policy to write; undefined if the current policy already matches the request.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` for a rotation before expiry if versions never expire
+ */
+export function planPolicy(current: RotationPolicy, wanted: WantedPolicy): RotationPolicy | undefined {
+  const { expiresIn = current.expiresIn, rotateAfter, rotateBeforeExpiry } = wanted;
+  if (rotateBeforeExpiry && !expiresIn) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `The key's versions do not expire, so Key Vault cannot rotate them ${rotateBeforeExpiry} before expiry.`,
+      'Set a lifetime for versions: --version-lifetime P2Y',
+    );
+  }
+  const { rotates: _, afterCreate: __, beforeExpiry: ___, ...kept } = current;
+  const rotation = {
+    rotates: true,
+    ...(rotateAfter ? { afterCreate: rotateAfter } : {}),
+    ...(rotateBeforeExpiry ? { beforeExpiry: rotateBeforeExpiry } : {}),
+  };
+  const next = {
+    ...(rotateAfter || rotateBeforeExpiry ? { ...kept, ...rotation } : current),
+    ...(expiresIn ? { expiresIn } : {}),
+  };
+  return isDeepStrictEqual(current, next) ? undefined : next;
+}
+
 /** Adds the default lifetime to a policy for a new key, unless its versions never expire. */
 function lasting(policy: WantedPolicy, { expiresOn }: WantedKey): WantedPolicy {
   return expiresOn === 'never' ? policy : { ...policy, expiresIn: policy.expiresIn ?? LIFETIME };
@@ -72,6 +111,19 @@ function lasting(policy: WantedPolicy, { expiresOn }: WantedKey): WantedPolicy {
 function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefined {
   if (expiresOn !== undefined) return expiresOn === 'never' ? undefined : expiresOn;
   return addDuration(now, (policy === 'none' ? undefined : policy?.expiresIn) ?? LIFETIME);
+}
+
+/**
+ * Whether an interrupted run of this command created the key without its policy: such a key has one young version with
+ * the default expiry.
+ */
+async function isUnfinished(key: ManagedKey, { keys, now }: Azure): Promise<boolean> {
+  const [only, ...others] = await keys.listVersions(key);
+  if (!only?.expiresOn || others.length > 0 || now().getTime() - only.createdOn.getTime() > HOUR_MS) return false;
+  const differs = only.expiresOn.getTime() - addDuration(only.createdOn, LIFETIME).getTime();
+  if (Math.abs(differs) > CLOCKS_MS) return false;
+  const policy = await unless('forbidden', () => keys.rotationPolicy(key));
+  return policy !== undefined && policy.expiresIn === undefined && !policy.rotates;
 }
 
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {
