@@ -64,7 +64,7 @@ class Controller {
   readonly #gate: RolloutGate;
   readonly #capacity = new CallCapacity();
   readonly #versions: VersionLists;
-  readonly #queues: Pick<FleetServices, 'send' | 'sendKey'>;
+  readonly queues: Pick<FleetServices, 'send' | 'sendKey'>;
   readonly #passes = pLimit(MOST_PASSES);
   /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
   readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
@@ -73,21 +73,21 @@ class Controller {
     this.#services = services;
     this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
     this.#versions = createVersionLists(services.keys, services.now);
-    this.#queues = createQueues(services);
+    this.queues = createQueues(services);
   }
 
   /** Requests lists of subscriptions that the index lacks, so that it includes a key's users before the first event. */
   async buildIndex(): Promise<void> {
     const { subscriptions, now } = this.#services;
     const cause = { by: 'start', ref: '', since: now().toISOString() };
-    await requestLists(await subscriptions(), cause, { ...this.#services, ...this.#queues });
+    await requestLists(await subscriptions(), cause, { ...this.#services, ...this.queues });
   }
 
   readonly requestKey: RequestKey = async (key, cause) => {
     const failures: unknown[] = [];
     const noted = (error: unknown) => void failures.push(error);
     await this.#putItem(key, cause).catch(noted);
-    await this.#queues.sendKey(key, cause).catch(noted);
+    await this.queues.sendKey(key, cause).catch(noted);
     if (failures.length > 1) throw failures[0];
   };
 
@@ -116,7 +116,7 @@ class Controller {
     await item;
     if (version !== undefined && !versions.some((listed) => listed.version === version.toLowerCase())) {
       const dues = UNLISTED_MS.map((ms) => new Date(now().getTime() + ms));
-      await Promise.all(dues.map((due) => this.#queues.sendKey(key.id, cause, due)));
+      await Promise.all(dues.map((due) => this.queues.sendKey(key.id, cause, due)));
     }
     const writesUntil = new Date(startedMs + EVENT_PATCH_MS);
     await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), { ...this.#ports(log), writesUntil });
@@ -151,7 +151,7 @@ class Controller {
   /** Sends messages for overdue work, unless the queues are already long. Throws the SDK's errors. */
   async sweep(log: Log): Promise<void> {
     const { queue } = this.#services;
-    const { overdue, sends } = await sweepWork({ ...this.#services, ...this.#queues });
+    const { overdue, sends } = await sweepWork({ ...this.#services, ...this.queues });
     if (sends.length === 0) return;
     const lengths = await Promise.all([queue.length(FLEET_WORK), queue.length(KEY_WORK)]);
     if (Math.max(...lengths) <= LONG_QUEUE * sends.length) {
@@ -194,7 +194,7 @@ class Controller {
     await reconcileKey(key, cause, { ...ports, send: async (work) => void works.push(work) });
     const [first, ...rest] = works;
     await Promise.all([
-      ...rest.map((work) => this.#queues.send(work)),
+      ...rest.map((work) => this.queues.send(work)),
       ...(first ? [handleFleetWork(first, until, ports)] : []),
     ]);
   }
@@ -211,7 +211,7 @@ class Controller {
     if (known && known.nextMs > begunMs) {
       if (known.isSent) return;
       known.isSent = true;
-      await this.#queues.sendKey(key.id, cause, new Date(now().getTime() + known.nextMs - begunMs)).catch(() => {});
+      await this.queues.sendKey(key.id, cause, new Date(now().getTime() + known.nextMs - begunMs)).catch(() => {});
       return;
     }
     const next = { nextMs: begunMs + PROGRESS_MS, isSent: false };
@@ -225,7 +225,7 @@ class Controller {
   #ports(log: Log): FleetServices {
     const { settings, probe, now } = this.#services;
     return {
-      ...{ ...this.#services, ...this.#queues, log },
+      ...{ ...this.#services, ...this.queues, log },
       vaults: settings.vaults,
       canaries: settings.canary,
       gate: this.#gate,
@@ -244,8 +244,8 @@ function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): P
   return {
     async send({ subscriptions, tries, cause }, visibleOn) {
       const due = visibleOn ? { due: visibleOn.toISOString() } : {};
-      const about = { kind: 'subscriptions' as const, subscriptions: [...subscriptions] };
-      await queue.send(FLEET_WORK, { ...about, tries, cause, attempt: 0, ...due }, secondsUntil(visibleOn));
+      const work = { kind: 'subscriptions', subscriptions, tries, cause, attempt: 0, ...due } as const;
+      await queue.send(FLEET_WORK, work, secondsUntil(visibleOn));
     },
     sendKey: (key, cause, visibleOn) =>
       queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 }, secondsUntil(visibleOn)),
@@ -266,7 +266,6 @@ export function createController(
   const keys = createKeys(identity, LIMITS.keyWork);
   const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
   const { requestKey, requestKeys } = controller;
-  const fleetQueue = createQueues({ queue: ports.queue, now });
   const stores = { workItems: items, useRows: rows, rollouts, moved };
-  return { ...stores, controller, fleetQueue, requestKey, requestKeys };
+  return { ...stores, controller, fleetQueue: controller.queues, requestKey, requestKeys };
 }

@@ -59,7 +59,7 @@ export function hasFailedSince(row: UseRow, { startedOn, resumedOn = startedOn }
 export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: FleetServices): Promise<void> {
   const on = ports.now().toISOString();
   const why = `${failures} moves of accounts and scopes failed.`;
-  await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, { reason: 'RekeyStopped', why }, ports);
+  await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, 'RekeyStopped', ports);
 }
 
 /** Verifies that an order moved all uses. @returns whether the order is done */
@@ -81,7 +81,7 @@ export async function verifyRekey(
   const verified = { on: now.toISOString(), gaps };
   if (gaps.length === 0) {
     const done: Rekey = { ...rekey, state: 'done', verified, endedOn: verified.on };
-    await changeRekey(done, rekey, { reason: rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack' }, ports);
+    await changeRekey(done, rekey, rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack', ports);
   } else if (rekey.state !== 'verifying' || rekey.verified?.gaps.join() !== gaps.join()) {
     await changeRekey({ ...rekey, state: 'verifying', verified }, rekey, undefined, ports);
     // Checks earlier than the sweep.
@@ -137,10 +137,11 @@ export async function findGaps(
 async function changeRekey(
   wanted: Rekey,
   read: Rekey,
-  about: { readonly reason: 'RekeyStopped' | 'RekeyDone' | 'RekeyTakenBack'; readonly why?: string } | undefined,
+  reason: 'RekeyStopped' | 'RekeyDone' | 'RekeyTakenBack' | undefined,
   { orders, audit, now }: FleetServices,
 ): Promise<void> {
-  const change = about && rekeyChange(wanted, about.reason, now(), about.why ? { why: about.why } : {});
+  const why = wanted.state === 'stopped' ? { why: wanted.paused?.why } : {};
+  const change = reason && rekeyChange(wanted, reason, now(), why);
   let isChanged = false;
   await orders.change((current) => {
     const rekey = current.rekeys.find(({ id }) => id === read.id);

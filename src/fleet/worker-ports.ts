@@ -6,7 +6,7 @@ import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import type { Leases } from '../work/lease-client.ts';
-import type { Cause } from '../work/messages.ts';
+import type { Cause, FleetQueueWork } from '../work/messages.ts';
 import type { Proof } from './decide-rollout.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import type { VersionLists } from './fresh-reads.ts';
@@ -18,13 +18,7 @@ import type { UseRow, UseRows } from './use-row.ts';
 import { TARGETS, type WorkItems } from './work-items.ts';
 
 /** A message that requests a read of the subscriptions' work items. Only a hint: the items are authoritative. */
-export interface FleetWork {
-  /** At most `MOST_SUBSCRIPTIONS` ids. */
-  readonly subscriptions: readonly string[];
-  /** Number of requeues because another worker held the lease. */
-  readonly tries: number;
-  readonly cause: Cause;
-}
+export type FleetWork = Pick<FleetQueueWork, 'subscriptions' | 'tries' | 'cause'>;
 
 /** Services of the controller: of the decision on a key, and of the worker of a subscription. */
 export interface FleetServices {

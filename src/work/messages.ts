@@ -118,6 +118,7 @@ const keyQueueWork = z.discriminatedUnion('kind', [
 
 export type Cause = z.output<typeof cause>;
 
+export type FleetQueueWork = z.output<typeof fleetWork>;
 export type KeyWork = z.output<typeof keyWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
