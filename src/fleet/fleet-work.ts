@@ -14,6 +14,7 @@ export const SWEEP_MS = 120_000;
 /** First retry delay of a failed key, which doubles with each attempt, and longest delay. Seconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 
+/** Makes a message for every ten subscriptions. */
 export function fleetWorks(subscriptions: readonly string[], cause: Cause): FleetWork[] {
   return Array.from({ length: Math.ceil(subscriptions.length / MOST_SUBSCRIPTIONS) }, (_, n) => ({
     subscriptions: subscriptions.slice(n * MOST_SUBSCRIPTIONS, (n + 1) * MOST_SUBSCRIPTIONS),

@@ -25,6 +25,7 @@ export interface MovedUses {
   drop(order: string, use: MovedUse): Promise<void>;
 }
 
+/** @param table of the control zone, since a rollback relies on it */
 export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): MovedUses {
   return {
     async *of(order) {
