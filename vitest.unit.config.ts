@@ -32,8 +32,9 @@ export default defineConfig({
       provider: 'v8',
       reporter: ['text'],
       include: [
-        'src/fleet/{plan,decide-rollout,rollout-row,rotation-progress}.ts',
+        'src/fleet/{plan,decide-rollout,rollout-row}.ts',
         'src/fleet/{fleet-summary,health,health-states}.ts',
+        'src/views/rotation-progress.ts',
         'src/rekey/rekey-problems.ts',
         'src/revocation/{revocation,revocation-plans,restore-plans}.ts',
         'src/rotation/rotation.ts',

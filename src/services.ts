@@ -8,7 +8,6 @@ import { auditContainer, auditFiles } from './audit/audit-client.ts';
 import { auditTrail } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
-import { WRITE_BUDGETS } from './azure/limiter.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createKeyUserResources, createResourceGraph } from './dependents/resource-graph-client.ts';
 import { createStoredData } from './dependents/stored-data-client.ts';
@@ -44,7 +43,7 @@ import { KeyLister } from './views/key-list.ts';
 import { NowBoard } from './views/read-now.ts';
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
-import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
+import { createWorkQueue } from './work/work-queue-client.ts';
 
 /** External dependencies of use cases: settings, Azure, the queue and time. */
 export type Services = ReturnType<typeof createServices>;
@@ -89,13 +88,10 @@ export function createServices(
     settings,
     ...clients,
     ...stores,
-    queue: queue as WorkQueue,
     ...controller,
     /** Subscriptions that the app's identity can read now or could read before. */
     subscriptions,
     inSight,
-    /** Azure's write budgets per subscription and region. */
-    writeBudgets: WRITE_BUDGETS,
     /** Age of the oldest message of each queue, in seconds. */
     queueAges: () => queue.ages(now()),
     telemetry,

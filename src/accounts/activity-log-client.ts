@@ -10,24 +10,26 @@ export interface ActivityLog {
   writes(resource: string, since: Date): Promise<readonly LoggedWrite[]>;
 }
 
-export interface LoggedWrite {
-  /** `Microsoft.Storage/storageAccounts/write` */
-  readonly operation: string;
-  readonly on: string;
-  /** Object id or sign-in name. */
-  readonly caller: string | undefined;
-  readonly correlationId: string | undefined;
-}
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? undefined);
 
-/** Azure Monitor, "Activity Logs - List". */
+/** Azure Monitor, "Activity Logs - List". @property caller object id or sign-in name */
 const EVENTS = z.array(
-  z.object({
-    caller: z.string().nullish(),
-    correlationId: z.string().nullish(),
-    eventTimestamp: z.string(),
-    operationName: z.object({ value: z.string() }),
-  }),
+  z
+    .object({
+      caller: text,
+      correlationId: text,
+      eventTimestamp: z.string(),
+      operationName: z.object({ value: z.string() }),
+    })
+    .transform(({ caller, correlationId, eventTimestamp: on, operationName: { value: operation } }) => ({
+      ...{ operation, on, caller, correlationId },
+    })),
 );
+/** @property operation `Microsoft.Storage/storageAccounts/write` */
+export type LoggedWrite = Readonly<z.output<typeof EVENTS>[number]>;
 
 export function createActivityLog(credential: TokenCredential, cloud: Cloud): ActivityLog {
   const list = createArmLister(credential, cloud, LIMITS.resourceManager);
@@ -38,13 +40,7 @@ export function createActivityLog(credential: TokenCredential, cloud: Cloud): Ac
       const $filter = `eventTimestamp ge '${since.toISOString()}' and resourceUri eq '${resource}'`;
       const $select = 'caller,correlationId,eventTimestamp,operationName';
       const query = { 'api-version': '2015-04-01', $filter, $select };
-      return EVENTS.parse(await list(path, query)).map(
-        ({ caller, correlationId, eventTimestamp: on, operationName: { value: operation } }) => ({
-          ...{ operation, on },
-          caller: caller ?? undefined,
-          correlationId: correlationId ?? undefined,
-        }),
-      );
+      return EVENTS.parse(await list(path, query));
     },
   };
 }

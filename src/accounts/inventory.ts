@@ -1,6 +1,5 @@
 import pMap from 'p-map';
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';
-import { regionCell } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Account } from '../fleet/account.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
@@ -8,12 +7,10 @@ import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 
-interface Inventory {
-  readonly unreadableSubscriptions: readonly Unread[];
-  readonly unreadableScopes: readonly Unread[];
-}
-
+/** A subscription whose accounts the app could not list, or an account whose encryption scopes it could not. */
 interface Unread {
+  readonly of: 'accounts' | 'scopes';
+  /** Id of the subscription, or ARM id of the account. */
   readonly id: string;
   readonly failure: Failure;
 }
@@ -33,18 +30,10 @@ export async function hasDependents(
   } catch {
     // Without the index, search by lists.
   }
-  return hasListedDependent(key, await subscriptions(), { accounts });
-}
-
-async function hasListedDependent(
-  key: ManagedKey,
-  subscriptions: readonly string[],
-  services: SearchServices,
-): Promise<Dependence> {
   const enough = new AbortController();
-  const inventory = await findDependents(key, subscriptions, services, () => enough.abort(), enough.signal);
+  const stop = () => enough.abort();
+  const unread = await findDependents(key, await subscriptions(), { accounts }, stop, enough.signal);
   if (enough.signal.aborted) return { answer: 'some' };
-  const unread = [...inventory.unreadableSubscriptions, ...inventory.unreadableScopes];
   const [first] = unread;
   if (!first) return { answer: 'none' };
   const detail = `The app cannot read ${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''}: ${describe(first.failure)}`;
@@ -63,6 +52,7 @@ interface SearchServices {
  * that use it by an encryption scope follow.
  *
  * @param signal ends the search
+ * @returns what the app could not read
  */
 export async function findDependents(
   key: ManagedKey,
@@ -70,22 +60,21 @@ export async function findDependents(
   { accounts, withoutScopes }: SearchServices,
   found: (account: Account) => void,
   signal?: AbortSignal,
-): Promise<Inventory> {
-  const unreadableSubscriptions: Unread[] = [];
-  const unreadableScopes: Unread[] = [];
+): Promise<readonly Unread[]> {
+  const unread: Unread[] = [];
   // By region. No more calls to a throttled region: early calls only extend the wait.
   const throttled = new Map<string, Failure>();
 
   const searchScopes = async (account: Account): Promise<void> => {
-    const region = regionCell(account);
+    const region = `${account.subscriptionId}/${account.location}`;
     const refusal = throttled.get(region);
     try {
-      if (refusal) unreadableScopes.push({ id: account.id, failure: refusal });
+      if (refusal) unread.push({ of: 'scopes', id: account.id, failure: refusal });
       else if (await hasScopeOn(key, account, accounts, signal)) found(account);
     } catch (error) {
       const failure = describeFailure(error);
       if (failure.kind === 'throttled') throttled.set(region, failure);
-      if (failure.kind !== 'notFound') unreadableScopes.push({ id: account.id, failure });
+      if (failure.kind !== 'notFound') unread.push({ of: 'scopes', id: account.id, failure });
     }
   };
   const search = async (subscription: string): Promise<void> => {
@@ -97,12 +86,12 @@ export async function findDependents(
         else if (!withoutScopes) others.push(account);
       }
     } catch (error) {
-      unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
+      unread.push({ of: 'accounts', id: subscription, failure: describeFailure(error) });
     }
     await pMap(others, async (account) => signal?.aborted || searchScopes(account), { concurrency: CONCURRENCY });
   };
   await pMap(subscriptions, search, { concurrency: CONCURRENCY });
-  return { unreadableSubscriptions, unreadableScopes };
+  return unread;
 }
 
 async function hasScopeOn(

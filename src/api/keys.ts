@@ -1,14 +1,14 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { readEffect } from '../effect/effect-of-key.ts';
-import { ROTATION } from '../fleet/rotation-schemas.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { AFTER } from '../http/query.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { readKeyStatus, statusContent } from '../views/key.ts';
 import { showKeys } from '../views/key-list.ts';
 import { KEY_LIST, KEY_STATUS } from '../views/key-schemas.ts';
-import { ROTATION_LIST, showRotation, showRotations } from '../views/rotation.ts';
+import { showRotation, showRotations } from '../views/rotation.ts';
+import { ROTATION, ROTATION_LIST } from '../views/rotation-schemas.ts';
 import { KEY_PARAMS, keyOfCall, listOrRefuse } from './named-key.ts';
 import { RESTORE_ROUTE } from './restore.ts';
 import { REVOKE_ROUTE } from './revoke.ts';

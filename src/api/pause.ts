@@ -4,9 +4,12 @@ import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
-import { endProblem, PAUSE } from '../orders/standing-orders.ts';
+import { PAUSE } from '../orders/standing-orders.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
 import { type Call, OPERATE, ok, type Route, route } from './route.ts';
+
+/** Later times have a year of five digits, which `Date.parse` rejects. */
+const LATEST_END_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 const ORDER_FIELDS = {
   reason: REASON,
@@ -71,10 +74,9 @@ export const PAUSE_ROUTES: readonly Route[] = [
 /** Returns when the pause ends. @throws {@link HttpProblem} 400 */
 function endOf(named: string | undefined, now: Date): Date | undefined {
   if (named === undefined) return undefined;
-  const until = new Date(named);
-  const problem = endProblem(until, now);
-  if (!problem) return until;
-  const detail = `until: ${problem} The app changed nothing.`;
+  const until = new Date(Math.min(Date.parse(named), LATEST_END_MS));
+  if (until > now) return until;
+  const detail = `until: ${until.toISOString()} is in the past. The app changed nothing.`;
   throw new HttpProblem('BodyInvalid', { detail, nextStep: 'Send a future time, or omit "until".' });
 }
 

@@ -9,10 +9,9 @@ import { auditedCaller } from '../http/token-claims.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { changeRekey, MAX_FAILURES, type RekeyAct, startRekey } from '../orders/order-rekey.ts';
 import { REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
-import { checkRekey } from '../rekey/check-rekey.ts';
+import { checkRekey, requireRollback } from '../rekey/check-rekey.ts';
 import { REKEY_CHECK } from '../rekey/rekey-problems.ts';
-import { REKEY_STATUS, rekeyStatus, requireRollback } from '../rekey/rekey-status.ts';
-import type { Services } from '../services.ts';
+import { REKEY_STATUS, rekeyStatus } from '../views/rekey.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
 import { type Call, OPERATE, ok, READ, type Route, route } from './route.ts';
 
@@ -136,15 +135,13 @@ export const REKEY_ROUTES: readonly Route[] = [
       const { query, services } = call;
       const order = await orderInReach(call);
       if (query.keep) return change('end', query.reason, call, 202);
-      await orProblem(() => requireRollback(order, portsOf(services)));
+      await orProblem(() => requireRollback(order, services));
       return change('rollBack', query.reason, call, 202);
     },
   }),
   changing('pauseRekey', 'pause', 'Pause a re-key until it is resumed.'),
   changing('resumeRekey', 'resume', 'Resume a re-key and retry its failed accounts.'),
 ];
-
-const portsOf = (services: Services) => ({ ...services, vaults: services.settings.vaults });
 
 const orderOf = ({ caller, correlationId }: Call, reason: string, ticket?: string) => ({
   ...{ caller: auditedCaller(caller), correlationId, reason, ticket },
@@ -155,15 +152,14 @@ async function start(
   call: Call<{ readonly dryRun: boolean }, z.output<typeof REKEY_REQUEST>>,
 ): Promise<HttpResponseInit> {
   const { query, services, log } = call;
-  const { settings, subscriptions } = services;
+  const { vaults } = services.settings;
   const { from: source, to: target, reason, ticket, maxFailures = MAX_FAILURES } = await call.body();
   for (const name of [source, target]) {
     const [vault = '', key = ''] = name.split('/');
     call.require({ vault, key });
   }
-  const [from, to] = [keyNamed(settings.vaults, source), keyNamed(settings.vaults, target)];
-  const searched = async () => settings.subscriptions ?? (await subscriptions.list());
-  const check = await orProblem(() => checkRekey(from, to, { ...services, searched }));
+  const [from, to] = [keyNamed(vaults, source), keyNamed(vaults, target)];
+  const check = await orProblem(() => checkRekey(from, to, services));
   if (query.dryRun) return jsonResponse(200, check);
   if (check.problems.length > 0) {
     const detail = check.problems.map((problem) => problem.detail).join(' ');
@@ -183,7 +179,7 @@ async function change(act: RekeyAct, why: string, call: Call, status = 200): Pro
 
 async function show(id: string, { services }: Call, status = 200): Promise<HttpResponseInit> {
   const orders = await orProblem(() => services.orderStore.read());
-  return jsonResponse(status, await orProblem(() => rekeyStatus(orderIn(orders, id), orders, portsOf(services))));
+  return jsonResponse(status, await orProblem(() => rekeyStatus(orderIn(orders, id), orders, services)));
 }
 
 /**

@@ -1,9 +1,7 @@
 /** Budget of calls per time span, in milliseconds. */
-export interface Budget {
+interface Budget {
   readonly calls: number;
   readonly perMs: number;
-  /** Burst size of a token bucket. Absent: the budget is a window. */
-  readonly burst?: number;
 }
 
 /**
@@ -32,20 +30,9 @@ const BUCKETS = 60;
 
 /** The app's share of Azure's write budgets in one subscription and region. */
 export const WRITE_BUDGETS: readonly Budget[] = [
-  { calls: WRITES_PER_SECOND, perMs: 1_000, burst: WRITES_PER_SECOND },
+  { calls: WRITES_PER_SECOND, perMs: 1_000 },
   { ...WRITES, calls: WRITES.calls * BUDGET_SHARE },
 ];
-
-/** Key of a region limiter, since the Storage resource provider's budgets are per subscription and region. */
-export function regionCell({
-  subscriptionId,
-  location,
-}: {
-  readonly subscriptionId: string;
-  readonly location: string;
-}): string {
-  return `${subscriptionId}/${location}`.toLowerCase();
-}
 
 /** Calls for an account in a region. `retry`: not the first attempt; `scopes`: lists that are not urgent. */
 export interface Calls {

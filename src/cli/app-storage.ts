@@ -12,7 +12,7 @@ import { signInTrouble } from '../operations/sign-in.ts';
 import type { Reason } from '../reasons.ts';
 import { readStorageSettings } from '../settings/settings.ts';
 import type { WorkQueueName } from '../work/messages.ts';
-import { replay } from '../work/replay-client.ts';
+import { replay } from '../work/work-queue-client.ts';
 import type { Cli } from './cli.ts';
 import { readGivenText, UsageError } from './options.ts';
 

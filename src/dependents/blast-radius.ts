@@ -109,7 +109,7 @@ class BlastRadiusReader {
     const checkOwn = (account: Account): void => {
       if (this.#isOwn(account.name)) details.push(this.#readOwnStorage(account));
     };
-    const inventory = await findDependents(
+    const missed = await findDependents(
       this.#key,
       settings.subscriptions ?? (await subscriptions.list()),
       {
@@ -131,11 +131,10 @@ class BlastRadiusReader {
       },
       this.#signal,
     );
-    for (const { id, failure } of inventory.unreadableSubscriptions) {
-      this.#parts.unread(`storage accounts of subscription ${id}`, 'SubscriptionUnreadable', describe(failure));
-    }
-    for (const { id, failure } of inventory.unreadableScopes) {
-      this.#parts.unread(`encryption scopes of ${id}`, 'ScopesUnreadable', describe(failure));
+    for (const { of, id, failure } of missed) {
+      const what = of === 'accounts' ? 'storage accounts of subscription' : 'encryption scopes of';
+      const reason = of === 'accounts' ? 'SubscriptionUnreadable' : 'ScopesUnreadable';
+      this.#parts.unread(`${what} ${id}`, reason, describe(failure));
     }
   }
 

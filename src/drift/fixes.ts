@@ -31,7 +31,7 @@ type Done = Pick<Fix, 'outcome' | 'detail'>;
 export type FixServices = RetireServices &
   PutWorkPorts & {
     readonly settings: Settings;
-    readonly queue: WorkQueue;
+    readonly queue: Pick<WorkQueue, 'send'>;
     /** Triggers reconcileKey. @throws the SDK's error */
     requestKeys(keys: readonly string[], cause: Cause): Promise<void>;
     readonly eventGrid: EventGrid;

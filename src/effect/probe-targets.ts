@@ -91,7 +91,7 @@ export async function findProbeTargets(
 
   const find = async (signal: AbortSignal): Promise<void> => {
     const adding: Promise<void>[] = [];
-    const inventory = await findDependents(
+    const unread = await findDependents(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
       { withoutScopes: true, accounts },
@@ -100,7 +100,7 @@ export async function findProbeTargets(
       },
       signal,
     );
-    missed += inventory.unreadableSubscriptions.length;
+    missed += unread.length;
     await Promise.all(adding);
   };
 

@@ -34,7 +34,7 @@ type ProbeServices = PlaceLists &
     readonly subscriptions: Subscriptions;
     readonly effects: EffectStore;
     readonly keys: Pick<Keys, 'listVersions'>;
-    readonly queue: WorkQueue;
+    readonly queue: Pick<WorkQueue, 'send'>;
     readonly now: () => Date;
   };
 

@@ -15,7 +15,7 @@ import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoke
 import { isLeft } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
-import type { QueueLengths, RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { adoptingLeases } from './adopt-version-2-client.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
@@ -48,7 +48,7 @@ export interface ControllerPorts extends Pick<FleetServices, OwnPorts | 'audit' 
   readonly settings: Settings;
   /** Returns the ids of the managed subscriptions. Throws the SDK's errors. */
   readonly subscriptions: () => Promise<readonly string[]>;
-  readonly queue: WorkQueue & QueueLengths;
+  readonly queue: Pick<WorkQueue, 'send' | 'length'>;
   readonly keys: Keys;
   readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<FleetServices['probe']>;
 }

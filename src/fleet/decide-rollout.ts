@@ -11,7 +11,6 @@ import {
   stageNumber,
   waveNumber,
 } from './rollout-row.ts';
-import type { RotationCounts } from './rotation-schemas.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 
 /** The next wave starts if at most this share of a wave's uses failed; one failed use is always allowed. */
@@ -20,6 +19,9 @@ const FAILED_SHARE = 0.1;
 const STUCK_MS = 15 * 60_000;
 /** Moves were paused if the last decision is older than this: the limit for stuck rollouts restarts. Milliseconds. */
 const UNDECIDED_MS = 10 * 60_000;
+
+/** Number of a key's uses by status. */
+export type RotationCounts = Record<'moved' | 'waiting' | 'failed' | 'left', number>;
 
 /** Result of the canary probe: `proven`, or the names of failed canaries; undefined before the probe. */
 export type Proof = 'proven' | { readonly unwell: string } | undefined;

@@ -54,7 +54,12 @@ interface AccountSetup extends StorageAccounts, AccountScopes {
   create(id: ResourceId, wanted: NewAccount): Promise<Account>;
   /** Returns why Azure rejects the name for a new account; undefined if the name is available. */
   nameProblem(subscriptionId: string, name: string): Promise<string | undefined>;
+  scopeState(account: ResourceId, scope: string): Promise<ScopeState>;
+  /** Sends one PATCH of only the state; the key and other settings remain. */
+  setScopeState(account: ResourceId, scope: string, state: ScopeState): Promise<void>;
 }
+
+type ScopeState = 'Enabled' | 'Disabled';
 
 export function createStorageAccounts(
   credential: TokenCredential,
@@ -112,6 +117,13 @@ export function createStorageAccounts(
       const read = toScope(updated);
       if (!read) throw new TypeError(`Azure's answer for encryption scope ${scope} contains no key.`);
       return read;
+    },
+    async scopeState(id, scope) {
+      const { state } = await clientOf(id.subscriptionId).encryptionScopes.get(id.resourceGroup, id.name, scope);
+      return state === 'Disabled' ? 'Disabled' : 'Enabled';
+    },
+    async setScopeState(id, scope, state) {
+      await clientOf(id.subscriptionId).encryptionScopes.patch(id.resourceGroup, id.name, scope, { state });
     },
     async create(id, wanted) {
       const { storageAccounts } = clientOf(id.subscriptionId);

@@ -12,17 +12,7 @@ import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { readStorageSettings } from '../settings/settings.ts';
 import type { SpanAttributes, SpanPlace } from '../telemetry/telemetry.ts';
-import {
-  FLEET_WORK,
-  KEY_WORK,
-  type KeyQueueWork,
-  NOTIFY_WORK,
-  parseFleetWork,
-  parseKeyQueueWork,
-  parseNotifyWork,
-  type Work,
-  type WorkQueueName,
-} from '../work/messages.ts';
+import { FLEET_WORK, KEY_WORK, NOTIFY_WORK, type Work, type WorkIn, type WorkQueueName } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import { asText, processWork } from '../work/process.ts';
 import { createWorkQueue } from '../work/work-queue-client.ts';
@@ -43,12 +33,11 @@ const CONNECTION = Object.entries(process.env).some(
  * Registers a function for a queue. While settings are invalid, it requeues each message unchanged, since five failures
  * within a minute would make it a poison message.
  */
-function onMessage<W extends Work>(
+function onMessage<Q extends WorkQueueName>(
   name: string,
-  queueName: WorkQueueName,
+  queueName: Q,
   ms: number,
-  parse: (entry: unknown) => W,
-  run: (work: W, services: Services, log: Log) => Promise<Outcome>,
+  run: (work: WorkIn<Q>, services: Services, log: Log) => Promise<Outcome>,
 ): void {
   const handler: StorageQueueHandler = async (entry, context) => {
     const log = logOf(context);
@@ -62,26 +51,26 @@ function onMessage<W extends Work>(
     }
     const { queue, telemetry } = available;
     await telemetry.ready();
-    const runIt = (work: W): Promise<Outcome> => {
+    const runIt = (work: WorkIn<Q>): Promise<Outcome> => {
       const inTime = () => outcomeBy(ms, () => run(work, available, log));
       return telemetry.span(SPANS[work.kind] ?? work.kind, placeOf(work, context), inTime, outcomeAttributes);
     };
     const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
-    await processWork({ queueName, received: { entry, dequeueCount }, parse, run: runIt, queue, log });
+    await processWork({ queueName, received: { entry, dequeueCount }, run: runIt, queue, log });
   };
   app.storageQueue(name, { queueName, connection: CONNECTION, handler });
 }
 
-onMessage('reconcileKey', KEY_WORK, TIME_LIMITS.keyWork, parseKeyQueueWork, runKeyWork);
+onMessage('reconcileKey', KEY_WORK, TIME_LIMITS.keyWork, runKeyWork);
 
-onMessage('reconcileSubscription', FLEET_WORK, TIME_LIMITS.keyWork, parseFleetWork, async (work, services, log) => {
+onMessage('reconcileSubscription', FLEET_WORK, TIME_LIMITS.keyWork, async (work, services, log) => {
   await services.controller.handleFleetMessage(work, log);
   return DONE;
 });
 
-onMessage('sendNotification', NOTIFY_WORK, TIME_LIMITS.notification, parseNotifyWork, deliver);
+onMessage('sendNotification', NOTIFY_WORK, TIME_LIMITS.notification, deliver);
 
-async function runKeyWork(work: KeyQueueWork, services: Services, log: Log): Promise<Outcome> {
+async function runKeyWork(work: WorkIn<typeof KEY_WORK>, services: Services, log: Log): Promise<Outcome> {
   switch (work.kind) {
     case 'key':
       await services.controller.handleKeyMessage(work.key, work.cause, log);

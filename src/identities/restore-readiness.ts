@@ -45,7 +45,7 @@ async function findAccounts(
   const found = new Map<string, Account>();
   const unread: string[] = [];
   const find = async (signal: AbortSignal): Promise<void> => {
-    const inventory = await findDependents(
+    const missed = await findDependents(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
       { accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) } },
@@ -53,8 +53,7 @@ async function findAccounts(
         found.set(account.id.toLowerCase(), account);
       },
     );
-    for (const { id, failure } of inventory.unreadableSubscriptions) unread.push(`${id}: ${describe(failure)}`);
-    for (const { id, failure } of inventory.unreadableScopes) unread.push(`${id}: ${describe(failure)}`);
+    for (const { id, failure } of missed) unread.push(`${id}: ${describe(failure)}`);
   };
   try {
     await withDeadline(FINDING_MS, 'The accounts were not found', find, outer);

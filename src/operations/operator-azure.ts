@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
-import { createScopeStates } from '../accounts/scope-state-client.ts';
 import { createSubscriptions } from '../accounts/subscriptions-client.ts';
 import { createAuditPolicies } from '../audit/immutability-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
@@ -66,7 +65,6 @@ export function createAzure(
     urgentKeys: createKeys(credential, LIMITS.breakGlass),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),
     roles: createRoleAssignments(credential, cloud, limits),
-    scopeStates: createScopeStates(credential, cloud, limits),
     registrationOwners: createRegistrationOwners(credential, cloud, limits),
     now: () => new Date(),
     sleep: (ms: number): Promise<void> => sleep(ms),

@@ -1,7 +1,8 @@
 import { EVERY_KEY } from '../audit/record.ts';
-import { messageOf } from '../errors.ts';
-import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
-import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { errorText } from '../azure/failure.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Cause } from '../work/messages.ts';
 import { changeOrders, type OrderCall, type OrderPorts } from './change-orders.ts';
@@ -12,17 +13,19 @@ import {
   openPauses,
   type PauseOrder,
   type StandingOrders,
-  type UnrecordedOrder,
   withPause,
   withResume,
 } from './standing-orders.ts';
 
-/** A call that pauses or resumes moves. `key`: key identifier without a version; absent: all keys. */
-export type ControlOrder = OrderCall & { readonly key?: string | undefined };
+/**
+ * A call that pauses or resumes moves. `key`: key identifier without a version; absent: all keys. `until`: end of a
+ * pause; absent: an operator ends it.
+ */
+export type ControlOrder = OrderCall & { readonly key?: string | undefined; readonly until?: Date | undefined };
 
 export interface ControlPorts extends OrderPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
-  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
+  readonly keys: Pick<Keys, 'listVersions'>;
   /** Requests a reconcile of some keys, or of all keys with a work item. */
   requestKeys(keys: readonly string[] | 'all', cause: Cause): Promise<void>;
   readonly newId: () => string;
@@ -40,16 +43,11 @@ export interface Ordered {
 }
 
 /** Pauses all moves and all rotations by the app. @throws the SDK's error if the store rejects it: no pause applies */
-export function orderPause(
-  order: ControlOrder & { readonly until?: Date | undefined },
-  ports: ControlPorts,
-  log: Log,
-): Promise<Ordered> {
-  const { key, reason } = order;
-  const [id, now, until] = [ports.newId(), ports.now(), order.until?.toISOString()];
-  const pause: PauseOrder = { id, key, reason, by: callerOf(order.caller), since: now.toISOString(), until };
-  const change = { id: `fleet.control/${id}`, action: 'fleet.pause', reason: 'Paused' } as const;
-  return keep({ ...change, until }, order, (orders) => withPause(orders, pause, now), ports, log);
+export function orderPause(order: ControlOrder, ports: ControlPorts, log: Log): Promise<Ordered> {
+  const { key, reason, caller, until } = order;
+  const pause = { key, reason, by: callerOf(caller), until: until?.toISOString() };
+  const apply: Change = (orders, id, now) => withPause(orders, { id, ...pause, since: now.toISOString() }, now);
+  return keep('fleet.pause', order, apply, ports, log);
 }
 
 /**
@@ -58,63 +56,64 @@ export function orderPause(
  * @throws the SDK's error if the store rejects it: the pause continues
  */
 export async function orderResume(order: ControlOrder, ports: ControlPorts, log: Log): Promise<Ordered> {
-  const now = ports.now();
+  const { orderStore, settings, keys, requestKeys } = ports;
   const { key, correlationId } = order;
+  const now = ports.now();
   const warnings: string[] = [];
   const goOns: GoOnOrder[] = [];
-  const to = key && findRekey(await ports.orderStore.read(), key)?.to;
+  const to = key && findRekey(await orderStore.read(), key)?.to;
   for (const name of [key, to]) {
+    const gated = name && settings.vaults.key(name);
+    if (!gated) continue;
     try {
-      const target = name && (await targetOf(name, ports));
+      const target = newestUsableVersion(await keys.listVersions(gated), now)?.id;
       if (target) goOns.push({ at: now.toISOString(), target });
     } catch (error) {
-      warnings.push(
-        `The gate of the rotation remains closed, because the app failed to read ${name}: ${firstLine(error)}`,
-      );
+      const why = `the app failed to read ${name}: ${errorText(error)}`;
+      warnings.push(`The gate of the rotation remains closed, because ${why}`);
     }
   }
-  const change = { id: `fleet.control/${ports.newId()}`, action: 'fleet.resume', reason: 'Resumed' } as const;
-  const kept = await keep(change, order, (orders) => withResume(orders, key, goOns, now), ports, log);
+  const kept = await keep('fleet.resume', order, (orders) => withResume(orders, key, goOns, now), ports, log);
   const cause = { by: 'operator', ref: correlationId.slice(0, 200), since: now.toISOString() };
   try {
-    await ports.requestKeys(key ? [key] : 'all', cause);
+    await requestKeys(key ? [key] : 'all', cause);
   } catch (error) {
-    warnings.push(`Pending moves resume within two minutes, not at once (${firstLine(error)}).`);
+    warnings.push(`Pending moves resume within two minutes, not at once (${errorText(error)}).`);
   }
   return { ...kept, warnings };
 }
 
-/** Stores a pause or resume with its audit record. `apply` may be called again, after a conflict. */
+/** Changes the orders. Called again after a conflict. @param id of the new order */
+type Change = (orders: StandingOrders, id: string, now: Date) => StandingOrders;
+
+/** Stores a pause or resume with its audit record. */
 async function keep(
-  { until, ...change }: Pick<UnrecordedOrder, 'id' | 'action' | 'reason'> & { readonly until?: string | undefined },
-  { caller, correlationId, key, reason: why, ticket }: ControlOrder,
-  apply: (orders: StandingOrders) => StandingOrders,
+  action: 'fleet.pause' | 'fleet.resume',
+  { caller, correlationId, key, until, reason: why, ticket }: ControlOrder,
+  apply: Change,
   ports: ControlPorts,
   log: Log,
 ): Promise<Ordered> {
-  const now = ports.now();
-  const about = { resource: key ?? EVERY_KEY, on: now.toISOString(), caller, correlationId };
+  const [id, now] = [ports.newId(), ports.now()];
+  const reason = action === 'fleet.pause' ? 'Paused' : 'Resumed';
+  const about = {
+    id: `fleet.control/${id}`,
+    action,
+    reason,
+    resource: key ?? EVERY_KEY,
+    on: now.toISOString(),
+  } as const;
   let ended: readonly PauseOrder[] = [];
   const { orders, audit } = await changeOrders(
     (current) => {
-      const changed = apply(current);
-      const left = new Set(openPauses(changed, now).map(({ id }) => id));
-      ended = openPauses(current, now).filter(({ id }) => !left.has(id));
-      const details = { why, ticket, until, ended: ended.map(({ id }) => id) };
-      return { orders: changed, records: [{ ...change, ...about, details }] };
+      const changed = apply(current, id, now);
+      const left = new Set(openPauses(changed, now).map((pause) => pause.id));
+      ended = openPauses(current, now).filter((pause) => !left.has(pause.id));
+      const details = { why, ticket, until: until?.toISOString(), ended: ended.map((pause) => pause.id) };
+      return { orders: changed, records: [{ ...about, caller, correlationId, details }] };
     },
     ports,
     log,
   );
   return { pauses: openPauses(orders, now), ended, warnings: [], audit: await audit };
-}
-
-/** Returns the current target version of a key. */
-async function targetOf(id: string, { settings, keys, now }: ControlPorts): Promise<string | undefined> {
-  const key = settings.vaults.key(id);
-  return key && newestUsableVersion(await keys.listVersions(key), now())?.id;
-}
-
-function firstLine(error: unknown): string | undefined {
-  return messageOf(error).split('\n')[0];
 }

@@ -1,4 +1,5 @@
-import { CmkError, messageOf } from '../errors.ts';
+import { errorText } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Cause } from '../work/messages.ts';
@@ -101,12 +102,13 @@ export function applyAct(
 
 function requireNoConflict(orders: StandingOrders, rekey: Rekey): void {
   const [conflict] = rekeyConflicts(orders, rekey);
-  if (conflict) throw new CmkError('RekeyConflict', conflict.detail, conflict.fix);
+  if (conflict) throw new CmkError(conflict.reason, conflict.detail, conflict.fix);
 }
 
 /** Describes open orders with either key, with an operator's next step. */
 export function rekeyConflicts(orders: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>) {
   return conflictsOf(orders, keys).map(({ id, from, to }) => ({
+    reason: 'RekeyConflict' as const,
     detail: `The re-key ${id} (${from} to ${to}) uses the same key.`,
     fix: `Wait until it is done, roll it back, or end it: cmk rekey cancel ${id}`,
   }));
@@ -130,7 +132,7 @@ async function applyChange(plan: PlanChange, call: OrderCall, ports: RekeyOrderP
   if (!rekey) throw new TypeError('The call changed no order.');
   const cause = { by: 'rekey', ref: rekey.id, since: now.toISOString() };
   await ports.requestKeys([rekey.from, rekey.to], cause).catch((error: unknown) => {
-    const message = `The re-key ${rekey.id} continues within two minutes, not at once: ${messageOf(error)}`;
+    const message = `The re-key ${rekey.id} continues within two minutes, not at once: ${errorText(error)}`;
     log({ level: 'warning', reason: 'RekeyWaits', message, key: rekey.from });
   });
   await audit;

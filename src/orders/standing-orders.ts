@@ -113,15 +113,6 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
-/** Later times have a year of five digits, which `Date.parse` rejects. */
-const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
-
-/** Returns why a pause cannot end at a time; undefined if it can. */
-export function endProblem(until: Date, now: Date): string | undefined {
-  if (until <= now) return `${until.toISOString()} is in the past.`;
-  return until <= LATEST_END ? undefined : 'The end must be before the year 10000.';
-}
-
 /** Returns the pause of a key. A pause of all keys has precedence. */
 export function findPause(orders: StandingOrders, key: string, now: Date): PauseOrder | undefined {
   const pauses = openPauses(orders, now).filter((pause) => pause.key === undefined || sameKeyName(pause.key, key));

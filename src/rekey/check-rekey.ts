@@ -1,29 +1,45 @@
 import type { InSight } from '../accounts/in-sight.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { describe, describeFailure, errorText } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
 import type { Account } from '../fleet/account.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { accountKeyUse, usesKey } from '../fleet/key-use.ts';
+import { findRekeyBlocker, type ListedKey, type RekeyBlocker } from '../fleet/plan.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
 import type { KeyCatalog } from '../keys/key-admin-client.ts';
 import type { Keys } from '../keys/key-client.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { vaultOption } from '../keys/vault-options.ts';
+import type { Rekey } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
-import { findBlocker } from './blocker.ts';
-import { evaluateRekey, excludedUses, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-problems.ts';
+import type { Settings } from '../settings/settings.ts';
+import {
+  type Blocker,
+  evaluateRekey,
+  excludedUses,
+  type ReadOrWhy,
+  type RekeyCheck,
+  type RekeyFacts,
+} from './rekey-problems.ts';
 
-interface CheckServices extends KeyAccessServices {
-  readonly keys: Keys;
+/** Data for {@link findBlocker}. */
+export interface BlockerPorts {
+  readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
+  readonly keys: Pick<Keys, 'listVersions'>;
+  readonly now: () => Date;
+}
+
+interface CheckServices extends KeyAccessServices, BlockerPorts {
+  readonly settings: Pick<Settings, 'vaults' | 'subscriptions'>;
   readonly keyCatalog: Pick<KeyCatalog, 'material'>;
   readonly accounts: StorageAccounts;
   readonly useRows: Pick<UseRows, 'of'>;
   readonly orderStore: Pick<OrdersStore, 'read'>;
-  /** Ids of the subscriptions whose accounts are searched. */
-  readonly searched: () => Promise<readonly string[]>;
-  /** Ids of managed subscriptions; undefined if the app cannot read them. */
+  readonly subscriptions: Subscriptions;
   readonly inSight: InSight;
-  readonly now: () => Date;
 }
 
 /**
@@ -35,7 +51,7 @@ interface CheckServices extends KeyAccessServices {
 export async function checkRekey(from: ManagedKey, to: ManagedKey, services: CheckServices): Promise<RekeyCheck> {
   const { keyCatalog, vaults, orderStore } = services;
   const [blocker, vault, material, orders, { accounts, ...users }] = await Promise.all([
-    findBlocker(from, to, services),
+    findBlocker({ from: from.id, to: to.id }, services),
     reading(() => vaults.get(to.vault)),
     reading(() => keyCatalog.material(to)),
     orderStore.read(),
@@ -49,13 +65,13 @@ async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
   try {
     return { read: await read() };
   } catch (error) {
-    return { unread: describe(describeFailure(error)) };
+    return { unread: errorText(error) };
   }
 }
 
 async function accountsOf(
   key: ManagedKey,
-  { accounts, useRows, searched, inSight }: CheckServices,
+  { settings, accounts, useRows, subscriptions, inSight }: CheckServices,
 ): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'excluded' | 'unread'>> {
   const found: Account[] = [];
   const unread: string[] = [];
@@ -68,18 +84,72 @@ async function accountsOf(
       else excluded.push(use.account);
     }
   } catch (error) {
-    unread.push(`The app cannot read the fleet index: ${describe(describeFailure(error))}`);
+    unread.push(`The app cannot read the fleet index: ${errorText(error)}`);
   }
-  for (const subscription of await searched()) {
+  for (const subscription of settings.subscriptions ?? (await subscriptions.list())) {
     try {
       for await (const account of accounts.list(subscription)) {
         const isUser = usesKey(accountKeyUse(account.encryption), key) || known.has(account.id.toLowerCase());
         if (isUser) found.push(account);
       }
     } catch (error) {
-      const why = describe(describeFailure(error));
-      unread.push(`The app cannot list the accounts of subscription ${subscription}: ${why}`);
+      unread.push(`The app cannot list the accounts of subscription ${subscription}: ${errorText(error)}`);
     }
   }
   return { accounts: found, excluded: excludedUses(excluded), unread };
+}
+
+/**
+ * Lists both keys, and finds why no use may move between them now. An unreadable key also blocks, since it may be
+ * revoked. Never throws.
+ */
+export async function findBlocker(
+  { from, to }: Pick<Rekey, 'from' | 'to'>,
+  { settings, keys, now }: BlockerPorts,
+): Promise<Blocker | undefined> {
+  const listed: ListedKey[] = [];
+  for (const id of [from, to]) {
+    const key = settings.vaults.key(id);
+    if (!key) {
+      const detail = `CMK_VAULTS no longer names the vault of ${id}.`;
+      return { reason: 'VaultNotManaged', detail, fix: 'Add the vault to CMK_VAULTS again.' };
+    }
+    try {
+      listed.push({ key, versions: await keys.listVersions(key) });
+    } catch (error) {
+      const failure = describeFailure(error);
+      const reason = failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable';
+      const fix = 'Grant the app (or yourself, if you run cmk) a role that reads keys on the vault, and retry.';
+      return { reason, detail: `The app cannot read ${key.id}: ${describe(failure)}`, fix };
+    }
+  }
+  const [of, onto] = listed as [ListedKey, ListedKey];
+  const blocker = findRekeyBlocker(of, onto, now());
+  return blocker && explain(blocker);
+}
+
+function explain({ reason, key: { id, name, vault } }: RekeyBlocker): Blocker {
+  const repair = 'Create a usable version of the key, or recover the key.';
+  switch (reason) {
+    case 'KeyNotFound': {
+      const fix = `Check the names, create the key (cmk key ensure ${name} ${vaultOption(vault)}), or recover the key.`;
+      return { reason, detail: `${id} does not exist: it was deleted, or the name is wrong.`, fix };
+    }
+    case 'RevocationOpen': {
+      const fix = 'Restore the key first: a re-key does not end a revocation.';
+      return { reason, detail: `${id} is revoked; no use moves off or onto it.`, fix };
+    }
+    case 'NoUsableVersion':
+      return { reason, detail: `${id} has no usable version.`, fix: repair };
+    case 'NewestVersionUnusable':
+      return { reason, detail: `${id} has a newest version that is not usable.`, fix: repair };
+  }
+}
+
+/** @throws {@link CmkError} if no use may move back to the source key now */
+export async function requireRollback({ id, from, to }: Rekey, ports: BlockerPorts): Promise<void> {
+  const blocker = await findBlocker({ from: to, to: from }, ports);
+  if (!blocker) return;
+  const { reason, detail, fix } = blocker;
+  throw new CmkError(reason, detail, `${fix} To end the re-key without a rollback: cmk rekey cancel ${id} --keep`);
 }

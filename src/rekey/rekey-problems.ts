@@ -12,10 +12,12 @@ import type { Reason } from '../reasons.ts';
 import { count, nameFirst } from '../text.ts';
 import { storageHindrance, type VaultProperties } from '../vaults/vault-client.ts';
 import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
-import type { Blocker } from './blocker.ts';
 
 const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
 type RekeyProblem = z.output<typeof problem>;
+
+/** Why an order moves no use now. */
+export type Blocker = RekeyProblem & { readonly reason: Reason };
 
 /** Azure's answer, or the error of the read. */
 export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
@@ -24,8 +26,7 @@ export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
 export interface RekeyFacts {
   readonly from: ManagedKey;
   readonly to: ManagedKey;
-  /** Why no use may move between the keys now, and which of them is the cause. */
-  readonly blocker: (Blocker & { readonly key: ManagedKey }) | undefined;
+  readonly blocker: Blocker | undefined;
   readonly vault: ReadOrWhy<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
   /** Type and size of the newest version; undefined if Key Vault omits them. */
   readonly material: ReadOrWhy<{ readonly type: string; readonly size: number | undefined } | undefined>;
@@ -51,10 +52,10 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
   const { from, to, blocker, orders, access, excluded, unread, material } = facts;
   const problems = [
     ...sameKey(facts),
-    ...(blocker ? [{ reason: blocker.reason, detail: blocker.detail, fix: fixOf(blocker.reason, blocker.key) }] : []),
+    ...(blocker ? [blocker] : []),
     ...vaultProblems(facts),
     ...materialProblems(facts),
-    ...rekeyConflicts(orders, { from: from.id, to: to.id }).map((one) => ({ reason: 'RekeyConflict', ...one })),
+    ...rekeyConflicts(orders, { from: from.id, to: to.id }),
     ...accessProblems(facts),
   ];
   const unknown = access.filter(({ ready }) => ready === 'unknown');
@@ -78,16 +79,6 @@ function sameKey({ from, to }: RekeyFacts): RekeyProblem[] {
   if (from.id.toLowerCase() !== to.id.toLowerCase()) return [];
   const fix = 'Name another key. To rotate the same key, create a new version: the app moves all accounts to it.';
   return [{ reason: 'ArgumentInvalid', detail: 'The source key and the target key are the same.', fix }];
-}
-
-function fixOf(reason: Reason, { name, vault }: ManagedKey): string {
-  if (reason === 'RevocationOpen') return 'Restore the key first: a re-key does not end a revocation.';
-  if (reason === 'VaultUnreadable' || reason === 'ServiceUnavailable') {
-    return 'Grant the app (or yourself, if you run cmk) a role that reads keys on the vault, and retry.';
-  }
-  return reason === 'KeyNotFound'
-    ? `Check the names, create the key (cmk key ensure ${name} ${vaultOption(vault)}), or recover the key.`
-    : 'Create a usable version of the key, or recover the key.';
 }
 
 function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
@@ -119,7 +110,7 @@ function perimeter({ to, vault }: RekeyFacts): string[] {
 }
 
 function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
-  // An unreadable key is a warning, and `keyProblems` reports a key without a usable version.
+  // An unreadable key is a warning, and a key without a usable version is the blocker.
   if ('unread' in material || material.read === undefined) return [];
   const { type, size } = material.read;
   if (isStorageKind(material.read)) return [];

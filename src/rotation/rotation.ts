@@ -3,6 +3,7 @@ import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation, RESTORED_TAG, REVOCATION_TAG } from '../revocation/revocation.ts';
+import { shift } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
 
 /** Tag on a key version. `manual`: the app does not rotate it. `auto`: the app rotates a key without dependents. */
@@ -45,6 +46,23 @@ export function decideRotation(versions: readonly KeyVersion[], policy: Rotation
   const ageMs = now.getTime() - newest.createdOn.getTime();
   if (versions.length > 1 && ageMs < MIN_INTERVAL_DAYS * DAY_MS) return leave('RotatedRecently', true);
   return { rotate: true, from: newest };
+}
+
+/**
+ * Returns when a rotation policy creates the next version. Undefined if the policy does not rotate, or if its time
+ * fails to parse: Key Vault accepts ISO 8601 durations of years, months and days ("Configure cryptographic key
+ * auto-rotation").
+ */
+export function rotationDue(
+  { createdOn, expiresOn }: Pick<KeyVersion, 'createdOn' | 'expiresOn'>,
+  { rotates, afterCreate, beforeExpiry }: RotationPolicy,
+): Date | undefined {
+  if (!rotates) return undefined;
+  const times = [
+    afterCreate === undefined ? undefined : shift(createdOn, afterCreate, 1),
+    beforeExpiry === undefined || !expiresOn ? undefined : shift(expiresOn, beforeExpiry, -1),
+  ].filter((time) => time !== undefined);
+  return times.sort((a, b) => a.getTime() - b.getTime())[0];
 }
 
 /** Returns why an operator must create the next version; undefined if the app may rotate. */

@@ -2,15 +2,15 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import { errorText } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Log, LogRecord } from '../log.ts';
+import type { Log } from '../log.ts';
 import { recordOverdueChanges } from '../orders/change-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
-import { REASONS } from '../reasons.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import type { RetireServices } from '../retirement/evidence.ts';
 import { finishRetirements, halfRetired, recordRetirement } from '../retirement/retire-versions.ts';
 import { needsRepair } from '../revocation/keep-revoked.ts';
 import type { Cause } from '../work/messages.ts';
-import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import type { RequestKey } from '../work/work-queue-client.ts';
 
 /** Deadline for reading all users of a key. Milliseconds. */
 const READ_MS = 60_000;
@@ -18,7 +18,6 @@ const READ_MS = 60_000;
 export type RecoverServices = RetireServices & {
   readonly audit: RecordAudit;
   readonly orderStore: OrdersStore;
-  readonly queue: WorkQueue;
   readonly requestKey: RequestKey;
   readonly now: () => Date;
 };
@@ -35,33 +34,30 @@ export async function recoverOverdue(
   services: RecoverServices,
   log: Log,
 ): Promise<void> {
-  const { now } = services;
+  const { now, requestKey } = services;
   const correlationId = cause.ref;
+  const attempt = async (step: () => Promise<void>, reason: Reason, what: string, key?: ManagedKey): Promise<void> => {
+    try {
+      await step();
+    } catch (error) {
+      log({ level: 'error', reason, message: `${what}: ${errorText(error)}`, key: key?.id, correlationId });
+    }
+  };
   for (const { key, versions } of keys) {
     if (!needsRepair(versions, now())) continue;
-    const message = 'The key does not match its last revocation or restore, and the app failed to request the repair';
-    const about = { level: 'error', reason: 'StillOpen', message, key: key.id, correlationId } as const;
-    await attempt(() => services.requestKey(key.id, cause), about, log);
+    const what = 'The key does not match its last revocation or restore, and the app failed to request the repair';
+    await attempt(() => requestKey(key.id, cause), 'StillOpen', what, key);
   }
-  const message = `${REASONS.DriftFixFailed} Records of standing orders may be missing in the audit trail`;
-  await attempt(
-    () => recoverOrderRecords(services, correlationId, log),
-    { level: 'error', reason: 'DriftFixFailed', message, correlationId },
-    log,
-  );
+  const what = `${REASONS.DriftFixFailed} Records of standing orders may be missing in the audit trail`;
+  await attempt(() => recoverOrderRecords(services, correlationId, log), 'DriftFixFailed', what);
   for (const { key, versions } of keys) {
     if (halfRetired(versions, now()).length === 0) continue;
-    const message = 'The app failed to finish an interrupted retirement';
-    const about = { level: 'error', reason: 'DriftFixFailed', message, resource: key.id, correlationId } as const;
-    await attempt(
-      async () => {
-        for await (const one of finishRetirements(key, READ_MS, services)) {
-          await recordRetirement(key, one, correlationId, services, log);
-        }
-      },
-      about,
-      log,
-    );
+    const finish = async () => {
+      for await (const one of finishRetirements(key, READ_MS, services)) {
+        await recordRetirement(key, one, correlationId, services, log);
+      }
+    };
+    await attempt(finish, 'DriftFixFailed', 'The app failed to finish an interrupted retirement', key);
   }
 }
 
@@ -71,12 +67,4 @@ async function recoverOrderRecords(services: RecoverServices, correlationId: str
   if (orders.length === 0) return;
   const message = 'The app appended missing records of standing orders to the audit trail.';
   log({ level: 'warning', reason: 'DriftFixed', message, orders, correlationId });
-}
-
-async function attempt(step: () => Promise<void>, about: LogRecord, log: Log): Promise<void> {
-  try {
-    await step();
-  } catch (error) {
-    log({ ...about, message: `${about.message}: ${errorText(error)}` });
-  }
 }

@@ -17,7 +17,6 @@ import { causeLabel } from '../fleet/fleet-summary.ts';
 import { type Health, type HealthFinding, healthOf } from '../fleet/health.ts';
 import { keyUseOf } from '../fleet/key-use.ts';
 import { versionInUse } from '../fleet/plan.ts';
-import { lastTryOf } from '../fleet/rotation-progress.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { orUnavailable } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -27,6 +26,7 @@ import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
 import type { SeenAccount } from './fleet-schemas.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
+import { lastTryOf } from './rotation-progress.ts';
 
 export interface EvaluatedAccount {
   readonly seen: SeenAccount;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { BLAST_RADIUS, UNREAD } from '../dependents/dependent.ts';
 import { ACCOUNT_EFFECT, EFFECT_TIMES } from '../effect/effect.ts';
-import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
 import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
+import { ROTATION_SUMMARY } from './rotation-schemas.ts';
 
 // Views of a key for the API and the page. All times are ISO 8601 in UTC.
 

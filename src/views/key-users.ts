@@ -1,8 +1,8 @@
 import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { lastName } from '../azure/resource-id.ts';
+import type { RotationCounts } from '../fleet/decide-rollout.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
-import type { RotationCounts, RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { WorkItems } from '../fleet/work-items.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -11,6 +11,7 @@ import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { KeyUsersView, RotationCostView, UnreadView } from './key-schemas.ts';
 import { type RotationCountPorts, rotationCount, summarize } from './rotation.ts';
+import type { RotationSummary } from './rotation-schemas.ts';
 
 /** Number of uses at which the count stops: 20 pages of the index. */
 const MOST_USES = 20_000;

@@ -16,8 +16,7 @@ import { readUsageEvidence } from '../retirement/evidence.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { newestFirst } from '../revocation/revocation-plans.ts';
 import { revocationState } from '../revocation/version-report.ts';
-import { isRotatedByTag, rotatedByHand } from '../rotation/rotation.ts';
-import { rotationDue } from '../rotation/rotation-due.ts';
+import { isRotatedByTag, rotatedByHand, rotationDue } from '../rotation/rotation.ts';
 import { shift } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type {

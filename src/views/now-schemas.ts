@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { DRIFT_REPORT } from '../drift/report.ts';
-import { ROTATION_SUMMARY } from '../fleet/rotation-schemas.ts';
 import { partOf } from '../http/part.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
 import { FLEET_LIST } from './fleet-schemas.ts';
 import { KEY_SUMMARY } from './key-schemas.ts';
+import { ROTATION_SUMMARY } from './rotation-schemas.ts';
 
 /** Maximum number of entries in a list; the answer counts the rest. */
 export const MOST_LISTED_NOW = 50;

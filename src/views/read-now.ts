@@ -1,7 +1,6 @@
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import type { DriftReport } from '../drift/report.ts';
 import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
-import type { RotationSummary } from '../fleet/rotation-schemas.ts';
 import { orUnavailable } from '../http/problem.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
@@ -11,6 +10,7 @@ import type { KeyLister, ListKeysPorts } from './key-list.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 import type { FleetPorts } from './read-fleet.ts';
 import { isRotationOpen, listRotations, type RotationViewPorts } from './rotation.ts';
+import type { RotationSummary } from './rotation-schemas.ts';
 
 /** How long an answer waits for the first read of a part, in milliseconds. */
 const WAIT_MS = 1_500;

@@ -1,41 +1,32 @@
 import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
-import { z } from 'zod';
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
-import type { Budget } from '../azure/limiter.ts';
+import { errorText } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import type { RolloutStore } from '../fleet/rollout-row.ts';
-import { RotationCount } from '../fleet/rotation-progress.ts';
-import { ROTATION_SUMMARY, type Rotation, type RotationSummary } from '../fleet/rotation-schemas.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import { findPause, openPauses, PAUSE, type PauseOrder } from '../orders/standing-orders.ts';
+import { findPause, openPauses } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { DAY_MS } from '../time/spans.ts';
+import { RotationCount } from './rotation-progress.ts';
+import type { Rotation, RotationSummary } from './rotation-schemas.ts';
 
 /** Age above which the last move of a rotation is not shown, in milliseconds. */
 const LATELY_MS = 7 * DAY_MS;
 /** Keys per page, and maximum number of concurrent reads of keys. */
 const PAGE = 50;
 
-export const ROTATION_LIST = z.object({
-  value: z.array(ROTATION_SUMMARY),
-  pauses: z.array(PAUSE).describe('Every active pause, including pauses of unlisted keys.'),
-  nextLink: z.string().optional().describe('Next page.'),
-});
-
 /** Data for evaluating a rotation, in addition to the key's versions and uses. */
 export interface RotationCountPorts {
   readonly rollouts: Pick<RolloutStore, 'read'>;
   readonly orderStore: Pick<OrdersStore, 'recent'>;
-  readonly writeBudgets: readonly Budget[];
   readonly now: () => Date;
 }
 
@@ -53,11 +44,11 @@ export interface RotationViewPorts extends RotationCountPorts {
 export async function rotationCount(
   key: ManagedKey,
   versions: readonly KeyVersion[],
-  { rollouts, orderStore, writeBudgets, now }: RotationCountPorts,
+  { rollouts, orderStore, now }: RotationCountPorts,
 ): Promise<RotationCount> {
   const [stored, orders] = await Promise.all([rollouts.read(key.id), orderStore.recent()]);
   const [pause, { contests }] = [findPause(orders, key.id, now()), orders];
-  return new RotationCount({ key, versions, rollout: stored?.row, pause, contests, writeBudgets, now: now() });
+  return new RotationCount({ key, versions, rollout: stored?.row, pause, contests, now: now() });
 }
 
 /**
@@ -86,48 +77,32 @@ function readListings({ fleet }: RotationViewPorts): Promise<ReadonlyMap<string,
   return fleet.listings().catch(() => undefined);
 }
 
-export interface RotationPage {
-  readonly value: readonly RotationSummary[];
-  /** Every active pause: a pause may block a rotation that is not listed yet. */
-  readonly pauses: readonly PauseOrder[];
-  readonly next: string | undefined;
-}
-
 /**
  * Lists the keys with a rotation in progress or finished recently. A rotation that the app cannot read is `unknown`.
  *
  * @throws {@link HttpProblem} 503
  */
-export function listRotations(
-  ports: RotationViewPorts,
-  after?: string,
-  most = Number.POSITIVE_INFINITY,
-): Promise<RotationPage> {
-  return orUnavailableView(() => readPage(ports, after, most));
-}
-
-async function readPage(ports: RotationViewPorts, after: string | undefined, most: number): Promise<RotationPage> {
+export function listRotations(ports: RotationViewPorts, after?: string, most = Number.POSITIVE_INFINITY) {
   const { rollouts, settings, orderStore, now } = ports;
-  const keys: ManagedKey[] = [];
-  for await (const { name, row } of rollouts.all()) {
-    const key = settings.vaults.key(name);
-    const isLate = row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS;
-    if (key && isLate && (after === undefined || key.id > after)) keys.push(key);
-  }
-  keys.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const page = keys.slice(0, most);
-  const listings = readListings(ports);
-  const value = await pMap(page, (key) => summaryOf(key, ports, listings), { concurrency: CONCURRENCY });
-  const next = keys.length > page.length ? page.at(-1)?.id : undefined;
-  return { value, pauses: openPauses(await orderStore.recent(), now()), next };
-}
-
-async function summaryOf(...of: Parameters<typeof readKeyRotation>): Promise<RotationSummary> {
-  try {
-    return summarize(await readKeyRotation(...of));
-  } catch (error) {
-    return { key: of[0].id, state: 'unknown', detail: describe(describeFailure(error)) };
-  }
+  return orUnavailableView(async () => {
+    const keys: ManagedKey[] = [];
+    for await (const { name, row } of rollouts.all()) {
+      const key = settings.vaults.key(name);
+      const isLate = row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS;
+      if (key && isLate && (after === undefined || key.id > after)) keys.push(key);
+    }
+    keys.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const page = keys.slice(0, most);
+    const listings = readListings(ports);
+    const summaryOf = (key: ManagedKey): Promise<RotationSummary> =>
+      readKeyRotation(key, ports, listings)
+        .then(summarize)
+        .catch((error: unknown) => ({ key: key.id, state: 'unknown', detail: errorText(error) }));
+    const value = await pMap(page, summaryOf, { concurrency: CONCURRENCY });
+    const next = keys.length > page.length ? page.at(-1)?.id : undefined;
+    // A pause may block a rotation that is not listed yet.
+    return { value, pauses: openPauses(await orderStore.recent(), now()), next };
+  });
 }
 
 /** Returns a rotation without the names of uses. */

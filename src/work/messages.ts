@@ -8,8 +8,6 @@ export const KEY_WORK = 'key-work';
 export const FLEET_WORK = 'fleet-work';
 /** Queue of hints that the outbox has a notification to send. */
 export const NOTIFY_WORK = 'notify-work';
-export type WorkQueueName = typeof KEY_WORK | typeof FLEET_WORK | typeof NOTIFY_WORK;
-export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, FLEET_WORK, NOTIFY_WORK];
 
 /** Caller of a revocation or restore, with the reason. */
 const CLAIMED = z.strictObject({
@@ -52,7 +50,7 @@ const carried = {
 // A message about a key has no authority: a writer of the queue may lack the right to revoke or restore. Its
 // schema ignores unknown fields: messages of version 2 have more fields.
 
-/** End of the visibility timeout (ISO 8601), for operators who read the queue. The app ignores it. */
+/** End of the visibility timeout (ISO 8601), from which the age of a hidden message counts. */
 const due = z.iso.datetime().optional();
 
 /** Requests a read of subscriptions' work items. The items are authoritative: a forged message costs a few reads. */
@@ -120,19 +118,23 @@ const keyQueueWork = z.discriminatedUnion('kind', [
 
 export type Cause = z.output<typeof cause>;
 
-type FleetQueueWork = z.output<typeof fleetWork>;
 export type KeyWork = z.output<typeof keyWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
-/** Messages of {@link KEY_WORK}. */
-export type KeyQueueWork = z.output<typeof keyQueueWork>;
-export type Work = KeyQueueWork | FleetQueueWork | NotifyWork;
 
-export const parseFleetWork = parserOf(fleetWork);
-export const parseNotifyWork = parserOf(notifyWork);
-export const parseKeyQueueWork = parserOf(keyQueueWork);
+/** Parsers of the messages of each queue. */
+export const PARSERS = {
+  [KEY_WORK]: parserOf(keyQueueWork),
+  [FLEET_WORK]: parserOf(fleetWork),
+  [NOTIFY_WORK]: parserOf(notifyWork),
+};
+export type WorkQueueName = keyof typeof PARSERS;
+export const WORK_QUEUES = Object.keys(PARSERS) as readonly WorkQueueName[];
+/** Messages of a queue. */
+export type WorkIn<Q extends WorkQueueName> = ReturnType<(typeof PARSERS)[Q]>;
+export type Work = WorkIn<WorkQueueName>;
 
 /**
  * Parses a queue message: the host passes JSON as an object, and anything else as text.

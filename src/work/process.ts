@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { Work, WorkQueueName } from './messages.ts';
+import { PARSERS, type WorkIn, type WorkQueueName } from './messages.ts';
 import type { Outcome } from './outcome.ts';
 import type { WorkQueue } from './work-queue-client.ts';
 
@@ -23,13 +23,11 @@ interface Received {
   readonly dequeueCount: number;
 }
 
-interface Delivery<W extends Work> {
-  readonly queueName: WorkQueueName;
+interface Delivery<Q extends WorkQueueName> {
+  readonly queueName: Q;
   readonly received: Received;
-  /** @throws an error for a message of another format */
-  readonly parse: (entry: unknown) => W;
-  readonly run: (work: W) => Promise<Outcome>;
-  readonly queue: WorkQueue;
+  readonly run: (work: WorkIn<Q>) => Promise<Outcome>;
+  readonly queue: Pick<WorkQueue, 'send' | 'poison'>;
   readonly log: Log;
 }
 
@@ -37,11 +35,11 @@ interface Delivery<W extends Work> {
  * Processes one message: then it is deleted, requeued with a delay, or moved to the poison queue with an error record.
  * If this function throws, the host delivers the message again. No message is lost.
  */
-export async function processWork<W extends Work>(delivery: Delivery<W>): Promise<void> {
-  const { queueName, received, parse, run, queue, log } = delivery;
-  let work: W | undefined;
+export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>): Promise<void> {
+  const { queueName, received, run, queue, log } = delivery;
+  let work: WorkIn<Q> | undefined;
   try {
-    work = parse(received.entry);
+    work = PARSERS[queueName](received.entry) as WorkIn<Q>;
     const outcome = await run(work);
     if (outcome.outcome === 'done') return;
     const { reason, detail } = outcome;
@@ -77,7 +75,7 @@ export function nextTry(
   return { attempt: attempt + 1, delaySeconds: Math.max(ownSeconds, delaySeconds ?? 0) };
 }
 
-type Delivered = Pick<Delivery<Work>, 'queueName' | 'received' | 'queue' | 'log'>;
+type Delivered = Omit<Delivery<WorkQueueName>, 'run'>;
 
 async function poison(delivery: Delivered, because: Reason, detail: string): Promise<void> {
   await delivery.queue.poison(delivery.queueName, asText(delivery.received.entry));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseKeyQueueWork } from '../../src/work/messages.ts';
+import { PARSERS } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
 import { probeMessage } from '../support/probe-message.ts';
 
@@ -12,7 +12,7 @@ describe('a message of the key queue', () => {
     ['probe', message],
     ['key', keyMessage],
   ])('of kind %s survives the queue', (_, sent) => {
-    expect(parseKeyQueueWork(JSON.parse(JSON.stringify(sent)))).toEqual(sent);
+    expect(PARSERS['key-work'](JSON.parse(JSON.stringify(sent)))).toEqual(sent);
   });
 
   it.each<[sentence: string, entry: unknown]>([
@@ -21,7 +21,7 @@ describe('a message of the key queue', () => {
     ['without a key', { ...message, key: '' }],
     ['that is text', 'probe'],
   ])('is refused %s', (_, entry) => {
-    expect(() => parseKeyQueueWork(entry)).toThrow(/has an invalid format/);
+    expect(() => PARSERS['key-work'](entry)).toThrow(/has an invalid format/);
   });
 
   it.each<[kind: string, more: object]>([
@@ -31,11 +31,11 @@ describe('a message of the key queue', () => {
     ['rotate', { due: 'now' }],
   ])('of kind %s is read without what version 2 said in it beside the key', (kind, more) => {
     const sent = { kind, key: KEY.id, cause, attempt: 0 };
-    expect(parseKeyQueueWork({ ...sent, ...more })).toEqual(sent);
+    expect(PARSERS['key-work']({ ...sent, ...more })).toEqual(sent);
   });
 
   it('is read without what is said of its caller where that is not readable', () => {
     const sent = { kind: 'revocation', key: KEY.id, cause, attempt: 0 };
-    expect(parseKeyQueueWork({ ...sent, claimed: { caller: 'alice' } })).toEqual({ ...sent, claimed: undefined });
+    expect(PARSERS['key-work']({ ...sent, claimed: { caller: 'alice' } })).toEqual({ ...sent, claimed: undefined });
   });
 });

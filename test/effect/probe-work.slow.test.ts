@@ -5,7 +5,7 @@ import { probeKey } from '../../src/effect/probe-work.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { Services } from '../../src/services.ts';
-import { KEY_WORK, type ProbeWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
+import { KEY_WORK, type ProbeWork, type Work } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
 import { keptLog, sampleServices } from '../support/app-services.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -31,10 +31,12 @@ function mark(expected: ExpectedEffect, enabled?: boolean, now = local.azure.clo
 function open(settings: Record<string, string> = {}) {
   const sent: { work: Work; delaySeconds: number | undefined }[] = [];
   const poisoned: string[] = [];
+  const sample = sampleServices({ AzureWebJobsStorage: azurite.connectionString, ...settings });
   const services: Services = {
-    ...sampleServices({ AzureWebJobsStorage: azurite.connectionString, ...settings }),
+    ...sample,
     now: () => local.azure.clock.now(),
     queue: {
+      ...sample.queue,
       send: async (_, work, delaySeconds) => {
         sent.push({ work, delaySeconds });
       },
@@ -54,7 +56,6 @@ type Opened = ReturnType<typeof open>;
 const delivery = (entry: unknown) => ({
   queueName: KEY_WORK as typeof KEY_WORK,
   received: { entry, dequeueCount: 1 },
-  parse: parseKeyQueueWork,
 });
 
 /** Runs a message and then what it puts back, moving the clock on by the delays, until nothing is put back. */

@@ -5,9 +5,9 @@ import { collectNotifications } from '../../src/notify/collect.ts';
 import { deliver } from '../../src/notify/deliver.ts';
 import { nameOfKey } from '../../src/notify/from-record.ts';
 import type { Services } from '../../src/services.ts';
-import { NOTIFY_WORK, type NotifyWork, parseNotifyWork } from '../../src/work/messages.ts';
+import { NOTIFY_WORK, type NotifyWork } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
-import { replay } from '../../src/work/replay-client.ts';
+import { replay } from '../../src/work/work-queue-client.ts';
 import { report } from '../drift/reports.ts';
 import { useWire } from '../support/wire.ts';
 import { CMK_NOTIFY, TARGETS, verified } from './targets.ts';
@@ -51,10 +51,9 @@ async function work(services = instance()): Promise<number[]> {
   const before = wire.sent.length;
   const { receivedMessageItems } = await queue.receiveMessages({ numberOfMessages: 32, visibilityTimeout: 600 });
   for (const { messageId, popReceipt, messageText } of receivedMessageItems) {
-    await processWork<NotifyWork>({
+    await processWork({
       queueName: NOTIFY_WORK,
       received: { entry: JSON.parse(messageText), dequeueCount: 1 },
-      parse: parseNotifyWork,
       run: (one) => outcomeBy(30_000, () => deliver(one, services, wire.log)),
       queue: services.queue,
       log: wire.log,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { appApi, pagesOf } from '../../src/operations/app-api.ts';
 import { FLEET_LIST } from '../../src/views/fleet-schemas.ts';
-import { ROTATION_LIST } from '../../src/views/rotation.ts';
+import { ROTATION_LIST } from '../../src/views/rotation-schemas.ts';
 
 let answer = { status: 200, body: '{}' };
 let location: string | undefined;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RotationPolicy } from '../../src/keys/key-client.ts';
-import { ensureKey } from '../../src/operations/key/key-ensure.ts';
-import { planPolicy, type WantedPolicy } from '../../src/rotation/rotation-policy.ts';
+import { ensureKey, planPolicy, type WantedPolicy } from '../../src/operations/key/key-ensure.ts';
 import { keyOf, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();

@@ -112,8 +112,8 @@ describe('An order to resume', () => {
       () => {},
     );
     expect(warnings).toEqual([
-      `The gate of the rotation remains closed, because the app failed to read ${KEY.id}: no answer`,
-      'Pending moves resume within two minutes, not at once (no answer).',
+      `The gate of the rotation remains closed, because the app failed to read ${KEY.id}: Error: no answer`,
+      'Pending moves resume within two minutes, not at once (Error: no answer).',
     ]);
   });
 });

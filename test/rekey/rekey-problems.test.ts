@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { type ManagedKey, ManagedVaults, managedKey } from '../../src/keys/managed-vaults.ts';
 import { NO_ORDERS, type Rekey, withRekey } from '../../src/orders/standing-orders.ts';
-import { findBlocker } from '../../src/rekey/blocker.ts';
+import { findBlocker } from '../../src/rekey/check-rekey.ts';
 import { evaluateRekey, excludedUses, type RekeyFacts } from '../../src/rekey/rekey-problems.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { VaultNetwork } from '../../src/vaults/vault-client.ts';
@@ -39,7 +39,7 @@ describe('The check of a re-key', () => {
   it('reports every problem at once', () => {
     const all = reasons({
       to: KEY,
-      blocker: { reason: 'NoUsableVersion', detail: 'no', key: OTHER },
+      blocker: { reason: 'NoUsableVersion', detail: 'no', fix: 'none' },
       vault: { read: { softDelete: false, purgeProtection: false, network: { ...OPEN, allowsOthers: false } } },
       material: { read: { type: 'EC', size: undefined } },
       ...withOrder({ from: KEY.id }),
@@ -62,8 +62,9 @@ describe('The check of a re-key', () => {
   it('rejects a key that blocks, and a vault or a key that does not fit', async () => {
     const versions = new Map([[KEY.id, [keyVersion(1)]]]);
     const keys = { listVersions: async ({ id }: ManagedKey) => versions.get(id) ?? Promise.reject(new Error('no')) };
+    const settings = { vaults: new ManagedVaults([VAULT]) };
     const blocked = async () => {
-      const blocker = await findBlocker(KEY, OTHER, { keys, now: () => now });
+      const blocker = await findBlocker({ from: KEY.id, to: OTHER.id }, { settings, keys, now: () => now });
       return evaluateRekey({ ...FINE, blocker }).problems;
     };
     expect(await blocked()).toMatchObject([{ detail: expect.stringContaining(`The app cannot read ${OTHER.id}`) }]);

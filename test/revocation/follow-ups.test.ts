@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { TEXT_LENGTHS } from '../../src/http/readable.ts';
 import { requestPasses } from '../../src/revocation/follow-ups.ts';
-import { parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
+import { PARSERS, type Work } from '../../src/work/messages.ts';
 import { KEY } from '../support/keys.ts';
 import { call } from './key-site.ts';
 import { ALICE } from './records.ts';
@@ -14,7 +14,7 @@ it('the messages of a call have its longest texts, and the time at which each co
   const said = { ...own, why: why ?? '', ticket, caller: { ...own.caller, tokenId: token, name: token } };
   const now = () => new Date('2026-11-25T03:00:00Z');
   await requestPasses(KEY, 'restore', said, { queue: { send: async (_, work) => void sent.push(work) }, now });
-  const read = sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))));
+  const read = sent.map((work) => PARSERS['key-work'](JSON.parse(JSON.stringify(work))));
   const due = ['00:15', '01:15', '06:40', '14:35'].map((time) => `2026-11-25T03:${time}.000Z`);
   expect(read).toMatchObject(due.map((on) => ({ key: KEY.id, due: on, claimed: said })));
 });

@@ -4,7 +4,7 @@ import { keyTrail } from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
-import { type KeyQueueWork, parseKeyQueueWork, type RevocationWork } from '../../src/work/messages.ts';
+import { PARSERS, type RevocationWork, type WorkIn } from '../../src/work/messages.ts';
 import { requestByMessage } from '../../src/work/work-queue-client.ts';
 import { keysOf, MemoryVault } from '../simulation/memory-vault.ts';
 import { KEY, VAULT, VAULTS } from '../support/keys.ts';
@@ -23,7 +23,7 @@ export class KeySite {
     [KEY.id, new MemoryVault(2, this.now)],
     [OTHER.id, new MemoryVault(2, this.now)],
   ]);
-  readonly sent: KeyQueueWork[] = [];
+  readonly sent: WorkIn<'key-work'>[] = [];
 
   pass(seconds: number): void {
     this.#clock += seconds * 1000;
@@ -45,7 +45,7 @@ export class KeySite {
       sleep: async () => {},
       audit: this.trail.audit,
       keyTrail: keyTrail(this.trail.files),
-      queue: { send: async (_queue: string, work: object) => void this.sent.push(work as KeyQueueWork) },
+      queue: { send: async (_queue: string, work: object) => void this.sent.push(work as WorkIn<'key-work'>) },
     };
   }
 
@@ -79,7 +79,7 @@ export class KeySite {
   /** Whoever may write the queue puts it there, and the app takes it from there. */
   async deliver(message: object, key = KEY): Promise<void> {
     this.pass(20);
-    const work = parseKeyQueueWork(JSON.parse(JSON.stringify(message)));
+    const work = PARSERS['key-work'](JSON.parse(JSON.stringify(message)));
     expect(await verifyRevocation(work as RevocationWork, this.services(key), () => {})).toEqual({ outcome: 'done' });
   }
 }

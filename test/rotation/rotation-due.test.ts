@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { rotationDue } from '../../src/rotation/rotation-due.ts';
+import { rotationDue } from '../../src/rotation/rotation.ts';
 
 const created = new Date('2026-01-15T10:00:00Z');
 const expires = new Date('2028-01-15T10:00:00Z');

@@ -7,7 +7,7 @@ import { type KeepRevokedServices, keepRevoked } from '../../src/revocation/keep
 import type { KeyTrail } from '../../src/revocation/key-trail.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
 import { type RotationPorts, rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
-import { parseKeyQueueWork } from '../../src/work/messages.ts';
+import { PARSERS } from '../../src/work/messages.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, VAULTS } from '../support/keys.ts';
 
@@ -22,7 +22,7 @@ export interface TakeServices extends KeepRevokedServices {
 
 /** What the function of `key-work` does with a message about the key, but for the uses of the key. */
 export async function takeKeyMessage(message: unknown, services: TakeServices): Promise<string> {
-  const work = parseKeyQueueWork(message);
+  const work = PARSERS['key-work'](message);
   const key = 'key' in work ? VAULTS.key(work.key) : undefined;
   if (key?.id !== KEY.id) return 'none of this key';
   const log = () => {};

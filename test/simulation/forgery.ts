@@ -1,7 +1,7 @@
 import { WORK } from '../../src/fleet/work-items.ts';
 import type { FleetWork } from '../../src/fleet/worker-ports.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
-import { type Cause, parseFleetWork, parseKeyQueueWork } from '../../src/work/messages.ts';
+import { type Cause, PARSERS } from '../../src/work/messages.ts';
 import { VAULTS } from '../support/keys.ts';
 import type { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import type { MemoryWorkItems } from '../support/memory-work-items.ts';
@@ -42,10 +42,10 @@ export function forge(forgery: Forgery, { index, items, leases, putKey, putFleet
       leases.write(forgery.state);
       return;
     case 'fleet-work':
-      putFleet(parseFleetWork(forgery.message));
+      putFleet(PARSERS['fleet-work'](forgery.message));
       return;
     case 'key-work': {
-      const work = parseKeyQueueWork(forgery.message);
+      const work = PARSERS['key-work'](forgery.message);
       const key = 'key' in work ? VAULTS.key(work.key) : undefined;
       if (key) putKey(key, work.cause);
     }

@@ -4,7 +4,7 @@ import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { deliver } from '../../src/notify/deliver.ts';
 import { fromRecord } from '../../src/notify/from-record.ts';
 import { readNotify } from '../../src/settings/settings.ts';
-import { type NotifyWork, parseNotifyWork } from '../../src/work/messages.ts';
+import { type NotifyWork, PARSERS } from '../../src/work/messages.ts';
 import { record, TIME } from '../notify/samples.ts';
 import { CMK_NOTIFY, TARGETS } from '../notify/targets.ts';
 import { KeySite } from '../revocation/key-site.ts';
@@ -105,7 +105,7 @@ async function sentBy(message: object): Promise<ReadonlySet<string>> {
   };
   let work: NotifyWork;
   try {
-    work = parseNotifyWork(message);
+    work = PARSERS['notify-work'](message);
   } catch {
     // It is poison, and leads to nothing.
     return sent;

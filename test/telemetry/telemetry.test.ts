@@ -3,7 +3,7 @@ import { createTelemetry, lazyTelemetry } from '../../src/functions/create-telem
 import type { LogRecord } from '../../src/log.ts';
 import { measured, measurementsOf } from '../../src/telemetry/measurements.ts';
 import { formatTraceparent, type Measurement, NO_TELEMETRY, parseTraceparent } from '../../src/telemetry/telemetry.ts';
-import { parseKeyQueueWork } from '../../src/work/messages.ts';
+import { PARSERS } from '../../src/work/messages.ts';
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const record = (fields: Partial<LogRecord> & Pick<LogRecord, 'reason'>): LogRecord => ({
@@ -108,12 +108,12 @@ describe('the trace context of a message', () => {
   };
 
   it('is taken along', () => {
-    expect(parseKeyQueueWork({ ...message, traceparent: TRACEPARENT }).traceparent).toBe(TRACEPARENT);
+    expect(PARSERS['key-work']({ ...message, traceparent: TRACEPARENT }).traceparent).toBe(TRACEPARENT);
     expect(formatTraceparent(parseTraceparent(TRACEPARENT) ?? { traceId: '', spanId: '' })).toBe(TRACEPARENT);
   });
 
   it('need not be there, as in messages of before', () => {
-    expect(parseKeyQueueWork(message).traceparent).toBeUndefined();
+    expect(PARSERS['key-work'](message).traceparent).toBeUndefined();
     expect(parseTraceparent(undefined)).toBeUndefined();
   });
 
@@ -124,6 +124,6 @@ describe('the trace context of a message', () => {
     `ff${TRACEPARENT.slice(2)}`,
     TRACEPARENT.replace(/-b7.*-/, '-0000000000000000-'),
   ])('that is none (%s) makes no message poison', (traceparent) => {
-    expect(parseKeyQueueWork({ ...message, traceparent }).traceparent).toBeUndefined();
+    expect(PARSERS['key-work']({ ...message, traceparent }).traceparent).toBeUndefined();
   });
 });

@@ -45,10 +45,6 @@ export function viewPorts(uses: readonly UseRow[]) {
     inSight: async (): Promise<readonly string[] | undefined> => undefined,
     rollouts: { read: async () => undefined },
     orderStore: { recent: async () => NO_ORDERS },
-    writeBudgets: [
-      { calls: 10, perMs: 1_000, burst: 10 },
-      { calls: 1_200, perMs: 3_600_000 },
-    ],
     now,
   };
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/log.ts';
-import { KEY_WORK, type KeyWork, parseFleetWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
+import { KEY_WORK, type KeyWork, PARSERS, type Work } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, nextTry, processWork } from '../../src/work/process.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
@@ -18,7 +18,7 @@ function memory() {
   const sent: { queue: string; work: Work; delaySeconds: number | undefined }[] = [];
   const poisoned: string[] = [];
   const records: LogRecord[] = [];
-  const queue: WorkQueue = {
+  const queue: Pick<WorkQueue, 'send' | 'poison'> = {
     send: async (name, work, delaySeconds) => void sent.push({ queue: name, work, delaySeconds }),
     poison: async (_, text) => void poisoned.push(text),
   };
@@ -26,7 +26,6 @@ function memory() {
     processWork({
       queueName: KEY_WORK,
       received: { entry, dequeueCount },
-      parse: parseKeyQueueWork,
       run: async () => {
         if (outcome instanceof Error) throw outcome;
         return outcome;
@@ -109,7 +108,7 @@ it('agrees with host.json about when a message goes to poison, and how it is enc
 
 it('a message without a count of tries starts at none', () => {
   const { attempt: _, ...rest } = WORK;
-  expect(parseKeyQueueWork(rest).attempt).toBe(0);
+  expect(PARSERS['key-work'](rest).attempt).toBe(0);
 });
 
 it.each(['s2', '..', '11111111-1111-1111-1111-111111111111/x', '11111111-1111-1111-1111-11111111111?', ''])(
@@ -117,9 +116,9 @@ it.each(['s2', '..', '11111111-1111-1111-1111-111111111111/x', '11111111-1111-11
   (id) => {
     const { key: _, ...rest } = WORK;
     const work = { ...rest, kind: 'subscriptions' };
-    expect(() => parseFleetWork({ ...work, subscriptions: [id] })).toThrow(/subscriptions\.0/);
+    expect(() => PARSERS['fleet-work']({ ...work, subscriptions: [id] })).toThrow(/subscriptions\.0/);
     const named = ['11111111-1111-1111-1111-111111111111'];
-    expect(parseFleetWork({ ...work, subscriptions: named })).toMatchObject({ subscriptions: named });
+    expect(PARSERS['fleet-work']({ ...work, subscriptions: named })).toMatchObject({ subscriptions: named });
   },
 );
 

@@ -2,7 +2,7 @@ import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { FLEET_WORK, KEY_WORK, type KeyWork, type Work } from '../../src/work/messages.ts';
-import { replay } from '../../src/work/replay-client.ts';
+import { replay } from '../../src/work/work-queue-client.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { unsending } from '../support/unsending.ts';
 

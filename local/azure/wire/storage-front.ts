@@ -55,7 +55,8 @@ export async function startStorageFront(
         takesEffect: () => forward(target, incoming, body),
         ordered: ({ status, headers = {}, body: text = '' }) => ({
           status,
-          headers: Object.entries(headers).flat(),
+          // Else Node sets its own, by the machine's clock.
+          headers: ['date', clock.now().toUTCString(), ...Object.entries(headers).flat()],
           body: Buffer.from(typeof text === 'string' ? text : JSON.stringify(text)),
         }),
         statusOf: ({ status }) => status,

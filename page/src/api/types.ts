@@ -6,12 +6,12 @@ export type { RevokeResponse } from '../../../src/api/revoke.ts';
 export type { AuditRecordView } from '../../../src/audit/record.ts';
 export type { DriftCause } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend.ts';
-export type { RotationSummary } from '../../../src/fleet/rotation-schemas.ts';
 export type { Rekey as RekeyOrder } from '../../../src/orders/standing-orders.ts';
 export type { RekeyCheck } from '../../../src/rekey/rekey-problems.ts';
-export type { RekeyStatus } from '../../../src/rekey/rekey-status.ts';
 export type { KeyStatus as KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
 export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
+export type { RekeyStatus } from '../../../src/views/rekey.ts';
+export type { RotationSummary } from '../../../src/views/rotation-schemas.ts';
 
 import type { AUDIT_LIST, AUDIT_RECORD_WHOLE } from '../../../src/api/audit.ts';
 import type { ROTATE_RESPONSE } from '../../../src/api/rotate.ts';

@@ -3,8 +3,8 @@ import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { AppApi } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import { findVault } from '../../operations/resolve.ts';
-import type { RekeyStatus } from '../../rekey/rekey-status.ts';
 import { count } from '../../text.ts';
+import type { RekeyStatus } from '../../views/rekey.ts';
 import type { Cli } from '../cli.ts';
 import type { CmkCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -44,7 +44,7 @@ export function addRekeyCommands(program: CmkCommand): void {
 }
 
 async function readOne(id: string, app: AppApi): Promise<RekeyStatus> {
-  const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
+  const { REKEY_STATUS } = await import('../../views/rekey.ts');
   return app.get(pathOf(id), REKEY_STATUS);
 }
 
@@ -126,7 +126,7 @@ function addChange(rekey: CmkCommand, act: keyof typeof DONE, description: strin
     .inStorage();
   if (act === 'cancel') command.option('--keep', 'end it without moving accounts back');
   const change = async ({ journal }: Operation, options: OrderOptions & { readonly keep?: boolean }, id: string) => {
-    const { REKEY_STATUS } = await import('../../rekey/rekey-status.ts');
+    const { REKEY_STATUS } = await import('../../views/rekey.ts');
     const { reason, app } = await ordering(options, rekey.cli);
     const before = await readOne(id, app);
     const text = `re-key ${id}: ${options.keep ? 'ended as it is' : DONE[act]}`;

@@ -1,12 +1,11 @@
 import { accountsNotListed } from '../../accounts/in-sight.ts';
 import { lastName } from '../../azure/resource-id.ts';
-import { ROTATION, type Rotation, type RotationSummary } from '../../fleet/rotation-schemas.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import { pagesOf } from '../../operations/app-api.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import type { Ordered } from '../../orders/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
-import type { RotationPage } from '../../views/rotation.ts';
+import { ROTATION, ROTATION_LIST, type Rotation, type RotationSummary } from '../../views/rotation-schemas.ts';
 import type { CmkCommand } from '../command.ts';
 import type { Output } from '../output.ts';
 
@@ -16,13 +15,12 @@ export function addRotationCommands(program: CmkCommand): void {
     .command('rotation')
     .description('moves of accounts to a new version of their key')
     .summary('moves to a new version: list, show, pause, resume');
-  let pauses: RotationPage['pauses'] = [];
+  let pauses: Ordered['pauses'] = [];
   rotation
     .command('list')
     .description('rotations in progress or finished within a week, and pauses')
     .readsApp(
       async ({ app }) => {
-        const { ROTATION_LIST } = await import('../../views/rotation.ts');
         const rotations: RotationSummary[] = [];
         for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
           rotations.push(...page.value);

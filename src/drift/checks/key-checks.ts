@@ -12,9 +12,9 @@ import {
   ORIGIN_TAG,
   ROTATION_TAG,
   rotatedByHand,
+  rotationDue,
   unfinishedRotation,
 } from '../../rotation/rotation.ts';
-import { rotationDue } from '../../rotation/rotation-due.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Found, FoundCause } from './check.ts';
 import { moveAccount, rotate } from './commands.ts';

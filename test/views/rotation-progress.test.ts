@@ -1,19 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { RolloutRow } from '../../src/fleet/rollout-row.ts';
-import { RotationCount, secondsFor } from '../../src/fleet/rotation-progress.ts';
 import type { UseRow } from '../../src/fleet/use-row.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { RotationCount } from '../../src/views/rotation-progress.ts';
 import { day, KEY, keyVersion, REVOKER, versionName } from '../support/keys.ts';
-import { accountId, NOW, OLD, useRow } from '../views/use-rows.ts';
+import { accountId, NOW, OLD, useRow } from './use-rows.ts';
 
 const VERSIONS = [keyVersion(1), keyVersion(100)];
 const TARGET = keyVersion(100).id;
-const WRITES = [
-  { calls: 10, perMs: 1_000, burst: 4 },
-  { calls: 1_200, perMs: 3_600_000, burst: 1_200 },
-];
 const PAUSE = { id: 'p1', reason: 'a change window', by: { objectId: 'o' }, since: day(190).toISOString() };
 
 interface Facts {
@@ -38,9 +34,7 @@ function rotationOf(uses: readonly UseRow[], { rollout, pause, versions = VERSIO
     until: until ?? '',
     by: {},
   }));
-  const count = new RotationCount({
-    ...{ key: KEY, versions, rollout: rollout && row, pause, contests, writeBudgets: WRITES, now: NOW },
-  });
+  const count = new RotationCount({ key: KEY, versions, rollout: rollout && row, pause, contests, now: NOW });
   for (const use of uses) count.add(use);
   return count.result();
 }
@@ -185,8 +179,8 @@ describe('A rotation', () => {
     const movedAt = (minutes: number) => ({ stamp: new Date(NOW.getTime() - minutes * 60_000).toISOString() });
     const moved = [useRow(2_000, movedAt(4)), useRow(2_001, movedAt(6)), useRow(2_002)];
     const { places, expectedEnd } = rotationOf([...uses, elsewhere, ...moved]);
-    // 1,200 at once by the hour's budget, and one each three seconds from then on.
-    const end = new Date(NOW.getTime() + 300_000).toISOString();
+    // 960 at once by the hour's budget, and one each 3.75 seconds from then on.
+    const end = new Date(NOW.getTime() + 340 * 3_750).toISOString();
     expect(expectedEnd).toBe(end);
     expect(places).toEqual([
       expect.objectContaining({ region: 'northeurope', failed: 1, waiting: 0 }),
@@ -199,12 +193,7 @@ describe('A rotation', () => {
 describe('The cost of the next rotation', () => {
   const costOf = (uses: readonly UseRow[]) => {
     const rest = { rollout: undefined, pause: undefined, contests: [], now: NOW };
-    const count = new RotationCount({
-      ...rest,
-      key: KEY,
-      versions: [],
-      writeBudgets: [{ calls: 1_200, perMs: 3_600_000 }],
-    });
+    const count = new RotationCount({ ...rest, key: KEY, versions: [] });
     for (const use of uses) count.add(use);
     return count.cost();
   };
@@ -216,13 +205,6 @@ describe('The cost of the next rotation', () => {
       ...Array.from({ length: 5 }, (_, n) => useRow(2_000 + n, failed)),
       useRow(3_000, { location: 'uksouth' }),
     ];
-    expect(costOf(uses)).toEqual({ moves: 1_506, seconds: 900 });
+    expect(costOf(uses)).toEqual({ moves: 1_506, seconds: 2_025 });
   });
-});
-
-it('Writes take no time without a budget, or within the burst', () => {
-  expect(secondsFor(1_000, [])).toBe(0);
-  expect(secondsFor(3, [{ calls: 10, perMs: 1_000, burst: 4 }])).toBe(0);
-  // Counted in windows: the first one is full at once.
-  expect(secondsFor(1_300, [{ calls: 1_200, perMs: 3_600_000 }])).toBe(300);
 });

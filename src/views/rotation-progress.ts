@@ -1,17 +1,17 @@
-import type { Budget } from '../azure/limiter.ts';
+import { WRITE_BUDGETS } from '../azure/limiter.ts';
+import { noCounts, type RotationCounts, statusOfUse } from '../fleet/decide-rollout.ts';
+import { accountId } from '../fleet/fleet-keys.ts';
+import { keyUseOf } from '../fleet/key-use.ts';
+import { planKeyUse } from '../fleet/plan.ts';
+import { isAdmitted, type RolloutRow } from '../fleet/rollout-row.ts';
+import type { UseRow } from '../fleet/use-row.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type Contest, contestOf, type PauseOrder } from '../orders/standing-orders.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import { REASONS } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { compareText } from '../text.ts';
-import { noCounts, statusOfUse } from './decide-rollout.ts';
-import { accountId } from './fleet-keys.ts';
-import { keyUseOf } from './key-use.ts';
-import { planKeyUse } from './plan.ts';
-import { isAdmitted, type RolloutRow } from './rollout-row.ts';
-import type { Rotation, RotationCounts, UnfinishedUse } from './rotation-schemas.ts';
-import type { UseRow } from './use-row.ts';
+import type { Rotation, UnfinishedUse } from './rotation-schemas.ts';
 
 /** Period of the moves from which the rate is computed. Milliseconds. */
 const LATELY_MS = 5 * 60_000;
@@ -26,8 +26,6 @@ interface RotationFacts {
   readonly rollout: RolloutRow | undefined;
   readonly pause: PauseOrder | undefined;
   readonly contests: readonly Contest[];
-  /** Azure's write limits in one subscription and region. */
-  readonly writeBudgets: readonly Budget[];
   readonly now: Date;
 }
 
@@ -108,7 +106,7 @@ export class RotationCount {
   /** Estimates the number of moves and the duration of a rotation of all uses to a new version. */
   cost(): { readonly moves: number; readonly seconds: number } {
     const totals = [...this.#places.values()].map(({ total }) => total);
-    const seconds = totals.map((total) => Math.ceil(secondsFor(total, this.#facts.writeBudgets)));
+    const seconds = totals.map((total) => Math.ceil(secondsFor(total)));
     return { moves: totals.reduce((sum, total) => sum + total, 0), seconds: Math.max(0, ...seconds) };
   }
 
@@ -124,7 +122,7 @@ export class RotationCount {
     const places = [...this.#places.values()]
       .map(({ subscription, region, counts, movedLately, contested }) => ({
         ...{ subscription, region, ...counts, movedLately },
-        expectedEnd: this.#expectedEnd(counts.waiting - contested),
+        expectedEnd: expectedEnd(counts.waiting - contested, now),
       }))
       .sort((a, b) => compareText(`${a.subscription} ${a.region}`, `${b.subscription} ${b.region}`));
     return {
@@ -169,12 +167,6 @@ export class RotationCount {
     return { state: 'held', reason, detail: detail.join(' '), ...stage };
   }
 
-  #expectedEnd(waiting: number): string | undefined {
-    const { now, writeBudgets } = this.#facts;
-    if (waiting === 0) return undefined;
-    return new Date(now.getTime() + secondsFor(waiting, writeBudgets) * 1000).toISOString();
-  }
-
   #place({ account, location: region }: UseRow): PlaceCount {
     const subscription = accountId(account).subscriptionId;
     const name = `${subscription}/${region}`.toLowerCase();
@@ -185,26 +177,19 @@ export class RotationCount {
   }
 }
 
-/** Result of the last attempt to move a use. */
-interface LastTry {
-  readonly result: 'done' | 'retry';
-  readonly reason: Reason;
-  readonly at: string;
-}
-
-/** Returns undefined before the first attempt. */
-export function lastTryOf({ state, reason, at }: UseRow): LastTry | undefined {
+/** Returns the result of the last attempt to move a use; undefined before the first. */
+export function lastTryOf({ state, reason = 'UpToDate', at }: UseRow) {
   if (state === 'pending') return undefined;
-  const result = state === 'failed' || state === 'indeterminate' ? 'retry' : 'done';
-  return { result, reason: reason ?? 'UpToDate', at };
+  const isRetried = state === 'failed' || state === 'indeterminate';
+  return { result: isRetried ? ('retry' as const) : ('done' as const), reason, at };
 }
 
-/** Returns the duration of a number of calls, in seconds. The burst is free. */
-export function secondsFor(calls: number, budgets: readonly Budget[]): number {
-  return Math.max(
-    0,
-    ...budgets.map(
-      (budget) => (Math.max(0, calls - (budget.burst ?? budget.calls)) * budget.perMs) / budget.calls / 1000,
-    ),
-  );
+function expectedEnd(waiting: number, now: Date): string | undefined {
+  return waiting === 0 ? undefined : new Date(now.getTime() + secondsFor(waiting) * 1000).toISOString();
+}
+
+/** Returns the duration of a number of moves in one subscription and region, in seconds. The first calls of each budget are free. */
+function secondsFor(moves: number): number {
+  const needed = WRITE_BUDGETS.map(({ calls, perMs }) => ((moves - calls) * perMs) / calls / 1000);
+  return Math.max(0, ...needed);
 }

@@ -1,18 +1,16 @@
 import { z } from 'zod';
-import { CmkError } from '../errors.ts';
+import type { InSight } from '../accounts/in-sight.ts';
 import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { type MovedUses, nameOfUse, namesOf } from '../fleet/moved-uses.ts';
 import { hasFailedSince } from '../fleet/reconcile-rekey.ts';
 import { failedOn } from '../fleet/reconcile-use.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import type { KeyVersion } from '../keys/key-versions.ts';
-import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { findPause, isMoving, isOpen, REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
-import { type Blocker, findBlocker } from './blocker.ts';
-import { excludedUses } from './rekey-problems.ts';
+import { type BlockerPorts, findBlocker } from '../rekey/check-rekey.ts';
+import { excludedUses } from '../rekey/rekey-problems.ts';
 
 /** Maximum number of failures in a report. */
 const MOST_LISTED = 100;
@@ -50,14 +48,10 @@ export type RekeyStatus = z.output<typeof REKEY_STATUS>;
 type RekeyProgress = z.output<typeof progress>;
 type RekeyFailure = z.output<typeof failure>;
 
-interface StatusPorts {
+interface StatusPorts extends BlockerPorts {
   readonly moved: Pick<MovedUses, 'of'>;
   readonly useRows: Pick<UseRows, 'of'>;
-  /** Ids of managed subscriptions; undefined if the app cannot read them. */
-  readonly inSight: () => Promise<readonly string[] | undefined>;
-  readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
-  readonly vaults: Pick<ManagedVaults, 'key'>;
-  readonly now: () => Date;
+  readonly inSight: InSight;
 }
 
 export async function rekeyStatus(rekey: Rekey, orders: StandingOrders, ports: StatusPorts): Promise<RekeyStatus> {
@@ -70,18 +64,16 @@ export async function rekeyStatus(rekey: Rekey, orders: StandingOrders, ports: S
 async function waitsFor(
   rekey: Rekey,
   orders: StandingOrders,
-  { keys, vaults, now }: StatusPorts,
-): Promise<Blocker | undefined> {
+  ports: StatusPorts,
+): Promise<RekeyStatus['order']['waits']> {
   if (!isMoving(rekey)) return undefined;
-  const pause = findPause(orders, rekey.from, now()) ?? findPause(orders, rekey.to, now());
+  const now = ports.now();
+  const pause = findPause(orders, rekey.from, now) ?? findPause(orders, rekey.to, now);
   if (pause) return { reason: 'Paused', detail: `Moves are paused since ${pause.since}: ${pause.reason}` };
-  const [from, to] = [vaults.key(rekey.from), vaults.key(rekey.to)];
-  if (!from || !to) return { reason: 'VaultNotManaged', detail: 'CMK_VAULTS no longer names the vault of a key.' };
-  const blocker = await findBlocker(from, to, { keys, now });
-  const { gaps = [] } = rekey.verified ?? {};
-  const isVerifying = rekey.state === 'verifying' && gaps.length > 0;
+  const blocker = await findBlocker(rekey, ports);
   if (blocker) return { reason: blocker.reason, detail: blocker.detail };
-  return isVerifying ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined;
+  const { gaps = [] } = rekey.state === 'verifying' ? (rekey.verified ?? {}) : {};
+  return gaps.length > 0 ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined;
 }
 
 async function progressOf(
@@ -147,16 +139,4 @@ function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order']
     ...(waits && waits.reason !== 'RekeyUnverified' ? [`The order waits: ${waits.detail}`] : []),
     ...(state === 'verifying' ? (verified?.gaps ?? []) : []),
   ];
-}
-
-/** @throws {@link CmkError} if no use may move back to the source key now */
-export async function requireRollback(rekey: Rekey, { keys, vaults, now }: StatusPorts): Promise<void> {
-  const [from, to] = [vaults.key(rekey.to), vaults.key(rekey.from)];
-  if (!from || !to)
-    throw new CmkError('VaultNotManaged', REASONS.VaultNotManaged, 'Add the vault of the key to CMK_VAULTS again.');
-  const blocker = await findBlocker(from, to, { keys, now });
-  if (!blocker) return;
-  const nextStep =
-    'Make sure that the app can read both keys and that neither is disabled or revoked, or end the re-key.';
-  throw new CmkError(blocker.reason, blocker.detail, nextStep);
 }

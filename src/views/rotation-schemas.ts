@@ -42,10 +42,7 @@ export const ROTATION_SUMMARY = z.object({
   startedOn: time.optional(),
   progressOn: time.optional().describe('Time of the last confirmed move.'),
   expectedEnd: end,
-  moved: counts.moved.optional(),
-  waiting: counts.waiting.optional(),
-  failed: counts.failed.optional(),
-  left: counts.left.optional(),
+  ...z.object(counts).partial().shape,
   failures: z.record(z.string(), count).optional().describe('Number of failed accounts and scopes by reason code.'),
   stage: z
     .object({ name: z.string(), state: z.enum(['underWay', 'failed', 'unproven']) })
@@ -65,7 +62,12 @@ export const ROTATION = ROTATION_SUMMARY.extend({
   failedUses: z.array(unmoved).describe('At most 500 accounts and scopes.'),
 });
 
+export const ROTATION_LIST = z.object({
+  value: z.array(ROTATION_SUMMARY),
+  pauses: z.array(PAUSE).describe('Every active pause, including pauses of unlisted keys.'),
+  nextLink: z.string().optional().describe('Next page.'),
+});
+
 export type RotationSummary = z.output<typeof ROTATION_SUMMARY>;
 export type Rotation = z.output<typeof ROTATION>;
 export type UnfinishedUse = z.output<typeof unmoved>;
-export type RotationCounts = z.output<z.ZodObject<typeof counts>>;
