@@ -1,13 +1,12 @@
-import pMap from 'p-map';
 import { storageClock } from '../azure/storage-clock.ts';
-import { fleetWorks } from '../fleet/fleet-work.ts';
+import { sendFor } from '../fleet/fleet-work.ts';
 import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
-import type { FleetQueue } from '../fleet/worker-ports.ts';
+import type { FleetServices } from '../fleet/worker-ports.ts';
 import type { Cause } from '../work/messages.ts';
 
 export interface PutWorkPorts {
   readonly workItems: Pick<WorkItems, 'putNew'>;
-  readonly fleetQueue: FleetQueue;
+  readonly fleetQueue: Pick<FleetServices, 'send'>;
 }
 
 /** A work item without time and cause. */
@@ -28,8 +27,6 @@ export async function putWork(
   const items = new Map(wanted.map((item) => [workRow(item), { ...item, due: at, since: at, cause }]));
   if (items.size === 0) return;
   await workItems.putNew([...items.values()]);
-  const subscriptions = new Set([...items.values()].map(({ subscription }) => subscription));
   // Work does not depend on the message: without it, the sweep finds the items.
-  const send = (work: Parameters<FleetQueue['send']>[0]) => fleetQueue.send(work).catch(() => {});
-  await pMap(fleetWorks([...subscriptions], cause), send, { concurrency: 8 });
+  await sendFor([...items.values()], cause, { send: (work) => fleetQueue.send(work).catch(() => {}) });
 }

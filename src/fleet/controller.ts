@@ -18,7 +18,7 @@ import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { adoptingLeases } from './adopt-version-2-client.ts';
 import type { FleetTable } from './fleet-table-client.ts';
-import { handleFleetWork, handleKeyWork, SWEEP_MS } from './fleet-work.ts';
+import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
 import { createVersionLists, type VersionLists } from './fresh-reads.ts';
 import { createMovedUses } from './moved-uses.ts';
 import { reconcileKey, requestLists } from './reconcile-key.ts';
@@ -27,7 +27,7 @@ import { createRolloutStore } from './rollout-row.ts';
 import { sweepWork } from './sweep.ts';
 import { createUseRows } from './use-row.ts';
 import { createWorkItems, keyItem, NO_SUBSCRIPTION } from './work-items.ts';
-import type { FleetQueue, FleetServices, FleetWork, KeyQueue } from './worker-ports.ts';
+import type { FleetServices, FleetWork } from './worker-ports.ts';
 
 /** Time limit of a pass, below the host's limit. Milliseconds. */
 const PASS_MS = 4 * 60_000;
@@ -64,7 +64,7 @@ class Controller {
   readonly #gate: RolloutGate;
   readonly #capacity = new CallCapacity();
   readonly #versions: VersionLists;
-  readonly #queues: FleetQueue & KeyQueue;
+  readonly #queues: Pick<FleetServices, 'send' | 'sendKey'>;
   readonly #passes = pLimit(MOST_PASSES);
   /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
   readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
@@ -172,14 +172,10 @@ class Controller {
     const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
     if (open) return versions;
     const activation = nextActivation(versions, now());
+    // A sweep reconciles the key then: the rollout row has the time.
     if (activation) {
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, key: key.id, cause });
-    }
-    // A sweep finds a later activation in the rollout row.
-    if (activation && activation.getTime() < now().getTime() + SWEEP_MS) {
-      const later = { by: 'activation', ref: cause.ref, since: activation.toISOString() };
-      await this.#queues.sendKey(key.id, later, new Date(activation.getTime() + 1_000));
     }
     // A paused key's item remains, and the end of the pause requests the key again.
     if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
@@ -242,7 +238,7 @@ class Controller {
   }
 }
 
-function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): FleetQueue & KeyQueue {
+function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): Pick<FleetServices, 'send' | 'sendKey'> {
   const secondsUntil = (visibleOn: Date | undefined) =>
     visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
   return {

@@ -31,11 +31,7 @@ export type Proof = 'proven' | { readonly unwell: string } | undefined;
  *
  * @param isComparison for the drift check, which moves no exempt use; other causes move a use that the check skipped
  */
-export function statusOfUse(
-  row: UseRow,
-  target: Pick<KeyVersion, 'id' | 'version'>,
-  isComparison = true,
-): keyof RotationCounts {
+export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>, isComparison = true): Status {
   const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
   if (versionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
   if (row.state === 'skipped' && row.target === target.id)
@@ -43,13 +39,8 @@ export function statusOfUse(
   return row.state === 'failed' ? 'failed' : 'waiting';
 }
 
-interface CountedAccount {
-  readonly account: string;
-  readonly subscription: string;
-  readonly wave: string | undefined;
-  readonly isAutomatic: boolean;
-  readonly counts: RotationCounts;
-}
+type Status = keyof RotationCounts;
+type CountedUse = Pick<MovedUse, 'account' | 'wave' | 'mode'> & { readonly status: Status };
 
 interface RolloutRules {
   readonly target: Pick<KeyVersion, 'id' | 'version'>;
@@ -76,30 +67,21 @@ export interface RolloutDecision {
 /** Counts the uses of a key and decides on the stage. Only widens a stage until the target version changes. */
 export class RolloutCount {
   readonly #rules: RolloutRules;
-  readonly #accounts = new Map<string, CountedAccount>();
+  readonly #uses: CountedUse[] = [];
 
   constructor(rules: RolloutRules) {
     this.#rules = rules;
   }
 
   add(row: UseRow): void {
-    this.#count(row, statusOfUse(row, this.#rules.target, this.#rules.isComparison));
+    const { account, wave, mode } = row;
+    const status = statusOfUse(row, this.#rules.target, this.#rules.isComparison);
+    this.#uses.push({ account, wave, mode, status });
   }
 
   /** Adds a use that a re-key order moved off the key. */
-  addMoved(use: MovedUse): void {
-    this.#count(use, 'moved');
-  }
-
-  #count({ account, wave, mode }: MovedUse, status: keyof RotationCounts): void {
-    // The gate reads the wave from each row, and the rows of one account may differ.
-    const name = `${accountRow(account)} ${wave ?? ''}`;
-    const known = this.#accounts.get(name) ?? {
-      ...{ account, subscription: accountId(account).subscriptionId, wave },
-      ...{ isAutomatic: mode === 'automatic', counts: noCounts() },
-    };
-    this.#accounts.set(name, known);
-    known.counts[status] += 1;
+  addMoved({ account, wave, mode }: MovedUse): void {
+    this.#uses.push({ account, wave, mode, status: 'moved' });
   }
 
   /** @param before the last decision; ignored if its target version differs */
@@ -109,11 +91,12 @@ export class RolloutCount {
     const isProven = proof === 'proven' || same?.proven === true;
     const unwell = isProven ? undefined : (proof?.unwell ?? same?.unwell);
     // A canary without uses proves nothing.
-    const left = same?.canaries.filter((canary) => this.#has(canary)) ?? [];
+    const accounts = new Set(this.#uses.map(({ account }) => accountRow(account)));
+    const left = same?.canaries.filter((canary) => accounts.has(accountRow(canary))) ?? [];
     const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
     const begun = same?.stage ?? 'canary';
-    const { stage, heldBy, needsProof } = this.#advance(begun, canaries, isProven, unwell !== undefined);
-    const counts = sumOf(this.#accounts.values());
+    const { stage, heldBy, needsProof = false } = this.#advance(begun, canaries, isProven, unwell !== undefined);
+    const counts = countOf(this.#uses);
     const unfinished = counts.waiting + counts.failed;
     const progressOn =
       same && unfinished >= same.unfinished && !this.#wasPaused(same) ? same.progressOn : now.toISOString();
@@ -124,11 +107,12 @@ export class RolloutCount {
       ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
     };
     // Does not report a rollout as finished if no use moved, or if an order moved all uses to another key.
-    const hasFinished = same !== undefined && same.unfinished > 0 && this.#accounts.size > 0;
+    const hasFinished = same !== undefined && same.unfinished > 0 && this.#uses.length > 0;
     const isNews = news !== same?.lastNews && (news !== 'RotationFinished' || hasFinished);
+    const open = this.#uses.filter((use) => isOpen(use) && isAdmitted(row, use));
     return {
       ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== same?.stage },
-      subscriptions: this.#subscriptions(row),
+      subscriptions: [...new Set(open.map(({ account }) => accountId(account).subscriptionId))],
     };
   }
 
@@ -137,23 +121,15 @@ export class RolloutCount {
     return lastNews !== 'RotationStuck' && this.#rules.now.getTime() - Date.parse(checkedOn) > UNDECIDED_MS;
   }
 
-  #has(account: string): boolean {
-    return [...this.#accounts.values()].some((known) => accountRow(known.account) === accountRow(account));
-  }
-
   /**
    * Chooses accounts with unfinished uses: by wave, then pinned before automatic, then by name. A pinned use shows at
    * once that Azure uses the version.
    */
   #chooseCanaries(): readonly string[] {
-    const wave = (account: CountedAccount) => waveNumber(account.wave) ?? LAST_WAVE + 1;
-    const all = [...this.#accounts]
-      .filter(([, account]) => isOpen(account))
-      .sort(
-        ([a, one], [b, other]) =>
-          wave(one) - wave(other) || Number(one.isAutomatic) - Number(other.isAutomatic) || compareText(a, b),
-      );
-    return [...new Set(all.map(([, { account }]) => account))].slice(0, this.#rules.canaries);
+    const rank = ({ wave, mode }: CountedUse) => 2 * (waveNumber(wave) ?? LAST_WAVE + 1) + Number(mode === 'automatic');
+    const open = this.#uses.filter(isOpen);
+    open.sort((a, b) => rank(a) - rank(b) || compareText(accountRow(a.account), accountRow(b.account)));
+    return [...new Set(open.map(({ account }) => account))].slice(0, this.#rules.canaries);
   }
 
   /** Widens the stage until a stage is incomplete. */
@@ -162,55 +138,42 @@ export class RolloutCount {
     canaries: readonly string[],
     isProven: boolean,
     isUnwell: boolean,
-  ): { readonly stage: RolloutStage; readonly needsProof: boolean; readonly heldBy?: RolloutNews } {
-    if (this.#rules.isOrderedOn) return { stage: 'rest', needsProof: false };
+  ): { readonly stage: RolloutStage; readonly needsProof?: true; readonly heldBy?: RolloutNews | undefined } {
+    if (this.#rules.isOrderedOn) return { stage: 'rest' };
     // The first new uses become canaries.
-    if (this.#accounts.size === 0) return { stage: begun, needsProof: false };
+    if (this.#uses.length === 0) return { stage: begun };
     let stage = begun;
     for (;;) {
-      if (stage === 'rest') return { stage, needsProof: false };
-      const { waiting, failed, moved, left } = this.#countsIn(stage, canaries);
-      if (stage === 'canary') {
-        if (failed > 0) return { stage, needsProof: false, heldBy: 'CanaryFailed' };
-        if (waiting > 0) return { stage, needsProof: false };
-        if (!isProven && moved > 0) return { stage, needsProof: true, ...(isUnwell ? { heldBy: 'CanaryFailed' } : {}) };
-      } else {
-        const allowed = Math.max(1, Math.floor((waiting + failed + moved + left) * FAILED_SHARE));
-        if (failed > allowed) return { stage, needsProof: false, heldBy: 'WaveFailed' };
-        if (waiting > 0) return { stage, needsProof: false };
-      }
+      if (stage === 'rest') return { stage };
+      const isCanary = stage === 'canary';
+      const admitted = this.#uses.filter((use) => isAdmitted({ stage, canaries }, use));
+      const { waiting, failed, moved } = countOf(admitted);
+      const allowed = isCanary ? 0 : Math.max(1, Math.floor(admitted.length * FAILED_SHARE));
+      if (failed > allowed) return { stage, heldBy: isCanary ? 'CanaryFailed' : 'WaveFailed' };
+      if (waiting > 0) return { stage };
+      if (isCanary && !isProven && moved > 0)
+        return { stage, needsProof: true, heldBy: isUnwell ? 'CanaryFailed' : undefined };
       stage = this.#nextStage(stage);
     }
   }
 
   #nextStage(stage: RolloutStage): RolloutStage {
-    const waves = [...this.#accounts.values()].flatMap(({ wave }) => waveNumber(wave) ?? []);
+    const waves = this.#uses.flatMap(({ wave }) => waveNumber(wave) ?? []);
     const next = waves.filter((wave) => wave > stageNumber(stage)).sort((a, b) => a - b)[0];
     return next === undefined ? 'rest' : `wave ${next}`;
   }
-
-  #countsIn(stage: RolloutStage, canaries: readonly string[]): RotationCounts {
-    return sumOf([...this.#accounts.values()].filter((account) => isAdmitted({ stage, canaries }, account)));
-  }
-
-  #subscriptions(row: RolloutRow): readonly string[] {
-    const open = [...this.#accounts.values()].filter((account) => isOpen(account) && isAdmitted(row, account));
-    return [...new Set(open.map(({ subscription }) => subscription))];
-  }
 }
 
-function isOpen({ counts }: CountedAccount): boolean {
-  return counts.waiting + counts.failed > 0;
+function isOpen({ status }: CountedUse): boolean {
+  return status === 'waiting' || status === 'failed';
 }
 
 export function noCounts(): RotationCounts {
   return { moved: 0, waiting: 0, failed: 0, left: 0 };
 }
 
-function sumOf(accounts: Iterable<CountedAccount>): RotationCounts {
-  const sum = noCounts();
-  for (const { counts } of accounts) {
-    for (const status of Object.keys(sum) as (keyof RotationCounts)[]) sum[status] += counts[status];
-  }
-  return sum;
+function countOf(uses: readonly CountedUse[]): RotationCounts {
+  const counts = noCounts();
+  for (const { status } of uses) counts[status] += 1;
+  return counts;
 }

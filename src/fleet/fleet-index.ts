@@ -42,26 +42,19 @@ export type FleetAccount = Omit<Readonly<z.output<typeof FLEET_ACCOUNT>>, 'scope
 /** A change to an account's row. Absent fields remain unchanged; `key` is empty if the account uses none. */
 export type AccountChange = Pick<FleetAccount, 'account'> & (Partial<FleetAccount> | { readonly isGone: true });
 
+export type FleetIndex = ReturnType<typeof createFleetIndex>;
+
+export const LISTINGS = 'listings';
+
 /**
  * The accounts of the fleet. With the use rows ({@link UseRows}) the account rows form the fleet index, a table in the
  * app's storage. The index is a cache: each PATCH follows a fresh read, so a wrong or missing row costs only time.
  * Reads skip a row that fails to parse. Methods throw the SDK's errors.
  */
-export interface FleetIndex {
-  /** Returns when a worker last listed each subscription completely, by subscription id. */
-  listings(): Promise<ReadonlyMap<string, Date>>;
-  listed(subscriptionId: string, on: Date): Promise<void>;
-  /** Returns every account of a subscription, except accounts that a list showed as deleted. */
-  accounts(subscriptionId: string): AsyncIterable<FleetAccount>;
-  account(id: string): Promise<FleetAccount | undefined>;
-  write(changes: readonly AccountChange[]): Promise<void>;
-}
-
-export const LISTINGS = 'listings';
-
-export function createFleetIndex(table: FleetTable): FleetIndex {
+export function createFleetIndex(table: FleetTable) {
   return {
-    async listings() {
+    /** Returns when a worker last listed each subscription completely, by subscription id. */
+    async listings(): Promise<ReadonlyMap<string, Date>> {
       const listings = new Map<string, Date>();
       for await (const { rowKey, listedOn } of table.rows(LISTINGS)) {
         const on = time.safeParse(listedOn).data;
@@ -69,22 +62,23 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
       }
       return listings;
     },
-    listed(subscriptionId, on) {
+    listed(subscriptionId: string, on: Date) {
       const properties = { listedOn: on.toISOString() };
       return table.write([{ partitionKey: LISTINGS, rowKey: subscriptionId.toLowerCase(), properties }]);
     },
-    async *accounts(subscriptionId) {
+    /** Returns every account of a subscription, except accounts that a list showed as deleted. */
+    async *accounts(subscriptionId: string): AsyncIterable<FleetAccount> {
       for await (const row of table.rows(subscriptionPartition(subscriptionId))) {
         const account = toFleetAccount(row);
         if (account) yield account;
       }
     },
-    async account(id) {
+    async account(id: string): Promise<FleetAccount | undefined> {
       const account = parseStorageAccountId(id);
       const row = account && (await table.row(subscriptionPartition(account.subscriptionId), accountRow(id)));
       return row && toFleetAccount(row);
     },
-    write: (changes) => table.write(changes.map(toRowChange)),
+    write: (changes: readonly AccountChange[]) => table.write(changes.map(toRowChange)),
   };
 }
 
@@ -116,15 +110,13 @@ export function keysOfAccount({ key, scopeKeys }: FleetAccount): readonly string
   return [...(key ? [key] : []), ...scopeKeys];
 }
 
-/** Keys with uses in the fleet index. Methods throw the SDK's errors. */
-export interface KnownKeys {
-  /** Returns a vault's key identifiers, sorted by name. @param most maximum number of keys */
-  ofVault(vaultUri: string, most: number): Promise<string[]>;
-}
+export type KnownKeys = ReturnType<typeof createKnownKeys>;
 
-export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>): KnownKeys {
+/** Keys with uses in the fleet index. Methods throw the SDK's errors. */
+export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>) {
   return {
-    async ofVault(vaultUri, most) {
+    /** Returns a vault's key identifiers, sorted by name. @param most maximum number of keys */
+    async ofVault(vaultUri: string, most: number): Promise<string[]> {
       const first = keyPartition(`${vaultUri}/keys/-`).slice(0, -1);
       // `~` sorts after every character that key names allow.
       const behind = `${first}~`;

@@ -2,16 +2,8 @@ import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { Health, HealthCause } from './health.ts';
 import { HEALTH_STATES, type HealthState } from './health-states.ts';
 
-/** Label of each state, in the order of a summary. */
-const WORDS: readonly (readonly [HealthState, string])[] = [
-  ['Serving', 'serving'],
-  ['Revoked', 'revoked'],
-  ['Blocked', 'blocked'],
-  ['NoAccess', 'no access'],
-  ['Stale', 'stale'],
-  ['NotManaged', 'not managed'],
-  ['Unknown', 'unknown'],
-];
+/** The sentence begins with the good news. */
+const IN_SENTENCE: readonly HealthState[] = ['Serving', ...HEALTH_STATES.filter((state) => state !== 'Serving')];
 const MOST_CAUSES = 20;
 
 /** A cause and its number of accounts. */
@@ -59,7 +51,9 @@ function sentence(
   states: Readonly<Record<HealthState, number>>,
   causes: readonly SummaryCause[],
 ): string {
-  const parts = WORDS.filter(([state]) => states[state] > 0).map(([state, words]) => {
+  const parts = IN_SENTENCE.filter((state) => states[state] > 0).map((state) => {
+    // `NoAccess` becomes `no access`.
+    const words = state.replaceAll(/\B[A-Z]/g, ' $&').toLowerCase();
     const [first, ...more] = causes.filter((cause) => cause.state === state && cause.label !== '');
     const others = more.length > 0 ? `, and ${more.length} more` : '';
     return `${formatCount(states[state])} ${words}${first ? ` (${first.label}${others})` : ''}`;

@@ -30,26 +30,7 @@ export interface RowChange {
   readonly properties?: Readonly<Record<string, string>>;
 }
 
-/**
- * A table in the app's own storage. Every request has a deadline. Methods throw the SDK's errors, which
- * `describeFailure` describes. A missing table counts as empty, and the first write creates it.
- */
-export interface FleetTable {
-  /** Lists the rows of a partition by row key, in pages. @param beginning prefix of the row keys */
-  rows(partition: string, beginning?: string): AsyncIterable<Row>;
-  row(partition: string, row: string): Promise<Row | undefined>;
-  /** Returns the first rows between two partition keys, exclusive, with only the property `key`, in one request. */
-  firstRows(after: string, before: string): Promise<readonly Row[]>;
-  /** Writes in batches by partition, in no particular order. Idempotent. */
-  write(changes: readonly RowChange[]): Promise<void>;
-  /**
-   * Writes a row only if it has not changed since the caller read it.
-   *
-   * @param etag ETag of the row that the caller read; undefined to create the row
-   * @returns whether it wrote the row
-   */
-  writeIf(change: RowChange, etag: string | undefined): Promise<boolean>;
-}
+export type FleetTable = ReturnType<typeof rowsIn>;
 
 /** A property that may be absent or empty: a merge keeps omitted properties, so absent fields are written as empty. */
 export function optional<T extends z.ZodType>(schema: T) {
@@ -84,8 +65,13 @@ export function createControlTable(settings: Owner, credential: () => TokenCrede
   return rowsIn(() => controlTable(settings, credential, CONTROL_TABLE));
 }
 
-/** Creates the client on first use, since a connection string may lack a table endpoint. */
-function rowsIn(create: () => TableClient): FleetTable {
+/**
+ * A table in the app's own storage. Every request has a deadline. Methods throw the SDK's errors, which
+ * `describeFailure` describes. A missing table counts as empty, and the first write creates it.
+ *
+ * @param create called on first use, since a connection string may lack a table endpoint
+ */
+function rowsIn(create: () => TableClient) {
   let client: TableClient | undefined;
   const table = (): TableClient => {
     client ??= create();
@@ -100,24 +86,33 @@ function rowsIn(create: () => TableClient): FleetTable {
     }
   }
   return {
-    async *rows(partition, beginning) {
+    /** Lists the rows of a partition by row key, in pages. @param beginning prefix of the row keys */
+    async *rows(partition: string, beginning?: string): AsyncIterable<Row> {
       const filter = `PartitionKey eq '${partition}'${beginning ? ` and ${beginsWith(beginning)}` : ''}`;
       for await (const page of pages(filter)) yield* page;
     },
-    async row(partition, name) {
+    async row(partition: string, name: string): Promise<Row | undefined> {
       const entity = await unlessMissing(() => table().getEntity(partition, name));
       return entity && asRow(entity);
     },
-    async firstRows(after, before) {
+    /** Returns the first rows between two partition keys, exclusive, with only the property `key`, in one request. */
+    async firstRows(after: string, before: string): Promise<readonly Row[]> {
       const filter = `PartitionKey gt '${after}' and PartitionKey lt '${before}'`;
       for await (const page of pages(filter, ['PartitionKey', 'RowKey', 'key'])) if (page.length > 0) return page;
       return [];
     },
-    async write(changes) {
+    /** Writes in batches by partition, in no particular order. Idempotent. */
+    async write(changes: readonly RowChange[]): Promise<void> {
       const all = batches(changes);
       await inTable(table, () => pMap(all, (batch) => writeBatch(table(), batch), { concurrency: CONCURRENCY }));
     },
-    async writeIf({ partitionKey, rowKey, properties }, etag) {
+    /**
+     * Writes a row only if it has not changed since the caller read it.
+     *
+     * @param etag ETag of the row that the caller read; undefined to create the row
+     * @returns whether it wrote the row
+     */
+    async writeIf({ partitionKey, rowKey, properties }: RowChange, etag: string | undefined): Promise<boolean> {
       const entity = { partitionKey, rowKey, ...properties };
       const write = (): Promise<unknown> => {
         if (etag === undefined) return table().createEntity(entity);
@@ -160,18 +155,17 @@ async function inTable(table: () => TableClient, write: () => Promise<unknown>):
 
 /** Groups changes into batches of one partition. Merges changes of the same row; the later change wins. */
 function batches(changes: readonly RowChange[]): RowChange[][] {
-  const partitions = new Map<string, Map<string, RowChange>>();
+  const rows = new Map<string, RowChange>();
   for (const change of changes) {
-    const rows = partitions.get(change.partitionKey) ?? new Map<string, RowChange>();
-    partitions.set(change.partitionKey, rows);
-    const before = rows.get(change.rowKey);
-    const properties = change.properties && { ...before?.properties, ...change.properties };
-    rows.set(change.rowKey, { ...change, ...(properties ? { properties } : {}) });
+    // Table keys contain no slash.
+    const name = `${change.partitionKey}/${change.rowKey}`;
+    const properties = change.properties && { ...rows.get(name)?.properties, ...change.properties };
+    rows.set(name, { ...change, ...(properties ? { properties } : {}) });
   }
-  return [...partitions.values()].flatMap((rows) => {
-    const all = [...rows.values()];
-    return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, n) => all.slice(n * BATCH, (n + 1) * BATCH));
-  });
+  const partitions = Map.groupBy(rows.values(), ({ partitionKey }) => partitionKey);
+  return [...partitions.values()].flatMap((all) =>
+    Array.from({ length: Math.ceil(all.length / BATCH) }, (_, n) => all.slice(n * BATCH, (n + 1) * BATCH)),
+  );
 }
 
 async function writeBatch(table: TableClient, batch: readonly RowChange[]): Promise<void> {

@@ -4,31 +4,25 @@ import { CONCURRENCY } from '../azure/limits.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
-import { type NewWorkItem, NO_SUBSCRIPTION, type WorkItem } from './work-items.ts';
+import { type NewWorkItem, NO_SUBSCRIPTION, retryDelayMs, type WorkItem } from './work-items.ts';
 import type { FleetServices, FleetWork } from './worker-ports.ts';
 
 /** Delay and number of retries if another worker holds the lease: that holder may be dead. Milliseconds. */
 const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
 /** The sweep handles work that is due later than this. Milliseconds. */
 export const SWEEP_MS = 120_000;
-/** First retry delay of a failed key, which doubles with each attempt, and longest delay. Seconds. */
-const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 
-/** Makes a message for every ten subscriptions. */
-export function fleetWorks(subscriptions: readonly string[], cause: Cause): FleetWork[] {
-  return Array.from({ length: Math.ceil(subscriptions.length / MOST_SUBSCRIPTIONS) }, (_, n) => ({
-    subscriptions: subscriptions.slice(n * MOST_SUBSCRIPTIONS, (n + 1) * MOST_SUBSCRIPTIONS),
-    ...{ tries: 0, cause },
-  }));
-}
-
+/** Sends messages for the subscriptions of work items. */
 export async function sendFor(
-  items: readonly NewWorkItem[],
+  items: readonly Pick<NewWorkItem, 'subscription'>[],
   cause: Cause,
   { send }: Pick<FleetServices, 'send'>,
 ): Promise<void> {
-  const subscriptions = new Set(items.map(({ subscription }) => subscription));
-  await pMap(fleetWorks([...subscriptions], cause), (work) => send(work), { concurrency: CONCURRENCY });
+  const all = [...new Set(items.map(({ subscription }) => subscription))];
+  const works: FleetWork[] = [];
+  for (let start = 0; start < all.length; start += MOST_SUBSCRIPTIONS)
+    works.push({ subscriptions: all.slice(start, start + MOST_SUBSCRIPTIONS), tries: 0, cause });
+  await pMap(works, (work) => send(work), { concurrency: CONCURRENCY });
 }
 
 /**
@@ -39,14 +33,14 @@ export async function sendFor(
 export async function handleFleetWork(work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
   const { send, now, log } = ports;
   const one = async (subscription: string): Promise<void> => {
-    const result = await reconcileSubscription(subscription, until, ports);
+    const next = await reconcileSubscription(subscription, until, ports);
     const alone = { ...work, subscriptions: [subscription] };
-    if (result.outcome === 'busy') {
+    if (next === 'busy') {
       // The holder reads the items again before it ends. If a sweep sent the message, the holder may be dead.
       if (work.cause.by !== 'sweep' || work.tries >= BUSY_TRIES) return;
       await send({ ...alone, tries: work.tries + 1 }, new Date(now().getTime() + BUSY_MS));
-    } else if (result.nextDue && result.nextDue.getTime() - now().getTime() < SWEEP_MS) {
-      await send({ ...alone, tries: 0 }, result.nextDue);
+    } else if (next && next.getTime() - now().getTime() < SWEEP_MS) {
+      await send({ ...alone, tries: 0 }, next);
     }
   };
   await pMap(work.subscriptions, (subscription) =>
@@ -89,8 +83,8 @@ export async function retryKey(
   reason: Reason,
   { items, now, sendKey }: Pick<FleetServices, 'items' | 'now' | 'sendKey'>,
 ): Promise<void> {
-  const seconds = Math.min(FIRST_DELAY * 2 ** item.attempts, LONGEST_DELAY);
-  const due = new Date(now().getTime() + seconds * 1000);
+  const delayMs = retryDelayMs(item.attempts);
+  const due = new Date(now().getTime() + delayMs);
   const isSame = await items.postpone(item, { due, attempts: item.attempts + 1, reason });
-  if (isSame && seconds * 1000 < SWEEP_MS) await sendKey(item.about, cause, due);
+  if (isSame && delayMs < SWEEP_MS) await sendKey(item.about, cause, due);
 }

@@ -8,7 +8,7 @@ interface FreshRead<T> {
 }
 
 /** A cache that reads again if the last read is older than its time to live or than the request. Single flight. */
-export class FreshReads<K extends string | { readonly id: string }, T> {
+export class FreshReads<K extends { readonly id: string }, T> {
   readonly #ttlMs: number;
   readonly #read: (key: K) => Promise<T>;
   readonly #now: () => Date;
@@ -25,7 +25,7 @@ export class FreshReads<K extends string | { readonly id: string }, T> {
 
   /** Throws the read's error. @param since start of the request */
   read(key: K, since: Date): Promise<FreshRead<T>> {
-    const name = nameOf(key);
+    const name = key.id;
     const begunAt = this.#now().getTime();
     const last = this.#reads.get(name);
     const ageMs = last ? begunAt - last.begunAt : Number.POSITIVE_INFINITY;
@@ -45,12 +45,8 @@ export class FreshReads<K extends string | { readonly id: string }, T> {
 
   /** Returns the newest value, although a later read may have failed. */
   known(key: K): FreshRead<T> | undefined {
-    return this.#known.get(nameOf(key));
+    return this.#known.get(key.id);
   }
-}
-
-function nameOf(key: string | { readonly id: string }): string {
-  return typeof key === 'string' ? key : key.id;
 }
 
 type Versions = readonly KeyVersion[];

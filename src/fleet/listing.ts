@@ -1,20 +1,19 @@
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
-import type { Calls } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
-import type { Cause } from '../work/messages.ts';
 import type { Account, Scope } from './account.ts';
 import { type FleetAccount, keysOfAccount } from './fleet-index.ts';
-import { accountId, accountRow, KEY_ID } from './fleet-keys.ts';
+import { accountId, accountRow } from './fleet-keys.ts';
 import type { Wanted } from './lane.ts';
-import { type Announcement, observe, type ReadUse } from './observe.ts';
+import { refreshed, rowOf } from './observe.ts';
+import type { PassBudget } from './pass-budget.ts';
 import type { PassResults } from './pass-results.ts';
 import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
 import { hasNoScopes } from './storage-client.ts';
-import type { UseRow } from './use-row.ts';
+import { type UseRow, versionOfRow } from './use-row.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
@@ -25,51 +24,14 @@ const NO_REGION = '';
 interface ListingPass {
   readonly subscription: string;
   readonly results: PassResults;
-  readonly signal: AbortSignal;
-  call<T>(
-    region: string,
-    calls: Calls,
-    wanted: Wanted,
-    run: () => Promise<T>,
-  ): Promise<{ readonly answer: T } | undefined>;
-  announced(): readonly Announcement[];
-  read(row: UseRow, key: ManagedKey, wanted: Wanted): void;
-  progress(key: ManagedKey, cause: Cause): void;
-  failItem(wanted: Wanted, error: unknown): void;
+  readonly budget: PassBudget;
+  enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: true): void;
 }
 
 type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'capacity' | 'now'>;
 
-/** Use rows by account. Reads the rows of each key once. */
-class KnownRows {
-  readonly #read: (key: string) => AsyncIterable<UseRow>;
-  readonly #loads = new Map<string, Promise<void>>();
-  /** Rows by the account's row key. */
-  readonly accounts = new Map<string, UseRow[]>();
-
-  constructor(read: (key: string) => AsyncIterable<UseRow>) {
-    this.#read = read;
-  }
-
-  /** Returns all rows of an account under these keys. */
-  async of(account: string, keys: readonly string[]): Promise<readonly UseRow[]> {
-    await this.load(keys);
-    return this.accounts.get(accountRow(account)) ?? [];
-  }
-
-  async load(keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#loads.set(key, this.#loads.get(key) ?? this.#loadAll(key));
-    await Promise.all(keys.map((key) => this.#loads.get(key)));
-  }
-
-  async #loadAll(key: string): Promise<void> {
-    for await (const row of this.#read(key)) {
-      const rows = this.accounts.get(accountRow(row.account)) ?? [];
-      this.accounts.set(accountRow(row.account), rows);
-      rows.push(row);
-    }
-  }
-}
+/** The row that a list or a read shows; undefined if the use has no key in Key Vault, or an invalid key name. */
+type SeenRow = UseRow | undefined;
 
 /**
  * Compares a subscription's accounts and encryption scopes with the index, and records new and deleted uses. Only a
@@ -79,32 +41,35 @@ class KnownRows {
 export class Listing {
   readonly #pass: ListingPass;
   readonly #ports: ListingPorts;
+  /** Index rows by key and account. Reads each key once, since only this pass changes its rows. */
+  readonly #known = new Map<string, Promise<ReadonlyMap<string, readonly UseRow[]>>>();
 
   constructor(pass: ListingPass, ports: ListingPorts) {
     this.#pass = pass;
     this.#ports = ports;
   }
 
-  /** Lists the accounts. @param verified keys whose encryption scopes are also read */
-  async list(wanted: Wanted, verified: readonly string[]): Promise<void> {
-    const { accounts, fleet, now } = this.#ports;
-    const { subscription, signal, results } = this.#pass;
+  /** Lists the accounts. Also reads the encryption scopes that a dead worker may have moved. */
+  async list(wanted: Wanted): Promise<void> {
+    const { accounts, fleet, gate, now } = this.#ports;
+    const targets = Object.keys(wanted.item.targets ?? {});
+    const verified = targets.flatMap((key) => [key, ...gate.sourcesOf(key)]);
+    const { subscription, budget, results } = this.#pass;
     const records = new Map<string, FleetAccount>();
     for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
-    const known = this.#knownRows();
-    await known.load(this.#withSources([...verified, ...[...records.values()].flatMap(keysOfAccount)]));
+    await this.#load([...verified, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
-    let startedOn = now();
-    const isListed = await this.#pass.call(NO_REGION, { lists: 1 }, wanted, async () => {
-      startedOn = now();
-      for await (const account of accounts.list(subscription, signal)) {
+    const listed = await budget.call(NO_REGION, { lists: 1 }, wanted, async () => {
+      const startedOn = now();
+      for await (const account of accounts.list(subscription, budget.reads.signal)) {
         seen.add(accountRow(account.id));
-        await this.#compareAccount(account, startedOn, records.get(accountRow(account.id)), known, wanted);
+        await this.#compareAccount(account, startedOn, records.get(accountRow(account.id)), wanted);
       }
+      return startedOn;
     });
-    if (!isListed) return;
+    if (!listed) return;
     const gone = new Map([...records].map(([name, { account }]) => [name, account]));
-    for (const [name, rows] of known.accounts) {
+    for (const [name, rows] of (await this.#load([])).flatMap((accounts) => [...accounts])) {
       gone.set(name, rows[0]?.account ?? '');
       const isVerified = ({ key, scope }: UseRow) => scope !== undefined && verified.some((id) => sameKeyName(id, key));
       if (seen.has(name)) for (const row of rows.filter(isVerified)) this.#read(row, wanted);
@@ -112,17 +77,16 @@ export class Listing {
     // A list may be outdated: only a GET confirms a deletion.
     await pMap(
       [...gone].filter(([name]) => !seen.has(name)),
-      ([name, account]) => this.#readAccount(account, records.get(name), known, wanted),
+      ([name, account]) => this.#readAccount(account, records.get(name), wanted),
       { concurrency: CONCURRENCY },
     );
-    results.listed(startedOn);
+    results.listed(listed.answer);
   }
 
   /** Reads one account. */
-  async account(account: string, wanted: Wanted): Promise<void> {
-    const record = await this.#ports.fleet.account(account);
-    const known = new KnownRows((key) => this.#ports.rows.ofAccount(key, account));
-    await this.#readAccount(account, record, known, wanted);
+  async account(wanted: Wanted): Promise<void> {
+    const { about } = wanted.item;
+    await this.#readAccount(about, await this.#ports.fleet.account(about), wanted);
   }
 
   /** Lists the encryption scopes of all due accounts, within the rate limits. */
@@ -136,7 +100,6 @@ export class Listing {
     }
     // Accounts whose scopes were never listed come first.
     due.sort((a, b) => ((a.scopesReadOn ?? '') < (b.scopesReadOn ?? '') ? -1 : 1));
-    const known = this.#knownRows();
     const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
     // A slow region delays no other region.
     await Promise.all(
@@ -145,7 +108,7 @@ export class Listing {
         await pMap(
           accounts,
           async (account) => {
-            if (isAdmitted && !(await this.#listScopes(account, known, wanted))) isAdmitted = false;
+            if (isAdmitted && !(await this.#listScopes(account, wanted))) isAdmitted = false;
           },
           { concurrency: SCOPES_CONCURRENCY },
         );
@@ -154,18 +117,18 @@ export class Listing {
   }
 
   /** @returns false if the rate limits allow no more lists in the region now */
-  async #listScopes(record: FleetAccount, known: KnownRows, wanted: Wanted): Promise<boolean> {
+  async #listScopes(record: FleetAccount, wanted: Wanted): Promise<boolean> {
     const { account, location } = record;
     try {
       const calls = { lists: 1, purpose: 'scopes' } as const;
       const startedOn = this.#ports.now();
       const read = () => this.#ports.capacity.scopeLists(() => this.#readScopes(account));
-      const listed = await this.#pass.call(location, calls, wanted, read);
+      const listed = await this.#pass.budget.call(location, calls, wanted, read);
       if (!listed) return false;
-      if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, known, wanted);
-      else await this.#readAccount(account, record, known, wanted);
+      if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, wanted);
+      else await this.#readAccount(account, record, wanted);
     } catch (error) {
-      this.#pass.failItem(wanted, error);
+      this.#pass.budget.failItem(wanted, error);
     }
     return true;
   }
@@ -174,7 +137,7 @@ export class Listing {
   async #readScopes(account: string): Promise<readonly Scope[] | undefined> {
     const scopes: Scope[] = [];
     try {
-      const list = this.#ports.accounts.listScopes(accountId(account), this.#pass.signal);
+      const list = this.#ports.accounts.listScopes(accountId(account), this.#pass.budget.reads.signal);
       for await (const scope of list) scopes.push(scope);
     } catch (error) {
       const failure = describeFailure(error);
@@ -184,24 +147,19 @@ export class Listing {
     return scopes;
   }
 
-  async #compareScopes(
-    record: FleetAccount,
-    scopes: readonly Scope[],
-    startedOn: Date,
-    known: KnownRows,
-    wanted: Wanted,
-  ): Promise<void> {
+  async #compareScopes(record: FleetAccount, scopes: readonly Scope[], startedOn: Date, wanted: Wanted): Promise<void> {
     const { account, location, tags = {} } = record;
-    const reads = scopes
-      .map((scope) => useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn))
-      .filter((read) => keyOfRead(read) !== undefined);
-    const scopeKeys = [...new Set(reads.map((read) => keyOfRead(read) ?? ''))];
-    const rows = await known.of(account, this.#withSources([...keysOfAccount(record), ...scopeKeys]));
+    const wave = waveOfTags(tags);
+    const all = scopes.flatMap(
+      (scope) => rowOf(useOfScope(scope, { account, location, scope: scope.name, wave }, startedOn)) ?? [],
+    );
+    const scopeKeys = [...new Set(all.map(({ key }) => key))];
+    const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
     const ofScopes = Map.groupBy(rows, ({ scope }) => scope?.toLowerCase());
-    for (const read of reads) {
-      const name = read.about.scope?.toLowerCase();
-      this.#compareUse(ofScopes.get(name) ?? [], { ...read, about: { ...read.about, identity } }, wanted);
+    for (const seen of all) {
+      const name = seen.scope?.toLowerCase();
+      this.#compareUse(ofScopes.get(name) ?? [], seen, { ...seen, identity }, wanted);
       ofScopes.delete(name);
     }
     for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, wanted);
@@ -209,25 +167,20 @@ export class Listing {
   }
 
   /** Reads an account, and drops all rows if the account is deleted. */
-  async #readAccount(
-    account: string,
-    record: FleetAccount | undefined,
-    known: KnownRows,
-    wanted: Wanted,
-  ): Promise<void> {
+  async #readAccount(account: string, record: FleetAccount | undefined, wanted: Wanted): Promise<void> {
     const { accounts, now } = this.#ports;
     const region = record?.location ?? NO_REGION;
-    const read = await this.#pass.call(region, { reads: 1 }, wanted, async () => ({
+    const read = await this.#pass.budget.call(region, { reads: 1 }, wanted, async () => ({
       startedOn: now(),
-      found: await unlessMissing(() => accounts.get(accountId(account), this.#pass.signal)),
+      found: await unlessMissing(() => accounts.get(accountId(account), this.#pass.budget.reads.signal)),
     }));
     if (!read) return;
     const { startedOn, found } = read.answer;
     if (found) {
-      await this.#compareAccount(found, startedOn, record, known, wanted);
+      await this.#compareAccount(found, startedOn, record, wanted);
       return;
     }
-    const rows = await known.of(account, this.#withSources(record ? keysOfAccount(record) : []));
+    const rows = await this.#rowsOf(account, record ? keysOfAccount(record) : []);
     for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, wanted);
     if (record) this.#pass.results.change({ account: record.account, isGone: true });
   }
@@ -236,40 +189,35 @@ export class Listing {
     account: Account,
     startedOn: Date,
     record: FleetAccount | undefined,
-    known: KnownRows,
     wanted: Wanted,
   ): Promise<void> {
     const { id, location, tags } = account;
     const { results } = this.#pass;
     const read = useOfAccount(account, startedOn);
-    const key = keyOfRead(read);
-    const keys = [...(key === undefined ? [] : [key]), ...(record ? keysOfAccount(record) : [])];
-    const ofAccount = Map.groupBy(await known.of(id, this.#withSources(keys)), ({ scope }) => scope === undefined);
-    this.#compareUse(ofAccount.get(true) ?? [], read, wanted);
+    const seen = rowOf(read);
+    const keys = [...(seen ? [seen.key] : []), ...(record ? keysOfAccount(record) : [])];
+    const ofAccount = Map.groupBy(await this.#rowsOf(id, keys), ({ scope }) => scope === undefined);
+    this.#compareUse(ofAccount.get(true) ?? [], read.about, seen, wanted);
     // A scope has the location, identity and wave of its account.
     for (const row of ofAccount.get(false) ?? [])
       results.keep({ ...(results.find(row) ?? row), ...read.about }, wanted);
-    results.change({ account: id, location, tags, key: key ?? '', writtenOn: startedOn.toISOString() });
-    if (!record || this.#areScopesDue(record)) results.wantScopes();
+    const change = { account: id, location, tags, key: seen?.key ?? '', writtenOn: startedOn.toISOString() };
+    results.change(change, !record || this.#areScopesDue(record));
   }
 
   /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
-  #compareUse(rows: readonly UseRow[], read: ReadUse, wanted: Wanted): void {
-    const key = keyOfRead(read);
-    const row = rows.find((one) => key !== undefined && sameKeyName(one.key, key)) ?? rows[0];
-    this.#compare(row, read, wanted);
+  #compareUse(rows: readonly UseRow[], use: Pick<UseRow, 'account' | 'scope'>, seen: SeenRow, wanted: Wanted): void {
+    const row = rows.find((one) => seen && sameKeyName(one.key, seen.key)) ?? rows[0];
+    this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, wanted);
     for (const one of rows) if (one !== row) this.#pass.results.drop(one);
   }
 
   /** Compares a use from Azure with its row, and adds a new use to the index. */
-  #compare(row: UseRow | undefined, read: ReadUse, wanted: Wanted): void {
+  #compare(known: UseRow | undefined, seen: SeenRow, wanted: Wanted): void {
     const { results } = this.#pass;
-    const known = results.find(row ?? read.about) ?? row;
-    const observation = observe(known, read, this.#pass.announced());
-    if (observation.outdated) return;
-    const { row: seen, found, changed } = observation;
     const isSameKey = known && seen && sameKeyName(seen.key, known.key);
-    const isSame = isSameKey && !found && !changed;
+    const isSame = isSameKey && versionOfRow(seen) === versionOfRow(known);
+    // Only a read shows who changed the version: the app may have moved the use since the list began, or before a crash.
     if (known && !isSame && this.#ports.vaults.key(known.key)) {
       this.#read(known, wanted);
       return;
@@ -278,19 +226,19 @@ export class Listing {
     if (!seen) return;
     // `reconcileKey` decides on the stage with this row, and puts the work item for its move.
     if (!isSameKey) this.#progress(seen, wanted);
-    results.keep(seen, wanted);
+    results.keep(isSame ? refreshed(known, seen) : seen, wanted);
   }
 
   /** Requests a read of a use if a list and the index differ. */
   #read(row: UseRow, wanted: Wanted): void {
     const key = this.#ports.vaults.key(row.key);
-    if (key) this.#pass.read(row, key, wanted);
+    if (key) this.#pass.enqueue(row, key, wanted, true);
     else this.#pass.results.drop(row);
   }
 
   #progress({ key: id }: UseRow, { item }: Wanted): void {
     const key = this.#ports.vaults.key(id);
-    if (key) this.#pass.progress(key, item.cause);
+    if (key) this.#pass.results.progress(key, item.cause);
   }
 
   /** Workers list an account's scopes once a day. */
@@ -299,17 +247,21 @@ export class Listing {
     return !hasBeenSince(scopesReadOn, now.getTime() - DAY_MS, now);
   }
 
-  #knownRows(): KnownRows {
-    return new KnownRows((key) => this.#ports.rows.of(key, this.#pass.subscription));
+  async #rowsOf(account: string, keys: readonly string[]): Promise<readonly UseRow[]> {
+    const loaded = await this.#load(keys);
+    return loaded.flatMap((accounts) => accounts.get(accountRow(account)) ?? []);
   }
 
-  /** After an order moves a use, the use's row stays under the source key until a read. */
-  #withSources(keys: readonly string[]): readonly string[] {
-    return [...new Set(keys.flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]))];
+  /** Returns the rows of these keys, and of all keys before. */
+  #load(keys: readonly string[]): Promise<readonly ReadonlyMap<string, readonly UseRow[]>[]> {
+    // After an order moves a use, the use's row stays under the source key until a read.
+    for (const key of keys.flatMap((one) => [one, ...this.#ports.gate.sourcesOf(one)]))
+      this.#known.set(key, this.#known.get(key) ?? this.#readRows(key));
+    return Promise.all(this.#known.values());
   }
-}
 
-/** Returns undefined if the use has no key in Key Vault, or an invalid key name. */
-function keyOfRead({ use }: ReadUse): string | undefined {
-  return use && KEY_ID.safeParse(formatKeyIdentifier(use)).data;
+  async #readRows(key: string): Promise<ReadonlyMap<string, readonly UseRow[]>> {
+    const rows = await Array.fromAsync(this.#ports.rows.of(key, this.#pass.subscription));
+    return Map.groupBy(rows, ({ account }) => accountRow(account));
+  }
 }

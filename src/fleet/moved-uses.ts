@@ -13,30 +13,27 @@ const MOVED = z.object({
 /** A use for which a worker of a re-key order started a PATCH. */
 export type MovedUse = Readonly<z.output<typeof MOVED>>;
 
+export type MovedUses = ReturnType<typeof createMovedUses>;
+
 /**
  * Uses that each re-key order moved, by the order's id: a rollback covers only such uses. A worker adds a use before
  * its PATCH, so that a rollback depends on no row of the work zone. Methods throw the SDK's errors.
+ *
+ * @param table of the control zone
  */
-export interface MovedUses {
-  of(order: string): AsyncIterable<MovedUse>;
-  /** Idempotent. */
-  put(order: string, use: MovedUse): Promise<void>;
-  /** Drops a use after Azure rejected its PATCH. */
-  drop(order: string, use: MovedUse): Promise<void>;
-}
-
-/** @param table of the control zone, since a rollback relies on it */
-export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>): MovedUses {
+export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>) {
   return {
-    async *of(order) {
+    async *of(order: string): AsyncIterable<MovedUse> {
       for await (const row of table.rows(partitionOf(order))) {
         // Throws on a damaged row: a rollback must not miss a use.
         yield MOVED.parse(row);
       }
     },
-    put: (order, use) =>
+    /** Idempotent. */
+    put: (order: string, use: MovedUse) =>
       table.write([{ ...keysOf(order, use), properties: formatProperties(use, Object.keys(MOVED.shape)) }]),
-    drop: (order, use) => table.write([keysOf(order, use)]),
+    /** Drops a use after Azure rejected its PATCH. */
+    drop: (order: string, use: MovedUse) => table.write([keysOf(order, use)]),
   };
 }
 
@@ -54,6 +51,15 @@ export async function namesOf(uses: AsyncIterable<MovedUse>): Promise<ReadonlySe
   const names = new Set<string>();
   for await (const use of uses) names.add(nameOfUse(use));
   return names;
+}
+
+/** Returns whether an order covers a use: a rollback covers only the uses that the order in `only` moved. */
+export async function coverageOf(
+  { only }: { readonly only?: string | undefined },
+  moved: Pick<MovedUses, 'of'>,
+): Promise<(use: Pick<UseRow, 'account' | 'scope'>) => boolean> {
+  const names = only === undefined ? undefined : await namesOf(moved.of(only));
+  return (use) => names?.has(nameOfUse(use)) ?? true;
 }
 
 function partitionOf(order: string): string {

@@ -22,47 +22,32 @@ export interface Announcement {
   readonly targets: Targets;
 }
 
-export type Observation =
-  /** The read began before the row's state. */
-  | { readonly outdated: true }
-  | {
-      readonly outdated: false;
-      /** Undefined if the use has no key in Key Vault, or an invalid key name. */
-      readonly row: UseRow | undefined;
-      /** A move by the app that the row lacks. */
-      readonly found?: { readonly from: string | undefined; readonly to: string };
-      /** A change by another actor: an operator or Azure Storage. */
-      readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
-    };
+export interface Observation {
+  /** Undefined if the use has no key in Key Vault, or an invalid key name. `movedFrom` marks a move by the app. */
+  readonly row: UseRow | undefined;
+  /** A change by another actor: an operator or Azure Storage. */
+  readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
+}
 
 /**
  * Compares a read from Azure with the index row. Only this function attributes changes. A change is the app's own if
  * the row says that such a PATCH got no answer. The app also owns a change to an announced version (for an automatic
  * use: any version), unless Azure's timestamp is older than the announcement.
- *
- * @param row undefined if the index has none
  */
-export function observe(row: UseRow | undefined, read: ReadUse, announced: readonly Announcement[]): Observation {
-  const aheadMs = row ? Date.parse(row.at) - read.startedOn.getTime() : 0;
-  // No read takes this long: ignore the row's time.
-  if (aheadMs > 0 && aheadMs <= CLOCKS_MS) return { outdated: true };
+export function observe(row: UseRow, read: ReadUse, announced: readonly Announcement[]): Observation {
   const seen = rowOf(read);
-  if (!row) return { outdated: false, row: seen };
   const [from, to] = [versionOfRow(row), read.use && usedVersionId(read.use)];
-  if (from !== undefined && from === to) return { outdated: false, row: seen && refreshed(row, seen) };
+  if (from !== undefined && from === to) return { row: seen && refreshed(row, seen) };
   if (to !== undefined && isOwnMove(row, to, read.stamp, announced)) {
-    return {
-      outdated: false,
-      row: seen && { ...seen, state: 'done', movedFrom: from ?? row.key, target: to },
-      found: { from, to },
-    };
+    return { row: seen && { ...seen, state: 'done', movedFrom: from ?? row.key, target: to } };
   }
   // Azure may now return a version that an earlier read lacked.
-  if (from === undefined && to !== undefined) return { outdated: false, row: seen };
-  return { outdated: false, row: seen, changed: { from, to } };
+  if (from === undefined && to !== undefined) return { row: seen };
+  return { row: seen, changed: { from, to } };
 }
 
-function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
+/** Returns the row of a use that the index lacks; undefined without a key in Key Vault, or with an invalid name. */
+export function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
   const key = use && formatKeyIdentifier(use);
   if (!key || !parseKeyIdentifier(key)) return undefined;
   const { pinned, current } = use;
@@ -74,7 +59,7 @@ function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
 }
 
 /** Copies the last attempt's result to the row of an unchanged version, unless the mode or the pin changed. */
-function refreshed(row: UseRow, seen: UseRow): UseRow {
+export function refreshed(row: UseRow, seen: UseRow): UseRow {
   if (row.mode !== seen.mode || row.pinned !== seen.pinned) return seen;
   const { state, reason, target, attempts, notBefore, movedFrom } = row;
   return { ...seen, state, reason, target, attempts, notBefore, movedFrom };

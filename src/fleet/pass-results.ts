@@ -1,4 +1,5 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import { recordMoves } from './audit-records.ts';
 import type { AccountChange } from './fleet-index.ts';
@@ -8,7 +9,7 @@ import { nameOfUse } from './moved-uses.ts';
 import type { PassLog } from './pass-log.ts';
 import type { Move, UseResult } from './reconcile-use.ts';
 import type { UseRef, UseRow } from './use-row.ts';
-import { type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from './work-items.ts';
+import { isComparison, type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from './work-items.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** A pass writes its results at this interval, or when it has this many results. Milliseconds. */
@@ -26,12 +27,9 @@ interface Result {
 
 interface ResultsPass {
   readonly subscription: string;
-  readonly isHeld: boolean;
-  /** Requests that a worker reconciles the key after the pass. */
-  progress(key: ManagedKey, cause: Cause): void;
+  readonly lease: Lease;
   readonly log: PassLog;
 }
-
 type ResultPorts = Pick<FleetServices, 'audit' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now'>;
 
 /** Results of a pass until it writes them: records of moves first, then use rows, then account rows. */
@@ -41,15 +39,13 @@ export class PassResults {
   /** Rows that this pass changed: newer than the rows in the index. */
   readonly #rows = new Map<string, UseRow>();
   #results: Result[] = [];
-  /** Ids of moves that this pass appended to the audit trail. */
-  readonly #recorded = new Set<string>();
+  /** Keys to reconcile after the pass, by id. */
+  readonly progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
   #drops: UseRef[] = [];
   #changes: AccountChange[] = [];
   #listedOn: Date | undefined;
-  /** Whether a worker must list encryption scopes. */
   #wantsScopes = false;
   #writtenAt = 0;
-  moved = 0;
 
   constructor(pass: ResultsPass, ports: ResultPorts) {
     this.#pass = pass;
@@ -82,18 +78,21 @@ export class PassResults {
     return all;
   }
 
+  /** Reconciles the key after the pass. Any other cause replaces a comparison, which moves no exempt use. */
+  progress(key: ManagedKey, cause: Cause): void {
+    const known = this.progressed.get(key.id);
+    if (!known || isComparison(known.cause)) this.progressed.set(key.id, { key, cause });
+  }
+
   drop(row: UseRow): void {
     this.#drops.push(row);
     if (this.find(row)?.key === row.key) this.#rows.delete(nameOfUse(row));
   }
 
-  /** Adds a change of an account's row. The pass writes it after the use rows. */
-  change(change: AccountChange): void {
+  /** @param wantsScopes whether a worker must list the account's encryption scopes */
+  change(change: AccountChange, wantsScopes = false): void {
     this.#changes.push(change);
-  }
-
-  wantScopes(): void {
-    this.#wantsScopes = true;
+    this.#wantsScopes ||= wantsScopes;
   }
 
   /** Records a complete list of the subscription. @param startedOn start of the list */
@@ -104,7 +103,7 @@ export class PassResults {
   /** @param isIdle whether no other task is in flight */
   isDue(isIdle: boolean): boolean {
     const length = this.#results.length + this.#drops.length + this.#changes.length;
-    const isLeft = length > 0 || this.#listedOn !== undefined || this.#wantsScopes;
+    const isLeft = length > 0 || this.#listedOn !== undefined;
     const isLate = this.#ports.now().getTime() - this.#writtenAt >= WRITE_MS;
     return isLeft && (length >= MOST_RESULTS || isIdle || isLate);
   }
@@ -122,9 +121,9 @@ export class PassResults {
     this.#listedOn = undefined;
     this.#wantsScopes = false;
     this.#writtenAt = this.#ports.now().getTime();
-    await this.#recordMoves(results);
-    if (!this.#pass.isHeld) return false;
-    const hasPutItems = await this.#writeRows(results, drops, changes);
+    const recorded = await this.#recordMoves(results);
+    if (!this.#pass.lease.held()) return false;
+    const hasPutItems = await this.#writeRows(results, recorded, drops, changes);
     // Write the listing after the rows: its readers expect the rows.
     const { fleet, items, now } = this.#ports;
     if (changes.length > 0) await fleet.write(changes);
@@ -144,31 +143,34 @@ export class PassResults {
   async #progressWaiting(): Promise<void> {
     for (const { about, reason, cause } of await this.#ports.items.of(NO_SUBSCRIPTION)) {
       const key = reason === 'FleetNotListed' ? this.#ports.vaults.key(about) : undefined;
-      if (key) this.#pass.progress(key, cause);
+      if (key) this.progress(key, cause);
     }
   }
 
-  /** Appends a record for each move once: a second read before the row's write reports the same move again. */
-  async #recordMoves(results: readonly Result[]): Promise<void> {
+  /** Appends a record for each move. @returns ids of the moves that the trail has recorded */
+  async #recordMoves(results: readonly Result[]): Promise<ReadonlySet<string>> {
+    // A second read before the row's write reports the same move again.
     const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
     for (const { wanted, result } of results) {
-      for (const move of result.moves) {
-        if (!this.#recorded.has(move.id) && !byId.has(move.id)) byId.set(move.id, { move, cause: causeOf(wanted) });
-      }
+      for (const move of result.moves) if (!byId.has(move.id)) byId.set(move.id, { move, cause: causeOf(wanted) });
     }
     const moves = [...byId.values()];
-    if (moves.length > 0) for (const id of await recordMoves(moves, this.#ports.audit)) this.#recorded.add(id);
-    this.moved += moves.length;
     for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
+    return recordMoves(moves, this.#ports.audit);
   }
 
-  async #writeRows(results: readonly Result[], drop: UseRef[], accounts: AccountChange[]): Promise<boolean> {
+  async #writeRows(
+    results: readonly Result[],
+    recorded: ReadonlySet<string>,
+    drop: UseRef[],
+    accounts: AccountChange[],
+  ): Promise<boolean> {
     const put = new Map<string, UseRow>();
     const items: NewWorkItem[] = [];
     for (const { row: before, wanted, result } of results) {
       const { row, moves, changed } = result;
       const cause = causeOf(wanted);
-      const isRecorded = moves.length > 0 && moves.every(({ id }) => this.#recorded.has(id));
+      const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
       if (moves.length > 0 && !isRecorded) {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
         for (const item of wanted) item.postpone(again, 'AuditFailed');
@@ -185,7 +187,7 @@ export class PassResults {
       // Otherwise, account lists would show the old key until the next list.
       if (isMovedAway && row.scope === undefined) accounts.push({ account: row.account, key: row.key });
       const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
-      if (other) this.#pass.progress(other, cause);
+      if (other) this.progress(other, cause);
       // The target key's item completes or records the move, since the row is now under that key.
       if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, cause));
     }

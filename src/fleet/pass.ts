@@ -1,18 +1,17 @@
 import pMap from 'p-map';
-import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
-import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Usage } from '../azure/limiter.ts';
+import type { Calls, Usage } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import type { Reason } from '../reasons.ts';
 import type { Lease } from '../work/lease-client.ts';
-import type { Cause } from '../work/messages.ts';
 import { keyUseOf } from './key-use.ts';
 import { Lane, type Task, Wanted } from './lane.ts';
 import { Listing } from './listing.ts';
 import { type Announcement, keyOfVersion } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
-import { PassLog } from './pass-log.ts';
+import { createPassLog, type PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
+import type { Plan } from './plan.ts';
 import { isRefreshed, planOf, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import type { Blocked } from './rollout-gate.ts';
 import type { UseRow } from './use-row.ts';
@@ -21,6 +20,7 @@ import {
   isComparison,
   keyItem,
   LONGEST_WAIT_MS,
+  retryDelayMs,
   type Targets,
   type WorkItem,
   type WorkKind,
@@ -32,13 +32,6 @@ import type { FleetServices, PassState } from './worker-ports.ts';
 const ITEMS_MS = 5_000;
 /** Longest wait between checks of the clock. Milliseconds. */
 const STEP_MS = 1_000;
-/** Retry delay after a failed list of a key's versions. Milliseconds. */
-const LIST_AGAIN_MS = 15_000;
-
-/** Reason of an item whose list fails. */
-const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
-  ...{ list: 'SubscriptionUnreadable', verify: 'SubscriptionUnreadable', scopes: 'ScopesUnreadable' },
-};
 
 export interface PassStart {
   readonly lease: Lease;
@@ -53,13 +46,12 @@ export interface PassStart {
 export class Pass {
   readonly subscription: string;
   readonly until: Date;
-  readonly #lease: Lease;
+  readonly lease: Lease;
   readonly #unclean: number;
   readonly #ports: FleetServices;
   readonly #startedOn: Date;
-  readonly #budget: PassBudget;
+  readonly budget: PassBudget;
   readonly results: PassResults;
-  readonly #listing: Listing;
   readonly #usePorts: UsePorts;
   readonly log: PassLog;
   /** Started items, by row and ETag. */
@@ -69,12 +61,9 @@ export class Pass {
   #announcedBefore: readonly Announcement[] = [];
   /** Announced version by key. */
   #targets: Targets = {};
-  /** Resolves after all announcements are saved: the pass saves one at a time. */
+  /** The last announcement: the pass saves one at a time. */
   #announcing: Promise<void> = Promise.resolve();
-  /** Keys to reconcile after the pass. */
-  readonly #progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
-  /** Aborted when the time for reads, or for writes, is over. */
-  readonly #reads = new AbortController();
+  /** Aborted when the time for writes is over. */
   readonly #writes = new AbortController();
   #starting = 0;
   #itemsReadAt = 0;
@@ -85,30 +74,27 @@ export class Pass {
   constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: FleetServices) {
     this.subscription = subscription;
     this.until = until;
-    this.#lease = lease;
+    this.lease = lease;
     this.#unclean = unclean;
     this.#ports = ports;
     this.#startedOn = ports.now();
-    this.log = new PassLog(subscription, ports);
-    this.#budget = new PassBudget(this, usage, ports);
+    this.log = createPassLog(subscription, ports);
+    this.budget = new PassBudget(this, usage, ports);
     this.results = new PassResults(this, ports);
-    this.#listing = new Listing(this, ports);
     this.#usePorts = {
-      ...{ ...ports, reads: this.#reads.signal, writes: this.#writes.signal },
-      announced: () => this.announced(),
+      ...{ ...ports, reads: this.budget.reads.signal, writes: this.#writes.signal },
+      announced: () => [...this.#announcedBefore, { startedOn: this.#startedOn, targets: this.#targets }],
       admit: (row, key, target, since) => this.#admit(row, key, target, since),
       stopped: (row, key, target) =>
         this.isStopping() ? { reason: 'Busy', until: ports.now() } : ports.gate.stops(row, key, target),
     };
   }
 
-  /** Keys to reconcile after the pass; their work items are already stored. */
-  get progressed(): readonly ManagedKey[] {
-    return [...this.#progressed.values()].map(({ key }) => key);
-  }
-
-  /** @throws an error of the app's own storage, after all calls in flight ended */
-  async run(): Promise<void> {
+  /**
+   * @returns keys to reconcile after the pass; their work items are already stored
+   * @throws an error of the app's own storage, after all calls in flight ended
+   */
+  async run(): Promise<readonly ManagedKey[]> {
     for (;;) {
       this.#endCalls();
       // `reconcileSubscription` reads the items again after the pass, and finds later items.
@@ -123,9 +109,10 @@ export class Pass {
       } else if (this.#isIdle()) break;
       else await this.#wait();
     }
-    const nextDue = this.#lease.held() ? await this.#finishItems() : undefined;
-    this.log.end(this.results.moved, nextDue);
+    const nextDue = this.lease.held() ? await this.#finishItems() : undefined;
+    this.log.end(nextDue);
     if (this.#failure !== undefined) throw this.#failure;
+    return [...this.results.progressed.values()].map(({ key }) => key);
   }
 
   /** Waits until a task or the start of an item ends, at most for one step. */
@@ -138,13 +125,13 @@ export class Pass {
 
   /** Returns whether the pass starts no more calls: the lease is lost, the time is over, or the app's storage fails. */
   isStopping(): boolean {
-    return this.#failure !== undefined || !this.#lease.held() || this.#ports.now() >= this.until;
+    return this.#failure !== undefined || !this.lease.held() || this.#ports.now() >= this.until;
   }
 
   /** Aborts calls at their deadline: a slow region must not delay the next pass, which serves the other regions. */
   #endCalls(): void {
     const { now, writesUntil } = this.#ports;
-    if (this.isStopping()) this.#reads.abort();
+    if (this.isStopping()) this.budget.reads.abort();
     if (writesUntil && now() >= writesUntil) this.#writes.abort();
   }
 
@@ -168,12 +155,14 @@ export class Pass {
       .filter(({ kind }) => kind === 'verify')
       .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
+    // Reads the index again for items that came later.
+    const listing = new Listing(this, this.#ports);
     const start: Readonly<Record<WorkKind, (wanted: Wanted) => Promise<void>>> = {
       key: (wanted) => this.#startKey(wanted),
-      account: (wanted) => this.#listing.account(wanted.item.about, wanted),
-      list: (wanted) => this.#listing.list(wanted, []),
-      verify: (wanted) => this.#listing.list(wanted, this.#keysToVerify(wanted.item)),
-      scopes: (wanted) => this.#listing.scopes(wanted),
+      account: (wanted) => listing.account(wanted),
+      list: (wanted) => listing.list(wanted),
+      verify: (wanted) => listing.list(wanted),
+      scopes: (wanted) => listing.scopes(wanted),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
@@ -183,7 +172,7 @@ export class Pass {
       void this.#ports.gate
         .refresh(now)
         .then(() => start[item.kind](wanted))
-        .catch((error: unknown) => this.failItem(wanted, error))
+        .catch((error: unknown) => this.budget.failItem(wanted, error))
         .finally(() => {
           this.#starting -= 1;
           this.#wake();
@@ -191,42 +180,10 @@ export class Pass {
     }
   }
 
-  #keysToVerify({ targets = {} }: WorkItem): readonly string[] {
-    return Object.keys(targets).flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]);
-  }
-
   async #startKey(wanted: Wanted): Promise<void> {
     const key = this.#ports.vaults.key(wanted.item.about);
     if (!key) return;
-    for await (const row of this.#ports.rows.of(key.id, this.subscription)) {
-      if (wanted.item.fresh || (await this.#needsRead(row, key, wanted))) this.#enqueue(row, key, wanted, false);
-    }
-  }
-
-  /** Queues a read of a use if a list and the index differ; the read then writes the row. */
-  read(row: UseRow, key: ManagedKey, wanted: Wanted): void {
-    this.#enqueue(row, key, wanted, true);
-  }
-
-  get isHeld(): boolean {
-    return this.#lease.held();
-  }
-
-  /** Aborts when the time for reads is over. */
-  get signal(): AbortSignal {
-    return this.#reads.signal;
-  }
-
-  /** Returns whether the index row requires a read of the use. */
-  async #needsRead(row: UseRow, key: ManagedKey, wanted: Wanted): Promise<boolean> {
-    if (row.movedFrom !== undefined || row.state === 'indeterminate') return true;
-    const task = { row, key, since: wanted.readOn, isExempt: this.#isExempt(row, [wanted]) };
-    const { plan } = await planOf(task, keyUseOf(row), this.#ports);
-    if (plan.write) return !isRefreshed(row, plan);
-    if (!plan.target) return false;
-    return plan.reason === 'UpToDate'
-      ? row.state === 'failed'
-      : row.state !== 'skipped' || row.target !== plan.target.id;
+    for await (const row of this.#ports.rows.of(key.id, this.subscription)) this.enqueue(row, key, wanted, false);
   }
 
   /** Returns whether an exemption forbids these items to move the use. */
@@ -234,18 +191,13 @@ export class Pass {
     return all.every(({ item }) => isComparison(item.cause)) && this.#ports.isExempt(row);
   }
 
-  /** Queues a use in its region's lane, unless the use must wait. @param known its row from the index or a list */
-  #enqueue(known: UseRow, key: ManagedKey, wanted: Wanted, mustRead: boolean): void {
-    const row = this.results.find(known) ?? known;
-    const nextTry = this.#nextTry(row);
-    // Retries a failed use at once for a new item, or if a dead worker may have moved it.
-    const { kind, attempts } = wanted.item;
-    const isNewRequest = kind === 'verify' || (kind === 'key' && attempts === 0);
-    const isTriedNow = row.notBefore === known.notBefore && row.state === 'failed' && isNewRequest;
-    if (nextTry && !isTriedNow) {
-      this.#postpone([wanted], key, nextTry, row.reason, true);
-      return;
-    }
+  /**
+   * Queues a use in its region's lane.
+   *
+   * @param row its row in the index
+   * @param mustRead whether a list and the index differ; the read then writes the row
+   */
+  enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: boolean): void {
     const region = row.location.toLowerCase();
     const work = (task: Task, permitted: () => void) => this.#work(task, region, permitted).finally(() => this.#wake());
     const lane = this.#lanes.get(region) ?? new Lane(work);
@@ -257,33 +209,41 @@ export class Pass {
   async #work(task: Task, region: string, permitted: () => void): Promise<void> {
     const { key, wanted } = task;
     const row = this.results.find(task.row) ?? task.row;
-    // An earlier task has reconciled the same use, and its PATCH may still take effect.
-    const nextTry = row.notBefore === task.row.notBefore ? undefined : this.#nextTry(row);
-    if (nextTry) {
+    const nextTry = this.#nextTry(row);
+    if (nextTry && !this.#isTriedNow(row, task)) {
       this.#postpone(wanted, key, nextTry, row.reason, false);
       return;
     }
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
     // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
+    const isExempt = this.#isExempt(row, wanted);
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
+    const decided = mustRead ? undefined : await this.#decide(row, since, isExempt, task);
+    if (decided === 'needless') return;
     // A use that the gate blocks needs no permit.
-    const blocked =
-      (mustRead ? undefined : await this.#findBlock(row, key, since)) ?? (await this.#budget.permit(region, calls));
+    const blocked = decided ?? (await this.budget.permit(region, calls));
     if (blocked) {
       this.#end(row, { row, moves: [], blocked }, task);
       return;
     }
     permitted();
-    const isExempt = this.#isExempt(row, wanted);
     // Only the change check puts an item for an account.
     const isChecked = wanted.some(({ item }) => item.kind === 'account');
     const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
-    this.#budget.end(region, result.isWell);
+    this.budget.end(region, result.isWell);
     if (result.throttled) {
-      this.#budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
+      this.budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
     } else this.#end(row, result, task);
+  }
+
+  /** Returns whether a new item, or a dead worker's possible move, retries a failed use at once. */
+  #isTriedNow({ state, notBefore }: UseRow, { row, wanted }: Task): boolean {
+    const isNewRequest = ({ item: { kind, attempts } }: Wanted) =>
+      kind === 'verify' || (kind === 'key' && attempts === 0);
+    // Otherwise, an earlier task of this pass has retried the use.
+    return state === 'failed' && notBefore === row.notBefore && wanted.some(isNewRequest);
   }
 
   #end(row: UseRow, result: UseResult, { key, wanted }: Task): void {
@@ -291,19 +251,25 @@ export class Pass {
     this.log.result(row, result, key, causeOf(wanted));
     // `reconcileKey` decides whether the result starts the next stage or ends the rollout, and detects a pause's end.
     if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row)
-      this.progress(key, causeOf(wanted));
+      this.results.progress(key, causeOf(wanted));
     const next = blocked ? blocked.until : result.row && this.#nextTry(result.row);
     if (next) this.#postpone(wanted, key, next, blocked?.reason ?? result.row?.reason, result.isRead === true);
     this.results.add(row, result, wanted);
   }
 
-  /** Finds why the use may not move now, before its read. Never throws. */
-  async #findBlock(row: UseRow, key: ManagedKey, since: Date): Promise<Blocked | undefined> {
-    const task = { row, key, since, isExempt: false };
-    const planned = await planOf(task, keyUseOf(row), this.#ports).catch(() => undefined);
-    if (!planned) return { reason: 'VaultUnreadable', until: this.#in(LIST_AGAIN_MS) };
-    const { reason, target } = planned.plan;
-    return target ? this.#ports.gate.blocked(row, key, target.id, since) : { reason };
+  /** Decides from the row whether the use needs a read now. Never throws. */
+  async #decide(
+    row: UseRow,
+    since: Date,
+    isExempt: boolean,
+    { key, wanted }: Task,
+  ): Promise<Blocked | 'needless' | undefined> {
+    const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
+    const attempts = Math.max(...wanted.map(({ item }) => item.attempts));
+    if (!planned) return { reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) };
+    const { plan } = planned;
+    if (!wanted.some(({ item }) => item.fresh) && !mayChange(row, plan)) return 'needless';
+    return plan.target ? this.#ports.gate.blocked(row, key, plan.target.id, since) : { reason: plan.reason };
   }
 
   async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
@@ -314,31 +280,25 @@ export class Pass {
       return undefined;
     } catch (error) {
       this.#fail(error);
-      return { reason: 'ServiceUnavailable', until: this.#in(LIST_AGAIN_MS) };
+      return { reason: 'ServiceUnavailable', until: this.#in(retryDelayMs(0)) };
     }
   }
 
   /** Saves a target before its first PATCH, so that the next worker after a takeover can attribute the move. */
   #announce(target: string): Promise<void> {
     const key = keyOfVersion(target);
-    if (this.#targets[key] === target) return Promise.resolve();
-    const announced = this.#announcing.then(async () => {
+    const announce = async (): Promise<void> => {
       if (this.#targets[key] === target) return;
       const targets = { ...this.#targets, [key]: target };
-      await this.#lease.save(this.#makeState(targets));
+      await this.lease.save(this.#makeState(targets));
       this.#targets = targets;
-    });
-    this.#announcing = announced.catch(() => {});
-    return announced;
-  }
-
-  /** Returns the targets that passes announced, including this pass. */
-  announced(): readonly Announcement[] {
-    return [...this.#announcedBefore, { startedOn: this.#startedOn, targets: this.#targets }];
+    };
+    this.#announcing = this.#announcing.then(announce, announce);
+    return this.#announcing;
   }
 
   #makeState(targets: Targets | undefined): PassState {
-    const usage = this.#budget.usage();
+    const usage = this.budget.usage();
     if (!targets) return { unclean: 0, usage };
     return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
   }
@@ -363,60 +323,8 @@ export class Pass {
     for (const wanted of all) {
       const { kind, cause } = wanted.item;
       if (kind === 'key' || (kind === 'verify' && !isRead)) wanted.postpone(next, reason);
-      else this.progress(key, cause);
+      else this.results.progress(key, cause);
     }
-  }
-
-  /** Makes a listing's call within the rate limits; if Azure throttled it, postpones the item and returns undefined. */
-  async call<T>(
-    region: string,
-    calls: Calls,
-    wanted: Wanted,
-    run: () => Promise<T>,
-  ): Promise<{ readonly answer: T } | undefined> {
-    // The scope lists of many accounts take hours, so throttling is normal for them.
-    const throttled = wanted.item.kind === 'scopes' ? 'ScopesNotListed' : 'Throttled';
-    const late = await this.#budget.permit(region, calls);
-    if (late) {
-      wanted.postpone(late.until, late.reason === 'Throttled' ? throttled : late.reason);
-      return undefined;
-    }
-    let isWell = true;
-    try {
-      return { answer: await run() };
-    } catch (error) {
-      const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
-      isWell = kind !== 'unavailable';
-      if (kind !== 'throttled') throw error;
-      this.#budget.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
-      wanted.postpone(this.#in(retryAfterSeconds * 1000), throttled);
-      return undefined;
-    } finally {
-      this.#budget.end(region, isWell);
-    }
-  }
-
-  /** Postpones an item after an error. */
-  failItem(wanted: Wanted, error: unknown): void {
-    const { kind, attempts } = wanted.item;
-    // The pass aborted the list at its deadline.
-    if (this.#reads.signal.aborted) {
-      wanted.postpone(this.#ports.now(), 'Busy');
-      return;
-    }
-    const isPassing = mayPass(describeFailure(error));
-    const seconds = isPassing ? Math.min(15 * 2 ** attempts, 300) : 3_600;
-    const reason = UNREADABLE[kind] ?? 'PassFailed';
-    wanted.postpone(this.#in(seconds * 1000), reason);
-    const message = `${REASONS[reason]} ${errorText(error)}`;
-    const level = isPassing ? 'warning' : 'error';
-    this.#ports.log({ level, reason, message, subscription: this.subscription });
-  }
-
-  /** Reconciles the key after the pass. Any other cause replaces a comparison, which moves no exempt use. */
-  progress(key: ManagedKey, cause: Cause): void {
-    const known = this.#progressed.get(key.id);
-    if (!known || isComparison(known.cause)) this.#progressed.set(key.id, { key, cause });
   }
 
   /** Deletes completed items, and postpones the others. Items that were put again during the pass remain unchanged. */
@@ -425,7 +333,7 @@ export class Pass {
     const isWhole = this.#failure === undefined;
     const at = now();
     // Put the keys' items before finishing the others, so that a crash in between loses no work.
-    const decisions = [...this.#progressed.values()].map(({ key, cause }) => keyItem(key.id, cause, at));
+    const decisions = [...this.results.progressed.values()].map(({ key, cause }) => keyItem(key.id, cause, at));
     if (decisions.length > 0) await items.put(decisions);
     const dues: number[] = [];
     await pMap(
@@ -443,9 +351,16 @@ export class Pass {
       },
       { concurrency: CONCURRENCY },
     );
-    if (isWhole) await this.#lease.save(this.#makeState(undefined));
+    if (isWhole) await this.lease.save(this.#makeState(undefined));
     return dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
   }
+}
+
+/** Returns whether a read may lead to a PATCH, or to another state of the row. */
+function mayChange(row: UseRow, plan: Plan): boolean {
+  if (plan.write) return !isRefreshed(row, plan);
+  if (plan.reason === 'UpToDate') return row.state === 'failed';
+  return plan.target !== undefined && (row.state !== 'skipped' || row.target !== plan.target.id);
 }
 
 function nameOf(item: WorkItem): string {

@@ -16,7 +16,7 @@ import { GIVEN_UP_MS } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutDecision } from './decide-rollout.ts';
 import { sendFor } from './fleet-work.ts';
-import { nameOfUse, namesOf } from './moved-uses.ts';
+import { coverageOf } from './moved-uses.ts';
 import { findRekeyBlocker } from './plan.ts';
 import { failedOn } from './reconcile-use.ts';
 import type { UseRow } from './use-row.ts';
@@ -47,8 +47,7 @@ export async function openRekeyOf(
   const onto = await keys.listVersions(to).catch(() => []);
   const target = newestUsableVersion(onto, now());
   if (!target || findRekeyBlocker({ key, versions }, { key: to, versions: onto }, now())) return undefined;
-  const covered = rekey.only === undefined ? undefined : await namesOf(moved.of(rekey.only));
-  return { rekey, target, covers: (row) => covered?.has(nameOfUse(row)) ?? true };
+  return { rekey, target, covers: await coverageOf(rekey, moved) };
 }
 
 /** Returns whether a use failed after the order's start or last resume. */

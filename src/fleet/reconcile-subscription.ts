@@ -14,45 +14,34 @@ const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
 const MOST_UNCLEAN = 3;
 const MINUTE_MS = 60_000;
 
-type PassResult =
-  /** Another worker holds the lease, and reads the items again before its pass ends. */
-  | { readonly outcome: 'busy' }
-  | {
-      readonly outcome: 'passed';
-      /** Earliest due time of the remaining items. */
-      readonly nextDue: Date | undefined;
-    };
-
 /**
  * Reconciles all due work items of a subscription under its lease, so that only one worker writes at a time.
  * Level-triggered: an item decides only what to read.
  *
  * @param until no call starts after this time; calls in flight have their own deadlines
+ * @returns earliest due time of the remaining items. `busy`: another worker holds the lease, and reads the items again
+ *   before its pass ends
  * @throws the SDK's errors of the app's own storage; the sweep finds the remaining work
  */
 export async function reconcileSubscription(
   subscription: string,
   until: Date,
   ports: FleetServices,
-): Promise<PassResult> {
+): Promise<Date | 'busy' | undefined> {
   for (;;) {
     const items = await ports.items.of(subscription);
     const dues = items.map((item) => dueOf(item, ports.now()).getTime());
     const nextDue = dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
     // Read again after each release: a message that found the lease held relies on this worker for its item.
-    if (!nextDue || nextDue > ports.now() || ports.now() >= until) {
-      return { outcome: 'passed', nextDue };
-    }
+    if (!nextDue || nextDue > ports.now() || ports.now() >= until) return nextDue;
     const lease = await ports.leases.acquire(`subscription/${subscription.toLowerCase()}`);
-    if (!lease) return { outcome: 'busy' };
+    if (!lease) return 'busy';
     let progressed: readonly ManagedKey[] = [];
     try {
       const { pass: left, unclean: before, usage } = PASS_STATE.parse(lease.state);
       const start = { lease, usage, unclean: left ? before + 1 : before };
       if (!left || (await takeOver(subscription, left, start, ports))) {
-        const pass = new Pass(subscription, until, start, ports);
-        await pass.run();
-        progressed = pass.progressed;
+        progressed = await new Pass(subscription, until, start, ports).run();
       }
     } finally {
       if (lease.held()) await lease.release();

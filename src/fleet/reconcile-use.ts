@@ -8,17 +8,15 @@ import { outcomeOfFailure } from '../work/outcome.ts';
 import { LIST_MS, type VersionLists } from './fresh-reads.ts';
 import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
 import type { MovedUses } from './moved-uses.ts';
-import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse } from './observe.ts';
+import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse, rowOf } from './observe.ts';
 import { type Plan, planKeyUse, planRekey } from './plan.ts';
 import { type ReadPorts, readUse, type WritableUse } from './read-use.ts';
 import type { Blocked, Order, RolloutGate } from './rollout-gate.ts';
 import { moveId, type UseRow, versionOfRow } from './use-row.ts';
+import { LONGEST_WAIT_MS, retryDelayMs } from './work-items.ts';
 
-/** First and longest delay after a failed attempt; the delay doubles with each attempt. Seconds. */
-const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
 /** Failed attempts after which a use is retried once an hour. */
 export const QUICK_TRIES = 8;
-const HOUR_SECONDS = 3_600;
 /** Time within which the drift check reads another actor's change, after its event. Milliseconds. */
 const CHANGE_CHECK_MS = 5_000;
 /** Safety margin after the time in which an unanswered write can take effect. Milliseconds. */
@@ -101,9 +99,8 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     const read = await readUse(id, row, ports);
     if (!read) return { row: undefined, moves: [], isWell: true };
     const observation = observe(row, read, ports.announced());
-    if (observation.outdated) return { row, moves: [], isWell: true, blocked: notNow(ports.now()) };
-    const { row: seen } = observation;
     const observed = resultOf(observation, ports);
+    const { row: seen } = observed;
     if (!seen || !usesKey(read.use, key)) return observed;
     return await moveUse({ ...task, row: seen }, { ...read, use: read.use }, observed, ports);
   } catch (error) {
@@ -133,7 +130,12 @@ async function moveUse(
   const { plan, listedAt, order } = planned;
   if (plan.reason === 'RevocationOpen') return whileBlocked({ reason: plan.reason });
   if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
-  if (observed.changed && !task.isChecked) return postponeChanged(observed, seen, ports.now());
+  if (observed.changed && !task.isChecked) {
+    // The check of the change event identifies the actor, and stops a conflict.
+    const until = new Date(ports.now().getTime() + CHANGE_CHECK_MS);
+    const blocked = whileBlocked({ reason: 'ChangedByOthers', until });
+    return { ...blocked, row: { ...markPending(seen), notBefore: until.toISOString() } };
+  }
   const blocked = await ports.admit(seen, key, plan.target.id, since);
   if (blocked) return whileBlocked(blocked);
   const send = async (): Promise<UseResult> => {
@@ -147,7 +149,7 @@ async function moveUse(
 
 /** Retries the use soon, since its input is outdated. */
 function notNow(now: Date): Blocked {
-  return { reason: 'ServiceUnavailable', until: new Date(now.getTime() + FIRST_DELAY * 1000) };
+  return { reason: 'ServiceUnavailable', until: new Date(now.getTime() + retryDelayMs(0)) };
 }
 
 /** The app writes an automatic use once per target; Storage updates it within a day. */
@@ -207,8 +209,7 @@ async function write(
     const { moves: _, ...failure } = resultOfFailedWrite(seen, plan, error, ports);
     return { ...observed, ...failure };
   }
-  const answered = observe(undefined, { ...answer, about: read.about }, []);
-  const row = answered.outdated ? undefined : answered.row;
+  const row = rowOf({ ...answer, about: read.about });
   const shown = answer.use && usedVersionId(answer.use);
   // Storage may refresh an automatic use at once or later: Microsoft does not specify it. The version may be newer.
   const isRefresh = plan.reason === 'LaggingAutomaticVersion';
@@ -236,14 +237,7 @@ function markPending(row: UseRow): UseRow {
   return { ...row, state: 'pending', reason: undefined, notBefore: undefined };
 }
 
-/** Waits for the check of the change event, which identifies the actor and stops a conflict. */
-function postponeChanged(observed: UseResult, seen: UseRow, now: Date): UseResult {
-  const until = new Date(now.getTime() + CHANGE_CHECK_MS);
-  const row: UseRow = { ...markPending(seen), notBefore: until.toISOString() };
-  return { ...observed, row, blocked: { reason: 'ChangedByOthers', until } };
-}
-
-function resultOf({ row, changed }: Extract<Observation, { outdated: false }>, { gate }: UsePorts): UseResult {
+function resultOf({ row, changed }: Observation, { gate }: UsePorts): UseResult {
   // Records only a move that Azure confirms, since the row may be forged.
   const isUnrecorded = row?.movedFrom !== undefined && versionOfRow(row) !== undefined;
   const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, gate), provenBy: 'read' }] : [];
@@ -310,8 +304,7 @@ function markFailed(row: UseRow, reason: Reason, now: Date): UseRow {
 }
 
 function delayMs(attempts: number): number {
-  const seconds = attempts > QUICK_TRIES ? HOUR_SECONDS : Math.min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY);
-  return seconds * 1000;
+  return attempts > QUICK_TRIES ? LONGEST_WAIT_MS : retryDelayMs(attempts - 1);
 }
 
 /** Returns the end of a failed use's last attempt; undefined if the use has not failed. */

@@ -3,13 +3,13 @@ import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { contestOf, findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import type { Reason } from '../reasons.ts';
 import { FreshReads } from './fresh-reads.ts';
-import { type MovedUses, nameOfUse, namesOf } from './moved-uses.ts';
+import { coverageOf, type MovedUses } from './moved-uses.ts';
 import { keyOfVersion } from './observe.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from './rollout-row.ts';
 import type { UseRow } from './use-row.ts';
 
 /** Cache name of the standing orders. */
-const ORDERS = 'orders';
+const ORDERS = { id: 'orders' };
 /** Time to live of standing orders and of rollouts. Milliseconds. */
 const [ORDERS_MS, ROLLOUT_MS] = [10_000, 5_000];
 /** Age of the orders after which an instance that cannot read them moves nothing (invariant 9). Milliseconds. */
@@ -35,8 +35,8 @@ export interface Order {
 
 interface KnownOrders {
   readonly orders: StandingOrders;
-  /** Names of the uses that each open rollback covers, by the id of the rolled-back order. */
-  readonly moved: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Which uses each open order covers, by its id. */
+  readonly coverage: ReadonlyMap<string, Order['covers']>;
 }
 
 interface GatePorts {
@@ -51,13 +51,13 @@ interface GatePorts {
 export class RolloutGate {
   readonly #ports: GatePorts;
   readonly #orders: FreshReads<typeof ORDERS, KnownOrders>;
-  readonly #rollouts: FreshReads<string, RolloutRow | undefined>;
+  readonly #rollouts: FreshReads<{ readonly id: string }, RolloutRow | undefined>;
 
   constructor(ports: GatePorts) {
     const { rollouts, now } = ports;
     this.#ports = ports;
     this.#orders = new FreshReads(ORDERS_MS, () => this.#readOrders(), now);
-    this.#rollouts = new FreshReads(ROLLOUT_MS, async (name) => (await rollouts.read(name))?.row, now);
+    this.#rollouts = new FreshReads(ROLLOUT_MS, async ({ id }) => (await rollouts.read(id))?.row, now);
   }
 
   /**
@@ -104,8 +104,7 @@ export class RolloutGate {
     const rekey = known && findRekey(known.orders, key.id);
     const to = rekey && this.#ports.vaults.key(rekey.to);
     if (!rekey || !to) return undefined;
-    const { id, only } = rekey;
-    return { id, to, covers: (row) => only === undefined || known.moved.get(only)?.has(nameOfUse(row)) === true };
+    return { id: rekey.id, to, covers: known.coverage.get(rekey.id) ?? (() => false) };
   }
 
   /** Returns the id of the last order between two keys, including ended orders. */
@@ -128,17 +127,15 @@ export class RolloutGate {
 
   async #readOrders(): Promise<KnownOrders> {
     const orders = await this.#ports.orders.read();
-    const moved = new Map<string, ReadonlySet<string>>();
-    for (const rekey of orders.rekeys) {
-      if (rekey.only === undefined || !isOpen(rekey)) continue;
-      moved.set(rekey.only, await namesOf(this.#ports.moved.of(rekey.only)));
-    }
-    return { orders, moved };
+    const coverage = new Map<string, Order['covers']>();
+    for (const rekey of orders.rekeys.filter(isOpen))
+      coverage.set(rekey.id, await coverageOf(rekey, this.#ports.moved));
+    return { orders, coverage };
   }
 
   /** Name of the rollout for the target: a re-key order has its own. */
-  #rolloutOf(key: ManagedKey, target: string): string {
-    return isVersionOf(target, key) ? key.id : (this.order(key)?.id ?? key.id);
+  #rolloutOf(key: ManagedKey, target: string): { readonly id: string } {
+    return isVersionOf(target, key) ? key : (this.order(key) ?? key);
   }
 
   #rekeysTo(to: string): readonly Rekey[] {

@@ -15,28 +15,13 @@ import { aborting, storageManagement } from '../azure/resource-manager.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Account, AccountEncryption, PlatformScope, Scope } from './account.ts';
 
-/** Storage accounts through Azure Resource Manager. Methods throw the SDK's errors; see `describeFailure`. */
-export interface StorageAccounts {
-  /**
-   * Lists every account of a subscription, in pages. Throws at the end if accounts lack encryption settings; the
-   * error names them, so that callers do not count them as deleted.
-   */
-  list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account>;
-  get(account: ResourceId, signal?: AbortSignal): Promise<Account>;
-  /** Sends one PATCH with only the encryption object. @returns the account in the answer */
-  updateEncryption(account: ResourceId, encryption: AccountEncryption, signal?: AbortSignal): Promise<Account>;
-  /** Lists the scopes with a key in Key Vault. */
-  listScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope>;
-  /** Returns a scope; undefined if it has no key in Key Vault. */
-  getScope(account: ResourceId, scope: string, signal?: AbortSignal): Promise<Scope | undefined>;
-  /** Changes a scope's key identifier; its state and its other settings remain. */
-  updateScopeKey(account: ResourceId, scope: string, keyUri: string, signal?: AbortSignal): Promise<Scope>;
-}
-
-/** Lists encryption scopes with any kind of key. Throws the SDK's errors. */
-export interface AccountScopes {
-  listAllScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope>;
-}
+type AccountSetup = ReturnType<typeof createStorageAccounts>;
+/** The calls for uses of keys; the other calls set up accounts and their identities, for a change of key mode. */
+export type StorageAccounts = Omit<
+  AccountSetup,
+  'find' | 'update' | 'create' | 'nameProblem' | 'listAllScopes' | 'scopeState' | 'setScopeState'
+>;
+export type AccountScopes = Pick<AccountSetup, 'listAllScopes'>;
 
 /** Identities in a request for an account. */
 export type AccountIdentity = Identity;
@@ -44,28 +29,14 @@ type NewAccount = Pick<StorageAccountCreateParameters, 'location' | 'sku' | 'kin
 /** Fields of a change; `tags` replaces all tags of the account. */
 type AccountChange = Pick<StorageAccountUpdateParameters, 'identity' | 'encryption' | 'tags'>;
 
-/** Creates and changes accounts with their identities, for a change of key mode. Methods throw the SDK's errors. */
-interface AccountSetup extends StorageAccounts, AccountScopes {
-  /** Returns undefined if the account does not exist. */
-  find(id: ResourceId): Promise<Account | undefined>;
-  /** Sends one PATCH with only the given fields. @returns the account in the answer */
-  update(id: ResourceId, change: AccountChange): Promise<Account>;
-  /** Returns after the account is ready. */
-  create(id: ResourceId, wanted: NewAccount): Promise<Account>;
-  /** Returns why Azure rejects the name for a new account; undefined if the name is available. */
-  nameProblem(subscriptionId: string, name: string): Promise<string | undefined>;
-  scopeState(account: ResourceId, scope: string): Promise<ScopeState>;
-  /** Sends one PATCH of only the state; the key and other settings remain. */
-  setScopeState(account: ResourceId, scope: string, state: ScopeState): Promise<void>;
-}
-
 type ScopeState = 'Enabled' | 'Disabled';
 
+/** Storage accounts through Azure Resource Manager. Methods throw the SDK's errors; see `describeFailure`. */
 export function createStorageAccounts(
   credential: TokenCredential,
   cloud: Cloud,
   limits: CallLimits = LIMITS.storageManagement,
-): AccountSetup {
+) {
   const clientOf = storageManagement(credential, cloud, limits);
   const get = async (id: ResourceId, signal?: AbortSignal): Promise<Account> => {
     const { storageAccounts } = clientOf(id.subscriptionId);
@@ -77,7 +48,7 @@ export function createStorageAccounts(
       storageAccounts.update(id.resourceGroup, id.name, change, { abortSignal });
     return accountOf(await withDeadline(limits.wholeWriteMs, NOT_ANSWERED, write, signal));
   };
-  const listAllScopes: AccountSetup['listAllScopes'] = async function* (id, signal) {
+  async function* listAllScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope> {
     const { encryptionScopes } = clientOf(id.subscriptionId);
     for await (const scope of encryptionScopes.list(id.resourceGroup, id.name, aborting(signal))) {
       const { name, state } = scope;
@@ -85,9 +56,13 @@ export function createStorageAccounts(
       if (read) yield read;
       else if (name) yield { name, enabled: state !== 'Disabled', keyUri: undefined };
     }
-  };
+  }
   return {
-    async *list(subscriptionId, signal) {
+    /**
+     * Lists every account of a subscription, in pages. Throws at the end if accounts lack encryption settings; the
+     * error names them, so that callers do not count them as deleted.
+     */
+    async *list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account> {
       const unshown: string[] = [];
       for await (const account of clientOf(subscriptionId).storageAccounts.list(aborting(signal))) {
         const read = toAccount(account);
@@ -97,40 +72,49 @@ export function createStorageAccounts(
       if (unshown.length > 0) throw new TypeError(`Azure returned no encryption settings for ${unshown.join(', ')}.`);
     },
     get,
-    find: (id) => unlessMissing(() => get(id)),
-    update: (id, change) => update(id, change),
-    updateEncryption: (id, encryption, signal) => update(id, { encryption }, signal),
-    async *listScopes(id, signal) {
+    /** Returns undefined if the account does not exist. */
+    find: (id: ResourceId) => unlessMissing(() => get(id)),
+    /** Sends one PATCH with only the given fields. @returns the account in the answer */
+    update,
+    updateEncryption: (id: ResourceId, encryption: AccountEncryption, signal?: AbortSignal) =>
+      update(id, { encryption }, signal),
+    /** Lists the scopes with a key in Key Vault. */
+    async *listScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope> {
       for await (const scope of listAllScopes(id, signal)) if (scope.keyUri !== undefined) yield scope;
     },
+    /** Lists encryption scopes with any kind of key. */
     listAllScopes,
-    async getScope(id, scope, signal) {
+    /** Returns a scope; undefined if it has no key in Key Vault. */
+    async getScope(id: ResourceId, scope: string, signal?: AbortSignal): Promise<Scope | undefined> {
       const { encryptionScopes } = clientOf(id.subscriptionId);
       return toScope(await encryptionScopes.get(id.resourceGroup, id.name, scope, aborting(signal)));
     },
-    async updateScopeKey(id, scope, keyUri, signal) {
+    /** Changes a scope's key identifier; its state and its other settings remain. */
+    async updateScopeKey(id: ResourceId, scope: string, keyUri: string, signal?: AbortSignal): Promise<Scope> {
       const { encryptionScopes } = clientOf(id.subscriptionId);
       const change = { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri } };
       const write = (abortSignal: AbortSignal) =>
         encryptionScopes.patch(id.resourceGroup, id.name, scope, change, { abortSignal });
-      const updated = await withDeadline(limits.wholeWriteMs, NOT_ANSWERED, write, signal);
-      const read = toScope(updated);
+      const read = toScope(await withDeadline(limits.wholeWriteMs, NOT_ANSWERED, write, signal));
       if (!read) throw new TypeError(`Azure's answer for encryption scope ${scope} contains no key.`);
       return read;
     },
-    async scopeState(id, scope) {
+    async scopeState(id: ResourceId, scope: string): Promise<ScopeState> {
       const { state } = await clientOf(id.subscriptionId).encryptionScopes.get(id.resourceGroup, id.name, scope);
       return state === 'Disabled' ? 'Disabled' : 'Enabled';
     },
-    async setScopeState(id, scope, state) {
+    /** Sends one PATCH of only the state; the key and other settings remain. */
+    async setScopeState(id: ResourceId, scope: string, state: ScopeState): Promise<void> {
       await clientOf(id.subscriptionId).encryptionScopes.patch(id.resourceGroup, id.name, scope, { state });
     },
-    async create(id, wanted) {
+    /** Returns after the account is ready. */
+    async create(id: ResourceId, wanted: NewAccount): Promise<Account> {
       const { storageAccounts } = clientOf(id.subscriptionId);
       const poller = storageAccounts.create(id.resourceGroup, id.name, wanted, { updateIntervalInMs: 1_000 });
       return accountOf(await poller.pollUntilDone());
     },
-    async nameProblem(subscriptionId, name) {
+    /** Returns why Azure rejects the name for a new account; undefined if the name is available. */
+    async nameProblem(subscriptionId: string, name: string): Promise<string | undefined> {
       const { storageAccounts } = clientOf(subscriptionId);
       const { nameAvailable, message } = await storageAccounts.checkNameAvailability({ name, type: ACCOUNT_TYPE });
       return nameAvailable === false ? (message ?? 'Azure rejects the name.') : undefined;

@@ -47,22 +47,14 @@ export async function sweepWork({ items, rollouts, orders, send, sendKey, now }:
   await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
   const overdue = [...dues].filter(([, { due }]) => due <= nowMs - OVERDUE_MS);
   const soon = [...dues].filter(([, { due }]) => due > nowMs && due < nowMs + SWEEP_MS);
-  const sendOne = (about: string, isKey: boolean, visibleOn?: Date) =>
-    isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
-  const sends = [
-    ...undecided.map((key) => () => sendOne(key, true)),
-    ...overdue.map(
-      ([about, { isKey }]) =>
-        () =>
-          sendOne(about, isKey),
-    ),
-    ...soon.map(
-      ([about, { isKey, due }]) =>
-        () =>
-          sendOne(about, isKey, new Date(due)),
-    ),
-  ];
-  return { overdue: overdue.length + stale.length, sends };
+  const sends = [...overdue, ...soon].map(([about, { isKey, due }]) => () => {
+    const visibleOn = due > nowMs ? new Date(due) : undefined;
+    return isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
+  });
+  return {
+    overdue: overdue.length + stale.length,
+    sends: [...undecided.map((key) => () => sendKey(key, cause)), ...sends],
+  };
 }
 
 /** Returns whether a rollout needs a new decision that no event or item requests. */

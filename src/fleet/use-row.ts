@@ -65,38 +65,26 @@ const USE = z.object({
 export type UseRow = Readonly<z.output<typeof USE>>;
 export type UseRef = Pick<UseRow, 'key' | 'account' | 'scope'>;
 
-/** Uses of keys in the index. Only a subscription's lease holder writes its rows. Methods throw the SDK's errors. */
-export interface UseRows {
-  /**
-   * Returns uses of a key, in one subscription or in all; scopes follow their account.
-   *
-   * @param corrupt called with the row key of each row that fails to parse; such rows are skipped
-   */
-  of(key: string, subscription?: string, corrupt?: (row: string) => void): AsyncIterable<UseRow>;
-  /** Returns uses by an account and its scopes. */
-  ofAccount(key: string, account: string): AsyncIterable<UseRow>;
-  put(rows: readonly UseRow[]): Promise<void>;
-  drop(uses: readonly UseRef[]): Promise<void>;
-}
+export type UseRows = ReturnType<typeof createUseRows>;
 
-export function createUseRows(table: Pick<FleetTable, 'rows' | 'write'>): UseRows {
-  async function* rows(partition: string, beginning?: string, corrupt?: (row: string) => void): AsyncGenerator<UseRow> {
-    for await (const row of table.rows(partition, beginning)) {
-      const use = toUseRow(row);
-      if (use) yield use;
-      else corrupt?.(row.rowKey);
-    }
-  }
+/** Uses of keys in the index. Only a subscription's lease holder writes its rows. Methods throw the SDK's errors. */
+export function createUseRows(table: Pick<FleetTable, 'rows' | 'write'>) {
   return {
-    of: (key, subscription, corrupt) =>
-      rows(keyPartition(key), subscription === undefined ? undefined : `${encoded(subscription)}|`, corrupt),
-    async *ofAccount(key, account) {
-      const { partitionKey, rowKey } = useKeys({ key, account });
-      const isOwn = (row: UseRow) => row.account.toLowerCase() === account.toLowerCase();
-      for await (const row of rows(partitionKey, rowKey)) if (isOwn(row)) yield row;
+    /**
+     * Returns uses of a key, in one subscription or in all; scopes follow their account.
+     *
+     * @param corrupt called with the row key of each row that fails to parse; such rows are skipped
+     */
+    async *of(key: string, subscription?: string, corrupt?: (row: string) => void): AsyncIterable<UseRow> {
+      const beginning = subscription === undefined ? undefined : `${encoded(subscription)}|`;
+      for await (const row of table.rows(keyPartition(key), beginning)) {
+        const use = toUseRow(row);
+        if (use) yield use;
+        else corrupt?.(row.rowKey);
+      }
     },
-    put: (uses) => table.write(uses.map(toUseChange)),
-    drop: (uses) => table.write(uses.map(useKeys)),
+    put: (uses: readonly UseRow[]) => table.write(uses.map(toUseChange)),
+    drop: (uses: readonly UseRef[]) => table.write(uses.map(useKeys)),
   };
 }
 

@@ -86,26 +86,10 @@ export interface WorkItem extends Item {
 /** Next start of an item, with the reason for the delay. */
 export type Postponement = Pick<NewWorkItem, 'due' | 'reason'> & { readonly attempts: number };
 
-/** Work items in the app's own storage. Methods throw the SDK's errors. */
-export interface WorkItems {
-  /** Writes items in no particular order, and replaces existing items. */
-  put(items: readonly NewWorkItem[]): Promise<void>;
-  /**
-   * Creates only missing items: the drift check must not replace an item of an event or an operator.
-   *
-   * @returns the created items; existing items have their own messages
-   */
-  putNew(items: readonly NewWorkItem[]): Promise<readonly NewWorkItem[]>;
-  /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
-  of(subscription: string): Promise<readonly WorkItem[]>;
-  all(): AsyncIterable<WorkItem>;
-  /** @returns false if the item was put again after the read; the item then remains unchanged */
-  postpone(item: WorkItem, postponement: Postponement): Promise<boolean>;
-  /** @returns false if the item was put again after the read; the item then remains unchanged */
-  finish(item: WorkItem): Promise<boolean>;
-}
+export type WorkItems = ReturnType<typeof createWorkItems>;
 
-export function createWorkItems(table: FleetTable): WorkItems {
+/** Work items in the app's own storage. Methods throw the SDK's errors. */
+export function createWorkItems(table: FleetTable) {
   async function* all(subscription?: string): AsyncGenerator<WorkItem> {
     for await (const row of table.rows(WORK, subscription && `${encoded(subscription)}|`)) {
       const item = toWorkItem(row);
@@ -113,8 +97,14 @@ export function createWorkItems(table: FleetTable): WorkItems {
     }
   }
   return {
-    put: (items) => table.write(items.map(toChange)),
-    async putNew(items) {
+    /** Writes items in no particular order, and replaces existing items. */
+    put: (items: readonly NewWorkItem[]) => table.write(items.map(toChange)),
+    /**
+     * Creates only missing items: the drift check must not replace an item of an event or an operator.
+     *
+     * @returns the created items; existing items have their own messages
+     */
+    async putNew(items: readonly NewWorkItem[]): Promise<readonly NewWorkItem[]> {
       if (items.length === 0) return [];
       // Reads existing items first, since most items exist if a key with many subscriptions is decided on again.
       const existing = new Set<string>();
@@ -123,15 +113,14 @@ export function createWorkItems(table: FleetTable): WorkItems {
       const create = async (item: NewWorkItem) => ((await table.writeIf(toChange(item), undefined)) ? [item] : []);
       return (await pMap(missing, create, { concurrency: CONCURRENCY })).flat();
     },
-    async of(subscription) {
-      const items: WorkItem[] = [];
-      for await (const item of all(subscription)) items.push(item);
-      return items;
-    },
+    /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
+    of: (subscription: string) => Array.fromAsync(all(subscription)),
     all: () => all(),
-    postpone: ({ etag, reason: _, ...item }, postponement) =>
+    /** @returns false if the item was put again after the read; the item then remains unchanged */
+    postpone: ({ etag, reason: _, ...item }: WorkItem, postponement: Postponement) =>
       table.writeIf(toChange({ ...item, ...postponement }), etag),
-    finish: (item) => table.writeIf(keysOf(item), item.etag),
+    /** @returns false if the item was put again after the read; the item then remains unchanged */
+    finish: (item: WorkItem) => table.writeIf(keysOf(item), item.etag),
   };
 }
 
@@ -146,6 +135,11 @@ export function toChange(item: NewWorkItem): RowChange {
 
 /** Longest delay of an item. Milliseconds. */
 export const LONGEST_WAIT_MS = HOUR_MS;
+
+/** Returns the delay after a failed attempt at an item or a use. @param failed number of earlier failed attempts */
+export function retryDelayMs(failed: number): number {
+  return Math.min(15_000 * 2 ** failed, 300_000);
+}
 
 /** Returns when an item is due. A stored time may be forged: a delay that the app never sets counts as due. */
 export function dueOf({ due }: Pick<WorkItem, 'due'>, now: Date): Date {

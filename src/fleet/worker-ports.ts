@@ -26,18 +26,12 @@ export interface FleetWork {
   readonly cause: Cause;
 }
 
-export interface FleetQueue {
+/** Services of the controller: of the decision on a key, and of the worker of a subscription. */
+export interface FleetServices {
   /** Throws the SDK's errors. @param visibleOn end of the visibility timeout; absent: visible at once */
   send(work: FleetWork, visibleOn?: Date): Promise<void>;
-}
-
-export interface KeyQueue {
   /** Requests that a worker reconciles a key. @param key identifier without a version */
   sendKey(key: string, cause: Cause, visibleOn?: Date): Promise<void>;
-}
-
-/** Services of the controller: of the decision on a key, and of the worker of a subscription. */
-export interface FleetServices extends FleetQueue, KeyQueue {
   readonly items: WorkItems;
   readonly rows: UseRows;
   readonly fleet: FleetIndex;

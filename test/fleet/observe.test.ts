@@ -29,21 +29,7 @@ const announced = (version: string, minute: number, key = KEY): Announcement => 
 });
 
 describe('observe', () => {
-  it.each<[what: string, row: UseRow | undefined, read: ReadUse, announced: Announcement[], expected: object]>([
-    [
-      'has no row: takes what is read, and nobody has moved it',
-      undefined,
-      read(V2),
-      [],
-      { row: { current: V2, state: 'pending' } },
-    ],
-    [
-      'read began before what the row holds: nothing',
-      row({ at: at(11).toISOString() }),
-      read(V2),
-      [],
-      { outdated: true },
-    ],
+  it.each<[what: string, row: UseRow, read: ReadUse, announced: Announcement[], expected: object]>([
     [
       'same version: refreshed, the state stays',
       row({ state: 'failed', reason: 'MissingPermission', attempts: 2 }),
@@ -63,7 +49,7 @@ describe('observe', () => {
       row({ state: 'indeterminate', target: `${KEY}/${V2}` }),
       read(V2),
       [],
-      { found: { from: `${KEY}/${V1}`, to: `${KEY}/${V2}` }, row: { state: 'done', movedFrom: `${KEY}/${V1}` } },
+      { row: { state: 'done', movedFrom: `${KEY}/${V1}`, target: `${KEY}/${V2}` } },
     ],
     [
       'another version than that PATCH asked for: changed by others',
@@ -77,14 +63,14 @@ describe('observe', () => {
       row(),
       read(V2),
       [announced(V2, 8)],
-      { found: { to: `${KEY}/${V2}` } },
+      { row: { state: 'done', movedFrom: `${KEY}/${V1}`, target: `${KEY}/${V2}` } },
     ],
     [
       'announced, and the clocks differ by minutes: the move of the app',
       row(),
       read(V2),
       [announced(V2, 13)],
-      { found: { to: `${KEY}/${V2}` } },
+      { row: { state: 'done', movedFrom: `${KEY}/${V1}`, target: `${KEY}/${V2}` } },
     ],
     [
       'announced, but Azure says that it was so before: changed by others',
@@ -119,7 +105,7 @@ describe('observe', () => {
       row(),
       read(V2, { use: used(V2, 'other-key') }),
       [announced(V2, 8, OTHER)],
-      { found: { to: `${OTHER}/${V2}` }, row: { key: OTHER, movedFrom: `${KEY}/${V1}` } },
+      { row: { key: OTHER, movedFrom: `${KEY}/${V1}`, target: `${OTHER}/${V2}` } },
     ],
   ])('%s', (_, known, seen, announcements, expected) => {
     expect(observe(known, seen, announcements)).toMatchObject(expected);

@@ -45,12 +45,6 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: 'Infinity ? now : due',
   },
   {
-    name: 'a row that says it is of a time to come is not read',
-    file: 'src/fleet/observe.ts',
-    from: 'if (aheadMs > 0 && aheadMs <= CLOCKS_MS)',
-    to: 'if (aheadMs > 0)',
-  },
-  {
     name: 'calls of a time to come count',
     file: 'src/azure/limiter.ts',
     from: ' || bucket > now + 1)',
@@ -96,7 +90,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     name: 'the items are not read again after the lease is released',
     file: 'src/fleet/reconcile-subscription.ts',
     from: '    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });',
-    to: "    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (progressed) return { outcome: 'passed', nextDue: undefined };",
+    to: '    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (progressed) return undefined;',
   },
   {
     name: "the id of a move is made without Azure's time stamp",
@@ -119,8 +113,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a list writes the rows of moves that are not recorded',
     file: 'src/fleet/listing.ts',
-    from: 'const known = results.find(row ?? read.about) ?? row;',
-    to: 'const known = results === undefined ? row : undefined;',
+    from: 'this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, wanted);',
+    to: 'this.#compare(row ? undefined : row, seen, wanted);',
   },
   {
     name: 'accounts that come while scopes are listed are forgotten',
