@@ -23,8 +23,7 @@ import { createControlTable, createFleetTable } from './fleet/fleet-table-client
 import { createStorageAccounts, tracedAccounts } from './fleet/storage-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createIdentityClients } from './identities/create-identity-clients.ts';
-import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
-import { createKeys } from './keys/key-client.ts';
+import { createKeyAdmin, createKeys, type KeyCatalog } from './keys/key-client.ts';
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import { createKeyUsageLog } from './keys/usage-log-client.ts';
 import { consoleLog, type Log } from './log.ts';
@@ -40,7 +39,7 @@ import { createVaults } from './vaults/vault-client.ts';
 import { createVaultGuards } from './vaults/vault-guards-client.ts';
 import { FleetSnapshots } from './views/fleet.ts';
 import { KeyLister } from './views/key-list.ts';
-import { NowBoard } from './views/read-now.ts';
+import { createNowBoard } from './views/read-now.ts';
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
 import { createWorkQueue } from './work/work-queue-client.ts';
@@ -106,7 +105,7 @@ export function createServices(
     dependents: (key: ManagedKey): Promise<Dependence> =>
       hasDependents(key, inReach, { accounts, useRows: controller.useRows }),
     /** Caches of this instance, shared by several routes. */
-    ...{ fleetSnapshots, keyLister, nowBoard: new NowBoard(fleetSnapshots, keyLister) },
+    ...{ fleetSnapshots, keyLister, nowBoard: createNowBoard(fleetSnapshots, keyLister) },
     ...{ newId, now, sleep },
   };
 }

@@ -169,16 +169,8 @@ function checkConfirmation(confirm: string, key: ManagedKey): void {
 }
 
 function unrecordedWarning({ unrecorded, revocation, complete }: Revoked<BlastRadius>): string[] {
-  const warnings: string[] = [];
-  if (unrecorded.length > 0) {
-    warnings.push(
-      `A restore will leave these versions disabled, because they have no free tag for the revocation record: ${unrecorded.join(', ')}.`,
-    );
-  }
-  if (complete && !revocation) {
-    warnings.push(
-      'No version of the key has a free tag for the revocation record, so the app will not disable later versions. Remove a tag from a version and repeat the call.',
-    );
-  }
-  return warnings;
+  const versions = `A restore will leave these versions disabled, because they have no free tag for the revocation record: ${unrecorded.join(', ')}.`;
+  const whole =
+    'No version of the key has a free tag for the revocation record, so the app will not disable later versions. Remove a tag from a version and repeat the call.';
+  return [...(unrecorded.length > 0 ? [versions] : []), ...(complete && !revocation ? [whole] : [])];
 }

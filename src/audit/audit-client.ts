@@ -1,6 +1,8 @@
+import { buffer } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { auditTrailContainer, controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
+import { listBlobs, orInNewContainer } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 
@@ -33,34 +35,19 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000) {
   return {
     /** Lists every file in any order; empty if the container does not exist. */
     async list() {
-      try {
-        return await bounded(async (limit) => {
-          const files = [];
-          for await (const { name, properties } of container.listBlobsFlat(limit)) {
-            const { contentLength: size = 0, blobType } = properties;
-            // Any other blob is a replacement by another writer.
-            files.push({ name, size, appendable: blobType === 'AppendBlob' });
-          }
-          return files;
-        });
-      } catch (error) {
-        if (codeOf(error) === 'ContainerNotFound') return [];
-        throw error;
-      }
+      return (await listBlobs(container, '', {}, timeoutMs)).map(({ name, properties }) => {
+        const { contentLength: size = 0, blobType } = properties;
+        // Any other blob is a replacement by another writer.
+        return { name, size, appendable: blobType === 'AppendBlob' };
+      });
     },
 
     /** Creates an empty file and the container, if they do not exist. */
-    async create(name: string): Promise<void> {
+    create(name: string): Promise<void> {
       const blob = container.getAppendBlobClient(name);
       const blobHTTPHeaders = { blobContentType: 'application/jsonl; charset=utf-8' };
-      const makeBlob = () => bounded((limit) => blob.createIfNotExists({ ...limit, blobHTTPHeaders }));
-      try {
-        await makeBlob();
-      } catch (error) {
-        if (codeOf(error) !== 'ContainerNotFound') throw error;
-        await bounded((limit) => container.createIfNotExists(limit));
-        await makeBlob();
-      }
+      const makeBlob = (limit: object) => blob.createIfNotExists({ ...limit, blobHTTPHeaders });
+      return orInNewContainer(container, makeBlob, timeoutMs);
     },
 
     /** Appends a block if the file ends exactly at `appendPosition`. */
@@ -85,10 +72,8 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000) {
       try {
         return await bounded(async (limit) => {
           const answer = await container.getAppendBlobClient(name).download(from, to - from, limit);
-          const chunks: Uint8Array[] = [];
-          for await (const chunk of answer.readableStreamBody ?? []) chunks.push(chunk as unknown as Uint8Array);
-          const bytes: Buffer = Buffer.concat(chunks);
-          const blocks = answer.blobCommittedBlockCount ?? 0;
+          const { readableStreamBody: body, blobCommittedBlockCount: blocks = 0 } = answer;
+          const bytes: Buffer = body ? await buffer(body) : Buffer.alloc(0);
           return { bytes, size: sizeOf(answer.contentRange) ?? bytes.length, blocks };
         });
       } catch (error) {
@@ -134,7 +119,6 @@ export function auditContainer(
   credential: () => TokenCredential,
   name: string = AUDIT_CONTAINER,
 ): ContainerClient {
-  return name === AUDIT_CONTAINER
-    ? auditTrailContainer(settings, credential, name)
-    : controlContainer(settings, credential, name, ONE_RETRY);
+  const open = name === AUDIT_CONTAINER ? auditTrailContainer : controlContainer;
+  return open(settings, credential, name, ONE_RETRY);
 }

@@ -2,14 +2,6 @@ import { z } from 'zod';
 import { parseJson } from '../text.ts';
 import type { AuditReceipt } from './record.ts';
 
-export interface LogEvidence {
-  readonly receipts: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
-  /** Ends of the trail at each drift check's verification. */
-  readonly ends: readonly AuditReceipt[];
-  /** Last record that the app has verified against the log, which is complete up to that record. */
-  readonly loggedTo: number | undefined;
-}
-
 const RECEIPT = /^([1-9]\d{0,14}):([0-9a-f]{64})$/;
 const receipt = z
   .string()
@@ -24,14 +16,16 @@ const RECORD = z.discriminatedUnion('reason', [
 ]);
 
 /** Parses the app's records from an export of the log: a record per line, with any text around it. */
-export function readLogEvidence(text: string): LogEvidence {
+export function readLogEvidence(text: string) {
   const receipts = new Map<number, string>();
+  /** Ends of the trail at each drift check's verification. */
   const ends: AuditReceipt[] = [];
   for (const line of text.split('\n')) {
     const record = RECORD.safeParse(recordIn(line)).data;
     if (record?.reason === 'AuditWritten') receipts.set(record.receipt.seq, record.receipt.hash);
     else if (record) ends.push({ file: record.file, ...record.receipt });
   }
+  // Last record that the app has verified against the log, which is complete up to that record.
   const loggedTo = ends.length > 0 ? Math.max(...ends.map(({ seq }) => seq)) : undefined;
   return { receipts: [...receipts].map(([seq, hash]) => ({ seq, hash })), ends, loggedTo };
 }

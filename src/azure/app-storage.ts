@@ -46,15 +46,16 @@ type Owner = { readonly storage: AppStorage };
 
 // Only this file assigns clients to zones. No client sends a request before its first call.
 
+type Container = (owner: Owner, credential: () => TokenCredential, name: string, retries?: Retries) => ContainerClient;
+
 /** Container of the leases. */
-export function workContainer(
-  { storage }: Owner,
-  credential: () => TokenCredential,
-  name: string,
-  retries?: Retries,
-): ContainerClient {
-  return blobService(storage.work ?? storage, credential, retries).getContainerClient(name);
-}
+export const workContainer: Container = ({ storage }, ...of) => containerIn(storage.work ?? storage, ...of);
+
+/** Container of standing orders, reports and dead letters. */
+export const controlContainer: Container = ({ storage }, ...of) => containerIn(storage, ...of);
+
+/** Container of the audit trail. */
+export const auditTrailContainer: Container = ({ storage }, ...of) => containerIn(storage.audit ?? storage, ...of);
 
 /** Client of all queues. */
 export function workQueues({ storage }: Owner, credential: () => TokenCredential): QueueServiceClient {
@@ -70,16 +71,6 @@ export function workTable({ storage }: Owner, credential: () => TokenCredential,
   return tableIn(storage.work ?? storage, credential, name);
 }
 
-/** Container of standing orders, reports and dead letters. */
-export function controlContainer(
-  { storage }: Owner,
-  credential: () => TokenCredential,
-  name: string,
-  retries?: Retries,
-): ContainerClient {
-  return blobService(storage, credential, retries).getContainerClient(name);
-}
-
 /**
  * Table of rollouts, and of uses that re-keys moved.
  *
@@ -89,20 +80,12 @@ export function controlTable({ storage }: Owner, credential: () => TokenCredenti
   return tableIn(storage, credential, name);
 }
 
-/** Container of the audit trail. */
-export function auditTrailContainer(
-  { storage }: Owner,
-  credential: () => TokenCredential,
-  name: string,
-): ContainerClient {
-  return blobService(storage.audit ?? storage, credential, ONE_RETRY).getContainerClient(name);
-}
-
-function blobService(
+function containerIn(
   storage: StorageAccount,
   credential: () => TokenCredential,
+  name: string,
   retryOptions: Retries = FEW,
-): BlobServiceClient {
+): ContainerClient {
   // An SDK client takes a connection string or a pipeline, never both. So this code reads the connection string with
   // the SDK.
   const service =
@@ -111,7 +94,7 @@ function blobService(
       : { credential: credential(), url: storage.blobUri };
   const pipeline = newPipeline(service.credential, { retryOptions });
   pipeline.factories.push(deadline('The blob service'));
-  return new BlobServiceClient(service.url, pipeline);
+  return new BlobServiceClient(service.url, pipeline).getContainerClient(name);
 }
 
 function queueService(storage: StorageAccount, credential: () => TokenCredential): QueueServiceClient {

@@ -1,10 +1,12 @@
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { BlobClient, BlobItem, ContainerClient } from '@azure/storage-blob';
+import type { BlobClient, BlobItem, BlockBlobParallelUploadOptions, ContainerClient } from '@azure/storage-blob';
+import type { z } from 'zod';
+import { parseJson } from '../text.ts';
 import { withinTime } from './deadline.ts';
 import { describeFailure, unlessMissing } from './failure.ts';
 
-// Small blobs of the app's own storage. Each call has a deadline. Errors are the SDK's.
+// Small blobs of the app's own storage, and JSON documents in them. Each call has a deadline. Errors are the SDK's.
 
 /** Deadline for all requests of a call including bodies, in milliseconds. */
 const TIMEOUT_MS = 30_000;
@@ -33,13 +35,10 @@ export async function listBlobs(
   container: ContainerClient,
   prefix: string,
   options: { includeMetadata?: boolean } = {},
+  ms = TIMEOUT_MS,
 ): Promise<BlobItem[]> {
   const listed = await unlessMissing(() =>
-    withinTime(TIMEOUT_MS, async (limit) => {
-      const blobs: BlobItem[] = [];
-      for await (const blob of container.listBlobsFlat({ prefix, ...limit, ...options })) blobs.push(blob);
-      return blobs;
-    }),
+    withinTime(ms, (limit) => Array.fromAsync(container.listBlobsFlat({ prefix, ...limit, ...options }))),
   );
   return listed ?? [];
 }
@@ -52,31 +51,29 @@ export async function downloadText(container: ContainerClient, name: string): Pr
 export function readDocument(
   container: ContainerClient,
   name: string,
+  ms = TIMEOUT_MS,
+  signal?: AbortSignal,
 ): Promise<{ readonly text: string; readonly etag: string } | undefined> {
   const blob = container.getBlobClient(name);
-  return unlessMissing(() => withinTime(TIMEOUT_MS, (limit) => readBlobText(blob, limit)));
+  return unlessMissing(() => withinTime(ms, (limit) => readBlobText(blob, limit), signal));
 }
 
 export async function removeBlob(container: ContainerClient, name: string): Promise<void> {
   await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
 }
 
-/** @param etag ETag of the blob to replace; undefined: replaces any blob */
-export async function uploadText(
+/** Writes a blob. Replaces any other, unless `options` have conditions. */
+export function uploadText(
   container: ContainerClient,
   name: string,
   text: string,
-  metadata: Record<string, string> = {},
-  etag?: string,
+  options: Pick<BlockBlobParallelUploadOptions, 'metadata' | 'conditions'> = {},
+  ms = TIMEOUT_MS,
 ): Promise<void> {
-  const options = { metadata, blobHTTPHeaders: JSON_FILE, ...ifMatch(etag) };
-  await orInNewContainer(container, (limit) =>
-    container.getBlockBlobClient(name).uploadData(Buffer.from(text), { ...options, ...limit }),
-  );
-}
-
-function ifMatch(etag: string | undefined) {
-  return etag === undefined ? {} : { conditions: { ifMatch: etag } };
+  const blob = container.getBlockBlobClient(name);
+  const upload = (limit: Limit) =>
+    blob.uploadData(Buffer.from(text), { ...options, blobHTTPHeaders: JSON_FILE, ...limit });
+  return orInNewContainer(container, upload, ms);
 }
 
 /** Writes. If the container does not exist, creates it and writes again. */
@@ -92,4 +89,63 @@ export async function orInNewContainer(
     await withinTime(ms, (limit) => container.createIfNotExists(limit));
     await withinTime(ms, put);
   }
+}
+
+/** A document with the ETag of its content. */
+export interface StoredDocument<T> {
+  readonly value: T;
+  readonly etag: string;
+}
+
+/** Maximum number of write attempts that end in an ETag conflict. */
+const MOST_TRIES = 10;
+
+/**
+ * Stores each document as a blob, with ETag conditions.
+ *
+ * @param schema handles a damaged document: the reader gets the schema's error or its `catch` value
+ * @param ms milliseconds for each read and write
+ */
+export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T>, ms: number) {
+  const read = async (name: string, signal?: AbortSignal): Promise<StoredDocument<T> | undefined> => {
+    const found = await readDocument(container, name, ms, signal);
+    return found && { value: schema.parse(parseJson(found.text)), etag: found.etag };
+  };
+  /**
+   * @param etag ETag of the last read; undefined: the document must not exist
+   * @returns false: another instance has written or deleted the document since the read
+   */
+  const put = async (name: string, value: T, etag: string | undefined): Promise<boolean> => {
+    const conditions = etag ? { ifMatch: etag } : { ifNoneMatch: '*' };
+    try {
+      await uploadText(container, name, JSON.stringify(value), { conditions }, ms);
+      return true;
+    } catch (error) {
+      const { kind } = describeFailure(error);
+      if (kind === 'conflict' || kind === 'notFound') return false;
+      throw error;
+    }
+  };
+  return {
+    read,
+    put,
+    /**
+     * Reads, changes and writes a document. After a conflict, calls `change` again with the newer content. If the answer
+     * to a write is lost, that content may be the call's own write, which `change` must recognise.
+     *
+     * @param change returns its argument to keep the document unchanged
+     * @param missing creates the argument if the document does not exist
+     */
+    async change(name: string, change: (current: T) => T, missing: () => Promise<T>): Promise<T> {
+      for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
+        const found = await read(name);
+        const current = found ? found.value : await missing();
+        const changed = change(current);
+        if (changed === current || (await put(name, changed, found?.etag))) return changed;
+      }
+      throw Object.assign(new Error(`Other instances changed ${name} ${MOST_TRIES} times in a row.`), {
+        statusCode: 412,
+      });
+    },
+  };
 }

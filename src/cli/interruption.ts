@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { untilAborted } from '../azure/deadline.ts';
 
 /** A signal ended the command before it was done. */
 export class Interruption extends Error {
@@ -27,10 +27,6 @@ export function interruptions(): AbortSignal {
 
 /** Waits for `work` until the signal aborts; then its outcome is ignored. */
 export async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  const interrupted = async (): Promise<never> => {
-    if (!signal.aborted) await once(signal, 'abort');
-    throw signal.reason;
-  };
-  return Promise.race([work, interrupted()]);
+  if (await untilAborted(work, signal)) return work;
+  throw signal?.reason;
 }

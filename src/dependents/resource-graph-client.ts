@@ -23,35 +23,33 @@ const ROW = z.object({
 });
 export type GraphResource = Readonly<z.output<typeof ROW>>;
 
-export function toResource(row: unknown): GraphResource | undefined {
+function toResource(row: unknown): GraphResource | undefined {
   return ROW.safeParse(row).data;
 }
+
+export type ResourceGraph = ReturnType<typeof createResourceGraph>;
+
+/** Maximum page size (Resource Graph, "Working with large Azure resource data sets"). */
+const PAGE_SIZE = 1_000;
 
 /**
  * Azure Resource Graph. It omits resources that the identity may not read, without an error. It reflects changes with a
  * delay that Microsoft does not document.
  */
-export interface ResourceGraph {
-  /**
-   * Queries every subscription that the identity can read, page by page, without duplicates. The query must project
-   * `id`, because Resource Graph requires it for paging.
-   *
-   * @throws {@link CmkError} after the last row if Resource Graph reports missing rows. Other errors are the SDK's.
-   */
-  query(query: string, signal?: AbortSignal): AsyncIterable<GraphResource>;
-}
-
-/** Maximum page size (Resource Graph, "Working with large Azure resource data sets"). */
-const PAGE_SIZE = 1_000;
-
 export function createResourceGraph(
   credential: TokenCredential,
   cloud: Cloud,
   limits: CallLimits = LIMITS.resourceGraph,
-): ResourceGraph {
+) {
   const client = new ResourceGraphClient(credential, armOptions(cloud, limits));
   return {
-    async *query(query, signal) {
+    /**
+     * Queries every subscription that the identity can read, page by page, without duplicates. The query must project
+     * `id`, because Resource Graph requires it for paging.
+     *
+     * @throws {@link CmkError} after the last row if Resource Graph reports missing rows. Other errors are the SDK's.
+     */
+    async *query(query: string, signal?: AbortSignal): AsyncIterable<GraphResource> {
       const seen = new Set<string>();
       let skipToken: string | undefined;
       let total = 0;
@@ -90,18 +88,16 @@ export function createResourceGraph(
   };
 }
 
+export type KeyUserResources = ReturnType<typeof createKeyUserResources>;
+
 /**
  * Reads resources of other services from their providers. Unlike Resource Graph, providers return changes immediately.
  */
-export interface KeyUserResources {
-  /** Undefined if the resource does not exist. Read its errors with `describeFailure`. */
-  get(id: ResourceId, signal?: AbortSignal): Promise<GraphResource | undefined>;
-}
-
-export function createKeyUserResources(credential: TokenCredential, cloud: Cloud): KeyUserResources {
+export function createKeyUserResources(credential: TokenCredential, cloud: Cloud) {
   const read = createArmReader(credential, cloud, LIMITS.resourceManager);
   return {
-    async get({ id, subscriptionId, type, name }, signal) {
+    /** Undefined if the resource does not exist. Read its errors with `describeFailure`. */
+    async get({ id, subscriptionId, type, name }: ResourceId, signal?: AbortSignal) {
       const version = apiVersionOf(type);
       if (version === undefined) throw new TypeError(`The app knows no API version for ${type}.`);
       const shown = await unlessMissing(() => read(id, { 'api-version': version }, signal));

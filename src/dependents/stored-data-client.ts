@@ -10,53 +10,47 @@ import type { DependentAccount } from './dependent.ts';
 
 export type FileShare = DependentAccount['shares'][number];
 
-export interface FileShares {
-  /** Every share of an account, except soft-deleted shares. */
-  list(account: ResourceId, signal?: AbortSignal): AsyncIterable<FileShare>;
-}
-
-export interface BlobContainers {
-  /**
-   * Names of the containers that use the key of the account. A client may still write single blobs with an encryption
-   * scope.
-   */
-  list(account: ResourceId, signal?: AbortSignal): AsyncIterable<string>;
-}
-
-export interface DeletedAccounts {
-  /** Former ARM ids of deleted accounts that can be recovered, for 14 days. Azure does not return their keys. */
-  deleted(subscriptionId: string, signal?: AbortSignal): AsyncIterable<string>;
-}
+type StoredData = ReturnType<typeof createStoredData>;
+export type FileShares = StoredData['shares'];
+export type BlobContainers = StoredData['containers'];
+export type DeletedAccounts = StoredData['deletedAccounts'];
 
 /** Scope name of containers and blobs without an encryption scope (Storage, "Create and manage encryption scopes"). */
 export const ACCOUNT_KEY = '$account-encryption-key';
 
 export function createStoredData(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
   const clientOf = storageManagement(credential, cloud, limits);
-  const shares: FileShares = {
-    async *list(id, signal) {
-      const { fileShares } = clientOf(id.subscriptionId);
-      for await (const share of fileShares.list(id.resourceGroup, id.name, aborting(signal))) {
-        const { name, deleted, enabledProtocols } = share;
-        if (name && !deleted) yield { name, protocol: enabledProtocols?.toUpperCase() === 'NFS' ? 'NFS' : 'SMB' };
-      }
+  return {
+    shares: {
+      /** Every share of an account, except soft-deleted shares. */
+      async *list(id: ResourceId, signal?: AbortSignal): AsyncIterable<FileShare> {
+        const { fileShares } = clientOf(id.subscriptionId);
+        for await (const share of fileShares.list(id.resourceGroup, id.name, aborting(signal))) {
+          const { name, deleted, enabledProtocols } = share;
+          if (name && !deleted) yield { name, protocol: enabledProtocols?.toUpperCase() === 'NFS' ? 'NFS' : 'SMB' };
+        }
+      },
+    },
+    containers: {
+      /**
+       * Names of the containers that use the key of the account. A client may still write single blobs with an encryption
+       * scope.
+       */
+      async *list(id: ResourceId, signal?: AbortSignal): AsyncIterable<string> {
+        const { blobContainers } = clientOf(id.subscriptionId);
+        for await (const container of blobContainers.list(id.resourceGroup, id.name, aborting(signal))) {
+          const { name, deleted, defaultEncryptionScope } = container;
+          if (name && !deleted && (defaultEncryptionScope ?? ACCOUNT_KEY) === ACCOUNT_KEY) yield name;
+        }
+      },
+    },
+    deletedAccounts: {
+      /** Former ARM ids of deleted accounts that can be recovered, for 14 days. Azure does not return their keys. */
+      async *deleted(subscriptionId: string, signal?: AbortSignal): AsyncIterable<string> {
+        for await (const account of clientOf(subscriptionId).deletedAccounts.list(aborting(signal))) {
+          yield account.storageAccountResourceId ?? account.id ?? 'An account without an id';
+        }
+      },
     },
   };
-  const containers: BlobContainers = {
-    async *list(id, signal) {
-      const { blobContainers } = clientOf(id.subscriptionId);
-      for await (const container of blobContainers.list(id.resourceGroup, id.name, aborting(signal))) {
-        const { name, deleted, defaultEncryptionScope } = container;
-        if (name && !deleted && (defaultEncryptionScope ?? ACCOUNT_KEY) === ACCOUNT_KEY) yield name;
-      }
-    },
-  };
-  const deletedAccounts: DeletedAccounts = {
-    async *deleted(subscriptionId, signal) {
-      for await (const account of clientOf(subscriptionId).deletedAccounts.list(aborting(signal))) {
-        yield account.storageAccountResourceId ?? account.id ?? 'An account without an id';
-      }
-    },
-  };
-  return { shares, containers, deletedAccounts };
 }

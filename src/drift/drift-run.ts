@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { wantedSubscriptions, wantedWatches } from '../events/subscription.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Rules } from './checks/subjects.ts';
+import { DRIFT_REPORT } from './report.ts';
 
 /** One run of the drift check. */
 export interface DriftRun {
@@ -26,11 +27,7 @@ export function rulesOf({ drift, clientId }: Settings, now: Date, contests: Rule
 }
 
 /** State of a check that has begun and has no report yet. */
-export const RUNNING_CHECK = z.object({
-  id: z.string(),
-  startedOn: z.iso.datetime(),
-  by: z.enum(['timer', 'operator']),
-  caller: z.string().optional(),
+export const RUNNING_CHECK = DRIFT_REPORT.pick({ id: true, startedOn: true, by: true, caller: true }).extend({
   /** Why the check produces no report, if known. */
   failure: z.string().optional(),
 });

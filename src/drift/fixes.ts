@@ -2,6 +2,7 @@ import pMap from 'p-map';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
+import { readOnce } from '../azure/read-or-why.ts';
 import { parseStorageAccountId, splitScope } from '../azure/resource-id.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, placementOf, wantedSubscriptions, wantedWatches } from '../events/subscription.ts';
@@ -14,7 +15,6 @@ import { recordRetirement, retireUnused } from '../retirement/retire-versions.ts
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { readOnce } from './gather/parts.ts';
 import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
 import type { Finding, Fix, FixAction } from './report.ts';
 

@@ -184,12 +184,7 @@ export type ReportBefore = Pick<WholeReport, 'startedOn' | 'coverage' | 'unseen'
 };
 
 /** An entry of the history. */
-export const DRIFT_SUMMARY = z.object({
-  id: z.string(),
-  startedOn: z.iso.datetime(),
-  complete: z.boolean(),
-  counts: DRIFT_REPORT.shape.counts,
-});
+export const DRIFT_SUMMARY = DRIFT_REPORT.pick({ id: true, startedOn: true, complete: true, counts: true });
 export type DriftSummary = z.output<typeof DRIFT_SUMMARY>;
 
 /** The JSON Schema of docs/reference/drift-report.schema.json. */

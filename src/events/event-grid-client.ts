@@ -46,33 +46,28 @@ export interface SourceSubscriptions {
   readonly subscriptions: readonly EventSubscriptionState[];
 }
 
-/** Event subscriptions of vaults and of subscriptions. Throws the SDK's errors: read them with `describeFailure`. */
-export interface EventGrid {
-  /** Event subscriptions of the source and of its system topic. */
-  read(source: EventSource, signal?: AbortSignal): Promise<SourceSubscriptions>;
-  /** Creates or updates an event subscription, idempotently. Returns once it is provisioned. */
-  put(
-    source: EventSource,
-    place: { readonly topic: SourceTopic | undefined; readonly name: string },
-    wanted: WantedSubscription,
-  ): Promise<void>;
-}
+export type EventGrid = ReturnType<typeof createEventGrid>;
 
 /** Maximum time to provision an event subscription. Milliseconds. */
 const PROVISIONING_MS = 3 * 60_000;
 
-/** @param topics ARM ids of known system topics, by the id of their vault */
+/**
+ * Event subscriptions of vaults and of subscriptions. Throws the SDK's errors: read them with `describeFailure`.
+ *
+ * @param topics ARM ids of known system topics, by the id of their vault
+ */
 export function createEventGrid(
   credential: TokenCredential,
   cloud: Cloud,
   topics: Readonly<Record<string, string>> = {},
-): EventGrid {
+) {
   const clientOf = cachePer(
     (subscriptionId) => new EventGridManagementClient(credential, subscriptionId, armOptions(cloud)),
   );
 
   return {
-    async read(source, signal) {
+    /** Event subscriptions of the source and of its system topic. */
+    async read(source: EventSource, signal?: AbortSignal): Promise<SourceSubscriptions> {
       const { eventSubscriptions } = clientOf(source.subscriptionId);
       const { resourceGroup, name } = source;
       const options = aborting(signal);
@@ -103,7 +98,12 @@ export function createEventGrid(
       return { topic, topicUnreadable, subscriptions };
     },
 
-    async put(source, { topic, name }, wanted) {
+    /** Creates or updates an event subscription, idempotently. Returns once it is provisioned. */
+    async put(
+      source: EventSource,
+      { topic, name }: { readonly topic: SourceTopic | undefined; readonly name: string },
+      wanted: WantedSubscription,
+    ): Promise<void> {
       const client = clientOf((topic ?? source).subscriptionId);
       const body = toEventSubscription(wanted, topic);
       await withinTime(PROVISIONING_MS, async (limit) => {

@@ -1,8 +1,7 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import type { KeyCatalog } from '../keys/key-admin-client.ts';
-import type { Keys } from '../keys/key-client.ts';
+import type { KeyCatalog, Keys } from '../keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import { nearsExpiry } from '../keys/near-expiry.ts';

@@ -16,7 +16,7 @@ import {
   userAssignedIdentity,
   type VaultAccess,
 } from './key-access.ts';
-import { LocalAccessReader, type LocalAccessServices } from './local-access-reader.ts';
+import { type LocalAccessServices, localAccessReader } from './local-access-reader.ts';
 
 export interface KeyAccessServices extends LocalAccessServices {
   readonly vaults: Vaults;
@@ -80,7 +80,7 @@ export function accessReader(
   services: LocalAccessServices & Pick<KeyAccessServices, 'authorization'>,
   signal?: AbortSignal,
 ): ReadAccess {
-  const local = new LocalAccessReader(vault, services, signal);
+  const local = localAccessReader(vault, services, signal);
   return async (principalId, key) => {
     if (model === 'accessPolicies') return { model, policies };
     if (model === 'local') return key === undefined ? local.ofAllKeys() : local.ofKey(key);

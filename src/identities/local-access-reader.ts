@@ -1,4 +1,4 @@
-import { known, type Part, readPart, unreadOf } from '../azure/read-or-why.ts';
+import { known, readOnce, readPart, unreadOf } from '../azure/read-or-why.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import type { LocalAccess } from './key-access.ts';
 import type { LocalRoles, LocalScope } from './local-role-client.ts';
@@ -24,55 +24,31 @@ export const GROUP_ROLES_READ = {
  * Reads which principals may use the keys of one Managed HSM, each list once. Never throws: the result names the parts
  * that cannot be read.
  */
-export class LocalAccessReader {
-  readonly #hsm: ManagedVault;
-  readonly #services: LocalAccessServices;
-  readonly #signal: AbortSignal | undefined;
-  readonly #lists = new Map<LocalScope, Promise<Part<readonly RoleGrant[]>>>();
-  readonly #noGroups = new Map<string, Promise<Part<ReadonlySet<string>>>>();
-
-  constructor(hsm: ManagedVault, services: LocalAccessServices, signal: AbortSignal | undefined) {
-    this.#hsm = hsm;
-    this.#services = services;
-    this.#signal = signal;
-  }
-
-  /**
-   * Reads no roles on single keys: roles on all keys suffice for most principals. Without them, only {@link ofKey} shows
-   * whether a principal may use a key.
-   */
-  ofAllKeys(): Promise<LocalAccess> {
-    return this.#read(['/', '/keys']);
-  }
-
-  async ofKey(name: string): Promise<LocalAccess> {
-    const access = await this.#read(['/', '/keys', `/keys/${name}`]);
-    if (access.unread) return access;
-    const holders = [...new Set(access.grants.map(({ principalId }) => principalId.toLowerCase()))].sort();
-    const about = { resource: this.#hsm.id, ...GROUP_ROLES_READ };
-    // Most keys of an HSM have the same holders.
-    const read = once(this.#noGroups, holders.join(), () =>
-      readPart(about, () => this.#services.principals.noGroups(new Set(holders), this.#hsm.id, this.#signal)),
-    );
-    const [groupsUnread] = unreadOf([await read]);
-    return { ...access, noGroups: known(await read) ?? new Set(), groupsUnread };
-  }
-
-  async #read(scopes: readonly LocalScope[]): Promise<LocalAccess> {
-    const about = { resource: this.#hsm.id, ...LOCAL_ROLES_READ };
-    const list = (scope: LocalScope) =>
-      once(this.#lists, scope, () =>
-        readPart(about, () => this.#services.localRoles.grantsAt(this.#hsm, scope, this.#signal)),
-      );
-    const lists = await Promise.all(scopes.map(list));
-    const [unread] = unreadOf(lists);
-    return { model: 'local', grants: lists.flatMap((one) => known(one) ?? []), unread, noGroups: new Set() };
-  }
-}
-
-/** Reads each key once: later callers share the first caller's read. */
-function once<K, T>(reads: Map<K, Promise<T>>, key: K, read: () => Promise<T>): Promise<T> {
-  const reading = reads.get(key) ?? read();
-  reads.set(key, reading);
-  return reading;
+export function localAccessReader(hsm: ManagedVault, services: LocalAccessServices, signal: AbortSignal | undefined) {
+  const lists = readOnce((scope: LocalScope) =>
+    readPart({ resource: hsm.id, ...LOCAL_ROLES_READ }, () => services.localRoles.grantsAt(hsm, scope, signal)),
+  );
+  // Most keys of an HSM have the same holders.
+  const noGroups = readOnce((holders: readonly string[]) =>
+    readPart({ resource: hsm.id, ...GROUP_ROLES_READ }, () =>
+      services.principals.noGroups(new Set(holders), hsm.id, signal),
+    ),
+  );
+  const read = async (...scopes: LocalScope[]): Promise<LocalAccess> => {
+    const found = await Promise.all(scopes.map((scope) => lists.get(scope)));
+    const [unread] = unreadOf(found);
+    return { model: 'local', grants: found.flatMap((one) => known(one) ?? []), unread, noGroups: new Set() };
+  };
+  return {
+    /** Reads no roles on single keys: roles for all keys suffice for most principals. */
+    ofAllKeys: () => read('/', '/keys'),
+    async ofKey(name: string): Promise<LocalAccess> {
+      const access = await read('/', '/keys', `/keys/${name}`);
+      if (access.unread) return access;
+      const holders = new Set(access.grants.map(({ principalId }) => principalId.toLowerCase()));
+      const others = await noGroups.get([...holders].sort());
+      const [groupsUnread] = unreadOf([others]);
+      return { ...access, noGroups: known(others) ?? new Set(), groupsUnread };
+    },
+  };
 }

@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
-import { blobDocuments, type StoredDocument } from '../azure/documents.ts';
+import { blobDocuments, type StoredDocument } from '../azure/blobs.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NOTIFICATION, type Notification } from './notification.ts';
 
@@ -32,19 +32,10 @@ export type CollectProgress = z.output<typeof PROGRESS>;
  * Notifications with their targets, in the control zone. A message of the work zone names an entry, and cannot change
  * its content. Methods throw the SDK's errors.
  */
-export interface Outbox {
-  /** Adds an entry. An existing entry remains unchanged, since it may have been sent. */
-  add(target: string, notification: Notification): Promise<void>;
-  /** Returns undefined if the entry does not exist. */
-  read(target: string, id: string): Promise<OutboxEntry | undefined>;
-  markSent(target: string, entry: OutboxEntry, sentOn: Date): Promise<void>;
-  /** Returns the collector's progress; undefined before the first, or if it is damaged. */
-  readProgress(): Promise<CollectProgress | undefined>;
-  saveProgress(progress: CollectProgress): Promise<void>;
-}
+export type Outbox = ReturnType<typeof createOutbox>;
 
 /** Stores a small blob for each notification and target. */
-export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): Outbox {
+export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const entries = blobDocuments(container, ENTRY, TIMEOUT_MS);
   const progress = blobDocuments<CollectProgress | undefined>(
@@ -55,15 +46,18 @@ export function createOutbox(settings: Pick<Settings, 'storage'>, credential: ()
   // Callers have validated both parts: a target of the settings, and an id.
   const nameOf = (target: string, id: string): string => `${PREFIX}${target}/${id}.json`;
   return {
-    async add(target, notification) {
+    /** Adds an entry. An existing entry remains unchanged, since it may have been sent. */
+    async add(target: string, notification: Notification): Promise<void> {
       await entries.put(nameOf(target, notification.id), { notification }, undefined);
     },
-    read: (target, id) => entries.read(nameOf(target, id)),
-    async markSent(target, { value: { notification }, etag }, sentOn) {
+    /** Returns undefined if the entry does not exist. */
+    read: (target: string, id: string): Promise<OutboxEntry | undefined> => entries.read(nameOf(target, id)),
+    async markSent(target: string, { value: { notification }, etag }: OutboxEntry, sentOn: Date): Promise<void> {
       await entries.put(nameOf(target, notification.id), { notification, sentOn: sentOn.toISOString() }, etag);
     },
+    /** Returns the collector's progress; undefined before the first, or if it is damaged. */
     readProgress: async () => (await progress.read(PROGRESS_NAME))?.value,
-    async saveProgress(next) {
+    async saveProgress(next: CollectProgress): Promise<void> {
       const replace = () => next;
       await progress.change(PROGRESS_NAME, replace, async () => undefined);
     },

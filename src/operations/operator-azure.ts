@@ -5,8 +5,8 @@ import { createAuditPolicies } from '../audit/immutability-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { withTokenDeadline } from '../azure/deadline.ts';
+import { createArmLister } from '../azure/json-sender.ts';
 import { type CallLimits, LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
-import { createResources } from '../azure/resources-client.ts';
 import { createResourceGraph } from '../dependents/resource-graph-client.ts';
 import { createStoredData } from '../dependents/stored-data-client.ts';
 import { createFileList } from '../effect/data-services-client.ts';
@@ -15,8 +15,7 @@ import { createStorageAccounts } from '../fleet/storage-client.ts';
 import { createRoleAssignments } from '../identities/authorization-client.ts';
 import { createIdentityClients } from '../identities/create-identity-clients.ts';
 import { createRegistrationOwners } from '../identities/registration-owners-client.ts';
-import { createKeyAdmin } from '../keys/key-admin-client.ts';
-import { createKeys } from '../keys/key-client.ts';
+import { createKeyAdmin, createKeys } from '../keys/key-client.ts';
 import { createKeyUsageLog } from '../keys/usage-log-client.ts';
 import { createVaults } from '../vaults/vault-client.ts';
 import type { Journal } from './journal.ts';
@@ -51,7 +50,7 @@ export function createAzure(
     operator: () => readOperator(credential, `https://${cloud.keyVaultSuffix}/.default`),
     subscriptions: createSubscriptions(credential, cloud, limits),
     ...createIdentityClients(credential, cloud, limits),
-    resources: createResources(credential, cloud, limits),
+    resources: resourcesOf(createArmLister(credential, cloud, limits)),
     accounts: createStorageAccounts(credential, cloud, limits),
     auditPolicies: createAuditPolicies(credential, cloud, limits),
     ...createStoredData(credential, cloud, limits),
@@ -68,6 +67,19 @@ export function createAzure(
     registrationOwners: createRegistrationOwners(credential, cloud, limits),
     now: () => new Date(),
     sleep: (ms: number): Promise<void> => sleep(ms),
+  };
+}
+
+/** Finds resources of any type by name in any resource group, as far as the operator can read them. */
+function resourcesOf(list: ReturnType<typeof createArmLister>) {
+  return {
+    /** Returns the ARM ids, with a single list request. */
+    async find(subscriptionId: string, type: string, name: string): Promise<string[]> {
+      const $filter = `resourceType eq '${type}' and name eq '${name}'`;
+      const query = { 'api-version': '2021-04-01', $filter };
+      const found = (await list(`/subscriptions/${subscriptionId}/resources`, query)) as { id?: string }[];
+      return found.flatMap(({ id }) => id ?? []);
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
-import { blobDocuments } from '../azure/documents.ts';
+import { blobDocuments } from '../azure/blobs.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { CmkError } from '../errors.ts';
 import { REASONS } from '../reasons.ts';

@@ -9,8 +9,7 @@ import { findRekeyBlocker, type ListedKey, type RekeyBlocker } from '../fleet/pl
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
-import type { KeyCatalog } from '../keys/key-admin-client.ts';
-import type { Keys } from '../keys/key-client.ts';
+import type { KeyCatalog, Keys } from '../keys/key-client.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import type { Rekey } from '../orders/standing-orders.ts';

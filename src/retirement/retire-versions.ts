@@ -181,23 +181,18 @@ interface Disabled {
 }
 
 /** Outcome for a disabled version. `version` is its state before that. */
-type RetirementResult =
+type RetirementResult = { readonly version: KeyVersion } & (
   | {
       readonly outcome: 'retired';
-      readonly version: KeyVersion;
       readonly successor: KeyVersion | undefined;
       /** Every visible user of the key, with its version after this version was disabled. */
       readonly uses: readonly VersionUse[];
     }
   /** The version is enabled again. */
-  | { readonly outcome: 'undone'; readonly version: KeyVersion; readonly reasons: readonly string[] }
+  | { readonly outcome: 'undone'; readonly reasons: readonly string[] }
   /** The version may be disabled although a client uses it. An operator must enable it. */
-  | {
-      readonly outcome: 'notUndone';
-      readonly version: KeyVersion;
-      readonly reasons: readonly string[];
-      readonly nextStep: string;
-    };
+  | { readonly outcome: 'notUndone'; readonly reasons: readonly string[]; readonly nextStep: string }
+);
 
 /** Keeps a version disabled if it is unused, and enables it otherwise. */
 async function confirmRetirement(

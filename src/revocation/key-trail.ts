@@ -54,12 +54,8 @@ const ABOUT = '"action":"key.re';
 
 export function keyTrail(files: AuditFiles): KeyTrail {
   return async (key, since, signal) => {
-    const events: RevocationEvent[] = [];
-    for await (const { entry } of recordsSince(files, ABOUT, since, signal)) {
-      const event = eventOf(entry, key);
-      if (event) events.push(event);
-    }
-    return events;
+    const records = await Array.fromAsync(recordsSince(files, ABOUT, since, signal));
+    return records.flatMap(({ entry }) => eventOf(entry, key) ?? []);
   };
 }
 

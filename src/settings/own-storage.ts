@@ -6,13 +6,8 @@ import type { Cloud } from '../azure/cloud.ts';
  * emulators, which Key Vault does not encrypt. Undefined: an account is unknown, or its connection string does not name
  * it.
  */
-export function ownStorage({
-  storage,
-  cloud,
-}: {
-  readonly storage: AppStorage | undefined;
-  readonly cloud: Cloud;
-}): readonly string[] | 'local' | undefined {
+export function ownStorage(settings: { readonly storage: AppStorage | undefined; readonly cloud: Cloud }) {
+  const { storage, cloud } = settings;
   if (!storage) return undefined;
   const accounts = [storage, storage.work, storage.audit].filter((account) => account !== undefined);
   const names = accounts.flatMap((account) => nameOfStorage(account, cloud) ?? []);
@@ -52,9 +47,6 @@ export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | '
 }
 
 /** Whether the environment names the app's own storage. */
-export function knowsAppStorage({
-  AzureWebJobsStorage,
-  AzureWebJobsStorage__accountName: account,
-}: Readonly<Record<string, string | undefined>>): boolean {
-  return Boolean(AzureWebJobsStorage || account);
+export function knowsAppStorage(environment: Readonly<Record<string, string | undefined>>): boolean {
+  return Boolean(environment.AzureWebJobsStorage || environment.AzureWebJobsStorage__accountName);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { KeyKind } from '../keys/key-admin-client.ts';
+import type { KeyKind } from '../keys/key-client.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
 // Determines what Azure Policy denies for the keys of a vault from assignments, initiatives and exemptions. Ignores an

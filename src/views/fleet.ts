@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
-import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
-import { ACCOUNT_CHECKS } from '../drift/checks/checks.ts';
-import { causeIdOf, evaluate } from '../drift/checks/evaluate.ts';
+import { parseResourceId, scopeResource, splitScope } from '../azure/resource-id.ts';
+import { ACCOUNT_CHECKS, KEY_CHECKS } from '../drift/checks/checks.ts';
+import { causeIdOf, evaluate, findingId } from '../drift/checks/evaluate.ts';
 import { KeyUsage } from '../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects.ts';
 import { rulesOf } from '../drift/drift-run.ts';
-import { findingSince, keyEvidence, ReportedFindings } from '../drift/health-evidence.ts';
+import { unreadOfIdentity } from '../drift/gather/gather-identities.ts';
+import { unreadOfAccess } from '../drift/gather/vault-roles.ts';
 import type { Finding } from '../drift/report.ts';
 import type { AccountEffect } from '../effect/effect.ts';
 import { isCurrent, moreTelling } from '../effect/effect-of-key.ts';
@@ -20,7 +21,8 @@ import { versionInUse } from '../fleet/plan.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { orUnavailable } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { findVersion } from '../keys/key-versions.ts';
+import { activeFrom, findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
@@ -44,6 +46,9 @@ const ANEW: ReadonlySet<string> = new Set([
   'RevocationOpen',
 ]);
 const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
+/** Findings on a key that stop its users. */
+const KEY_STOPS: ReadonlySet<string> = new Set(['RevocationOpen', 'KeyOperationsMissing']);
+const KEY_ANEW = KEY_CHECKS.filter(({ reason }) => KEY_STOPS.has(reason));
 /** Findings about failed reads, which do not change the account's data in the index. */
 const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
 /** Findings that no longer apply once the account uses a key. */
@@ -75,7 +80,8 @@ class FleetEvaluator {
   readonly #uses: ReadonlyMap<string, UseRow>;
   /** Uses of scopes by the account's row key. */
   readonly #scopeUses: ReadonlyMap<string, readonly UseRow[]>;
-  readonly #findings: ReportedFindings;
+  /** Findings of the last check by account, vault, key or identity, in lower case. */
+  readonly #findings: ReadonlyMap<string, readonly Finding[]>;
   readonly #subjects = new Map<string, KeySubject>();
   readonly #probes = new Map<string, AccountEffect>();
 
@@ -85,7 +91,7 @@ class FleetEvaluator {
     this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
     const ofScopes = reading.uses.filter(({ scope }) => scope !== undefined);
     this.#scopeUses = Map.groupBy(ofScopes, ({ account }) => accountRow(account));
-    this.#findings = new ReportedFindings(reading);
+    this.#findings = Map.groupBy(reading.findings, ({ resource }) => splitScope(resource).account.toLowerCase());
     for (const [id, { key, versions, effect }] of reading.keys) {
       this.#subjects.set(id, keySubject(key, versions));
       if (effect && versions && !isCurrent(effect, openRevocation(versions, reading.readOn))) continue;
@@ -102,7 +108,7 @@ class FleetEvaluator {
     const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
     const use = known.key === undefined ? undefined : this.#uses.get(useId({ account: known.account, key: known.key }));
     const scopeUses = this.#scopeUses.get(accountRow(known.account)) ?? [];
-    const findings = this.#findings.of(account.id);
+    const findings = this.#findingsOn(account.id);
     const all = [...(use ? [use] : []), ...scopeUses];
     const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
     const { lastChecked, counts } = checkCoverage(account, known.key, findings, this.#reading);
@@ -117,7 +123,7 @@ class FleetEvaluator {
           ...this.#anew(account, use, scopeUses, findings),
           ...keys.flatMap((key) => this.#ofKey(key)),
           ...this.#reported(findings, known),
-          ...identities.flatMap((identity) => this.#findings.ofIdentity(identity)),
+          ...identities.flatMap((identity) => this.#findingsOnIdentity(identity)),
           ...this.#met(all),
         ],
         // The check does not cover a use that the index lacks.
@@ -190,17 +196,18 @@ class FleetEvaluator {
   #ofKey(id: string): HealthFinding[] {
     const subject = this.#subjects.get(id.toLowerCase());
     if (!subject) return [];
-    return keyEvidence(subject, this.#rules).map((found) =>
-      'id' in found ? { ...found, since: this.#since(found) } : found,
-    );
+    if ('value' in subject.versions) {
+      const found = evaluate(KEY_ANEW, subject, subject.key.id, this.#rules);
+      return found.map((one) => ({ ...one, since: this.#since(one) }));
+    }
+    const about = [subject.key.id];
+    const cause = { id: causeIdOf('VaultUnreadable', about), reason: 'VaultUnreadable', about };
+    return [{ reason: 'VaultUnreadable', severity: 'error', cause }];
   }
 
   #since(found: Omit<Finding, 'since'>): string | undefined {
-    return findingSince(found, {
-      versionsOf: (key) => this.#reading.keys.get(key.toLowerCase())?.versions ?? [],
-      reported: (resource) => this.#findings.of(resource),
-      rules: this.#rules,
-    });
+    const { versions = [] } = this.#reading.keys.get((found.cause.about[0] ?? '').toLowerCase()) ?? {};
+    return findingSince(found, versions, this.#findingsOn(found.resource), this.#rules.now);
   }
 
   /**
@@ -215,12 +222,33 @@ class FleetEvaluator {
     const vaults = new Set(keys.map((one) => one.key.vault));
     return [
       ...own.filter(holds),
-      ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault)),
+      ...[...vaults].flatMap((vault) => this.#findingsOnVault(vault)),
       ...keys
-        .flatMap((one) => this.#findings.of(one.key.id))
-        .filter(isOfUse)
+        .flatMap((one) => this.#findingsOn(one.key.id))
+        .filter(({ reason }) => KEY_STOPS.has(reason))
         .filter(holds),
     ];
+  }
+
+  /** Findings of the last check on a resource. Findings on an account include its scopes. */
+  #findingsOn(resource: string): readonly Finding[] {
+    return this.#findings.get(splitScope(resource).account.toLowerCase()) ?? [];
+  }
+
+  /** Of the failed reads of a vault, only those that hide whether its keys are usable. */
+  #findingsOnVault(vault: ManagedVault): Finding[] {
+    const open = new Set(unreadOfAccess(vault).map((one) => findingId('Unreadable', vault.id, one)));
+    return this.#findingsOn(vault.id).filter(({ id, reason }) =>
+      reason === 'Unreadable' ? open.has(id) : reason !== 'MissingPermission',
+    );
+  }
+
+  /** Failed reads of an identity, which may have been deleted. */
+  #findingsOnIdentity(identity: string | undefined): Finding[] {
+    return unreadOfIdentity(identity).flatMap(({ resource, what }) => {
+      const open = findingId('Unreadable', resource, what);
+      return this.#findingsOn(resource).filter(({ id }) => id === open);
+    });
   }
 
   /** Findings from failed moves since the last check. */
@@ -236,6 +264,24 @@ class FleetEvaluator {
       return [{ reason, severity: 'error', cause: { id: causeIdOf(reason, about), reason, about }, since: lastTry.at }];
     });
   }
+}
+
+/**
+ * Start time of a finding (ISO 8601), from the versions of the key that causes it, if they show it. Otherwise the time
+ * when a check first found it, if the newest check found it with the same cause. Undefined if unknown.
+ */
+export function findingSince(
+  { id, reason, cause }: Omit<Finding, 'since'>,
+  versions: readonly KeyVersion[],
+  reported: readonly Finding[],
+  now: Date,
+): string | undefined {
+  if (cause.reason === 'RevocationOpen') return openRevocation(versions, now)?.revokedOn.toISOString();
+  if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
+    const target = newestUsableVersion(versions, now);
+    return target && activeFrom(target).toISOString();
+  }
+  return reported.find((before) => before.id === id && before.cause.id === cause.id)?.since;
 }
 
 function shownHealth({ state, cause, since }: Health): SeenAccount['health'] {
@@ -264,11 +310,6 @@ function keySubject(key: KeyReading['key'], versions: KeyReading['versions']): K
     material: { unread },
     usage: new KeyUsage(),
   };
-}
-
-/** Whether a finding about a key affects the accounts that use it. */
-function isOfUse({ reason }: Finding): boolean {
-  return reason === 'KeyOperationsMissing' || reason === 'RevocationOpen';
 }
 
 function useId({ account, scope, key }: Pick<UseRow, 'account' | 'scope' | 'key'>): string {

@@ -9,11 +9,11 @@ import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { queryInvalid } from '../http/query.ts';
 import type { Caller } from '../http/token-claims.ts';
-import type { KeyCatalog } from '../keys/key-admin-client.ts';
+import type { KeyCatalog } from '../keys/key-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import { type KeyViewPorts, readInTime, readKeySummary, unreadViews } from './key.ts';
-import type { KeySummary, ListedVault } from './key-schemas.ts';
+import type { ListedVault } from './key-schemas.ts';
 
 const PAGE = 50;
 /** Maximum number of keys from the index for a vault that the app cannot list. */
@@ -29,13 +29,6 @@ export type ListKeysPorts = KeyViewPorts & {
   readonly keyCatalog: Pick<KeyCatalog, 'names'>;
   readonly knownKeys: KnownKeys;
 };
-
-interface ListedKeys {
-  readonly value: readonly KeySummary[];
-  readonly vaults: readonly ListedVault[];
-  /** Last key of the page as `vault/key`; absent: this is the last page. */
-  readonly next: string | undefined;
-}
 
 interface KeysAsked {
   readonly vaults: readonly ManagedVault[];
@@ -58,10 +51,7 @@ export class KeyLister {
   }
 
   /** Never throws: `unread` has the failed reads. */
-  async list(
-    { vaults, reaches, after = '', most = PAGE, ms = PAGE_MS }: KeysAsked,
-    ports: ListKeysPorts,
-  ): Promise<ListedKeys> {
+  async list({ vaults, reaches, after = '', most = PAGE, ms = PAGE_MS }: KeysAsked, ports: ListKeysPorts) {
     const listed = await abortAfter(
       (signal) => pMap(vaults, (vault) => this.#list(vault, ports, signal), { concurrency: CONCURRENCY }),
       LIST_MS,
@@ -74,6 +64,7 @@ export class KeyLister {
       ms,
     );
     const last = page.at(-1);
+    /** Last key of the page as `vault/key`; absent: this is the last page. */
     const next = last && rest.length > page.length ? placeOf(last) : undefined;
     return { value, vaults: listed.map(({ view }) => view), next };
   }

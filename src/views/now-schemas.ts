@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DRIFT_REPORT } from '../drift/report.ts';
-import { partOf } from '../http/part.ts';
+import { PART_PROBLEM } from '../http/problem.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
 import { FLEET_LIST } from './fleet-schemas.ts';
 import { KEY_SUMMARY } from './key-schemas.ts';
@@ -10,6 +10,22 @@ import { ROTATION_SUMMARY } from './rotation-schemas.ts';
 export const MOST_LISTED_NOW = 50;
 
 const count = z.int().nonnegative();
+
+/** A part of an answer with its own age, required role and failure; other parts do not depend on it. */
+const partOf = <T extends z.ZodType>(value: T) =>
+  z.object({
+    readOn: z.iso.datetime().optional().describe('When `value` was read.'),
+    value: value.optional(),
+    problem: PART_PROBLEM.optional().describe(
+      'Why the part is missing: the read failed, or the caller lacks the role.',
+    ),
+    reading: z
+      .literal(true)
+      .optional()
+      .describe('The read is still in progress: repeat the call. A `value` in the same part is older.'),
+  });
+
+export type PartView<V> = Readonly<z.output<ReturnType<typeof partOf<z.ZodType<V>>>>>;
 
 const PARTS = z.object({
   fleet: partOf(

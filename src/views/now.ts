@@ -1,18 +1,18 @@
 import type { HttpResponseInit } from '@azure/functions';
+import { DeadlineError } from '../azure/deadline.ts';
 import type { PartTaken } from '../azure/read-cache.ts';
 import type { DriftCause } from '../drift/report.ts';
 import { findingState } from '../fleet/health.ts';
 import type { HealthState } from '../fleet/health-states.ts';
 import type { RouteKey } from '../http/access.ts';
 import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
-import { partContent, partView } from '../http/part.ts';
-import type { AnswerContext } from '../http/problem.ts';
+import { type AnswerContext, HttpProblem, partProblem } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
 import { many } from '../text.ts';
 import { fleetSummaryOf } from './fleet-api.ts';
 import type { KeySummary } from './key-schemas.ts';
-import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue } from './now-schemas.ts';
+import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue, type PartView } from './now-schemas.ts';
 import type { NowReadings, TakeReadings } from './read-now.ts';
 import { isRotationOpen } from './rotation.ts';
 
@@ -67,6 +67,29 @@ export async function seeParts(
     drift: partView(drift, (report) => driftOf(report, visibility.now), visibility),
     steps: all.map((taken) => ('ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0)),
   };
+}
+
+/**
+ * Builds the view of a part from a read or its failure. Never throws, so the other parts are shown.
+ *
+ * @param show builds the caller's view of the value
+ */
+export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: AnswerContext): PartView<V> {
+  try {
+    if ('error' in taken) throw taken.error;
+    const reading = taken.reading ? ({ reading: true } as const) : {};
+    return 'value' in taken ? { readOn: taken.readOn.toISOString(), value: show(taken.value), ...reading } : reading;
+  } catch (error) {
+    const nextStep = 'The app retries the read automatically; repeat the call.';
+    const isLate = error instanceof DeadlineError;
+    const problem = isLate ? new HttpProblem('ServiceUnavailable', { detail: error.message, nextStep }) : error;
+    return { problem: partProblem(problem, telling) };
+  }
+}
+
+/** A part without its varying fields: the time of the read and the text of a failure. */
+export function partContent({ value, problem, reading }: PartView<unknown>): unknown {
+  return problem ? [problem.status, problem.reason] : { value, reading };
 }
 
 function keysOf(

@@ -50,43 +50,33 @@ export interface NowReadings {
 export type TakeReadings = { readonly [P in keyof NowReadings]: () => Promise<PartTaken<NowReadings[P]>> };
 
 /** Cached parts of the health. One board per instance: its callers share the cache. */
-export class NowBoard {
-  readonly #snapshots: FleetSnapshots;
-  readonly #lister: KeyLister;
-  readonly #parts = {
-    keys: new ReadCache<UnusualKeys>(LARGE_MS),
-    pauses: new ReadCache<readonly PauseOrder[]>(SMALL_MS),
-    rotations: new ReadCache<readonly RotationSummary[]>(SMALL_MS),
-    drift: new ReadCache<DriftReport | undefined>(AT_ONCE_MS),
+export function createNowBoard(snapshots: FleetSnapshots, lister: KeyLister) {
+  const keys = new ReadCache<UnusualKeys>(LARGE_MS);
+  const pauses = new ReadCache<readonly PauseOrder[]>(SMALL_MS);
+  const rotations = new ReadCache<readonly RotationSummary[]>(SMALL_MS);
+  const drift = new ReadCache<DriftReport | undefined>(AT_ONCE_MS);
+  return {
+    /** Call after a revocation or restore by this instance, so no caller gets the earlier state. */
+    changed(vault: string | undefined, { settings }: Pick<NowPorts, 'settings'>): void {
+      const managed = vault === undefined ? undefined : settings.vaults.byName(vault);
+      if (managed) lister.forget(managed);
+      keys.invalidate('');
+    },
+    /** Readers of the parts. @param ports ports of the first caller, which a shared read uses */
+    takers(ports: NowPorts): TakeReadings {
+      const take =
+        <T>(part: ReadCache<T>, read: () => Promise<T>) =>
+        () =>
+          part.take('', read, WAIT_MS, ports.now);
+      return {
+        fleet: () => snapshots.take(ports, WAIT_MS),
+        keys: take(keys, () => readUnusualKeys(lister, ports)),
+        pauses: take(pauses, () => readPauses(ports)),
+        rotations: take(rotations, async () => (await listRotations(ports)).value.filter(isRotationOpen)),
+        drift: take(drift, () => fromDriftStorage(() => ports.driftStorage.newest())),
+      };
+    },
   };
-
-  constructor(snapshots: FleetSnapshots, lister: KeyLister) {
-    this.#snapshots = snapshots;
-    this.#lister = lister;
-  }
-
-  /** Call after a revocation or restore by this instance, so no caller gets the earlier state. */
-  changed(vault: string | undefined, { settings }: Pick<NowPorts, 'settings'>): void {
-    const managed = vault === undefined ? undefined : settings.vaults.byName(vault);
-    if (managed) this.#lister.forget(managed);
-    this.#parts.keys.invalidate('');
-  }
-
-  /** Readers of the parts. @param ports ports of the first caller, which a shared read uses */
-  takers(ports: NowPorts): TakeReadings {
-    const { keys, pauses, rotations, drift } = this.#parts;
-    const take =
-      <T>(part: ReadCache<T>, read: () => Promise<T>) =>
-      () =>
-        part.take('', read, WAIT_MS, ports.now);
-    return {
-      fleet: () => this.#snapshots.take(ports, WAIT_MS),
-      keys: take(keys, () => readUnusualKeys(this.#lister, ports)),
-      pauses: take(pauses, () => readPauses(ports)),
-      rotations: take(rotations, async () => (await listRotations(ports)).value.filter(isRotationOpen)),
-      drift: take(drift, () => fromDriftStorage(() => ports.driftStorage.newest())),
-    };
-  }
 }
 
 /** @throws {@link HttpProblem} 503 */

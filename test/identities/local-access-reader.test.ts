@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { keyAccess } from '../../src/identities/key-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
-import { LocalAccessReader } from '../../src/identities/local-access-reader.ts';
+import { localAccessReader } from '../../src/identities/local-access-reader.ts';
 import type { RoleGrant } from '../../src/identities/role-grant.ts';
 import type { ManagedVault } from '../../src/keys/managed-vaults.ts';
 
@@ -45,7 +45,7 @@ function reading(
       },
     },
   };
-  const reader = new LocalAccessReader(HSM, services, undefined);
+  const reader = localAccessReader(HSM, services, undefined);
   const look = async (name: string) => keyAccess(account, { vaultId: HSM.id, name }, await reader.ofKey(name)).ready;
   return { asked, about, reader, look };
 }

@@ -3,7 +3,7 @@ import type { DriftReport } from '../../src/drift/report.ts';
 import { FleetSnapshots } from '../../src/views/fleet.ts';
 import type { KeyLister } from '../../src/views/key-list.ts';
 import { seeParts } from '../../src/views/now.ts';
-import { NowBoard, type NowPorts, type TakeReadings } from '../../src/views/read-now.ts';
+import { createNowBoard, type NowPorts, type TakeReadings } from '../../src/views/read-now.ts';
 
 const STARTED = Date.parse('2026-11-25T06:00:00.000Z');
 const DAY_MS = 86_400_000;
@@ -39,7 +39,7 @@ it('The keys are the unusual ones, and incomplete when some were not read in tim
   const keysOf = async (...value: ReturnType<typeof key>[]) => {
     const lister = { list: async () => ({ value, vaults: [] }) } as unknown as KeyLister;
     const ports = { settings: { vaults: { all: [] } }, now: () => new Date() } as unknown as NowPorts;
-    const taken = await new NowBoard(new FleetSnapshots(), lister).takers(ports).keys();
+    const taken = await createNowBoard(new FleetSnapshots(), lister).takers(ports).keys();
     return 'value' in taken ? [taken.value.keys.map(({ name }) => name), taken.value.complete] : taken;
   };
   const forbidden = key('forbidden', 'unknown', 'MissingPermission');

@@ -53,16 +53,17 @@ export function addAccountViews(account: CmkCommand): void {
 async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Promise<Fleet> {
   const query = new URLSearchParams({ top: '1000', all: String(all) });
   for (const name of FILTERS) for (const value of [filters[name] ?? []].flat()) query.append(name, value);
-  const rows: FleetRow[] = [];
-  let about: Omit<Fleet, 'rows'> | undefined;
-  for await (const { value, summary, freshness, warnings } of pagesOf(app, `/fleet?${query}`, FLEET_LIST)) {
-    about = { summary, freshness, unread: warnings };
-    rows.push(
-      ...value.map(({ health: { state, ...why }, ...row }) => ({ ...row, account: row.id, health: state, ...why })),
-    );
-  }
+  const pages = await Array.fromAsync(pagesOf(app, `/fleet?${query}`, FLEET_LIST));
+  const { summary, freshness, warnings: unread } = pages.at(-1) as FleetListAnswer;
+  const seen = pages.flatMap(({ value }) => value);
+  const rows = seen.map(({ health: { state, ...why }, ...row }) => ({
+    ...row,
+    account: row.id,
+    health: state,
+    ...why,
+  }));
   const rank = ({ health }: FleetRow): number => HEALTH_STATES.indexOf(health);
-  return { ...(about as Omit<Fleet, 'rows'>), rows: rows.sort((a, b) => rank(a) - rank(b)) };
+  return { summary, freshness, unread, rows: rows.sort((a, b) => rank(a) - rank(b)) };
 }
 
 /** Names the sources of the accounts' health. */

@@ -24,9 +24,8 @@ export function addDriftCommand(program: CmkCommand): void {
   const { cli } = program;
   const { environment } = cli;
   const check = async (operation: Operation, options: DriftOptions): Promise<DriftReport> => {
-    const { checkDrift } = await import('../../operations/drift-check.ts');
+    const { checkDrift, filterReport } = await import('../../operations/drift-check.ts');
     const { createServices } = await import('../../services.ts');
-    const { filterReport } = await import('../../drift/filter-report.ts');
     const { shorten } = await import('../../drift/causes.ts');
     const { vault: vaults, expand, key, resourceGroup, health, cause, subscription } = options;
     const services = (app: Environment) => createServices(app, cli.credential(), () => {});

@@ -21,12 +21,9 @@ export function addRotationCommands(program: CmkCommand): void {
     .description('rotations in progress or finished within a week, and pauses')
     .readsApp(
       async ({ app }) => {
-        const rotations: RotationSummary[] = [];
-        for await (const page of pagesOf(app, '/rotations', ROTATION_LIST)) {
-          rotations.push(...page.value);
-          ({ pauses } = page);
-        }
-        return rotations;
+        const pages = await Array.fromAsync(pagesOf(app, '/rotations', ROTATION_LIST));
+        pauses = pages.at(-1)?.pauses ?? [];
+        return pages.flatMap(({ value }) => value);
       },
       (rows, output) => {
         showAll(rows, output);

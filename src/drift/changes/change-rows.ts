@@ -42,12 +42,8 @@ export type ChangeRows = ReturnType<typeof createChangeRows>;
  */
 export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>) {
   const read = async (partition: string): Promise<ChangeRow[]> => {
-    const rows: ChangeRow[] = [];
-    for await (const row of table.rows(partition)) {
-      const { data } = ROW.safeParse(row);
-      if (data) rows.push(data);
-    }
-    return rows;
+    const rows = await Array.fromAsync(table.rows(partition));
+    return rows.flatMap((row) => ROW.safeParse(row).data ?? []);
   };
   return {
     /** Unchecked changes, due or not. */

@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { CONCURRENCY } from '../../azure/limits.ts';
+import { readOnce } from '../../azure/read-or-why.ts';
 import { comparableId, parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
 import type { KnownKeys } from '../../fleet/fleet-index.ts';
@@ -9,7 +10,6 @@ import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { VAULT_CHECKS } from '../checks/vault-checks.ts';
-import { readOnce } from '../gather/parts.ts';
 import type { Finding } from '../report.ts';
 
 /** Maximum number of keys per vault whose users are read. */
@@ -115,11 +115,5 @@ async function subjectsOf(
 
 async function readRows(vault: ManagedVault, { knownKeys, useRows }: FocusPorts): Promise<readonly UseRow[]> {
   const keys = await knownKeys.ofVault(vault.uri, MOST_KEYS);
-  return (await pMap(keys, (key) => collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
+  return (await pMap(keys, (key) => Array.fromAsync(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
 }

@@ -1,5 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
-import type { Account } from '../../fleet/account.ts';
+import { scopeResource } from '../../azure/resource-id.ts';
+import { type Account, type OwnKeyService, ownKeyServices } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import { planKeyUse, versionInUse } from '../../fleet/plan.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
@@ -7,14 +8,14 @@ import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } fr
 import { REASONS } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import { requirementOf, tagOf } from '../../settings/requirement.ts';
+import { tagOf } from '../../settings/requirement.ts';
 import { count } from '../../text.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
-import type { Found } from './check.ts';
+import type { Check, Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey } from './commands.ts';
 import { afterExpiry } from './key-checks.ts';
-import { KEY_TAG, pinnedBack } from './left-checks.ts';
+import { hasToUseKey, KEY_TAG, pinnedBack } from './left-checks.ts';
 import { stoppedByExpiry } from './other-checks.ts';
 import { type AccountSubject, type KeySubject, type ManagedUse, managedUses, type Rules } from './subjects.ts';
 
@@ -101,9 +102,9 @@ function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' |
   };
 }
 
-export function notCustomerManaged({ account, own, use }: AccountSubject, { drift }: Rules): Found | undefined {
+export function notCustomerManaged({ account, own, use }: AccountSubject, rules: Rules): Found | undefined {
+  if (use || !hasToUseKey(account, rules)) return undefined;
   const tag = tagOf(account.tags, KEY_TAG);
-  if (use || (tag === undefined && !requirementOf(account, drift.require))) return undefined;
   const ofOwn = own ? " The app's own storage needs a key of a vault that the app does not manage." : '';
   const required = `It uses a customer-managed key, as CMK_REQUIRE requires.${ofOwn}`;
   return {
@@ -210,3 +211,57 @@ function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion |
   const version = versionInUse(use);
   return version === undefined ? newestVersion(versions) : findVersion(versions, version);
 }
+
+/** No finding for an account without a customer-managed key, which NotCustomerManaged reports. */
+function onServiceKey(service: OwnKeyService): Check<AccountSubject>['find'] {
+  return (subject, rules) => {
+    const { account, use } = subject;
+    if (!use || !ownKeyServices(account).includes(service)) return undefined;
+    return {
+      severity: hasToUseKey(account, rules) ? 'error' : 'advice',
+      is: `Its ${service}s are encrypted with a Microsoft-managed key, so a revocation of the account's key leaves them readable.`,
+      shouldBe: `Its ${service}s use the key of the account. Azure permits this choice only when an account is created.`,
+      // One cause per subscription, because the same templates create its accounts.
+      cause: { about: [`/subscriptions/${account.subscriptionId}`] },
+    };
+  };
+}
+
+/** A disabled scope counts as removed: Azure denies reads of its data, and cannot delete scopes. */
+function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonly Found[] {
+  const { account, platformScopes = [] } = subject;
+  const scopes = hasToUseKey(account, rules) ? platformScopes.filter(({ enabled }) => enabled) : [];
+  return scopes.map(({ name }) => ({
+    resource: scopeResource(account.id, name),
+    is: `The encryption scope ${name} uses a Microsoft-managed key, so no revocation blocks its data.`,
+    cause: { about: [account.id] },
+  }));
+}
+
+const MOVE_DATA =
+  'Create another account (`cmk account create` encrypts both with its key) and move the data there. Azure cannot change this on an existing account. If it has no data to protect, exempt it in CMK_EXEMPTIONS.';
+
+/** Checks of data that the key of an account may not protect. */
+export const PROTECTION_CHECKS: readonly Check<AccountSubject>[] = [
+  {
+    reason: 'QueueOnServiceKey',
+    severity: 'error',
+    ensures: 'The queues of an account use its customer-managed key (advice if none is required).',
+    fix: MOVE_DATA,
+    find: onServiceKey('queue'),
+  },
+  {
+    reason: 'TableOnServiceKey',
+    severity: 'error',
+    ensures: 'The tables of an account use its customer-managed key (advice if none is required).',
+    fix: MOVE_DATA,
+    find: onServiceKey('table'),
+  },
+  {
+    reason: 'ScopeNotCustomerManaged',
+    severity: 'error',
+    ensures: 'An encryption scope of an account that requires a customer-managed key uses one.',
+    fix: 'Point it at a key (`az storage account encryption-scope update --key-source Microsoft.KeyVault --key-uri`), or disable it (`--state Disabled`).',
+    find: scopeNotCustomerManaged,
+  },
+];

@@ -4,10 +4,8 @@ import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
-import { MATERIAL_CHECKS } from './material-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
 import { policyBlocksRotation } from './policy-checks.ts';
-import { PROTECTION_CHECKS } from './protection-checks.ts';
 import * as retirement from './retirement-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
 import { VAULT_CHECKS } from './vault-checks.ts';
@@ -137,7 +135,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and assign its roles again. For an intended key of another tenant, run `az storage account update --key-vault-federated-client-id`.',
     find: access.tenantMismatch,
   },
-  ...PROTECTION_CHECKS,
+  ...accounts.PROTECTION_CHECKS,
   {
     reason: 'LegacyRevocation',
     severity: 'error',
@@ -200,7 +198,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     fix: 'Give versions a lifetime that the policy allows (`cmk key ensure --version-lifetime`). For type or size: move to a key that it allows (`cmk rekey`), or ask the owner of the policy to exempt the vault (`az policy exemption create`).',
     find: policyBlocksRotation,
   },
-  ...MATERIAL_CHECKS,
+  ...keys.MATERIAL_CHECKS,
   {
     reason: 'RevocationOpen',
     severity: 'warning',

@@ -1,5 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
 import { scopeResource } from '../../azure/resource-id.ts';
+import type { Account } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
 import { readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { findVersion } from '../../keys/key-versions.ts';
@@ -10,6 +11,11 @@ import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 /** Account tag with the key that the account should use: `vault/key` or a key identifier. */
 export const KEY_TAG = 'cmk-key';
+
+/** Whether an account must use a customer-managed key, because of its tag or CMK_REQUIRE. */
+export function hasToUseKey(account: Account, { drift }: Rules): boolean {
+  return tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require) !== undefined;
+}
 
 /** The app never moves an account back, so an operator or a template did. */
 export function versionReverted(subject: AccountSubject): Found | undefined {
@@ -52,10 +58,10 @@ export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined,
   return Boolean(is && was && is.createdOn < was.createdOn);
 }
 
-export function noLongerCustomerManaged({ account, use, left }: AccountSubject, { drift }: Rules): Found | undefined {
+export function noLongerCustomerManaged({ account, use, left }: AccountSubject, rules: Rules): Found | undefined {
   if (use || !left || isOptedOut(account.tags, left.lastSeen)) return undefined;
   // NotCustomerManaged reports an account that must use a key, regardless of the opt-out tag.
-  if (tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require)) return undefined;
+  if (hasToUseKey(account, rules)) return undefined;
   const { key } = left.key;
   const [identity, another] = account.userAssignedIdentities;
   return {

@@ -1,7 +1,7 @@
-import { type Part, readPart, type What } from '../../azure/read-or-why.ts';
+import { type Part, readOnce, readPart, type What } from '../../azure/read-or-why.ts';
 import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
-import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS } from './parts.ts';
 
 /** Maximum number of identities per subscription to read separately if the list lacks them. */
 const MAX_LOOKUPS = 200;

@@ -1,10 +1,10 @@
-import { known, type Part, readPart } from '../../azure/read-or-why.ts';
+import { known, type Part, readOnce, readPart } from '../../azure/read-or-why.ts';
 import { findVersion, newestVersion } from '../../keys/key-versions.ts';
 import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 import type { GatheredVaults } from './gather-vaults.ts';
-import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS } from './parts.ts';
 
 type KeyServices = Pick<GatherServices, 'keys' | 'keyCatalog'>;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import { describeFailure, errorText } from '../../azure/failure.ts';
-import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import { known, readOnce, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import { comparableId, scopeResource, splitScope } from '../../azure/resource-id.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountRow } from '../../fleet/fleet-keys.ts';
@@ -23,7 +23,7 @@ import { gatherAccount, type SeenScope } from './gather-account.ts';
 import { identityReader } from './gather-identities.ts';
 import { gatheredKeys } from './gather-keys.ts';
 import { gatheredVaults } from './gather-vaults.ts';
-import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS } from './parts.ts';
 
 /** Maximum number of accounts of a subscription that are read at a time. */
 const AT_A_TIME = 4;

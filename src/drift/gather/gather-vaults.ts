@@ -1,12 +1,22 @@
+import pMap from 'p-map';
 import { unlessMissing } from '../../azure/failure.ts';
-import { known, type Part, readPart, type UnreadPart, unreadOf, unreadPart } from '../../azure/read-or-why.ts';
+import {
+  known,
+  type Part,
+  readOnce,
+  readPart,
+  type UnreadPart,
+  unreadOf,
+  unreadPart,
+} from '../../azure/read-or-why.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import { DAY_MS } from '../../time/spans.ts';
-import type { KeyDenial } from '../../vaults/key-policies.ts';
+import { appliesTo, denialsOf, isExempt, type KeyDenial, scopeOfInitiative } from '../../vaults/key-policies.ts';
+import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
 import type { Rules, VaultSubject } from '../checks/subjects.ts';
-import { GatheredPolicies } from './gather-policies.ts';
-import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS } from './parts.ts';
 import { type VaultRoles, vaultRoles } from './vault-roles.ts';
 
 /** A managed vault with everything that the app read. */
@@ -26,7 +36,7 @@ export interface GatheredVault {
 export type GatheredVaults = ReturnType<typeof gatheredVaults>;
 
 export function gatheredVaults(services: GatherServices, rules: Rules, signal: AbortSignal | undefined) {
-  const policies = new GatheredPolicies(services.keyPolicies, rules.now, signal);
+  const denials = keyDenials(services.keyPolicies, rules.now, signal);
   const since = new Date(rules.now.getTime() - DAY_MS);
   const deadLetters = readOnce((container: string) =>
     readPart(PARTS.deadLetters(container), () => services.driftStorage.deadLetters(since)),
@@ -40,7 +50,7 @@ export function gatheredVaults(services: GatherServices, rules: Rules, signal: A
       const gone = 'value' in properties && properties.value === undefined;
       const [roles, policed, all] = await Promise.all([
         vaultRoles(vault, known(properties), services, signal),
-        gone ? { denials: [], unread: [] } : policies.of(vault),
+        gone ? { denials: [], unread: [] } : denials(vault),
         undelivered(),
       ]);
       const isOwn = ({ source }: { readonly source: string }) => source.toLowerCase() === vault.id.toLowerCase();
@@ -89,4 +99,47 @@ async function readEvents(
   if (judgeSubscriptions(wanted, read.value.subscriptions).every(({ is }) => is === 'right')) return read;
   // The vault lacks required event subscriptions. Its unreadable topic may have them.
   return { unread: unreadPart(PARTS.topic(vault.id), read.value.topicUnreadable) };
+}
+
+/** Maximum number of concurrent reads of initiatives per vault. */
+const CONCURRENCY = 4;
+
+/** Azure Policy denials of keys by vault. Reads each initiative once per check, because most vaults share them. */
+function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
+  const initiatives = readOnce((id: string) => {
+    const scope = scopeOfInitiative(id) ?? '';
+    // Identified by their scope: the app lacks one permission for all initiatives there.
+    return readPart(
+      ofPolicy('policySetDefinitions', scope || '/', 'the policy initiatives defined in this scope'),
+      () => policies.initiative(scope, lastName(id), signal),
+    );
+  });
+  return async (vault: ManagedVault): Promise<Pick<GatheredVault, 'denials' | 'unread'>> => {
+    const read = await readPart(ofPolicy('policyAssignments', vault.id, 'the policy assignments of the vault'), () =>
+      policies.assignments(vault, signal),
+    );
+    const found = await pMap(
+      (known(read) ?? []).filter((assignment) => appliesTo(assignment, vault)),
+      async (assignment) => {
+        const id = assignment.properties.policyDefinitionId;
+        const initiative = scopeOfInitiative(id) === undefined ? undefined : await initiatives.get(id);
+        return { denials: denialsOf(assignment, known(initiative), vault), initiative };
+      },
+      { concurrency: CONCURRENCY },
+    );
+    const denials = found.flatMap((one) => one.denials);
+    const unread = unreadOf([read, ...found.map(({ initiative }) => initiative)]);
+    if (denials.length === 0) return { denials, unread };
+    const exemptions = await readPart(
+      ofPolicy('policyExemptions', vault.id, 'the policy exemptions of the vault'),
+      () => policies.exemptions(vault, signal),
+    );
+    // Without the exemptions, each denial may be exempt.
+    if ('unread' in exemptions) return { denials: [], unread: [...unread, exemptions.unread] };
+    return { denials: denials.filter((one) => !isExempt(one, exemptions.value, now)), unread };
+  };
+}
+
+function ofPolicy(type: string, resource: string, what: string) {
+  return { resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true };
 }

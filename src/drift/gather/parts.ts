@@ -10,8 +10,7 @@ import type { UseRows } from '../../fleet/use-row.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import { GROUP_ROLES_READ, LOCAL_ROLES_READ, type LocalAccessServices } from '../../identities/local-access-reader.ts';
-import type { KeyCatalog } from '../../keys/key-admin-client.ts';
-import type { Keys } from '../../keys/key-client.ts';
+import type { KeyCatalog, Keys } from '../../keys/key-client.ts';
 import { readKeysRight, readPolicyRight, readVaultRight } from '../../keys/key-rights.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
@@ -98,18 +97,3 @@ export const PARTS = {
   rotationPolicy: ({ id, vault }: ManagedKey) => part('the rotation policy of the key', readPolicyRight(vault))(id),
   material: ({ id, vault }: ManagedKey) => part('the type of the key', readKeysRight(vault))(id),
 } satisfies Record<string, (of: never) => What>;
-
-/** Reads each subject once: later callers share the read. @param nameOf name of a subject, regardless of letter case */
-export function readOnce<S, T>(read: (subject: S) => Promise<T>, nameOf: (subject: S) => string = String) {
-  const reads = new Map<string, Promise<T>>();
-  return {
-    get(subject: S): Promise<T> {
-      const name = nameOf(subject).toLowerCase();
-      const reading = reads.get(name) ?? read(subject);
-      reads.set(name, reading);
-      return reading;
-    },
-    /** Everything read so far. */
-    all: () => Promise.all(reads.values()),
-  };
-}

@@ -1,4 +1,4 @@
-import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { known, type Part, readOnce, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
 import type { Account } from '../../fleet/account.ts';
 import {
   accessEnds,
@@ -7,11 +7,11 @@ import {
   keyAccess,
   type VaultAccess,
 } from '../../identities/key-access.ts';
-import { LocalAccessReader } from '../../identities/local-access-reader.ts';
+import { localAccessReader } from '../../identities/local-access-reader.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
-import { type GatherServices, PARTS, readOnce } from './parts.ts';
+import { type GatherServices, PARTS } from './parts.ts';
 
 /** Maximum number of principals per check whose groups are read. Each needs a call. */
 const MAX_GROUP_LOOKUPS = 200;
@@ -55,7 +55,7 @@ export async function vaultRoles(
     case 'rbac':
       return rbacRoles(vault, services, signal);
     case 'local':
-      return { unread: [], accessOf: localRoles(vault, new LocalAccessReader(vault, services, signal)) };
+      return { unread: [], accessOf: localRoles(vault, localAccessReader(vault, services, signal)) };
     default: {
       const found: VaultAccess = properties
         ? { model: 'accessPolicies', policies: properties.policies }
@@ -119,7 +119,10 @@ async function rbacRoles(
 }
 
 /** Uses the Managed HSM's local roles. Reads the roles on the key only if the roles on all keys do not suffice. */
-function localRoles({ id: vaultId }: ManagedVault, local: LocalAccessReader): VaultRoles['accessOf'] {
+function localRoles(
+  { id: vaultId }: ManagedVault,
+  local: ReturnType<typeof localAccessReader>,
+): VaultRoles['accessOf'] {
   return async (account, name, identity) => {
     let found = await local.ofAllKeys();
     let access = keyAccess(account, { vaultId, name }, found, identity);

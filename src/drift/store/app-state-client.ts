@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { controlContainer, controlTable, workQueues } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs } from '../../azure/blobs.ts';
 import { withinTime } from '../../azure/deadline.ts';
-import { describeFailure, isTableMissing } from '../../azure/failure.ts';
+import { isTableMissing, unlessMissing } from '../../azure/failure.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
@@ -45,15 +45,8 @@ export function appState(settings: Pick<Settings, 'storage'>, credential: () => 
   const deadLetters = controlContainer(settings, credential, DEAD_LETTER_CONTAINER);
   const approvals = controlContainer(settings, credential, LEGACY_APPROVALS);
   const waiting = async (queue: string): Promise<number> => {
-    try {
-      const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
-        queues.getQueueClient(queue).getProperties(limit),
-      );
-      return approximateMessagesCount;
-    } catch (error) {
-      if (describeFailure(error).kind !== 'notFound') throw error;
-      return 0;
-    }
+    const read = () => withinTime(TIMEOUT_MS, (limit) => queues.getQueueClient(queue).getProperties(limit));
+    return (await unlessMissing(read))?.approximateMessagesCount ?? 0;
   };
   return {
     /** Number of messages in each poison queue. */
@@ -74,18 +67,16 @@ export function appState(settings: Pick<Settings, 'storage'>, credential: () => 
     },
     /** Unfinished re-keys of version 2. */
     async legacyOrders(): Promise<LegacyOrder[]> {
-      const orders: LegacyOrder[] = [];
       try {
         // Opened only on use: a connection string may have no table endpoint.
         const table = controlTable(settings, credential, LEGACY_ORDERS);
-        for await (const { order } of table.listEntities({ queryOptions: { filter: "PartitionKey eq 'order'" } })) {
-          const read = LEGACY_ORDER.safeParse(parseJson(String(order ?? ''))).data;
-          if (read) orders.push(read);
-        }
+        const options = { queryOptions: { filter: "PartitionKey eq 'order'" } };
+        const rows = await Array.fromAsync(table.listEntities<{ order: unknown }>(options));
+        return rows.flatMap(({ order }) => LEGACY_ORDER.safeParse(parseJson(String(order ?? ''))).data ?? []);
       } catch (error) {
         if (!isTableMissing(error)) throw error;
+        return [];
       }
-      return orders;
     },
     /** Open approval requests of version 2. They expire after eight hours. */
     async legacyApprovals(now: Date): Promise<LegacyApproval[]> {

@@ -140,10 +140,11 @@ async function writeReport(
   const { id, startedOn, complete, counts } = whole;
   const name = nameOf(whole);
   const packed = (await promisify(gzip)(JSON.stringify(detailsOf(whole)))).toString('base64');
-  await uploadText(container, detailsName(name), packed, {}, etags.details);
+  await uploadText(container, detailsName(name), packed, { conditions: { ifMatch: etags.details } });
   // The history reads this summary without downloading each report.
   const summary = JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary);
-  await uploadText(container, REPORTS + name, JSON.stringify(shorten(whole)), { summary }, etags.report);
+  const options = { metadata: { summary }, conditions: { ifMatch: etags.report } };
+  await uploadText(container, REPORTS + name, JSON.stringify(shorten(whole)), options);
 }
 
 function nameOf({ id, startedOn }: Pick<DriftReport, 'id' | 'startedOn'>): string {
@@ -202,7 +203,7 @@ function trendStore(container: ContainerClient) {
     },
     keepTrendDay(day: KeptDay) {
       const text = JSON.stringify(day);
-      return uploadText(container, `trend/${day.day}.json`, text, { day: text });
+      return uploadText(container, `trend/${day.day}.json`, text, { metadata: { day: text } });
     },
   };
 }

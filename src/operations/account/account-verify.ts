@@ -1,7 +1,6 @@
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
-import { known, type Part, readPart } from '../../azure/read-or-why.ts';
+import { known, type Part, readOnce, readPart } from '../../azure/read-or-why.ts';
 import { splitScope } from '../../azure/resource-id.ts';
-import type { FileShare } from '../../dependents/stored-data-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
 import type { AccountSubject, KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
@@ -41,12 +40,12 @@ export async function verifyAccount(
   const account = await findAccount(options.account, azure, options);
   const identityId = userAssignedIdentity(account);
   const identity = identityId ? await identityState(identityId, azure) : undefined;
-  const vaults = cached((vaultUri) => readVault(vaultUri, azure));
-  const keys = cached(async (id) => readKeyIn(id, vaults, azure));
+  const vaults = readOnce((vaultUri: string) => readVault(vaultUri, azure));
+  const keys = readOnce(async (id: string) => readKeyIn(id, vaults.get, azure));
   let scopes: Part<readonly (Scope | PlatformScope)[]> = { value: [] };
   const [subject, fileService] = await Promise.all([
     gatherAccount(account, {
-      key: (use) => keys(formatKeyIdentifier(use)),
+      key: (use) => keys.get(formatKeyIdentifier(use)),
       access: async (of, { key }) => (await checkKeyAccess([of], key, azure))[0],
       scopes: async (of) => {
         scopes = await readScopes(of, azure);
@@ -57,7 +56,7 @@ export async function verifyAccount(
     queryFileService(account, azure),
   ]);
   const { use, key } = subject;
-  const vault = use && (await vaults(use.vaultUri));
+  const vault = use && (await vaults.get(use.vaultUri));
   // Ignores required keys and exemptions: this command checks one account, not the fleet.
   const drift = readDrift({}, azure.cloud);
   const rules: Rules = { now: azure.now(), drift, contests: [], wantedSubscriptions: undefined, wantedWatches: [] };
@@ -75,36 +74,23 @@ export async function verifyAccount(
 async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly (Scope | PlatformScope)[]>> {
   const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
   return readPart({ resource: account.id, what: 'the encryption scopes of the account', action }, async () => {
-    const scopes: (Scope | PlatformScope)[] = [];
     try {
-      for await (const scope of accounts.listAllScopes(account)) scopes.push(scope);
+      return await Array.fromAsync(accounts.listAllScopes(account));
     } catch (error) {
-      if (!hasNoScopes(describeFailure(error))) throw error;
+      if (hasNoScopes(describeFailure(error))) return [];
+      throw error;
     }
-    return scopes;
   });
 }
 
 async function queryFileService(account: Account, { shares, listFiles }: Azure): Promise<FileServiceAnswer> {
   try {
-    const found: FileShare[] = [];
-    for await (const next of shares.list(account)) found.push(next);
-    const share = chooseShare(found);
+    const share = chooseShare(await Array.fromAsync(shares.list(account)));
     if (share !== undefined) await listFiles(account.name, share);
     return { served: share };
   } catch (error) {
     return { failure: describeFailure(error) };
   }
-}
-
-/** Reads each argument once and returns the cached answer afterwards. */
-function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T> {
-  const answers = new Map<string, Promise<T>>();
-  return (of) => {
-    const answer = answers.get(of.toLowerCase()) ?? read(of);
-    answers.set(of.toLowerCase(), answer);
-    return answer;
-  };
 }
 
 /** Reads a vault. A vault that the sign-in cannot read has no ARM id here. */

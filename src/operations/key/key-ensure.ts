@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import type { KeyDescription } from '../../keys/key-admin-client.ts';
-import type { RotationPolicy } from '../../keys/key-client.ts';
+import type { KeyDescription, RotationPolicy } from '../../keys/key-client.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { addDuration } from '../../time/duration.ts';
 import type { Operation } from '../operator-azure.ts';

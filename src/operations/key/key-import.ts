@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import forge from 'node-forge';
 import { CmkError } from '../../errors.ts';
-import type { RsaJwk } from '../../keys/key-admin-client.ts';
+import type { RsaJwk } from '../../keys/key-client.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { ORIGIN_TAG } from '../../rotation/rotation.ts';

@@ -1,6 +1,6 @@
 import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
-import type { KeyKind } from '../../keys/key-admin-client.ts';
+import type { KeyKind } from '../../keys/key-client.ts';
 import { findVersion, isStorageKind, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { PROTECTION_CHECKS } from '../../../src/drift/checks/account-checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
-import { PROTECTION_CHECKS } from '../../../src/drift/checks/protection-checks.ts';
 import type { AccountSubject } from '../../../src/drift/checks/subjects.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import { account, rules, subject } from './subjects.ts';

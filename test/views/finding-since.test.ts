@@ -3,9 +3,22 @@ import { known } from '../../src/azure/read-or-why.ts';
 import { ACCOUNT_CHECKS } from '../../src/drift/checks/checks.ts';
 import { evaluate } from '../../src/drift/checks/evaluate.ts';
 import type { AccountSubject } from '../../src/drift/checks/subjects.ts';
-import { findingSince, ReportedFindings } from '../../src/drift/health-evidence.ts';
 import type { Finding } from '../../src/drift/report.ts';
-import { DAYS, key, lacks, NEW, NOW, OLD, pinned, revoked, rules, scope, subject, version } from './checks/subjects.ts';
+import { findingSince } from '../../src/views/fleet.ts';
+import {
+  DAYS,
+  key,
+  lacks,
+  NEW,
+  NOW,
+  OLD,
+  pinned,
+  revoked,
+  rules,
+  scope,
+  subject,
+  version,
+} from '../drift/checks/subjects.ts';
 
 const LAST_WEEK = new Date(NOW.getTime() - 7 * DAYS).toISOString();
 const YESTERDAY = new Date(NOW.getTime() - DAYS);
@@ -16,9 +29,7 @@ const foundOf = (of: AccountSubject) => evaluate(ACCOUNT_CHECKS, of, of.account.
 function sinceOf(of: AccountSubject, reported: readonly Finding[] = [], isRead = true) {
   const [found] = foundOf(of);
   const versions = [of.key, ...of.scopes.map((scope) => scope.key)].flatMap((one) => known(one?.versions) ?? []);
-  const findings = new ReportedFindings({ findings: [...reported] });
-  const versionsOf = () => (isRead ? versions : []);
-  return found && findingSince(found, { versionsOf, reported: (resource) => findings.of(resource), rules: rules() });
+  return found && findingSince(found, isRead ? versions : [], reported, NOW);
 }
 /** The same in the newest report, which has known it for a week. */
 const reportedOf = (of: AccountSubject) => foundOf(of).map((one) => ({ ...one, since: LAST_WEEK }));
