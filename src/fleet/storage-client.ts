@@ -15,13 +15,10 @@ import { aborting, storageManagement } from '../azure/resource-manager.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Account, AccountEncryption, PlatformScope, Scope } from './account.ts';
 
-type AccountSetup = ReturnType<typeof createStorageAccounts>;
-/** The calls for uses of keys; the other calls set up accounts and their identities, for a change of key mode. */
-export type StorageAccounts = Omit<
-  AccountSetup,
-  'find' | 'update' | 'create' | 'nameProblem' | 'listAllScopes' | 'scopeState' | 'setScopeState'
->;
-export type AccountScopes = Pick<AccountSetup, 'listAllScopes'>;
+type AllAccounts = ReturnType<typeof createStorageAccounts>;
+/** The calls for uses of keys. */
+export type StorageAccounts = Omit<AllAccounts, 'find' | 'update' | 'listAllScopes'>;
+export type AccountScopes = Pick<AllAccounts, 'listAllScopes'>;
 
 /** Identities in a request for an account. */
 export type AccountIdentity = Identity;
@@ -118,6 +115,14 @@ function createScopes(clientOf: ReturnType<typeof storageManagement>, limits: Ca
       if (!read) throw new TypeError(`Azure's answer for encryption scope ${scope} contains no key.`);
       return read;
     },
+  };
+}
+
+/** The same, with the calls of an operator that sets up accounts or cuts off a scope. */
+export function createAccountSetup(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
+  const clientOf = storageManagement(credential, cloud, limits);
+  return {
+    ...createStorageAccounts(credential, cloud, limits),
     async scopeState(id: ResourceId, scope: string): Promise<ScopeState> {
       const { state } = await clientOf(id.subscriptionId).encryptionScopes.get(id.resourceGroup, id.name, scope);
       return state === 'Disabled' ? 'Disabled' : 'Enabled';

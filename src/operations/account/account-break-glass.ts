@@ -42,6 +42,7 @@ interface AccountRevokeOptions extends AccountBreakGlass {
  * Removes the access of an account's identity to its key once. Writes the audit record first, so that a restore finds
  * it after a crash. Without an audit trail the revocation continues, and prints the grants to restore manually.
  *
+ * @returns `complete`: a second read shows no access; `others`: ARM ids of accounts that lose access too
  * @throws {@link CmkError} `AccountNotFound`, `AccountNotManaged`, `AccountNotRevocable`, `IdentityShared`,
  *   `SubscriptionUnreadable`: nothing was changed
  */
