@@ -45,6 +45,15 @@ export function createStorageAccounts(
       storageAccounts.update(id.resourceGroup, id.name, change, { abortSignal });
     return accountOf(await withDeadline(limits.wholeWriteMs, NOT_ANSWERED, write, signal));
   };
+  async function* listAllScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope> {
+    const { encryptionScopes } = clientOf(id.subscriptionId);
+    for await (const scope of encryptionScopes.list(id.resourceGroup, id.name, aborting(signal))) {
+      const { name, state } = scope;
+      const read = toScope(scope);
+      if (read) yield read;
+      else if (name) yield { name, enabled: state !== 'Disabled', keyUri: undefined };
+    }
+  }
   return {
     /**
      * Lists every account of a subscription, in pages. Throws at the end if accounts lack encryption settings; the
@@ -66,34 +75,6 @@ export function createStorageAccounts(
     update,
     updateEncryption: (id: ResourceId, encryption: AccountEncryption, signal?: AbortSignal) =>
       update(id, { encryption }, signal),
-    ...createScopes(clientOf, limits),
-    /** Returns after the account is ready. */
-    async create(id: ResourceId, wanted: NewAccount): Promise<Account> {
-      const { storageAccounts } = clientOf(id.subscriptionId);
-      const poller = storageAccounts.create(id.resourceGroup, id.name, wanted, { updateIntervalInMs: 1_000 });
-      return accountOf(await poller.pollUntilDone());
-    },
-    /** Returns why Azure rejects the name for a new account; undefined if the name is available. */
-    async nameProblem(subscriptionId: string, name: string): Promise<string | undefined> {
-      const { storageAccounts } = clientOf(subscriptionId);
-      const { nameAvailable, message } = await storageAccounts.checkNameAvailability({ name, type: ACCOUNT_TYPE });
-      return nameAvailable === false ? (message ?? 'Azure rejects the name.') : undefined;
-    },
-  };
-}
-
-/** The part of the client for encryption scopes. */
-function createScopes(clientOf: ReturnType<typeof storageManagement>, limits: CallLimits) {
-  async function* listAllScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope> {
-    const { encryptionScopes } = clientOf(id.subscriptionId);
-    for await (const scope of encryptionScopes.list(id.resourceGroup, id.name, aborting(signal))) {
-      const { name, state } = scope;
-      const read = toScope(scope);
-      if (read) yield read;
-      else if (name) yield { name, enabled: state !== 'Disabled', keyUri: undefined };
-    }
-  }
-  return {
     /** Lists the scopes with a key in Key Vault. */
     async *listScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope> {
       for await (const scope of listAllScopes(id, signal)) if (scope.keyUri !== undefined) yield scope;
@@ -130,6 +111,18 @@ export function createAccountSetup(credential: TokenCredential, cloud: Cloud, li
     /** Sends one PATCH of only the state; the key and other settings remain. */
     async setScopeState(id: ResourceId, scope: string, state: ScopeState): Promise<void> {
       await clientOf(id.subscriptionId).encryptionScopes.patch(id.resourceGroup, id.name, scope, { state });
+    },
+    /** Returns after the account is ready. */
+    async create(id: ResourceId, wanted: NewAccount): Promise<Account> {
+      const { storageAccounts } = clientOf(id.subscriptionId);
+      const poller = storageAccounts.create(id.resourceGroup, id.name, wanted, { updateIntervalInMs: 1_000 });
+      return accountOf(await poller.pollUntilDone());
+    },
+    /** Returns why Azure rejects the name for a new account; undefined if the name is available. */
+    async nameProblem(subscriptionId: string, name: string): Promise<string | undefined> {
+      const { storageAccounts } = clientOf(subscriptionId);
+      const { nameAvailable, message } = await storageAccounts.checkNameAvailability({ name, type: ACCOUNT_TYPE });
+      return nameAvailable === false ? (message ?? 'Azure rejects the name.') : undefined;
     },
   };
 }
