@@ -15,7 +15,7 @@ const text = z
   .nullish()
   .transform((value) => value ?? undefined);
 
-/** Azure Monitor, "Activity Logs - List". @property caller object id or sign-in name */
+/** Azure Monitor, "Activity Logs - List". `caller`: object id or sign-in name. */
 const EVENTS = z.array(
   z
     .object({
@@ -24,11 +24,11 @@ const EVENTS = z.array(
       eventTimestamp: z.string(),
       operationName: z.object({ value: z.string() }),
     })
-    .transform(({ caller, correlationId, eventTimestamp: on, operationName: { value: operation } }) => ({
-      ...{ operation, on, caller, correlationId },
-    })),
+    .transform(({ caller, correlationId, eventTimestamp: on, operationName }) => {
+      return { operation: operationName.value, on, caller, correlationId };
+    }),
 );
-/** @property operation `Microsoft.Storage/storageAccounts/write` */
+/** `operation`: for instance `Microsoft.Storage/storageAccounts/write`. */
 export type LoggedWrite = Readonly<z.output<typeof EVENTS>[number]>;
 
 export function createActivityLog(credential: TokenCredential, cloud: Cloud): ActivityLog {

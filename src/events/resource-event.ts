@@ -46,6 +46,7 @@ const OPERATIONS = LISTS.map((list) =>
   ),
 );
 
+/** The operations of each event subscription. */
 export const WATCHED_OPERATIONS: readonly (readonly string[])[] = OPERATIONS.map((list) =>
   list.map(({ name }) => name),
 );

@@ -2,6 +2,7 @@ import { comparableId, parseResourceId, sameResource } from '../azure/resource-i
 import { compareText } from '../text.ts';
 import { WATCHED_EVENT_TYPES, WATCHED_OPERATIONS } from './resource-event.ts';
 
+/** Functions of this app by Key Vault event. */
 export const EVENT_FUNCTIONS = [
   { functionName: 'keyNewVersionCreated', eventType: 'Microsoft.KeyVault.KeyNewVersionCreated' },
   { functionName: 'keyNearExpiry', eventType: 'Microsoft.KeyVault.KeyNearExpiry' },

@@ -18,6 +18,8 @@ export type MovedUses = ReturnType<typeof createMovedUses>;
 /**
  * Uses that each re-key order moved, by the order's id: a rollback covers only such uses. A worker adds a use before
  * its PATCH, so that a rollback depends on no row of the work zone. Methods throw the SDK's errors.
+ *
+ * @param table of the control zone
  */
 export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>) {
   return {

@@ -63,6 +63,7 @@ export const NO_ROLLOUT: RolloutRow = {
   ...{ progressOn: new Date(0).toISOString(), checkedOn: new Date(0).toISOString() },
 };
 
+/** @param table of the control zone, since the gate relies on it */
 export function createRolloutStore(table: FleetTable): RolloutStore {
   const parse = ({ row }: Row) => ROLLOUT.safeParse(parseJson(String(row))).data;
   return {

@@ -17,7 +17,10 @@ import {
   withResume,
 } from './standing-orders.ts';
 
-/** A call that pauses or resumes moves. `key`: key identifier without a version; absent: all keys. `until`: end of a pause. */
+/**
+ * A call that pauses or resumes moves. `key`: key identifier without a version; absent: all keys. `until`: end of a
+ * pause; absent: an operator ends it.
+ */
 export type ControlOrder = OrderCall & { readonly key?: string | undefined; readonly until?: Date | undefined };
 
 export interface ControlPorts extends OrderPorts {
@@ -80,10 +83,10 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   return { ...kept, warnings };
 }
 
-/** @param id id of the order */
+/** Changes the orders. Called again after a conflict. @param id of the new order */
 type Change = (orders: StandingOrders, id: string, now: Date) => StandingOrders;
 
-/** Stores a pause or resume with its audit record. `apply` may be called again, after a conflict. */
+/** Stores a pause or resume with its audit record. */
 async function keep(
   action: 'fleet.pause' | 'fleet.resume',
   { caller, correlationId, key, until, reason: why, ticket }: ControlOrder,
