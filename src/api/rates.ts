@@ -4,8 +4,8 @@ import { HttpProblem } from '../http/problem.ts';
 
 /**
  * Limits of a caller on an instance: a page may read ten keys a second, and a script may revoke a hundred keys. A token
- * bucket admits a burst of `burst` calls, then `perSecond` calls a second. Of these `atOnce` run and `waiting` wait;
- * further calls are rejected.
+ * bucket admits a burst of `burst` calls, then `perSecond` calls a second. At most `atOnce` admitted calls run, and at
+ * most `waiting` calls wait; further calls are rejected.
  */
 export const CALLER_LIMITS: Readonly<
   Record<Act, Readonly<Record<'burst' | 'perSecond' | 'atOnce' | 'waiting', number>>>

@@ -143,9 +143,10 @@ export const REKEY_ROUTES: readonly Route[] = [
   changing('resumeRekey', 'resume', 'Resume a re-key and retry its failed accounts.'),
 ];
 
-const orderOf = ({ caller, correlationId }: Call, reason: string, ticket?: string) => ({
-  ...{ caller: auditedCaller(caller), correlationId, reason, ticket },
-});
+function orderOf({ caller: by, correlationId }: Call, reason: string, ticket?: string) {
+  const caller = auditedCaller(by);
+  return { caller, correlationId, reason, ticket };
+}
 
 /** Starts a re-key; with `dryRun`, only checks it. @throws {@link HttpProblem} 409 with every blocker */
 async function start(

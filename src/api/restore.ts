@@ -98,9 +98,15 @@ export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_
 function toBody(result: RestoredKey): RestoreResponse {
   const { key, end, recovered, revocation, versions, accounts, audit, auditReceipt, warnings } = result;
   return {
-    ...{ key: key.id, reason: end === 'NothingToRestore' ? end : 'Restored', complete: isComplete(end), recovered },
-    ...{ revocation: revocation && revocationState(revocation), versions: [...versions], audit, auditReceipt },
+    key: key.id,
+    reason: end === 'NothingToRestore' ? end : 'Restored',
+    complete: isComplete(end),
+    recovered,
+    revocation: revocation && revocationState(revocation),
+    versions: [...versions],
     accounts: [...accounts],
+    audit,
+    auditReceipt,
     warnings: [...warnings, ...auditWarning({ audit })],
   };
 }

@@ -71,7 +71,9 @@ export const ROTATE_ROUTE: Route = route({
     services.nowBoard.changed(request.params.vault, services);
     const outcome = await services.audit(
       {
-        ...{ ...about, id: `key.rotate/${to}`, reason: 'Rotated' },
+        ...about,
+        id: `key.rotate/${to}`,
+        reason: 'Rotated',
         details: { from: `${key.id}/${from}`, to: `${key.id}/${to}`, why, ticket },
       },
       AUDIT_WAIT_MS,

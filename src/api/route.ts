@@ -32,7 +32,7 @@ interface RouteAnswer {
   readonly schema?: Named;
 }
 
-/** A call that reads, with the role of readers; and a change by an operator. */
+/** Method and role of a call that reads, and of a change by an operator. */
 export const READ = { method: 'GET', role: 'CmkKey.Read' } as const;
 export const OPERATE = { method: 'POST', role: 'Cmk.Operate' } as const;
 

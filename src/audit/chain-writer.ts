@@ -92,6 +92,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
         known = outcome && { ...outcome, ...end, file: head.file, midLine: false };
         if (outcome) return receipts;
       }
+      // Random, so that writers that collided do not collide again.
       if (!known) await sleep(Math.min(100, 5 * round) * Math.random());
     }
     throw new Error(`Other writers appended first ${MOST_ROUNDS} times in a row.`);
@@ -190,18 +191,18 @@ function isOfWriter(name: string, today: string): boolean {
   return part < MOST_PARTS && day <= dayOf(new Date(Date.parse(`${today}T23:59:59Z`) + 10 * 60_000));
 }
 
-/** Reads back to the last record. Numbers continue after the damaged lines behind it. */
+/** Reads back to the last record that the trail can have written. Each damaged line after it counts as a record. */
 async function readEnd(
   files: AuditFiles,
   name: string,
   size: number,
 ): Promise<Omit<Head, 'file'> & { readonly next?: string | undefined }> {
-  const place = { position: size, blocks: 0, midLine: false };
+  let place = { position: size, blocks: 0, midLine: false };
   let hash: string | undefined;
   let damaged = 0;
   let read = 0;
   for await (const { lines, slice } of fileBackwards(files, name, size)) {
-    if (read === 0) Object.assign(place, { blocks: slice.blocks, midLine: slice.bytes.at(-1) !== LINE_FEED });
+    if (read === 0) place = { ...place, blocks: slice.blocks, midLine: slice.bytes.at(-1) !== LINE_FEED };
     for (const { bytes } of lines) {
       const record = parseRecord(bytes);
       const isBelievable = record?.intact && record.seq < MOST_RECORDS;

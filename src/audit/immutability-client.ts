@@ -18,7 +18,7 @@ export function createAuditPolicies(credential: TokenCredential, cloud: Cloud, l
       const policy = policyOf((await unlessMissing(read)) ?? {});
       return policy.days > 0 ? policy : undefined;
     },
-    /** Locks the policy, irreversibly. @param etag ETag of the policy that was read, so a changed policy is not locked */
+    /** Locks the policy, irreversibly. @param etag of the policy that was read, so a changed policy is not locked */
     async lock({ subscriptionId, resourceGroup, name }: ResourceId, etag: string) {
       const { blobContainers } = clientOf(subscriptionId);
       return policyOf(await blobContainers.lockImmutabilityPolicy(resourceGroup, name, AUDIT_CONTAINER, etag));

@@ -10,7 +10,9 @@ export const LINE_FEED = 0x0a;
  */
 export const MOST_LINE_BYTES = 1024 * 1024;
 /** Bytes per read, because a streamed body has no deadline; a line may be longer. */
-const [FORWARD_BYTES, CHUNK_BYTES] = [4 * 1024 * 1024, 1024 * 1024];
+const FORWARD_BYTES = 4 * 1024 * 1024;
+/** Bytes per read backwards. */
+const CHUNK_BYTES = 1024 * 1024;
 
 /** Yields the lines of a file without their line feeds; `ended`: the line has a line feed. */
 export async function* linesOf(

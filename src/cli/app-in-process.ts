@@ -42,6 +42,8 @@ const SILENT = () => {};
  * the first call on.
  *
  * @param log receives failed reads of the app
+ * @throws {@link CmkError} `ArgumentInvalid` if the environment does not name the app's storage; {@link SettingsError}
+ *   if a setting is wrong
  */
 export function appInProcess(
   environment: Environment,

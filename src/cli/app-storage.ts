@@ -16,7 +16,7 @@ import { replay } from '../work/work-queue-client.ts';
 import type { Cli } from './cli.ts';
 import { readGivenText, UsageError } from './options.ts';
 
-// What commands read and write in the app's own storage, which the environment names.
+// Reads and writes of commands in the app's own storage, which the environment names.
 
 /** Requeues the messages of a poison queue. */
 export async function requeuePoison(cli: Cli, queue: WorkQueueName) {
@@ -28,7 +28,7 @@ export async function requeuePoison(cli: Cli, queue: WorkQueueName) {
 /**
  * Reads the audit trail.
  *
- * @param isNothing whether this result is also that of a trail that does not exist
+ * @param isNothing whether a trail that does not exist would have the same result
  * @throws {@link CmkError} if the trail does not exist
  */
 async function readTrail<T>(
@@ -116,7 +116,7 @@ async function inAppStorage<T>(place: Place, run: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Returns undefined for a failure that is explained like every other error. */
+/** Explains a failure of the app's storage; undefined: the general explanation applies. */
 function explainFailure({ what, url, role }: Place, failure: Failure): [Reason, string, string] | undefined {
   const settings = 'AzureWebJobsStorage__accountName, or CMK_WORK__queueServiceUri and its like for the work zone,';
   switch (failure.kind) {

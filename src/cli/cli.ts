@@ -98,7 +98,7 @@ export class Cli {
     return known ? managedKey(known, key) : keyByName(key, vault, cloud);
   }
 
-  /** The operator's sign-in, loaded with the first token. */
+  /** The operator's sign-in, loaded with the first token: help and completion need none. */
   credential(): TokenCredential {
     if (this.context.credential) return this.context.credential;
     const { authorityHost } = this.cloud();
@@ -124,7 +124,7 @@ export class Cli {
     return createAzure(this.credential(), this.cloud(), subscription, patience(this.context.err));
   }
 
-  /** Runs work that changes resources, questions to the operator included. Prints its entries and the report. */
+  /** Runs work that may change resources and question the operator. Prints its entries and the report. */
   async change<O, R>(command: Command, work: CommandWork<O, R>, show: Show<O, R>): Promise<void> {
     this.#command = command;
     const recorder = await this.#recorder();
@@ -144,7 +144,10 @@ export class Cli {
   ): Promise<void> {
     this.#command = command;
     const { watch, ...options } = this.#options<{ readonly watch?: number }>();
-    if (watch === undefined) return void (await this.#once(work, show));
+    if (watch === undefined) {
+      await this.#once(work, show);
+      return;
+    }
     if (this.#formatOf(options) === 'json') {
       throw new UsageError('--watch prints an endless stream, not one JSON document.', 'Use -o jsonl.');
     }

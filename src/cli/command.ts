@@ -27,12 +27,14 @@ export class CmkCommand extends Command {
     return new CmkCommand(this.cli, name);
   }
 
+  /** Options of a command that changes resources: a dry run, and an optional reason. */
   changing(): this {
     return this.option('--dry-run', 'show what would be changed, and change nothing')
       .option('--reason <text>', 'reason, for the audit trail', text('reason'))
       .option('--ticket <id>', 'incident or change number', text('ticket'));
   }
 
+  /** Options of an order of the app, which needs a reason. */
   ordering(): this {
     return this.requiredOption('--reason <text>', 'reason, for the audit trail', text('reason')).option(
       '--ticket <number>',

@@ -33,6 +33,7 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
  * Asks the operator to type the name of the key, account or scope before a change.
  *
  * @param mind warning for the operator; called only before the question
+ * @throws {@link CmkError} `ConfirmationWrong`
  */
 export async function confirmName(
   what: string,
@@ -55,6 +56,7 @@ export async function confirmName(
   );
 }
 
+/** Asks before a change. @throws {@link CmkError} `ConfirmationWrong` without a terminal */
 export async function askBefore(what: string, ask: Ask, question: () => Promise<string> | string): Promise<string> {
   if (ask) return (await ask(await question())).trim();
   throw new CmkError(

@@ -9,8 +9,8 @@ export const EXIT = {
   refused: 3, // the operator has to change something first
   rights: 4, // not signed in, or a right is missing
   later: 5, // Azure could not be reached, is throttling, or a role has not propagated: run it again later
-  unexpected: 70,
-  interrupted: 130, // by Ctrl-C: completed steps stay done; SIGHUP and SIGTERM likewise, see `interruptions`
+  unexpected: 70, // an error of cmk itself: please report it
+  interrupted: 130, // by Ctrl-C, SIGHUP or SIGTERM: completed steps stay done
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -13,6 +13,7 @@ export interface Explanation {
 /** A reason and its next step, with a message if Azure's own is unclear. */
 type Explained = readonly [reason: Reason, nextStep: string, message?: string];
 
+/** Explains any error with a message and the next step. */
 export function explain(error: unknown): Explanation {
   if (error instanceof CmkError) return { reason: error.reason, message: error.message, nextStep: error.nextStep };
   const failure = describeFailure(error);
@@ -105,7 +106,7 @@ function byKind(failure: Failure, error: unknown): Explained {
   }
 }
 
-/** Tells a vault that does not exist, whose name does not resolve or for which a proxy answers 502. */
+/** Detects a vault that does not exist: its name does not resolve, or a proxy answers 502. */
 function unavailable(failure: Failure, error: unknown): Explained {
   const { status, code, message } = failure;
   const vault = vaultOf(error);

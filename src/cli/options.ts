@@ -37,7 +37,7 @@ export function oneTo(most: number): (text: string) => number {
   };
 }
 
-/** Parses the text of an option, in the length and characters that the audit trail takes. */
+/** Parses the text of an option. Accepts the lengths and characters that the audit trail accepts. */
 export function text(name: keyof typeof TEXT_LENGTHS): (given: string) => string {
   const [least, most] = TEXT_LENGTHS[name];
   return (given) => {

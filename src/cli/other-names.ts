@@ -67,7 +67,8 @@ export function renamed(given: readonly string[], program: Command): { args: rea
   // The command's name follows the options of every command.
   const start = args.findIndex((word, at) => !word.startsWith('-') && !WITH_VALUE.test(args[at - 1] ?? ''));
   if (start < 0) return { args };
-  const [options, words] = [args.slice(0, start), args.slice(start)];
+  const options = args.slice(0, start);
+  const words = args.slice(start);
   for (const length of [2, 1]) {
     const name = words.slice(0, length).join(' ');
     const isOld = Object.hasOwn(OLD_NAMES, name);
@@ -84,17 +85,20 @@ export function renamed(given: readonly string[], program: Command): { args: rea
 
 /** Rewrites `get keys`, `keys ls` and `describe key` to `key list` and `key show`. */
 function spelled([first = '', second, ...rest]: readonly string[], program: Command): string[] {
-  const words = [first, ...(second === undefined ? [] : [second]), ...rest];
-  const groupOf = (noun: string | undefined): Command | undefined =>
-    program.commands.find((one) => one.commands.length > 0 && [one.name(), `${one.name()}s`].includes(noun ?? ''));
-  const [group, verb] = groupOf(first) ? [groupOf(first), second] : [groupOf(second), first];
-  if (!group) return words;
+  const others = second === undefined ? rest : [second, ...rest];
+  const groupOf = (noun: string): Command | undefined =>
+    program.commands.find((one) => one.commands.length > 0 && [one.name(), `${one.name()}s`].includes(noun));
+  const firstGroup = groupOf(first);
+  const group = firstGroup ?? groupOf(second ?? '');
+  if (!group) return [first, ...others];
+  const verb = (firstGroup ? second : first) ?? '';
+  const hasArgument = rest[0] !== undefined && !rest[0].startsWith('-');
+  const meant = verb === 'get' && !hasArgument ? 'list' : VERBS[verb];
   const names = group.commands.map((one) => one.name());
-  const isOne = rest[0] !== undefined && !rest[0].startsWith('-');
-  const known = [verb, verb === 'get' && !isOne ? 'list' : VERBS[verb ?? '']].find((one) => names.includes(one ?? ''));
+  const known = [verb, meant].find((one) => one !== undefined && names.includes(one));
   if (known !== undefined) return [group.name(), known, ...rest];
   // A noun in second place counts only with a known verb.
-  return groupOf(first) ? [group.name(), ...words.slice(1)] : words;
+  return [firstGroup ? group.name() : first, ...others];
 }
 
 /** Converts `1h` to an ISO 8601 duration. */

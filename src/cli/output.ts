@@ -94,7 +94,7 @@ export class Output {
     this.#colours = this.#erases && !environment.NO_COLOR;
   }
 
-  /** Makes the command exit with 1 if this holds: a check found something, or only a part was done or read. */
+  /** Sets exit code 1 if a check found something, or if only a part was done or read. */
   incompleteIf(isIncomplete: boolean): void {
     if (isIncomplete) this.exitCode = EXIT.incomplete;
   }
@@ -110,7 +110,7 @@ export class Output {
     for (const text of texts) this.entry({ kind: 'note', text });
   }
 
-  /** Notes what could not be read or done, one sentence each, which makes the command exit with 1. */
+  /** Notes failed reads and changes, one sentence each, and sets exit code 1. */
   problems(texts: readonly string[]): void {
     this.notes(texts);
     this.incompleteIf(texts.length > 0);

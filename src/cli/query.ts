@@ -4,7 +4,7 @@ import type { Output, TitledColumn } from './output.ts';
 
 type Json = Parameters<typeof search>[0];
 
-/** Checks the query before the command runs: after a change an error comes too late. */
+/** Checks a JMESPath query before the command runs: after a change an error comes too late. @throws {@link CmkError} */
 export function checkQuery(expression: string): void {
   orFail('ArgumentInvalid', expression, () => compile(expression));
 }

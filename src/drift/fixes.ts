@@ -114,11 +114,12 @@ function logFixes(due: readonly Finding[], fixes: readonly Fix[], correlationId:
     if (!first || first.outcome === 'waiting') continue;
     const failed = first.outcome === 'failed';
     const { reason, detail, resource, cause } = first;
+    const about = { because: reason, resource, resources: 1 + others.length, cause, correlationId };
     log({
       level: failed ? 'error' : 'info',
       reason: failed ? 'DriftFixFailed' : 'DriftFixed',
       message: `${REASONS[reason as Reason]} ${detail}`,
-      ...{ because: reason, resource, resources: 1 + others.length, cause, correlationId },
+      ...about,
     });
   }
 }

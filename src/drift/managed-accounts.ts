@@ -73,10 +73,11 @@ export class AccountMemory {
     const uses = [...this.#now, ...unlisted].flatMap(([account, use]) => (use ? { account, ...use } : []));
     const idOf = ({ key, version, lastSeen }: FormerUse) => `${lastSeen.toISOString()} ${key} ${version}`;
     const all = [...Map.groupBy(uses, idOf).values()].flatMap((group) => {
+      const [first] = group;
+      if (!first) return [];
+      const { key, version, lastSeen } = first;
       const accounts = group.map(({ account }) => account);
-      return group.slice(0, 1).map(({ key, version, lastSeen }) => {
-        return { key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts };
-      });
+      return [{ key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts }];
     });
     // Earlier versions had one entry per subscription.
     return { all };

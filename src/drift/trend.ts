@@ -15,8 +15,10 @@ import type { WholeReport } from './report.ts';
 const TREND_DAYS = 30;
 /** Time after the end of a day in which it may still get records: clocks differ, and outages delay entries. */
 const SETTLED_MS = HOUR_MS;
-/** Limits for a check, and for a call that reads today's events. */
-const [KEEP_MS, TODAY_MS, TODAY_TTL_MS] = [30_000, 5_000, 30_000];
+/** Deadline of a check for all totals, and of a call for today's events, with their time to live. Milliseconds. */
+const KEEP_MS = 30_000;
+const TODAY_MS = 5_000;
+const TODAY_TTL_MS = 30_000;
 /** Reasons for an account or a scope on an old version. */
 const BEHIND: ReadonlySet<string> = new Set(['StaleKeyVersion', 'LaggingAutomaticVersion', 'ScopeStaleKeyVersion']);
 

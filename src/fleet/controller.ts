@@ -12,7 +12,7 @@ import type { Log } from '../log.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
-import { isLeft } from '../settings/exemption.ts';
+import { isExcluded } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
@@ -233,7 +233,7 @@ class Controller {
       versions: this.#versions,
       probe: (canaries, target) => probe(canaries, target, log),
       reconcileKey: (key) => this.#reconcileProgress(key, log),
-      isExempt: (row) => isLeft(row, settings.drift, now()),
+      isExempt: (row) => isExcluded(row, settings.drift, now()),
     };
   }
 }

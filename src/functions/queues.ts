@@ -51,12 +51,12 @@ function onMessage<Q extends WorkQueueName>(
     }
     const { queue, telemetry } = available;
     await telemetry.ready();
-    const runIt = (work: WorkIn<Q>): Promise<Outcome> => {
+    const runTraced = (work: WorkIn<Q>): Promise<Outcome> => {
       const inTime = () => outcomeBy(ms, () => run(work, available, log));
       return telemetry.span(SPANS[work.kind] ?? work.kind, placeOf(work, context), inTime, outcomeAttributes);
     };
     const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
-    await processWork({ queueName, received: { entry, dequeueCount }, run: runIt, queue, log });
+    await processWork({ queueName, received: { entry, dequeueCount }, run: runTraced, queue, log });
   };
   app.storageQueue(name, { queueName, connection: CONNECTION, handler });
 }

@@ -12,7 +12,7 @@ function readableText([least, most]: readonly [number, number]) {
 export const REASON = readableText(TEXT_LENGTHS.reason).describe('Reason in your own words, for the audit trail.');
 export const TICKET = readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
-/** Result of the audit record in an answer. */
+/** Outcome of the audit record, in an answer. */
 export const AUDITED = z.string().describe('`written`, or why the app could not write the audit trail.');
 
 /** Limit of the body size, in bytes. */

@@ -40,7 +40,10 @@ export function localAccessReader(hsm: ManagedVault, services: LocalAccessServic
     return { model: 'local', grants: found.flatMap((one) => known(one) ?? []), unread, noGroups: new Set() };
   };
   return {
-    /** Reads no roles on single keys: roles for all keys suffice for most principals. */
+    /**
+     * Reads no roles on single keys: roles on all keys suffice for most principals. Without them, only `ofKey` shows
+     * whether a principal may use a key.
+     */
     ofAllKeys: () => read('/', '/keys'),
     async ofKey(name: string): Promise<LocalAccess> {
       const access = await read('/', '/keys', `/keys/${name}`);

@@ -46,7 +46,9 @@ export function fromRecord({
   return makeNotification({
     // Two processes may record the same event: the entry's own id deduplicates them.
     event: [entry.id ?? id, reason],
-    ...{ kind, severity, time },
+    kind,
+    severity,
+    time,
     subject: resource,
     title: title.replace('{name}', () => nameOfKey(resource)),
     text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
@@ -54,7 +56,8 @@ export function fromRecord({
       reason,
       ...(resource.startsWith('/') ? { key: textOf(details.key), account: resource } : { key: resource }),
       revocation: textOf(details.revocation) ?? textOf((details.revocation as { id?: unknown } | undefined)?.id),
-      ...{ why, ticket },
+      why,
+      ticket,
       by: caller?.objectId,
       byKind: caller?.kind,
       byName: caller?.name,

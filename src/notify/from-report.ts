@@ -100,8 +100,13 @@ export function digestOf({ day, now, report, before }: DigestInput): {
     title: `Digest: ${open.length} open, ${fresh.length} new, ${gone.length} gone`,
     text: lines.length > 0 ? lines.join('\n') : 'No causes are open.',
     data: {
-      ...{ report: report.id, reportedOn: report.finishedOn, complete: report.complete },
-      ...{ open: open.length, errors, new: fresh.length, gone: gone.length },
+      report: report.id,
+      reportedOn: report.finishedOn,
+      complete: report.complete,
+      open: open.length,
+      errors,
+      new: fresh.length,
+      gone: gone.length,
       oldest: oldest.map(toItem),
     },
   });

@@ -22,6 +22,7 @@ const PROGRESS = z.object({
   /** Hash and time of the last collected audit record; before the first record, the time at which collection starts. */
   last: z.string().optional(),
   since: z.iso.datetime(),
+  /** Ids of the causes that were already notified, with their severity if it was `error`. */
   known: z.array(z.string()).default([]),
   /** Day of the last digest, and texts of its causes by id. The first day has no digest. */
   digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
@@ -55,7 +56,7 @@ export function createOutbox(settings: Pick<Settings, 'storage'>, credential: ()
     async markSent(target: string, { value: { notification }, etag }: OutboxEntry, sentOn: Date): Promise<void> {
       await entries.put(nameOf(target, notification.id), { notification, sentOn: sentOn.toISOString() }, etag);
     },
-    /** Returns the collector's progress; undefined before the first, or if it is damaged. */
+    /** Returns the collector's progress; undefined before the first collection, or if the document is damaged. */
     readProgress: async () => (await progress.read(PROGRESS_NAME))?.value,
     async saveProgress(next: CollectProgress): Promise<void> {
       const replace = () => next;

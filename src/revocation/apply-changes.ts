@@ -9,7 +9,7 @@ import type { VersionChange } from './revocation-plans.ts';
 /** Maximum number of concurrent version changes: Key Vault allows thousands of such calls in ten seconds. */
 const CONCURRENCY = 32;
 
-/** Methods of a key's client for a change and `M`, with the time. */
+/** Ports for changing the versions of a key. `M`: further methods of the client. */
 export interface KeyPorts<M extends keyof Keys = never> {
   readonly keys: Pick<Keys, M | 'getVersion' | 'updateVersion'>;
   readonly now: () => Date;

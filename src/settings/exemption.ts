@@ -72,10 +72,10 @@ interface ExemptibleUse {
 }
 
 /**
- * Whether the drift check does not move a use, even if the use has no finding now: it is exempt, or CMK_AUTOFIX does
- * not name its finding.
+ * Whether the drift check must not move a use, even if the use has no finding now: the use is exempt, or CMK_AUTOFIX
+ * does not name its finding.
  */
-export function isLeft(
+export function isExcluded(
   use: ExemptibleUse,
   { autofix, exemptions }: { readonly autofix: readonly string[]; readonly exemptions: readonly Exemption[] },
   now: Date,

@@ -11,7 +11,7 @@ import { guid, json, list, onOff, setting } from './setting.ts';
 /** Loopback traffic stays on the machine; any other address must use encryption. */
 const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
 
-/** Without these fields, the SDK throws an error without details. */
+/** Requires a field of a connection string: without one, the SDK throws an error without details. */
 const connectionString = z
   .string()
   .trim()

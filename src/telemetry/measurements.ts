@@ -31,7 +31,7 @@ export function measurementsOf({ reason, key, mode, operation, ...record }: LogR
   }
 }
 
-/** The measurement, with the attributes that are texts; none for a value that is not a number. */
+/** Returns a measurement with the text attributes; none if the value is not a number. */
 function measure(name: MetricName, value: unknown, about: Readonly<Record<string, unknown>>): Measurement[] {
   const texts = Object.entries(about).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
   return typeof value === 'number' ? [{ name, value, attributes: Object.fromEntries(texts) }] : [];

@@ -179,29 +179,22 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
     const type = { 'Content-Type': 'application/json' };
     const options = (signal: 'TRACES' | 'METRICS') =>
       convertLegacyHttpOptions({ timeoutMillis: EXPORT_MS }, signal, `v1/${signal.toLowerCase()}`, type);
-    const [spanName, metricName] = ['otlp_http_json_span_exporter', 'otlp_http_json_metric_exporter'] as const;
-    spans.push(
-      new OTLPExporterBase(
-        createOtlpHttpExportDelegate(
-          options('TRACES'),
-          JsonTraceSerializer,
-          spanName,
-          TraceExporterMetricsHelper,
-          undefined,
-        ),
-      ),
+    const traceExport = createOtlpHttpExportDelegate(
+      options('TRACES'),
+      JsonTraceSerializer,
+      'otlp_http_json_span_exporter',
+      TraceExporterMetricsHelper,
+      undefined,
     );
-    metrics.push(
-      new OTLPExporterBase(
-        createOtlpHttpExportDelegate(
-          options('METRICS'),
-          JsonMetricsSerializer,
-          metricName,
-          MetricsExporterMetricsHelper,
-          undefined,
-        ),
-      ),
+    const metricExport = createOtlpHttpExportDelegate(
+      options('METRICS'),
+      JsonMetricsSerializer,
+      'otlp_http_json_metric_exporter',
+      MetricsExporterMetricsHelper,
+      undefined,
     );
+    spans.push(new OTLPExporterBase(traceExport));
+    metrics.push(new OTLPExporterBase(metricExport));
   }
   return { spans, metrics };
 }

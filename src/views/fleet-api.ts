@@ -62,11 +62,11 @@ export interface FleetCall {
 /** Returns a page of the fleet. @throws {@link HttpProblem} */
 export async function showFleet(query: FleetQuery, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { health, cause, all, top = FLEET_PAGE, after = '', ...filter } = query;
-  const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
-  const filtered = seen
+  const { snapshot, accounts } = inReach(await call.snapshots.get(ports), call.reaches);
+  const filtered = accounts
     .filter((one) => all || isListed(one))
     .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
-  const matched = filtered.filter(({ seen }) => matchesHealth(seen.health, { health, cause }));
+  const matched = filtered.filter(({ view }) => matchesHealth(view.health, { health, cause }));
   const page = matched.filter((one) => sortKeyOf(one) > after).slice(0, top + 1);
   const last = page[top - 1];
   const answer: FleetListAnswer = {
@@ -80,9 +80,9 @@ export async function showFleet(query: FleetQuery, call: FleetCall, ports: Fleet
 
 /** Returns an account. @throws {@link HttpProblem} 404 */
 export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
-  const { snapshot, seen } = inReach(await call.snapshots.get(ports), call.reaches);
-  const found = seen.find((one) => one.seen.name.toLowerCase() === name.toLowerCase());
-  if (found) return withEtag({ ...found.seen, ...freshnessOf(snapshot) }, call.headers);
+  const { snapshot, accounts } = inReach(await call.snapshots.get(ports), call.reaches);
+  const found = accounts.find(({ view }) => view.name.toLowerCase() === name.toLowerCase());
+  if (found) return withEtag({ ...found.view, ...freshnessOf(snapshot) }, call.headers);
   throw new HttpProblem('NotFound', {
     nextStep:
       'Check the name of the storage account. The app lists a new account when a key of the account rotates, or at the next drift check.',
@@ -91,8 +91,8 @@ export async function showFleetAccount(name: string, call: FleetCall, ports: Fle
 
 /** Returns the summary without causes. @param most maximum number of warnings */
 export function fleetSummaryOf(whole: FleetSnapshot, reaches: FleetCall['reaches'], most: number) {
-  const { snapshot, seen } = inReach(whole, reaches);
-  const { causes: _, moreCauses, ...summary } = toSummary(seen.filter(isListed), snapshot);
+  const { snapshot, accounts } = inReach(whole, reaches);
+  const { causes: _, moreCauses, ...summary } = toSummary(accounts.filter(isListed), snapshot);
   return { ...summary, warnings: snapshot.warnings.slice(0, most) };
 }
 
@@ -100,8 +100,8 @@ export function fleetSummaryOf(whole: FleetSnapshot, reaches: FleetCall['reaches
 function inReach(
   snapshot: FleetSnapshot,
   reaches: FleetCall['reaches'],
-): { readonly snapshot: FleetSnapshot; readonly seen: readonly EvaluatedAccount[] } {
-  if (reaches(undefined)) return { snapshot, seen: snapshot.accounts };
+): { readonly snapshot: FleetSnapshot; readonly accounts: readonly EvaluatedAccount[] } {
+  if (reaches(undefined)) return { snapshot, accounts: snapshot.accounts };
   const reach = new Map<string, boolean>();
   const isReached = (id: string): boolean => {
     const known = reach.get(id);
@@ -111,29 +111,29 @@ function inReach(
     reach.set(id, answer);
     return answer;
   };
-  const seen = snapshot.accounts.filter(({ keys }) => keys.length > 0 && keys.every(isReached));
+  const accounts = snapshot.accounts.filter(({ keys }) => keys.length > 0 && keys.every(isReached));
   // Warnings name keys that the caller may not see. A general warning shows that the list may be incomplete.
   const warnings = snapshot.warnings.length > 0 ? ['The app could not read part of the fleet.'] : [];
   // Also hides other subscriptions.
-  const own = new Set(seen.map((one) => one.seen.subscription.toLowerCase()));
+  const own = new Set(accounts.map(({ view }) => view.subscription.toLowerCase()));
   const listings = new Map([...snapshot.listings].filter(([id]) => own.has(id.toLowerCase())));
-  return { snapshot: { ...snapshot, warnings, listings }, seen };
+  return { snapshot: { ...snapshot, warnings, listings }, accounts };
 }
 
 /** Whether the account uses a key, or a check reports that it should. */
-function isListed({ seen, keys }: EvaluatedAccount): boolean {
-  return keys.length > 0 || seen.health.cause !== undefined;
+function isListed({ view, keys }: EvaluatedAccount): boolean {
+  return keys.length > 0 || view.health.cause !== undefined;
 }
 
 /** Uses of an account and its scopes; a filter matches an account by any of them. */
-function filteredUses({ seen, keys }: EvaluatedAccount): FilteredUse[] {
-  const { subscription, resourceGroup, tags } = seen;
+function filteredUses({ view, keys }: EvaluatedAccount): FilteredUse[] {
+  const { subscription, resourceGroup, tags } = view;
   return (keys.length > 0 ? keys : [undefined]).map((key) => ({ subscription, resourceGroup, tags, key }));
 }
 
 /** The account without the fields that only its own page shows. */
-function rowOf({ seen }: EvaluatedAccount): FleetRowAnswer {
-  const { pinned: _, current, identity, lastTry, scopeUses, findings, ...row } = seen;
+function rowOf({ view }: EvaluatedAccount): FleetRowAnswer {
+  const { pinned: _, current, identity, lastTry, scopeUses, findings, ...row } = view;
   return row;
 }
 
@@ -152,7 +152,7 @@ function toSummary(
   accounts: readonly EvaluatedAccount[],
   { unlisted, listings }: Pick<FleetSnapshot, 'unlisted' | 'listings'>,
 ): FleetListAnswer['summary'] {
-  const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ seen }) => seen.health));
+  const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ view }) => view.health));
   return {
     ...rest,
     text: summaryText(text, rest.accounts, unlisted),

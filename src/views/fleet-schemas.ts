@@ -97,7 +97,7 @@ export const FLEET_LIST = z.object({
 });
 
 /** An account, without the age of the data. */
-const SEEN_ACCOUNT = FLEET_ROW.extend({
+const ACCOUNT_VIEW = FLEET_ROW.extend({
   pinned: z.string().optional().describe('Pinned version.'),
   current: z.string().optional().describe('Version that wraps the data, according to Storage.'),
   identity: z
@@ -109,9 +109,9 @@ const SEEN_ACCOUNT = FLEET_ROW.extend({
   findings: z.array(FINDING).describe('Findings of the last drift check about the account and its scopes.'),
 });
 
-export const FLEET_ACCOUNT = SEEN_ACCOUNT.extend({ freshness: FRESHNESS, warnings: z.array(z.string()) });
+export const FLEET_ACCOUNT = ACCOUNT_VIEW.extend({ freshness: FRESHNESS, warnings: z.array(z.string()) });
 
 export type FleetRowAnswer = z.output<typeof FLEET_ROW>;
-export type SeenAccount = z.output<typeof SEEN_ACCOUNT>;
+export type AccountView = z.output<typeof ACCOUNT_VIEW>;
 export type FleetAccountAnswer = z.output<typeof FLEET_ACCOUNT>;
 export type FleetListAnswer = z.output<typeof FLEET_LIST>;

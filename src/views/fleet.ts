@@ -26,12 +26,14 @@ import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
-import type { SeenAccount } from './fleet-schemas.ts';
+import type { AccountView } from './fleet-schemas.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
 import { lastTryOf } from './rotation-progress.ts';
 
+/** An account with its health, as the API shows it. */
 export interface EvaluatedAccount {
-  readonly seen: SeenAccount;
+  readonly view: AccountView;
+  /** Identifiers of the keys of the account and its scopes, without a version. */
   readonly keys: readonly string[];
 }
 
@@ -70,8 +72,8 @@ export async function evaluateFleet(reading: FleetReading, settings: Settings): 
 }
 
 /** Sort key of lists, and start position of a page. */
-export function sortKeyOf({ seen }: Pick<EvaluatedAccount, 'seen'>): string {
-  return `${seen.name.toLowerCase()}|${seen.subscription}`;
+export function sortKeyOf({ view }: Pick<EvaluatedAccount, 'view'>): string {
+  return `${view.name.toLowerCase()}|${view.subscription}`;
 }
 
 class FleetEvaluator {
@@ -116,9 +118,10 @@ class FleetEvaluator {
     const isManaged = (key: string): boolean => this.#reading.keys.has(key.toLowerCase());
     const used = new Set(all.map(({ key }) => key.toLowerCase()));
     const identities = [...new Set(all.map(({ identity }) => identity))];
+    const vault = keys.some(isManaged) ? 'managedVault' : 'otherVault';
     const health = healthOf(
       {
-        encryptedBy: keys.length === 0 ? 'microsoft' : keys.some(isManaged) ? 'managedVault' : 'otherVault',
+        encryptedBy: keys.length === 0 ? 'microsoft' : vault,
         findings: [
           ...this.#anew(account, use, scopeUses, findings),
           ...keys.flatMap((key) => this.#ofKey(key)),
@@ -135,16 +138,23 @@ class FleetEvaluator {
     );
     const listedOn = this.#reading.listings.get(account.subscriptionId)?.toISOString() ?? '';
     const lastRead = [known.writtenOn, listedOn, ...all.map(({ readOn }) => readOn)].sort().at(-1) ?? known.writtenOn;
-    const seen = {
-      ...{ name: account.name, id: account.id, region: account.location, tags: { ...account.tags } },
-      ...{ subscription: account.subscriptionId, resourceGroup: account.resourceGroup },
+    const view = {
+      name: account.name,
+      id: account.id,
+      subscription: account.subscriptionId,
+      resourceGroup: account.resourceGroup,
+      region: account.location,
+      tags: { ...account.tags },
       ...keyOf(known.key),
       ...versionOf(use),
       scopes: known.scopesReadOn === undefined ? undefined : scopeUses.length,
       health: shownHealth(health),
       probe: probe && { state: probe.state, since: probe.since, checkedOn: probe.checkedOn },
-      ...{ lastRead, lastChecked: lastChecked?.toISOString() },
-      ...{ pinned: use?.pinned, current: use?.current, identity: use?.identity },
+      lastRead,
+      lastChecked: lastChecked?.toISOString(),
+      pinned: use?.pinned,
+      current: use?.current,
+      identity: use?.identity,
       lastTry: use && lastTryOf(use),
       scopeUses: scopeUses.map((of) => ({
         scope: of.scope ?? '',
@@ -154,7 +164,7 @@ class FleetEvaluator {
       })),
       findings: [...findings],
     };
-    return { seen, keys };
+    return { view, keys };
   }
 
   /** Runs the checks of `ANEW` with the current index and keys. */
@@ -165,7 +175,10 @@ class FleetEvaluator {
     reported: readonly Finding[],
   ): HealthFinding[] {
     const subject: AccountSubject = {
-      ...{ account, own: false, resource: account.id, access: undefined },
+      account,
+      own: false,
+      resource: account.id,
+      access: undefined,
       use: use && keyUseOf(use),
       key: use && this.#subjects.get(use.key.toLowerCase()),
       scopes: scopeUses.map((of) => ({
@@ -284,16 +297,16 @@ export function findingSince(
   return reported.find((before) => before.id === id && before.cause.id === cause.id)?.since;
 }
 
-function shownHealth({ state, cause, since }: Health): SeenAccount['health'] {
+function shownHealth({ state, cause, since }: Health): AccountView['health'] {
   return { state, cause: cause && { ...cause, about: [...cause.about], label: causeLabel(cause) }, since };
 }
 
-function keyOf(key: string | undefined): Pick<SeenAccount, 'key' | 'vault'> {
+function keyOf(key: string | undefined): Pick<AccountView, 'key' | 'vault'> {
   const parsed = key === undefined ? undefined : parseKeyIdentifier(key);
   return parsed ? { key, vault: parsed.vaultName } : {};
 }
 
-function versionOf(use: UseRow | undefined): Pick<SeenAccount, 'version' | 'mode'> {
+function versionOf(use: UseRow | undefined): Pick<AccountView, 'version' | 'mode'> {
   return use ? { mode: use.mode, version: use.current ?? use.pinned } : {};
 }
 

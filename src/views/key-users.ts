@@ -27,7 +27,7 @@ export interface KeyUsersPorts extends RotationCountPorts {
 export interface KeyUsers {
   /** Undefined: no use is known, but some subscriptions or encryption scopes were never listed. */
   readonly users: KeyUsersView | undefined;
-  /** That the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
+  /** An entry if the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
   readonly unlisted: UnreadView[];
   /** Undefined if the count is incomplete. */
   readonly rotation: RotationSummary | undefined;
@@ -131,7 +131,8 @@ class UseCount {
   result(counts: RotationCounts | undefined, complete: boolean): KeyUsersView {
     const { accounts, scopes } = this.#all;
     return {
-      ...{ accounts, scopes },
+      accounts,
+      scopes,
       versions: [...this.#versions.values()].sort((a, b) => b.accounts + b.scopes - a.accounts - a.scopes),
       lagging: counts && counts.waiting + counts.failed + counts.left,
       complete,

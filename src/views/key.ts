@@ -57,7 +57,9 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
   const all = [...unreadViews(listed), ...unread];
   const { id, name } = asSpelled(key, versions ?? []);
   return {
-    ...{ key: id, vault: key.vault.name, name },
+    key: id,
+    vault: key.vault.name,
+    name,
     ...(versions ? stateOf(versions, now()) : { state: 'unknown' }),
     ...view,
     unread: versions?.length === 0 ? all.filter(({ what }) => !what.includes('policy')) : all,
@@ -132,7 +134,9 @@ async function readKeyView(
     readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal), signal),
     ports.orderStore.recent(),
   ]);
-  const [now, read, rules] = [ports.now(), known(counted), known(policy)];
+  const now = ports.now();
+  const read = known(counted);
+  const rules = known(policy);
   return {
     paused: findPause(orders, key.id, now),
     nextRotation: versions && rules && nextRotation(versions, rules, isUsed(read), now),
@@ -249,7 +253,7 @@ export async function readInTime<T>(what: What, read: () => Promise<T>, signal: 
   return part;
 }
 
-/** The failed reads among some parts. */
+/** Returns the failed reads among some parts, for an answer. */
 export function unreadViews(...parts: readonly Part<unknown>[]): UnreadView[] {
   return unreadOf(parts).map(({ what, kind, detail }) => ({ what, reason: reasonOf(kind), detail }));
 }

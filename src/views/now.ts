@@ -204,12 +204,12 @@ function wrongOf(parts: NowParts): readonly string[] {
     ({ state, reason }) => (state === 'stuck' || state === 'held') && !(isContestFound && reason === CONTESTED),
   ).length;
   return [
-    say(keysRevoked, 'key is revoked', 'keys are revoked'),
+    phrase(keysRevoked, 'key is revoked', 'keys are revoked'),
     // Counts revoked accounts if their key is unreadable or hidden from the caller.
-    say(keysRevoked ? 0 : states?.Revoked, 'account is revoked', 'accounts are revoked'),
-    say(states?.Blocked, 'account is blocked', 'accounts are blocked'),
-    say(states?.NoAccess, 'account has no access to the key', 'accounts have no access to the key'),
-    say(stuck, 'rotation is stuck', 'rotations are stuck'),
+    phrase(keysRevoked ? 0 : states?.Revoked, 'account is revoked', 'accounts are revoked'),
+    phrase(states?.Blocked, 'account is blocked', 'accounts are blocked'),
+    phrase(states?.NoAccess, 'account has no access to the key', 'accounts have no access to the key'),
+    phrase(stuck, 'rotation is stuck', 'rotations are stuck'),
     causesBeside('error', ['Revoked', 'Blocked', 'NoAccess'], parts),
   ].filter(Boolean);
 }
@@ -217,8 +217,8 @@ function wrongOf(parts: NowParts): readonly string[] {
 function doubtsOf(parts: NowParts): readonly string[] {
   const { states } = parts.fleet.value ?? {};
   return [
-    say(states?.Stale, 'account is behind', 'accounts are behind'),
-    say(states?.Unknown, 'account is not known', 'accounts are not known'),
+    phrase(states?.Stale, 'account is behind', 'accounts are behind'),
+    phrase(states?.Unknown, 'account is not known', 'accounts are not known'),
     causesBeside('warning', ['Stale', 'Unknown'], parts),
   ].filter(Boolean);
 }
@@ -235,7 +235,7 @@ function causesBeside(
     return state !== undefined && said.includes(state) && (fleet?.states[state] ?? 0) > 0;
   };
   const number = (counts?.[severity] ?? 0) - causes.filter((one) => one.severity === severity && isSaid(one)).length;
-  return say(number, `${severity} in the last check`, `${severity}s in the last check`);
+  return phrase(number, `${severity} in the last check`, `${severity}s in the last check`);
 }
 
 function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[] {
@@ -245,16 +245,16 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
   return [
     fleet.value?.listed === false ? 'not every account is known yet' : '',
     fleet.value?.listed && fleet.value.warnings.length > 0 ? 'part of the fleet could not be read' : '',
-    say(vaultsUnread, 'vault could not be listed', 'vaults could not be listed'),
-    say(keysUnread, 'key could not be read', 'keys could not be read'),
+    phrase(vaultsUnread, 'vault could not be listed', 'vaults could not be listed'),
+    phrase(keysUnread, 'key could not be read', 'keys could not be read'),
     complete ? '' : 'there was no time to read every key',
-    say(unknown, 'rotation could not be read', 'rotations could not be read'),
+    phrase(unknown, 'rotation could not be read', 'rotations could not be read'),
     report?.complete === false ? 'the last check could not read everything' : '',
     report?.old ? 'the last check was more than two days ago' : '',
   ].filter(Boolean);
 }
 
-/** A phrase about a number; empty for zero. */
-function say(number: number | undefined, one: string, several: string): string {
+/** Returns a phrase with a number; empty for zero. */
+function phrase(number: number | undefined, one: string, several: string): string {
   return number && number > 0 ? many(number, one, several) : '';
 }

@@ -54,6 +54,7 @@ export async function rotationCount(
 /**
  * Reads the progress of a key's rotation from Key Vault and a partition of the index, and whether the index is complete.
  *
+ * @param listings shared by the rotations of a page
  * @throws errors of Key Vault, the index or the rollout store
  */
 export async function readKeyRotation(
@@ -72,7 +73,7 @@ export async function readKeyRotation(
   return rotation.state === 'finished' && unlisted > 0 ? { ...rotation, unlisted } : rotation;
 }
 
-/** A failed read of the listings does not hide the progress. */
+/** Reads the time of each subscription's last list. Undefined after a failure, which must not hide the progress. */
 function readListings({ fleet }: RotationViewPorts): Promise<ReadonlyMap<string, Date> | undefined> {
   return fleet.listings().catch(() => undefined);
 }
@@ -80,6 +81,8 @@ function readListings({ fleet }: RotationViewPorts): Promise<ReadonlyMap<string,
 /**
  * Lists the keys with a rotation in progress or finished recently. A rotation that the app cannot read is `unknown`.
  *
+ * @param after identifier of the last key of the page before
+ * @param most maximum number of rotations
  * @throws {@link HttpProblem} 503
  */
 export function listRotations(ports: RotationViewPorts, after?: string, most = Number.POSITIVE_INFINITY) {
@@ -88,8 +91,8 @@ export function listRotations(ports: RotationViewPorts, after?: string, most = N
     const keys: ManagedKey[] = [];
     for await (const { name, row } of rollouts.all()) {
       const key = settings.vaults.key(name);
-      const isLate = row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS;
-      if (key && isLate && (after === undefined || key.id > after)) keys.push(key);
+      const isRecent = row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS;
+      if (key && isRecent && (after === undefined || key.id > after)) keys.push(key);
     }
     keys.sort((a, b) => (a.id < b.id ? -1 : 1));
     const page = keys.slice(0, most);

@@ -19,9 +19,9 @@ describe('CSV', () => {
   it.each([
     ['', /It is empty/],
     ['account,account\nst1,st2', /two columns are named "account"/],
-    ['account,vault\nst1\nst2,kv,more', /columns length is 2, got 1 on line 2/],
-    ['account\n"st1', /Quote Not Closed: .* line 2/],
-    ['account\n"st1"x', /Invalid Closing Quote: got "x" at line 2/],
+    ['account,vault\nst1\nst2,kv,more', /line 2: the number of cells differs from the 2 columns/],
+    ['account\n"st1', /line 2: a quote is not closed/],
+    ['account\n"st1"x', /line 2: .* text follows it/],
     ['account;vault\nst1;kv', /This CSV uses semicolons/],
     // As Excel saves it in most of Europe, a byte order mark included.
     ['\ufeffaccount;vault;key\r\nst1;kv;k\r\n', /This CSV uses semicolons/],

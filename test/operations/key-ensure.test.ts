@@ -54,6 +54,19 @@ describe('key ensure', () => {
     expect((lifetime?.versions[0]?.exp ?? 0) - now).toBeLessThan(367 * 86_400);
   });
 
+  it('sets the policy of a key whose creation was interrupted within the last hour, and of no other key', async () => {
+    const { vault } = procedures.site();
+    const wanted = keyOf({ vault, key: 'broken-off' });
+    await procedures.run((operation) => ensureKey(wanted, { policy: 'none' }, operation));
+    const again = () => procedures.run((operation) => ensureKey(wanted, {}, operation));
+    expect(texts(await again(), 'done')).toEqual([expect.stringContaining('rotation policy')]);
+    expect((await again()).changed).toBe(false);
+    const key = vault.keys.get('broken-off');
+    if (key) key.rotationPolicy = undefined;
+    procedures.local.clock.advance(2 * 3_600_000);
+    expect((await again()).changed).toBe(false);
+  });
+
   it('makes the key all the same where the sign-in may set no policy, and says so', async () => {
     const { vault } = procedures.site();
     procedures.local.faults.add([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Reason } from '../../src/reasons.ts';
-import { FIXABLE, isLeft } from '../../src/settings/exemption.ts';
+import { FIXABLE, isExcluded } from '../../src/settings/exemption.ts';
 
 const NOW = new Date('2026-06-01T12:00:00Z');
 const ACCOUNT = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
@@ -11,7 +11,7 @@ const scopes = (['pinned', 'automatic'] as const).map((mode) => ({ account: ACCO
 /** Which of them are exempt by one exemption. */
 function exempt(code: Reason, resource = '*', until = '2026-06-01') {
   const rules = { autofix: FIXABLE, exemptions: [{ resource, code, reason: 'CHG-1', until }] };
-  return [pinned, automatic, ...scopes].map((use) => isLeft(use, rules, NOW));
+  return [pinned, automatic, ...scopes].map((use) => isExcluded(use, rules, NOW));
 }
 
 describe('a use of a key', () => {

@@ -42,7 +42,7 @@ async function health(
     warnings: [],
   };
   const [evaluated] = await evaluateFleet(reading, settings);
-  return evaluated?.seen.health;
+  return evaluated?.view.health;
 }
 const revoked = (n: number) =>
   keyVersion(n, {

@@ -94,7 +94,7 @@ export function manyAccounts<C extends Command>(command: C): C {
     .addHelpText('after', AFTER);
 }
 
-/** Checks that the command line names one account with what it needs, or many. */
+/** Requires one account with its required options, or a file with many accounts. */
 function requireAccounts(
   command: Command,
   account: string | undefined,
@@ -207,9 +207,13 @@ async function runRows(
 
 async function runRow({ account, options }: BulkRow, bulk: BulkCommand, operation: Operation): Promise<BulkResult> {
   const { journal } = operation;
+  const outcomeOf = (error: Explanation | undefined): Outcome => {
+    if (error) return journal.dryRun ? 'refused' : 'failed';
+    return journal.changed ? 'done' : 'unchanged';
+  };
   const ended = (result: unknown, error?: Explanation): BulkResult => ({
     account,
-    outcome: error ? (journal.dryRun ? 'refused' : 'failed') : journal.changed ? 'done' : 'unchanged',
+    outcome: outcomeOf(error),
     changes: journal.entries.filter(({ kind }) => kind === 'done' || kind === 'planned'),
     notes: journal.entries.filter(({ kind }) => kind === 'note').map(({ text }) => text),
     ...(error ? { error } : {}),
@@ -233,7 +237,7 @@ function summaryOf(accounts: readonly BulkResult[], stopped?: string): BulkSumma
 
 const ACCOUNT: TitledColumn<BulkResult> = ['ACCOUNT', ({ account }) => lastName(account)];
 
-/** What happened to an account, or would happen. @param reads a command that only reads has checked an unchanged account */
+/** Describes the changes of an account, done or planned. @param reads whether the command only checks accounts */
 function detailOf({ outcome, changes, error }: BulkResult, reads: boolean): string {
   if (error) return `${outcome.toUpperCase()}: ${error.reason}: ${error.message} ${error.nextStep}`;
   if (outcome === 'done') return changes.map(({ text }) => text).join('; ');

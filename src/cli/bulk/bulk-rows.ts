@@ -11,7 +11,7 @@ export interface BulkRow {
 /** Options of the whole run: the file cannot have columns for them. */
 const OF_THE_RUN = ['from', 'yes', 'concurrency', 'maxFailures', 'dryRun'];
 
-/** Reads the accounts of a bulk command from CSV. The error has every problem, line by line. */
+/** Reads the accounts of a bulk command from CSV. @throws {@link CmkError} `ArgumentInvalid` with every wrong row */
 export function readBulkRows(text: string, command: Command, required: readonly string[] = []): BulkRow[] {
   const { titles, rows } = parseCsv(text);
   const columns = columnsOf(command);
@@ -93,7 +93,7 @@ const OPTIONS = {
   trim: true,
 };
 
-/** Reads CSV (RFC 4180) with column titles in the first row. */
+/** Reads CSV (RFC 4180) with column titles in the first row. Ignores white space around cells, and empty lines. */
 export function parseCsv(text: string): { readonly titles: readonly string[]; readonly rows: readonly CsvRow[] } {
   let titles: string[] = [];
   const columns = (head: readonly string[]): string[] => {
@@ -109,7 +109,11 @@ export function parseCsv(text: string): { readonly titles: readonly string[]; re
     const rows: unknown = parse(text, { ...OPTIONS, columns });
     if (titles.length > 0) return { titles, rows: rows as readonly CsvRow[] };
   } catch (error) {
-    throw error instanceof CsvError ? invalid([error.message]) : error;
+    if (!(error instanceof CsvError)) throw error;
+    // The parser's own messages name its options.
+    const isUneven = error.code === 'CSV_RECORD_INCONSISTENT_COLUMNS';
+    const uneven = `the number of cells differs from the ${titles.length} columns that the first line names`;
+    throw invalid([`line ${error.lines}: ${isUneven ? uneven : 'a quote is not closed, or text follows it'}`]);
   }
   throw invalid(['It is empty: the first line must name the columns, for example `account,vault,key,identity`.']);
 }

@@ -52,8 +52,8 @@ function pathOf(id: string): string {
   return `/rekeys/${encodeURIComponent(id)}`;
 }
 
-/** Opens the app's storage for an order; a dry run needs no reason. */
-async function ordering(options: OrderOptions, cli: Cli) {
+/** Opens the app's storage for an order, and asks for a missing reason; a dry run needs none. */
+async function prepareOrder(options: OrderOptions, cli: Cli) {
   const reason = options.dryRun ? 'Only checked' : await reasonOf(options, cli.context.ask);
   const { appByStorage } = await import('../app-of-environment.ts');
   return { reason, app: await appByStorage(cli) };
@@ -64,7 +64,7 @@ function addStart(rekey: CmkCommand): void {
   const start = async (operation: Operation, options: Options, from: string, to: string) => {
     const { REKEY_STARTED } = await import('../../api/rekeys.ts');
     const { REKEY_CHECK } = await import('../../rekey/rekey-problems.ts');
-    const { reason, app } = await ordering(options, rekey.cli);
+    const { reason, app } = await prepareOrder(options, rekey.cli);
     const { ticket, maxFailures, grant = false } = options;
     const { journal } = operation;
     const request = { from, to, reason, ticket, maxFailures };
@@ -127,7 +127,7 @@ function addChange(rekey: CmkCommand, act: keyof typeof DONE, description: strin
   if (act === 'cancel') command.option('--keep', 'end it without moving accounts back');
   const change = async ({ journal }: Operation, options: OrderOptions & { readonly keep?: boolean }, id: string) => {
     const { REKEY_STATUS } = await import('../../views/rekey.ts');
-    const { reason, app } = await ordering(options, rekey.cli);
+    const { reason, app } = await prepareOrder(options, rekey.cli);
     const before = await readOne(id, app);
     const text = `re-key ${id}: ${options.keep ? 'ended as it is' : DONE[act]}`;
     const change = { text, action: 'key.rekey', resource: before.order.from } as const;
@@ -146,7 +146,7 @@ function addChange(rekey: CmkCommand, act: keyof typeof DONE, description: strin
   };
   command.changes(change, (status, output) => {
     show(status, output);
-    // The order was carried out, whatever had failed before.
+    // The order succeeded, even if moves had failed before it.
     output.exitCode = EXIT.ok;
   });
 }

@@ -150,12 +150,13 @@ function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
 function logMerged({ changes, added, report }: Merged, log: Log): void {
   for (const change of changes) {
     const { operation, resource, objectId, name, client, correlationId, found, gone } = change;
+    const by = { operation, resource, objectId, name, client, correlationId };
+    const about = { ...by, found: found.length, gone: gone.length, seconds: secondsTo(change), report: report.id };
     log({
       level: 'info',
       reason: 'DriftFoundByEvent',
       message: `${REASONS.DriftFoundByEvent} ${found.length} findings are new, ${gone.length} are gone.`,
-      ...{ operation, resource, objectId, name, client, correlationId },
-      ...{ found: found.length, gone: gone.length, seconds: secondsTo(change), report: report.id },
+      ...about,
     });
   }
   const news = new Set(added.map(({ cause }) => cause.id));

@@ -27,7 +27,7 @@ export type Subject =
   | { readonly kind: 'keyUser'; readonly id: ResourceId };
 
 /** Reason codes that the check of a subject finds. */
-const FOUND_OF: Readonly<Record<Subject['kind'], ReadonlySet<string>>> = {
+const REASONS_OF: Readonly<Record<Subject['kind'], ReadonlySet<string>>> = {
   account: new Set(ACCOUNT_CHECKS.map(({ reason }) => reason)),
   vault: new Set(VAULT_CHECKS.map(({ reason }) => reason)),
   key: new Set(['RevocationOpen', 'RevokedVersionEnabled']),
@@ -58,10 +58,10 @@ export function ofKind<K extends Subject['kind']>({ subjects }: Focus, kind: K) 
   return [...subjects.values()].filter((one): one is Extract<Subject, { kind: K }> => one.kind === kind);
 }
 
-/** Whether the check of a focus finds a finding, if it exists. */
+/** Whether a check of the focus would report this finding again, if the finding still applies. */
 export function isAbout({ subjects }: Focus, { reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean {
   const subject = subjects.get(resourceOf(resource));
-  return subject !== undefined && FOUND_OF[subject.kind].has(reason);
+  return subject !== undefined && REASONS_OF[subject.kind].has(reason);
 }
 
 /**

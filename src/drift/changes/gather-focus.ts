@@ -37,7 +37,9 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
   const accounts = ofKind(focus, 'account');
   const changed = new Set(accounts.flatMap((one) => (one.changed ? resourceOf(one.id) : [])));
   const context = await contextOf({
-    ...{ rules, services, memory: await services.driftStorage.managedAccounts() },
+    rules,
+    services,
+    memory: await services.driftStorage.managedAccounts(),
     areScopesDue: ({ id }) => changed.has(resourceOf(id)),
   });
   const { vaults, keys } = context;
@@ -92,7 +94,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
   };
 }
 
-/** The given accounts of a subscription, without deleted accounts. */
+/** Yields the given accounts of a subscription, without deleted accounts. */
 async function* readAccounts(
   subscription: string,
   wanted: readonly ResourceId[],

@@ -47,10 +47,12 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
   const added = fresh.filter(({ id }) => !before.has(id));
   const findings = [...kept, ...fresh].sort(compareFindings);
   const causeOf = (finding: Finding) => changeOf(finding, changes, focus)?.id;
-  const [foundBy, goneBy] = [Map.groupBy(added, causeOf), Map.groupBy(gone, causeOf)];
+  const foundBy = Map.groupBy(added, causeOf);
+  const goneBy = Map.groupBy(gone, causeOf);
   const effective = changes
     .flatMap(({ id, changedBy }): DriftChange[] => {
-      const [made = [], ended = []] = [foundBy.get(id), goneBy.get(id)];
+      const made = foundBy.get(id) ?? [];
+      const ended = goneBy.get(id) ?? [];
       if (made.length + ended.length === 0) return [];
       const fixed = made.some((finding) => isFixed(finding, autofix));
       const foundOn = rules.now.toISOString();
@@ -59,15 +61,10 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on));
   const unseen = report.unseen.filter(({ id }) => !found.has(id));
   const counts = countFindings(findings, unseen, report);
-  const since = { new: report.counts.new + counts.new, gone: report.counts.gone + counts.gone };
-  return {
-    report: {
-      ...{ ...report, findings, unseen, causes: causesOf(findings), counts: { ...counts, ...since } },
-      ...withSeconds(withChanges(report.changes, effective)),
-    },
-    changes: effective,
-    added,
-  };
+  const sinceCheck = { new: report.counts.new + counts.new, gone: report.counts.gone + counts.gone };
+  const listed = withSeconds(withChanges(report.changes, effective));
+  const merged = { findings, unseen, causes: causesOf(findings), counts: { ...counts, ...sinceCheck } };
+  return { report: { ...report, ...merged, ...listed }, changes: effective, added };
 }
 
 /**
@@ -106,7 +103,7 @@ function withChanges(listed: readonly DriftChange[], effective: readonly DriftCh
   return [...byId.values(), ...known].slice(0, LISTED);
 }
 
-/** A report's changes, with the time that the app needs to find their effects. */
+/** Adds to changes the time that the app needs to find their effects (median and 95th percentile, in seconds). */
 export function withSeconds(changes: readonly DriftChange[]): Pick<WholeReport, 'changes' | 'changeSeconds'> {
   const seconds = changes.map(secondsTo);
   const [p50 = 0, p95 = 0] = [percentile(seconds, 50), percentile(seconds, 95)];

@@ -33,11 +33,8 @@ export async function releaseChange(
   const { caller, correlationId, reason, ticket } = order;
   const now = ports.now();
   const on = now.toISOString();
-  const release: UnrecordedOrder = {
-    ...{ id: `${RELEASE}/${ports.newId()}`, action: RELEASE, reason: 'ChangeReleased' },
-    ...{ resource: account, on, caller, correlationId },
-    details: { why: reason, ticket },
-  };
+  const about = { action: RELEASE, reason: 'ChangeReleased', resource: account, on, caller, correlationId } as const;
+  const release: UnrecordedOrder = { id: `${RELEASE}/${ports.newId()}`, ...about, details: { why: reason, ticket } };
   const { records, audit } = await changeOrders(
     (current) =>
       contestOf(current.contests, account, now)

@@ -153,7 +153,8 @@ export function keyDisabled(subject: AccountSubject, { now }: Rules): readonly F
     // A revocation disables it intentionally, and has its own finding.
     return [
       {
-        ...{ resource, severity: 'warning' },
+        resource,
+        severity: 'warning',
         is: `${is}, by the revocation of ${revocation.revokedOn.toISOString()}: its data cannot be read.`,
         command: restoreCommand(key.key, revocation),
         cause: { reason: 'RevocationOpen', about: [key.key.id] },

@@ -38,7 +38,8 @@ function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rule
     });
     return [
       {
-        ...{ resource: `/subscriptions/${subscription}`, is: is.join(' ') },
+        resource: `/subscriptions/${subscription}`,
+        is: is.join(' '),
         shouldBe: 'Azure Resource Manager notifies the app of its changes within seconds.',
         command: watchChanges(subscription, first.wanted),
         action: { kind: 'watch', subscription },
@@ -93,7 +94,8 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     fix: "Configure the app's storage to use Microsoft-managed keys, or a key of a vault that the app does not manage.",
     find: ({ lockedOutBy }) =>
       lockedOutBy.map(({ account, key }) => ({
-        ...{ resource: account, part: key },
+        resource: account,
+        part: key,
         is: `The app's own storage uses ${key}. Revoking that key stops the app.`,
       })),
   },
@@ -166,7 +168,8 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     fix: 'Correct the named app setting; docs/reference/settings.md lists all settings.',
     find: ({ settingsProblems, name }) =>
       settingsProblems.map((problem) => ({
-        ...{ resource: `${name}/${problem.split(' ')[0]}`, is: problem },
+        resource: `${name}/${problem.split(' ')[0]}`,
+        is: problem,
         shouldBe: 'Every setting is valid. The app fixes nothing while a setting of the drift check is invalid.',
       })),
   },

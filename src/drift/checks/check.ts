@@ -10,7 +10,7 @@ export interface Found {
   /** Distinguishes several findings of one check on one resource. */
   readonly part?: string;
   readonly is: string;
-  /** Absent: the check's promise. */
+  /** Absent: the check's `ensures`. */
   readonly shouldBe?: string;
   /** What an operator must do; absent: the check's `fix`. */
   readonly fix?: string;

@@ -117,7 +117,9 @@ export function countFindings(
   const counted = findings.filter(({ exemption }) => !exemption);
   const of = (severity: Finding['severity']): number => counted.filter((one) => one.severity === severity).length;
   return {
-    ...{ error: of('error'), warning: of('warning'), advice: of('advice') },
+    error: of('error'),
+    warning: of('warning'),
+    advice: of('advice'),
     exempt: findings.length - counted.length,
     new: findings.filter(({ id }) => !known.has(id)).length,
     gone: [...known].filter((id) => !now.has(id)).length,

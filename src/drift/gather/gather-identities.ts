@@ -7,7 +7,7 @@ import { type GatherServices, PARTS } from './parts.ts';
 const MAX_LOOKUPS = 200;
 
 /**
- * Reads the state of a user-assigned identity by its ARM id, each once. Lists the identities of a subscription once.
+ * Reads the state of each user-assigned identity once, by its ARM id. Lists the identities of a subscription once.
  * Reads an identity separately if the list lacks it, because only its own 404 proves its deletion. It also does so if
  * Azure rejects the list: the app may have a role on one resource group.
  */

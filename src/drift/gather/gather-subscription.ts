@@ -116,10 +116,8 @@ class SubscriptionScan {
 
   constructor(id: string, context: SubscriptionContext) {
     this.#context = context;
-    this.result = {
-      ...{ id, accounts: 0, dependents: 0, scopesLookedAt: 0, stamps: new Map() },
-      ...{ findings: [], unread: [], lockedOutBy: [] },
-    };
+    const counts = { accounts: 0, dependents: 0, scopesLookedAt: 0 };
+    this.result = { id, ...counts, findings: [], unread: [], lockedOutBy: [], stamps: new Map() };
   }
 
   async add(account: Account): Promise<void> {
@@ -244,13 +242,13 @@ class SubscriptionScan {
   }
 }
 
-/** What blocked the last move of an account. */
+/** Returns what blocked the last move of an account; undefined: nothing did. */
 function blockOf(row: UseRow | undefined): AccountSubject['blocked'] {
   if (row?.state !== 'failed') return undefined;
   return row.reason === 'ScopeLocked' || row.reason === 'DeniedByPolicy' ? row.reason : undefined;
 }
 
-/** The scope of a row; none for the account itself. */
+/** Returns the scope of a row; empty for a row of the account itself. */
 function scopesOf(row: UseRow): readonly SeenScope[] {
   const key = parseKeyIdentifier(row.key);
   if (!key || row.scope === undefined) return [];

@@ -103,19 +103,31 @@ async function readEvents(
 
 /** Maximum number of concurrent reads of initiatives per vault. */
 const CONCURRENCY = 4;
+/** Maximum number of failed or throttled reads per check. Each takes seconds, and the findings are only advice. */
+const MOST_UNANSWERED = 3;
 
 /** Azure Policy denials of keys by vault. Reads each initiative once per check, because most vaults share them. */
-function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
+export function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
+  let unanswered = 0;
+  const readPolicy = async <T>(type: string, resource: string, what: string, read: () => Promise<T>) => {
+    const about = { resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true };
+    if (unanswered >= MOST_UNANSWERED) {
+      const detail = `Not read: Azure Policy did not respond ${MOST_UNANSWERED} times in this check.`;
+      return { unread: { ...about, kind: 'unavailable', detail } } as const;
+    }
+    const part = await readPart(about, read);
+    if ('unread' in part && /^(unavailable|throttled)$/.test(part.unread.kind)) unanswered += 1;
+    return part;
+  };
   const initiatives = readOnce((id: string) => {
     const scope = scopeOfInitiative(id) ?? '';
     // Identified by their scope: the app lacks one permission for all initiatives there.
-    return readPart(
-      ofPolicy('policySetDefinitions', scope || '/', 'the policy initiatives defined in this scope'),
-      () => policies.initiative(scope, lastName(id), signal),
+    return readPolicy('policySetDefinitions', scope || '/', 'the policy initiatives defined in this scope', () =>
+      policies.initiative(scope, lastName(id), signal),
     );
   });
   return async (vault: ManagedVault): Promise<Pick<GatheredVault, 'denials' | 'unread'>> => {
-    const read = await readPart(ofPolicy('policyAssignments', vault.id, 'the policy assignments of the vault'), () =>
+    const read = await readPolicy('policyAssignments', vault.id, 'the policy assignments of the vault', () =>
       policies.assignments(vault, signal),
     );
     const found = await pMap(
@@ -130,16 +142,11 @@ function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal | unde
     const denials = found.flatMap((one) => one.denials);
     const unread = unreadOf([read, ...found.map(({ initiative }) => initiative)]);
     if (denials.length === 0) return { denials, unread };
-    const exemptions = await readPart(
-      ofPolicy('policyExemptions', vault.id, 'the policy exemptions of the vault'),
-      () => policies.exemptions(vault, signal),
+    const exemptions = await readPolicy('policyExemptions', vault.id, 'the policy exemptions of the vault', () =>
+      policies.exemptions(vault, signal),
     );
     // Without the exemptions, each denial may be exempt.
     if ('unread' in exemptions) return { denials: [], unread: [...unread, exemptions.unread] };
     return { denials: denials.filter((one) => !isExempt(one, exemptions.value, now)), unread };
   };
-}
-
-function ofPolicy(type: string, resource: string, what: string) {
-  return { resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true };
 }

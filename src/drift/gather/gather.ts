@@ -32,6 +32,7 @@ const TRAIL_MS = 120_000;
 /** Resource Graph permits 15 queries per five seconds for all clients together ("Guidance for throttled requests"). */
 const GRAPH_QUERIES = 2;
 const STORAGE = 'microsoft.storage/storageaccounts';
+const STORAGE_RIGHTS = 'Microsoft.Storage/';
 /** Maximum number of vaults read concurrently. */
 const VAULTS = 4;
 
@@ -77,10 +78,9 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   const watches = await gatherWatches(listed, rules, services, signal);
   const keySubjects = await keys.all();
   // Unreadable identities do not matter: they use no other key.
-  const hidden = subscriptions
-    .flatMap((one) => one.unread)
-    .some(({ action }) => action.startsWith('Microsoft.Storage/'));
-  for (const { usage } of keySubjects) usage.incomplete = hidden || 'unread' in ids;
+  const lacksUsers = ({ unread }: SubscriptionResult) => unread.some(({ action }) => action.startsWith(STORAGE_RIGHTS));
+  const incomplete = 'unread' in ids || subscriptions.some(lacksUsers);
+  for (const { usage } of keySubjects) usage.incomplete = incomplete;
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
   const parts = [

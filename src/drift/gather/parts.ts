@@ -1,7 +1,6 @@
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import type { AuditWatch } from '../../audit/verify-trail.ts';
 import type { What } from '../../azure/read-or-why.ts';
-
 import type { KeyUserResources, ResourceGraph } from '../../dependents/resource-graph-client.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import type { RolloutStore } from '../../fleet/rollout-row.ts';
@@ -58,7 +57,7 @@ const SCOPES = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
 export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
 
 const part = (what: string, action: string) => (resource: string) => ({ resource, what, action });
-/** No data depends on the part: a failed read is only advice. */
+/** A part that no other finding needs: its failed read is only advice, and the check still counts as complete. */
 const beside = (what: string, action: string) => (resource: string) => ({ resource, what, action, beside: true });
 
 /** Everything that the check reads, with the permission that each read requires. */

@@ -19,11 +19,10 @@ const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no direct role 
 const LOCAL_GROUPS =
   'A Managed HSM does not return the members of a group. Some identities have no sufficient direct role, but may have one through a group. Assign the role directly to the identities.';
 
-/** Failed reads of a vault that hide whether an identity may use its keys. */
+/** Names the reads of a vault without which it is unknown whether an identity may use its keys. */
 export function unreadOfAccess(vault: ManagedVault): readonly string[] {
-  return [PARTS.vault(vault), ...[PARTS.roles, PARTS.groups, PARTS.localRoles].map((of) => of(vault.id))].map(
-    ({ what }) => what,
-  );
+  const parts = [PARTS.vault(vault), PARTS.roles(vault.id), PARTS.groups(vault.id), PARTS.localRoles(vault.id)];
+  return parts.map(({ what }) => what);
 }
 
 /** Determines which identities may use the keys of one vault. */

@@ -18,7 +18,8 @@ const TIMEOUT_MS = 30_000;
 const LEGACY_ORDERS = 'cmkrekeys';
 const LEGACY_ORDER = z.object({
   id: z.string(),
-  from: z.string().describe('Key identifier without a version.'),
+  /** Key identifiers without a version. */
+  from: z.string(),
   to: z.string(),
   state: z.enum(['moving', 'takingBack']),
 });
@@ -30,7 +31,8 @@ const LEGACY_APPROVALS = 'cmk-approvals';
 const LEGACY_APPROVAL = z.object({
   id: z.string(),
   action: z.string(),
-  vault: z.string().optional().describe('Absent for all keys.'),
+  /** Absent for all keys. */
+  vault: z.string().optional(),
   key: z.string().optional(),
   askedBy: z.object({ objectId: z.string() }),
 });

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { describeFailure } from '../../azure/failure.ts';
+import { describeFailure, unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { KeyDescription, RotationPolicy } from '../../keys/key-client.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { addDuration } from '../../time/duration.ts';
-import type { Operation } from '../operator-azure.ts';
+import { CLOCKS_MS, HOUR_MS } from '../../time/spans.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
 import { checkExpiry, checkSupported, nameOf, refuseDeleted, usableVersion } from './usable-key.ts';
 
 /** Requested changes of a rotation policy; absent fields remain unchanged. ISO 8601 durations. */
@@ -49,7 +50,8 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   if (wanted.size !== undefined) checkSupported(key, { type: 'RSA', size: wanted.size });
   if (wanted.expiresOn !== 'never') checkExpiry(wanted.expiresOn, azure.now());
   const found = await azure.keyAdmin.describe(key);
-  const isDefault = !found && wanted.policy === undefined && wanted.expiresOn !== 'never';
+  const hasDefault = wanted.policy === undefined && wanted.expiresOn !== 'never';
+  const isDefault = hasDefault && (!found || (await isUnfinished(key, azure)));
   const asked = isDefault ? DEFAULT_POLICY : wanted.policy;
   // Planned before the first change, because the plan may be rejected.
   const policy =
@@ -109,6 +111,19 @@ function lasting(policy: WantedPolicy, { expiresOn }: WantedKey): WantedPolicy {
 function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefined {
   if (expiresOn !== undefined) return expiresOn === 'never' ? undefined : expiresOn;
   return addDuration(now, (policy === 'none' ? undefined : policy?.expiresIn) ?? LIFETIME);
+}
+
+/**
+ * Whether an interrupted run of this command created the key without its policy: such a key has one young version with
+ * the default expiry.
+ */
+async function isUnfinished(key: ManagedKey, { keys, now }: Azure): Promise<boolean> {
+  const [only, ...others] = await keys.listVersions(key);
+  if (!only?.expiresOn || others.length > 0 || now().getTime() - only.createdOn.getTime() > HOUR_MS) return false;
+  const differs = only.expiresOn.getTime() - addDuration(only.createdOn, LIFETIME).getTime();
+  if (Math.abs(differs) > CLOCKS_MS) return false;
+  const policy = await unless('forbidden', () => keys.rotationPolicy(key));
+  return policy !== undefined && policy.expiresIn === undefined && !policy.rotates;
 }
 
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {

@@ -61,14 +61,11 @@ export async function retireVersions(
   await checkVersion(key, version, operation);
   journal.waiting('reading everything that uses the key');
   const services = { ...azure, usageLog: azure.usageLog(workspace), settings: readOnlySettings(azure, environment) };
-  const came: Retirement[] = [];
+  const options = { version, readMs: READ_MS, disable: !journal.dryRun, proof };
+  const all: Retirement[] = [];
   let { audit } = NOT_AUDITED;
-  for await (const one of finishAndRetire(
-    key,
-    { version, readMs: READ_MS, disable: !journal.dryRun, proof },
-    services,
-  )) {
-    came.push(one);
+  for await (const one of finishAndRetire(key, options, services)) {
+    all.push(one);
     enterInJournal(key, one, operation);
     if (one.outcome === 'planned' && proof === 'log') {
       journal.note(`To disable it: ${retireByLogCommand(key, one.version.version, workspace)}`);
@@ -79,7 +76,7 @@ export async function retireVersions(
     const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
     throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
   }
-  const kept = came
+  const kept = all
     .filter((one) => one.outcome === 'kept' || one.outcome === 'undone')
     .map((one) => ({ version: one.version.version, reasons: one.reasons }));
   if (version !== undefined && kept[0]) {
@@ -90,18 +87,19 @@ export async function retireVersions(
     );
   }
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
-  refuseUnproven(key, came);
-  const retired = came.filter(({ outcome }) => outcome === 'retired').map((one) => one.version.version);
+  refuseUnproven(key, all);
+  const retired = all.filter(({ outcome }) => outcome === 'retired').map((one) => one.version.version);
   return { key: key.id, retired, kept, audit };
 }
 
+/** Finishes interrupted retirements before it begins others; a dry run only plans. */
 async function* finishAndRetire(key: ManagedKey, options: RetireOptions, services: RetireServices) {
   if (options.disable) yield* finishRetirements(key, READ_MS, services);
   yield* retireUnused(key, options, services);
 }
 
-function refuseUnproven(key: ManagedKey, came: readonly Retirement[]): void {
-  const unproven = came.filter((one) => one.outcome === 'unproven');
+function refuseUnproven(key: ManagedKey, all: readonly Retirement[]): void {
+  const unproven = all.filter((one) => one.outcome === 'unproven');
   if (unproven.length === 0) return;
   const which = unproven.map((one) => one.version.version);
   const why = [...new Set(unproven.flatMap(({ reasons }) => reasons))].join(' ');
