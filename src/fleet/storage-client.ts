@@ -26,6 +26,8 @@ type NewAccount = Pick<StorageAccountCreateParameters, 'location' | 'sku' | 'kin
 /** Fields of a change; `tags` replaces all tags of the account. */
 type AccountChange = Pick<StorageAccountUpdateParameters, 'identity' | 'encryption' | 'tags'>;
 
+type ScopeState = 'Enabled' | 'Disabled';
+
 /** Storage accounts through Azure Resource Manager. Methods throw the SDK's errors; see `describeFailure`. */
 export function createStorageAccounts(
   credential: TokenCredential,
@@ -97,11 +99,19 @@ export function createStorageAccounts(
   };
 }
 
-/** The same, with the calls of an operator that sets up accounts. */
+/** The same, with the calls of an operator that sets up accounts or cuts off a scope. */
 export function createAccountSetup(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const clientOf = storageManagement(credential, cloud, limits);
   return {
     ...createStorageAccounts(credential, cloud, limits),
+    async scopeState(id: ResourceId, scope: string): Promise<ScopeState> {
+      const { state } = await clientOf(id.subscriptionId).encryptionScopes.get(id.resourceGroup, id.name, scope);
+      return state === 'Disabled' ? 'Disabled' : 'Enabled';
+    },
+    /** Sends one PATCH of only the state; the key and other settings remain. */
+    async setScopeState(id: ResourceId, scope: string, state: ScopeState): Promise<void> {
+      await clientOf(id.subscriptionId).encryptionScopes.patch(id.resourceGroup, id.name, scope, { state });
+    },
     /** Returns after the account is ready. */
     async create(id: ResourceId, wanted: NewAccount): Promise<Account> {
       const { storageAccounts } = clientOf(id.subscriptionId);
@@ -113,23 +123,6 @@ export function createAccountSetup(credential: TokenCredential, cloud: Cloud, li
       const { storageAccounts } = clientOf(subscriptionId);
       const { nameAvailable, message } = await storageAccounts.checkNameAvailability({ name, type: ACCOUNT_TYPE });
       return nameAvailable === false ? (message ?? 'Azure rejects the name.') : undefined;
-    },
-  };
-}
-
-type ScopeState = 'Enabled' | 'Disabled';
-
-/** States of encryption scopes. Methods throw the SDK's errors. */
-export function createScopeStates(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
-  const clientOf = storageManagement(credential, cloud, limits);
-  return {
-    async get({ subscriptionId, resourceGroup, name }: ResourceId, scope: string): Promise<ScopeState> {
-      const { state } = await clientOf(subscriptionId).encryptionScopes.get(resourceGroup, name, scope);
-      return state === 'Disabled' ? 'Disabled' : 'Enabled';
-    },
-    /** Sends one PATCH of only the state; the key and other settings remain. */
-    async set({ subscriptionId, resourceGroup, name }: ResourceId, scope: string, state: ScopeState): Promise<void> {
-      await clientOf(subscriptionId).encryptionScopes.patch(resourceGroup, name, scope, { state });
     },
   };
 }

@@ -11,11 +11,7 @@ import { createResourceGraph } from '../dependents/resource-graph-client.ts';
 import { createStoredData } from '../dependents/stored-data-client.ts';
 import { createFileList } from '../effect/data-services-client.ts';
 import { CmkError } from '../errors.ts';
-
-
-import { createAccountSetup, createScopeStates } from '../fleet/storage-client.ts';
-
-
+import { createAccountSetup } from '../fleet/storage-client.ts';
 import { createRoleAssignments } from '../identities/authorization-client.ts';
 import { createIdentityClients } from '../identities/create-identity-clients.ts';
 import { createRegistrationOwners } from '../identities/registration-owners-client.ts';
@@ -68,7 +64,6 @@ export function createAzure(
     urgentKeys: createKeys(credential, LIMITS.breakGlass),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),
     roles: createRoleAssignments(credential, cloud, limits),
-    scopeStates: createScopeStates(credential, cloud, limits),
     registrationOwners: createRegistrationOwners(credential, cloud, limits),
     now: () => new Date(),
     sleep: (ms: number): Promise<void> => sleep(ms),

@@ -55,7 +55,7 @@ export function createDriftStorage(settings: Pick<Settings, 'storage'>, credenti
 function reportStore(container: ContainerClient) {
   const read = async (name: string | undefined): Promise<DriftReport | undefined> => {
     const text = name === undefined ? undefined : await downloadText(container, REPORTS + name);
-    return text === undefined ? undefined : DRIFT_REPORT.parse(JSON.parse(text));
+    return text === undefined ? undefined : parseReport(text);
   };
   /** Newest first, because names begin with the time. */
   const list = async (day = '') => {
@@ -117,6 +117,12 @@ function reportStore(container: ContainerClient) {
       }
     },
   };
+}
+
+/** Undefined for a report of version 1: the next check writes a new one. */
+function parseReport(text: string): DriftReport | undefined {
+  const document = JSON.parse(text) as { readonly version?: unknown };
+  return document.version === 1 ? undefined : DRIFT_REPORT.parse(document);
 }
 
 /** Reads a report with its details. Undefined if a part does not exist. */

@@ -281,7 +281,7 @@ export async function setScopeState(
   // The name becomes part of a path, so it is checked.
   checkName('scope', scope);
   const account = await findAccount(named, azure, where);
-  const from = await unlessMissing(() => azure.scopeStates.get(account, scope));
+  const from = await unlessMissing(() => azure.accounts.scopeState(account, scope));
   if (from === undefined) {
     throw new CmkError('NotFound', `${account.name} has no encryption scope ${scope}.`, 'Check the name of the scope.');
   }
@@ -290,7 +290,7 @@ export async function setScopeState(
   const resource = scopeResource(account.id, scope);
   const change = { text, action: isOn ? 'scope.enable' : 'scope.disable', resource, from, to: state } as const;
   if (from === state) journal.found(`${text} before`);
-  else await journal.change(change, () => azure.scopeStates.set(account, scope, state));
+  else await journal.change(change, () => azure.accounts.setScopeState(account, scope, state));
   if (isOn) {
     const legacy = readLegacyRevocations(account.tags).filter((one) => one.scope?.toLowerCase() === scope);
     await removeLegacyRecords(account, legacy, { azure, journal });
