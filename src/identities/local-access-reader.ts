@@ -46,6 +46,9 @@ export function localAccessReader(hsm: ManagedVault, services: LocalAccessServic
      */
     ofAllKeys: () => read('/', '/keys'),
     async ofKey(name: string): Promise<LocalAccess> {
+      // If these lists fail, as in an HSM that does not respond, the list of each key would fail too.
+      const all = await read('/', '/keys');
+      if (all.unread) return all;
       const access = await read('/', '/keys', `/keys/${name}`);
       if (access.unread) return access;
       const holders = new Set(access.grants.map(({ principalId }) => principalId.toLowerCase()));
