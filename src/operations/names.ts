@@ -20,7 +20,7 @@ const RULES = {
     says: 'has 3 to 24 lower-case letters and digits',
   },
   scope: {
-    what: 'encryption scope',
+    what: 'storage encryption scope',
     pattern: /^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
     says: 'has 3 to 63 lower-case letters, digits and single hyphens, and starts and ends with a letter or digit',
   },

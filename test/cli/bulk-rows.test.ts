@@ -19,7 +19,6 @@ describe('CSV', () => {
   it.each([
     ['', /It is empty/],
     ['account,account\nst1,st2', /two columns are named "account"/],
-    ['account,vault\nst1\nst2,kv,more', /line 2: the number of cells differs from the 2 columns/],
     ['account\n"st1', /line 2: a quote is not closed/],
     ['account\n"st1"x', /line 2: .* text follows it/],
     ['account;vault\nst1;kv', /This CSV uses semicolons/],
@@ -72,13 +71,14 @@ describe('the rows of a bulk command', () => {
   });
 
   it('are refused with everything that is wrong at once', () => {
-    const text = 'account,vault,kty,premium\nst1,kv,EC,\n,kv,,\nst2,,,perhaps\nST1,kv,,\n';
+    const text = 'account,vault,kty,premium\nst1,kv,EC,\n,kv,,\nst2,,,perhaps\nST1,kv,,\nst3,kv\nst4,kv,RSA,,\n';
     const read = () => readBulkRows(text, command('--from', 'x'), ['vault']);
     expect(read).toThrow(/line 2: option '--kty <type>' argument 'EC' is invalid\. Allowed choices are RSA, RSA-HSM/);
     expect(read).toThrow(/line 3: no account/);
     expect(read).toThrow(/line 4: premium "perhaps": The value must be yes or no/);
     expect(read).toThrow(/line 4: neither the row nor the command line has vault/);
     expect(read).toThrow(/line 5: ST1 is in line 2 already/);
+    for (const line of [6, 7]) expect(read).toThrow(`line ${line}: the number of cells differs from the 4 columns`);
   });
 
   it('have columns that there are, and no option of the run as a whole', () => {

@@ -23,9 +23,13 @@ export function readBulkRows(text: string, command: Command, required: readonly 
   if (problems.length > 0) throw invalid(problems);
   const shared = command.optsWithGlobals();
   const lines = new Map<string, number>();
-  const read = rows.map(({ record, info: { lines: line } }) => {
+  const read = rows.map(({ record, info: { lines: line, error } }) => {
     const { account = '' } = record;
     const problem = (what: string): unknown => problems.push(`line ${line}: ${what}`);
+    if (error) {
+      problem(`the number of cells differs from the ${titles.length} columns that the first line names`);
+      return { account, options: {} };
+    }
     const options = { ...shared, ...readOptions(record, columns, problem) };
     const first = lines.get(account.toLowerCase());
     if (account === '') problem('no account');
@@ -81,13 +85,15 @@ type Cells = Readonly<Record<string, string>>;
 /** Record of the parser with the option `info`, which its types lack. */
 interface CsvRow {
   readonly record: Cells;
-  readonly info: { readonly lines: number };
+  /** `error`: the row has more or fewer cells than there are titles. */
+  readonly info: { readonly lines: number; readonly error?: CsvError };
 }
 
 const OPTIONS = {
   bom: true,
   info: true,
   record_delimiter: ['\r\n', '\n', '\r'],
+  relax_column_count: true,
   skip_empty_lines: true,
   skip_records_with_empty_values: true,
   trim: true,
@@ -111,9 +117,7 @@ export function parseCsv(text: string): { readonly titles: readonly string[]; re
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     // The parser's own messages name its options.
-    const isUneven = error.code === 'CSV_RECORD_INCONSISTENT_COLUMNS';
-    const uneven = `the number of cells differs from the ${titles.length} columns that the first line names`;
-    throw invalid([`line ${error.lines}: ${isUneven ? uneven : 'a quote is not closed, or text follows it'}`]);
+    throw invalid([`line ${error.lines}: a quote is not closed, or text follows it`]);
   }
   throw invalid(['It is empty: the first line must name the columns, for example `account,vault,key,identity`.']);
 }
