@@ -26,6 +26,7 @@ const DID: Readonly<Record<string, 'revoke' | 'restore'>> = {
   'key.restore RestoreIncomplete': 'restore',
 };
 const COMPLETE: ReadonlySet<string> = new Set(['Revoked', 'Restored']);
+const time = z.iso.datetime().transform((text) => new Date(text));
 const ENTRY = z.object({
   id: z.string().optional(),
   action: z.string(),
@@ -35,13 +36,14 @@ const ENTRY = z.object({
   details: z.object({
     revocation: z.object({
       id: z.string(),
-      revokedOn: z.iso.datetime().transform((time) => new Date(time)),
+      revokedOn: time,
       // Absent from the record of a restore that was derived from the tags.
       revokedBy: z.string().default(''),
       // Version with the tag from which the record was derived.
       version: z.string().optional(),
       joined: z.array(z.string()).exactOptional(),
     }),
+    joins: z.object({ id: z.string(), revokedOn: time, revokedBy: z.string() }).exactOptional(),
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
     foundIn: z.string().optional(),
     // In version 2, `true` marked a record derived from a message, which proves nothing.
@@ -64,7 +66,7 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>) {
   const { data } = ENTRY.safeParse(entry);
   const did = data && DID[`${data.action} ${data.reason}`];
   if (!did || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
-  const { carriers, foundIn } = data.details;
+  const { carriers, foundIn, joins } = data.details;
   const { version: shownOn, ...revocation } = data.details.revocation;
   return {
     /** Id of the audit record. */
@@ -72,6 +74,8 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>) {
     did,
     /** The revocation that was made or restored, as Key Vault returned it to the call. */
     revocation: revocation satisfies RevocationStamp,
+    /** Of a revocation: the open revocation that it replaced in the key's tags. */
+    joins,
     /** Object id of the caller, in lower case. */
     by: data.caller.objectId,
     /** Whether a read confirmed that the whole change took effect. */

@@ -21,7 +21,7 @@ interface Shown {
 
 /**
  * Appends the missing audit record of a revocation or restore, whose process was killed or could not reach the trail.
- * The key's tags, or the record of the restore, show the change and its caller. The message supplies only the reason,
+ * The key's tags, or the record of the call that replaced them, show the change and its caller. The message supplies only the reason,
  * and only if the same caller sent it for such a change. So the record has `foundIn`, and the message's data is in `claimed`.
  * Idempotent: appends nothing if the record exists.
  *
@@ -35,7 +35,7 @@ export async function recordFound(
   { events, since }: { readonly events: readonly RevocationEvent[]; readonly since: Date },
   { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
 ): Promise<void> {
-  for (const shown of [...shownBy(versions, now()), ...restoredSince(events)]) {
+  for (const shown of [...shownBy(versions, now()), ...replacedSince(events)]) {
     const claimed = isOf(shown, message) ? message.claimed : undefined;
     const entry = entryOf(key, shown, claimed);
     // The change's own process, or the message with its reason, may still append the record.
@@ -63,13 +63,13 @@ function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
   return shown;
 }
 
-/** Revocations that are already restored: their tag record is gone, but the restore's audit record has its content. */
-function restoredSince(events: readonly RevocationEvent[]): readonly Shown[] {
+/** Revocations whose tag record a restore or a newer revocation has replaced: its own audit record has the content. */
+function replacedSince(events: readonly RevocationEvent[]): readonly Shown[] {
   const found = new Map<string, Shown>();
-  for (const { did, isShown, revocation } of events) {
-    const { id, revokedOn, revokedBy } = revocation;
-    if (did !== 'restore' || !isShown) continue;
-    if (events.some((event) => event.did === 'revoke' && event.revocation.id === id)) continue;
+  for (const { did, isShown, revocation, joins } of events) {
+    const replaced = did === 'restore' && isShown ? revocation : joins;
+    if (!replaced || events.some((event) => event.did === 'revoke' && event.revocation.id === replaced.id)) continue;
+    const { id, revokedOn, revokedBy } = replaced;
     const shown = { id, revokedOn, revokedBy };
     found.set(id, { action: 'key.revoke', revocation: shown, by: revokedBy, on: revokedOn });
   }

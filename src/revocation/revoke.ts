@@ -114,6 +114,8 @@ function resultOf(
     /** The open revocation; undefined if no version has a record (a key without versions or without free tags). */
     revocation: readRevocation(proof ?? applied.flatMap(({ answer }) => answer ?? []), now).open,
     versions: reportVersions(before, applied, proof, now),
+    /** The open revocation that the call replaced: its process may have been killed before its audit record. */
+    joins: readRevocation(before, now).open,
     /** Versions disabled without a record, which a restore therefore leaves disabled. */
     unrecorded: unrecorded(applied, now),
   };
@@ -129,6 +131,10 @@ function planWave(
   const changes = [...planRevocation(proof, stamp, now), ...planRecordAgain(proof, stamp, recorded, now)];
   if (changes.length === 0) return [...planCarrier(proof, stamp, now), ...planJoin(proof, stamp, now)];
   return [...new Map(changes.map((change) => [change.version.version, change])).values()];
+}
+
+function stampOf({ id, revokedOn, revokedBy }: RevocationStamp): RevocationStamp {
+  return { id, revokedOn, revokedBy };
 }
 
 interface RevokeUseCase<Dependents> extends RevokeServices, BesideServices {
@@ -164,7 +170,7 @@ export async function revoke<Dependents>(
   const result = await revokeKey(key, by, services);
   if (result.versions.length === 0) return undefined;
 
-  const { key: spelled, complete, versions, elapsedMs, stamp, recorded } = result;
+  const { key: spelled, complete, versions, elapsedMs, stamp, joins, recorded } = result;
   // A later verification needs these to repair the effects of in-flight writes.
   const carriers = [...recorded].map(([version, wasEnabled]) => ({ version, wasEnabled }));
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
@@ -176,7 +182,7 @@ export async function revoke<Dependents>(
         resource: spelled.id,
         reason,
         revocation: stamp,
-        details: { complete, versions, elapsedMs, carriers },
+        details: { complete, versions, elapsedMs, carriers, ...(joins ? { joins: stampOf(joins) } : {}) },
       },
       call,
       services,
