@@ -95,8 +95,10 @@ export async function findProbeTargets(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
       { withoutScopes: true, accounts },
-      (account) => {
-        adding.push(limit(() => addTargets(account, signal)));
+      ({ id }) => {
+        // Only the id is kept while it waits: thousands of whole accounts take tens of megabytes.
+        const account = parseResourceId(id);
+        if (account) adding.push(limit(() => addTargets(account, signal)));
       },
       signal,
     );
