@@ -139,7 +139,7 @@ describe('retirement', () => {
       },
     );
     expect((await retire(key, { change })).outcome).toMatchObject([
-      { outcome: 'notUndone', detail: expect.stringMatching(/no newer .*disabled/i) },
+      { outcome: 'notUndone', detail: expect.stringMatching(/successor became unusable .*disabled/) },
     ]);
     expect(stateOf(key)).toEqual([false, false]);
   });
