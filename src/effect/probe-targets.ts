@@ -95,10 +95,8 @@ export async function findProbeTargets(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
       { withoutScopes: true, accounts },
-      ({ id }) => {
-        // Only the id is kept while it waits: thousands of whole accounts take tens of megabytes.
-        const account = parseResourceId(id);
-        if (account) adding.push(limit(() => addTargets(account, signal)));
+      (account) => {
+        adding.push(limit(() => addTargets(account, signal)));
       },
       signal,
     );
