@@ -23,10 +23,7 @@ export const WORK = 'work';
 export const NO_SUBSCRIPTION = '-';
 
 /** Reason code; absent: none, or unknown to this version of the app. */
-export const STORED_REASON = z
-  .enum(Object.keys(REASONS) as [Reason, ...Reason[]])
-  .optional()
-  .catch(undefined);
+export const STORED_REASON = optional(z.enum(Object.keys(REASONS) as [Reason, ...Reason[]])).catch(undefined);
 export const ATTEMPTS = z.coerce.number().int().min(0).max(1_000_000).catch(0);
 /** Target versions that a pass announces before its first PATCH: versionless key identifier → version identifier. */
 export const TARGETS = z.record(z.string().max(300), z.string().max(400)).readonly();
