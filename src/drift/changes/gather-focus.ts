@@ -47,6 +47,8 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
   const results = await pMap(
     Map.groupBy(wanted, ({ subscriptionId }) => subscriptionId),
     ([id, ids]) => gatherSubscription(id, context, readAccounts(id, ids, services)),
+    // Limits memory: a key may have users in every subscription, and each list takes about a megabyte.
+    { concurrency: CONCURRENCY },
   );
   const keyUsers = await pMap(
     ofKind(focus, 'keyUser'),
