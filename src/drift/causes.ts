@@ -1,12 +1,5 @@
 import { compareText } from '../text.ts';
-import {
-  type DriftCause,
-  type DriftDetails,
-  type DriftReport,
-  type Finding,
-  SEVERITIES,
-  type WholeReport,
-} from './report.ts';
+import { type DriftCause, type DriftReport, type Finding, SEVERITIES, type WholeReport } from './report.ts';
 
 /** Maximum number of resources and commands that a cause lists. */
 const SAMPLE = 5;
@@ -95,11 +88,6 @@ export function shorten(report: WholeReport): DriftReport {
     findings,
     fixes: [...new Set([...report.fixes.filter(({ finding }) => ids.has(finding)), ...failed])],
   };
-}
-
-/** The details that the store keeps beside a report. */
-export function detailsOf({ findings, fixes, unseen }: WholeReport): DriftDetails {
-  return { findings, fixes, unseen };
 }
 
 function rank({ severity, exempt }: DriftCause): number {

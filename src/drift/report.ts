@@ -178,9 +178,12 @@ export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
 /** A report with every finding, as a check creates it. */
 export type WholeReport = DriftReport & DriftDetails;
 
-/** The fields of the last report that the next check needs. Reduced, to save memory with ten thousand findings. */
+/** The fields of a finding that the next check needs. Reduced, to save memory with ten thousand findings. */
+export type PreviousFinding = Pick<Finding, 'id' | 'reason' | 'resource' | 'since' | 'changedBy'>;
+
+/** The fields of the last report that the next check needs. */
 export type ReportBefore = Pick<WholeReport, 'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'changes'> & {
-  readonly findings: readonly Pick<Finding, 'id' | 'reason' | 'resource' | 'since' | 'changedBy'>[];
+  readonly findings: readonly PreviousFinding[];
 };
 
 /** An entry of the history. */

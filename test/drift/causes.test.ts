@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { causeKey, causesOf, detailsOf, shorten } from '../../src/drift/causes.ts';
+import { causeKey, causesOf, shorten } from '../../src/drift/causes.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import { account } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
@@ -92,7 +92,7 @@ describe('the causes of findings', () => {
 });
 
 describe('a report as it is published', () => {
-  it('of 10,000 findings of one cause is small, and what it leaves out is kept', () => {
+  it('of 10,000 findings of one cause is small', () => {
     const findings = many(10_000, { command: 'az role assignment create …', is: 'No role. '.repeat(40) });
     const fixes = findings.map(({ id, reason, resource }) => ({
       finding: id,
@@ -107,7 +107,6 @@ describe('a report as it is published', () => {
     expect(JSON.stringify(short).length).toBeLessThan(100_000);
     expect(short.findings).toHaveLength(5);
     expect('unseen' in short).toBe(false);
-    expect(detailsOf(whole)).toEqual({ findings, fixes, unseen });
     // To shorten what is short already changes nothing.
     expect(shorten({ ...short, unseen: [] })).toEqual(short);
   });

@@ -1,5 +1,3 @@
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { controlContainer, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
@@ -7,21 +5,22 @@ import { downloadText, listBlobs, readDocument, removeBlob, uploadText } from '.
 import { describeFailure } from '../../azure/failure.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { parseJson } from '../../text.ts';
-import { detailsOf, shorten } from '../causes.ts';
+import { shorten } from '../causes.ts';
 import { RUNNING_CHECK, type RunningCheck } from '../drift-run.ts';
 import { MANAGED_MEMORY, type ManagedMemory } from '../managed-accounts.ts';
 import {
-  DRIFT_DETAILS,
   DRIFT_REPORT,
   DRIFT_SUMMARY,
   type DriftDetails,
   type DriftReport,
   type DriftSummary,
+  type PreviousFinding,
   type ReportBefore,
   type WholeReport,
 } from '../report.ts';
 import { KEPT_DAY, type KeptDay } from '../trend.ts';
 import { appState } from './app-state-client.ts';
+import { joinDetails, packDetails, unpackDetails } from './report-details.ts';
 
 const REPORTS = 'reports/';
 /** Folder of the details that a report omits, under the report's name. */
@@ -81,17 +80,21 @@ function reportStore(container: ContainerClient) {
     /** The details that a report omits; undefined if the report no longer exists. */
     async details(of: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined> {
       const packed = await downloadText(container, detailsName(nameOf(of)));
-      return packed === undefined ? undefined : unpackDetails(packed);
+      return packed === undefined ? undefined : joinDetails(unpackDetails(packed));
     },
     /** The fields of the newest report that the next check needs. */
     async before(): Promise<ReportBefore | undefined> {
-      const newest = await newestWhole();
+      const newest = await openReport(container, (await list())[0]?.name);
       if (!newest) return undefined;
-      const { startedOn, coverage, trailEnd, changes, findings, unseen } = newest.whole;
-      const known = findings.map(({ id, reason, resource, since, changedBy }) => {
-        return { id, reason, resource, since, ...(changedBy ? { changedBy } : {}) };
-      });
-      return { startedOn, coverage, trailEnd, changes, unseen, findings: known };
+      const { startedOn, coverage, trailEnd, changes } = newest.report;
+      const previous: Pick<WholeReport, 'unseen'> & { findings: PreviousFinding[] } = { unseen: [], findings: [] };
+      for await (const { findings = [], unseen = [] } of newest.detailLines) {
+        previous.unseen.push(...unseen);
+        for (const { id, reason, resource, since, changedBy } of findings) {
+          previous.findings.push({ id, reason, resource, since, ...(changedBy ? { changedBy } : {}) });
+        }
+      }
+      return { startedOn, coverage, trailEnd, changes, ...previous };
     },
     /** Newest first. */
     async history(): Promise<DriftSummary[]> {
@@ -125,16 +128,25 @@ function parseReport(text: string): DriftReport | undefined {
   return document.version === 1 ? undefined : DRIFT_REPORT.parse(document);
 }
 
-/** Reads a report with its details. Undefined if a part does not exist. */
-async function readWhole(container: ContainerClient, name: string | undefined) {
+/**
+ * Downloads a report and its details, and parses the details line by line. Undefined if either blob does not exist.
+ */
+async function openReport(container: ContainerClient, name: string | undefined) {
   if (name === undefined) return undefined;
   const [report, details] = await Promise.all([
     readDocument(container, REPORTS + name),
     readDocument(container, detailsName(name)),
   ]);
   if (!report || !details) return undefined;
-  const whole: WholeReport = { ...DRIFT_REPORT.parse(JSON.parse(report.text)), ...(await unpackDetails(details.text)) };
-  return { whole, etags: { report: report.etag, details: details.etag } };
+  const etags = { report: report.etag, details: details.etag };
+  return { report: DRIFT_REPORT.parse(JSON.parse(report.text)), detailLines: unpackDetails(details.text), etags };
+}
+
+async function readWhole(container: ContainerClient, name: string | undefined) {
+  const found = await openReport(container, name);
+  if (!found) return undefined;
+  const whole: WholeReport = { ...found.report, ...(await joinDetails(found.detailLines)) };
+  return { whole, etags: found.etags };
 }
 
 /** Writes the details first, so that an existing report is always complete. @param etags of the replaced parts */
@@ -145,8 +157,7 @@ async function writeReport(
 ): Promise<void> {
   const { id, startedOn, complete, counts } = whole;
   const name = nameOf(whole);
-  const packed = (await promisify(gzip)(JSON.stringify(detailsOf(whole)))).toString('base64');
-  await uploadText(container, detailsName(name), packed, { conditions: { ifMatch: etags.details } });
+  await uploadText(container, detailsName(name), await packDetails(whole), { conditions: { ifMatch: etags.details } });
   // The history reads this summary without downloading each report.
   const summary = JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary);
   const options = { metadata: { summary }, conditions: { ifMatch: etags.report } };
@@ -157,13 +168,8 @@ function nameOf({ id, startedOn }: Pick<DriftReport, 'id' | 'startedOn'>): strin
   return `${startedOn.replaceAll(':', '-')}_${id}.json`;
 }
 
-/** Compressed, because findings repeat texts: ten thousand findings of one cause need some hundred kilobytes. */
 function detailsName(name: string): string {
   return `${DETAILS}${name}.gz`;
-}
-
-async function unpackDetails(packed: string): Promise<DriftDetails> {
-  return DRIFT_DETAILS.parse(JSON.parse((await promisify(gunzip)(Buffer.from(packed, 'base64'))).toString()));
 }
 
 function accountMemory(container: ContainerClient) {
