@@ -1,5 +1,5 @@
 import type { RouteKey } from '../http/access.ts';
-import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { dayOf } from '../time/duration.ts';
 import { CLOCKS_APART_MS, compareFileNames, fileName, firstFileSince, parseFileName } from './file-name.ts';
 import type { AuditEntry, RecordedEntry } from './record.ts';
@@ -39,7 +39,9 @@ export function matches({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, 
   const about = textOf(entry);
   if (account !== undefined && !names(about, accountPath(account.toLowerCase()))) return false;
   if (vault !== undefined && !vaultPaths(vault.toLowerCase()).some((path) => names(about, path))) return false;
-  return key === undefined || keyPaths(key.toLowerCase()).every((path) => names(about, path));
+  if (key === undefined) return true;
+  const isName = vault !== undefined && !key.includes('/');
+  return isAboutKey(entry, about, (isName ? `${vault}/${key}` : key).toLowerCase());
 }
 
 /** Every key whose identifier is in a record. */
@@ -83,10 +85,17 @@ function vaultPaths(vault: string): string[] {
   return [`//${vault}`, `/vaults/${vault}`, `/managedhsms/${vault}`];
 }
 
-function keyPaths(key: string): string[] {
+/**
+ * Whether a record is about a key. A single identifier must have both its vault and its name, because the record of a
+ * re-key names two keys.
+ *
+ * @param about the record's text
+ * @param key in lower case, see {@link TrailFilter}
+ */
+function isAboutKey(entry: AuditEntry, about: string, key: string): boolean {
   const parsed = parseKeyIdentifier(key);
-  if (parsed && !parsed.version) return [`//${parsed.vaultName}`, `/keys/${parsed.keyName}`.toLowerCase()];
-  if (key.startsWith('https://')) return [key];
-  const [vault, name] = key.split('/');
-  return name === undefined ? [`/keys/${key}`] : [`//${vault}`, `/keys/${name}`];
+  if (parsed) return names(about, formatKeyIdentifier(parsed, parsed.version));
+  const [vault = '', name] = key.split('/');
+  if (name === undefined) return names(about, `/keys/${key}`);
+  return keysNamed(entry).some((found) => found.vault === vault && found.key === name);
 }

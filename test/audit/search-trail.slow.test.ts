@@ -136,6 +136,21 @@ describe('a search in the trail', () => {
     expect(keysNamed({ ...about, resource: 'all keys' })).toEqual([]);
   });
 
+  it('matches a vault and a key only if one identifier has both', async () => {
+    const [from, to] = ['https://kv-a.vault.azure.net/keys/x', 'https://kv-b.vault.azure.net/keys/y'];
+    const version = 'a'.repeat(32);
+    const { files } = await trail(1, () => ({ resource: from, details: { from: `${from}/${version}`, to } }));
+    const found = async (filter: TrailFilter) => (await searchTrail(files, filter, { most: 10 })).records.length;
+    const forms = [from, `${from}/`, `${from}/${version}`, to.toUpperCase()];
+    const matching = ['x', 'kv-a/x', `kv-a/x/${version}`, 'KV-B/Y', ...forms];
+    for (const key of matching) expect([key, await found({ key })]).toEqual([key, 3]);
+    const other = 'https://kv-a.vault.azure.cn/keys/x';
+    for (const key of ['kv-a/y', 'kv-b/x', `${to}/${version}`, 'z', other, 'https://kv-a.example/keys/x']) {
+      expect([key, await found({ key })]).toEqual([key, 0]);
+    }
+    expect([await found({ vault: 'kv-b', key: 'Y' }), await found({ vault: 'kv-b', key: 'x' })]).toEqual([3, 0]);
+  });
+
   it('does not take what somebody has said for what a record is about', async () => {
     const said = 'as https://kv-records.vault.azure.net/keys/records-key was';
     const resource = 'https://kv-files.vault.azure.net/keys/files-key';
