@@ -144,6 +144,13 @@ describe('a list of accounts', () => {
     expect(verified.out).toContain(`${accounts[0]?.name}\tok\tok\n`);
   });
 
+  it('may be empty, which --from reports', async () => {
+    const file = join(folder, `${unique('listed')}.csv`);
+    await writeFile(file, 'account\n');
+    const none = await cmk(['account', 'verify', '--from', file]);
+    expect(none).toMatchObject({ code: 0, out: expect.stringContaining('0 accounts: the CSV has no rows.') });
+  });
+
   it('is encrypted with a key, and the role that its accounts share is granted once', async () => {
     const site = procedures.site({ role: false });
     const accounts = [1, 2, 3].map(() => addAccount(procedures.world, site.group, { name: unique('st') }));

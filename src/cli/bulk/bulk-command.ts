@@ -261,7 +261,7 @@ function showSummary(
   const parts = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
     (outcome) => `${counts[outcome]} ${inWords(nameOf(outcome))}`,
   );
-  output.text(`${count(accounts.length, 'account')}: ${parts.join(', ')}.`);
+  output.text(`${count(accounts.length, 'account')}: ${parts.join(', ') || 'the CSV has no rows'}.`);
   if (stopped !== undefined) output.text(stopped);
   const isIncomplete = counts.failed + counts.refused + counts.notStarted > 0;
   output.incompleteIf(isIncomplete);
