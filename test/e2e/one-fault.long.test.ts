@@ -100,8 +100,8 @@ async function prepared(flow: Flow, steps: readonly Step[]): Promise<Case[]> {
   return cases;
 }
 
-// A revocation has the drift check look at what changed, once for all keys of a vault: its requests are of no single
-// subject, and one that hangs keeps back those of the other subjects. No instance gets its lease.
+// After a revocation the drift check reads the vault, once for all changed keys. These requests belong to no single
+// subject, and one that hangs delays those of the others. The test holds the lease of that check, so that none runs.
 beforeAll(async () => {
   const leases = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(LEASE_CONTAINER);
   await leases.createIfNotExists();
