@@ -28,7 +28,7 @@ export interface Failure {
   /** First line of the message; empty if the SDK does not pass on the service's message. */
   readonly message: string;
   readonly retryAfterSeconds: number | undefined;
-  /** What blocks the request, of the kind `blocked` alone. */
+  /** What blocks the request; absent for other kinds than `blocked`. */
   readonly block?: Block | undefined;
 }
 

@@ -118,7 +118,7 @@ async function inAppStorage<T>(place: Place, run: () => Promise<T>): Promise<T> 
 
 /** Explains a failure of the app's storage; undefined: the general explanation applies. */
 function explainFailure({ what, url, role }: Place, failure: Failure): [Reason, string, string] | undefined {
-  const settings = 'AzureWebJobsStorage__accountName, or CMK_WORK__queueServiceUri and its like for the work zone,';
+  const settings = 'AzureWebJobsStorage__accountName (for the work zone: CMK_WORK__queueServiceUri)';
   switch (failure.kind) {
     case 'unavailable':
       return [
