@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { putWork } from '../../src/drift/put-work.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
 import { createWorkItems, type NewWorkItem, type WorkItem, type WorkItems } from '../../src/fleet/work-items.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -91,6 +92,19 @@ describe.each([
     await items.putNew([wanted(byDrift), wanted({ ...byDrift, kind: 'list', about: '' })]);
     const by = Object.fromEntries((await items.of(ONE)).map(({ kind, cause }) => [kind, cause.by]));
     expect(by).toEqual({ key: 'KeyNewVersionCreated', list: 'drift' });
+  });
+
+  it('of the drift check replace the item of an account that was changed again since a pass read it', async () => {
+    const changed = () =>
+      putWork([{ subscription: ONE, kind: 'account', about: ACCOUNT }], wanted().cause, {
+        workItems: items,
+        fleetQueue: { send: async () => {} },
+      });
+    await changed();
+    const read = await only(items);
+    await changed();
+    expect(await items.finish(read)).toBe(false);
+    expect(await only(items)).toMatchObject({ kind: 'account', about: ACCOUNT });
   });
 
   it('that are more than a transaction takes are put all the same, one that is named twice once', async () => {
