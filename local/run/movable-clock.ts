@@ -1,3 +1,4 @@
+import { ServerResponse } from 'node:http';
 import { answer } from '../ipc.ts';
 
 /**
@@ -14,6 +15,14 @@ globalThis.Date = new Proxy(Real, {
   apply: () => new Real(Real.now()).toString(),
 });
 Real.prototype.constructor = globalThis.Date;
+
+// Node would date an answer by the machine's clock: the app takes its time from the answers of its storage, and would
+// fall back by as much as the clock was moved.
+const { writeHead } = ServerResponse.prototype;
+ServerResponse.prototype.writeHead = function (this: ServerResponse, ...args: Parameters<typeof writeHead>) {
+  if (!this.hasHeader('date')) this.setHeader('date', new Date().toUTCString());
+  return writeHead.apply(this, args);
+} as typeof writeHead;
 
 answer(process, (question) => {
   const { clockOffsetMs } = (question ?? {}) as { clockOffsetMs?: unknown };

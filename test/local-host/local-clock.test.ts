@@ -14,9 +14,11 @@ afterAll(() => {
   server.close();
 });
 
+const preload = (name: string) => ['--import', new URL(`../../local/run/${name}`, import.meta.url).href];
+
 /** Milliseconds by which a client's time is ahead of this process's. */
 async function ahead(control: string): Promise<number> {
-  const program = ['--import', new URL('../../local/run/local-clock.mjs', import.meta.url).href, '-p', '+new Date()'];
+  const program = [...preload('local-clock.mjs'), '-p', '+new Date()'];
   const { stdout } = await promisify(execFile)(process.execPath, program, { env: { LOCAL_AZURE_CONTROL: control } });
   return Number(stdout) - Date.now();
 }
@@ -26,4 +28,19 @@ it('gives a client of the local run the time of the local Azure, and its own whe
   const { port } = server.address() as AddressInfo;
   expect(await ahead(`http://127.0.0.1:${port}`)).toBeGreaterThan(AHEAD_MS - 60_000);
   expect(await ahead('http://127.0.0.1:1')).toBeLessThanOrEqual(0);
+});
+
+it('dates the answers of a child by the clock that was moved, errors as well', async () => {
+  const answering = `
+    const server = require('node:http').createServer((request, response) => response.writeHead(404).end());
+    server.listen(0, '127.0.0.1', async () => {
+      const { headers } = await fetch('http://127.0.0.1:' + server.address().port);
+      console.log(headers.get('date'));
+      server.close();
+    });`;
+  const env = { LOCAL_CLOCK_OFFSET_MS: String(AHEAD_MS) };
+  const { stdout } = await promisify(execFile)(process.execPath, [...preload('movable-clock.ts'), '-e', answering], {
+    env,
+  });
+  expect(Date.parse(stdout) - Date.now()).toBeGreaterThan(AHEAD_MS - 60_000);
 });
