@@ -12,7 +12,7 @@ import { PassBudget } from './pass-budget.ts';
 import { createPassLog, type PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
 import type { Plan } from './plan.ts';
-import { isRefreshed, planOf, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { isRefreshed, markFinished, planOf, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import type { Blocked } from './rollout-gate.ts';
 import type { UseRow } from './use-row.ts';
 import {
@@ -220,9 +220,12 @@ export class Pass {
     const isExempt = this.#isExempt(row, wanted);
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
     const decided = mustRead ? undefined : await this.#decide(row, since, isExempt, task);
-    if (decided === 'needless') return;
-    // A use that the gate blocks needs no permit.
-    const blocked = decided ?? (await this.budget.permit(region, calls));
+    if (decided) {
+      // Needs no permit.
+      if (decided !== 'needless') this.#end(row, { ...decided, moves: [] }, task);
+      return;
+    }
+    const blocked = await this.budget.permit(region, calls);
     if (blocked) {
       this.#end(row, { row, moves: [], blocked }, task);
       return;
@@ -257,19 +260,25 @@ export class Pass {
     this.results.add(row, result, wanted);
   }
 
-  /** Decides from the row whether the use needs a read now. Never throws. */
+  /** Decides from the row whether the use needs a read now. Never throws. @returns undefined if it needs a read */
   async #decide(
     row: UseRow,
     since: Date,
     isExempt: boolean,
     { key, wanted }: Task,
-  ): Promise<Blocked | 'needless' | undefined> {
+  ): Promise<Pick<UseResult, 'row' | 'blocked'> | 'needless' | undefined> {
     const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
     const attempts = Math.max(...wanted.map(({ item }) => item.attempts));
-    if (!planned) return { reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) };
+    if (!planned) return { row, blocked: { reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) } };
     const { plan } = planned;
-    if (!wanted.some(({ item }) => item.fresh) && !mayChange(row, plan)) return 'needless';
-    return plan.target ? this.#ports.gate.blocked(row, key, plan.target.id, since) : { reason: plan.reason };
+    if (!wanted.some(({ item }) => item.fresh)) {
+      if (!mayChange(row, plan)) return 'needless';
+      // The use stays, and only its row changes.
+      if (!plan.write && plan.reason !== 'UpToDate') return { row: markFinished(row, plan) };
+    }
+    const { target, reason } = plan;
+    const blocked = target ? await this.#ports.gate.blocked(row, key, target.id, since) : { reason };
+    return blocked && { row, blocked };
   }
 
   async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
@@ -356,7 +365,7 @@ export class Pass {
   }
 }
 
-/** Returns whether a read may lead to a PATCH, or to another state of the row. */
+/** Returns whether the plan leads to a PATCH, or to another state of the row. */
 function mayChange(row: UseRow, plan: Plan): boolean {
   if (plan.write) return !isRefreshed(row, plan);
   if (plan.reason === 'UpToDate') return row.state === 'failed';

@@ -227,7 +227,7 @@ async function write(
 }
 
 /** Returns the row after the plan's target needs no more work. */
-function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
+export function markFinished(row: UseRow, { reason, target }: Plan): UseRow {
   const state = reason === 'UpToDate' ? 'done' : 'skipped';
   return { ...row, target: target?.id ?? row.target, state, reason, attempts: 0, notBefore: undefined };
 }

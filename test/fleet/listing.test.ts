@@ -334,6 +334,26 @@ it('A pass logs how many uses it worked on, its requests and its time', async ()
   expect(fleet.logs).toMatchObject([{ reason: 'PassDone', subscription: SUBSCRIPTION, requests: 2, moved: 0 }]);
 });
 
+describe('A use that nothing may move', () => {
+  it('is not read: its row tells why it stays', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list');
+    fleet.calls.length = 0;
+    const since = new Date(fleet.clock);
+    const drift = { by: 'drift', ref: '', since: '' };
+    fleet.items.put({ ...keyItem(KEY.id, drift, since), subscription: SUBSCRIPTION });
+    const listVersions = async () => [keyVersion(1), keyVersion(2)];
+    const ports = { ...fleet.ports(), isExempt: () => true };
+    const versions = createVersionLists({ listVersions }, ports.now);
+    await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), { ...ports, versions });
+    expect(fleet.calls).toEqual([]);
+    const target = keyVersion(2).id;
+    const rows = fleet.table.all.flatMap((row) => toUseRow(row) ?? []);
+    expect(rows).toMatchObject([{ state: 'skipped', reason: 'LeftByCheck', target }]);
+  });
+});
+
 describe('A move', () => {
   it('is recorded once when an item has its use read again before the record is appended', async () => {
     const fleet = new Fleet();
