@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, setDefaultCACertificates } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { createPipelineRequest, type HttpMethods, type PipelineResponse } from '@azure/core-rest-pipeline';
 import { afterEach, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
@@ -12,12 +12,13 @@ import { describeFailure } from '../../src/azure/failure.ts';
 import { createKeptHttp } from '../../src/azure/kept-http.ts';
 
 /** Connections of which the other side, or the proxy between, does not keep to HTTP. Each test has a proxy of its own. */
-let tls: { cert: string | Buffer; key: string | Buffer; ca: Buffer };
+let tls: { cert: string | Buffer; key: string | Buffer };
 
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cmk-broken-'));
   const { cert, key, caPath } = await certificates(folder);
-  tls = { cert, key, ca: await readFile(caPath) };
+  tls = { cert, key };
+  setDefaultCACertificates([await readFile(caPath, 'utf8')]);
   await rm(folder, { recursive: true });
 });
 afterEach(() => void vi.useRealTimers());
@@ -60,7 +61,7 @@ async function through(answer: Answer, connect: string | null = OPENED) {
   });
   const ask = (method: HttpMethods = 'GET'): Promise<PipelineResponse> => {
     const url = 'https://management.azure.com/';
-    const request = createPipelineRequest({ url, method, requestOverrides: { ca: tls.ca } });
+    const request = createPipelineRequest({ url, method });
     request.headers.set('Accept-Encoding', 'gzip,deflate');
     request.agent = Object.assign(Object.create(null), { proxy: proxyUrl });
     return http.sendRequest(request);

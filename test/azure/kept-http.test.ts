@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer, type LookupFunction, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { certificates } from '../../local/azure/wire/certificates.ts';
@@ -94,8 +95,11 @@ it('without a proxy, connections are kept too, and given up when one of them hun
   onTestFinished(() => void server.close().closeAllConnections());
   const { port } = server.address() as AddressInfo;
   const lookup: LookupFunction = (_, __, found) => found(null, [{ address: '127.0.0.1', family: 4 }]);
+  const trusted = getCACertificates();
+  onTestFinished(() => setDefaultCACertificates(trusted));
+  setDefaultCACertificates([await readFile(caPath, 'utf8')]);
   const kept = deadlineHttp(() => 500, createKeptHttp());
-  const requestOverrides = { port, lookup, ca: await readFile(caPath) };
+  const requestOverrides = { port, lookup };
   const ask = () => kept.sendRequest(createPipelineRequest({ url: 'https://management.azure.com/', requestOverrides }));
 
   for (let call = 0; call < 5; call += 1) await ask();
