@@ -153,8 +153,9 @@ function notNow(now: Date): Blocked {
 }
 
 /** The app writes an automatic use once per target; Storage updates it within a day. */
-export function isRefreshed(row: UseRow, plan: Plan): boolean {
-  return plan.reason === 'LaggingAutomaticVersion' && row.state === 'skipped' && row.target === plan.target?.id;
+export function isRefreshed(row: UseRow, { reason, target }: Plan): boolean {
+  const isSkipped = row.state === 'skipped' && row.reason === reason;
+  return reason === 'LaggingAutomaticVersion' && isSkipped && row.target === target?.id;
 }
 
 /** Plans a use from what Azure or the index shows. Throws the error of a failed list of the key's versions. */

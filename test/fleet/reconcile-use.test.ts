@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { failedOn } from '../../src/fleet/reconcile-use.ts';
+import { failedOn, isRefreshed } from '../../src/fleet/reconcile-use.ts';
+import { keyVersion } from '../support/keys.ts';
 import { NOW, useRow } from '../views/use-rows.ts';
 
 it('A failed use is tried again after 15 seconds, then after twice as long up to five minutes, and each hour after eight tries', () => {
@@ -8,4 +9,11 @@ it('A failed use is tried again after 15 seconds, then after twice as long up to
     return (NOW.getTime() - (failed?.getTime() ?? 0)) / 1_000;
   });
   expect(seconds).toEqual([15, 30, 60, 120, 240, 300, 300, 300, 3_600, 3_600]);
+});
+
+it('An automatic use is refreshed once for each version, but not yet if the drift check has left it', () => {
+  const plan = { write: true, reason: 'LaggingAutomaticVersion', target: keyVersion(2), pin: '' } as const;
+  const isDone = (reason: 'LaggingAutomaticVersion' | 'LeftByCheck') =>
+    isRefreshed(useRow(1, { state: 'skipped', reason, target: plan.target.id }), plan);
+  expect([isDone('LaggingAutomaticVersion'), isDone('LeftByCheck')]).toEqual([true, false]);
 });
