@@ -37,7 +37,7 @@ export async function benchDrift(options: DriftOptions): Promise<DriftBench> {
     const { world } = rig.azure;
     const { vault, keyName, accounts } = benchFleet(world, { accounts: size, subscriptions, regions: REGIONS });
     if (stale) {
-      // Its event is lost: the check is to find what no event has moved.
+      // The event is lost, so that only the drift check finds the stale accounts.
       rig.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, drop: true }]);
       rotateKey(world, vault, keyName);
     }

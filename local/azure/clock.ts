@@ -47,7 +47,10 @@ export class Clock {
     return this.#followers.length > 0;
   }
 
-  /** Moves the clock forward, waits for all who follow, and then fires what is due by then, earliest first. */
+  /**
+   * Moves the clock forward, waits for its followers, and then fires what is due, earliest first. Without followers, it
+   * is fired before this returns.
+   */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0)) throw new RangeError('The clock only moves forward.');
     this.#offsetMs += ms;

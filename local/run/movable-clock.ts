@@ -3,7 +3,7 @@ import { answer } from '../ipc.ts';
 
 /**
  * Loaded before a child's own module (`node --import`): its time of day follows the clock of the local Azure, which the
- * parent tells. Only `Date` moves. Timers and `performance` run on as they do when a machine's clock is set.
+ * parent tells. Only `Date` moves, and the `Date` header of answers. Timers and `performance` run on as they do when a machine's clock is set.
  */
 let offsetMs = Number(process.env.LOCAL_CLOCK_OFFSET_MS ?? 0);
 
@@ -16,8 +16,8 @@ globalThis.Date = new Proxy(Real, {
 });
 Real.prototype.constructor = globalThis.Date;
 
-// Node would date an answer by the machine's clock: the app takes its time from the answers of its storage, and would
-// fall back by as much as the clock was moved.
+// Azurite sets no `Date` on errors, and Node adds the machine's time: the app, whose clock follows its storage, would go
+// back to that.
 const { writeHead } = ServerResponse.prototype;
 ServerResponse.prototype.writeHead = function (this: ServerResponse, ...args: Parameters<typeof writeHead>) {
   if (!this.hasHeader('date')) this.setHeader('date', new Date().toUTCString());

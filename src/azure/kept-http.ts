@@ -21,9 +21,9 @@ const IDLE_MS = 60_000;
 export const KEPT = { keepAlive: true, timeout: IDLE_MS } as const;
 
 class KeptTunnels extends HttpsProxyAgent<string> {
-  constructor(proxy: string, options: object) {
+  constructor(proxy: string, options: { readonly timeout: number; readonly secureContext: SecureContext }) {
     super(proxy, { keepAlive: true });
-    // The base class does not pass them to Node.
+    // The base class does not pass these options to Node.
     Object.assign(this.options, options);
   }
 
@@ -63,17 +63,20 @@ class KeptTunnels extends HttpsProxyAgent<string> {
  */
 export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
   const http = createDefaultHttpClient();
-  // Shared by all connections, since each own context would take 18 KiB. Takes 10 to 30 ms, so the first call makes it.
-  let secure: { readonly secureContext: SecureContext } | undefined;
+  // All connections share one TLS context: a context per connection needs 18 KiB. The first request creates it, since
+  // that takes 10 to 30 ms. So `ca`, `cert` and `key` of a request have no effect.
+  let secureContext: SecureContext | undefined;
   let direct: Agent | undefined;
   const tunnels = new Map<string, KeptTunnels>();
   const agentFor = (given: unknown): Agent | KeptTunnels => {
     // The SDK selects the proxy for each request.
     const proxy = proxyOf(given);
-    secure ??= { secureContext: createSecureContext() };
-    const options = { timeout: idleMs, ...secure };
-    direct ??= new Agent({ ...KEPT, ...options });
-    if (proxy === undefined) return direct;
+    secureContext ??= createSecureContext();
+    const options = { timeout: idleMs, secureContext };
+    if (proxy === undefined) {
+      direct ??= new Agent({ ...KEPT, ...options });
+      return direct;
+    }
     const agent = tunnels.get(proxy) ?? new KeptTunnels(proxy, options);
     tunnels.set(proxy, agent);
     return agent;

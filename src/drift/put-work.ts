@@ -13,8 +13,8 @@ export interface PutWorkPorts {
 export type WantedWork = Pick<NewWorkItem, 'subscription' | 'kind' | 'about' | 'fresh'>;
 
 /**
- * Puts work items and sends messages. Does not replace items of keys and lists: a drift item would not move exempt
- * accounts.
+ * Puts work items and sends messages. Keeps existing items, whose causes may move exempt accounts, but replaces items
+ * of accounts.
  *
  * @throws the SDK's error if putting the items fails
  */
@@ -24,12 +24,11 @@ export async function putWork(
   { workItems, fleetQueue }: PutWorkPorts,
 ): Promise<void> {
   const at = storageClock.now();
-  const items = new Map(wanted.map((item) => [workRow(item), { ...item, due: at, since: at, cause }]));
-  if (items.size === 0) return;
-  const accounts = [...items.values()].filter(({ kind }) => kind === 'account');
-  // Replaces the item that a running pass finishes: the pass may have read the account before its change.
+  const items = [...new Map(wanted.map((item) => [workRow(item), { ...item, due: at, since: at, cause }])).values()];
+  const accounts = items.filter(({ kind }) => kind === 'account');
+  // A running pass would finish the old item although it read the account before this change.
   if (accounts.length > 0) await workItems.put(accounts);
-  await workItems.putNew([...items.values()].filter(({ kind }) => kind !== 'account'));
+  await workItems.putNew(items.filter(({ kind }) => kind !== 'account'));
   // Work does not depend on the message: without it, the sweep finds the items.
-  await sendFor([...items.values()], cause, { send: (work) => fleetQueue.send(work).catch(() => {}) });
+  await sendFor(items, cause, { send: (work) => fleetQueue.send(work).catch(() => {}) });
 }

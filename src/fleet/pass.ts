@@ -220,9 +220,10 @@ export class Pass {
     const isExempt = this.#isExempt(row, wanted);
     const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
     const decided = mustRead ? undefined : await this.#decide(row, since, isExempt, task);
+    if (decided === 'needless') return;
     if (decided) {
-      // Needs no permit.
-      if (decided !== 'needless') this.#end(row, { ...decided, moves: [] }, task);
+      // A result without a call to Azure needs no permit.
+      this.#end(row, decided, task);
       return;
     }
     const blocked = await this.budget.permit(region, calls);
@@ -231,7 +232,7 @@ export class Pass {
       return;
     }
     permitted();
-    // Only the change check puts an item for an account.
+    // The change check puts the items of accounts.
     const isChecked = wanted.some(({ item }) => item.kind === 'account');
     const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
     this.budget.end(region, result.isWell);
@@ -260,25 +261,30 @@ export class Pass {
     this.results.add(row, result, wanted);
   }
 
-  /** Decides from the row whether the use needs a read now. Never throws. @returns undefined if it needs a read */
+  /**
+   * Decides from the row whether the use needs a read now. Never throws.
+   *
+   * @returns undefined if it needs a read; `needless` if its row stays as it is
+   */
   async #decide(
     row: UseRow,
     since: Date,
     isExempt: boolean,
     { key, wanted }: Task,
-  ): Promise<Pick<UseResult, 'row' | 'blocked'> | 'needless' | undefined> {
+  ): Promise<UseResult | 'needless' | undefined> {
     const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
     const attempts = Math.max(...wanted.map(({ item }) => item.attempts));
-    if (!planned) return { row, blocked: { reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) } };
+    const blockedBy = (blocked: Blocked): UseResult => ({ row, moves: [], blocked });
+    if (!planned) return blockedBy({ reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) });
     const { plan } = planned;
     if (!wanted.some(({ item }) => item.fresh)) {
       if (!mayChange(row, plan)) return 'needless';
-      // The use stays, and only its row changes.
-      if (!plan.write && plan.reason !== 'UpToDate') return { row: markFinished(row, plan) };
+      // A fleet of exempt uses would spend the budget of reads, and each read would confirm its row.
+      if (plan.reason === 'LeftByCheck' && row.state !== 'failed') return { row: markFinished(row, plan), moves: [] };
     }
     const { target, reason } = plan;
     const blocked = target ? await this.#ports.gate.blocked(row, key, target.id, since) : { reason };
-    return blocked && { row, blocked };
+    return blocked && blockedBy(blocked);
   }
 
   async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {
@@ -365,7 +371,7 @@ export class Pass {
   }
 }
 
-/** Returns whether the plan leads to a PATCH, or to another state of the row. */
+/** Returns whether the plan needs a PATCH, or another state of the row. */
 function mayChange(row: UseRow, plan: Plan): boolean {
   if (plan.write) return !isRefreshed(row, plan);
   if (plan.reason === 'UpToDate') return row.state === 'failed';

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer as createTlsServer, setDefaultCACertificates } from 'node:tls';
+import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { createPipelineRequest, type HttpMethods, type PipelineResponse } from '@azure/core-rest-pipeline';
 import { afterEach, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
@@ -18,8 +18,10 @@ beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cmk-broken-'));
   const { cert, key, caPath } = await certificates(folder);
   tls = { cert, key };
+  const trusted = getCACertificates();
   setDefaultCACertificates([await readFile(caPath, 'utf8')]);
   await rm(folder, { recursive: true });
+  return () => setDefaultCACertificates(trusted);
 });
 afterEach(() => void vi.useRealTimers());
 

@@ -334,8 +334,8 @@ it('A pass logs how many uses it worked on, its requests and its time', async ()
   expect(fleet.logs).toMatchObject([{ reason: 'PassDone', subscription: SUBSCRIPTION, requests: 2, moved: 0 }]);
 });
 
-describe('A use that nothing may move', () => {
-  it('is not read: its row tells why it stays', async () => {
+describe('A use that the drift check must not move', () => {
+  it('is skipped without a read, with the reason in its row', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'));
     await fleet.pass('list');

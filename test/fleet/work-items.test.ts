@@ -86,17 +86,17 @@ describe.each([
     expect(await items.of(ONE)).toEqual([]);
   });
 
+  const byDrift = { cause: { by: 'drift', ref: '', since: '' } };
   it('of the drift check do not replace what an event wants', async () => {
     await items.put([wanted()]);
-    const byDrift = { cause: { by: 'drift', ref: '', since: '' } };
     await items.putNew([wanted(byDrift), wanted({ ...byDrift, kind: 'list', about: '' })]);
     const by = Object.fromEntries((await items.of(ONE)).map(({ kind, cause }) => [kind, cause.by]));
     expect(by).toEqual({ key: 'KeyNewVersionCreated', list: 'drift' });
   });
 
-  it('of the drift check replace the item of an account that was changed again since a pass read it', async () => {
+  it('of the drift check replace that of an account, which a running pass may have read', async () => {
     const changed = () =>
-      putWork([{ subscription: ONE, kind: 'account', about: ACCOUNT }], wanted().cause, {
+      putWork([{ subscription: ONE, kind: 'account', about: ACCOUNT }], byDrift.cause, {
         workItems: items,
         fleetQueue: { send: async () => {} },
       });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Clock } from '../../local/azure/clock.ts';
 
-it('moves the clocks of those who follow before what is due happens', async () => {
+it('moves its followers before it fires what is due', async () => {
   const clock = new Clock();
   const order: string[] = [];
   clock.follow(async (offsetMs) => {

@@ -30,8 +30,8 @@ it('gives a client of the local run the time of the local Azure, and its own whe
   expect(await ahead('http://127.0.0.1:1')).toBeLessThanOrEqual(0);
 });
 
-it('dates the answers of a child by the clock that was moved, errors as well', async () => {
-  const answering = `
+it('dates the errors of a child by the clock that was moved', async () => {
+  const program = `
     const server = require('node:http').createServer((request, response) => response.writeHead(404).end());
     server.listen(0, '127.0.0.1', async () => {
       const { headers } = await fetch('http://127.0.0.1:' + server.address().port);
@@ -39,7 +39,7 @@ it('dates the answers of a child by the clock that was moved, errors as well', a
       server.close();
     });`;
   const env = { LOCAL_CLOCK_OFFSET_MS: String(AHEAD_MS) };
-  const { stdout } = await promisify(execFile)(process.execPath, [...preload('movable-clock.ts'), '-e', answering], {
+  const { stdout } = await promisify(execFile)(process.execPath, [...preload('movable-clock.ts'), '-e', program], {
     env,
   });
   expect(Date.parse(stdout) - Date.now()).toBeGreaterThan(AHEAD_MS - 60_000);

@@ -58,7 +58,7 @@ export async function releaseChange(
   return { account, audit: await audit };
 }
 
-/** Makes work due that was postponed for a contest. A new item would not replace it. */
+/** Makes work due that was postponed for a contest. `putWork` would keep an item of a key as it is. */
 async function resumePostponed(subscription: string, due: Date, { workItems }: ReleasePorts): Promise<void> {
   const postponed = (await workItems.of(subscription)).filter(({ reason }) => reason === 'ContestedChange');
   await workItems.put(postponed.map(({ etag: _, attempts: __, reason: ___, ...item }) => ({ ...item, due })));
