@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 
-// What takes up to an hour: run before a change of the controller or of break-glass is called done, and each night by the
-// workflow. `.ci/run` runs a part of each.
+// What takes an hour and a half: run before a change of the controller or of break-glass is called done, and each night
+// by the workflow. `.ci/run` runs a part of each.
 
 interface Step {
   readonly name: string;

@@ -23,8 +23,8 @@ const ONLY = new RegExp(process.env.ONE_FAULT ?? '');
 const BATCH = 12;
 const REST_MS = 75_000;
 /** So often a case is tried whose request does not come. */
-const RUNS = 3;
-/** Within which the cases come to their requests before the app is killed: less than the app itself waits for an answer. */
+const RUNS = 5;
+/** How long the first case is held, until the app is killed: less than the app itself waits for an answer. */
 const HELD_MS = 10_000;
 
 interface Fault {
@@ -64,12 +64,14 @@ async function run(
   let never = left;
   if (kill) {
     // Each is held at its own request, and then all of them die at once; whose request did not come is not held after it.
-    const areHeld = async (): Promise<boolean> => {
-      // What comes later, such as a revocation's next pass, is not waited for in real time.
+    let heldSince: number | undefined;
+    const isTime = async (): Promise<boolean> => {
+      // What comes later, such as the next pass of a revocation, is not waited for in real time.
       if ((await app.running()) === 0) await app.advance(10_000);
-      return left().length === 0;
+      if (left().length < cases.length) heldSince ??= Date.now();
+      return left().length === 0 || Date.now() - (heldSince ?? Date.now()) > HELD_MS;
     };
-    await eventually('every case is at its request', areHeld, HELD_MS).catch(() => undefined);
+    await eventually('the cases are at their requests', isTime, REST_MS).catch(() => undefined);
     await app.kill();
     const absent = left();
     never = () => absent;
