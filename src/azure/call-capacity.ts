@@ -20,8 +20,6 @@ interface RegionHealth {
 export class CallCapacity {
   /** Concurrent lists of encryption scopes: no list is urgent, and each connection costs 100 KB of memory. */
   readonly scopeLists = pLimit(16);
-  /** Concurrent lists of accounts: a page takes about a megabyte. */
-  readonly accountLists = pLimit(8);
   #inFlight = 0;
   readonly #regions = new Map<string, RegionHealth>();
 

@@ -51,7 +51,7 @@ export class Listing {
 
   /** Lists the accounts. Also reads the encryption scopes that a dead worker may have moved. */
   async list(wanted: Wanted): Promise<void> {
-    const { accounts, capacity, fleet, gate, now } = this.#ports;
+    const { accounts, fleet, gate, now } = this.#ports;
     const targets = Object.keys(wanted.item.targets ?? {});
     const verified = targets.flatMap((key) => [key, ...gate.sourcesOf(key)]);
     const { subscription, budget, results } = this.#pass;
@@ -59,15 +59,14 @@ export class Listing {
     for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
     await this.#load([...verified, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
-    const compareAll = async (): Promise<Date> => {
+    const listed = await budget.call(NO_REGION, { lists: 1 }, wanted, async () => {
       const startedOn = now();
       for await (const account of accounts.list(subscription, budget.reads.signal)) {
         seen.add(accountRow(account.id));
         await this.#compareAccount(account, startedOn, records.get(accountRow(account.id)), wanted);
       }
       return startedOn;
-    };
-    const listed = await budget.call(NO_REGION, { lists: 1 }, wanted, () => capacity.accountLists(compareAll));
+    });
     if (!listed) return;
     const gone = new Map([...records].map(([name, { account }]) => [name, account]));
     for (const [name, rows] of (await this.#load([])).flatMap((accounts) => [...accounts])) {

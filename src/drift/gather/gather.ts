@@ -35,8 +35,6 @@ const STORAGE = 'microsoft.storage/storageaccounts';
 const STORAGE_RIGHTS = 'Microsoft.Storage/';
 /** Maximum number of vaults read concurrently. */
 const VAULTS = 4;
-/** Maximum number of subscriptions read concurrently. Limits memory: a page of accounts takes about a megabyte. */
-const SUBSCRIPTIONS = 4;
 
 /** The state as far as the app could read it. */
 export interface Gathered {
@@ -75,7 +73,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   // Reads other resources before the accounts. An account's finding of an expired key names the other users that the
   // expiry stops. A key that only accounts name, because no vault lists it, has no other users.
   const unreadOthers = await gatherOthers(await keys.all(), listed, { ...services, signal });
-  const subscriptions = await pMap(listed, (id) => gatherSubscription(id, context), { concurrency: SUBSCRIPTIONS });
+  const subscriptions = await pMap(listed, (id) => gatherSubscription(id, context), { concurrency: CONCURRENCY });
 
   const watches = await gatherWatches(listed, rules, services, signal);
   const keySubjects = await keys.all();
