@@ -53,8 +53,11 @@ async function decide(
   const state = await readState(key, ports);
   const { stored, activation, orders, open, target, at } = state;
   const wanted = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
-  const begun = stored?.row.target === target?.id ? stored?.row.cause : undefined;
-  const origin = CONTINUATIONS.has(wanted.by) ? (begun ?? wanted) : wanted;
+  const begun = stored?.row.target === target?.id ? stored?.row : undefined;
+  // A comparison moves no exempt use, so it must not take over a rollout that another cause has begun.
+  const isContinued =
+    CONTINUATIONS.has(wanted.by) || (isComparison(wanted) && begun !== undefined && begun.unfinished > 0);
+  const origin = isContinued ? (begun?.cause ?? wanted) : wanted;
   const causes = { cause, origin, isResumed: item?.reason === 'Paused' };
   if (!target && !open) return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
   if (await isPaused(key, state, item, ports)) return 'later';

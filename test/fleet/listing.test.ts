@@ -7,6 +7,7 @@ import { createVersionLists } from '../../src/fleet/fresh-reads.ts';
 import { createMovedUses } from '../../src/fleet/moved-uses.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { reconcileSubscription } from '../../src/fleet/reconcile-subscription.ts';
+import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
 import { keyItem, NO_SUBSCRIPTION, type WorkKind } from '../../src/fleet/work-items.ts';
@@ -276,6 +277,67 @@ describe('reconcileKey', () => {
     fleet.items.clear();
     await reconcileKey(KEY, { ...cause, by: 'sweep' }, ports);
     expect(fleet.items.all).toMatchObject(byEvent);
+  });
+
+  it('has the rollout of an event go on as its own when a late item of the first start comes between', async () => {
+    const fleet = new Fleet();
+    const other = '22222222-2222-4222-8222-222222222222';
+    const st2 = account('st2');
+    fleet.add(account('st1'), { ...st2, id: st2.id.replace(SUBSCRIPTION, other), subscriptionId: other });
+    const base = fleet.ports();
+    let newest = 2;
+    const listVersions = async () => Array.from({ length: newest }, (_, n) => keyVersion(n + 1));
+    const moved: string[] = [];
+    let proven: 'proven' | undefined;
+    const { moved: movedUses, rollouts, orders, now } = base;
+    const ports: FleetServices = {
+      ...{ ...base, keys: { listVersions }, versions: createVersionLists({ listVersions }, now) },
+      gate: new RolloutGate({ orders, moved: movedUses, rollouts, vaults: VAULTS, now }),
+      isExempt: () => true,
+      probe: async () => proven,
+      inSight: async () => [SUBSCRIPTION, other],
+      accounts: {
+        ...base.accounts,
+        list: async function* (subscription) {
+          for (const one of fleet.accounts.values()) if (one.subscriptionId === subscription) yield one;
+        },
+        async updateEncryption({ name }, encryption) {
+          moved.push(name);
+          const was = fleet.accounts.get(name) ?? account(name);
+          const { keyVersion: version } = encryption.keyVaultProperties ?? {};
+          const keyVaultProperties = {
+            ...encryption.keyVaultProperties,
+            currentVersionedKeyIdentifier: `${KEY.id}/${version}`,
+          };
+          const after = { ...was, encryption: { ...encryption, keyVaultProperties } };
+          fleet.add(after);
+          return after;
+        },
+      },
+    };
+    const cause = (by: string) => ({ by, ref: '', since: '' });
+    const pass = (id: string) => reconcileSubscription(id, new Date(fleet.clock + 240_000), ports);
+    for (const subscription of [SUBSCRIPTION, other]) {
+      const at = { due: now(), since: now() };
+      fleet.items.put({ ...at, subscription, kind: 'list', about: '', cause: cause('start') });
+      await pass(subscription);
+    }
+    await reconcileKey(KEY, cause('start'), ports);
+    await pass(SUBSCRIPTION);
+    await reconcileKey(KEY, cause('progress'), ports);
+    newest = 3;
+    fleet.clock += 6_000;
+    await reconcileKey(KEY, cause('KeyNewVersionCreated'), ports);
+    await pass(SUBSCRIPTION);
+    expect(moved).toEqual(['st1']);
+    await pass(other); // with the item of the start
+    fleet.clock += 10_000;
+    await reconcileKey(KEY, cause('progress'), ports);
+    proven = 'proven';
+    fleet.clock += 130_000;
+    await reconcileKey(KEY, cause('sweep'), ports);
+    await pass(other);
+    expect(moved).toEqual(['st1', 'st2']);
   });
 
   it('finds the end of a pause by itself, and has what waits moved then', async () => {
