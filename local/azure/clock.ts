@@ -48,8 +48,8 @@ export class Clock {
   }
 
   /**
-   * Moves the clock forward, waits for its followers, and then fires what is due, earliest first. Without followers, it
-   * is fired before this returns.
+   * Moves the clock forward, waits for its followers, and then fires what is due, earliest first: before it returns, if
+   * there are no followers, since many callers do not wait.
    */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0)) throw new RangeError('The clock only moves forward.');

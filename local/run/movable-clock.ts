@@ -3,7 +3,8 @@ import { answer } from '../ipc.ts';
 
 /**
  * Loaded before a child's own module (`node --import`): its time of day follows the clock of the local Azure, which the
- * parent tells. Only `Date` moves, and the `Date` header of answers. Timers and `performance` run on as they do when a machine's clock is set.
+ * parent tells. Only `Date` moves, and the `Date` header of answers. Timers and `performance` run on as they do when a
+ * machine's clock is set.
  */
 let offsetMs = Number(process.env.LOCAL_CLOCK_OFFSET_MS ?? 0);
 

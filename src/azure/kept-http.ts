@@ -63,8 +63,8 @@ class KeptTunnels extends HttpsProxyAgent<string> {
  */
 export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
   const http = createDefaultHttpClient();
-  // All connections share one TLS context: a context per connection needs 18 KiB. The first request creates it, since
-  // that takes 10 to 30 ms. So `ca`, `cert` and `key` of a request have no effect.
+  // All connections share one TLS context, since a context per connection needs 18 KiB: `ca`, `cert` and `key` of a
+  // request have no effect. The first request creates it, since that takes 10 to 30 ms.
   let secureContext: SecureContext | undefined;
   let direct: Agent | undefined;
   const tunnels = new Map<string, KeptTunnels>();

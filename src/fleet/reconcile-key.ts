@@ -55,8 +55,7 @@ async function decide(
   const wanted = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
   const begun = stored?.row.target === target?.id ? stored?.row : undefined;
   // A comparison moves no exempt use, so it must not take over a rollout that another cause has begun.
-  const isContinued =
-    CONTINUATIONS.has(wanted.by) || (isComparison(wanted) && begun !== undefined && begun.unfinished > 0);
+  const isContinued = CONTINUATIONS.has(wanted.by) || (isComparison(wanted) && (begun?.unfinished ?? 0) > 0);
   const origin = isContinued ? (begun?.cause ?? wanted) : wanted;
   const causes = { cause, origin, isResumed: item?.reason === 'Paused' };
   if (!target && !open) return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
