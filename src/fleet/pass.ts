@@ -3,6 +3,7 @@ import type { Calls, Usage } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
+import { hasBeenSince } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import { keyUseOf } from './key-use.ts';
 import { Lane, type Task, Wanted } from './lane.ts';
@@ -277,7 +278,10 @@ export class Pass {
     const blockedBy = (blocked: Blocked): UseResult => ({ row, moves: [], blocked });
     if (!planned) return blockedBy({ reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) });
     const { plan } = planned;
-    if (!wanted.some(({ item }) => item.fresh)) {
+    const now = this.#ports.now();
+    const mustRead = ({ item }: Wanted) => item.fresh && !hasBeenSince(row.readOn, item.since.getTime(), now);
+    // Otherwise, an earlier pass read the use for the same item, before the region's budget was spent.
+    if (!wanted.some(mustRead)) {
       if (!mayChange(row, plan)) return 'needless';
       // A fleet of exempt uses would spend the budget of reads, and each read would confirm its row.
       if (plan.reason === 'LeftByCheck' && row.state !== 'failed') return { row: markFinished(row, plan), moves: [] };

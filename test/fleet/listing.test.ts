@@ -447,7 +447,7 @@ describe('A move', () => {
         ...ports.accounts,
         updateEncryption: async () => {
           fleet.add(after);
-          fleet.items.put({ ...item, fresh: true });
+          fleet.items.put({ ...item, since: new Date(fleet.clock + 1), fresh: true });
           return after;
         },
       },
@@ -460,6 +460,30 @@ describe('A move', () => {
     });
     expect(fleet.details).toEqual([expect.not.objectContaining({ provenBy: 'read' })]);
     expect(gets()).toBe(2);
+  });
+});
+
+describe('An item that has every use of a key read', () => {
+  it('ends in a region with more uses than the budget of reads allows at once: each is read once', async () => {
+    const fleet = new Fleet();
+    const names = Array.from({ length: 700 }, (_, index) => `st${index}`);
+    fleet.add(...names.map((name) => account(name)));
+    await fleet.pass('list');
+    fleet.clock += 3_600_000;
+    fleet.calls.length = 0;
+    const now = new Date(fleet.clock);
+    fleet.items.put({ ...keyItem(KEY.id, CAUSE, now), subscription: SUBSCRIPTION, fresh: true });
+    fleet.clock += 1_000;
+    const isLeft = () =>
+      fleet.items.all.some(({ kind, subscription }) => kind === 'key' && subscription === SUBSCRIPTION);
+    for (let passes = 0; passes < 4 && isLeft(); passes += 1) {
+      await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), fleet.ports());
+      fleet.clock += 310_000;
+    }
+    expect(isLeft()).toBe(false);
+    expect(fleet.calls.filter((call) => call.startsWith('get ')).sort()).toEqual(
+      names.map((name) => `get ${name}`).sort(),
+    );
   });
 });
 
