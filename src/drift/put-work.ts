@@ -5,7 +5,7 @@ import type { FleetServices } from '../fleet/worker-ports.ts';
 import type { Cause } from '../work/messages.ts';
 
 export interface PutWorkPorts {
-  readonly workItems: Pick<WorkItems, 'put' | 'putNew'>;
+  readonly workItems: Pick<WorkItems, 'put' | 'putNew' | 'refresh'>;
   readonly fleetQueue: Pick<FleetServices, 'send'>;
 }
 
@@ -28,7 +28,10 @@ export async function putWork(
   const accounts = items.filter(({ kind }) => kind === 'account');
   // A running pass would finish the old item although it read the account before this change.
   if (accounts.length > 0) await workItems.put(accounts);
-  await workItems.putNew(items.filter(({ kind }) => kind !== 'account'));
+  const others = items.filter(({ kind }) => kind !== 'account');
+  const created = new Set(await workItems.putNew(others));
+  // An existing item may have read the uses before this finding.
+  await Promise.all(others.filter((item) => item.fresh && !created.has(item)).map((item) => workItems.refresh(item)));
   // Work does not depend on the message: without it, the sweep finds the items.
   await sendFor(items, cause, { send: (work) => fleetQueue.send(work).catch(() => {}) });
 }

@@ -31,7 +31,7 @@ export class Wanted {
 export interface Task {
   readonly row: UseRow;
   readonly key: ManagedKey;
-  /** Lower ranks run first: first attempts, retries, re-keys. */
+  /** Lower ranks run first: first attempts, retries and missing records, re-keys. */
   readonly rank: number;
   /** Read the use even if the gate forbids a move, since a list returned another state than the index. */
   readonly mustRead: boolean;

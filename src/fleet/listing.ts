@@ -3,6 +3,7 @@ import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { compareText } from '../text.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Account, Scope } from './account.ts';
 import { type FleetAccount, keysOfAccount } from './fleet-index.ts';
@@ -18,6 +19,8 @@ import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
 const SCOPES_CONCURRENCY = 2;
+/** Fewer lists than the budget allows a pass in a region. */
+const SCOPES_A_PASS = 64;
 /** Limiter region for calls without a region. */
 const NO_REGION = '';
 
@@ -43,6 +46,9 @@ export class Listing {
   readonly #ports: ListingPorts;
   /** Index rows by key and account. Reads each key once, since only this pass changes its rows. */
   readonly #known = new Map<string, Promise<ReadonlyMap<string, readonly UseRow[]>>>();
+
+  /** Number of reads that this listing has requested. */
+  #requested = 0;
 
   constructor(pass: ListingPass, ports: ListingPorts) {
     this.#pass = pass;
@@ -72,7 +78,9 @@ export class Listing {
     for (const [name, rows] of (await this.#load([])).flatMap((accounts) => [...accounts])) {
       gone.set(name, rows[0]?.account ?? '');
       const isVerified = ({ key, scope }: UseRow) => scope !== undefined && verified.some((id) => sameKeyName(id, key));
-      if (seen.has(name)) for (const row of rows.filter(isVerified)) this.#read(row, wanted);
+      const settledMs = Date.parse(wanted.item.cause.since);
+      const isLeft = (row: UseRow) => isVerified(row) && !hasBeenSince(row.readOn, settledMs, now());
+      if (seen.has(name)) for (const row of rows.filter(isLeft)) this.#read(row, wanted);
     }
     // A list may be outdated: only a GET confirms a deletion.
     await pMap(
@@ -98,8 +106,10 @@ export class Listing {
     for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
       if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
     }
+    // Each pass starts with other accounts, so that failing lists do not spend the budget of all others.
+    due.push(...due.splice(0, (SCOPES_A_PASS * wanted.item.attempts) % Math.max(1, due.length)));
     // Accounts whose scopes were never listed come first.
-    due.sort((a, b) => ((a.scopesReadOn ?? '') < (b.scopesReadOn ?? '') ? -1 : 1));
+    due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
     const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
     // A slow region delays no other region.
     await Promise.all(
@@ -157,13 +167,16 @@ export class Listing {
     const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
     const ofScopes = Map.groupBy(rows, ({ scope }) => scope?.toLowerCase());
+    const requested = this.#requested;
     for (const seen of all) {
       const name = seen.scope?.toLowerCase();
       this.#compareUse(ofScopes.get(name) ?? [], seen, { ...seen, identity }, wanted);
       ofScopes.delete(name);
     }
     for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, wanted);
-    this.#pass.results.change({ account, scopesReadOn: startedOn.toISOString(), scopeKeys });
+    // Not before the index has the scopes' versions: the budget may not admit the reads in this pass.
+    const read = this.#requested === requested ? { scopesReadOn: startedOn.toISOString() } : {};
+    this.#pass.results.change({ account, ...read, scopeKeys });
   }
 
   /** Reads an account, and drops all rows if the account is deleted. */
@@ -218,7 +231,7 @@ export class Listing {
     const isSameKey = known && seen && sameKeyName(seen.key, known.key);
     const isSame = isSameKey && versionOfRow(seen) === versionOfRow(known);
     // Only a read shows who changed the version: the app may have moved the use since the list began, or before a crash.
-    if (known && !isSame && this.#ports.vaults.key(known.key)) {
+    if (known && (!isSame || known.movedFrom !== undefined) && this.#ports.vaults.key(known.key)) {
       this.#read(known, wanted);
       return;
     }
@@ -232,6 +245,7 @@ export class Listing {
   /** Requests a read of a use if a list and the index differ. */
   #read(row: UseRow, wanted: Wanted): void {
     const key = this.#ports.vaults.key(row.key);
+    this.#requested += 1;
     if (key) this.#pass.enqueue(row, key, wanted, true);
     else this.#pass.results.drop(row);
   }

@@ -3,6 +3,7 @@ import type { Calls, Usage } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
+import { compareText } from '../text.ts';
 import { hasBeenSince } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import { keyUseOf } from './key-use.ts';
@@ -184,7 +185,10 @@ export class Pass {
   async #startKey(wanted: Wanted): Promise<void> {
     const key = this.#ports.vaults.key(wanted.item.about);
     if (!key) return;
-    for await (const row of this.#ports.rows.of(key.id, this.subscription)) this.enqueue(row, key, wanted, false);
+    const rows = await Array.fromAsync(this.#ports.rows.of(key.id, this.subscription));
+    // Those that wait longest come first: the budget of retries may not admit all.
+    rows.sort((a, b) => compareText(a.notBefore ?? '', b.notBefore ?? ''));
+    for (const row of rows) this.enqueue(row, key, wanted, false);
   }
 
   /** Returns whether an exemption forbids these items to move the use. */
@@ -204,7 +208,8 @@ export class Pass {
     const lane = this.#lanes.get(region) ?? new Lane(work);
     this.#lanes.set(region, lane);
     const isRekey = this.#ports.gate.order(key)?.covers(row) === true;
-    lane.add({ row, key, rank: isRekey ? 2 : Number(row.attempts > 0), mustRead, wanted: [wanted] });
+    const rank = isRekey ? 2 : Number(row.attempts > 0 || row.movedFrom !== undefined);
+    lane.add({ row, key, rank, mustRead, wanted: [wanted] });
   }
 
   async #work(task: Task, region: string, permitted: () => void): Promise<void> {
@@ -212,14 +217,13 @@ export class Pass {
     const row = this.results.find(task.row) ?? task.row;
     const nextTry = this.#nextTry(row);
     if (nextTry && !this.#isTriedNow(row, task)) {
-      this.#postpone(wanted, key, nextTry, row.reason, false);
+      this.#postpone(task, nextTry, row.reason, undefined);
       return;
     }
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
     // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const isExempt = this.#isExempt(row, wanted);
-    const calls: Calls = { reads: 1, writes: 1, ...(row.attempts > 0 ? { purpose: 'retry' } : {}) };
     const decided = mustRead ? undefined : await this.#decide(row, since, isExempt, task);
     if (decided === 'needless') return;
     if (decided) {
@@ -227,6 +231,9 @@ export class Pass {
       this.#end(row, decided, task);
       return;
     }
+    const mayWrite = task.mustRead || (await this.#mayWrite(row, since, isExempt, key));
+    const purpose = row.attempts > 1 ? ({ purpose: 'retry' } as const) : {};
+    const calls: Calls = { reads: 1, ...(mayWrite ? { writes: 1 } : {}), ...purpose };
     const blocked = await this.budget.permit(region, calls);
     if (blocked) {
       this.#end(row, { row, moves: [], blocked }, task);
@@ -235,12 +242,28 @@ export class Pass {
     permitted();
     // The change check puts the items of accounts.
     const isChecked = wanted.some(({ item }) => item.kind === 'account');
-    const result = await reconcileUse({ row, key, since, isExempt, isChecked }, this.#usePorts);
+    const ports = mayWrite ? this.#usePorts : { ...this.#usePorts, admit: async () => this.#unpermitted() };
+    const result = await reconcileUse({ row, key, since, isExempt, isChecked }, ports);
     this.budget.end(region, result.isWell);
     if (result.throttled) {
       this.budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
     } else this.#end(row, result, task);
+  }
+
+  /** Returns whether the read may lead to a write. One that only confirms the row must not use up the hour's writes. */
+  async #mayWrite(row: UseRow, since: Date, isExempt: boolean, key: ManagedKey): Promise<boolean> {
+    if (row.state === 'indeterminate') return true;
+    const planned = planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports);
+    return planned.then(
+      ({ plan }) => plan.write,
+      () => true,
+    );
+  }
+
+  /** The read shows another state than the row. The next task has the permit of a write. */
+  #unpermitted(): Blocked {
+    return { reason: 'Throttled', until: this.#ports.now() };
   }
 
   /** Returns whether a new item, or a dead worker's possible move, retries a failed use at once. */
@@ -251,14 +274,15 @@ export class Pass {
     return state === 'failed' && notBefore === row.notBefore && wanted.some(isNewRequest);
   }
 
-  #end(row: UseRow, result: UseResult, { key, wanted }: Task): void {
-    const { blocked } = result;
+  #end(row: UseRow, result: UseResult, task: Task): void {
+    const { key, wanted } = task;
+    const { blocked, isRead = false } = result;
     this.log.result(row, result, key, causeOf(wanted));
     // `reconcileKey` decides whether the result starts the next stage or ends the rollout, and detects a pause's end.
     if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row)
       this.results.progress(key, causeOf(wanted));
     const next = blocked ? blocked.until : result.row && this.#nextTry(result.row);
-    if (next) this.#postpone(wanted, key, next, blocked?.reason ?? result.row?.reason, result.isRead === true);
+    if (next) this.#postpone(task, next, blocked?.reason ?? result.row?.reason, isRead);
     this.results.add(row, result, wanted);
   }
 
@@ -334,14 +358,21 @@ export class Pass {
 
   /**
    * Schedules a retry of a use. Postpones `key` items, and `verify` items until a worker has read the use: that read shows
-   * whether a dead worker moved it. Every other item ends here, and the key's own item retries the use.
+   * whether a dead worker moved it. Postpones every item whose list and the index differ, if their use was not read: the
+   * index does not have what the list has shown. Every other item ends here, and the key's own item retries the use.
    *
-   * @param isRead whether the row has the state in Azure
+   * @param isRead whether the row has the state in Azure; undefined if the use was not due
    */
-  #postpone(all: readonly Wanted[], key: ManagedKey, next: Date, reason: Reason | undefined, isRead: boolean): void {
+  #postpone(
+    { wanted: all, key, mustRead }: Task,
+    next: Date,
+    reason: Reason | undefined,
+    isRead: boolean | undefined,
+  ): void {
+    const isUnread = mustRead && isRead === false;
     for (const wanted of all) {
       const { kind, cause } = wanted.item;
-      if (kind === 'key' || (kind === 'verify' && !isRead)) wanted.postpone(next, reason);
+      if (kind === 'key' || isUnread || (kind === 'verify' && !isRead)) wanted.postpone(next, reason);
       else this.results.progress(key, cause);
     }
   }

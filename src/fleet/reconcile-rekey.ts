@@ -116,8 +116,13 @@ export async function findGaps(
       gaps.push(`The accounts of subscription ${subscription} were not listed two minutes after the last move.`);
       if (now() > since) wanted.push({ ...item, kind: 'list', since });
     }
-    if ((await items.of(subscription)).some(({ kind }) => kind === 'verify')) {
+    const unfinished = new Set((await items.of(subscription)).map(({ kind }) => kind));
+    if (unfinished.has('verify')) {
       gaps.push(`A worker of subscription ${subscription} died. Its last PATCHes are not verified yet.`);
+    }
+    // A list may have shown uses of the source key that the budget of reads did not admit yet.
+    if (unfinished.has('list') || unfinished.has('account')) {
+      gaps.push(`A worker of subscription ${subscription} has not read all uses that a list has shown.`);
     }
     let unlisted = 0;
     for await (const { scopesReadOn = '' } of fleet.accounts(subscription)) {

@@ -63,11 +63,13 @@ async function takeOver(
 ): Promise<boolean> {
   const all = await items.of(subscription);
   const earlier = all.find(({ kind }) => kind === 'verify');
+  const settledOn = new Date(now().getTime() + VERIFY_AFTER_MS);
   await items.put([
     {
-      ...{ subscription, kind: 'verify', about: '', due: new Date(now().getTime() + VERIFY_AFTER_MS) },
+      ...{ subscription, kind: 'verify', about: '', due: settledOn },
       since: earlier && earlier.since < startedOn ? earlier.since : startedOn,
-      cause: { by: 'takeover', ref: '', since: startedOn.toISOString() },
+      // A use that was read since then is verified.
+      cause: { by: 'takeover', ref: '', since: settledOn.toISOString() },
       targets: { ...earlier?.targets, ...targets },
     },
   ]);
