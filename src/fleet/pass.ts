@@ -231,7 +231,8 @@ export class Pass {
       this.#end(row, decided, task);
       return;
     }
-    const mayWrite = task.mustRead || (await this.#mayWrite(row, since, isExempt, key));
+    const isDifferent = task.mustRead && wanted.some(({ item }) => item.kind !== 'verify');
+    const mayWrite = isDifferent || (await this.#mayWrite(row, since, isExempt, key));
     const purpose = row.attempts > 1 ? ({ purpose: 'retry' } as const) : {};
     const calls: Calls = { reads: 1, ...(mayWrite ? { writes: 1 } : {}), ...purpose };
     const blocked = await this.budget.permit(region, calls);

@@ -216,8 +216,7 @@ async function putItems(
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
-  // Read every use of a stuck rollout, since the index may be wrong.
-  const item = { ...keyItem(key.id, origin, at), fresh: news === 'RotationStuck' || undefined };
+  const item = keyItem(key.id, origin, at);
   const wanted = subscriptions.map((subscription): NewWorkItem => ({ ...item, subscription }));
   // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an
   // event, or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
