@@ -159,12 +159,13 @@ export class Pass {
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
     // Reads the index again for items that came later.
     const listing = new Listing(this, this.#ports);
+    const { capacity } = this.#ports;
     const start: Readonly<Record<WorkKind, (wanted: Wanted) => Promise<void>>> = {
       key: (wanted) => this.#startKey(wanted),
       account: (wanted) => listing.account(wanted),
-      list: (wanted) => listing.list(wanted),
-      verify: (wanted) => listing.list(wanted),
-      scopes: (wanted) => listing.scopes(wanted),
+      list: (wanted) => capacity.listings(() => listing.list(wanted)),
+      verify: (wanted) => capacity.listings(() => listing.list(wanted)),
+      scopes: (wanted) => capacity.listings(() => listing.scopes(wanted)),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
