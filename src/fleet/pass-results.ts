@@ -23,6 +23,8 @@ interface Result {
   readonly row: UseRow;
   readonly wanted: readonly Wanted[];
   readonly result: Pick<UseResult, 'row' | 'moves' | 'changed'>;
+  /** Whether the index alone needs the row: no task of this pass has a result for the use. */
+  readonly isListed?: boolean;
 }
 
 interface ResultsPass {
@@ -65,8 +67,9 @@ export class PassResults {
   }
 
   keep(row: UseRow, wanted: Wanted): void {
+    const isListed = this.find(row) === undefined;
     this.#rows.set(nameOfUse(row), row);
-    this.#results.push({ row, wanted: [wanted], result: { row, moves: [] } });
+    this.#results.push({ row, wanted: [wanted], result: { row, moves: [] }, isListed });
   }
 
   /** Drops a deleted account. @param rows the account's rows in the index */
@@ -194,6 +197,8 @@ export class PassResults {
     if (items.length > 0) await this.#ports.items.put(items);
     // Put rows before dropping old rows, so that a re-keyed use is always in the index.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
+    // A list would otherwise hold the rows of a whole subscription until the end of the pass.
+    for (const { row, isListed } of results) if (isListed && this.find(row) === row) this.#rows.delete(nameOfUse(row));
     if (drop.length > 0) await this.#ports.rows.drop(drop);
     return items.length > 0;
   }
