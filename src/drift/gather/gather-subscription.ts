@@ -110,7 +110,10 @@ export async function gatherSubscription(
 class SubscriptionScan {
   readonly result: SubscriptionResult;
   readonly #context: SubscriptionContext;
-  /** The index's rows of each key, by the row of the account. Reads them when the first account uses the key. */
+  /**
+   * The index's rows of each key that the checks need, by the row of the account: of scopes, and of failed moves. Reads
+   * them when the first account uses the key.
+   */
   readonly #rows = readOnce((key: string) => this.#readRows(key));
   #scopesStopped = false;
 
@@ -224,7 +227,7 @@ class SubscriptionScan {
     }
   }
 
-  /** The index's rows of an account and its scopes with the account's key. */
+  /** The rows of an account and its scopes with the account's key. */
   async #rowsOf(account: Account, key: KeySubject | undefined): Promise<readonly UseRow[]> {
     return (key && (await this.#rows.get(key.key.id)).get(accountRow(account.id))) ?? [];
   }
@@ -234,7 +237,8 @@ class SubscriptionScan {
     const rows: UseRow[] = [];
     try {
       if (result.indexUnread !== undefined) return new Map();
-      for await (const row of this.#context.services.useRows?.of(key, result.id) ?? []) rows.push(row);
+      for await (const row of this.#context.services.useRows?.of(key, result.id) ?? [])
+        if (row.scope !== undefined || row.state === 'failed') rows.push(row);
     } catch (error) {
       result.indexUnread ??= errorText(error);
     }
