@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import pMap from 'p-map';
 import type { Calls, Usage } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
@@ -159,13 +160,12 @@ export class Pass {
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
     // Reads the index again for items that came later.
     const listing = new Listing(this, this.#ports);
-    const { capacity } = this.#ports;
     const start: Readonly<Record<WorkKind, (wanted: Wanted) => Promise<void>>> = {
       key: (wanted) => this.#startKey(wanted),
       account: (wanted) => listing.account(wanted),
-      list: (wanted) => capacity.listings(() => listing.list(wanted)),
-      verify: (wanted) => capacity.listings(() => listing.list(wanted)),
-      scopes: (wanted) => capacity.listings(() => listing.scopes(wanted)),
+      list: (wanted) => this.#inTurn(wanted, () => listing.list(wanted)),
+      verify: (wanted) => this.#inTurn(wanted, () => listing.list(wanted)),
+      scopes: (wanted) => this.#inTurn(wanted, () => listing.scopes(wanted)),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
@@ -181,6 +181,20 @@ export class Pass {
           this.#wake();
         });
     }
+  }
+
+  /** Lists as soon as the instance has room for the rows of a whole subscription. The pass's end does not wait for that. */
+  async #inTurn(wanted: Wanted, list: () => Promise<void>): Promise<void> {
+    const { signal } = this.budget.reads;
+    let hasBegun = false;
+    const turn = this.#ports.capacity.listings(async () => {
+      if (signal.aborted) return;
+      hasBegun = true;
+      await list();
+    });
+    await Promise.race([turn, signal.aborted ? undefined : once(signal, 'abort')]);
+    if (hasBegun) await turn;
+    else this.budget.failItem(wanted, signal.reason);
   }
 
   async #startKey(wanted: Wanted): Promise<void> {
