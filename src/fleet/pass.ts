@@ -232,7 +232,7 @@ export class Pass {
     const row = this.results.find(task.row) ?? task.row;
     const nextTry = this.#nextTry(row);
     if (nextTry && !this.#isTriedNow(row, task)) {
-      this.#postpone(task, nextTry, row.reason, undefined);
+      this.#postpone(task, nextTry, row.reason);
       return;
     }
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
@@ -258,7 +258,9 @@ export class Pass {
     permitted();
     // The change check puts the items of accounts.
     const isChecked = wanted.some(({ item }) => item.kind === 'account');
-    const ports = mayWrite ? this.#usePorts : { ...this.#usePorts, admit: async () => this.#unpermitted() };
+    // If the read shows another state than the row, the next task has the permit of a write.
+    const unpermitted = async (): Promise<Blocked> => ({ reason: 'Throttled', until: this.#ports.now() });
+    const ports = { ...this.#usePorts, ...(mayWrite ? {} : { admit: unpermitted }) };
     const result = await reconcileUse({ row, key, since, isExempt, isChecked }, ports);
     this.budget.end(region, result.isWell);
     if (result.throttled) {
@@ -269,17 +271,8 @@ export class Pass {
 
   /** Returns whether the read may lead to a write. One that only confirms the row must not use up the hour's writes. */
   async #mayWrite(row: UseRow, since: Date, isExempt: boolean, key: ManagedKey): Promise<boolean> {
-    if (row.state === 'indeterminate') return true;
-    const planned = planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports);
-    return planned.then(
-      ({ plan }) => plan.write,
-      () => true,
-    );
-  }
-
-  /** The read shows another state than the row. The next task has the permit of a write. */
-  #unpermitted(): Blocked {
-    return { reason: 'Throttled', until: this.#ports.now() };
+    const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
+    return row.state === 'indeterminate' || planned?.plan.write !== false;
   }
 
   /** Returns whether a new item, or a dead worker's possible move, retries a failed use at once. */
@@ -374,17 +367,12 @@ export class Pass {
 
   /**
    * Schedules a retry of a use. Postpones `key` items, and `verify` items until a worker has read the use: that read shows
-   * whether a dead worker moved it. Postpones every item whose list and the index differ, if their use was not read: the
+   * whether a dead worker moved it. Also postpones an item whose list differs from the index, if the read failed: the
    * index does not have what the list has shown. Every other item ends here, and the key's own item retries the use.
    *
-   * @param isRead whether the row has the state in Azure; undefined if the use was not due
+   * @param isRead whether the row has the state in Azure; absent if the use was not due
    */
-  #postpone(
-    { wanted: all, key, mustRead }: Task,
-    next: Date,
-    reason: Reason | undefined,
-    isRead: boolean | undefined,
-  ): void {
+  #postpone({ wanted: all, key, mustRead }: Task, next: Date, reason: Reason | undefined, isRead?: boolean): void {
     const isUnread = mustRead && isRead === false;
     for (const wanted of all) {
       const { kind, cause } = wanted.item;

@@ -63,6 +63,14 @@ export class Fleet {
   /** Requests to the app's own storage. */
   requests = 0;
 
+  /** With the accounts in the index. */
+  static async listed(...accounts: readonly Account[]): Promise<Fleet> {
+    const fleet = new Fleet();
+    fleet.add(...accounts);
+    await fleet.pass('list');
+    return fleet;
+  }
+
   add(...accounts: readonly Account[]): void {
     for (const one of accounts) this.accounts.set(one.name, one);
   }

@@ -56,11 +56,8 @@ class Region extends Fleet {
   }
 
   addScopes(count: number): void {
-    const names = Array.from({ length: count }, (_, n) => `scope${n}`);
-    this.scopes.set(
-      nameOf(0),
-      names.map((name) => scopeOf(VAULT.uri, { name })),
-    );
+    const scopes = Array.from({ length: count }, (_, n) => scopeOf(VAULT.uri, { name: `scope${n}` }));
+    this.scopes.set(nameOf(0), scopes);
   }
 
   want(kind: WorkKind, about = '', more: Partial<NewWorkItem> = {}): void {
@@ -130,9 +127,9 @@ class Region extends Fleet {
       accounts: {
         ...accounts,
         listScopes: (id) => {
-          if (this.scopesFail(id.name)) this.calls.push(`list scopes ${id.name}`);
-          if (this.scopesFail(id.name)) throw failure(403, 'AuthorizationFailed');
-          return accounts.listScopes(id);
+          if (!this.scopesFail(id.name)) return accounts.listScopes(id);
+          this.calls.push(`list scopes ${id.name}`);
+          throw failure(403, 'AuthorizationFailed');
         },
         updateEncryption: async ({ name }, { keyVaultProperties: { keyName, keyVersion } = {} }) =>
           patched(name, (): Account => {
@@ -143,8 +140,7 @@ class Region extends Fleet {
         updateScopeKey: async ({ name }, scope, keyUri) =>
           patched(scope, () => {
             const after = { name: scope, enabled: true, keyUri, currentKeyId: keyUri };
-            const others = this.scopes.get(name)?.map((one) => (one.name === scope ? after : one)) ?? [];
-            this.scopes.set(name, others);
+            this.scopes.set(name, this.scopes.get(name)?.map((one) => (one.name === scope ? after : one)) ?? []);
             return after;
           }),
       },
@@ -193,6 +189,14 @@ describe('A rotation', { timeout: 60_000 }, () => {
   });
 });
 
+it('An item that has every use of a key read reads each once, and ends', async () => {
+  const region = await Region.indexed(700);
+  region.want('key', KEY.id, { fresh: true });
+  region.clock += 1_000;
+  await region.until(() => region.items.all.length === 0, HOUR);
+  expect([region.items.all.length, region.calls.length, new Set(region.calls).size]).toEqual([0, 700, 700]);
+});
+
 it('1,000 uses for which a dead worker may have sent a PATCH are all read, and that ends', {
   timeout: 60_000,
 }, async () => {
@@ -203,8 +207,7 @@ it('1,000 uses for which a dead worker may have sent a PATCH are all read, and t
   await lease?.release();
   region.want('key', KEY.id);
   await region.until(() => region.items.all.some(({ kind }) => kind === 'verify'), HOUR);
-  await region.until(() => region.items.all.length === 0, HOUR);
-  expect(region.items.all).toEqual([]);
+  expect(await region.until(() => region.items.all.length === 0, HOUR)).toBeLessThan(HOUR);
   expect(new Set(region.calls.filter((call) => call.startsWith('get st00000/'))).size).toBe(1_000);
 });
 
@@ -214,18 +217,15 @@ it('Scopes of an account are listed although those of 80 others cannot be', { ti
   region.scopesFail = (name) => name < nameOf(80);
   region.want('list');
   await region.until(() => false, 6 * HOUR);
-  const listed = new Set(region.calls.filter((call) => call.startsWith('list scopes')));
-  expect(listed.size).toBe(90);
+  expect(new Set(region.calls.filter((call) => call.startsWith('list scopes'))).size).toBe(90);
 });
 
 describe('A re-key order', { timeout: 60_000 }, () => {
   const begin = (region: Region) => {
     const startedOn = new Date(region.clock).toISOString();
-    const order = { id: 'rekey-1', from: KEY.id, to: OTHER, state: 'active', maxFailures: 100_000, reason: 'test' };
-    region.orders.orders = {
-      ...region.orders.orders,
-      rekeys: [{ ...order, state: 'active', by: { objectId: 'operator' }, startedOn }],
-    };
+    const order = { id: 'rekey-1', from: KEY.id, to: OTHER, maxFailures: 100_000, reason: 'test', startedOn };
+    const rekeys = [{ ...order, state: 'active', by: { objectId: 'operator' } } as const];
+    region.orders.orders = { ...region.orders.orders, rekeys };
     region.reconcile('rekey');
   };
   const isDone = (region: Region) => region.orders.orders.rekeys[0]?.state === 'done';
@@ -247,9 +247,8 @@ describe('A re-key order', { timeout: 60_000 }, () => {
     let patches = 0;
     region.fails = () => {
       patches += 1;
-      const back = scopeOf(VAULT.uri, { name: 'scope5' });
-      const all = region.scopes.get(nameOf(0)) ?? [];
-      if (patches === 620) region.scopes.set(nameOf(0), [...all.filter(({ name }) => name !== back.name), back]);
+      const others = region.scopes.get(nameOf(0))?.filter(({ name }) => name !== 'scope5') ?? [];
+      if (patches === 620) region.scopes.set(nameOf(0), [...others, scopeOf(VAULT.uri, { name: 'scope5' })]);
       return undefined;
     };
     begin(region);

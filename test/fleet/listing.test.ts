@@ -49,18 +49,14 @@ describe('A list of a subscription', () => {
   });
 
   it('drops the use of a foreign key that an account has left', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1', { vault: FOREIGN }));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(account('st1', { vault: FOREIGN }));
     fleet.add(account('st1'));
     await fleet.pass('list');
     expect(fleet.uses()).toEqual(['st1 own']);
   });
 
   it('takes less than one request to own storage for each of 500 accounts', async () => {
-    const fleet = new Fleet();
-    fleet.add(...Array.from({ length: 500 }, (_, n) => account(`st${n}`)));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(...Array.from({ length: 500 }, (_, n) => account(`st${n}`)));
     expect(fleet.uses()).toHaveLength(500);
     expect(fleet.requests).toBeLessThan(100);
   });
@@ -68,9 +64,7 @@ describe('A list of a subscription', () => {
 
 describe('Scopes', () => {
   it('are listed as the budgets admit, and the item says that some never were', async () => {
-    const fleet = new Fleet();
-    fleet.add(...Array.from({ length: 100 }, (_, n) => account(`st${n}`)));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(...Array.from({ length: 100 }, (_, n) => account(`st${n}`)));
     expect(await fleet.unlisted()).toHaveLength(30);
     const item = fleet.items.all.find(({ kind }) => kind === 'scopes');
     expect(item).toMatchObject({ reason: 'ScopesNotListed' });
@@ -81,9 +75,7 @@ describe('Scopes', () => {
   });
 
   it('are listed again after a day, and not before', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(account('st1'));
     const lists = () => fleet.calls.filter((call) => call === 'list scopes st1').length;
     fleet.clock += 3_600_000;
     await fleet.pass('list');
@@ -96,14 +88,11 @@ describe('Scopes', () => {
 
 describe('reconcileKey', () => {
   it('leaves an item of an event to the event when the drift check asks for the same key', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(account('st1'));
     const now = new Date(fleet.clock);
     const item = { kind: 'key', about: KEY.id, due: now, since: now } as const;
-    const [event, drift] = ['event', 'drift'].map((by) => ({ by, ref: '', since: now.toISOString() }));
-    if (!event || !drift) throw new Error('There are two causes.');
-    fleet.items.put({ ...item, subscription: SUBSCRIPTION, cause: event });
+    const drift = { by: 'drift', ref: '', since: now.toISOString() };
+    fleet.items.put({ ...item, subscription: SUBSCRIPTION, cause: { ...drift, by: 'event' } });
     fleet.items.put({ ...item, subscription: NO_SUBSCRIPTION, cause: drift });
     const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
     await reconcileKey(KEY, drift, ports);
@@ -112,12 +101,9 @@ describe('reconcileKey', () => {
   });
 
   it('has an event move what the drift check was not to move', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(account('st1'));
     fleet.items.clear();
-    const keys = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
-    const ports = { ...fleet.ports(), keys };
+    const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
     const [row] = fleet.table.all.flatMap((stored) => toUseRow(stored) ?? []);
     if (!row) throw new Error('The list has put no use.');
     await ports.rows.put([{ ...row, state: 'skipped', reason: 'LeftByCheck', target: keyVersion(2).id }]);
@@ -197,13 +183,10 @@ describe('reconcileKey', () => {
   });
 
   it('finds the end of a pause by itself, and has what waits moved then', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(account('st1'));
     fleet.items.clear();
     const now = new Date(fleet.clock);
-    const [cause, sweep] = ['event', 'sweep'].map((by) => ({ by, ref: '', since: now.toISOString() }));
-    if (!cause || !sweep) throw new Error('There are two causes.');
+    const cause = { by: 'event', ref: '', since: now.toISOString() };
     const later = new Date(fleet.clock + 3_600_000);
     fleet.items.put({ ...keyItem(KEY.id, cause, now), subscription: SUBSCRIPTION, due: later, reason: 'Paused' });
     fleet.items.put(keyItem(KEY.id, cause, now));
@@ -214,14 +197,12 @@ describe('reconcileKey', () => {
     const own = fleet.items.all.find(({ subscription }) => subscription === NO_SUBSCRIPTION);
     expect(own).toMatchObject({ reason: 'Paused', due: new Date(fleet.clock + 120_000) });
     await ports.orders.change((orders) => ({ ...orders, pauses: [] }));
-    await reconcileKey(KEY, sweep, ports);
+    await reconcileKey(KEY, { ...cause, by: 'sweep' }, ports);
     expect(fleet.items.all).toMatchObject([{ subscription: SUBSCRIPTION, due: now }]);
   });
 
   it('counts no use of a subscription that the app does not look after', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(account('st1'));
     const versions = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
     const inSight = async () => ['22222222-2222-4222-8222-222222222222'];
     await createFleetIndex(fleet.table.port()).listed(String(await inSight()), new Date(fleet.clock));
@@ -246,17 +227,13 @@ describe('reconcileKey', () => {
 });
 
 it('A pass logs how many uses it worked on, its requests and its time', async () => {
-  const fleet = new Fleet();
-  fleet.add(account('st1'));
-  await fleet.pass('list');
+  const fleet = await Fleet.listed(account('st1'));
   expect(fleet.logs).toMatchObject([{ reason: 'PassDone', subscription: SUBSCRIPTION, requests: 2, moved: 0 }]);
 });
 
 describe('A use that the drift check must not move', () => {
   it('is skipped without a read, with the reason in its row', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(account('st1'));
     fleet.calls.length = 0;
     const since = new Date(fleet.clock);
     const drift = { by: 'drift', ref: '', since: '' };
@@ -274,28 +251,13 @@ describe('A use that the drift check must not move', () => {
 
 describe('A move', () => {
   it('is recorded once when an item has its use read again before the record is appended', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'));
-    await fleet.pass('list');
+    const fleet = await Fleet.listed(account('st1'));
     const gets = () => fleet.calls.filter((call) => call === 'get st1').length;
     const now = new Date(fleet.clock);
-    const item = {
-      subscription: SUBSCRIPTION,
-      kind: 'key',
-      about: KEY.id,
-      due: now,
-      since: now,
-      cause: CAUSE,
-    } as const;
+    const item = { ...keyItem(KEY.id, CAUSE, now), subscription: SUBSCRIPTION };
     fleet.items.put(item);
     const ports = fleet.ports();
-    const moved = account('st1');
-    const { keyVaultProperties } = moved.encryption;
-    const onto = { keyVersion: versionName(2), currentVersionedKeyIdentifier: `${KEY.id}/${versionName(2)}` };
-    const after = {
-      ...moved,
-      encryption: { ...moved.encryption, keyVaultProperties: { ...keyVaultProperties, ...onto } },
-    };
+    const after = account('st1', { version: 2 });
     await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), {
       ...ports,
       versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now),
@@ -319,34 +281,8 @@ describe('A move', () => {
   });
 });
 
-describe('An item that has every use of a key read', () => {
-  it('ends in a region with more uses than the budget of reads allows at once: each is read once', async () => {
-    const fleet = new Fleet();
-    const names = Array.from({ length: 700 }, (_, index) => `st${index}`);
-    fleet.add(...names.map((name) => account(name)));
-    await fleet.pass('list');
-    fleet.clock += 3_600_000;
-    fleet.calls.length = 0;
-    const now = new Date(fleet.clock);
-    fleet.items.put({ ...keyItem(KEY.id, CAUSE, now), subscription: SUBSCRIPTION, fresh: true });
-    fleet.clock += 1_000;
-    const isLeft = () =>
-      fleet.items.all.some(({ kind, subscription }) => kind === 'key' && subscription === SUBSCRIPTION);
-    for (let passes = 0; passes < 4 && isLeft(); passes += 1) {
-      await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), fleet.ports());
-      fleet.clock += 310_000;
-    }
-    expect(isLeft()).toBe(false);
-    expect(fleet.calls.filter((call) => call.startsWith('get ')).sort()).toEqual(
-      names.map((name) => `get ${name}`).sort(),
-    );
-  });
-});
-
 it('records a move to another key that an earlier list has shown, and no read', async () => {
-  const fleet = new Fleet();
-  fleet.add(account('st1'));
-  await fleet.pass('list');
+  const fleet = await Fleet.listed(account('st1'));
   fleet.add(account('st1', { keyName: 'other-key' }));
   const [now, due] = [new Date(fleet.clock), new Date(fleet.clock + 600_000)];
   const targets = { [OTHER]: `${OTHER}/${versionName(1)}` };
