@@ -29,7 +29,7 @@ const script = new Script(text, {
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
 script.runInThisContext()(exports, require, module, main, __dirname);
-// From here on V8 collects garbage early, at the cost of some processor time. Set before, the app would take longer to load.
+// From here on V8 collects garbage early, at the cost of some processor time. If set earlier, the app loads more slowly.
 setFlagsFromString('--optimize-for-size');
 
 /** V8's data, if they are whole and of this code: before them stand the CRC-32 of the code, and their own. */

@@ -20,8 +20,8 @@ interface RegionHealth {
 export class CallCapacity {
   /** Concurrent lists of encryption scopes: no list is urgent, and each connection costs 100 KB of memory. */
   readonly scopeLists = pLimit(16);
-  /** Subscriptions listed at a time: a listing holds the index rows of a whole subscription. */
-  readonly listings = pLimit(8);
+  /** Concurrent listings of subscriptions: each holds the index rows of a subscription. */
+  readonly subscriptionLists = pLimit(8);
   #inFlight = 0;
   readonly #regions = new Map<string, RegionHealth>();
 

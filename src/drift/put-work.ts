@@ -1,3 +1,5 @@
+import pMap from 'p-map';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { storageClock } from '../azure/storage-clock.ts';
 import { sendFor } from '../fleet/fleet-work.ts';
 import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
@@ -30,8 +32,11 @@ export async function putWork(
   if (accounts.length > 0) await workItems.put(accounts);
   const others = items.filter(({ kind }) => kind !== 'account');
   const created = new Set(await workItems.putNew(others));
-  // An existing item may have read the uses before this finding.
-  await Promise.all(others.filter((item) => item.fresh && !created.has(item)).map((item) => workItems.refresh(item)));
+  // A pass may have read the uses for an existing item before this finding, and may finish it in the meantime.
+  const stale = others.filter((item) => item.fresh && !created.has(item));
+  const refresh = async (item: NewWorkItem) =>
+    (await workItems.refresh(item)) || (await workItems.putNew([item])).length > 0 || workItems.refresh(item);
+  await pMap(stale, refresh, { concurrency: CONCURRENCY });
   // Work does not depend on the message: without it, the sweep finds the items.
   await sendFor(items, cause, { send: (work) => fleetQueue.send(work).catch(() => {}) });
 }

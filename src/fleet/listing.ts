@@ -20,7 +20,7 @@ import type { FleetServices } from './worker-ports.ts';
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
 const SCOPES_CONCURRENCY = 2;
 /** Fewer lists than the budget allows a pass in a region. */
-const SCOPES_A_PASS = 64;
+const SCOPES_PER_PASS = 64;
 /** Limiter region for calls without a region. */
 const NO_REGION = '';
 
@@ -78,9 +78,9 @@ export class Listing {
     for (const [name, rows] of (await this.#load([])).flatMap((accounts) => [...accounts])) {
       gone.set(name, rows[0]?.account ?? '');
       const isVerified = ({ key, scope }: UseRow) => scope !== undefined && verified.some((id) => sameKeyName(id, key));
-      const settledMs = Date.parse(wanted.item.cause.since);
-      const isLeft = (row: UseRow) => isVerified(row) && !hasBeenSince(row.readOn, settledMs, now());
-      if (seen.has(name)) for (const row of rows.filter(isLeft)) this.#read(row, wanted);
+      const inFlightUntilMs = Date.parse(wanted.item.cause.since);
+      const isUnverified = (row: UseRow) => isVerified(row) && !hasBeenSince(row.readOn, inFlightUntilMs, now());
+      if (seen.has(name)) for (const row of rows.filter(isUnverified)) this.#read(row, wanted);
     }
     // A list may be outdated: only a GET confirms a deletion.
     await pMap(
@@ -106,10 +106,10 @@ export class Listing {
     for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
       if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
     }
-    // Each pass starts with other accounts, so that failing lists do not spend the budget of all others.
-    due.push(...due.splice(0, (SCOPES_A_PASS * wanted.item.attempts) % Math.max(1, due.length)));
-    // Accounts whose scopes were never listed come first.
+    // The first pass starts with accounts whose scopes were never listed.
     due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
+    // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
+    due.push(...due.splice(0, (SCOPES_PER_PASS * wanted.item.attempts) % Math.max(1, due.length)));
     const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
     // A slow region delays no other region.
     await Promise.all(
@@ -174,7 +174,7 @@ export class Listing {
       ofScopes.delete(name);
     }
     for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, wanted);
-    // Not before the index has the scopes' versions: the budget may not admit the reads in this pass.
+    // Set only if the index equals the list. Otherwise, the pass may end before it reads the scopes.
     const read = this.#requested === requested ? { scopesReadOn: startedOn.toISOString() } : {};
     this.#pass.results.change({ account, ...read, scopeKeys });
   }

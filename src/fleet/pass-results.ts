@@ -23,7 +23,7 @@ interface Result {
   readonly row: UseRow;
   readonly wanted: readonly Wanted[];
   readonly result: Pick<UseResult, 'row' | 'moves' | 'changed'>;
-  /** Whether the index alone needs the row: no task of this pass has a result for the use. */
+  /** Whether the row comes only from a list, so that the pass can release it after the write. */
   readonly isListed?: boolean;
 }
 
@@ -197,7 +197,7 @@ export class PassResults {
     if (items.length > 0) await this.#ports.items.put(items);
     // Put rows before dropping old rows, so that a re-keyed use is always in the index.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
-    // A list would otherwise hold the rows of a whole subscription until the end of the pass.
+    // Releases rows of lists, so that a pass does not hold a whole subscription in memory.
     for (const { row, isListed } of results) if (isListed && this.find(row) === row) this.#rows.delete(nameOfUse(row));
     if (drop.length > 0) await this.#ports.rows.drop(drop);
     return items.length > 0;

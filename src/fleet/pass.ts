@@ -163,9 +163,9 @@ export class Pass {
     const start: Readonly<Record<WorkKind, (wanted: Wanted) => Promise<void>>> = {
       key: (wanted) => this.#startKey(wanted),
       account: (wanted) => listing.account(wanted),
-      list: (wanted) => this.#inTurn(wanted, () => listing.list(wanted)),
-      verify: (wanted) => this.#inTurn(wanted, () => listing.list(wanted)),
-      scopes: (wanted) => this.#inTurn(wanted, () => listing.scopes(wanted)),
+      list: (wanted) => this.#listWithinLimit(wanted, () => listing.list(wanted)),
+      verify: (wanted) => this.#listWithinLimit(wanted, () => listing.list(wanted)),
+      scopes: (wanted) => this.#listWithinLimit(wanted, () => listing.scopes(wanted)),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
@@ -183,17 +183,17 @@ export class Pass {
     }
   }
 
-  /** Lists as soon as the instance has room for the rows of a whole subscription. The pass's end does not wait for that. */
-  async #inTurn(wanted: Wanted, list: () => Promise<void>): Promise<void> {
+  /** Lists once the instance's limit of concurrent listings admits it. If the pass ends first, postpones the item. */
+  async #listWithinLimit(wanted: Wanted, list: () => Promise<void>): Promise<void> {
     const { signal } = this.budget.reads;
-    let hasBegun = false;
-    const turn = this.#ports.capacity.listings(async () => {
+    let hasStarted = false;
+    const listing = this.#ports.capacity.subscriptionLists(async () => {
       if (signal.aborted) return;
-      hasBegun = true;
+      hasStarted = true;
       await list();
     });
-    await Promise.race([turn, signal.aborted ? undefined : once(signal, 'abort')]);
-    if (hasBegun) await turn;
+    await Promise.race([listing, signal.aborted ? undefined : once(signal, 'abort')]);
+    if (hasStarted) await listing;
     else this.budget.failItem(wanted, signal.reason);
   }
 
@@ -201,7 +201,7 @@ export class Pass {
     const key = this.#ports.vaults.key(wanted.item.about);
     if (!key) return;
     const rows = await Array.fromAsync(this.#ports.rows.of(key.id, this.subscription));
-    // Those that wait longest come first: the budget of retries may not admit all.
+    // Uses with the earliest retry time come first, since the retry budget may not admit all.
     rows.sort((a, b) => compareText(a.notBefore ?? '', b.notBefore ?? ''));
     for (const row of rows) this.enqueue(row, key, wanted, false);
   }
@@ -239,15 +239,21 @@ export class Pass {
     // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const isExempt = this.#isExempt(row, wanted);
-    const decided = mustRead ? undefined : await this.#decide(row, since, isExempt, task);
+    const plan = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).then(
+      (planned) => planned.plan,
+      () => undefined,
+    );
+    const decided = mustRead ? undefined : await this.#decide(row, plan, since, task);
     if (decided === 'needless') return;
     if (decided) {
       // A result without a call to Azure needs no permit.
       this.#end(row, decided, task);
       return;
     }
+    // A read that only confirms the row must not use the hourly write budget. One after a list that differs may write.
     const isDifferent = task.mustRead && wanted.some(({ item }) => item.kind !== 'verify');
-    const mayWrite = isDifferent || (await this.#mayWrite(row, since, isExempt, key));
+    const isPlanned = !plan || (plan.write && !isRefreshed(row, plan));
+    const mayWrite = isDifferent || isPlanned || row.state === 'indeterminate';
     const purpose = row.attempts > 1 ? ({ purpose: 'retry' } as const) : {};
     const calls: Calls = { reads: 1, ...(mayWrite ? { writes: 1 } : {}), ...purpose };
     const blocked = await this.budget.permit(region, calls);
@@ -258,21 +264,15 @@ export class Pass {
     permitted();
     // The change check puts the items of accounts.
     const isChecked = wanted.some(({ item }) => item.kind === 'account');
-    // If the read shows another state than the row, the next task has the permit of a write.
-    const unpermitted = async (): Promise<Blocked> => ({ reason: 'Throttled', until: this.#ports.now() });
-    const ports = { ...this.#usePorts, ...(mayWrite ? {} : { admit: unpermitted }) };
+    // The use needs a PATCH, but the task has no write permit. The retry requests one.
+    const requestWrite = async (): Promise<Blocked> => ({ reason: 'Busy', until: this.#ports.now() });
+    const ports = { ...this.#usePorts, ...(mayWrite ? {} : { admit: requestWrite }) };
     const result = await reconcileUse({ row, key, since, isExempt, isChecked }, ports);
     this.budget.end(region, result.isWell);
     if (result.throttled) {
       this.budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
     } else this.#end(row, result, task);
-  }
-
-  /** Returns whether the read may lead to a write. One that only confirms the row must not use up the hour's writes. */
-  async #mayWrite(row: UseRow, since: Date, isExempt: boolean, key: ManagedKey): Promise<boolean> {
-    const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
-    return row.state === 'indeterminate' || planned?.plan.write !== false;
   }
 
   /** Returns whether a new item, or a dead worker's possible move, retries a failed use at once. */
@@ -298,23 +298,22 @@ export class Pass {
   /**
    * Decides from the row whether the use needs a read now. Never throws.
    *
+   * @param plan from the row; undefined if the key's versions are unknown
    * @returns undefined if it needs a read; `needless` if its row stays as it is
    */
   async #decide(
     row: UseRow,
+    plan: Plan | undefined,
     since: Date,
-    isExempt: boolean,
     { key, wanted }: Task,
   ): Promise<UseResult | 'needless' | undefined> {
-    const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
     const attempts = Math.max(...wanted.map(({ item }) => item.attempts));
     const blockedBy = (blocked: Blocked): UseResult => ({ row, moves: [], blocked });
-    if (!planned) return blockedBy({ reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) });
-    const { plan } = planned;
+    if (!plan) return blockedBy({ reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) });
     const now = this.#ports.now();
-    const mustRead = ({ item }: Wanted) => item.fresh && !hasBeenSince(row.readOn, item.since.getTime(), now);
-    // Otherwise, an earlier pass read the use for the same item, before the region's budget was spent.
-    if (!wanted.some(mustRead)) {
+    // A use that was read since the item's request needs no second read.
+    const requestsRead = ({ item }: Wanted) => item.fresh && !hasBeenSince(row.readOn, item.since.getTime(), now);
+    if (!wanted.some(requestsRead)) {
       if (!mayChange(row, plan)) return 'needless';
       // A fleet of exempt uses would spend the budget of reads, and each read would confirm its row.
       if (plan.reason === 'LeftByCheck' && row.state !== 'failed') return { row: markFinished(row, plan), moves: [] };
@@ -367,13 +366,14 @@ export class Pass {
 
   /**
    * Schedules a retry of a use. Postpones `key` items, and `verify` items until a worker has read the use: that read shows
-   * whether a dead worker moved it. Also postpones an item whose list differs from the index, if the read failed: the
-   * index does not have what the list has shown. Every other item ends here, and the key's own item retries the use.
+   * whether a dead worker moved it. Also postpones an item whose list differs from the index until the use is read, so
+   * that the index gets the difference. Every other item ends here, and the key's own item retries the use.
    *
    * @param isRead whether the row has the state in Azure; absent if the use was not due
    */
-  #postpone({ wanted: all, key, mustRead }: Task, next: Date, reason: Reason | undefined, isRead?: boolean): void {
-    const isUnread = mustRead && isRead === false;
+  #postpone({ row, wanted: all, key, mustRead }: Task, next: Date, reason: Reason | undefined, isRead?: boolean): void {
+    // A pending row with a retry time was read: the use waits for the check of another actor's change.
+    const isUnread = mustRead && !isRead && (isRead === false || (this.results.find(row) ?? row).state !== 'pending');
     for (const wanted of all) {
       const { kind, cause } = wanted.item;
       if (kind === 'key' || isUnread || (kind === 'verify' && !isRead)) wanted.postpone(next, reason);

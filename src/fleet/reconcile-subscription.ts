@@ -63,13 +63,13 @@ async function takeOver(
 ): Promise<boolean> {
   const all = await items.of(subscription);
   const earlier = all.find(({ kind }) => kind === 'verify');
-  const settledOn = new Date(now().getTime() + VERIFY_AFTER_MS);
+  const inFlightUntil = new Date(now().getTime() + VERIFY_AFTER_MS);
   await items.put([
     {
-      ...{ subscription, kind: 'verify', about: '', due: settledOn },
+      ...{ subscription, kind: 'verify', about: '', due: inFlightUntil },
       since: earlier && earlier.since < startedOn ? earlier.since : startedOn,
-      // A use that was read since then is verified.
-      cause: { by: 'takeover', ref: '', since: settledOn.toISOString() },
+      // A read after this time shows every write of the dead worker.
+      cause: { by: 'takeover', ref: '', since: inFlightUntil.toISOString() },
       targets: { ...earlier?.targets, ...targets },
     },
   ]);

@@ -110,13 +110,13 @@ export function createWorkItems(table: FleetTable) {
       const create = async (item: NewWorkItem) => ((await table.writeIf(toChange(item), undefined)) ? [item] : []);
       return (await pMap(missing, create, { concurrency: CONCURRENCY })).flat();
     },
-    /** Makes an existing item read every use again. Keeps the item's cause, and does nothing if it has changed. */
-    async refresh(wanted: NewWorkItem): Promise<void> {
+    /** Requests that an existing item reads every use again. Keeps its cause. @returns false if it is missing or changed */
+    async refresh(wanted: NewWorkItem): Promise<boolean> {
       const found = (await table.row(WORK, workRow(wanted))) as Row | undefined;
       const item = found && toWorkItem(found);
-      if (!item) return;
+      if (!item) return false;
       const { etag, ...rest } = item;
-      await table.writeIf(toChange({ ...rest, fresh: true, since: wanted.since, due: wanted.due }), etag);
+      return table.writeIf(toChange({ ...rest, fresh: true, since: wanted.since, due: wanted.due }), etag);
     },
     /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
     of: (subscription: string) => Array.fromAsync(all(subscription)),

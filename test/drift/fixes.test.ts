@@ -40,7 +40,7 @@ async function fixed(
     queue: { send: async (_: string, { kind }: Work) => void done.push(kind) },
     requestKeys: async (keys: readonly string[]) => void done.push(...keys.map((key) => `reconcile ${key}`)),
     workItems: {
-      refresh: async () => {},
+      refresh: async () => true,
       async putNew(items: readonly NewWorkItem[]) {
         await putNew?.();
         done.push(

@@ -58,7 +58,7 @@ export class Fleet {
   readonly calls: string[] = [];
   clock = day(20).getTime();
   isGetDown = false;
-  /** Of each record. */
+  /** Details of each audit record. */
   readonly details: unknown[] = [];
   /** Requests to the app's own storage. */
   requests = 0;
@@ -75,7 +75,7 @@ export class Fleet {
     for (const one of accounts) this.accounts.set(one.name, one);
   }
 
-  /** Wants it, and runs a pass. */
+  /** Puts a work item, and runs a pass. */
   async pass(kind: WorkKind, about = ''): Promise<void> {
     const now = new Date(this.clock);
     this.items.put({ subscription: SUBSCRIPTION, kind, about, due: now, since: now, cause: CAUSE });

@@ -111,8 +111,8 @@ class SubscriptionScan {
   readonly result: SubscriptionResult;
   readonly #context: SubscriptionContext;
   /**
-   * The index's rows of each key that the checks need, by the row of the account: of scopes, and of failed moves. Reads
-   * them when the first account uses the key.
+   * Index rows of scopes and of failed moves, by key and account. The checks need no others. Reads a key's rows when the
+   * first account uses the key.
    */
   readonly #rows = readOnce((key: string) => this.#readRows(key));
   #scopesStopped = false;
