@@ -239,10 +239,8 @@ export class Pass {
     // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const isExempt = this.#isExempt(row, wanted);
-    const plan = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).then(
-      (planned) => planned.plan,
-      () => undefined,
-    );
+    const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
+    const plan = planned?.plan;
     const decided = mustRead ? undefined : await this.#decide(row, plan, since, task);
     if (decided === 'needless') return;
     if (decided) {
