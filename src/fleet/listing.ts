@@ -47,6 +47,8 @@ export class Listing {
   /** Index rows by key and account. Reads each key once, since only this pass changes its rows. */
   readonly #known = new Map<string, Promise<ReadonlyMap<string, readonly UseRow[]>>>();
 
+  /** Accounts whose rows are read; undefined: all. */
+  #only: ReadonlySet<string> | undefined;
   /** Number of reads that this listing has requested. */
   #requested = 0;
 
@@ -110,10 +112,14 @@ export class Listing {
     due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
     // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
     due.push(...due.splice(0, (SCOPES_PER_PASS * wanted.item.attempts) % Math.max(1, due.length)));
-    const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
+    // The budget admits fewer lists in a pass. All rows of a large subscription would take too much memory.
+    const regions = [...Map.groupBy(due, ({ location }) => location.toLowerCase()).values()].map((all) =>
+      all.slice(0, 100),
+    );
+    this.#only = new Set(regions.flat().map(({ account }) => accountRow(account)));
     // A slow region delays no other region.
     await Promise.all(
-      [...regions.values()].map(async (accounts) => {
+      regions.map(async (accounts) => {
         let isAdmitted = true;
         await pMap(
           accounts,
@@ -275,7 +281,9 @@ export class Listing {
   }
 
   async #readRows(key: string): Promise<ReadonlyMap<string, readonly UseRow[]>> {
-    const rows = await Array.fromAsync(this.#ports.rows.of(key, this.#pass.subscription));
+    const rows: UseRow[] = [];
+    for await (const row of this.#ports.rows.of(key, this.#pass.subscription))
+      if (this.#only?.has(accountRow(row.account)) !== false) rows.push(row);
     return Map.groupBy(rows, ({ account }) => accountRow(account));
   }
 }

@@ -165,7 +165,7 @@ export class Pass {
       account: (wanted) => listing.account(wanted),
       list: (wanted) => this.#listWithinLimit(wanted, () => listing.list(wanted)),
       verify: (wanted) => this.#listWithinLimit(wanted, () => listing.list(wanted)),
-      scopes: (wanted) => this.#listWithinLimit(wanted, () => listing.scopes(wanted)),
+      scopes: (wanted) => this.#listWithinLimit(wanted, () => new Listing(this, this.#ports).scopes(wanted)),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
