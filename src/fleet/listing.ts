@@ -19,8 +19,10 @@ import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
 const SCOPES_CONCURRENCY = 2;
-/** Fewer lists than the budget allows a pass in a region. */
+/** Number of accounts that each later pass starts further on: fewer than the budget of lists admits in a region. */
 const SCOPES_PER_PASS = 64;
+/** Maximum number of a region's accounts whose scopes a pass lists: more than the budget of lists admits. */
+const MOST_ACCOUNTS = 100;
 /** Limiter region for calls without a region. */
 const NO_REGION = '';
 
@@ -112,9 +114,9 @@ export class Listing {
     due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
     // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
     due.push(...due.splice(0, (SCOPES_PER_PASS * wanted.item.attempts) % Math.max(1, due.length)));
-    // The budget admits fewer lists in a pass. All rows of a large subscription would take too much memory.
+    // All rows of a large subscription would take too much memory.
     const regions = [...Map.groupBy(due, ({ location }) => location.toLowerCase()).values()].map((all) =>
-      all.slice(0, 100),
+      all.slice(0, MOST_ACCOUNTS),
     );
     this.#only = new Set(regions.flat().map(({ account }) => accountRow(account)));
     // A slow region delays no other region.
