@@ -3,7 +3,6 @@ import { compareText } from '../text.ts';
 import { accountId, accountRow } from './fleet-keys.ts';
 import type { MovedUse } from './moved-uses.ts';
 import {
-  isAdmitted,
   LAST_WAVE,
   type RolloutNews,
   type RolloutRow,
@@ -20,8 +19,13 @@ const STUCK_MS = 15 * 60_000;
 /** Moves were paused if the last decision is older than this: the limit for stuck rollouts restarts. Milliseconds. */
 const UNDECIDED_MS = 10 * 60_000;
 
+/** Above this number of accounts, only the best candidates for canaries remain in memory. */
+const MOST_CANDIDATES = 1_000;
+const STATUSES = ['moved', 'waiting', 'failed', 'left'] as const;
+type Status = (typeof STATUSES)[number];
+
 /** Number of a key's uses by status. */
-export type RotationCounts = Record<'moved' | 'waiting' | 'failed' | 'left', number>;
+export type RotationCounts = Record<Status, number>;
 
 /** Result of the canary probe: `proven`, or the names of failed canaries; undefined before the probe. */
 export type Proof = 'proven' | { readonly unwell: string } | undefined;
@@ -39,8 +43,21 @@ export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'versio
   return row.state === 'failed' ? 'failed' : 'waiting';
 }
 
-type Status = keyof RotationCounts;
-type CountedUse = Pick<MovedUse, 'account' | 'wave' | 'mode'> & { readonly status: Status };
+/** Uses of one subscription and wave. */
+interface UseGroup {
+  readonly subscription: string;
+  /** Infinity without a wave. */
+  readonly wave: number;
+  readonly counts: RotationCounts;
+}
+
+/** Uses of one account, which is a canary or may become one. */
+interface Candidate {
+  readonly account: string;
+  readonly uses: UseGroup[];
+  /** Best rank of an unfinished use: by wave, then pinned before automatic. Infinity if all uses are finished. */
+  rank: number;
+}
 
 interface RolloutRules {
   readonly target: Pick<KeyVersion, 'id' | 'version'>;
@@ -49,6 +66,8 @@ interface RolloutRules {
   /** An operator opened the gate of this rollout after a stage failed. */
   readonly isOrderedOn: boolean;
   readonly isComparison: boolean;
+  /** The last decision; ignored if its target version differs. */
+  readonly before: RolloutRow | undefined;
   readonly now: Date;
 }
 
@@ -64,39 +83,65 @@ export interface RolloutDecision {
   readonly subscriptions: readonly string[];
 }
 
-/** Counts the uses of a key and decides on the stage. Only widens a stage until the target version changes. */
+/**
+ * Counts the uses of a key and decides on the stage. Only widens a stage until the target version changes. Holds no object
+ * for each use: a key may have 100,000.
+ */
 export class RolloutCount {
   readonly #rules: RolloutRules;
-  readonly #uses: CountedUse[] = [];
+  readonly #before: RolloutRow | undefined;
+  /** By subscription and wave. */
+  readonly #groups = new Map<string, UseGroup>();
+  /** By account row. */
+  #candidates = new Map<string, Candidate>();
 
   constructor(rules: RolloutRules) {
     this.#rules = rules;
+    this.#before = rules.before?.target === rules.target.id ? rules.before : undefined;
   }
 
   add(row: UseRow): void {
-    const { account, wave, mode } = row;
-    const status = statusOfUse(row, this.#rules.target, this.#rules.isComparison);
-    this.#uses.push({ account, wave, mode, status });
+    this.#count(row, statusOfUse(row, this.#rules.target, this.#rules.isComparison));
   }
 
   /** Adds a use that a re-key order moved off the key. */
-  addMoved({ account, wave, mode }: MovedUse): void {
-    this.#uses.push({ account, wave, mode, status: 'moved' });
+  addMoved(use: MovedUse): void {
+    this.#count(use, 'moved');
   }
 
-  /** @param before the last decision; ignored if its target version differs */
-  decide(before: RolloutRow | undefined, proof?: Proof): RolloutDecision {
+  #count({ account, wave: tag, mode }: Pick<MovedUse, 'account' | 'wave' | 'mode'>, status: Status): void {
+    const { subscriptionId: subscription } = accountId(account);
+    const wave = waveNumber(tag) ?? Number.POSITIVE_INFINITY;
+    const group = this.#groups.get(`${subscription} ${wave}`) ?? { subscription, wave, counts: noCounts() };
+    this.#groups.set(`${subscription} ${wave}`, group);
+    group.counts[status] += 1;
+    const name = accountRow(account);
+    const candidate = this.#candidates.get(name) ?? { account, uses: [], rank: Number.POSITIVE_INFINITY };
+    this.#candidates.set(name, candidate);
+    candidate.uses.push({ subscription, wave, counts: { ...noCounts(), [status]: 1 } });
+    // A pinned use shows at once that Azure uses the version.
+    const rank = 2 * Math.min(wave, LAST_WAVE + 1) + Number(mode === 'automatic');
+    if (status === 'waiting' || status === 'failed') candidate.rank = Math.min(candidate.rank, rank);
+    if (this.#candidates.size > MOST_CANDIDATES) this.#dropCandidates();
+  }
+
+  /** Keeps only the canaries, and the accounts that are the best canaries so far. */
+  #dropCandidates(): void {
+    const kept = new Set([...(this.#before?.canaries ?? []), ...this.#chooseCanaries()].map((id) => accountRow(id)));
+    this.#candidates = new Map([...this.#candidates].filter(([name]) => kept.has(name)));
+  }
+
+  decide(proof?: Proof): RolloutDecision {
     const { target, now } = this.#rules;
-    const same = before?.target === target.id ? before : undefined;
+    const same = this.#before;
     const isProven = proof === 'proven' || same?.proven === true;
     const unwell = isProven ? undefined : (proof?.unwell ?? same?.unwell);
     // A canary without uses proves nothing.
-    const accounts = new Set(this.#uses.map(({ account }) => accountRow(account)));
-    const left = same?.canaries.filter((canary) => accounts.has(accountRow(canary))) ?? [];
+    const left = same?.canaries.filter((canary) => this.#candidates.has(accountRow(canary))) ?? [];
     const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
     const begun = same?.stage ?? 'canary';
     const { stage, heldBy, needsProof = false } = this.#advance(begun, canaries, isProven, unwell !== undefined);
-    const counts = countOf(this.#uses);
+    const counts = countOf(this.#groups.values());
     const unfinished = counts.waiting + counts.failed;
     const progressOn =
       same && unfinished >= same.unfinished && !this.#wasPaused(same) ? same.progressOn : now.toISOString();
@@ -107,12 +152,12 @@ export class RolloutCount {
       ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
     };
     // Does not report a rollout as finished if no use moved, or if an order moved all uses to another key.
-    const hasFinished = same !== undefined && same.unfinished > 0 && this.#uses.length > 0;
+    const hasFinished = same !== undefined && same.unfinished > 0 && this.#groups.size > 0;
     const isNews = news !== same?.lastNews && (news !== 'RotationFinished' || hasFinished);
-    const open = this.#uses.filter((use) => isOpen(use) && isAdmitted(row, use));
+    const open = this.#admitted(row).filter(({ counts: { waiting, failed } }) => waiting + failed > 0);
     return {
       ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== same?.stage },
-      subscriptions: [...new Set(open.map(({ account }) => accountId(account).subscriptionId))],
+      subscriptions: [...new Set(open.map(({ subscription }) => subscription))],
     };
   }
 
@@ -121,15 +166,18 @@ export class RolloutCount {
     return lastNews !== 'RotationStuck' && this.#rules.now.getTime() - Date.parse(checkedOn) > UNDECIDED_MS;
   }
 
-  /**
-   * Chooses accounts with unfinished uses: by wave, then pinned before automatic, then by name. A pinned use shows at
-   * once that Azure uses the version.
-   */
+  /** Chooses accounts with unfinished uses: by rank, then by name. */
   #chooseCanaries(): readonly string[] {
-    const rank = ({ wave, mode }: CountedUse) => 2 * (waveNumber(wave) ?? LAST_WAVE + 1) + Number(mode === 'automatic');
-    const open = this.#uses.filter(isOpen);
-    open.sort((a, b) => rank(a) - rank(b) || compareText(accountRow(a.account), accountRow(b.account)));
-    return [...new Set(open.map(({ account }) => account))].slice(0, this.#rules.canaries);
+    const open = [...this.#candidates].filter(([, { rank }]) => rank < Number.POSITIVE_INFINITY);
+    open.sort(([name, a], [other, b]) => a.rank - b.rank || compareText(name, other));
+    return open.slice(0, this.#rules.canaries).map(([, { account }]) => account);
+  }
+
+  /** Returns the uses that the stage admits. */
+  #admitted({ stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>): readonly UseGroup[] {
+    const isInStage = ({ wave }: UseGroup) => wave <= stageNumber(stage);
+    const ofCanaries = canaries.flatMap((canary) => this.#candidates.get(accountRow(canary))?.uses ?? []);
+    return [...[...this.#groups.values()].filter(isInStage), ...ofCanaries.filter((use) => !isInStage(use))];
   }
 
   /** Widens the stage until a stage is incomplete. */
@@ -141,14 +189,13 @@ export class RolloutCount {
   ): { readonly stage: RolloutStage; readonly needsProof?: true; readonly heldBy?: RolloutNews | undefined } {
     if (this.#rules.isOrderedOn) return { stage: 'rest' };
     // The first new uses become canaries.
-    if (this.#uses.length === 0) return { stage: begun };
+    if (this.#groups.size === 0) return { stage: begun };
     let stage = begun;
     for (;;) {
       if (stage === 'rest') return { stage };
       const isCanary = stage === 'canary';
-      const admitted = this.#uses.filter((use) => isAdmitted({ stage, canaries }, use));
-      const { waiting, failed, moved } = countOf(admitted);
-      const allowed = isCanary ? 0 : Math.max(1, Math.floor(admitted.length * FAILED_SHARE));
+      const { waiting, failed, moved, left } = countOf(this.#admitted({ stage, canaries }));
+      const allowed = isCanary ? 0 : Math.max(1, Math.floor((waiting + failed + moved + left) * FAILED_SHARE));
       if (failed > allowed) return { stage, heldBy: isCanary ? 'CanaryFailed' : 'WaveFailed' };
       if (waiting > 0) return { stage };
       if (isCanary && !isProven && moved > 0)
@@ -158,22 +205,20 @@ export class RolloutCount {
   }
 
   #nextStage(stage: RolloutStage): RolloutStage {
-    const waves = this.#uses.flatMap(({ wave }) => waveNumber(wave) ?? []);
-    const next = waves.filter((wave) => wave > stageNumber(stage)).sort((a, b) => a - b)[0];
-    return next === undefined ? 'rest' : `wave ${next}`;
+    const waves = [...this.#groups.values()].map(({ wave }) => wave).filter((wave) => wave > stageNumber(stage));
+    const next = Math.min(...waves);
+    return next === Number.POSITIVE_INFINITY ? 'rest' : `wave ${next}`;
   }
-}
-
-function isOpen({ status }: CountedUse): boolean {
-  return status === 'waiting' || status === 'failed';
 }
 
 export function noCounts(): RotationCounts {
   return { moved: 0, waiting: 0, failed: 0, left: 0 };
 }
 
-function countOf(uses: readonly CountedUse[]): RotationCounts {
-  const counts = noCounts();
-  for (const { status } of uses) counts[status] += 1;
-  return counts;
+function countOf(groups: Iterable<UseGroup>): RotationCounts {
+  const sum = noCounts();
+  for (const { counts } of groups) {
+    for (const status of STATUSES) sum[status] += counts[status];
+  }
+  return sum;
 }

@@ -66,13 +66,14 @@ async function decide(
     await decideLater(key, origin, item, ports);
     return 'later';
   }
-  const countTo = (to: KeyVersion) =>
+  const countTo = (to: KeyVersion, before: StoredRollout | undefined) =>
     new RolloutCount({
       ...{ target: to, canaries: ports.canaries, isOrderedOn: isOrderedOn(orders, to.id), now: at },
       isComparison: isComparison(origin),
+      before: before?.row,
     });
-  const own = target && countTo(target);
-  const ordered = open && countTo(open.target);
+  const own = target && countTo(target, stored);
+  const ordered = open && countTo(open.target, orderStored);
   const isManaged = inManagedSubscriptions(subscriptions);
   const left = new Set<string>();
   let failures = 0;
@@ -188,10 +189,8 @@ async function decideRollout(
   causes: Causes,
   ports: FleetServices,
 ): Promise<RolloutDecision | undefined> {
-  let decision = count.decide(stored?.row);
-  if (decision.needsProof) {
-    decision = count.decide(stored?.row, await ports.probe(decision.row.canaries, target.id));
-  }
+  let decision = count.decide();
+  if (decision.needsProof) decision = count.decide(await ports.probe(decision.row.canaries, target.id));
   // Record before storing the row. If storing fails, the next decision appends the record again with the same id.
   // `verifyRekey` records the end of an order.
   if (decision.news && (name === key.id || decision.news !== 'RotationFinished')) {

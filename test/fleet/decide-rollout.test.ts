@@ -27,14 +27,19 @@ function decide(
   rules: { canaries?: number; goOn?: true; proof?: Proof } = {},
 ) {
   const { canaries = 0, goOn, proof } = rules;
-  const count = new RolloutCount({ target, canaries, isOrderedOn: goOn === true, isComparison: false, now: NOW });
-  for (const one of uses) count.add(one);
   const stored: RolloutRow = {
     ...{ target: target.id, stage: 'canary', canaries: [], proven: false, unfinished: uses.length, failed: 0 },
     ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString() },
     ...before,
   };
-  return count.decide(before && stored, proof);
+  const count = countTo({ canaries, isOrderedOn: goOn === true, before: before && stored });
+  for (const one of uses) count.add(one);
+  return count.decide(proof);
+}
+
+function countTo(rules: Partial<ConstructorParameters<typeof RolloutCount>[0]> = {}) {
+  const defaults = { canaries: 0, isOrderedOn: false, isComparison: false, before: undefined };
+  return new RolloutCount({ target, now: NOW, ...defaults, ...rules });
 }
 
 describe('A rollout', () => {
@@ -43,7 +48,7 @@ describe('A rollout', () => {
     const { row, subscriptions } = decide(uses, undefined, { canaries: 2 });
     expect(row.stage).toBe('canary');
     expect(row.canaries.map((id) => id.split('/').at(-1))).toEqual(['st3', 'st2']);
-    expect(subscriptions).toEqual([SUBSCRIPTIONS[1], SUBSCRIPTIONS[0]].sort());
+    expect([...subscriptions].sort()).toEqual(SUBSCRIPTIONS);
   });
 
   it('waits for its canaries to be moved, and then to be proven', () => {
@@ -96,10 +101,10 @@ describe('A rollout', () => {
 
   it('counts what a re-key order has moved, and an account with two waves in both', () => {
     const { account, location, mode } = use('st1', 1);
-    const count = new RolloutCount({ target, canaries: 0, isOrderedOn: false, isComparison: false, now: NOW });
+    const count = countTo();
     count.addMoved({ account, location, mode, scope: 'scope1', wave: '1' });
     count.add(use('st1', 1, { wave: '2' }));
-    expect(count.decide(undefined)).toMatchObject({ row: { stage: 'wave 2' }, counts: { moved: 1, waiting: 1 } });
+    expect(count.decide()).toMatchObject({ row: { stage: 'wave 2' }, counts: { moved: 1, waiting: 1 } });
   });
 
   it('has each account among its canaries once, though its scope has another wave', () => {
@@ -144,6 +149,15 @@ describe('A rollout', () => {
   it('chooses no canary among uses that are moved already', () => {
     const { row } = decide([use('st1', 2, { wave: '1' }), use('st2', 1)], undefined, { canaries: 1 });
     expect(row.canaries).toEqual([use('st2', 1).account]);
+  });
+
+  it('knows its canaries and the best candidates among thousands of accounts', () => {
+    const uses = Array.from({ length: 2_500 }, (_, n) => use(`st${n}`, 1));
+    const best = use('st2400', 1, { wave: '1' });
+    const first = decide(uses.with(2_400, best), undefined, { canaries: 2 });
+    expect(first.row.canaries).toEqual([best.account, use('st0', 1).account]);
+    const moved = uses.with(0, use('st0', 2)).with(2_400, use('st2400', 2));
+    expect(decide(moved, first.row, { canaries: 2 })).toMatchObject({ needsProof: true, counts: { waiting: 2_498 } });
   });
 
   it('waits in its first stage while the key has no use', () => {
