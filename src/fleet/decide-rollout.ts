@@ -19,7 +19,7 @@ const STUCK_MS = 15 * 60_000;
 /** Moves were paused if the last decision is older than this: the limit for stuck rollouts restarts. Milliseconds. */
 const UNDECIDED_MS = 10 * 60_000;
 
-/** Above this number of accounts, only the best candidates for canaries remain in memory. */
+/** Above this number of accounts, the count drops all but the last decision's canaries and the best candidates. */
 const MOST_CANDIDATES = 1_000;
 const STATUSES = ['moved', 'waiting', 'failed', 'left'] as const;
 type Status = (typeof STATUSES)[number];
@@ -46,16 +46,16 @@ export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'versio
 /** Uses of one subscription and wave. */
 interface UseGroup {
   readonly subscription: string;
-  /** Infinity without a wave. */
+  /** Above {@link LAST_WAVE} without a wave. */
   readonly wave: number;
   readonly counts: RotationCounts;
 }
 
-/** Uses of one account, which is a canary or may become one. */
+/** An account that is a canary or may become one. */
 interface Candidate {
   readonly account: string;
-  readonly uses: UseGroup[];
-  /** Best rank of an unfinished use: by wave, then pinned before automatic. Infinity if all uses are finished. */
+  readonly groups: Map<string, UseGroup>;
+  /** Lowest rank of an unfinished use; Infinity if all uses are finished. */
   rank: number;
 }
 
@@ -84,8 +84,8 @@ export interface RolloutDecision {
 }
 
 /**
- * Counts the uses of a key and decides on the stage. Only widens a stage until the target version changes. Holds no object
- * for each use: a key may have 100,000.
+ * Counts the uses of a key and decides on the stage. Only widens a stage until the target version changes. Keeps no
+ * object for each use: a key may have 100,000.
  */
 export class RolloutCount {
   readonly #rules: RolloutRules;
@@ -93,7 +93,7 @@ export class RolloutCount {
   /** By subscription and wave. */
   readonly #groups = new Map<string, UseGroup>();
   /** By account row. */
-  #candidates = new Map<string, Candidate>();
+  readonly #candidates = new Map<string, Candidate>();
 
   constructor(rules: RolloutRules) {
     this.#rules = rules;
@@ -111,40 +111,40 @@ export class RolloutCount {
 
   #count({ account, wave: tag, mode }: Pick<MovedUse, 'account' | 'wave' | 'mode'>, status: Status): void {
     const { subscriptionId: subscription } = accountId(account);
-    const wave = waveNumber(tag) ?? Number.POSITIVE_INFINITY;
-    const group = this.#groups.get(`${subscription} ${wave}`) ?? { subscription, wave, counts: noCounts() };
-    this.#groups.set(`${subscription} ${wave}`, group);
-    group.counts[status] += 1;
+    const wave = waveNumber(tag) ?? LAST_WAVE + 1;
     const name = accountRow(account);
-    const candidate = this.#candidates.get(name) ?? { account, uses: [], rank: Number.POSITIVE_INFINITY };
+    const candidate = this.#candidates.get(name) ?? { account, groups: new Map(), rank: Number.POSITIVE_INFINITY };
     this.#candidates.set(name, candidate);
-    candidate.uses.push({ subscription, wave, counts: { ...noCounts(), [status]: 1 } });
-    // A pinned use shows at once that Azure uses the version.
-    const rank = 2 * Math.min(wave, LAST_WAVE + 1) + Number(mode === 'automatic');
+    for (const groups of [this.#groups, candidate.groups]) {
+      const group = groups.get(`${subscription} ${wave}`) ?? { subscription, wave, counts: noCounts() };
+      groups.set(`${subscription} ${wave}`, group);
+      group.counts[status] += 1;
+    }
+    // By wave, then pinned before automatic: a pinned use shows at once that Azure uses the version.
+    const rank = 2 * wave + Number(mode === 'automatic');
     if (status === 'waiting' || status === 'failed') candidate.rank = Math.min(candidate.rank, rank);
     if (this.#candidates.size > MOST_CANDIDATES) this.#dropCandidates();
   }
 
-  /** Keeps only the canaries, and the accounts that are the best canaries so far. */
   #dropCandidates(): void {
     const kept = new Set([...(this.#before?.canaries ?? []), ...this.#chooseCanaries()].map((id) => accountRow(id)));
-    this.#candidates = new Map([...this.#candidates].filter(([name]) => kept.has(name)));
+    for (const name of this.#candidates.keys()) if (!kept.has(name)) this.#candidates.delete(name);
   }
 
   decide(proof?: Proof): RolloutDecision {
     const { target, now } = this.#rules;
-    const same = this.#before;
-    const isProven = proof === 'proven' || same?.proven === true;
-    const unwell = isProven ? undefined : (proof?.unwell ?? same?.unwell);
+    const before = this.#before;
+    const isProven = proof === 'proven' || before?.proven === true;
+    const unwell = isProven ? undefined : (proof?.unwell ?? before?.unwell);
     // A canary without uses proves nothing.
-    const left = same?.canaries.filter((canary) => this.#candidates.has(accountRow(canary))) ?? [];
-    const canaries = same && (left.length > 0 || same.stage !== 'canary') ? left : this.#chooseCanaries();
-    const begun = same?.stage ?? 'canary';
+    const left = before?.canaries.filter((canary) => this.#candidates.has(accountRow(canary))) ?? [];
+    const canaries = before && (left.length > 0 || before.stage !== 'canary') ? left : this.#chooseCanaries();
+    const begun = before?.stage ?? 'canary';
     const { stage, heldBy, needsProof = false } = this.#advance(begun, canaries, isProven, unwell !== undefined);
     const counts = countOf(this.#groups.values());
     const unfinished = counts.waiting + counts.failed;
     const progressOn =
-      same && unfinished >= same.unfinished && !this.#wasPaused(same) ? same.progressOn : now.toISOString();
+      before && unfinished >= before.unfinished && !this.#wasPaused(before) ? before.progressOn : now.toISOString();
     const isStuck = now.getTime() - Date.parse(progressOn) > STUCK_MS;
     const news = heldBy ?? (unfinished === 0 ? 'RotationFinished' : isStuck ? 'RotationStuck' : undefined);
     const row: RolloutRow = {
@@ -152,12 +152,12 @@ export class RolloutCount {
       ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
     };
     // Does not report a rollout as finished if no use moved, or if an order moved all uses to another key.
-    const hasFinished = same !== undefined && same.unfinished > 0 && this.#groups.size > 0;
-    const isNews = news !== same?.lastNews && (news !== 'RotationFinished' || hasFinished);
-    const open = this.#admitted(row).filter(({ counts: { waiting, failed } }) => waiting + failed > 0);
+    const hasFinished = before !== undefined && before.unfinished > 0 && this.#groups.size > 0;
+    const isNews = news !== before?.lastNews && (news !== 'RotationFinished' || hasFinished);
+    const unfinishedGroups = this.#admitted(row).filter(({ counts: { waiting, failed } }) => waiting + failed > 0);
     return {
-      ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== same?.stage },
-      subscriptions: [...new Set(open.map(({ subscription }) => subscription))],
+      ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== before?.stage },
+      subscriptions: [...new Set(unfinishedGroups.map(({ subscription }) => subscription))],
     };
   }
 
@@ -168,16 +168,17 @@ export class RolloutCount {
 
   /** Chooses accounts with unfinished uses: by rank, then by name. */
   #chooseCanaries(): readonly string[] {
-    const open = [...this.#candidates].filter(([, { rank }]) => rank < Number.POSITIVE_INFINITY);
-    open.sort(([name, a], [other, b]) => a.rank - b.rank || compareText(name, other));
-    return open.slice(0, this.#rules.canaries).map(([, { account }]) => account);
+    const unfinished = [...this.#candidates].filter(([, { rank }]) => rank < Number.POSITIVE_INFINITY);
+    unfinished.sort(([name, a], [other, b]) => a.rank - b.rank || compareText(name, other));
+    return unfinished.slice(0, this.#rules.canaries).map(([, { account }]) => account);
   }
 
-  /** Returns the uses that the stage admits. */
+  /** Returns the groups of uses that the stage admits. */
   #admitted({ stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>): readonly UseGroup[] {
+    const names = new Set(canaries.map((id) => accountRow(id)));
+    const ofCanaries = [...names].flatMap((name) => [...(this.#candidates.get(name)?.groups.values() ?? [])]);
     const isInStage = ({ wave }: UseGroup) => wave <= stageNumber(stage);
-    const ofCanaries = canaries.flatMap((canary) => this.#candidates.get(accountRow(canary))?.uses ?? []);
-    return [...[...this.#groups.values()].filter(isInStage), ...ofCanaries.filter((use) => !isInStage(use))];
+    return [...[...this.#groups.values()].filter(isInStage), ...ofCanaries.filter((group) => !isInStage(group))];
   }
 
   /** Widens the stage until a stage is incomplete. */
@@ -207,7 +208,7 @@ export class RolloutCount {
   #nextStage(stage: RolloutStage): RolloutStage {
     const waves = [...this.#groups.values()].map(({ wave }) => wave).filter((wave) => wave > stageNumber(stage));
     const next = Math.min(...waves);
-    return next === Number.POSITIVE_INFINITY ? 'rest' : `wave ${next}`;
+    return next > LAST_WAVE ? 'rest' : `wave ${next}`;
   }
 }
 

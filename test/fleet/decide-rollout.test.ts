@@ -53,17 +53,10 @@ describe('A rollout', () => {
 
   it('waits for its canaries to be moved, and then to be proven', () => {
     const canaries = [use('st1', 1).account];
-    expect(decide([use('st1', 1), use('st2', 1)], { canaries })).toMatchObject({
-      row: { stage: 'canary' },
-      needsProof: false,
-    });
-    expect(decide([use('st1', 2), use('st2', 1)], { canaries })).toMatchObject({
-      row: { stage: 'canary' },
-      needsProof: true,
-    });
-    expect(decide([use('st1', 2), use('st2', 1)], { canaries, proven: true })).toMatchObject({
-      row: { stage: 'rest' },
-    });
+    const withCanary = (is: 1 | 2, more = {}) => decide([use('st1', is), use('st2', 1)], { canaries, ...more });
+    expect(withCanary(1)).toMatchObject({ row: { stage: 'canary' }, needsProof: false });
+    expect(withCanary(2)).toMatchObject({ row: { stage: 'canary' }, needsProof: true });
+    expect(withCanary(2, { proven: true })).toMatchObject({ row: { stage: 'rest' } });
   });
 
   it('is held by a canary that failed, and says so once', () => {
@@ -151,13 +144,14 @@ describe('A rollout', () => {
     expect(row.canaries).toEqual([use('st2', 1).account]);
   });
 
-  it('knows its canaries and the best candidates among thousands of accounts', () => {
+  it('keeps its canaries when its key has thousands of accounts', () => {
     const uses = Array.from({ length: 2_500 }, (_, n) => use(`st${n}`, 1));
     const best = use('st2400', 1, { wave: '1' });
     const first = decide(uses.with(2_400, best), undefined, { canaries: 2 });
     expect(first.row.canaries).toEqual([best.account, use('st0', 1).account]);
     const moved = uses.with(0, use('st0', 2)).with(2_400, use('st2400', 2));
-    expect(decide(moved, first.row, { canaries: 2 })).toMatchObject({ needsProof: true, counts: { waiting: 2_498 } });
+    const { row, needsProof } = decide(moved, first.row, { canaries: 2 });
+    expect({ needsProof, canaries: row.canaries }).toEqual({ needsProof: true, canaries: first.row.canaries });
   });
 
   it('waits in its first stage while the key has no use', () => {

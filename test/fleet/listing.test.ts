@@ -9,11 +9,10 @@ import { toUseRow } from '../../src/fleet/use-row.ts';
 import { keyItem, NO_SUBSCRIPTION } from '../../src/fleet/work-items.ts';
 import type { FleetServices } from '../../src/fleet/worker-ports.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
-
 import { account, CAUSE, Fleet, FOREIGN, OTHER, scopeOf, WRITTEN } from './fleet.ts';
 
 describe('A list of a subscription', () => {
-  it('puts uses of all keys into the index, and then lists the scopes', async () => {
+  it('puts uses of all keys into the index, lists the scopes, and drops the rows of deleted accounts', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
     fleet.scopes.set('st1', [scopeOf(FOREIGN)]);
@@ -24,14 +23,6 @@ describe('A list of a subscription', () => {
     expect([...(await createFleetIndex(fleet.table.port()).listings()).keys()]).toEqual([SUBSCRIPTION]);
     // A stage is decided with them.
     expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toEqual([['key', KEY.id]]);
-  });
-
-  it('drops every row of an account that is gone', async () => {
-    const fleet = new Fleet();
-    fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
-    fleet.scopes.set('st1', [scopeOf(FOREIGN)]);
-    fleet.scopes.set('st2', [scopeOf(VAULT.uri)]);
-    await fleet.pass('list');
     fleet.accounts.clear();
     await fleet.pass('list');
     expect(fleet.uses()).toEqual([]);
