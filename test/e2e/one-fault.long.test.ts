@@ -21,7 +21,8 @@ const app = useApp({
 const ONLY = new RegExp(process.env.ONE_FAULT ?? '');
 /** Subjects that are under way at the same time. */
 const BATCH = 12;
-const REST_MS = 75_000;
+/** Longest wait for the app to be at rest: hung requests of a batch may come one after another, each with its deadline. */
+const REST_MS = 150_000;
 /** So often a case is tried whose request does not come. */
 const RUNS = 5;
 /** How long the first case is held, until the app is killed: less than the app itself waits for an answer. */
