@@ -176,7 +176,9 @@ export class RolloutCount {
   /** Returns the groups of uses that the stage admits. */
   #admitted({ stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>): readonly UseGroup[] {
     const names = new Set(canaries.map((id) => accountRow(id)));
-    const ofCanaries = [...names].flatMap((name) => [...(this.#candidates.get(name)?.groups.values() ?? [])]);
+    const ofCanaries = [...this.#candidates].flatMap(([name, { groups }]) =>
+      names.has(name) ? [...groups.values()] : [],
+    );
     const isInStage = ({ wave }: UseGroup) => wave <= stageNumber(stage);
     return [...[...this.#groups.values()].filter(isInStage), ...ofCanaries.filter((group) => !isInStage(group))];
   }
