@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 
-// What takes an hour and a half: run before a change of the controller or of break-glass is called done, and each night
+// What takes more than an hour: run before a change of the controller or of break-glass is called done, and each night
 // by the workflow. `.ci/run` runs a part of each.
 
 interface Step {
