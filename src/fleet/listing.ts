@@ -31,6 +31,7 @@ interface ListingPass {
   readonly results: PassResults;
   readonly budget: PassBudget;
   enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: true): void;
+  waitForWrites(): Promise<void>;
 }
 
 type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'capacity' | 'now'>;
@@ -74,6 +75,8 @@ export class Listing {
       for await (const account of accounts.list(subscription, budget.reads.signal)) {
         seen.add(accountRow(account.id));
         await this.#compareAccount(account, startedOn, records.get(accountRow(account.id)), wanted);
+        // Azure lists faster than the pass writes, and a large subscription would fill the memory.
+        await this.#pass.waitForWrites();
       }
       return startedOn;
     });

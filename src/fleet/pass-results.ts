@@ -15,6 +15,8 @@ import type { FleetServices } from './worker-ports.ts';
 /** A pass writes its results at this interval, or when it has this many results. Milliseconds. */
 const WRITE_MS = 1_000;
 const MOST_RESULTS = 100;
+/** Number of results above which a listing waits until the pass has written them. */
+const FULL_RESULTS = 4 * MOST_RESULTS;
 /** Delay before the next attempt to append a record. Milliseconds. */
 const RECORD_AGAIN_MS = 30_000;
 
@@ -101,6 +103,11 @@ export class PassResults {
   /** Records a complete list of the subscription. @param startedOn start of the list */
   listed(startedOn: Date): void {
     this.#listedOn = startedOn;
+  }
+
+  /** Whether a listing must wait until the pass has written results. */
+  get isFull(): boolean {
+    return this.#results.length + this.#changes.length > FULL_RESULTS;
   }
 
   /** @param isIdle whether no other task is in flight */

@@ -35,6 +35,8 @@ import type { FleetServices, PassState } from './worker-ports.ts';
 const ITEMS_MS = 5_000;
 /** Longest wait between checks of the clock. Milliseconds. */
 const STEP_MS = 1_000;
+/** Interval at which a waiting listing checks whether the pass has written its results. Milliseconds. */
+const WRITTEN_MS = 50;
 
 export interface PassStart {
   readonly lease: Lease;
@@ -124,6 +126,14 @@ export class Pass {
       this.#wake = resolve;
     });
     await Promise.race([woken, this.#ports.sleep(STEP_MS)]);
+  }
+
+  /** Makes a listing wait until the pass has written its results. */
+  async waitForWrites(): Promise<void> {
+    while (this.results.isFull) {
+      this.#wake();
+      await this.#ports.sleep(WRITTEN_MS);
+    }
   }
 
   /** Returns whether the pass starts no more calls: the lease is lost, the time is over, or the app's storage fails. */

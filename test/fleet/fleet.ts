@@ -76,10 +76,10 @@ export class Fleet {
   }
 
   /** Puts a work item, and runs a pass. */
-  async pass(kind: WorkKind, about = ''): Promise<void> {
+  async pass(kind: WorkKind, about = '', ports: Partial<FleetServices> = {}): Promise<void> {
     const now = new Date(this.clock);
     this.items.put({ subscription: SUBSCRIPTION, kind, about, due: now, since: now, cause: CAUSE });
-    await reconcileSubscription(SUBSCRIPTION, new Date(this.clock + 240_000), this.ports());
+    await reconcileSubscription(SUBSCRIPTION, new Date(this.clock + 240_000), { ...this.ports(), ...ports });
   }
 
   uses(): string[] {

@@ -5,7 +5,7 @@ import { createVersionLists } from '../../src/fleet/fresh-reads.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { reconcileSubscription } from '../../src/fleet/reconcile-subscription.ts';
 import { RolloutGate } from '../../src/fleet/rollout-gate.ts';
-import { toUseRow } from '../../src/fleet/use-row.ts';
+import { toUseRow, type UseRow } from '../../src/fleet/use-row.ts';
 import { keyItem, NO_SUBSCRIPTION } from '../../src/fleet/work-items.ts';
 import type { FleetServices } from '../../src/fleet/worker-ports.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
@@ -50,6 +50,20 @@ describe('A list of a subscription', () => {
     const fleet = await Fleet.listed(...Array.from({ length: 500 }, (_, n) => account(`st${n}`)));
     expect(fleet.uses()).toHaveLength(500);
     expect(fleet.requests).toBeLessThan(100);
+  });
+
+  it('waits for the pass to write its results, so that a large subscription does not fill the memory', async () => {
+    const fleet = new Fleet();
+    fleet.add(...Array.from({ length: 2_000 }, (_, n) => account(`st${n}`)));
+    const { rows } = fleet.ports();
+    const lengths: number[] = [];
+    const put = (all: readonly UseRow[]) => {
+      lengths.push(all.length);
+      return rows.put(all);
+    };
+    await fleet.pass('list', '', { rows: { ...rows, put } });
+    expect(fleet.uses()).toHaveLength(2_000);
+    expect(Math.max(...lengths)).toBeLessThan(500);
   });
 });
 
