@@ -51,8 +51,12 @@ export interface Rig {
   start(env: Readonly<Record<string, string>>): Promise<void>;
   kill(): Promise<void>;
   restart(): Promise<void>;
-  /** What was asked for since the app was started. */
-  requests(): Requests;
+  /**
+   * What was asked for since the app was started.
+   *
+   * @param until ISO 8601, on the local Azure's clock; absent: until now
+   */
+  requests(until?: string): Requests;
   /** Seconds on the local Azure's clock since it was made: real time, and what was skipped. */
   seconds(): number;
   /** So many of these were skipped. */
@@ -186,7 +190,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
       async restart() {
         await app?.order({ do: 'start', instances });
       },
-      requests: () => storage.since(from.azure),
+      requests: (until) => storage.since(from.azure, until),
       seconds: () => (azure.clock.nowMs() - clockFrom) / 1000,
       skipped: () => azure.clock.offsetMs / 1000,
       async until(done, limitSeconds) {

@@ -50,6 +50,8 @@ export class AccountMemory {
   readonly #before: ReadonlyMap<string, FormerUse>;
   /** Uses of the listed accounts. */
   readonly #now = new Map<string, FormerUse | undefined>();
+  /** One object for all accounts with an equal use: a large fleet would fill the memory. */
+  readonly #uses = new Map<string, FormerUse>();
 
   constructor(before: ManagedMemory) {
     this.#before = formerUses(before);
@@ -63,23 +65,33 @@ export class AccountMemory {
   /** @param use undefined deletes the account's entry */
   remember(account: string, use: FormerUse | undefined): void {
     // A copy, because a substring keeps the whole ARM id in memory, which is five times as long.
-    this.#now.set(Buffer.from(account.toLowerCase()).toString(), use);
+    this.#now.set(Buffer.from(account.toLowerCase()).toString(), use && this.#shared(use));
   }
 
   /** @param isWhole whether every account was listed; an unlisted account then no longer exists */
   next(isWhole: boolean, now: Date): ManagedMemory {
+    const accounts = new Map<FormerUse, string[]>();
+    const add = (account: string, use: FormerUse): void => {
+      const ofUse = accounts.get(use) ?? [];
+      accounts.set(use, ofUse);
+      ofUse.push(account);
+    };
+    for (const [account, use] of this.#now) if (use) add(account, use);
     const isKept = ({ lastSeen }: FormerUse) => !isWhole && now.getTime() - lastSeen.getTime() <= GONE_MS;
-    const unlisted = [...this.#before].filter(([account, use]) => !this.#now.has(account) && isKept(use));
-    const uses = [...this.#now, ...unlisted].flatMap(([account, use]) => (use ? { account, ...use } : []));
-    const idOf = ({ key, version, lastSeen }: FormerUse) => `${lastSeen.toISOString()} ${key} ${version}`;
-    const all = [...Map.groupBy(uses, idOf).values()].flatMap((group) => {
-      const [first] = group;
-      if (!first) return [];
-      const { key, version, lastSeen } = first;
-      const accounts = group.map(({ account }) => account);
-      return [{ key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts }];
+    for (const [account, use] of this.#before) {
+      if (!this.#now.has(account) && isKept(use)) add(account, this.#shared(use));
+    }
+    const all = [...accounts].map(([{ key, version, lastSeen }, ofUse]) => {
+      return { key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts: ofUse };
     });
     // Earlier versions had one entry per subscription.
     return { all };
+  }
+
+  #shared(use: FormerUse): FormerUse {
+    const id = `${use.lastSeen.toISOString()} ${use.key} ${use.version}`;
+    const known = this.#uses.get(id) ?? use;
+    this.#uses.set(id, known);
+    return known;
   }
 }

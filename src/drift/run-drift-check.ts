@@ -70,11 +70,12 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const cause = { by: 'drift', ref: id, since: startedOn.toISOString() };
     await recoverOverdue(readKeys(gathered), cause, services, log);
     logTrail(gathered, id, log);
-    await putIndexWork(gathered, cause, services, log);
     const fixes = await fix(found.findings, id, services, log);
     await remember(gathered, driftStorage, id, log);
     const report = { ...found, fixes, finishedOn: services.now().toISOString() };
     failure = await publishReport(report, services, log);
+    // Last, because the lists of a large fleet beside the check's own state would fill the memory.
+    await putIndexWork(gathered, cause, services, log);
     await checkLateChanges(report, services, log);
     await keepTrend(report, services, log);
     return report;

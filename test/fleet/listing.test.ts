@@ -148,15 +148,10 @@ describe('reconcileKey', () => {
         list: async function* (subscription) {
           for (const one of fleet.accounts.values()) if (one.subscriptionId === subscription) yield one;
         },
-        async updateEncryption({ name }, encryption) {
+        async updateEncryption({ name }) {
           moved.push(name);
-          const was = fleet.accounts.get(name) ?? account(name);
-          const { keyVersion: version } = encryption.keyVaultProperties ?? {};
-          const keyVaultProperties = {
-            ...encryption.keyVaultProperties,
-            currentVersionedKeyIdentifier: `${KEY.id}/${version}`,
-          };
-          const after = { ...was, encryption: { ...encryption, keyVaultProperties } };
+          const { encryption } = account(name, { version: newest });
+          const after = { ...(fleet.accounts.get(name) ?? st2), encryption };
           fleet.add(after);
           return after;
         },
@@ -165,8 +160,7 @@ describe('reconcileKey', () => {
     const cause = (by: string) => ({ by, ref: '', since: '' });
     const pass = (id: string) => reconcileSubscription(id, new Date(fleet.clock + 240_000), ports);
     for (const subscription of [SUBSCRIPTION, other]) {
-      const at = { due: now(), since: now() };
-      fleet.items.put({ ...at, subscription, kind: 'list', about: '', cause: cause('start') });
+      fleet.items.put({ due: now(), since: now(), subscription, kind: 'list', about: '', cause: cause('start') });
       await pass(subscription);
     }
     await reconcileKey(KEY, cause('start'), ports);
@@ -240,17 +234,14 @@ describe('A use that the drift check must not move', () => {
   it('is skipped without a read, with the reason in its row', async () => {
     const fleet = await Fleet.listed(account('st1'));
     fleet.calls.length = 0;
-    const since = new Date(fleet.clock);
     const drift = { by: 'drift', ref: '', since: '' };
-    fleet.items.put({ ...keyItem(KEY.id, drift, since), subscription: SUBSCRIPTION });
-    const listVersions = async () => [keyVersion(1), keyVersion(2)];
     const ports = { ...fleet.ports(), isExempt: () => true };
-    const versions = createVersionLists({ listVersions }, ports.now);
+    fleet.items.put({ ...keyItem(KEY.id, drift, ports.now()), subscription: SUBSCRIPTION });
+    const versions = createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now);
     await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), { ...ports, versions });
     expect(fleet.calls).toEqual([]);
-    const target = keyVersion(2).id;
     const rows = fleet.table.all.flatMap((row) => toUseRow(row) ?? []);
-    expect(rows).toMatchObject([{ state: 'skipped', reason: 'LeftByCheck', target }]);
+    expect(rows).toMatchObject([{ state: 'skipped', reason: 'LeftByCheck', target: keyVersion(2).id }]);
   });
 });
 
@@ -258,18 +249,15 @@ describe('A move', () => {
   it('is recorded once when an item has its use read again before the record is appended', async () => {
     const fleet = await Fleet.listed(account('st1'));
     const gets = () => fleet.calls.filter((call) => call === 'get st1').length;
-    const now = new Date(fleet.clock);
-    const item = { ...keyItem(KEY.id, CAUSE, now), subscription: SUBSCRIPTION };
-    fleet.items.put(item);
-    const ports = fleet.ports();
+    const { now, accounts } = fleet.ports();
     const after = account('st1', { version: 2 });
-    await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), {
-      ...ports,
-      versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now),
+    await fleet.pass('key', KEY.id, {
+      versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, now),
       accounts: {
-        ...ports.accounts,
+        ...accounts,
         updateEncryption: async () => {
           fleet.add(after);
+          const item = { ...keyItem(KEY.id, CAUSE, now()), subscription: SUBSCRIPTION };
           fleet.items.put({ ...item, since: new Date(fleet.clock + 1), fresh: true });
           return after;
         },
@@ -292,13 +280,11 @@ it('records a move to another key that an earlier list has shown, and no read', 
   const [now, due] = [new Date(fleet.clock), new Date(fleet.clock + 600_000)];
   const targets = { [OTHER]: `${OTHER}/${versionName(1)}` };
   fleet.items.put({ subscription: SUBSCRIPTION, kind: 'verify', about: '', due, since: now, cause: CAUSE, targets });
-
   fleet.isGetDown = true;
   await fleet.pass('list');
   fleet.isGetDown = false;
   fleet.clock += 120_000;
   await fleet.pass('list');
-
   expect(fleet.details).toMatchObject([{ rekey: 'rekey-1' }]);
   expect(fleet.uses()).toEqual(['st1 foreign']);
 });
