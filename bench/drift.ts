@@ -43,6 +43,9 @@ export async function benchDrift(options: DriftOptions): Promise<DriftBench> {
     }
     await rig.start({ CMK_VAULTS: vault.id, CMK_AUTOFIX: 'none' });
     const report = await check(rig.url, rig.authorization());
+    const all = rig.requests(report.finishedOn);
+    // Then the workers list the accounts again, for the index.
+    while (!(await rig.empty())) await sleep(500);
     const perSubscription = new Map<string, number>();
     for (const { subscriptionId } of accounts.map(({ id }) => ({ subscriptionId: id.split('/')[2] ?? '' }))) {
       perSubscription.set(subscriptionId, (perSubscription.get(subscriptionId) ?? 0) + 1);
@@ -53,8 +56,7 @@ export async function benchDrift(options: DriftOptions): Promise<DriftBench> {
       subscriptions,
       seconds: (Date.parse(report.finishedOn) - Date.parse(report.startedOn)) / 1000,
       leastAccountLists: pages.reduce((sum, count) => sum + count, 0),
-      // After the report, the workers list the accounts again for the index.
-      all: rig.requests(report.finishedOn),
+      all,
       peakMiB: rig.peakMiB(),
       complete: report.complete,
       findings: report.findings.length,

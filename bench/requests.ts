@@ -26,7 +26,7 @@ export interface Requests {
 export function countRequests(azure: LocalAzure): {
   begin(): void;
   look(): void;
-  since(seq: number, until?: string): Requests;
+  since(seq: number, before?: string): Requests;
 } {
   let last = 0;
   let storage = 0;
@@ -45,9 +45,10 @@ export function countRequests(azure: LocalAzure): {
       [storage, cost] = [0, 0];
     },
     look,
-    since(seq, until = new Date(azure.clock.nowMs()).toISOString()) {
+    since(seq, before) {
       look();
-      const isCounted = ({ host, time }: LoggedRequest) => time <= until && !/login|imds|169\.254/.test(host);
+      const isCounted = ({ host, time }: LoggedRequest) =>
+        (before === undefined || time < before) && !/login|imds|169\.254/.test(host);
       const all = azure.requests.since(seq).filter(isCounted);
       const arm = all.filter(({ host }) => host === 'management.azure.com');
       const about = (method: string, path: RegExp) =>

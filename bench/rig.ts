@@ -52,11 +52,11 @@ export interface Rig {
   kill(): Promise<void>;
   restart(): Promise<void>;
   /**
-   * What was asked for since the app was started.
+   * Requests since the app was started.
    *
-   * @param until ISO 8601, on the local Azure's clock; absent: until now
+   * @param before of Azure only those before this time: ISO 8601, on the local Azure's clock
    */
-  requests(until?: string): Requests;
+  requests(before?: string): Requests;
   /** Seconds on the local Azure's clock since it was made: real time, and what was skipped. */
   seconds(): number;
   /** So many of these were skipped. */
@@ -190,7 +190,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
       async restart() {
         await app?.order({ do: 'start', instances });
       },
-      requests: (until) => storage.since(from.azure, until),
+      requests: (before) => storage.since(from.azure, before),
       seconds: () => (azure.clock.nowMs() - clockFrom) / 1000,
       skipped: () => azure.clock.offsetMs / 1000,
       async until(done, limitSeconds) {

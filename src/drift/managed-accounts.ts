@@ -50,7 +50,7 @@ export class AccountMemory {
   readonly #before: ReadonlyMap<string, FormerUse>;
   /** Uses of the listed accounts. */
   readonly #now = new Map<string, FormerUse | undefined>();
-  /** One object for all accounts with an equal use: a large fleet would fill the memory. */
+  /** Accounts with the same key, version and time share one object. */
   readonly #uses = new Map<string, FormerUse>();
 
   constructor(before: ManagedMemory) {
@@ -65,30 +65,30 @@ export class AccountMemory {
   /** @param use undefined deletes the account's entry */
   remember(account: string, use: FormerUse | undefined): void {
     // A copy, because a substring keeps the whole ARM id in memory, which is five times as long.
-    this.#now.set(Buffer.from(account.toLowerCase()).toString(), use && this.#shared(use));
+    this.#now.set(Buffer.from(account.toLowerCase()).toString(), use && this.#intern(use));
   }
 
   /** @param isWhole whether every account was listed; an unlisted account then no longer exists */
   next(isWhole: boolean, now: Date): ManagedMemory {
-    const accounts = new Map<FormerUse, string[]>();
+    const namesByUse = new Map<FormerUse, string[]>();
     const add = (account: string, use: FormerUse): void => {
-      const ofUse = accounts.get(use) ?? [];
-      accounts.set(use, ofUse);
-      ofUse.push(account);
+      const names = namesByUse.get(use) ?? [];
+      namesByUse.set(use, names);
+      names.push(account);
     };
     for (const [account, use] of this.#now) if (use) add(account, use);
     const isKept = ({ lastSeen }: FormerUse) => !isWhole && now.getTime() - lastSeen.getTime() <= GONE_MS;
     for (const [account, use] of this.#before) {
-      if (!this.#now.has(account) && isKept(use)) add(account, this.#shared(use));
+      if (!this.#now.has(account) && isKept(use)) add(account, this.#intern(use));
     }
-    const all = [...accounts].map(([{ key, version, lastSeen }, ofUse]) => {
-      return { key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts: ofUse };
+    const all = [...namesByUse].map(([{ key, version, lastSeen }, accounts]) => {
+      return { key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts };
     });
     // Earlier versions had one entry per subscription.
     return { all };
   }
 
-  #shared(use: FormerUse): FormerUse {
+  #intern(use: FormerUse): FormerUse {
     const id = `${use.lastSeen.toISOString()} ${use.key} ${use.version}`;
     const known = this.#uses.get(id) ?? use;
     this.#uses.set(id, known);

@@ -73,9 +73,9 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const fixes = await fix(found.findings, id, services, log);
     await remember(gathered, driftStorage, id, log);
     const report = { ...found, fixes, finishedOn: services.now().toISOString() };
-    failure = await publishReport(report, services, log);
-    // Last, because the lists of a large fleet beside the check's own state would fill the memory.
+    // Late, because the workers list the accounts at once, and the fixes of a large fleet take memory too.
     await putIndexWork(gathered, cause, services, log);
+    failure = await publishReport(report, services, log);
     await checkLateChanges(report, services, log);
     await keepTrend(report, services, log);
     return report;

@@ -31,7 +31,7 @@ interface ListingPass {
   readonly results: PassResults;
   readonly budget: PassBudget;
   enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: true): void;
-  waitForWrites(): Promise<void>;
+  applyBackpressure(): Promise<void>;
 }
 
 type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'capacity' | 'now'>;
@@ -70,13 +70,21 @@ export class Listing {
     for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
     await this.#load([...verified, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
+    let areScopesDue = false;
     const listed = await budget.call(NO_REGION, { lists: 1 }, wanted, async () => {
       const startedOn = now();
-      for await (const account of accounts.list(subscription, budget.reads.signal)) {
-        seen.add(accountRow(account.id));
-        await this.#compareAccount(account, startedOn, records.get(accountRow(account.id)), wanted);
-        // Azure lists faster than the pass writes, and a large subscription would fill the memory.
-        await this.#pass.waitForWrites();
+      try {
+        for await (const account of accounts.list(subscription, budget.reads.signal)) {
+          seen.add(accountRow(account.id));
+          const record = records.get(accountRow(account.id));
+          await this.#compareAccount(account, startedOn, record, wanted);
+          areScopesDue ||= this.#areScopesDue(record);
+          // Azure lists faster than the pass writes: the results of a large subscription would fill the memory.
+          await this.#pass.applyBackpressure();
+        }
+      } finally {
+        // Once for all accounts, since each request starts a list of scopes. Also for the first pages of a failed list.
+        if (areScopesDue) results.requestScopes();
       }
       return startedOn;
     });
@@ -202,6 +210,7 @@ export class Listing {
     const { startedOn, found } = read.answer;
     if (found) {
       await this.#compareAccount(found, startedOn, record, wanted);
+      if (this.#areScopesDue(record)) this.#pass.results.requestScopes();
       return;
     }
     const rows = await this.#rowsOf(account, record ? keysOfAccount(record) : []);
@@ -226,7 +235,7 @@ export class Listing {
     for (const row of ofAccount.get(false) ?? [])
       results.keep({ ...(results.find(row) ?? row), ...read.about }, wanted);
     const change = { account: id, location, tags, key: seen?.key ?? '', writtenOn: startedOn.toISOString() };
-    results.change(change, !record || this.#areScopesDue(record));
+    results.change(change);
   }
 
   /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
@@ -267,9 +276,9 @@ export class Listing {
   }
 
   /** Workers list an account's scopes once a day. */
-  #areScopesDue({ scopesReadOn }: FleetAccount): boolean {
+  #areScopesDue(record: FleetAccount | undefined): boolean {
     const now = this.#ports.now();
-    return !hasBeenSince(scopesReadOn, now.getTime() - DAY_MS, now);
+    return !hasBeenSince(record?.scopesReadOn, now.getTime() - DAY_MS, now);
   }
 
   async #rowsOf(account: string, keys: readonly string[]): Promise<readonly UseRow[]> {

@@ -15,8 +15,8 @@ import type { FleetServices } from './worker-ports.ts';
 /** A pass writes its results at this interval, or when it has this many results. Milliseconds. */
 const WRITE_MS = 1_000;
 const MOST_RESULTS = 100;
-/** Number of results above which a listing waits until the pass has written them. */
-const FULL_RESULTS = 4 * MOST_RESULTS;
+/** Pending results above which a listing waits: an account has two, its use and its own row. */
+const MOST_PENDING = 4 * MOST_RESULTS;
 /** Delay before the next attempt to append a record. Milliseconds. */
 const RECORD_AGAIN_MS = 30_000;
 
@@ -94,10 +94,13 @@ export class PassResults {
     if (this.find(row)?.key === row.key) this.#rows.delete(nameOfUse(row));
   }
 
-  /** @param wantsScopes whether a worker must list the account's encryption scopes */
-  change(change: AccountChange, wantsScopes = false): void {
+  change(change: AccountChange): void {
     this.#changes.push(change);
-    this.#wantsScopes ||= wantsScopes;
+  }
+
+  /** Requests that a worker lists the encryption scopes of all due accounts. */
+  requestScopes(): void {
+    this.#wantsScopes = true;
   }
 
   /** Records a complete list of the subscription. @param startedOn start of the list */
@@ -105,17 +108,19 @@ export class PassResults {
     this.#listedOn = startedOn;
   }
 
-  /** Whether a listing must wait until the pass has written results. */
   get isFull(): boolean {
-    return this.#results.length + this.#changes.length > FULL_RESULTS;
+    return this.#pending > MOST_PENDING;
+  }
+
+  get #pending(): number {
+    return this.#results.length + this.#drops.length + this.#changes.length;
   }
 
   /** @param isIdle whether no other task is in flight */
   isDue(isIdle: boolean): boolean {
-    const length = this.#results.length + this.#drops.length + this.#changes.length;
-    const isLeft = length > 0 || this.#listedOn !== undefined;
+    const isLeft = this.#pending > 0 || this.#listedOn !== undefined || this.#wantsScopes;
     const isLate = this.#ports.now().getTime() - this.#writtenAt >= WRITE_MS;
-    return isLeft && (length >= MOST_RESULTS || isIdle || isLate);
+    return isLeft && (this.#pending >= MOST_RESULTS || isIdle || isLate);
   }
 
   /**

@@ -35,8 +35,8 @@ import type { FleetServices, PassState } from './worker-ports.ts';
 const ITEMS_MS = 5_000;
 /** Longest wait between checks of the clock. Milliseconds. */
 const STEP_MS = 1_000;
-/** Interval at which a waiting listing checks whether the pass has written its results. Milliseconds. */
-const WRITTEN_MS = 50;
+/** Interval at which a waiting listing checks the pending results. Milliseconds. */
+const BACKPRESSURE_MS = 50;
 
 export interface PassStart {
   readonly lease: Lease;
@@ -128,11 +128,11 @@ export class Pass {
     await Promise.race([woken, this.#ports.sleep(STEP_MS)]);
   }
 
-  /** Makes a listing wait until the pass has written its results. */
-  async waitForWrites(): Promise<void> {
-    while (this.results.isFull) {
+  /** Makes a listing wait while too many results are pending. */
+  async applyBackpressure(): Promise<void> {
+    while (this.results.isFull && !this.isStopping()) {
       this.#wake();
-      await this.#ports.sleep(WRITTEN_MS);
+      await this.#ports.sleep(BACKPRESSURE_MS);
     }
   }
 
