@@ -21,7 +21,7 @@ export class CallCapacity {
   /** Concurrent lists of encryption scopes: no list is urgent, and each connection costs 100 KB of memory. */
   readonly scopeLists = pLimit(16);
   /** Concurrent listings of subscriptions: each holds the index rows of a subscription. */
-  readonly subscriptionLists = pLimit(4);
+  readonly subscriptionLists = pLimit(6);
   #inFlight = 0;
   readonly #regions = new Map<string, RegionHealth>();
 

@@ -89,7 +89,13 @@ function rowsIn(create: () => TableClient) {
     /** Lists the rows of a partition by row key, in pages. @param beginning prefix of the row keys */
     async *rows(partition: string, beginning?: string): AsyncIterable<Row> {
       const filter = `PartitionKey eq '${partition}'${beginning ? ` and ${beginsWith(beginning)}` : ''}`;
-      for await (const page of pages(filter)) yield* page;
+      let before: Row | undefined;
+      for await (const page of pages(filter)) {
+        for (const row of page) {
+          before = shareValues(row, before);
+          yield before;
+        }
+      }
     },
     async row(partition: string, name: string): Promise<Row | undefined> {
       const entity = await unlessMissing(() => table().getEntity(partition, name));
@@ -139,6 +145,15 @@ function beginsWith(beginning: string): string {
 
 function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unknown }): Row {
   return { ...entity, partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) };
+}
+
+/** Takes equal values from the row before: a listing holds the rows of a whole subscription, whose values repeat. */
+function shareValues(row: Row, before: Row | undefined): Row {
+  const values = Object.entries(row).map(([name, value]) => {
+    const shared = before?.[name];
+    return [name, value === shared ? shared : value] as const;
+  });
+  return { ...Object.fromEntries(values), partitionKey: row.partitionKey, rowKey: row.rowKey };
 }
 
 /** Runs a write. If the table is missing, creates the table and runs the write again. */

@@ -78,12 +78,14 @@ export class Listing {
           seen.add(accountRow(account.id));
           const record = records.get(accountRow(account.id));
           await this.#compareAccount(account, startedOn, record, wanted);
+          // At once, since readers of the index take its scopes for complete without a work item.
+          if (!areScopesDue && this.#areScopesDue(record)) results.requestScopes();
           areScopesDue ||= this.#areScopesDue(record);
           // Azure lists faster than the pass writes: the results of a large subscription would fill the memory.
           await this.#pass.applyBackpressure();
         }
       } finally {
-        // Once for all accounts, since each request starts a list of scopes. Also for the first pages of a failed list.
+        // Again for the accounts since then. Also for the first pages of a failed list.
         if (areScopesDue) results.requestScopes();
       }
       return startedOn;

@@ -35,6 +35,8 @@ import type { FleetServices, PassState } from './worker-ports.ts';
 const ITEMS_MS = 5_000;
 /** Longest wait between checks of the clock. Milliseconds. */
 const STEP_MS = 1_000;
+/** After this time, a slow listing no longer counts towards the instance's limit, so that it delays no other. Milliseconds. */
+const SLOW_LISTING_MS = 60_000;
 /** Interval at which a waiting listing checks the pending results. Milliseconds. */
 const BACKPRESSURE_MS = 50;
 
@@ -175,7 +177,7 @@ export class Pass {
       account: (wanted) => listing.account(wanted),
       list: (wanted) => this.#listWithinLimit(wanted, () => listing.list(wanted)),
       verify: (wanted) => this.#listWithinLimit(wanted, () => listing.list(wanted)),
-      scopes: (wanted) => this.#listWithinLimit(wanted, () => new Listing(this, this.#ports).scopes(wanted)),
+      scopes: (wanted) => new Listing(this, this.#ports).scopes(wanted),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
@@ -196,14 +198,14 @@ export class Pass {
   /** Lists once the instance's limit of concurrent listings admits it. If the pass ends first, postpones the item. */
   async #listWithinLimit(wanted: Wanted, list: () => Promise<void>): Promise<void> {
     const { signal } = this.budget.reads;
-    let hasStarted = false;
-    const listing = this.#ports.capacity.subscriptionLists(async () => {
+    let listing: Promise<void> | undefined;
+    const counted = this.#ports.capacity.subscriptionLists(async () => {
       if (signal.aborted) return;
-      hasStarted = true;
-      await list();
+      listing = list();
+      await Promise.race([listing, this.#ports.sleep(SLOW_LISTING_MS)]);
     });
-    await Promise.race([listing, signal.aborted ? undefined : once(signal, 'abort')]);
-    if (hasStarted) await listing;
+    await Promise.race([counted, signal.aborted ? undefined : once(signal, 'abort')]);
+    if (listing) await listing;
     else this.budget.failItem(wanted, signal.reason);
   }
 

@@ -97,37 +97,35 @@ describe('A cache of reads', () => {
   });
 });
 
-describe('A read after a change', () => {
-  it('begins after each of its callers came, whatever the order (invariant 1)', async () => {
-    const callers = fc.array(fc.tuple(fc.constantFrom('a', 'b'), fc.boolean()), { minLength: 1, maxLength: 12 });
-    await fc.assert(
-      fc.asyncProperty(fc.scheduler(), callers, async (scheduler, all) => {
-        const cache = new ReadCache<number>(0);
-        let time = 0;
-        const answers: { came: number; began: number | 'failed' }[] = [];
-        const calls = scheduler.scheduleSequence(
-          all.map(([name, fails], index) => async () => {
+it('A read after a change begins after each of its callers came, whatever the order (invariant 1)', async () => {
+  const callers = fc.array(fc.tuple(fc.constantFrom('a', 'b'), fc.boolean()), { minLength: 1, maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), callers, async (scheduler, all) => {
+      const cache = new ReadCache<number>(0);
+      let time = 0;
+      const answers: { came: number; began: number | 'failed' }[] = [];
+      const calls = scheduler.scheduleSequence(
+        all.map(([name, fails], index) => async () => {
+          time += 1;
+          const came = time;
+          const load = async () => {
             time += 1;
-            const came = time;
-            const load = async () => {
-              time += 1;
-              const began = time;
-              await scheduler.schedule(Promise.resolve(), `read ${index}`);
-              if (fails) throw new Error('rejected');
-              return began;
-            };
-            cache.invalidate(name);
-            void cache.read(name, load).then(
-              ({ value }) => answers.push({ came, began: value }),
-              () => answers.push({ came, began: 'failed' }),
-            );
-          }),
-        );
-        await scheduler.waitFor(calls.task);
-        await scheduler.waitIdle();
-        expect(answers).toHaveLength(all.length);
-        for (const { came, began } of answers) if (began !== 'failed') expect(began).toBeGreaterThan(came);
-      }),
-    );
-  });
+            const began = time;
+            await scheduler.schedule(Promise.resolve(), `read ${index}`);
+            if (fails) throw new Error('rejected');
+            return began;
+          };
+          cache.invalidate(name);
+          void cache.read(name, load).then(
+            ({ value }) => answers.push({ came, began: value }),
+            () => answers.push({ came, began: 'failed' }),
+          );
+        }),
+      );
+      await scheduler.waitFor(calls.task);
+      await scheduler.waitIdle();
+      expect(answers).toHaveLength(all.length);
+      for (const { came, began } of answers) if (began !== 'failed') expect(began).toBeGreaterThan(came);
+    }),
+  );
 });

@@ -165,28 +165,24 @@ it('output beside a terminal stays that of a terminal, whose isTTY is a property
   expect(redirected(new Terminal(), () => true)).toMatchObject({ isTTY: true, columns: 50 });
 });
 
-describe('CSV', () => {
-  it('has quotes where they are needed, and nothing that a spreadsheet would carry out', () => {
-    const rows = [
-      { who: 'a, b', why: '=HYPERLINK("x")' },
-      { who: undefined, why: '-1' },
-    ];
-    const text = printed('csv', (output) => output.list(['who', 'why'], rows));
-    expect(text).toBe(`who,why\n"a, b","'=HYPERLINK(""x"")"\n,'-1\n`);
-  });
+it('CSV has quotes where they are needed, and nothing that a spreadsheet would carry out', () => {
+  const rows = [
+    { who: 'a, b', why: '=HYPERLINK("x")' },
+    { who: undefined, why: '-1' },
+  ];
+  const text = printed('csv', (output) => output.list(['who', 'why'], rows));
+  expect(text).toBe(`who,why\n"a, b","'=HYPERLINK(""x"")"\n,'-1\n`);
 });
 
-describe('checks', () => {
-  it('stand in line below each other, whatever their names', () => {
-    const checks = [
-      { check: 'vault kv-of-a-long-name', state: 'ok', detail: 'there' },
-      { check: 'role', state: 'failed', detail: 'none', fix: 'cmk admin grant-role' },
-    ] as const;
-    expect(terminal((output) => output.checks(checks)).split('\n')).toEqual([
-      '✓ vault kv-of-a-long-name there',
-      '✗ role                    none',
-      '                          → cmk admin grant-role',
-      '',
-    ]);
-  });
+it('checks stand in line below each other, whatever their names', () => {
+  const checks = [
+    { check: 'vault kv-of-a-long-name', state: 'ok', detail: 'there' },
+    { check: 'role', state: 'failed', detail: 'none', fix: 'cmk admin grant-role' },
+  ] as const;
+  expect(terminal((output) => output.checks(checks)).split('\n')).toEqual([
+    '✓ vault kv-of-a-long-name there',
+    '✗ role                    none',
+    '                          → cmk admin grant-role',
+    '',
+  ]);
 });

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createVersionLists } from '../../src/fleet/fresh-reads.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
@@ -64,6 +65,25 @@ describe('A list of a subscription', () => {
     await fleet.pass('list', '', { rows: { ...rows, put } });
     expect(fleet.uses()).toHaveLength(2_000);
     expect(Math.max(...lengths)).toBeLessThan(250);
+  });
+
+  it('is not delayed by six lists of other subscriptions that take long', async () => {
+    const capacity = new CallCapacity();
+    const slow = Promise.withResolvers<void>();
+    const others = Array.from({ length: 6 }, () => {
+      const other = new Fleet();
+      const list = async function* () {
+        await slow.promise;
+        yield account('st2');
+      };
+      return other.pass('list', '', { capacity, accounts: { ...other.ports().accounts, list } });
+    });
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list', '', { capacity });
+    expect(fleet.uses()).toEqual(['st1 own']);
+    slow.resolve();
+    await Promise.all(others);
   });
 });
 
@@ -230,48 +250,44 @@ it('A pass logs how many uses it worked on, its requests and its time', async ()
   expect(fleet.logs).toMatchObject([{ reason: 'PassDone', subscription: SUBSCRIPTION, requests: 2, moved: 0 }]);
 });
 
-describe('A use that the drift check must not move', () => {
-  it('is skipped without a read, with the reason in its row', async () => {
-    const fleet = await Fleet.listed(account('st1'));
-    fleet.calls.length = 0;
-    const drift = { by: 'drift', ref: '', since: '' };
-    const ports = { ...fleet.ports(), isExempt: () => true };
-    fleet.items.put({ ...keyItem(KEY.id, drift, ports.now()), subscription: SUBSCRIPTION });
-    const versions = createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now);
-    await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), { ...ports, versions });
-    expect(fleet.calls).toEqual([]);
-    const rows = fleet.table.all.flatMap((row) => toUseRow(row) ?? []);
-    expect(rows).toMatchObject([{ state: 'skipped', reason: 'LeftByCheck', target: keyVersion(2).id }]);
-  });
+it('A use that the drift check must not move is skipped without a read, with the reason in its row', async () => {
+  const fleet = await Fleet.listed(account('st1'));
+  fleet.calls.length = 0;
+  const drift = { by: 'drift', ref: '', since: '' };
+  const ports = { ...fleet.ports(), isExempt: () => true };
+  fleet.items.put({ ...keyItem(KEY.id, drift, ports.now()), subscription: SUBSCRIPTION });
+  const versions = createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now);
+  await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), { ...ports, versions });
+  expect(fleet.calls).toEqual([]);
+  const rows = fleet.table.all.flatMap((row) => toUseRow(row) ?? []);
+  expect(rows).toMatchObject([{ state: 'skipped', reason: 'LeftByCheck', target: keyVersion(2).id }]);
 });
 
-describe('A move', () => {
-  it('is recorded once when an item has its use read again before the record is appended', async () => {
-    const fleet = await Fleet.listed(account('st1'));
-    const gets = () => fleet.calls.filter((call) => call === 'get st1').length;
-    const { now, accounts } = fleet.ports();
-    const after = account('st1', { version: 2 });
-    await fleet.pass('key', KEY.id, {
-      versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, now),
-      accounts: {
-        ...accounts,
-        updateEncryption: async () => {
-          fleet.add(after);
-          const item = keyItem(KEY.id, CAUSE, new Date(fleet.clock + 1));
-          fleet.items.put({ ...item, subscription: SUBSCRIPTION, fresh: true });
-          return after;
-        },
+it('A move is recorded once when an item has its use read again before the record is appended', async () => {
+  const fleet = await Fleet.listed(account('st1'));
+  const gets = () => fleet.calls.filter((call) => call === 'get st1').length;
+  const { now, accounts } = fleet.ports();
+  const after = account('st1', { version: 2 });
+  await fleet.pass('key', KEY.id, {
+    versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, now),
+    accounts: {
+      ...accounts,
+      updateEncryption: async () => {
+        fleet.add(after);
+        const item = keyItem(KEY.id, CAUSE, new Date(fleet.clock + 1));
+        fleet.items.put({ ...item, subscription: SUBSCRIPTION, fresh: true });
+        return after;
       },
-      audit: async ({ details }) => {
-        // The trail takes until the use has been read again.
-        for (let n = 0; n < 100 && gets() < 2; n += 1) await setImmediate();
-        fleet.details.push(details);
-        return WRITTEN;
-      },
-    });
-    expect(fleet.details).toEqual([expect.not.objectContaining({ provenBy: 'read' })]);
-    expect(gets()).toBe(2);
+    },
+    audit: async ({ details }) => {
+      // The trail takes until the use has been read again.
+      for (let n = 0; n < 100 && gets() < 2; n += 1) await setImmediate();
+      fleet.details.push(details);
+      return WRITTEN;
+    },
   });
+  expect(fleet.details).toEqual([expect.not.objectContaining({ provenBy: 'read' })]);
+  expect(gets()).toBe(2);
 });
 
 it('records a move to another key that an earlier list has shown, and no read', async () => {

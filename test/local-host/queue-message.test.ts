@@ -2,18 +2,16 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeMessage, encodeMessage, outputMessages, triggerData } from '../../local/host/queue-message.ts';
 
-describe('encoding', () => {
-  it('gives back what was encoded', () => {
-    fc.assert(
-      fc.property(
-        fc.string({ unit: 'grapheme' }),
-        fc.constantFrom('base64' as const, 'none' as const),
-        (text, encoding) => {
-          expect(decodeMessage(encodeMessage(text, encoding), encoding)).toBe(text);
-        },
-      ),
-    );
-  });
+it('encoding gives back what was encoded', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'grapheme' }),
+      fc.constantFrom('base64' as const, 'none' as const),
+      (text, encoding) => {
+        expect(decodeMessage(encodeMessage(text, encoding), encoding)).toBe(text);
+      },
+    ),
+  );
 });
 
 describe('what the function gets', () => {

@@ -1,15 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { ALL_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { REASONS } from '../../../src/reasons.ts';
 
-describe('the tables of checks', () => {
-  it('have each reason once, with a sentence that it makes sure of and what to do', () => {
-    const reasons = ALL_CHECKS.map(({ reason }) => reason);
-    expect(new Set(reasons).size).toBe(reasons.length);
-    for (const { reason, ensures, fix } of ALL_CHECKS) {
-      expect(REASONS[reason]).toBeDefined();
-      expect(ensures).toMatch(/^[A-Z].*[.)]$/);
-      expect(fix).toMatch(/^[A-Z].*\.$/);
-    }
-  });
+it('the tables of checks have each reason once, with a sentence that it makes sure of and what to do', () => {
+  const reasons = ALL_CHECKS.map(({ reason }) => reason);
+  expect(new Set(reasons).size).toBe(reasons.length);
+  for (const { reason, ensures, fix } of ALL_CHECKS) {
+    expect(REASONS[reason]).toBeDefined();
+    expect(ensures).toMatch(/^[A-Z].*[.)]$/);
+    expect(fix).toMatch(/^[A-Z].*\.$/);
+  }
 });

@@ -1,15 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { KeyUsage } from '../../../src/drift/checks/key-usage.ts';
 import { NEW, OLD, pinned, use } from './subjects.ts';
 
-describe('who was seen to use a key', () => {
-  it('is counted by version, and a user of whom Azure does not tell it as unknown', () => {
-    const usage = new KeyUsage();
-    usage.add('one', pinned(OLD));
-    usage.add('two', use({ pinned: undefined, current: NEW.version }));
-    usage.add('three', use({ pinned: undefined, current: undefined }));
-    expect([OLD, NEW].map(({ version }) => usage.uses(version))).toEqual([true, true]);
-    expect(usage.uses('other')).toBe(false);
-    expect(usage).toMatchObject({ pinned: 1, pinnedExamples: ['one'], unknown: 1, incomplete: false });
-  });
+it('who was seen to use a key is counted by version, and a user of whom Azure does not tell it as unknown', () => {
+  const usage = new KeyUsage();
+  usage.add('one', pinned(OLD));
+  usage.add('two', use({ pinned: undefined, current: NEW.version }));
+  usage.add('three', use({ pinned: undefined, current: undefined }));
+  expect([OLD, NEW].map(({ version }) => usage.uses(version))).toEqual([true, true]);
+  expect(usage.uses('other')).toBe(false);
+  expect(usage).toMatchObject({ pinned: 1, pinnedExamples: ['one'], unknown: 1, incomplete: false });
 });

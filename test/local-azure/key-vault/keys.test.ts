@@ -74,12 +74,10 @@ describe('lists', () => {
   });
 });
 
-describe('rotating', () => {
-  it('copies tags only where the world says so', () => {
-    const { vault, world } = vaultFixture({ rotateCopiesTags: true });
-    createKeyVersion(world, vault, 'k1', { tags: { a: '1' } });
-    expect(rotateKey(world, vault, 'k1').tags).toEqual({ a: '1' });
-  });
+it('rotating copies tags only where the world says so', () => {
+  const { vault, world } = vaultFixture({ rotateCopiesTags: true });
+  createKeyVersion(world, vault, 'k1', { tags: { a: '1' } });
+  expect(rotateKey(world, vault, 'k1').tags).toEqual({ a: '1' });
 });
 
 function tags(count: number): Record<string, string> {
