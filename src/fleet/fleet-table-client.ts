@@ -12,8 +12,9 @@ export const FLEET_TABLE = 'cmkfleet';
 /** Table of rollouts, of uses that re-keys moved, and of changes to check, in the control zone. */
 export const CONTROL_TABLE = 'cmkcontrol';
 
-/** Azure's maximums ("Query timeout and pagination", "Performing entity group transactions"). */
-const PAGE = 1_000;
+/** Rows of a page: half of Azure's maximum ("Query timeout and pagination"), since each listing parses a page at a time. */
+const PAGE = 500;
+/** Azure's maximum ("Performing entity group transactions"). */
 const BATCH = 100;
 
 /** A table row: partition key, row key and string properties. */

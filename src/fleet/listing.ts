@@ -116,21 +116,7 @@ export class Listing {
 
   /** Lists the encryption scopes of all due accounts, within the rate limits. */
   async scopes(wanted: Wanted): Promise<void> {
-    const due: FleetAccount[] = [];
-    // Only a scope list that began after a re-key order verifies the order.
-    const { fresh = false, since } = wanted.item;
-    const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
-    for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
-      if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
-    }
-    // The first pass starts with accounts whose scopes were never listed.
-    due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
-    // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
-    due.push(...due.splice(0, (SCOPES_PER_PASS * wanted.item.attempts) % Math.max(1, due.length)));
-    // All rows of a large subscription would take too much memory.
-    const regions = [...Map.groupBy(due, ({ location }) => location.toLowerCase()).values()].map((all) =>
-      all.slice(0, MOST_ACCOUNTS),
-    );
+    const regions = await this.#dueAccounts(wanted);
     this.#only = new Set(regions.flat().map(({ account }) => accountRow(account)));
     // A slow region delays no other region.
     await Promise.all(
@@ -145,6 +131,23 @@ export class Listing {
         );
       }),
     );
+  }
+
+  /** Returns the accounts whose scopes this pass lists, by region: all rows of a subscription would fill the memory. */
+  async #dueAccounts(wanted: Wanted): Promise<readonly (readonly FleetAccount[])[]> {
+    const due: FleetAccount[] = [];
+    // Only a scope list that began after a re-key order verifies the order.
+    const { fresh = false, since } = wanted.item;
+    const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
+    for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
+      if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
+    }
+    // The first pass starts with accounts whose scopes were never listed.
+    due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
+    // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
+    due.push(...due.splice(0, (SCOPES_PER_PASS * wanted.item.attempts) % Math.max(1, due.length)));
+    const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
+    return [...regions.values()].map((all) => all.slice(0, MOST_ACCOUNTS));
   }
 
   /** @returns false if the rate limits allow no more lists in the region now */

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { LimitFunction } from 'p-limit';
 import pMap from 'p-map';
 import type { Calls, Usage } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
@@ -172,12 +173,14 @@ export class Pass {
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
     // Reads the index again for items that came later.
     const listing = new Listing(this, this.#ports);
+    const { subscriptionLists, subscriptionScopes } = this.#ports.capacity;
     const start: Readonly<Record<WorkKind, (wanted: Wanted) => Promise<void>>> = {
       key: (wanted) => this.#startKey(wanted),
       account: (wanted) => listing.account(wanted),
-      list: (wanted) => this.#listWithinLimit(wanted, () => listing.list(wanted)),
-      verify: (wanted) => this.#listWithinLimit(wanted, () => listing.list(wanted)),
-      scopes: (wanted) => new Listing(this, this.#ports).scopes(wanted),
+      list: (wanted) => this.#listWithin(subscriptionLists, wanted, () => listing.list(wanted)),
+      verify: (wanted) => this.#listWithin(subscriptionLists, wanted, () => listing.list(wanted)),
+      scopes: (wanted) =>
+        this.#listWithin(subscriptionScopes, wanted, () => new Listing(this, this.#ports).scopes(wanted)),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
@@ -196,10 +199,10 @@ export class Pass {
   }
 
   /** Lists once the instance's limit of concurrent listings admits it. If the pass ends first, postpones the item. */
-  async #listWithinLimit(wanted: Wanted, list: () => Promise<void>): Promise<void> {
+  async #listWithin(limit: LimitFunction, wanted: Wanted, list: () => Promise<void>): Promise<void> {
     const { signal } = this.budget.reads;
     let listing: Promise<void> | undefined;
-    const counted = this.#ports.capacity.subscriptionLists(async () => {
+    const counted = limit(async () => {
       if (signal.aborted) return;
       listing = list();
       await Promise.race([listing, this.#ports.sleep(SLOW_LISTING_MS)]);

@@ -67,10 +67,10 @@ describe('A list of a subscription', () => {
     expect(Math.max(...lengths)).toBeLessThan(250);
   });
 
-  it('is not delayed by six lists of other subscriptions that take long', async () => {
+  it('is not delayed by four lists of other subscriptions that take long', async () => {
     const capacity = new CallCapacity();
     const slow = Promise.withResolvers<void>();
-    const others = Array.from({ length: 6 }, () => {
+    const others = Array.from({ length: 4 }, () => {
       const other = new Fleet();
       const list = async function* () {
         await slow.promise;
