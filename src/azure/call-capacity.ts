@@ -6,8 +6,6 @@ const MOST_IN_FLIGHT = 512;
 const FAILURES = 5;
 /** Shortest break, which doubles with each failed probe, and longest break, in milliseconds. */
 const [FIRST_BREAK_MS, LONGEST_BREAK_MS] = [30_000, 300_000];
-/** Maximum number of concurrent listings of each kind. */
-const LISTINGS = 4;
 /** Retry delay at the concurrency limit, or while a probe is in flight, in milliseconds. */
 const FULL_MS = 200;
 
@@ -23,9 +21,9 @@ export class CallCapacity {
   /** Concurrent lists of encryption scopes: no list is urgent, and each connection costs 100 KB of memory. */
   readonly scopeLists = pLimit(16);
   /** Concurrent listings of subscriptions: each holds the index rows of a subscription. */
-  readonly subscriptionLists = pLimit(LISTINGS);
+  readonly subscriptionLists = pLimit(4);
   /** Concurrent listings of all scopes of a subscription; no account list waits for them. */
-  readonly subscriptionScopes = pLimit(LISTINGS);
+  readonly subscriptionScopes = pLimit(4);
   #inFlight = 0;
   readonly #regions = new Map<string, RegionHealth>();
 

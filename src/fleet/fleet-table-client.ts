@@ -150,10 +150,7 @@ function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unkn
 
 /** Takes equal values from the row before: a listing holds the rows of a whole subscription, whose values repeat. */
 function shareValues(row: Row, before: Row | undefined): Row {
-  const values = Object.entries(row).map(([name, value]) => {
-    const shared = before?.[name];
-    return [name, value === shared ? shared : value] as const;
-  });
+  const values = Object.entries(row).map(([name, value]) => [name, value === before?.[name] ? before?.[name] : value]);
   return { ...Object.fromEntries(values), partitionKey: row.partitionKey, rowKey: row.rowKey };
 }
 
