@@ -73,7 +73,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const fixes = await fix(found.findings, id, services, log);
     await remember(gathered, driftStorage, id, log);
     const report = { ...found, fixes, finishedOn: services.now().toISOString() };
-    // Late, because the workers list the accounts at once, and the fixes of a large fleet take memory too.
+    // After the fixes: the workers list the accounts at once, and both take memory for a large fleet.
     await putIndexWork(gathered, cause, services, log);
     failure = await publishReport(report, services, log);
     await checkLateChanges(report, services, log);

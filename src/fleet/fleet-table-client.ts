@@ -148,7 +148,7 @@ function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unkn
   return { ...entity, partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) };
 }
 
-/** Takes equal values from the row before: a listing holds the rows of a whole subscription, whose values repeat. */
+/** Reuses the equal strings of the row before, so that a listing holds values that repeat once in memory. */
 function shareValues(row: Row, before: Row | undefined): Row {
   const values = Object.entries(row).map(([name, value]) => [name, value === before?.[name] ? before?.[name] : value]);
   return { ...Object.fromEntries(values), partitionKey: row.partitionKey, rowKey: row.rowKey };

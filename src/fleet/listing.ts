@@ -78,14 +78,14 @@ export class Listing {
           seen.add(accountRow(account.id));
           const record = records.get(accountRow(account.id));
           await this.#compareAccount(account, startedOn, record, wanted);
-          // At once, since readers of the index take its scopes for complete without a work item.
+          // At the first such account: without this item, readers of the index assume that all scopes were listed.
           if (!areScopesDue && this.#areScopesDue(record)) results.requestScopes();
           areScopesDue ||= this.#areScopesDue(record);
           // Azure lists faster than the pass writes: the results of a large subscription would fill the memory.
           await this.#pass.applyBackpressure();
         }
       } finally {
-        // Again for the accounts since then. Also for the first pages of a failed list.
+        // Again, for the accounts listed since, and also if the list failed after some pages.
         if (areScopesDue) results.requestScopes();
       }
       return startedOn;
