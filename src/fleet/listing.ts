@@ -239,8 +239,7 @@ export class Listing {
     // A scope has the location, identity and wave of its account.
     for (const row of ofAccount.get(false) ?? [])
       results.keep({ ...(results.find(row) ?? row), ...read.about }, wanted);
-    const change = { account: id, location, tags, key: seen?.key ?? '', writtenOn: startedOn.toISOString() };
-    results.change(change);
+    results.change({ account: id, location, tags, key: seen?.key ?? '', writtenOn: startedOn.toISOString() });
   }
 
   /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
