@@ -153,16 +153,14 @@ describe('the trail goes on, and verification finds what was put in', () => {
   );
 });
 
-describe('an export of the log', () => {
-  it('is read whatever stands around its records, and however their quotes are written', () => {
-    const record = JSON.stringify({ reason: 'AuditWritten', receipt: `7:${'a'.repeat(64)}` });
-    const texts = [record, `x\t${record}\ty`, `"${record.replaceAll('"', '""')}",PT1S`, `${record}\r`];
-    for (const text of texts) {
-      expect(readLogEvidence(`head\n${text}\n{}\nnot json {\n`)).toEqual({
-        receipts: [{ seq: 7, hash: 'a'.repeat(64) }],
-        ends: [],
-        loggedTo: undefined,
-      });
-    }
-  });
+it('an export of the log is read whatever stands around its records, and however their quotes are written', () => {
+  const record = JSON.stringify({ reason: 'AuditWritten', receipt: `7:${'a'.repeat(64)}` });
+  const texts = [record, `x\t${record}\ty`, `"${record.replaceAll('"', '""')}",PT1S`, `${record}\r`];
+  for (const text of texts) {
+    expect(readLogEvidence(`head\n${text}\n{}\nnot json {\n`)).toEqual({
+      receipts: [{ seq: 7, hash: 'a'.repeat(64) }],
+      ends: [],
+      loggedTo: undefined,
+    });
+  }
 });

@@ -222,26 +222,24 @@ describe('the preflight of a restore', () => {
   });
 });
 
-describe('the effect in a key’s status', () => {
-  it('is not what was seen before the key was revoked again', async () => {
-    const key = keyOf(wire.azure, 1);
-    const account = key.account('pinned', { shares: ['share1'] });
-    const services = wire.services();
-    const since = new Date(Date.now() - 60_000).toISOString();
-    const of = { account: account.id, service: 'file' as const, share: 'share1' };
-    const seen = { ...of, state: 'open' as const, since, checkedOn: since };
-    await services.effects.update(managed(key, services), () => ({
-      key: key.id(),
-      change: { expect: 'open', since },
-      complete: true,
-      times: [],
-      accounts: [seen],
-    }));
-    const before = await keyStatus(managed(key, services), services);
-    expect(before.effect).toEqual([seen]);
+it('the effect in a key’s status is not what was seen before the key was revoked again', async () => {
+  const key = keyOf(wire.azure, 1);
+  const account = key.account('pinned', { shares: ['share1'] });
+  const services = wire.services();
+  const since = new Date(Date.now() - 60_000).toISOString();
+  const of = { account: account.id, service: 'file' as const, share: 'share1' };
+  const seen = { ...of, state: 'open' as const, since, checkedOn: since };
+  await services.effects.update(managed(key, services), () => ({
+    key: key.id(),
+    change: { expect: 'open', since },
+    complete: true,
+    times: [],
+    accounts: [seen],
+  }));
+  const before = await keyStatus(managed(key, services), services);
+  expect(before.effect).toEqual([seen]);
 
-    await revoke(key, services);
-    const after = await keyStatus(managed(key, services), services);
-    expect(after.effect).toEqual([]);
-  });
+  await revoke(key, services);
+  const after = await keyStatus(managed(key, services), services);
+  expect(after.effect).toEqual([]);
 });

@@ -168,62 +168,56 @@ describe('an ordinary look, and the drift check’s', () => {
   });
 });
 
-describe('what the app cannot have written', () => {
-  it('a record from the future revokes nothing, keeps nobody from restoring, and is an error', async () => {
-    const key = keyOf(wire.azure, 2);
-    const services = wire.services();
-    const [planted] = versionsOf(key);
-    const tag = `fake 9999-01-01T00:00:00.000Z ${objectId('mallory')} ${planted?.version}`;
-    if (planted) planted.tags = { [REVOCATION_TAG]: tag };
-    await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
-    expect(enabledOf(key)).toEqual([true, true]);
-    expect(wire.records.filter(({ level }) => level === 'error')).toMatchObject([
-      { reason: 'RevocationUnbelieved', key: key.id(), version: planted?.version },
-    ]);
-    const unbelieved = { status: 409, reason: 'RevocationUnbelieved' };
-    await expect(restore(key, services, 'bob', 'fake')).rejects.toMatchObject(unbelieved);
-    const { revocation } = await revoke(key, services);
-    expect(revocation?.id).not.toBe('fake');
-    expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
-    expect(enabledOf(key)).toEqual([true, true]);
-  });
+it('a record from the future, which the app cannot have written, revokes nothing, keeps nobody from restoring, and is an error', async () => {
+  const key = keyOf(wire.azure, 2);
+  const services = wire.services();
+  const [planted] = versionsOf(key);
+  const tag = `fake 9999-01-01T00:00:00.000Z ${objectId('mallory')} ${planted?.version}`;
+  if (planted) planted.tags = { [REVOCATION_TAG]: tag };
+  await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+  expect(enabledOf(key)).toEqual([true, true]);
+  expect(wire.records.filter(({ level }) => level === 'error')).toMatchObject([
+    { reason: 'RevocationUnbelieved', key: key.id(), version: planted?.version },
+  ]);
+  const unbelieved = { status: 409, reason: 'RevocationUnbelieved' };
+  await expect(restore(key, services, 'bob', 'fake')).rejects.toMatchObject(unbelieved);
+  const { revocation } = await revoke(key, services);
+  expect(revocation?.id).not.toBe('fake');
+  expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
+  expect(enabledOf(key)).toEqual([true, true]);
 });
 
-describe('versions that were off before', () => {
-  it('are not called revoked by the status, even when they carry the record', async () => {
-    const key = keyOf(wire.azure, 1);
-    const [off] = versionsOf(key);
-    if (off) off.enabled = false;
-    const services = wire.services();
-    await revoke(key, services);
-    expect(recordsOf(key)[0]?.[4]).toBe('off');
-    addVersion(key);
-    await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
-    const { versions, revocation } = await keyStatus(managed(key, services), services);
-    expect(revocation).toMatchObject({ id: revocationOn(key), revokedBy: objectId('alice') });
-    expect(versions.map(({ state, revoked }) => [state, revoked])).toEqual([
-      ['Disabled', true],
-      ['Disabled', false],
-    ]);
-  });
+it('versions that were off before are not called revoked by the status, even when they carry the record', async () => {
+  const key = keyOf(wire.azure, 1);
+  const [off] = versionsOf(key);
+  if (off) off.enabled = false;
+  const services = wire.services();
+  await revoke(key, services);
+  expect(recordsOf(key)[0]?.[4]).toBe('off');
+  addVersion(key);
+  await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+  const { versions, revocation } = await keyStatus(managed(key, services), services);
+  expect(revocation).toMatchObject({ id: revocationOn(key), revokedBy: objectId('alice') });
+  expect(versions.map(({ state, revoked }) => [state, revoked])).toEqual([
+    ['Disabled', true],
+    ['Disabled', false],
+  ]);
 });
 
-describe('a key of many versions', () => {
-  it('80 of them, the second page of every list hanging, is disabled all the same', async () => {
-    const key = keyOf(wire.azure, 80);
-    const services = wire.services();
-    wire.azure.faults.add([
-      {
-        match: { host: 'kv-files.*', path: `^/keys/${key.name}/versions\\?.*skiptoken=` },
-        skip: 0,
-        times: 1,
-        hang: true,
-      },
-    ]);
-    const started = Date.now();
-    const answer = await revoke(key, services);
-    expect(Date.now() - started).toBeLessThan(30_000);
-    expect(enabledOf(key)).toEqual(Array(80).fill(false));
-    expect(answer).toMatchObject({ complete: true });
-  });
+it('a key of 80 versions is disabled all the same while the second page of every list hangs', async () => {
+  const key = keyOf(wire.azure, 80);
+  const services = wire.services();
+  wire.azure.faults.add([
+    {
+      match: { host: 'kv-files.*', path: `^/keys/${key.name}/versions\\?.*skiptoken=` },
+      skip: 0,
+      times: 1,
+      hang: true,
+    },
+  ]);
+  const started = Date.now();
+  const answer = await revoke(key, services);
+  expect(Date.now() - started).toBeLessThan(30_000);
+  expect(enabledOf(key)).toEqual(Array(80).fill(false));
+  expect(answer).toMatchObject({ complete: true });
 });

@@ -56,48 +56,42 @@ describe('cmk key list', () => {
   });
 });
 
-describe('cmk revocation', () => {
-  it('lists what is revoked, and shows one by its key or id with the command that ends it', async () => {
-    const { site, env } = await known();
-    const name = `${site.vault.name}/${site.key}`;
-    const of = ['--vault', site.vault.name];
-    expect((await cmk(['revocation', 'list', ...of], { env })).out).toBe('No key is revoked.\n');
-    const revoked = await cmk(['key', 'revoke', name, '--reason', 'Stolen', '--yes', '-o', 'json'], { env });
-    const { id } = JSON.parse(revoked.out).result.revocation;
-    const list = await cmk(['revocation', 'list', ...of], { env });
-    expect(lines(list.out)).toMatchObject([[name, expect.any(String), expect.any(String), '1', '-', id]]);
-    for (const which of [name, id, site.key]) {
-      const { code, out } = await cmk(['revocation', 'show', which, ...of], { env });
-      expect({ code, out }).toEqual({
-        code: 0,
-        out: expect.stringContaining(`cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id} `),
-      });
-    }
-    expect(await cmk(['revocation', 'show', 'other', ...of], { env })).toMatchObject({ code: 3 });
-  });
+it('cmk revocation lists what is revoked, and shows one by its key or id with the command that ends it', async () => {
+  const { site, env } = await known();
+  const name = `${site.vault.name}/${site.key}`;
+  const of = ['--vault', site.vault.name];
+  expect((await cmk(['revocation', 'list', ...of], { env })).out).toBe('No key is revoked.\n');
+  const revoked = await cmk(['key', 'revoke', name, '--reason', 'Stolen', '--yes', '-o', 'json'], { env });
+  const { id } = JSON.parse(revoked.out).result.revocation;
+  const list = await cmk(['revocation', 'list', ...of], { env });
+  expect(lines(list.out)).toMatchObject([[name, expect.any(String), expect.any(String), '1', '-', id]]);
+  for (const which of [name, id, site.key]) {
+    const { code, out } = await cmk(['revocation', 'show', which, ...of], { env });
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: expect.stringContaining(`cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id} `),
+    });
+  }
+  expect(await cmk(['revocation', 'show', 'other', ...of], { env })).toMatchObject({ code: 3 });
 });
 
-describe('cmk vault', () => {
-  it('lists the vaults of the app, and shows one', async () => {
-    const { site, env } = await known();
-    expect((await cmk(['vault', 'list'], { env })).out).toMatch(
-      new RegExp(`^${site.vault.name}\twesteurope\tstandard\t`),
-    );
-    expect((await cmk(['vault', 'show', site.vault.name])).out).toContain('purge protection\ton\n');
-    expect(await cmk(['vault', 'list'])).toMatchObject({ code: 2, err: expect.stringContaining('CMK_VAULTS') });
-  });
+it('cmk vault lists the vaults of the app, and shows one', async () => {
+  const { site, env } = await known();
+  expect((await cmk(['vault', 'list'], { env })).out).toMatch(
+    new RegExp(`^${site.vault.name}\twesteurope\tstandard\t`),
+  );
+  expect((await cmk(['vault', 'show', site.vault.name])).out).toContain('purge protection\ton\n');
+  expect(await cmk(['vault', 'list'])).toMatchObject({ code: 2, err: expect.stringContaining('CMK_VAULTS') });
 });
 
-describe('cmk account show', () => {
-  it('has what the app knows of one account', async () => {
-    const { site, account, env } = await known();
-    const { code, out } = await cmk(['account', 'view', account.name], { env });
-    expect(code).toBe(0);
-    const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
-    const facts = [`id\t${account.id}`, `key\t${key}`, 'health\tUnknown, NotChecked'];
-    expect(out.split('\n')).toEqual(expect.arrayContaining(facts));
-    expect(await cmk(['account', 'show', 'stnowhere'], { env })).toMatchObject({ code: 3 });
-  });
+it('cmk account show has what the app knows of one account', async () => {
+  const { site, account, env } = await known();
+  const { code, out } = await cmk(['account', 'view', account.name], { env });
+  expect(code).toBe(0);
+  const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
+  const facts = [`id\t${account.id}`, `key\t${key}`, 'health\tUnknown, NotChecked'];
+  expect(out.split('\n')).toEqual(expect.arrayContaining(facts));
+  expect(await cmk(['account', 'show', 'stnowhere'], { env })).toMatchObject({ code: 3 });
 });
 
 describe('--watch', () => {

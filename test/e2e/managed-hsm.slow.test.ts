@@ -50,74 +50,68 @@ async function audited(about: string): Promise<Record<string, unknown>[]> {
   return lines.filter((line) => line.includes(about)).map((line) => JSON.parse(line).entry);
 }
 
-describe('a new version in a Managed HSM', () => {
-  it('reaches its accounts within the period of the timer, with proof, and no account more', async () => {
-    const key = newKey();
-    const accounts = [accountOn(key), accountOn(key)];
-    await seen(key);
-    const next = key.rotate();
-    await look();
-    await eventually('both accounts use it', () => accounts.every((account) => inUse(account) === next.version));
-    for (const account of accounts) {
-      const moves = await eventually('the move is recorded', async () => {
-        const records = (await audited(account.name)).filter(({ reason }) => reason === 'Moved');
-        return records.length > 0 && records;
-      });
-      expect(moves).toMatchObject([
-        { reason: 'Moved', details: { from: key.id(key.first), to: key.id(next), cause: { by: 'hsmWatch' } } },
-      ]);
-    }
-  });
+it('a new version in a Managed HSM reaches its accounts within the period of the timer, with proof, and no account more', async () => {
+  const key = newKey();
+  const accounts = [accountOn(key), accountOn(key)];
+  await seen(key);
+  const next = key.rotate();
+  await look();
+  await eventually('both accounts use it', () => accounts.every((account) => inUse(account) === next.version));
+  for (const account of accounts) {
+    const moves = await eventually('the move is recorded', async () => {
+      const records = (await audited(account.name)).filter(({ reason }) => reason === 'Moved');
+      return records.length > 0 && records;
+    });
+    expect(moves).toMatchObject([
+      { reason: 'Moved', details: { from: key.id(key.first), to: key.id(next), cause: { by: 'hsmWatch' } } },
+    ]);
+  }
 });
 
-describe('a key of a Managed HSM near its expiry', () => {
-  it('is rotated by the app, and its accounts follow', async () => {
-    const key = newKey({ exp: app.azure.clock.nowSeconds() + 35 * 86_400 });
-    const account = accountOn(key);
-    await seen(key);
-    await app.advance(6 * 86_400_000);
-    const next = await eventually('the key is rotated', () => key.vault.keys.get(key.name)?.versions[1]);
-    expect(next.exp).toBeGreaterThan(app.azure.clock.nowSeconds() + 300 * 86_400);
-    await look();
-    await eventually('the account uses it', () => inUse(account) === next.version);
-  });
+it('a key of a Managed HSM near its expiry is rotated by the app, and its accounts follow', async () => {
+  const key = newKey({ exp: app.azure.clock.nowSeconds() + 35 * 86_400 });
+  const account = accountOn(key);
+  await seen(key);
+  await app.advance(6 * 86_400_000);
+  const next = await eventually('the key is rotated', () => key.vault.keys.get(key.name)?.versions[1]);
+  expect(next.exp).toBeGreaterThan(app.azure.clock.nowSeconds() + 300 * 86_400);
+  await look();
+  await eventually('the account uses it', () => inUse(account) === next.version);
 });
 
-describe('a revocation in a Managed HSM', () => {
-  it('is made, kept to for a version that comes later, and restored exactly, as in a vault', async () => {
-    const key = newKey();
-    const account = accountOn(key, { shares: ['share1'] });
-    await seen(key);
-    const path = `/keys/hsm-local/${key.name}`;
-    const dry = await call('POST', `${path}/revoke?dryRun=true`, 'revoker', {});
-    expect(dry).toMatchObject({
-      status: 200,
-      body: { dependents: { complete: true, accounts: [{ name: account.name }] } },
-    });
-    const order = { reason: 'A test', confirm: `hsm-local/${key.name}` };
-    expect(await call('POST', `${path}/revoke`, 'revoker', order)).toMatchObject({
-      status: 200,
-      body: { complete: true },
-    });
-    expect(key.first.enabled).toBe(false);
-    expect(await call('GET', path, 'revoker')).toMatchObject({
-      status: 200,
-      body: { revocation: { id: revocationOn(key) } },
-    });
-
-    const late = key.add();
-    await look();
-    await eventually('the version that came later is disabled', () => !late.enabled);
-    expect(inUse(account)).toBe(key.first.version);
-
-    const restored = await call('POST', `${path}/restore`, 'restorer', {
-      reason: 'Over',
-      revocation: revocationOn(key),
-    });
-    expect(restored).toMatchObject({ status: 200, body: { complete: true } });
-    expect([key.first.enabled, late.enabled]).toEqual([true, true]);
-    await eventually('the account follows', () => inUse(account) === late.version);
+it('a revocation in a Managed HSM is made, kept to for a version that comes later, and restored exactly, as in a vault', async () => {
+  const key = newKey();
+  const account = accountOn(key, { shares: ['share1'] });
+  await seen(key);
+  const path = `/keys/hsm-local/${key.name}`;
+  const dry = await call('POST', `${path}/revoke?dryRun=true`, 'revoker', {});
+  expect(dry).toMatchObject({
+    status: 200,
+    body: { dependents: { complete: true, accounts: [{ name: account.name }] } },
   });
+  const order = { reason: 'A test', confirm: `hsm-local/${key.name}` };
+  expect(await call('POST', `${path}/revoke`, 'revoker', order)).toMatchObject({
+    status: 200,
+    body: { complete: true },
+  });
+  expect(key.first.enabled).toBe(false);
+  expect(await call('GET', path, 'revoker')).toMatchObject({
+    status: 200,
+    body: { revocation: { id: revocationOn(key) } },
+  });
+
+  const late = key.add();
+  await look();
+  await eventually('the version that came later is disabled', () => !late.enabled);
+  expect(inUse(account)).toBe(key.first.version);
+
+  const restored = await call('POST', `${path}/restore`, 'restorer', {
+    reason: 'Over',
+    revocation: revocationOn(key),
+  });
+  expect(restored).toMatchObject({ status: 200, body: { complete: true } });
+  expect([key.first.enabled, late.enabled]).toEqual([true, true]);
+  await eventually('the account follows', () => inUse(account) === late.version);
 });
 
 describe('a re-key', () => {

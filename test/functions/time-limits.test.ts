@@ -9,37 +9,31 @@ import { DONE } from '../../src/work/outcome.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const never = (): Promise<never> => new Promise(() => {});
 
-describe('work that does not end', () => {
-  it('from a queue goes back there, as a try that counts', async () => {
-    expect(await outcomeBy(20, never)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
-  });
+it('work from a queue that does not end goes back there, as a try that counts', async () => {
+  expect(await outcomeBy(20, never)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
 });
 
-describe('an event whose handler does not end', () => {
-  it('fails, in time for Event Grid to send it again', async () => {
-    vi.useFakeTimers();
-    try {
-      const failed = expect(eventHandler(never)()).rejects.toMatchObject({ name: 'TimeoutError' });
-      await vi.advanceTimersByTimeAsync(TIME_LIMITS.event);
-      await failed;
-    } finally {
-      vi.useRealTimers();
-    }
-  });
+it('an event whose handler does not end fails, in time for Event Grid to send it again', async () => {
+  vi.useFakeTimers();
+  try {
+    const failed = expect(eventHandler(never)()).rejects.toMatchObject({ name: 'TimeoutError' });
+    await vi.advanceTimersByTimeAsync(TIME_LIMITS.event);
+    await failed;
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
-describe('work that ends', () => {
-  it('is answered with what it gives or throws, and leaves no timer behind', async () => {
-    vi.useFakeTimers();
-    try {
-      expect(await outcomeBy(60_000, async () => DONE)).toBe(DONE);
-      const broken = outcomeBy(60_000, () => Promise.reject(new Error('broken')));
-      await expect(broken).rejects.toThrow('broken');
-      expect(vi.getTimerCount()).toBe(0);
-    } finally {
-      vi.useRealTimers();
-    }
-  });
+it('work that ends is answered with what it gives or throws, and leaves no timer behind', async () => {
+  vi.useFakeTimers();
+  try {
+    expect(await outcomeBy(60_000, async () => DONE)).toBe(DONE);
+    const broken = outcomeBy(60_000, () => Promise.reject(new Error('broken')));
+    await expect(broken).rejects.toThrow('broken');
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe('every function', () => {

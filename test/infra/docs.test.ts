@@ -86,11 +86,9 @@ describe('infra/uninstall.sh', () => {
   });
 });
 
-describe('infra/README.md', () => {
-  it('names every file beside it', () => {
-    const files = readdirSync(join(PROJECT, 'infra')).filter(
-      (name) => !/^(README\.md|modules|compiled|biome\.json|workbook\.json)$/.test(name),
-    );
-    expect(files.filter((name) => !read('infra/README.md').includes(name))).toEqual([]);
-  });
+it('infra/README.md names every file beside it', () => {
+  const files = readdirSync(join(PROJECT, 'infra')).filter(
+    (name) => !/^(README\.md|modules|compiled|biome\.json|workbook\.json)$/.test(name),
+  );
+  expect(files.filter((name) => !read('infra/README.md').includes(name))).toEqual([]);
 });
