@@ -88,12 +88,12 @@ export class PassBudget {
       wanted.postpone(late.until, late.reason === 'Throttled' ? throttled : late.reason);
       return undefined;
     }
-    let isWell = true;
+    let isWell: boolean | undefined = true;
     try {
       return { answer: await run() };
     } catch (error) {
       const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
-      isWell = kind !== 'unavailable';
+      isWell = this.reads.signal.aborted ? undefined : kind !== 'unavailable';
       if (kind !== 'throttled') throw error;
       this.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
       wanted.postpone(new Date(this.#ports.now().getTime() + retryAfterSeconds * 1000), throttled);
