@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { LimitFunction } from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import pMap from 'p-map';
 import type { Calls, Usage } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
@@ -65,6 +65,8 @@ export class Pass {
   /** Started items, by row and ETag. */
   readonly #wanted = new Map<string, Wanted>();
   readonly #lanes = new Map<string, Lane>();
+  /** A second listing of scopes waits for the first, and then finds only the accounts left. */
+  readonly #scopeListings = pLimit(1);
   /** Announcements of dead workers' passes. */
   #announcedBefore: readonly Announcement[] = [];
   /** Announced version by key. */
@@ -180,7 +182,9 @@ export class Pass {
       list: (wanted) => this.#listWithin(subscriptionLists, wanted, () => listing.list(wanted)),
       verify: (wanted) => this.#listWithin(subscriptionLists, wanted, () => listing.list(wanted)),
       scopes: (wanted) =>
-        this.#listWithin(subscriptionScopes, wanted, () => new Listing(this, this.#ports).scopes(wanted)),
+        this.#scopeListings(() =>
+          this.#listWithin(subscriptionScopes, wanted, () => new Listing(this, this.#ports).scopes(wanted)),
+        ),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
@@ -209,7 +213,7 @@ export class Pass {
     });
     await Promise.race([counted, signal.aborted ? undefined : once(signal, 'abort')]);
     if (listing) await listing;
-    else this.budget.failItem(wanted, signal.reason);
+    else wanted.postpone(this.#ports.now(), 'Busy');
   }
 
   async #startKey(wanted: Wanted): Promise<void> {
