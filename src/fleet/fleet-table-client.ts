@@ -148,10 +148,9 @@ function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unkn
   return { ...entity, partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) };
 }
 
-/** Reuses the equal strings of the row before, so that a listing holds values that repeat once in memory. */
-function shareValues(row: Row, before: Row | undefined): Row {
-  const values = Object.entries(row).map(([name, value]) => [name, value === before?.[name] ? before?.[name] : value]);
-  return { ...Object.fromEntries(values), partitionKey: row.partitionKey, rowKey: row.rowKey };
+/** Reuses equal strings of the row before, so that a listing holds a repeated value only once in memory. */
+function shareValues(row: Row, before: Row = row): Row {
+  return { ...row, ...Object.fromEntries(Object.entries(before).filter(([name, value]) => value === row[name])) };
 }
 
 /** Runs a write. If the table is missing, creates the table and runs the write again. */

@@ -15,7 +15,7 @@ import type { FleetServices } from './worker-ports.ts';
 /** A pass writes its results at this interval, or when it has this many results. Milliseconds. */
 const WRITE_MS = 1_000;
 const MOST_RESULTS = 100;
-/** Pending results above which a listing waits: an account has two, its use and its own row. */
+/** A listing waits while more results are pending; an account adds at least two, a use row and an account row. */
 const MOST_PENDING = 4 * MOST_RESULTS;
 /** Delay before the next attempt to append a record. Milliseconds. */
 const RECORD_AGAIN_MS = 30_000;

@@ -61,14 +61,14 @@ export function createStorageAccounts(
      */
     async *list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account> {
       const unshown: string[] = [];
-      const read = (account: StorageAccount): Account[] => {
-        const shown = toAccount(account);
-        if (!shown) unshown.push(account.id ?? account.name ?? 'an account without an id');
-        return shown ? [shown] : [];
-      };
-      const pages = clientOf(subscriptionId).storageAccounts.list(aborting(signal)).byPage();
-      // The SDK holds a page until the next one, and its accounts take twice the memory of ours: empty it.
-      for await (const page of pages) yield* page.splice(0).flatMap(read);
+      for await (const page of clientOf(subscriptionId).storageAccounts.list(aborting(signal)).byPage()) {
+        // The SDK holds a page until the next one, and its accounts take twice the memory of ours: empty it.
+        yield* page.splice(0).flatMap((account) => {
+          const read = toAccount(account);
+          if (!read) unshown.push(account.id ?? account.name ?? 'an account without an id');
+          return read ?? [];
+        });
+      }
       if (unshown.length > 0) throw new TypeError(`Azure returned no encryption settings for ${unshown.join(', ')}.`);
     },
     get,
