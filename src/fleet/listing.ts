@@ -23,7 +23,6 @@ const SCOPES_CONCURRENCY = 2;
 const SCOPES_PER_PASS = 64;
 /** Maximum number of a region's accounts whose scopes a pass lists: more than the budget of lists admits. */
 const MOST_ACCOUNTS = 100;
-/** Limiter region for calls without a region. */
 const NO_REGION = '';
 
 interface ListingPass {
@@ -64,11 +63,11 @@ export class Listing {
   async list(wanted: Wanted): Promise<void> {
     const { accounts, fleet, gate, now } = this.#ports;
     const targets = Object.keys(wanted.item.targets ?? {});
-    const verified = targets.flatMap((key) => [key, ...gate.sourcesOf(key)]);
+    const announced = targets.flatMap((key) => [key, ...gate.sourcesOf(key)]);
     const { subscription, budget, results } = this.#pass;
     const records = new Map<string, FleetAccount>();
     for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
-    await this.#load([...verified, ...[...records.values()].flatMap(keysOfAccount)]);
+    await this.#load([...announced, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
     let areScopesDue = false;
     const listed = await budget.call(NO_REGION, { lists: 1 }, wanted, async () => {
@@ -81,34 +80,34 @@ export class Listing {
           // At the first such account: without this item, readers of the index assume that all scopes were listed.
           if (!areScopesDue && this.#areScopesDue(record)) results.requestScopes();
           areScopesDue ||= this.#areScopesDue(record);
-          // Azure lists faster than the pass writes: the results of a large subscription would fill the memory.
+          // Azure lists faster than the pass writes, so unlimited results would fill the memory.
           await this.#pass.applyBackpressure();
         }
       } finally {
-        // Again, for the accounts listed since, and also if the list failed after some pages.
+        // A running scope listing lacks later accounts, so request another even after an error.
         if (areScopesDue) results.requestScopes();
       }
       return startedOn;
     });
     if (!listed) return;
-    const gone = new Map([...records].map(([name, { account }]) => [name, account]));
+    const known = new Map([...records].map(([name, { account }]) => [name, account]));
+    const inFlightUntilMs = Date.parse(wanted.item.cause.since);
+    const isAnnounced = ({ key, scope }: UseRow) => scope !== undefined && announced.some((id) => sameKeyName(id, key));
+    const isUnread = (row: UseRow) => isAnnounced(row) && !hasBeenSince(row.readOn, inFlightUntilMs, now());
     for (const [name, rows] of (await this.#load([])).flatMap((accounts) => [...accounts])) {
-      gone.set(name, rows[0]?.account ?? '');
-      const isVerified = ({ key, scope }: UseRow) => scope !== undefined && verified.some((id) => sameKeyName(id, key));
-      const inFlightUntilMs = Date.parse(wanted.item.cause.since);
-      const isUnverified = (row: UseRow) => isVerified(row) && !hasBeenSince(row.readOn, inFlightUntilMs, now());
-      if (seen.has(name)) for (const row of rows.filter(isUnverified)) this.#read(row, wanted);
+      known.set(name, rows[0]?.account ?? '');
+      if (seen.has(name)) for (const row of rows.filter(isUnread)) this.#read(row, wanted);
     }
     // A list may be outdated: only a GET confirms a deletion.
     await pMap(
-      [...gone].filter(([name]) => !seen.has(name)),
-      ([name, account]) => this.#readAccount(account, records.get(name), wanted),
+      [...known].filter(([name]) => !seen.has(name)),
+      ([name, account]) =>
+        this.#readAccount(account, records.get(name), wanted).catch((error: unknown) => budget.failItem(wanted, error)),
       { concurrency: CONCURRENCY },
     );
     results.listed(listed.answer);
   }
 
-  /** Reads one account. */
   async account(wanted: Wanted): Promise<void> {
     const { about } = wanted.item;
     await this.#readAccount(about, await this.#ports.fleet.account(about), wanted);
@@ -133,7 +132,7 @@ export class Listing {
     );
   }
 
-  /** Returns the accounts whose scopes this pass lists, by region: all rows of a subscription would fill the memory. */
+  /** Returns a limited number of due accounts per region, since the pass holds their index rows. */
   async #dueAccounts(wanted: Wanted): Promise<readonly (readonly FleetAccount[])[]> {
     const due: FleetAccount[] = [];
     // Only a scope list that began after a re-key order verifies the order.
@@ -154,10 +153,9 @@ export class Listing {
   async #listScopes(record: FleetAccount, wanted: Wanted): Promise<boolean> {
     const { account, location } = record;
     try {
-      const calls = { lists: 1, purpose: 'scopes' } as const;
       const startedOn = this.#ports.now();
       const read = () => this.#ports.capacity.scopeLists(() => this.#readScopes(account));
-      const listed = await this.#pass.budget.call(location, calls, wanted, read);
+      const listed = await this.#pass.budget.call(location, { lists: 1, purpose: 'scopes' }, wanted, read);
       if (!listed) return false;
       if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, wanted);
       else await this.#readAccount(account, record, wanted);
@@ -183,9 +181,9 @@ export class Listing {
 
   async #compareScopes(record: FleetAccount, scopes: readonly Scope[], startedOn: Date, wanted: Wanted): Promise<void> {
     const { account, location, tags = {} } = record;
-    const wave = waveOfTags(tags);
     const all = scopes.flatMap(
-      (scope) => rowOf(useOfScope(scope, { account, location, scope: scope.name, wave }, startedOn)) ?? [],
+      (scope) =>
+        rowOf(useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn)) ?? [],
     );
     const scopeKeys = [...new Set(all.map(({ key }) => key))];
     const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);
@@ -286,8 +284,7 @@ export class Listing {
   }
 
   async #rowsOf(account: string, keys: readonly string[]): Promise<readonly UseRow[]> {
-    const loaded = await this.#load(keys);
-    return loaded.flatMap((accounts) => accounts.get(accountRow(account)) ?? []);
+    return (await this.#load(keys)).flatMap((accounts) => accounts.get(accountRow(account)) ?? []);
   }
 
   /** Returns the rows of these keys, and of all keys before. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
@@ -53,6 +54,31 @@ describe('A list of a subscription', () => {
     expect(fleet.requests).toBeLessThan(100);
   });
 
+  it('reads each account that it lacks, even if another read fails', async () => {
+    const fleet = await Fleet.listed(...Array.from({ length: 20 }, (_, n) => account(`st${n}`)));
+    fleet.accounts.clear();
+    const { accounts } = fleet.ports();
+    const get: typeof accounts.get = async (id) => {
+      if (id.name === 'st0') throw Object.assign(new Error('denied'), { statusCode: 403 });
+      return accounts.get(id);
+    };
+    await fleet.pass('list', '', { accounts: { ...accounts, get } });
+    expect(fleet.uses()).toEqual(['st0 own']);
+    expect(fleet.items.all.map(({ reason }) => reason)).toContain('SubscriptionUnreadable');
+  });
+
+  it('whose reads the end of the pass aborts does not close their region', async () => {
+    const fleet = await Fleet.listed(...Array.from({ length: 8 }, (_, n) => account(`st${n}`)));
+    fleet.accounts.clear();
+    const { accounts, capacity } = fleet.ports();
+    const get: typeof accounts.get = async (_, signal = new AbortController().signal) => {
+      await once(signal, 'abort');
+      throw Object.assign(new Error('aborted'), { name: 'AbortError' });
+    };
+    await fleet.pass('list', '', { capacity, accounts: { ...accounts, get } });
+    expect(capacity.waitMs('westeurope', fleet.clock)).toBe(0);
+  });
+
   it('waits while many results are pending, so that a large subscription does not fill the memory', async () => {
     const fleet = new Fleet();
     fleet.add(...Array.from({ length: 2_000 }, (_, n) => account(`st${n}`)));
@@ -97,6 +123,21 @@ describe('Scopes', () => {
     await fleet.pass('scopes');
     expect(await fleet.unlisted()).toEqual([]);
     expect(fleet.items.all.map(({ kind }) => kind)).not.toContain('scopes');
+  });
+
+  it('are listed once for each account of a large subscription', async () => {
+    const fleet = new Fleet();
+    fleet.add(...Array.from({ length: 1_000 }, (_, n) => account(`st${n}`)));
+    const { accounts } = fleet.ports();
+    const listScopes: typeof accounts.listScopes = async function* (id) {
+      fleet.calls.push(`list scopes ${id.name}`);
+      for (let n = 0; n < 200; n += 1) await setImmediate();
+      yield* [];
+    };
+    await fleet.pass('list', '', { accounts: { ...accounts, listScopes } });
+    const names = fleet.calls.filter((call) => call.startsWith('list scopes'));
+    expect(names.length).toBeGreaterThan(30);
+    expect(new Set(names).size).toBe(names.length);
   });
 
   it('are listed again after a day, and not before', async () => {
