@@ -19,7 +19,7 @@ export interface Leases {
 export interface Lease {
   /** The last saved state; undefined if it is no JSON. */
   readonly state: unknown;
-  /** Whether the lease is certainly valid. Renewed in the background. Check right before a fenced write. */
+  /** Whether the lease is certainly valid; once false, it remains false. Renewed in the background. Check right before a fenced write. */
   readonly held: () => boolean;
   /** Replaces the state; undefined clears it. Throws the SDK's errors. */
   save(state: unknown): Promise<void>;
@@ -129,7 +129,11 @@ async function hold(
     get state() {
       return state;
     },
-    held: () => !isOver && performance.now() - sinceMs < (durationMs * HELD_MS) / LEASE_MS,
+    held: () => {
+      // A holder that stopped work because of doubt must not be renewed: it would block every other holder.
+      if (performance.now() - sinceMs >= (durationMs * HELD_MS) / LEASE_MS) end();
+      return !isOver;
+    },
     async save(next) {
       const json = next === undefined ? '' : JSON.stringify(next);
       const options = { conditions: { leaseId: lease.leaseId }, blobHTTPHeaders: JSON_FILE };

@@ -131,8 +131,7 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
 /** Returns the message with its attempts reset; undefined for an invalid message. */
 function restart(queue: WorkQueueName, text: string): string | undefined {
   try {
-    const work = PARSERS[queue](JSON.parse(text));
-    return JSON.stringify({ ...work, attempt: 0 });
+    return JSON.stringify({ ...PARSERS[queue](JSON.parse(text)), attempt: 0 });
   } catch {
     return undefined;
   }

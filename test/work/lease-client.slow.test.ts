@@ -81,6 +81,20 @@ describe('a lease', () => {
   });
 });
 
+it('a lease that was in doubt is held no more, and others get it', async () => {
+  const storage = await faultyStorage(azurite.connectionString);
+  try {
+    const lease = await taken(instance({ durationSeconds: 15 }, storage.connectionString), 'in doubt');
+    storage.onRequest(() => 'refuse');
+    await eventually('it is in doubt', () => !lease.held());
+    storage.onRequest(() => 'pass');
+    await eventually('another gets it', () => instance().acquire('in doubt'));
+    expect(lease.held()).toBe(false);
+  } finally {
+    await storage.close();
+  }
+});
+
 // What a process that was killed does: nothing more. The shortest lease that there is takes 15 s.
 it('expires after its holder is gone or cannot renew it, and not while it is renewed', async () => {
   const short = { durationSeconds: 15 };
