@@ -17,6 +17,8 @@ import type { FleetServices } from './worker-ports.ts';
 
 /** Maximum attempts while other instances decide at the same time. */
 const MOST_ROUNDS = 3;
+/** Number of passes that may end before a first list, which then counts as failed. */
+const MOST_BUSY = 10;
 /** Causes of follow-up work. If the key already has a work item, that item's cause remains. */
 const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
 /** Causes that continue a rollout. They take its cause, which decides whether exempt uses may move. */
@@ -244,8 +246,8 @@ export async function requestLists(
   await sendFor(await items.putNew(due.map((subscription) => ({ ...list, subscription }))), cause, ports);
   const unlisted = new Set(due.map((id) => id.toLowerCase()).filter((id) => !listings.has(id)));
   if (unlisted.size === 0) return true;
-  for await (const { kind, subscription, attempts } of items.all()) {
-    if (kind === 'list' && attempts > 0) unlisted.delete(subscription.toLowerCase());
+  for await (const { kind, subscription, attempts, reason } of items.all()) {
+    if (kind === 'list' && attempts > (reason === 'Busy' ? MOST_BUSY : 0)) unlisted.delete(subscription.toLowerCase());
   }
   return unlisted.size === 0;
 }
