@@ -34,12 +34,12 @@ export const WRITE_BUDGETS: readonly Budget[] = [
   { ...WRITES, calls: WRITES.calls * BUDGET_SHARE },
 ];
 
-/** Calls for an account in a region. `retry`: not the first attempt; `scopes`: lists that are not urgent. */
+/** Calls for an account in a region. `retry`: not the first attempt, or not urgent; `scopes`: lists that are not urgent. */
 export interface Calls {
   readonly reads?: number;
   readonly writes?: number;
   readonly lists?: number;
-  readonly purpose?: 'retry' | 'scopes';
+  readonly purpose?: 'retry' | 'scopes' | undefined;
 }
 
 /**

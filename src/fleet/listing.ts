@@ -23,7 +23,6 @@ const SCOPES_CONCURRENCY = 2;
 const SCOPES_PER_PASS = 64;
 /** Maximum number of a region's accounts whose scopes a pass lists: more than the budget of lists admits. */
 const MOST_ACCOUNTS = 100;
-const NO_REGION = '';
 
 interface ListingPass {
   readonly subscription: string;
@@ -62,15 +61,15 @@ export class Listing {
   /** Lists the accounts. Also reads the encryption scopes that a dead worker may have moved. */
   async list(wanted: Wanted): Promise<void> {
     const { accounts, fleet, gate, now } = this.#ports;
-    const targets = Object.keys(wanted.item.targets ?? {});
-    const announced = targets.flatMap((key) => [key, ...gate.sourcesOf(key)]);
+    const announced = Object.keys(wanted.item.targets ?? {}).flatMap((key) => [key, ...gate.sourcesOf(key)]);
     const { subscription, budget, results } = this.#pass;
     const records = new Map<string, FleetAccount>();
     for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
     await this.#load([...announced, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
     let areScopesDue = false;
-    const listed = await budget.call(NO_REGION, { lists: 1 }, wanted, async () => {
+    // The list has no region: a region shared by all subscriptions would make them wait for one that fails.
+    const listed = await budget.call(subscription, { lists: 1 }, wanted, async () => {
       const startedOn = now();
       try {
         for await (const account of accounts.list(subscription, budget.reads.signal)) {
@@ -98,13 +97,12 @@ export class Listing {
       known.set(name, rows[0]?.account ?? '');
       if (seen.has(name)) for (const row of rows.filter(isUnread)) this.#read(row, wanted);
     }
-    // A list may be outdated: only a GET confirms a deletion.
+    // A list may be outdated: only a GET confirms a deletion. An error stops none of the reads.
     await pMap(
       [...known].filter(([name]) => !seen.has(name)),
-      ([name, account]) =>
-        this.#readAccount(account, records.get(name), wanted).catch((error: unknown) => budget.failItem(wanted, error)),
-      { concurrency: CONCURRENCY },
-    );
+      ([name, account]) => this.#readAccount(account, records.get(name), wanted),
+      { concurrency: CONCURRENCY, stopOnError: false },
+    ).catch(({ errors: [first] }: AggregateError) => Promise.reject(first));
     results.listed(listed.answer);
   }
 
@@ -204,8 +202,10 @@ export class Listing {
   /** Reads an account, and drops all rows if the account is deleted. */
   async #readAccount(account: string, record: FleetAccount | undefined, wanted: Wanted): Promise<void> {
     const { accounts, now } = this.#ports;
-    const region = record?.location ?? NO_REGION;
-    const read = await this.#pass.budget.call(region, { reads: 1 }, wanted, async () => ({
+    const region = record?.location ?? this.#pass.subscription;
+    // Accounts that a list lacks must not use up the region's reads.
+    const purpose = wanted.item.kind === 'account' ? undefined : 'retry';
+    const read = await this.#pass.budget.call(region, { reads: 1, purpose }, wanted, async () => ({
       startedOn: now(),
       found: await unlessMissing(() => accounts.get(accountId(account), this.#pass.budget.reads.signal)),
     }));
@@ -213,7 +213,7 @@ export class Listing {
     const { startedOn, found } = read.answer;
     if (found) {
       await this.#compareAccount(found, startedOn, record, wanted);
-      if (this.#areScopesDue(record)) this.#pass.results.requestScopes();
+      if (wanted.item.kind !== 'scopes' && this.#areScopesDue(record)) this.#pass.results.requestScopes();
       return;
     }
     const rows = await this.#rowsOf(account, record ? keysOfAccount(record) : []);

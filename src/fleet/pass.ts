@@ -271,8 +271,7 @@ export class Pass {
     const isDifferent = task.mustRead && wanted.some(({ item }) => item.kind !== 'verify');
     const isPlanned = !plan || (plan.write && !isRefreshed(row, plan));
     const mayWrite = isDifferent || isPlanned || row.state === 'indeterminate';
-    const purpose = row.attempts > 1 ? ({ purpose: 'retry' } as const) : {};
-    const calls: Calls = { reads: 1, ...(mayWrite ? { writes: 1 } : {}), ...purpose };
+    const calls: Calls = { reads: 1, writes: Number(mayWrite), purpose: row.attempts > 1 ? 'retry' : undefined };
     const blocked = await this.budget.permit(region, calls);
     if (blocked) {
       this.#end(row, { row, moves: [], blocked }, task);

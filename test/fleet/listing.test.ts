@@ -11,7 +11,7 @@ import { toUseRow, type UseRow } from '../../src/fleet/use-row.ts';
 import { keyItem, NO_SUBSCRIPTION } from '../../src/fleet/work-items.ts';
 import type { FleetServices } from '../../src/fleet/worker-ports.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
-import { account, CAUSE, Fleet, FOREIGN, OTHER, scopeOf, WRITTEN } from './fleet.ts';
+import { account, CAUSE, Fleet, FOREIGN, notFound, OTHER, scopeOf, WRITTEN } from './fleet.ts';
 
 describe('A list of a subscription', () => {
   it('puts uses of all keys into the index, lists the scopes, and drops the rows of deleted accounts', async () => {
@@ -54,8 +54,8 @@ describe('A list of a subscription', () => {
     expect(fleet.requests).toBeLessThan(100);
   });
 
-  it('reads each account that it lacks, even if another read fails', async () => {
-    const fleet = await Fleet.listed(...Array.from({ length: 20 }, (_, n) => account(`st${n}`)));
+  it('reads accounts that it lacks with a quarter of the budget of 640, even if a read fails', async () => {
+    const fleet = await Fleet.listed(...Array.from({ length: 200 }, (_, n) => account(`st${n}`)));
     fleet.accounts.clear();
     const { accounts } = fleet.ports();
     const get: typeof accounts.get = async (id) => {
@@ -63,8 +63,7 @@ describe('A list of a subscription', () => {
       return accounts.get(id);
     };
     await fleet.pass('list', '', { accounts: { ...accounts, get } });
-    expect(fleet.uses()).toEqual(['st0 own']);
-    expect(fleet.items.all.map(({ reason }) => reason)).toContain('SubscriptionUnreadable');
+    expect(fleet.uses()).toHaveLength(200 - 159);
   });
 
   it('whose reads the end of the pass aborts does not close their region', async () => {
@@ -91,6 +90,24 @@ describe('A list of a subscription', () => {
     await fleet.pass('list', '', { rows: { ...rows, put } });
     expect(fleet.uses()).toHaveLength(2_000);
     expect(Math.max(...lengths)).toBeLessThan(250);
+  });
+
+  it('is not delayed by another subscription whose list fails', async () => {
+    const [capacity, other] = [new CallCapacity(), new Fleet()];
+    const list = async function* () {
+      yield await Promise.reject(Object.assign(new Error('down'), { statusCode: 503 }));
+    };
+    const ports = { ...other.ports(), capacity, accounts: { ...other.ports().accounts, list } };
+    const [due, until] = [new Date(other.clock), new Date(other.clock + 240_000)];
+    for (let n = 0; n < 5; n += 1) {
+      other.items.put({ subscription: 'other', kind: 'list', about: '', due, since: due, cause: CAUSE });
+      await reconcileSubscription('other', until, ports);
+    }
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    await fleet.pass('list', '', { capacity });
+    expect(fleet.uses()).toEqual(['st1 own']);
+    expect(fleet.clock - due.getTime()).toBeLessThan(1_000);
   });
 
   it('is not delayed by four lists of other subscriptions that take long', async () => {
@@ -138,6 +155,18 @@ describe('Scopes', () => {
     const names = fleet.calls.filter((call) => call.startsWith('list scopes'));
     expect(names.length).toBeGreaterThan(30);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('are listed once where they are not found although their account is', async () => {
+    const fleet = new Fleet();
+    fleet.add(account('st1'));
+    let lists = 0;
+    const listScopes = async function* () {
+      lists += 1;
+      yield await Promise.reject(notFound());
+    };
+    await fleet.pass('list', '', { accounts: { ...fleet.ports().accounts, listScopes } });
+    expect(lists).toBe(1);
   });
 
   it('are listed again after a day, and not before', async () => {
@@ -268,6 +297,17 @@ describe('reconcileKey', () => {
     await createFleetIndex(fleet.table.port()).listed(String(await inSight()), new Date(fleet.clock));
     await reconcileKey(KEY, CAUSE, { ...fleet.ports(), keys: versions, inSight });
     expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 0 }]]);
+  });
+
+  it('waits for a first list whose pass ended before its turn', async () => {
+    const fleet = await Fleet.listed();
+    const ports = { ...fleet.ports(), fleet: { ...fleet.ports().fleet, listings: async () => new Map() } };
+    await reconcileKey(KEY, CAUSE, ports);
+    for (let n = 0; n < 4; n += 1) void ports.capacity.subscriptionLists(() => new Promise(() => {}));
+    await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 14_000), ports);
+    expect(fleet.items.all).toContainEqual(expect.objectContaining({ kind: 'list', attempts: 1, reason: 'Busy' }));
+    await reconcileKey(KEY, CAUSE, ports);
+    expect(fleet.rollouts.all).toEqual([]);
   });
 
   it('decides nothing while a subscription was never listed, unless its list failed', async () => {
