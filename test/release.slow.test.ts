@@ -168,19 +168,17 @@ describe('the tag of a release', () => {
   });
 });
 
-describe('the notes of a release', () => {
-  it('have the deploy button of its tag', () => {
-    const [, template = '', form = ''] =
-      /\(https:\/\/portal\.azure\.com\/#create\/Microsoft\.Template\/uri\/([^/]+)\/createUIDefinitionUri\/([^/)]+)\)/.exec(
-        deployNote({ repository: 'example/cmk', name: 'cmk-autopilot', version: '1.2.3' }),
-      ) ?? [];
-    const raw = 'https://raw.githubusercontent.com/example/cmk/v1.2.3/';
-    for (const [address, name] of [
-      [template, 'infra/azuredeploy.json'],
-      [form, 'infra/createUiDefinition.json'],
-    ] as const) {
-      expect(decodeURIComponent(address)).toBe(`${raw}${name}`);
-      expect(existsSync(join(PROJECT, name))).toBe(true);
-    }
-  });
+it('the notes of a release have the deploy button of its tag', () => {
+  const [, template = '', form = ''] =
+    /\(https:\/\/portal\.azure\.com\/#create\/Microsoft\.Template\/uri\/([^/]+)\/createUIDefinitionUri\/([^/)]+)\)/.exec(
+      deployNote({ repository: 'example/cmk', name: 'cmk-autopilot', version: '1.2.3' }),
+    ) ?? [];
+  const raw = 'https://raw.githubusercontent.com/example/cmk/v1.2.3/';
+  for (const [address, name] of [
+    [template, 'infra/azuredeploy.json'],
+    [form, 'infra/createUiDefinition.json'],
+  ] as const) {
+    expect(decodeURIComponent(address)).toBe(`${raw}${name}`);
+    expect(existsSync(join(PROJECT, name))).toBe(true);
+  }
 });

@@ -39,8 +39,7 @@ export function createActivityLog(credential: TokenCredential, cloud: Cloud): Ac
       const path = `${subscription}/providers/Microsoft.Insights/eventtypes/management/values`;
       const $filter = `eventTimestamp ge '${since.toISOString()}' and resourceUri eq '${resource}'`;
       const $select = 'caller,correlationId,eventTimestamp,operationName';
-      const query = { 'api-version': '2015-04-01', $filter, $select };
-      return EVENTS.parse(await list(path, query));
+      return EVENTS.parse(await list(path, { 'api-version': '2015-04-01', $filter, $select }));
     },
   };
 }

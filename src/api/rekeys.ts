@@ -144,8 +144,7 @@ export const REKEY_ROUTES: readonly Route[] = [
 ];
 
 function orderOf({ caller: by, correlationId }: Call, reason: string, ticket?: string) {
-  const caller = auditedCaller(by);
-  return { caller, correlationId, reason, ticket };
+  return { caller: auditedCaller(by), correlationId, reason, ticket };
 }
 
 /** Starts a re-key; with `dryRun`, only checks it. @throws {@link HttpProblem} 409 with every blocker */

@@ -30,8 +30,7 @@ export function targetsOfAccount(
   signal: AbortSignal,
 ): Promise<ProbeTarget[]> {
   const file = async (): Promise<string[]> => {
-    const found = await Array.fromAsync(shares.list(account, signal));
-    return [chooseShare(found) ?? []].flat();
+    return [chooseShare(await Array.fromAsync(shares.list(account, signal))) ?? []].flat();
   };
   const blob = async (): Promise<string[]> => {
     const found: string[] = [];

@@ -57,23 +57,21 @@ async function pages(files: AuditFiles, limits: Parameters<typeof searchTrail>[2
   return found;
 }
 
-describe('the lines of a trail, from its end on', () => {
-  it('are those that stand in it, with their places, wherever a chunk ends', async () => {
-    const { files, container } = await trail(2, (n) => ({ details: { text: 'ä'.repeat(n * 40) } }));
-    const texts = [];
-    for (const day of DAYS) {
-      const text = (await container.getBlobClient(`${day}.jsonl`).downloadToBuffer()).toString();
-      texts.push(...text.split('\n').filter((line) => line !== ''));
+it('the lines of a trail, from its end on, are those that stand in it, with their places, wherever a chunk ends', async () => {
+  const { files, container } = await trail(2, (n) => ({ details: { text: 'ä'.repeat(n * 40) } }));
+  const texts = [];
+  for (const day of DAYS) {
+    const text = (await container.getBlobClient(`${day}.jsonl`).downloadToBuffer()).toString();
+    texts.push(...text.split('\n').filter((line) => line !== ''));
+  }
+  for (const chunk of [61, 500, undefined]) {
+    const seen = [];
+    for await (const { lines } of linesBackwards(files, undefined, undefined, chunk)) seen.push(...lines);
+    expect(seen.map(({ bytes }) => bytes.toString())).toEqual(texts.toReversed());
+    for (const { file, position, bytes } of seen) {
+      expect((await files.read(file, position, position + bytes.length))?.bytes).toEqual(bytes);
     }
-    for (const chunk of [61, 500, undefined]) {
-      const seen = [];
-      for await (const { lines } of linesBackwards(files, undefined, undefined, chunk)) seen.push(...lines);
-      expect(seen.map(({ bytes }) => bytes.toString())).toEqual(texts.toReversed());
-      for (const { file, position, bytes } of seen) {
-        expect((await files.read(file, position, position + bytes.length))?.bytes).toEqual(bytes);
-      }
-    }
-  });
+  }
 });
 
 describe('a search in the trail', () => {

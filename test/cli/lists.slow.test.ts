@@ -94,29 +94,27 @@ it('cmk account show has what the app knows of one account', async () => {
   expect(await cmk(['account', 'show', 'stnowhere'], { env })).toMatchObject({ code: 3 });
 });
 
-describe('--watch', () => {
-  it('has in a pipe what is new, until it is interrupted, and refuses a document', async () => {
-    const site = procedures.site();
-    const end = new AbortController();
-    let [out, err] = ['', ''];
-    const code = run(['key', 'show', site.key, '--vault', site.vault.name, '--watch', '1'], {
-      environment: {},
-      out: { write: (text) => (out += text) },
-      err: { write: (text) => (err += text) },
-      ask: undefined,
-      azure: procedures.azure(),
-      credential: procedures.credential(),
-      interrupted: end.signal,
-    });
-    const seen = () => lines(out).flatMap(([, state]) => state ?? []);
-    await eventually('its versions', () => seen().length > 0);
-    site.version.enabled = false;
-    await eventually('what is new', () => seen().length > 1);
-    expect(seen()).toEqual(['Usable', 'Disabled']);
-    end.abort(new Interruption(130));
-    expect({ code: await code, err }).toEqual({ code: 130, err: '' });
-    expect((await cmk(['key', 'show', site.key, '--vault', site.vault.name, '-w', '-o', 'json'])).code).toBe(2);
+it('--watch has in a pipe what is new, until it is interrupted, and refuses a document', async () => {
+  const site = procedures.site();
+  const end = new AbortController();
+  let [out, err] = ['', ''];
+  const code = run(['key', 'show', site.key, '--vault', site.vault.name, '--watch', '1'], {
+    environment: {},
+    out: { write: (text) => (out += text) },
+    err: { write: (text) => (err += text) },
+    ask: undefined,
+    azure: procedures.azure(),
+    credential: procedures.credential(),
+    interrupted: end.signal,
   });
+  const seen = () => lines(out).flatMap(([, state]) => state ?? []);
+  await eventually('its versions', () => seen().length > 0);
+  site.version.enabled = false;
+  await eventually('what is new', () => seen().length > 1);
+  expect(seen()).toEqual(['Usable', 'Disabled']);
+  end.abort(new Interruption(130));
+  expect({ code: await code, err }).toEqual({ code: 130, err: '' });
+  expect((await cmk(['key', 'show', site.key, '--vault', site.vault.name, '-w', '-o', 'json'])).code).toBe(2);
 });
 
 describe('-o', () => {
@@ -179,23 +177,21 @@ describe('--query', () => {
   });
 });
 
-describe('account list', () => {
-  it('has filters of every field, all of which have to hold, and the worst first', async () => {
-    const { site, account } = fleet();
-    const second = procedures.encrypted(site, 'pinned');
-    procedures.nextVersion(site);
-    const env = await indexed(azurite.connectionString, procedures, site, [account, second]);
-    const query = ['--vault', site.vault.name, '--query', 'result.rows[].name'];
-    const names = async (...args: string[]) =>
-      JSON.parse((await cmk(['account', 'list', ...args, ...query], { env })).out);
-    expect(await names('--tag', 'env=prod', '--key', site.key)).toEqual([account.name]);
-    expect(await names('--key', `${site.vault.name}/${site.key}`, '-g', site.group.name)).toHaveLength(2);
-    expect(await names('-g', 'rg-other')).toEqual([]);
-    expect(await names('--health', 'Stale', 'Revoked')).toEqual([second.name]);
-    expect(await names('--cause', 'stalekeyversion')).toEqual([second.name]);
-    expect((await names())[0]).toBe(second.name);
-    expect(await cmk(['account', 'list', '--health', 'Fine'])).toMatchObject({ code: 2 });
-  });
+it('account list has filters of every field, all of which have to hold, and the worst first', async () => {
+  const { site, account } = fleet();
+  const second = procedures.encrypted(site, 'pinned');
+  procedures.nextVersion(site);
+  const env = await indexed(azurite.connectionString, procedures, site, [account, second]);
+  const query = ['--vault', site.vault.name, '--query', 'result.rows[].name'];
+  const names = async (...args: string[]) =>
+    JSON.parse((await cmk(['account', 'list', ...args, ...query], { env })).out);
+  expect(await names('--tag', 'env=prod', '--key', site.key)).toEqual([account.name]);
+  expect(await names('--key', `${site.vault.name}/${site.key}`, '-g', site.group.name)).toHaveLength(2);
+  expect(await names('-g', 'rg-other')).toEqual([]);
+  expect(await names('--health', 'Stale', 'Revoked')).toEqual([second.name]);
+  expect(await names('--cause', 'stalekeyversion')).toEqual([second.name]);
+  expect((await names())[0]).toBe(second.name);
+  expect(await cmk(['account', 'list', '--health', 'Fine'])).toMatchObject({ code: 2 });
 });
 
 describe('cmk explain', () => {

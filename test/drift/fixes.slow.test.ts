@@ -147,26 +147,24 @@ describe('event subscriptions', () => {
   });
 });
 
-describe('a key near its expiry whose event was lost', () => {
-  /** Does what waits in `key-work` about a rotation, as the worker does. */
-  async function rotate(): Promise<void> {
-    for (const { work: message } of wire.sent.splice(0)) {
-      if (message.kind === 'rotate') await rotateWhenDue(message, wire.services(), wire.log);
-    }
+/** Does what waits in `key-work` about a rotation, as the worker does. */
+async function rotate(): Promise<void> {
+  for (const { work: message } of wire.sent.splice(0)) {
+    if (message.kind === 'rotate') await rotateWhenDue(message, wire.services(), wire.log);
   }
+}
 
-  it('is put to work, even where nothing is set, and rotated once', async () => {
-    const key = new TestKey(world());
-    key.account('automatic');
-    key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
-    const fixes = (report: DriftReport) => report.fixes.filter(({ resource }) => resource === key.id());
-    expect(fixes(await check(null))).toMatchObject([{ reason: 'NearExpiry', outcome: 'enqueued' }]);
-    // The check itself writes nothing.
-    expect(key.vault.keys.get(key.name)?.versions).toHaveLength(1);
-    await rotate();
-    expect(key.vault.keys.get(key.name)?.versions).toHaveLength(2);
-    expect(fixes(await check(null))).toEqual([]);
-  });
+it('a key near its expiry whose event was lost is put to work, even where nothing is set, and rotated once', async () => {
+  const key = new TestKey(world());
+  key.account('automatic');
+  key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
+  const fixes = (report: DriftReport) => report.fixes.filter(({ resource }) => resource === key.id());
+  expect(fixes(await check(null))).toMatchObject([{ reason: 'NearExpiry', outcome: 'enqueued' }]);
+  // The check itself writes nothing.
+  expect(key.vault.keys.get(key.name)?.versions).toHaveLength(1);
+  await rotate();
+  expect(key.vault.keys.get(key.name)?.versions).toHaveLength(2);
+  expect(fixes(await check(null))).toEqual([]);
 });
 
 it('two checks at the same time do no harm', async () => {
@@ -192,16 +190,14 @@ it('two checks at the same time do no harm', async () => {
   expect((await driftStorage.history()).length).toBeGreaterThanOrEqual(4);
 });
 
-describe('a finding', () => {
-  it('that a version appeared while the key is revoked puts the key to work, whatever is set', async () => {
-    const { revokeKey } = await import('../../src/revocation/revoke.ts');
-    const key = new TestKey(world());
-    const services = wire.services();
-    const managed = services.settings.vaults.key(key.id());
-    if (!managed) throw new Error('not managed');
-    await revokeKey(managed, REVOKER, services);
-    key.add();
-    await check('none');
-    expect(await itemsOf(key)).toMatchObject([{ subscription: NO_SUBSCRIPTION, cause: BY_DRIFT }]);
-  });
+it('a finding that a version appeared while the key is revoked puts the key to work, whatever is set', async () => {
+  const { revokeKey } = await import('../../src/revocation/revoke.ts');
+  const key = new TestKey(world());
+  const services = wire.services();
+  const managed = services.settings.vaults.key(key.id());
+  if (!managed) throw new Error('not managed');
+  await revokeKey(managed, REVOKER, services);
+  key.add();
+  await check('none');
+  expect(await itemsOf(key)).toMatchObject([{ subscription: NO_SUBSCRIPTION, cause: BY_DRIFT }]);
 });

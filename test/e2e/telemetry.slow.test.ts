@@ -77,30 +77,26 @@ describe('one trace', () => {
   });
 });
 
-describe('the drift check', () => {
-  it('gives findings by code, open revocations and the age of every queue', async () => {
-    const response = await fetch(`${app.url}/admin/functions/driftCheck`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{"input":""}',
-    });
-    expect(response.status).toBe(202);
-    const points = await eventually('its metrics', () => {
-      const all = receiver.points;
-      return all.some(({ name }) => name === 'cmk.revocations.open') && all;
-    });
-    const checked = app.records().findLast(({ reason }) => reason === 'DriftChecked');
-    const findings = Object.fromEntries(
-      points
-        .filter(({ name }) => name === 'cmk.drift.findings')
-        .map(({ attributes, value }) => [attributes.code, value]),
-    );
-    expect(Object.keys(findings).length).toBeGreaterThan(0);
-    expect(findings).toEqual(checked?.findings);
-    expect(points.find(({ name }) => name === 'cmk.revocations.open')?.value).toBe(checked?.openRevocations);
-    const queues = points.filter(({ name }) => name === 'cmk.queue.age').map(({ attributes }) => attributes.queue);
-    expect(new Set(queues)).toEqual(new Set(['key-work', 'fleet-work', 'notify-work']));
+it('the drift check gives findings by code, open revocations and the age of every queue', async () => {
+  const response = await fetch(`${app.url}/admin/functions/driftCheck`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"input":""}',
   });
+  expect(response.status).toBe(202);
+  const points = await eventually('its metrics', () => {
+    const all = receiver.points;
+    return all.some(({ name }) => name === 'cmk.revocations.open') && all;
+  });
+  const checked = app.records().findLast(({ reason }) => reason === 'DriftChecked');
+  const findings = Object.fromEntries(
+    points.filter(({ name }) => name === 'cmk.drift.findings').map(({ attributes, value }) => [attributes.code, value]),
+  );
+  expect(Object.keys(findings).length).toBeGreaterThan(0);
+  expect(findings).toEqual(checked?.findings);
+  expect(points.find(({ name }) => name === 'cmk.revocations.open')?.value).toBe(checked?.openRevocations);
+  const queues = points.filter(({ name }) => name === 'cmk.queue.age').map(({ attributes }) => attributes.queue);
+  expect(new Set(queues)).toEqual(new Set(['key-work', 'fleet-work', 'notify-work']));
 });
 
 describe('whoever takes it', () => {

@@ -92,13 +92,11 @@ describe('a package that is there already', () => {
   });
 });
 
-describe('the workflow that deploys', () => {
-  it('installs and builds without the right to sign in, and signs in where nothing is installed', () => {
-    const workflow = readFileSync(join(SCRIPTS, '../.github/workflows/deploy.yml'), 'utf8');
-    const jobs = workflow.slice(workflow.indexOf('\njobs:')).split(/^ {2}(?=\w+:$)/m);
-    const signingIn = jobs.filter((job) => /id-token: write$/m.test(job));
-    expect(signingIn.map((job) => job.slice(0, job.indexOf(':')))).toEqual(['deploy']);
-    expect(signingIn.join()).not.toMatch(/\b(?:npm|npx)\b/);
-    expect(signingIn.join()).toContain('node scripts/infra/deploy.ts --package dist/app.zip');
-  });
+it('the workflow that deploys installs and builds without the right to sign in, and signs in where nothing is installed', () => {
+  const workflow = readFileSync(join(SCRIPTS, '../.github/workflows/deploy.yml'), 'utf8');
+  const jobs = workflow.slice(workflow.indexOf('\njobs:')).split(/^ {2}(?=\w+:$)/m);
+  const signingIn = jobs.filter((job) => /id-token: write$/m.test(job));
+  expect(signingIn.map((job) => job.slice(0, job.indexOf(':')))).toEqual(['deploy']);
+  expect(signingIn.join()).not.toMatch(/\b(?:npm|npx)\b/);
+  expect(signingIn.join()).toContain('node scripts/infra/deploy.ts --package dist/app.zip');
 });

@@ -150,41 +150,37 @@ describe('an identity that is deleted', () => {
   });
 });
 
-describe('lists of accounts', () => {
-  it('come in pages that nextLink leads through', async () => {
-    local.azure.world.settings.storageListPageSize = 2;
-    for (const name of ['stone', 'sttwo', 'stthree', 'stfour', 'stfive']) add('pinned', name);
-    const [, , subscription] = group.id.split('/');
-    const names: (string | undefined)[] = [];
-    let path: string | undefined = `/subscriptions/${subscription}/providers/Microsoft.Storage/storageAccounts`;
-    for (let pages = 0; path !== undefined; pages++) {
-      expect(pages).toBeLessThan(3);
-      const { body } = await arm(local.azure, 'GET', path);
-      names.push(...(body.value ?? []).map(({ name }) => name));
-      path = body.nextLink?.replace('https://management.azure.com', '');
-    }
-    expect(names).toEqual(['stone', 'sttwo', 'stthree', 'stfour', 'stfive']);
-  });
+it('lists of accounts come in pages that nextLink leads through', async () => {
+  local.azure.world.settings.storageListPageSize = 2;
+  for (const name of ['stone', 'sttwo', 'stthree', 'stfour', 'stfive']) add('pinned', name);
+  const [, , subscription] = group.id.split('/');
+  const names: (string | undefined)[] = [];
+  let path: string | undefined = `/subscriptions/${subscription}/providers/Microsoft.Storage/storageAccounts`;
+  for (let pages = 0; path !== undefined; pages++) {
+    expect(pages).toBeLessThan(3);
+    const { body } = await arm(local.azure, 'GET', path);
+    names.push(...(body.value ?? []).map(({ name }) => name));
+    path = body.nextLink?.replace('https://management.azure.com', '');
+  }
+  expect(names).toEqual(['stone', 'sttwo', 'stthree', 'stfour', 'stfive']);
 });
 
-describe('an encryption scope', () => {
-  it('is pinned by a versioned key URI, and follows its key with one that has no version', async () => {
-    const account = add('pinned');
-    const put = (name: string, keyUri: string) =>
-      arm(local.azure, 'PUT', `${account.id}/encryptionScopes/${name}`, {
-        body: { properties: { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri } } },
-      });
-    expect((await put('pinned', `https://kv.vault.azure.net/keys/key/${first.version}`)).status).toBe(201);
-    expect((await put('follows', 'https://kv.vault.azure.net/keys/key')).status).toBe(201);
-    const second = addKeyVersion(local.azure.world, vault, 'key');
-    local.azure.clock.advance(day);
-    const { body } = await arm(local.azure, 'GET', `${account.id}/encryptionScopes`);
-    const current = (body.value ?? []).map(({ name, properties }) => [name, properties?.keyVaultProperties]);
-    expect(current).toMatchObject([
-      ['follows', { currentVersionedKeyIdentifier: expect.stringContaining(second.version) }],
-      ['pinned', { currentVersionedKeyIdentifier: expect.stringContaining(first.version) }],
-    ]);
-  });
+it('an encryption scope is pinned by a versioned key URI, and follows its key with one that has no version', async () => {
+  const account = add('pinned');
+  const put = (name: string, keyUri: string) =>
+    arm(local.azure, 'PUT', `${account.id}/encryptionScopes/${name}`, {
+      body: { properties: { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri } } },
+    });
+  expect((await put('pinned', `https://kv.vault.azure.net/keys/key/${first.version}`)).status).toBe(201);
+  expect((await put('follows', 'https://kv.vault.azure.net/keys/key')).status).toBe(201);
+  const second = addKeyVersion(local.azure.world, vault, 'key');
+  local.azure.clock.advance(day);
+  const { body } = await arm(local.azure, 'GET', `${account.id}/encryptionScopes`);
+  const current = (body.value ?? []).map(({ name, properties }) => [name, properties?.keyVaultProperties]);
+  expect(current).toMatchObject([
+    ['follows', { currentVersionedKeyIdentifier: expect.stringContaining(second.version) }],
+    ['pinned', { currentVersionedKeyIdentifier: expect.stringContaining(first.version) }],
+  ]);
 });
 
 let account: StorageAccount;

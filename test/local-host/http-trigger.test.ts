@@ -105,19 +105,17 @@ describe('replies', () => {
   });
 });
 
-describe('invocations', () => {
-  it('lets hooks change what is called and see what came of it', async () => {
-    const seen: unknown[] = [];
-    fixture.handlers = {
-      plain: () => ({ body: 'original' }),
-      preInvocation: (context: { functionHandler: unknown }) => {
-        context.functionHandler = () => ({ body: 'swapped' });
-      },
-      postInvocation: (context: { result: unknown }) => {
-        seen.push(context.result);
-      },
-    };
-    expect(await (await fetch(`${fixture.url}/api/plain`)).text()).toBe('swapped');
-    expect(seen).toEqual([{ body: 'swapped' }]);
-  });
+it('an invocation lets hooks change what is called and see what came of it', async () => {
+  const seen: unknown[] = [];
+  fixture.handlers = {
+    plain: () => ({ body: 'original' }),
+    preInvocation: (context: { functionHandler: unknown }) => {
+      context.functionHandler = () => ({ body: 'swapped' });
+    },
+    postInvocation: (context: { result: unknown }) => {
+      seen.push(context.result);
+    },
+  };
+  expect(await (await fetch(`${fixture.url}/api/plain`)).text()).toBe('swapped');
+  expect(seen).toEqual([{ body: 'swapped' }]);
 });

@@ -98,38 +98,36 @@ describe('a message', () => {
   });
 });
 
-describe('a batch', () => {
-  it('is taken whole, and the next one when the threshold is reached', async () => {
-    let running = 0;
-    let most = 0;
-    let done = 0;
-    const releases: (() => void)[] = [];
-    const release = () => releases.shift()?.();
-    onTestFinished(() => releases.forEach((end) => void end())); // or the host would take nothing for the tests after it
-    onQueue(async () => {
-      running += 1;
-      most = Math.max(most, running);
-      await new Promise<void>((resolve) => releases.push(resolve));
-      running -= 1;
-      done += 1;
-    });
-    // Three at work are above the threshold: nothing is taken while the others are sent, so that they come as a batch.
-    for (let index = 0; index < 3; index++) await work.sendMessage(`first ${index}`);
-    await eventually('three at work', () => running === 3);
-    for (let index = 0; index < 6; index++) await work.sendMessage(`then ${index}`);
-    expect(running).toBe(3);
-    release();
-    await eventually('a whole batch beside those left over', () => running === 6); // 2 and 4 new ones
-    for (let left = 5; left >= 3; left--) {
-      release();
-      await eventually('one less', () => running === left);
-    }
-    expect(done).toBe(4); // above the threshold: no new batch
-    while (done < 9) {
-      release();
-      await eventually('progress', () => done === 9 || releases.length > 0);
-    }
-    expect(most).toBe(6);
-    await eventually('the queue is empty', isEmpty);
+it('a batch is taken whole, and the next one when the threshold is reached', async () => {
+  let running = 0;
+  let most = 0;
+  let done = 0;
+  const releases: (() => void)[] = [];
+  const release = () => releases.shift()?.();
+  onTestFinished(() => releases.forEach((end) => void end())); // or the host would take nothing for the tests after it
+  onQueue(async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise<void>((resolve) => releases.push(resolve));
+    running -= 1;
+    done += 1;
   });
+  // Three at work are above the threshold: nothing is taken while the others are sent, so that they come as a batch.
+  for (let index = 0; index < 3; index++) await work.sendMessage(`first ${index}`);
+  await eventually('three at work', () => running === 3);
+  for (let index = 0; index < 6; index++) await work.sendMessage(`then ${index}`);
+  expect(running).toBe(3);
+  release();
+  await eventually('a whole batch beside those left over', () => running === 6); // 2 and 4 new ones
+  for (let left = 5; left >= 3; left--) {
+    release();
+    await eventually('one less', () => running === left);
+  }
+  expect(done).toBe(4); // above the threshold: no new batch
+  while (done < 9) {
+    release();
+    await eventually('progress', () => done === 9 || releases.length > 0);
+  }
+  expect(most).toBe(6);
+  await eventually('the queue is empty', isEmpty);
 });

@@ -53,11 +53,9 @@ describe('the environment file', () => {
   });
 });
 
-describe('the state folder', () => {
-  it('is taken over when its process id belongs to something else by now', async () => {
-    await writeFile(join(folder, 'pid'), String(process.ppid)); // the test runner is no local run
-    await (await claimStateFolder(folder)).release();
-  });
+it('the state folder is taken over when its process id belongs to something else by now', async () => {
+  await writeFile(join(folder, 'pid'), String(process.ppid)); // the test runner is no local run
+  await (await claimStateFolder(folder)).release();
 });
 
 describe("the app's environment", () => {

@@ -232,19 +232,17 @@ describe('what version 2 revoked below its key', () => {
   });
 });
 
-describe('scope disable and scope enable', () => {
-  it('change the state of an encryption scope, each once', async () => {
-    const site = procedures.site();
-    const account = withScope(site, 'Enabled');
-    const as = admin(site);
-    expect((await procedures.run(scoping(account, 'Disabled'), { as, dryRun: true })).changed).toBe(true);
-    expect(stateOf(account)).toBe('Enabled');
-    for (const state of ['Disabled', 'Enabled'] as const) {
-      expect((await procedures.run(scoping(account, state), { as })).changed).toBe(true);
-      expect(stateOf(account)).toBe(state);
-      expect((await procedures.run(scoping(account, state), { as })).changed).toBe(false);
-    }
-  });
+it('scope disable and scope enable change the state of an encryption scope, each once', async () => {
+  const site = procedures.site();
+  const account = withScope(site, 'Enabled');
+  const as = admin(site);
+  expect((await procedures.run(scoping(account, 'Disabled'), { as, dryRun: true })).changed).toBe(true);
+  expect(stateOf(account)).toBe('Enabled');
+  for (const state of ['Disabled', 'Enabled'] as const) {
+    expect((await procedures.run(scoping(account, state), { as })).changed).toBe(true);
+    expect(stateOf(account)).toBe(state);
+    expect((await procedures.run(scoping(account, state), { as })).changed).toBe(false);
+  }
 });
 
 describe('on the command line', () => {

@@ -5,20 +5,18 @@ import { checkName } from '../../src/operations/names.ts';
 import type { Azure } from '../../src/operations/operator-azure.ts';
 import { patiently } from '../../src/operations/wait-for-propagation.ts';
 
-describe('names', () => {
-  it('are checked before they become part of a path', () => {
-    const kinds = ['vault', 'key', 'identity', 'account', 'resourceGroup', 'version'] as const;
-    fc.assert(
-      fc.property(fc.constantFrom(...kinds), fc.string(), (kind, name) => {
-        try {
-          checkName(kind, name);
-        } catch {
-          return;
-        }
-        expect(name).toMatch(/^[-\w.()]+$/);
-      }),
-    );
-  });
+it('names are checked before they become part of a path', () => {
+  const kinds = ['vault', 'key', 'identity', 'account', 'resourceGroup', 'version'] as const;
+  fc.assert(
+    fc.property(fc.constantFrom(...kinds), fc.string(), (kind, name) => {
+      try {
+        checkName(kind, name);
+      } catch {
+        return;
+      }
+      expect(name).toMatch(/^[-\w.()]+$/);
+    }),
+  );
 });
 
 describe('Journal', () => {

@@ -79,19 +79,17 @@ describe('a document', () => {
   });
 });
 
-describe('a file', () => {
-  it('is kept for good, and sent compressed to who takes that', () => {
-    const file = { type: 'text/css', bytes: Buffer.from('plain'), gzipped: Buffer.from('small') };
-    const plain = serveFile(file, headers());
-    expect(header(plain, 'cache-control')).toContain('immutable');
-    expect([plain.body, header(plain, 'content-encoding')]).toEqual([file.bytes, '']);
-    const refused = serveFile(file, headers({ 'accept-encoding': 'gzip;q=0, identity' }));
-    expect(refused.body).toBe(file.bytes);
-    const small = serveFile(file, headers({ 'accept-encoding': 'br, gzip' }));
-    expect([small.body, header(small, 'content-encoding'), header(small, 'vary')]).toEqual([
-      file.gzipped,
-      'gzip',
-      'accept-encoding',
-    ]);
-  });
+it('a file is kept for good, and sent compressed to who takes that', () => {
+  const file = { type: 'text/css', bytes: Buffer.from('plain'), gzipped: Buffer.from('small') };
+  const plain = serveFile(file, headers());
+  expect(header(plain, 'cache-control')).toContain('immutable');
+  expect([plain.body, header(plain, 'content-encoding')]).toEqual([file.bytes, '']);
+  const refused = serveFile(file, headers({ 'accept-encoding': 'gzip;q=0, identity' }));
+  expect(refused.body).toBe(file.bytes);
+  const small = serveFile(file, headers({ 'accept-encoding': 'br, gzip' }));
+  expect([small.body, header(small, 'content-encoding'), header(small, 'vary')]).toEqual([
+    file.gzipped,
+    'gzip',
+    'accept-encoding',
+  ]);
 });

@@ -49,14 +49,12 @@ describe('a person who revoked', () => {
   });
 });
 
-describe('an application that may restore', () => {
-  it('cannot restore what it revoked, however many others revoke again', async () => {
-    const site = new KeySite();
-    const own = application(1);
-    await site.revoke(own, KEY, 'application');
-    let last = '';
-    for (const n of [2, 3, 4, 5]) last = await site.revoke(application(n), KEY, 'application');
-    expect(await site.restore(own, last, KEY, {}, 'application')).toBe('SecondPersonNeeded');
-    expect(await site.restore(application(6), last, KEY, {}, 'application')).toBe('Restored');
-  });
+it('an application that may restore cannot restore what it revoked, however many others revoke again', async () => {
+  const site = new KeySite();
+  const own = application(1);
+  await site.revoke(own, KEY, 'application');
+  let last = '';
+  for (const n of [2, 3, 4, 5]) last = await site.revoke(application(n), KEY, 'application');
+  expect(await site.restore(own, last, KEY, {}, 'application')).toBe('SecondPersonNeeded');
+  expect(await site.restore(application(6), last, KEY, {}, 'application')).toBe('Restored');
 });

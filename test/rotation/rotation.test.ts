@@ -141,9 +141,7 @@ describe('unfinishedRotation', () => {
   ])('is none when %s', (_, versions, now) => expect(unfinishedRotation(versions, now)).toBeUndefined());
 });
 
-describe('a rotation that was refused', () => {
-  it('may want for a policy in a Managed HSM, and not in a vault', () => {
-    expect(hsmNeedsPolicy({ vault: { kind: 'vault' } })).toBe('');
-    expect(hsmNeedsPolicy({ vault: { kind: 'managedHsm' } })).toContain('only with a rotation policy');
-  });
+it('a rotation that was refused may want for a policy in a Managed HSM, and not in a vault', () => {
+  expect(hsmNeedsPolicy({ vault: { kind: 'vault' } })).toBe('');
+  expect(hsmNeedsPolicy({ vault: { kind: 'managedHsm' } })).toContain('only with a rotation policy');
 });

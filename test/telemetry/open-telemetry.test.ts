@@ -70,38 +70,34 @@ describe('spans', () => {
   });
 });
 
-describe('metrics', () => {
-  it('are counters, histograms and gauges, and the age of the queues is asked for as they are sent', async () => {
-    telemetry.measure({ name: 'cmk.accounts.moved', value: 1, attributes: { key: 'a' } });
-    telemetry.measure({ name: 'cmk.accounts.moved', value: 1, attributes: { key: 'a' } });
-    telemetry.measure({ name: 'cmk.rotation.duration', value: 12.5, attributes: { key: 'a' } });
-    telemetry.measure({ name: 'cmk.drift.findings', value: 3, attributes: { code: 'StaleKeyVersion' } });
-    await telemetry.flush();
-    const point = (name: string) => receiver.points.find((one) => one.name === name);
-    expect(point('cmk.accounts.moved')).toMatchObject({ value: 2, attributes: { key: 'a' } });
-    expect(point('cmk.rotation.duration')).toMatchObject({ value: 12.5 });
-    expect(point('cmk.drift.findings')).toMatchObject({ value: 3, attributes: { code: 'StaleKeyVersion' } });
-    expect(point('cmk.queue.age')).toMatchObject({ value: 7, attributes: { queue: 'key-work' } });
-  });
+it('metrics are counters, histograms and gauges, and the age of the queues is asked for as they are sent', async () => {
+  telemetry.measure({ name: 'cmk.accounts.moved', value: 1, attributes: { key: 'a' } });
+  telemetry.measure({ name: 'cmk.accounts.moved', value: 1, attributes: { key: 'a' } });
+  telemetry.measure({ name: 'cmk.rotation.duration', value: 12.5, attributes: { key: 'a' } });
+  telemetry.measure({ name: 'cmk.drift.findings', value: 3, attributes: { code: 'StaleKeyVersion' } });
+  await telemetry.flush();
+  const point = (name: string) => receiver.points.find((one) => one.name === name);
+  expect(point('cmk.accounts.moved')).toMatchObject({ value: 2, attributes: { key: 'a' } });
+  expect(point('cmk.rotation.duration')).toMatchObject({ value: 12.5 });
+  expect(point('cmk.drift.findings')).toMatchObject({ value: 3, attributes: { code: 'StaleKeyVersion' } });
+  expect(point('cmk.queue.age')).toMatchObject({ value: 7, attributes: { queue: 'key-work' } });
 });
 
-describe('Application Insights', () => {
-  it('gets the same, as dependencies and metrics, and nothing about the exporter itself', async () => {
-    await telemetry.span('for insights', {}, async () => {});
-    telemetry.measure({ name: 'cmk.revocations.open', value: 1, attributes: {} });
-    await telemetry.flush();
-    const data = await eventually('its envelopes', () => {
-      const found = receiver.envelopes.map(({ data }) => JSON.stringify(data));
-      return (
-        found.some((one) => one.includes('for insights')) &&
-        found.some((one) => one.includes('cmk.revocations.open')) &&
-        found
-      );
-    });
-    expect(data.find((one) => one.includes('for insights'))).toContain('RemoteDependencyData');
-    expect(data.find((one) => one.includes('cmk.revocations.open'))).toContain('MetricData');
-    expect(data.filter((one) => /Item_|Request_Success_Count|Feature/.test(one))).toEqual([]);
+it('Application Insights gets the same, as dependencies and metrics, and nothing about the exporter itself', async () => {
+  await telemetry.span('for insights', {}, async () => {});
+  telemetry.measure({ name: 'cmk.revocations.open', value: 1, attributes: {} });
+  await telemetry.flush();
+  const data = await eventually('its envelopes', () => {
+    const found = receiver.envelopes.map(({ data }) => JSON.stringify(data));
+    return (
+      found.some((one) => one.includes('for insights')) &&
+      found.some((one) => one.includes('cmk.revocations.open')) &&
+      found
+    );
   });
+  expect(data.find((one) => one.includes('for insights'))).toContain('RemoteDependencyData');
+  expect(data.find((one) => one.includes('cmk.revocations.open'))).toContain('MetricData');
+  expect(data.filter((one) => /Item_|Request_Success_Count|Feature/.test(one))).toEqual([]);
 });
 
 describe('whoever takes it', () => {

@@ -42,8 +42,7 @@ export type ChangeRows = ReturnType<typeof createChangeRows>;
  */
 export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>) {
   const read = async (partition: string): Promise<ChangeRow[]> => {
-    const rows = await Array.fromAsync(table.rows(partition));
-    return rows.flatMap((row) => ROW.safeParse(row).data ?? []);
+    return (await Array.fromAsync(table.rows(partition))).flatMap((row) => ROW.safeParse(row).data ?? []);
   };
   return {
     /** Unchecked changes, due or not. */
