@@ -105,7 +105,7 @@ export const REASONS = {
   AccountNotFound: 'The account no longer exists.',
   UseFailed: 'The app failed eight times to move an account or an encryption scope, and retries once an hour.',
   ChangedByOthers: 'The resource uses another version or key than the index has: an operator or Storage changed it.',
-  Busy: 'Another worker holds the lease. The app retries soon.',
+  Busy: 'Another worker holds the lease, or the pass ended first. The app retries soon.',
 
   // Telemetry
   TelemetryFailed: 'The app cannot send traces and metrics. Its other functions continue.',

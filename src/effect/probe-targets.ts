@@ -30,7 +30,8 @@ export function targetsOfAccount(
   signal: AbortSignal,
 ): Promise<ProbeTarget[]> {
   const file = async (): Promise<string[]> => {
-    return [chooseShare(await Array.fromAsync(shares.list(account, signal))) ?? []].flat();
+    const found = await Array.fromAsync(shares.list(account, signal));
+    return [chooseShare(found) ?? []].flat();
   };
   const blob = async (): Promise<string[]> => {
     const found: string[] = [];

@@ -68,7 +68,7 @@ export class Listing {
     await this.#load([...announced, ...[...records.values()].flatMap(keysOfAccount)]);
     const seen = new Set<string>();
     let areScopesDue = false;
-    // The list has no region: a region shared by all subscriptions would make them wait for one that fails.
+    // A list has no region. Under a name that all subscriptions share, one failing list would block the others.
     const listed = await budget.call(subscription, { lists: 1 }, wanted, async () => {
       const startedOn = now();
       try {
@@ -179,9 +179,9 @@ export class Listing {
 
   async #compareScopes(record: FleetAccount, scopes: readonly Scope[], startedOn: Date, wanted: Wanted): Promise<void> {
     const { account, location, tags = {} } = record;
+    const wave = waveOfTags(tags);
     const all = scopes.flatMap(
-      (scope) =>
-        rowOf(useOfScope(scope, { account, location, scope: scope.name, wave: waveOfTags(tags) }, startedOn)) ?? [],
+      (scope) => rowOf(useOfScope(scope, { account, location, scope: scope.name, wave }, startedOn)) ?? [],
     );
     const scopeKeys = [...new Set(all.map(({ key }) => key))];
     const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);

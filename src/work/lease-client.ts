@@ -130,7 +130,7 @@ async function hold(
       return state;
     },
     held: () => {
-      // A holder that stopped work because of doubt must not be renewed: it would block every other holder.
+      // The caller stops work because of this answer: a later renewal would only block other holders.
       if (performance.now() - sinceMs >= (durationMs * HELD_MS) / LEASE_MS) end();
       return !isOver;
     },

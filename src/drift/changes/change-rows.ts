@@ -41,9 +41,8 @@ export type ChangeRows = ReturnType<typeof createChangeRows>;
  * @param table of the control zone
  */
 export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>) {
-  const read = async (partition: string): Promise<ChangeRow[]> => {
-    return (await Array.fromAsync(table.rows(partition))).flatMap((row) => ROW.safeParse(row).data ?? []);
-  };
+  const read = async (partition: string): Promise<ChangeRow[]> =>
+    (await Array.fromAsync(table.rows(partition))).flatMap((row) => ROW.safeParse(row).data ?? []);
   return {
     /** Unchecked changes, due or not. */
     pending: () => read(PENDING),
