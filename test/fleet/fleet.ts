@@ -24,9 +24,12 @@ export const CAUSE = { by: 'operator', ref: '', since: '' };
 export const idOf = (name: string) =>
   `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${name}`;
 
-export function account(name: string, { vault = VAULT.uri, keyName = KEY.name, version = 1, wave = '' } = {}): Account {
+export function account(
+  name: string,
+  { vault = VAULT.uri, keyName = KEY.name, version = 1, wave = '', isAutomatic = false } = {},
+): Account {
   const keyVaultProperties = {
-    ...{ keyName, keyVaultUri: vault, keyVersion: versionName(version) },
+    ...{ keyName, keyVaultUri: vault, keyVersion: isAutomatic ? '' : versionName(version) },
     currentVersionedKeyIdentifier: `${vault}/keys/${keyName}/${versionName(version)}`,
   };
   return {
