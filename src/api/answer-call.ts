@@ -97,7 +97,7 @@ async function answerCaller(
   require(reach === 'key' ? keyNamed(request.params) : reach === 'fleet' ? undefined : 'later');
   try {
     // `request.query` is unsafe: the host joins the values of a repeated parameter.
-    const query = route.query ? queryOf(new URL(request.url).searchParams, route.query) : {};
+    const query = queryOf(new URL(request.url).searchParams, route.query ?? {});
     const [schema] = Object.values(route.body ?? {});
     const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
     const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);

@@ -75,7 +75,7 @@ function describeRoute(route: Route): object {
   const { id, summary, description, role, params = {}, query = {}, body, answers, conditional } = route;
   const refusals = describeRefusals([
     ...(route.refusals ?? []),
-    ...(Object.keys(query).length > 0 ? (['QueryInvalid'] as const) : []),
+    'QueryInvalid',
     ...AUTH_REFUSALS,
     ...(body ? BODY_REFUSALS : []),
     'Unexpected',

@@ -50,7 +50,7 @@ export function queryOf<P extends ParameterTable>(query: URLSearchParams, known:
     const names = Object.keys(known).join(', ');
     throw queryInvalid(
       `The call has no query parameter ${JSON.stringify(name.slice(0, 50))}.`,
-      names === '' ? 'The call has no query parameters.' : `It has ${names}.`,
+      names === '' ? 'Send the call without query parameters.' : `It has ${names}.`,
     );
   }
   const read = Object.entries(known).map(([name, { schema, many }]) => {
