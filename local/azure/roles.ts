@@ -23,10 +23,16 @@ export function actionMatches(pattern: string, action: string): boolean {
   return regex.test(action);
 }
 
-/** Whether an assignment's scope is `scope` itself or an ancestor of it. */
+const MANAGEMENT_GROUP = '/providers/microsoft.management/managementgroups/';
+
+/**
+ * Whether an assignment's scope is `scope` itself or an ancestor of it. Every management group holds every subscription:
+ * the tenant has no hierarchy of them.
+ */
 export function scopeCovers(assigned: string, scope: string): boolean {
   const parent = assigned.toLowerCase().replace(/\/+$/, '');
   const child = scope.toLowerCase().replace(/\/+$/, '');
+  if (parent.startsWith(MANAGEMENT_GROUP) && child.startsWith('/subscriptions/')) return true;
   return child === parent || child.startsWith(`${parent}/`);
 }
 

@@ -23,6 +23,9 @@ describe('scopeCovers', () => {
     ['/subscriptions/a', '/SUBSCRIPTIONS/A/resourceGroups/rg', true],
     ['/subscriptions/a/resourceGroups/rg', '/subscriptions/a/resourceGroups/rg2', false],
     ['/subscriptions/a/resourceGroups/rg', '/subscriptions/a', false],
+    ['/providers/Microsoft.Management/managementGroups/mg', '/subscriptions/a/resourceGroups/rg', true],
+    ['/subscriptions/a', '/providers/Microsoft.Management/managementGroups/mg', false],
+    ['/providers/Microsoft.Management/managementGroups/mg', '/', false],
   ])('%s over %s: %s', (assigned, scope, covers) => {
     expect(scopeCovers(assigned, scope)).toBe(covers);
   });

@@ -1,14 +1,16 @@
+import { everyPrincipal, principalTypeOf } from '../entra/directory.ts';
 import { asObject, asString, type JsonObject } from '../json.ts';
 import { guidOf } from '../roles/built-in-roles.ts';
 import { requireDelegation } from '../roles/delegation.ts';
 import { findRoleDefinition, isOver, scopeCovers } from '../roles.ts';
-import type { RoleAssignment } from '../world.ts';
+import type { RoleAssignment, World } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
 import { page } from './paging.ts';
 import { requireScope } from './require-scope.ts';
 
 const type = 'Microsoft.Authorization/roleAssignments';
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function assignmentBody(request: ArmRequest, assignment: RoleAssignment): Record<string, unknown> {
   const { id, scope, principalId, principalType, roleDefinitionId, createdMs, updatedMs = createdMs } = assignment;
@@ -64,7 +66,7 @@ function list(request: ArmRequest): Response {
 function put(request: ArmRequest): Response {
   const { world, body, path } = request;
   const name = nameAt(request, 0).toLowerCase();
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name)) {
+  if (!GUID.test(name)) {
     throw badRequest(
       `The role assignment ID '${name}' is not valid. The role assignment ID must be a GUID.`,
       'InvalidRoleAssignmentId',
@@ -88,7 +90,7 @@ function put(request: ArmRequest): Response {
     );
   }
   const scope = path.scope;
-  const principalType = asString(properties.principalType) ?? 'ServicePrincipal';
+  const principalType = requirePrincipal(world, principalId, asString(properties.principalType));
   requireDelegation(world, request.caller.principal, 'write', scope, { roleDefinitionId: role.id, principalType });
   const same = [...world.roleAssignments.values()].find(
     (one) =>
@@ -122,6 +124,33 @@ function put(request: ArmRequest): Response {
   };
   world.roleAssignments.set(path.id.toLowerCase(), assignment);
   return created(request, assignment);
+}
+
+/** The kind of a principal of the tenant. Codes and messages are those of public reports, with their spelling. */
+export function requirePrincipal(world: World, principalId: string, principalType: string | undefined): string {
+  if (!GUID.test(principalId)) {
+    // NOT FOUND what Azure says of it; that an id has to be a GUID is documented.
+    throw badRequest(
+      `The principal ID '${principalId}' is not valid. Principal ID must be a GUID.`,
+      'InvalidPrincipalId',
+    );
+  }
+  const shown = principalId.replaceAll('-', '');
+  const principal = everyPrincipal(world).find(({ objectId }) => objectId.toLowerCase() === principalId);
+  if (!principal) {
+    throw badRequest(
+      `Principal ${shown} does not exist in the directory ${world.tenantId}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype`,
+      'PrincipalNotFound',
+    );
+  }
+  const type = principalTypeOf(principal);
+  if (principalType !== undefined && principalType.toLowerCase() !== type.toLowerCase()) {
+    throw badRequest(
+      `The PrincipalId '${shown}' has type '${type}' , which is different from specified PrinciaplType '${principalType}'.`,
+      'UnmatchedPrincipalType',
+    );
+  }
+  return type;
 }
 
 /** What an assignment says besides who, what and where. Conditions on giving roles are evaluated, others are kept. */

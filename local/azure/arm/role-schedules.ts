@@ -7,6 +7,7 @@ import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
 import { page } from './paging.ts';
 import { requireScope } from './require-scope.ts';
+import { requirePrincipal } from './role-assignments.ts';
 
 const INSTANCES = 'Microsoft.Authorization/roleAssignmentScheduleInstances';
 
@@ -63,13 +64,14 @@ function create(request: ArmRequest): Response {
   if (duration !== undefined && ms === undefined) {
     throw new ArmError(400, 'ExpirationRule', `The duration ${duration} is not valid.`);
   }
+  const principalType = requirePrincipal(world, principalId, undefined);
   const nowMs = world.clock.nowMs();
   const id = `${path.scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
   const assignment: RoleAssignment = {
     id,
     scope: path.scope,
     principalId,
-    principalType: 'ServicePrincipal',
+    principalType,
     roleDefinitionId: role.id,
     createdMs: nowMs,
     ...(ms === undefined ? {} : { endMs: nowMs + ms }),

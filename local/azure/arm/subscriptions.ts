@@ -1,4 +1,5 @@
 import { asString, asTags } from '../json.ts';
+import { scopeCovers } from '../roles.ts';
 import type { ResourceGroup, Subscription, World } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
@@ -30,7 +31,10 @@ export function visibleSubscriptions({ world, caller: { principal } }: ArmReques
     .filter(({ principalId }) => principalId === principal.objectId)
     .map(({ scope }) => scope);
   return all.filter(({ subscriptionId }) =>
-    scopes.some((scope) => scope === '/' || inScope(scope, `/subscriptions/${subscriptionId}`)),
+    scopes.some((scope) => {
+      const subscription = `/subscriptions/${subscriptionId}`;
+      return scopeCovers(scope, subscription) || inScope(scope, subscription);
+    }),
   );
 }
 

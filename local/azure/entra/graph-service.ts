@@ -3,7 +3,8 @@ import { CMK_API_CLIENT_ID } from '../constants.ts';
 import { asArray, asObject } from '../json.ts';
 import { azureError, type Service, type ServiceEnv } from '../service.ts';
 import type { Principal, World } from '../world.ts';
-import { identityPrincipal, upnOf } from './token-authority.ts';
+import { everyPrincipal } from './directory.ts';
+import { upnOf } from './token-authority.ts';
 
 const context = 'https://graph.microsoft.com/v1.0/$metadata';
 
@@ -30,14 +31,14 @@ export function createGraphService(world: World): Service {
   });
 
   app.get('/v1.0/servicePrincipals', (c) => {
-    const found = filtered(everyone(world).filter(isApplication), c.req.query('$filter') ?? '');
+    const found = filtered(everyPrincipal(world).filter(isApplication), c.req.query('$filter') ?? '');
     return found
       ? c.json({ '@odata.context': `${context}#servicePrincipals`, value: found.map(servicePrincipalOf) })
       : c.json(azureError('Request_UnsupportedQuery', 'The filter is not one that the local Graph knows.'), 400);
   });
   app.get('/v1.0/users', (c) => {
     const found = filtered(
-      everyone(world).filter((one) => one.kind === 'user'),
+      everyPrincipal(world).filter((one) => one.kind === 'user'),
       c.req.query('$filter') ?? '',
     );
     return found
@@ -47,7 +48,7 @@ export function createGraphService(world: World): Service {
   for (const kind of ['users', 'servicePrincipals'] as const) {
     app.get(`/v1.0/${kind}/:id`, (c) => {
       const id = c.req.param('id') ?? '';
-      const one = everyone(world).find(
+      const one = everyPrincipal(world).find(
         (principal) => principal.objectId === id.toLowerCase() || upnOf(principal).toLowerCase() === id.toLowerCase(),
       );
       if (one && isApplication(one) === (kind === 'servicePrincipals')) return c.json(objectOf(one));
@@ -65,7 +66,7 @@ export function createGraphService(world: World): Service {
     if (appId !== CMK_API_CLIENT_ID)
       return c.json(azureError('Request_ResourceNotFound', `Resource '${appId}' does not exist.`), 404);
     const ids = world.apiOwners[set as keyof World['apiOwners']];
-    const value = everyone(world)
+    const value = everyPrincipal(world)
       .filter((one) => ids.includes(one.objectId))
       .map(objectOf);
     return c.json({ '@odata.context': `${context}#directoryObjects`, value });
@@ -75,24 +76,13 @@ export function createGraphService(world: World): Service {
     const ids = asArray(body?.ids);
     if (!ids) return c.json(azureError('Request_BadRequest', 'The body has no ids.'), 400);
     const wanted = new Set(ids.map((id) => String(id).toLowerCase()));
-    const value = everyone(world)
+    const value = everyPrincipal(world)
       .filter((one) => wanted.has(one.objectId))
       .map(objectOf);
     return c.json({ '@odata.context': `${context}#directoryObjects`, value });
   });
   app.all('*', (c) => c.json(azureError('BadRequest', `Resource not found for the segment '${c.req.path}'.`), 400));
   return app;
-}
-
-function everyone(world: World): Principal[] {
-  const known = [...world.principals.values()];
-  const identities = [...world.identities.values()].filter((identity) => !world.principals.has(identity.clientId));
-  const system = [...world.storageAccounts.values()].flatMap((account) =>
-    account.identity?.principalId
-      ? [{ name: account.name, clientId: account.identity.principalId, principalId: account.identity.principalId }]
-      : [],
-  );
-  return [...known, ...[...identities, ...system].map(identityPrincipal)];
 }
 
 function isApplication(principal: Principal): boolean {

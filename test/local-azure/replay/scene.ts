@@ -1,5 +1,5 @@
 import { CLIENT_IDS } from '../../../local/azure/constants.ts';
-import { addResourceGroup, addSubscription, addVault } from '../../../local/azure/fleet.ts';
+import { addPrincipal, addResourceGroup, addSubscription, addVault } from '../../../local/azure/fleet.ts';
 import { newAccount } from '../../../local/azure/storage/new-account.ts';
 import type { ResourceGroup, StorageAccount, Vault, World } from '../../../local/azure/world.ts';
 import type { Pair, Recording, SceneOptions } from './recording.ts';
@@ -31,6 +31,7 @@ export function setScene(world: World, recording: Recording, names: Map<string, 
   for (const [id, { scope }] of world.roleAssignments) if (scope !== '/') world.roleAssignments.delete(id);
   const text = JSON.stringify(recording);
   knowCaller(world, text, names);
+  addGrantees(world, recording);
   const location =
     (/"location": ?"([a-z0-9]+)"/.exec(text) ?? /\/locations\/([a-z0-9]+)\//.exec(text))?.[1] ?? 'westus';
   const groups = new Map<string, ResourceGroup>();
@@ -65,6 +66,18 @@ function knowCaller(world: World, text: string, names: Map<string, string>): voi
     /"accessPolicies": ?\[\{"tenantId": ?"[^"]*","objectId": ?"([0-9a-f-]{36})"/.exec(text)?.[1];
   if (tenant) names.set(tenant, world.tenantId);
   if (caller && guid.test(caller)) names.set(caller, owner);
+}
+
+/** The principals that the recorded run had made in Entra ID before it gave them a role. */
+function addGrantees(world: World, { pairs }: Recording): void {
+  for (const { uri, method, response } of pairs) {
+    if (method !== 'PUT' || !/\/roleAssignments\//i.test(uri)) continue;
+    const { principalId, principalType } =
+      (response as { properties?: { principalId?: string; principalType?: string } } | null)?.properties ?? {};
+    if (principalId === undefined) continue;
+    const kind = principalType === 'User' ? 'user' : 'application';
+    addPrincipal(world, { displayName: principalId, clientId: principalId, objectId: principalId, kind });
+  }
 }
 
 function vaultOf({ uri }: Pair): string | undefined {
