@@ -11,6 +11,7 @@ import {
   allowStorage,
 } from '../../local/azure/fleet.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import { newAccount } from '../../local/azure/storage/new-account.ts';
 import type {
   KeyVersion,
   ResourceGroup,
@@ -330,5 +331,30 @@ describe('an account whose key was disabled', () => {
       body: { properties: { encryption: { keySource: 'Microsoft.Storage' } } },
     });
     expect(back.status).toBe(allowed ? 200 : 403);
+  });
+});
+
+describe('an account that lacks a service', () => {
+  const service = {
+    shares: ['fileServices/default/shares', 'File is not supported for the account.'],
+    containers: ['blobServices/default/containers', 'Blob is not supported for the account.'],
+  } as const;
+
+  it.each([
+    ['shares', 'BlockBlobStorage', 'Premium_LRS'],
+    ['shares', 'BlobStorage', 'Standard_LRS'],
+    ['shares', 'StorageV2', 'Premium_LRS'],
+    ['containers', 'FileStorage', 'Premium_LRS'],
+  ] as const)('refuses to list %s (%s, %s)', async (what, kind, sku) => {
+    const [path, message] = service[what];
+    const account = newAccount(
+      { id: add('pinned').id, name: 'staccount', location: 'westeurope', kind, skuName: sku },
+      0,
+    );
+    local.azure.world.storageAccounts.set(account.name, account);
+
+    const { status, body } = await arm(local.azure, 'GET', `${account.id}/${path}`);
+
+    expect([status, body.error]).toEqual([400, { code: 'FeatureNotSupportedForAccount', message }]);
   });
 });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { asObject, asString } from '../json.ts';
+import { hasService } from '../storage/account-body.ts';
 import type { BlobContainer, ImmutabilityPolicy, StorageAccount } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
@@ -28,11 +29,11 @@ function containerBody(account: StorageAccount, { name, defaultEncryptionScope, 
   };
 }
 
-/** An account for files alone has none. */
+/** An account for files alone has none (seen in public reports: `400` for a list of them). */
 function requireBlobs(request: ArmRequest): StorageAccount {
   const account = requireAccount(request);
-  if (account.kind !== 'FileStorage') return account;
-  throw new ArmError(409, 'FeatureNotSupportedForAccount', 'Blob is not supported for the account.');
+  if (hasService(account, 'blob')) return account;
+  throw badRequest('Blob is not supported for the account.', 'FeatureNotSupportedForAccount');
 }
 
 function requireContainer(request: ArmRequest): BlobContainer {

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { asObject, asString, type JsonObject } from '../json.ts';
+import { hasService } from '../storage/account-body.ts';
 import { timestamp } from '../timestamp.ts';
 import type { FileShare, StorageAccount } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
@@ -32,6 +33,13 @@ function extrasOf(account: StorageAccount): Extras {
   const held = extras.get(account) ?? { retention: { enabled: true, days: 7 }, deleted: [] };
   extras.set(account, held);
   return held;
+}
+
+/** An account for blobs alone has no shares (seen in public reports: `400` for a list of them). */
+function requireFiles(request: ArmRequest): StorageAccount {
+  const account = requireAccount(request);
+  if (hasService(account, 'file')) return account;
+  throw badRequest('File is not supported for the account.', 'FeatureNotSupportedForAccount');
 }
 
 function isPremium({ kind }: StorageAccount): boolean {
@@ -98,7 +106,7 @@ function askedOf(request: ArmRequest): JsonObject {
 }
 
 function put(request: ArmRequest): Response {
-  const account = requireAccount(request);
+  const account = requireFiles(request);
   const name = nameAt(request, 2);
   if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(name))
     throw badRequest(`'${name}' is not a valid share name.`, 'InvalidResourceName');
@@ -146,7 +154,7 @@ function refusal({ world }: ArmRequest, status: number, code: string, message: s
 }
 
 function get(request: ArmRequest): Response {
-  const account = requireAccount(request);
+  const account = requireFiles(request);
   const share = requireShare(request, account);
   const of = request.header('x-ms-snapshot');
   if (of !== undefined && !share.snapshots?.has(of))
@@ -155,7 +163,7 @@ function get(request: ArmRequest): Response {
 }
 
 function remove(request: ArmRequest): Response {
-  const account = requireAccount(request);
+  const account = requireFiles(request);
   const share = account.fileShares.get(nameAt(request, 2));
   if (!share) return new Response(null, { status: 204 });
   const of = request.header('x-ms-snapshot');
@@ -198,7 +206,7 @@ function deletedItem(request: ArmRequest, account: StorageAccount, deleted: Dele
 }
 
 function list(request: ArmRequest): Response {
-  const account = requireAccount(request);
+  const account = requireFiles(request);
   const size = Number(request.query.get('$maxpagesize') ?? 5000) || 5000;
   const expand = request.query.get('$expand') ?? '';
   const live = [...account.fileShares.values()].flatMap((share) => [
@@ -213,7 +221,7 @@ function list(request: ArmRequest): Response {
 }
 
 function restore(request: ArmRequest): Response {
-  const account = requireAccount(request);
+  const account = requireFiles(request);
   const { deletedShareName, deletedShareVersion } = request.body;
   const found = deletedShares(request, account).find(
     ({ share, version }) => share.name === deletedShareName && version === deletedShareVersion,
@@ -239,7 +247,7 @@ function serviceBody(account: StorageAccount, properties: JsonObject): JsonObjec
 }
 
 function getService(request: ArmRequest): Response {
-  const account = requireAccount(request);
+  const account = requireFiles(request);
   const { enabled, days } = extrasOf(account).retention;
   const shareDeleteRetentionPolicy = { enabled, days: enabled ? days : 0 };
   const shown = { protocolSettings: { smb: {} }, cors: { corsRules: [] }, shareDeleteRetentionPolicy };
@@ -247,7 +255,7 @@ function getService(request: ArmRequest): Response {
 }
 
 function putService(request: ArmRequest): Response {
-  const account = requireAccount(request);
+  const account = requireFiles(request);
   const asked = asObject(request.body.properties) ?? {};
   const policy = asObject(asked.shareDeleteRetentionPolicy);
   const held = extrasOf(account);
@@ -269,7 +277,7 @@ export const fileShareRoutes: ArmRoutes = {
   'GET microsoft.storage/storageaccounts/{}/fileservices/{}/shares/{}': get,
   'PUT microsoft.storage/storageaccounts/{}/fileservices/{}/shares/{}': put,
   'PATCH microsoft.storage/storageaccounts/{}/fileservices/{}/shares/{}': (request) => {
-    const account = requireAccount(request);
+    const account = requireFiles(request);
     const share = requireShare(request, account);
     const asked = askedOf(request);
     change(request, share, asked);

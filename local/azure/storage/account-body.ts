@@ -69,6 +69,11 @@ export function placeProperties(
   };
 }
 
+/** Whether an account has a service (`blob`, `file`) at all. */
+export function hasService({ kind, sku }: StorageAccount, service: string): boolean {
+  return servicesOf(kind, sku).includes(service);
+}
+
 /** Premium accounts have one kind of data alone (Azure Storage, "Storage account overview", types of accounts). */
 function servicesOf(kind: string, { tier }: StorageAccount['sku']): string[] {
   if (kind === 'FileStorage') return ['file'];
