@@ -77,7 +77,7 @@ export const REASONS = {
 
   // Control of rotations
   Paused: 'An operator paused moves and rotations. They resume when the pause ends. Break-glass is not paused.',
-  Resumed: 'An operator ended a pause, or resumed a blocked rotation.',
+  Resumed: 'An operator ended a pause, had failed accounts retried, or continued a rotation that a failed stage holds.',
   CanaryUnderWay:
     'The app moves the first accounts of the rotation. The others start once these serve with the new version.',
   CanaryFailed:

@@ -29,6 +29,9 @@ const RESUME_REQUEST = z.strictObject(ORDER_FIELDS);
 export const CONTROL_RESPONSE = z.object({
   pauses: z.array(PAUSE).describe('Every active pause.'),
   ended: z.array(PAUSE).describe('Pauses that this call ended or replaced.'),
+  opened: z
+    .array(z.string())
+    .describe('Versions to which a rotation or re-key continues although a canary or wave failed, by this call.'),
   audit: AUDITED,
   warnings: z.array(z.string()),
 });
@@ -61,7 +64,9 @@ export const PAUSE_ROUTES: readonly Route[] = [
     ...ABOUT,
     id: 'resume',
     path: '/resume',
-    summary: 'End a pause. With a key, also resume its stopped rotation.',
+    summary: 'End a pause. With a key, also retry failed accounts, and continue a rotation that a failed stage holds.',
+    description:
+      'Canaries and waves stay in their order, unless a failed canary or wave holds the rotation: then all accounts move to that version.',
     body: { ResumeRequest: RESUME_REQUEST },
     async handle(call) {
       const { services, log } = call;

@@ -68,14 +68,14 @@ async function decide(
     await decideLater(key, origin, item, ports);
     return 'later';
   }
-  const countTo = (to: KeyVersion, before: StoredRollout | undefined) =>
+  const countTo = (to: KeyVersion, before: StoredRollout | undefined, rekey?: string) =>
     new RolloutCount({
-      ...{ target: to, canaries: ports.canaries, isOrderedOn: isOrderedOn(orders, to.id), now: at },
+      ...{ target: to, canaries: ports.canaries, isOrderedOn: isOrderedOn(orders, to.id, rekey), now: at },
       isComparison: isComparison(origin),
       before: before?.row,
     });
   const own = target && countTo(target, stored);
-  const ordered = open && countTo(open.target, orderStored);
+  const ordered = open && countTo(open.target, orderStored, open.rekey.id);
   const isManaged = inManagedSubscriptions(subscriptions);
   const left = new Set<string>();
   let failures = 0;

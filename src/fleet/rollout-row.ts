@@ -45,6 +45,8 @@ export type RolloutNews = NonNullable<RolloutRow['lastNews']>;
 /** Rollouts by key identifier or re-key order id. Methods throw the SDK's errors. */
 export interface RolloutStore {
   read(name: string): Promise<StoredRollout | undefined>;
+  /** Returns the target version of a rollout that a failed stage holds; undefined if none does. */
+  held(name: string): Promise<string | undefined>;
   /** @returns false if the row changed after the read */
   put(name: string, row: RolloutRow, etag: string | undefined): Promise<boolean>;
   all(): AsyncIterable<{ readonly name: string; readonly row: RolloutRow }>;
@@ -66,10 +68,15 @@ export const NO_ROLLOUT: RolloutRow = {
 /** @param table of the control zone, since the gate relies on it */
 export function createRolloutStore(table: FleetTable): RolloutStore {
   const parse = ({ row }: Row) => ROLLOUT.safeParse(parseJson(String(row))).data;
+  const read: RolloutStore['read'] = async (name) => {
+    const found = await table.row(ROTATIONS, encoded(name));
+    return found && { row: parse(found) ?? NO_ROLLOUT, etag: String(found.etag) };
+  };
   return {
-    async read(name) {
-      const found = await table.row(ROTATIONS, encoded(name));
-      return found && { row: parse(found) ?? NO_ROLLOUT, etag: String(found.etag) };
+    read,
+    async held(name) {
+      const stored = await read(name);
+      return stored && isHeld(stored.row) ? stored.row.target : undefined;
     },
     put: (name, row, etag) => {
       const properties = { name, row: JSON.stringify(row) };
@@ -82,6 +89,12 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
       }
     },
   };
+}
+
+/** Returns whether a failed stage blocks the rollout, until its uses move or an operator opens the gate. */
+export function isHeld({ stage, lastNews, unwell }: RolloutRow): boolean {
+  if (lastNews === 'CanaryFailed' || lastNews === 'WaveFailed') return true;
+  return stage === 'canary' && unwell !== undefined;
 }
 
 export function isAdmitted(

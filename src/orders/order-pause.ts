@@ -1,8 +1,5 @@
 import { EVERY_KEY } from '../audit/record.ts';
 import { errorText } from '../azure/failure.ts';
-import type { Keys } from '../keys/key-client.ts';
-import { newestUsableVersion } from '../keys/key-versions.ts';
-import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Cause } from '../work/messages.ts';
 import { changeOrders, type OrderCall, type OrderPorts } from './change-orders.ts';
@@ -24,8 +21,8 @@ import {
 export type ControlOrder = OrderCall & { readonly key?: string | undefined; readonly until?: Date | undefined };
 
 export interface ControlPorts extends OrderPorts {
-  readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
-  readonly keys: Pick<Keys, 'listVersions'>;
+  /** Returns the target version of a rollout that a failed stage holds, by key identifier or re-key order id. */
+  readonly rollouts: { held(name: string): Promise<string | undefined> };
   /** Requests a reconcile of some keys, or of all keys with a work item. */
   requestKeys(keys: readonly string[] | 'all', cause: Cause): Promise<void>;
   readonly newId: () => string;
@@ -37,6 +34,8 @@ export interface Ordered {
   readonly pauses: readonly PauseOrder[];
   /** Pauses that the order ended or replaced. */
   readonly ended: readonly PauseOrder[];
+  /** Target versions of held rollouts whose gate the order opened. */
+  readonly opened: readonly string[];
   /** `written`, or the error of the audit trail; the order applies in both cases. */
   readonly audit: string;
   readonly warnings: readonly string[];
@@ -51,36 +50,54 @@ export function orderPause(order: ControlOrder, ports: ControlPorts, log: Log): 
 }
 
 /**
- * Ends a pause. With a key, also opens the gate of the key's rollout, and of the re-key that moves its uses.
+ * Ends a pause. With a key, also opens the gate of the key's rollout, and of the re-key that moves its uses, if a failed
+ * stage holds it: otherwise the stages protect the other uses as before.
  *
  * @throws the SDK's error if the store rejects it: the pause continues
  */
 export async function orderResume(order: ControlOrder, ports: ControlPorts, log: Log): Promise<Ordered> {
-  const { orderStore, settings, keys, requestKeys } = ports;
   const { key, correlationId } = order;
   const now = ports.now();
   const warnings: string[] = [];
-  const goOns: GoOnOrder[] = [];
-  const to = key && findRekey(await orderStore.read(), key)?.to;
-  for (const name of [key, to]) {
-    const gated = name && settings.vaults.key(name);
-    if (!gated) continue;
-    try {
-      const target = newestUsableVersion(await keys.listVersions(gated), now)?.id;
-      if (target) goOns.push({ at: now.toISOString(), target });
-    } catch (error) {
-      const why = `the app failed to read ${name}: ${errorText(error)}`;
-      warnings.push(`The gate of the rotation remains closed, because ${why}`);
-    }
-  }
-  const kept = await keep('fleet.resume', order, (orders) => withResume(orders, key, goOns, now), ports, log);
+  const goOns = key ? await findHeld(key, ports, warnings) : [];
+  const apply: Change = (orders) => withResume(orders, key, goOns, now);
+
+  const kept = await keep('fleet.resume', order, apply, ports, log);
+
   const cause = { by: 'operator', ref: correlationId.slice(0, 200), since: now.toISOString() };
   try {
-    await requestKeys(key ? [key] : 'all', cause);
+    await ports.requestKeys(key ? [key] : 'all', cause);
   } catch (error) {
     warnings.push(`Pending moves resume within two minutes, not at once (${errorText(error)}).`);
   }
   return { ...kept, warnings };
+}
+
+/**
+ * Returns an order for each gate of a key that a failed stage holds: that of the key's rollout, and of its re-key.
+ *
+ * @param warnings receives what could not be read
+ */
+async function findHeld(
+  key: string,
+  { orderStore, rollouts, now }: ControlPorts,
+  warnings: string[],
+): Promise<readonly GoOnOrder[]> {
+  const rekey = findRekey(await orderStore.read(), key)?.id;
+  const at = now().toISOString();
+  const goOns: GoOnOrder[] = [];
+
+  try {
+    const own = await rollouts.held(key);
+    if (own) goOns.push({ at, target: own });
+
+    const ordered = rekey && (await rollouts.held(rekey));
+    if (ordered) goOns.push({ at, target: ordered, rekey });
+  } catch (error) {
+    const why = `the app failed to read the state of ${key}: ${errorText(error)}`;
+    warnings.push(`A rotation that a failed canary or wave holds remains held, because ${why}`);
+  }
+  return goOns;
 }
 
 /** Changes the orders. Called again after a conflict. @param id of the new order */
@@ -104,16 +121,24 @@ async function keep(
     on: now.toISOString(),
   } as const;
   let ended: readonly PauseOrder[] = [];
+  let opened: readonly string[] = [];
   const { orders, audit } = await changeOrders(
     (current) => {
       const changed = apply(current, id, now);
       const left = new Set(openPauses(changed, now).map((pause) => pause.id));
       ended = openPauses(current, now).filter((pause) => !left.has(pause.id));
-      const details = { why, ticket, until: until?.toISOString(), ended: ended.map((pause) => pause.id) };
+      opened = changed.goOns.filter((goOn) => !current.goOns.includes(goOn)).map(({ target }) => target);
+      const details = {
+        why,
+        ticket,
+        until: until?.toISOString(),
+        ended: ended.map((pause) => pause.id),
+        ...(opened.length > 0 ? { opened } : {}),
+      };
       return { orders: changed, records: [{ ...about, caller, correlationId, details }] };
     },
     ports,
     log,
   );
-  return { pauses: openPauses(orders, now), ended, warnings: [], audit: await audit };
+  return { pauses: openPauses(orders, now), ended, opened, warnings: [], audit: await audit };
 }

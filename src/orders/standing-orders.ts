@@ -27,8 +27,14 @@ export const PAUSE = z.object({
   until: iso.optional(),
 });
 
-/** Opens the gate of the rollout to a version after a stage failed. `target`: version identifier. */
-const GO_ON = z.object({ at: iso, target: z.string() });
+/** Opens the gate of the rollout to a version after a stage failed. */
+const GO_ON = z.object({
+  at: iso,
+  /** Version identifier. */
+  target: z.string(),
+  /** Id of the re-key whose rollout it is; absent: the key's own. */
+  rekey: z.string().optional(),
+});
 
 /** Moves the uses of a key to another key. */
 export const REKEY = z.object({
@@ -119,9 +125,14 @@ export function findPause(orders: StandingOrders, key: string, now: Date): Pause
   return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
 }
 
-/** Returns whether an operator opened the gate of the rollout to a version. @param target version identifier */
-export function isOrderedOn({ goOns }: StandingOrders, target: string): boolean {
-  return goOns.some((order) => order.target.toLowerCase() === target.toLowerCase());
+/**
+ * Returns whether an operator opened the gate of a rollout.
+ *
+ * @param target version identifier
+ * @param rekey id of the re-key whose rollout it is; absent: the key's own
+ */
+export function isOrderedOn({ goOns }: StandingOrders, target: string, rekey?: string): boolean {
+  return goOns.some((order) => order.rekey === rekey && order.target.toLowerCase() === target.toLowerCase());
 }
 
 /** Returns whether an order moves uses now, or after a resume. */

@@ -3,7 +3,7 @@ import { noCounts, type RotationCounts, statusOfUse } from '../fleet/decide-roll
 import { accountId } from '../fleet/fleet-keys.ts';
 import { keyUseOf } from '../fleet/key-use.ts';
 import { planKeyUse } from '../fleet/plan.ts';
-import { isAdmitted, type RolloutRow } from '../fleet/rollout-row.ts';
+import { isAdmitted, isHeld, type RolloutRow } from '../fleet/rollout-row.ts';
 import type { UseRow } from '../fleet/use-row.ts';
 import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -146,16 +146,16 @@ export class RotationCount {
     if (waiting + failed === 0 && !(pause && moved + left === 0)) return { state: 'finished' };
     const { stage: name = 'rest', lastNews, unwell, proven } = this.#rollout ?? {};
     const isCanary = name === 'canary';
-    const isHeld = lastNews === 'CanaryFailed' || lastNews === 'WaveFailed' || (isCanary && unwell !== undefined);
+    const hasFailed = this.#rollout !== undefined && isHeld(this.#rollout);
     const isUnproven = isCanary && !proven && this.#admitted.waiting + this.#admitted.failed === 0;
-    const state = isUnproven ? 'unproven' : isHeld ? 'failed' : 'underWay';
+    const state = isUnproven ? 'unproven' : hasFailed ? 'failed' : 'underWay';
     const stage = name === 'rest' ? {} : { stage: { name, state } as const };
     if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
     const contested = [...this.#places.values()].reduce((sum, place) => sum + place.contested, 0);
-    if (!isHeld && waiting + failed === contested) {
+    if (!hasFailed && waiting + failed === contested) {
       return { state: 'held', reason: 'ContestedChange', detail: REASONS.ContestedChange, ...stage };
     }
-    if (!isHeld) {
+    if (!hasFailed) {
       return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...stage };
     }
     const reason = isCanary ? 'CanaryFailed' : 'WaveFailed';

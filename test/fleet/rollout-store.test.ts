@@ -30,6 +30,19 @@ describe.each<[string, () => RolloutStore]>([
     expect(all).toContain(name);
   });
 
+  it.each<[string, Partial<RolloutRow>, boolean]>([
+    ['whose canary failed', { stage: 'canary', lastNews: 'CanaryFailed' }, true],
+    ['whose wave failed', { lastNews: 'WaveFailed' }, true],
+    ['whose canary does not serve', { stage: 'canary', lastNews: undefined, unwell: 'st1' }, true],
+    ['that is stuck', { lastNews: 'RotationStuck' }, false],
+    ['in which one account of a wave failed', { lastNews: undefined, failed: 1 }, false],
+  ])('tell a rollout that a stage holds from others: one %s', async (_, more, isHeld) => {
+    const store = make();
+    const target = `${name}/1`;
+    await store.put(name, { ...ROW, target, unwell: undefined, ...more }, undefined);
+    expect(await store.held(name)).toBe(isHeld ? target : undefined);
+  });
+
   it('are not replaced when another instance has written since the read', async () => {
     const store = make();
     await store.put(name, ROW, undefined);

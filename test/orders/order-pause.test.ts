@@ -3,7 +3,7 @@ import type { AuditEntry } from '../../src/audit/record.ts';
 import { recordOverdueChanges } from '../../src/orders/change-orders.ts';
 import { type ControlPorts, orderPause, orderResume } from '../../src/orders/order-pause.ts';
 import { isOrderedOn, withRekey } from '../../src/orders/standing-orders.ts';
-import { day, KEY, keyVersion, VAULTS } from '../support/keys.ts';
+import { day, KEY, keyVersion } from '../support/keys.ts';
 import { MemoryOrders } from './memory-orders.ts';
 
 const OTHER = `${KEY.vault.uri}/keys/other-key`;
@@ -14,20 +14,22 @@ let store: MemoryOrders;
 let audited: AuditEntry[];
 let requested: (readonly string[] | 'all')[];
 let nowMs: number;
+/** By key or order: target version of a rollout that a failed stage holds. */
+let held: Map<string, string>;
 let ports: ControlPorts;
 
 beforeEach(() => {
   store = new MemoryOrders();
   [audited, requested, nowMs] = [[], [], day(199).getTime()];
+  held = new Map();
   const now = () => new Date(nowMs);
   ports = {
     ...{
       orderStore: store,
-      settings: { vaults: VAULTS },
       now,
       newId: () => 'o1',
     },
-    keys: { listVersions: async () => [keyVersion(100), keyVersion(199)] },
+    rollouts: { held: async (name) => held.get(name) },
     requestKeys: async (keys) => {
       requested.push(keys);
     },
@@ -85,34 +87,50 @@ describe('An order to pause', () => {
 });
 
 describe('An order to resume', () => {
-  it('of a key lets its rollout go on and reconciles the key', async () => {
+  it('of a key ends its pause and reconciles the key', async () => {
     await orderPause({ ...order, key: KEY.id }, ports, () => {});
     const { pauses, ended } = await orderResume({ ...order, key: KEY.id }, { ...ports, newId: () => 'o2' }, () => {});
     expect([pauses, ended]).toMatchObject([[], [{ id: 'o1' }]]);
-    expect(isOrderedOn(store.orders, keyVersion(199).id)).toBe(true);
-    expect(isOrderedOn(store.orders, keyVersion(100).id)).toBe(false);
     expect(requested).toEqual([[KEY.id]]);
   });
 
-  it('of a key lets the rollout of its re-key go on', async () => {
+  it('of a key opens no gate while no failed stage holds its rollout: canaries and waves go on in their order', async () => {
+    await orderPause({ ...order, key: KEY.id }, ports, () => {});
+    const { opened } = await orderResume({ ...order, key: KEY.id }, ports, () => {});
+    expect([opened, store.orders.goOns]).toEqual([[], []]);
+  });
+
+  it('of a key opens the gate of its rollout that a failed stage holds, for that version alone, on record', async () => {
+    const { id } = keyVersion(199);
+    held.set(KEY.id, id);
+    const { opened } = await orderResume({ ...order, key: KEY.id }, ports, () => {});
+    expect(opened).toEqual([id]);
+    expect(isOrderedOn(store.orders, id)).toBe(true);
+    expect(isOrderedOn(store.orders, keyVersion(100).id)).toBe(false);
+    expect(audited).toMatchObject([{ action: 'fleet.resume', details: { opened: [id] } }]);
+  });
+
+  it("of a key opens the held gate of its re-key, and not that of the target key's own rollout", async () => {
     const by = { objectId: 'alice' };
     const rekey = { id: 'r', from: KEY.id, to: OTHER, state: 'active', maxFailures: 3, reason: 'leaked', by } as const;
     store.orders = withRekey(store.orders, { ...rekey, startedOn: day(1).toISOString() }, day(1));
+    held.set('r', `${OTHER}/2`);
     await orderResume({ ...order, key: KEY.id }, ports, () => {});
-    expect(store.orders.goOns).toHaveLength(2);
+    expect(isOrderedOn(store.orders, `${OTHER}/2`, 'r')).toBe(true);
+    expect(isOrderedOn(store.orders, `${OTHER}/2`)).toBe(false);
   });
 
-  it('warns that it overrules nothing when the versions cannot be read, and that the queue is down', async () => {
+  it('warns that it opens no gate when the rollout cannot be read, and that the queue is down', async () => {
     const down = async () => {
       throw new Error('no answer');
     };
     const { warnings } = await orderResume(
       { ...order, key: KEY.id },
-      { ...ports, keys: { listVersions: down }, requestKeys: down },
+      { ...ports, rollouts: { held: down }, requestKeys: down },
       () => {},
     );
     expect(warnings).toEqual([
-      `The gate of the rotation remains closed, because the app failed to read ${KEY.id}: Error: no answer`,
+      `A rotation that a failed canary or wave holds remains held, because the app failed to read the state of ${KEY.id}: Error: no answer`,
       'Pending moves resume within two minutes, not at once (Error: no answer).',
     ]);
   });

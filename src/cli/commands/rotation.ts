@@ -49,7 +49,7 @@ export function addRotationCommands(program: CmkCommand): void {
     .description('pause moves and rotations of a key or of all keys; break-glass is not paused')
     .option('--until <time>', 'end of the pause: a time (2026-12-01T06:00Z), or a duration from now (PT4H)');
   addOrder(rotation.command('resume [key]'), 'resume').description(
-    'end a pause; with a key, also retry failed accounts and continue after a failed stage',
+    'end a pause; with a key, also retry failed accounts, and continue a rotation that a failed canary or wave holds',
   );
 }
 
@@ -109,9 +109,11 @@ function addOrder(command: CmkCommand, act: 'pause' | 'resume'): CmkCommand {
 }
 
 /** @param resumed the key of a resume, as `<vault>/<key>` */
-function showOrdered({ pauses, ended, audit, warnings }: Ordered, output: Output, resumed?: string): void {
+function showOrdered({ pauses, ended, opened, audit, warnings }: Ordered, output: Output, resumed?: string): void {
   for (const { key = 'all keys', reason } of ended)
     output.entry({ kind: 'done', text: `The pause of ${key} has ended: ${reason}` });
+  for (const target of opened)
+    output.entry({ kind: 'done', text: `All accounts may move to ${target} now, although a canary or wave failed.` });
   const isPaused = pauses.some(({ key }) => key === undefined || nameOfIdentifier(key) === resumed?.toLowerCase());
   if (resumed && !isPaused && warnings.length === 0) output.text(`The app retries failed accounts of ${resumed} now.`);
   if (pauses.length === 0) output.text('Nothing is paused.');

@@ -12,7 +12,7 @@ interface ResumeProps {
   readonly changed: () => void;
 }
 
-/** Ends a pause, or resumes a rotation that is stuck or that the gate blocks. Failed moves are retried at once. */
+/** Ends a pause, or continues a rotation that a failed stage holds. Failed moves are retried at once. */
 export function Resume({ label, isPaused, waiting, failed, changed }: ResumeProps) {
   const api = useApi();
   const subject = label ?? 'all keys';
@@ -29,7 +29,7 @@ export function Resume({ label, isPaused, waiting, failed, changed }: ResumeProp
       done={isPaused ? 'Resumed. Moves begin within seconds.' : 'The app retries now. Progress shows here.'}
     >
       {isPaused && 'The pause ends. '}
-      {label && 'A failed canary or wave no longer holds the rotation. '}
+      {label && 'If a failed canary or wave holds the rotation, all other accounts move all the same. '}
       {moves.length > 0 ? `At once: ${moves.join(', ')}.` : 'No move is pending now.'}
     </Act>
   );
