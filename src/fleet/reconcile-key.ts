@@ -59,7 +59,9 @@ async function decide(
   // A comparison moves no exempt use, so it must not take over a rollout that another cause has begun.
   const isContinued = CONTINUATIONS.has(wanted.by) || (isComparison(wanted) && (begun?.unfinished ?? 0) > 0);
   const origin = isContinued ? (begun?.cause ?? wanted) : wanted;
-  const causes = { cause, origin, isResumed: item?.reason === 'Paused' };
+  // The item has the request: the message of an event or of an operator's call may be lost.
+  const isRequested = !FOLLOW_UPS.has(wanted.by) || item?.reason === 'Paused';
+  const causes = { cause, origin, isRequested };
   if (!target && !open) return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
   if (await isPaused(key, state, item, ports)) return 'later';
   const orderStored = open && (await ports.rollouts.read(open.rekey.id));
@@ -170,8 +172,8 @@ interface Causes {
   readonly cause: Cause;
   /** The original cause of the work. */
   readonly origin: Cause;
-  /** Whether the key was paused at the last decision. */
-  readonly isResumed: boolean;
+  /** Whether an event or operator requested the decision, or a pause of the key has ended. */
+  readonly isRequested: boolean;
 }
 
 /** The rollout of a key, or of a re-key order. */
@@ -209,7 +211,7 @@ async function decideRollout(
 async function putItems(
   { row, subscriptions, isWider, news }: RolloutDecision,
   key: ManagedKey,
-  { cause, origin, isResumed }: Causes,
+  { origin, isRequested }: Causes,
   { items, log, now }: FleetServices,
 ): Promise<readonly NewWorkItem[]> {
   const at = now();
@@ -221,7 +223,7 @@ async function putItems(
   const wanted = subscriptions.map((subscription): NewWorkItem => ({ ...item, subscription }));
   // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an
   // event, or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
-  const wakesPostponed = isWider || news !== undefined || isResumed || !FOLLOW_UPS.has(cause.by);
+  const wakesPostponed = isWider || news !== undefined || isRequested;
   if (!wakesPostponed || isComparison(origin)) return items.putNew(wanted);
   await items.put(wanted);
   return wanted;

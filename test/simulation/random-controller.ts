@@ -165,6 +165,14 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[{ ...version, after: 11 }, { do: 'pause', during: /^gate orders/ } as const],
       { ...RESUME, during: /^items writes work .*key/ },
     ],
+    'moves are resumed, and the messages of that are lost': [
+      version,
+      { do: 'pause', during: /^get|^patch/ },
+      pass(30),
+      // The pass after this one finds the pause, and postpones the items.
+      { ...RESUME, after: 200 },
+      { do: 'loseMessages' },
+    ],
     'an account comes that the index lacks': [
       ...[version, WAIT, { do: 'createAccount', spec: { ...SPEC, key, wave: '9' } } as const],
       version,
