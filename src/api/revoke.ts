@@ -9,7 +9,7 @@ import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
-import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { auditWarning, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
@@ -123,7 +123,7 @@ async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'serv
     readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
   ]);
   return {
-    key: asSpelled(key, versions).id,
+    key: key.id,
     reason: 'DryRun',
     complete: false,
     versions: reportVersions(versions, [], versions, services.now()),

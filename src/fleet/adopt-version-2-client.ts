@@ -15,7 +15,7 @@ import { parseJson } from '../text.ts';
 import { DAY_MS } from '../time/spans.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import { recordMoves } from './audit-records.ts';
-import { accountId } from './fleet-keys.ts';
+import { accountId, KEY_ID } from './fleet-keys.ts';
 import { usedVersionId } from './key-use.ts';
 import { readUse } from './read-use.ts';
 import type { StorageAccounts } from './storage-client.ts';
@@ -28,7 +28,6 @@ import type { PassState } from './worker-ports.ts';
 const LONGEST_MS = 2 * DAY_MS;
 const READ_MS = 30_000;
 
-const key = z.string().refine((id) => parseKeyIdentifier(id) !== undefined);
 /** A move in a lease `account/<subscription>/<name>` of version 2, which stored it right before its PATCH. */
 const MOVE = z.object({
   /** Id of the move's audit record. */
@@ -36,8 +35,8 @@ const MOVE = z.object({
   account: z.string().refine((id) => parseStorageAccountId(id) !== undefined),
   scope: z.string().max(100).optional(),
   /** Key identifiers without a version. `toKey` is a re-key's target key. */
-  key,
-  toKey: key.optional(),
+  key: KEY_ID,
+  toKey: KEY_ID.optional(),
   rekey: z.string().max(100).optional(),
   mode: z.enum(['pinned', 'automatic']),
   /** Key versions. */

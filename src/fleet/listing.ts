@@ -1,7 +1,6 @@
 import pMap from 'p-map';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { compareText } from '../text.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
@@ -91,7 +90,7 @@ export class Listing {
     if (!listed) return;
     const known = new Map([...records].map(([name, { account }]) => [name, account]));
     const inFlightUntilMs = Date.parse(wanted.item.cause.since);
-    const isAnnounced = ({ key, scope }: UseRow) => scope !== undefined && announced.some((id) => sameKeyName(id, key));
+    const isAnnounced = ({ key, scope }: UseRow) => scope !== undefined && announced.includes(key);
     const isUnread = (row: UseRow) => isAnnounced(row) && !hasBeenSince(row.readOn, inFlightUntilMs, now());
     for (const [name, rows] of (await this.#load([])).flatMap((accounts) => [...accounts])) {
       known.set(name, rows[0]?.account ?? '');
@@ -242,7 +241,7 @@ export class Listing {
 
   /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
   #compareUse(rows: readonly UseRow[], use: Pick<UseRow, 'account' | 'scope'>, seen: SeenRow, wanted: Wanted): void {
-    const row = rows.find((one) => seen && sameKeyName(one.key, seen.key)) ?? rows[0];
+    const row = rows.find((one) => one.key === seen?.key) ?? rows[0];
     this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, wanted);
     for (const one of rows) if (one !== row) this.#pass.results.drop(one);
   }
@@ -250,7 +249,7 @@ export class Listing {
   /** Compares a use from Azure with its row, and adds a new use to the index. */
   #compare(known: UseRow | undefined, seen: SeenRow, wanted: Wanted): void {
     const { results } = this.#pass;
-    const isSameKey = known && seen && sameKeyName(seen.key, known.key);
+    const isSameKey = known && seen?.key === known.key;
     const isSame = isSameKey && versionOfRow(seen) === versionOfRow(known);
     // Only a read shows who changed the version: the app may have moved the use since the list began, or before a crash.
     if (known && (!isSame || known.movedFrom !== undefined) && this.#ports.vaults.key(known.key)) {

@@ -1,4 +1,4 @@
-import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import { type KeyUse, usedVersionId } from './key-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
@@ -73,10 +73,10 @@ export function keyOfVersion(version: string): string {
 
 function isOwnMove(row: UseRow, to: string, stamp: string, announced: readonly Announcement[]): boolean {
   const onto = keyOfVersion(to);
-  const isTried = row.target === to || (row.mode === 'automatic' && sameKeyName(keyOfVersion(row.target ?? ''), onto));
+  const isTried = row.target === to || (row.mode === 'automatic' && keyOfVersion(row.target ?? '') === onto);
   if (row.state === 'indeterminate' && isTried) return true;
   return announced.some(({ startedOn, targets }) => {
-    const target = Object.entries(targets).find(([key]) => sameKeyName(key, onto))?.[1];
+    const target = targets[onto];
     // On a refresh, Storage uses the newest version, which may be newer than the announced version.
     const isTarget = target === to || (target !== undefined && row.mode === 'automatic');
     return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);

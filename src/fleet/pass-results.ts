@@ -190,7 +190,7 @@ export class PassResults {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
         for (const item of wanted) item.postpone(again, 'AuditFailed');
       }
-      const isMovedAway = row !== undefined && row.key.toLowerCase() !== before.key.toLowerCase();
+      const isMovedAway = row !== undefined && row.key !== before.key;
       if (!row || isMovedAway) drop.push(before);
       // This item drops the account's other rows from the index.
       if (!row && before.scope === undefined) items.push(this.#itemOf('account', before.account, cause));

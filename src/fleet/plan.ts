@@ -5,7 +5,7 @@ import {
   newestUsableVersion,
   newestVersion,
 } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import type { LogLevel } from '../log.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
@@ -107,7 +107,7 @@ export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: List
   const target = newestUsableVersion(to.versions, now);
   if (!target || findRekeyBlocker(from, to, now)) return undefined;
   return {
-    ...{ write: true, reason: 'RekeyOrdered', target, to: to.key },
+    ...{ write: true, reason: 'RekeyOrdered', target, to: asSpelled(to.key, to.versions) },
     pin: use.pinned === undefined ? '' : target.version,
   };
 }

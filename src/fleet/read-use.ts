@@ -1,6 +1,6 @@
 import { unlessMissing } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
-import { formatKeyIdentifier } from '../keys/key-identifier.ts';
+import { spellKeyIdentifier } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Account, Scope } from './account.ts';
 import { accountKeyUse, scopeKeyUse } from './key-use.ts';
@@ -60,7 +60,7 @@ export async function readUse(
       const use = read.found && scopeKeyUse(read.found);
       if (!use) throw new TypeError(`Encryption scope ${scope} has no key in Key Vault.`);
       const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
-      const updated = await accounts.updateScopeKey(id, scope, formatKeyIdentifier(key, pin || undefined), writes);
+      const updated = await accounts.updateScopeKey(id, scope, spellKeyIdentifier(key, pin || undefined), writes);
       return useOfScope(updated, about, now());
     },
   };

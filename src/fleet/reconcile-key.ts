@@ -42,7 +42,7 @@ export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetSe
 }
 
 async function itemOf(key: ManagedKey, { items }: FleetServices): Promise<WorkItem | undefined> {
-  return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about.toLowerCase() === key.id.toLowerCase());
+  return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about === key.id);
 }
 
 /** @returns `again` if another instance decided first, or the orders changed; `later` if the key's item remains */

@@ -1,6 +1,6 @@
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
@@ -215,8 +215,7 @@ async function write(
   // Storage may refresh an automatic use at once or later: Microsoft does not specify it. The version may be newer.
   const isRefresh = plan.reason === 'LaggingAutomaticVersion';
   if (row && isRefresh && shown === versionOfRow(seen)) return { ...observed, row: markFinished(row, plan) };
-  const isNewer =
-    plan.pin === '' && shown !== undefined && sameKeyName(keyOfVersion(shown), keyOfVersion(plan.target.id));
+  const isNewer = plan.pin === '' && shown !== undefined && keyOfVersion(shown) === keyOfVersion(plan.target.id);
   if (!row || !shown || (shown !== plan.target.id && !isNewer)) {
     const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
     return { ...observed, row: markFailed(row ?? seen, 'NotProven', ports.now()), detail };
@@ -251,7 +250,7 @@ function moveOf(row: UseRow, gate: UsePorts['gate']): Move {
   const to = versionOfRow(row) ?? '';
   const left = parseKeyIdentifier(movedFrom);
   const key = left ? formatKeyIdentifier(left) : row.key;
-  const isOtherKey = !sameKeyName(key, row.key);
+  const isOtherKey = key !== row.key;
   // The order may have ended since the move.
   const rekey = isOtherKey ? gate.orderBetween(key, row.key) : undefined;
   const reason = isOtherKey ? 'Rekeyed' : mode === 'automatic' ? 'Refreshed' : 'Moved';

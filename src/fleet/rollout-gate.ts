@@ -1,4 +1,3 @@
-import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { contestOf, findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 import type { Reason } from '../reasons.ts';
@@ -109,7 +108,7 @@ export class RolloutGate {
 
   /** Returns the id of the last order between two keys, including ended orders. */
   orderBetween(from: string, to: string): string | undefined {
-    return this.#rekeysTo(to).findLast((rekey) => sameKeyName(rekey.from, from))?.id;
+    return this.#rekeysTo(to).findLast((rekey) => rekey.from === from)?.id;
   }
 
   /** Returns the source keys of all orders to that key, including ended orders. */
@@ -139,7 +138,7 @@ export class RolloutGate {
   }
 
   #rekeysTo(to: string): readonly Rekey[] {
-    return this.#orders.known(ORDERS)?.value.orders.rekeys.filter((rekey) => sameKeyName(rekey.to, to)) ?? [];
+    return this.#orders.known(ORDERS)?.value.orders.rekeys.filter((rekey) => rekey.to === to) ?? [];
   }
 
   #in(ms: number): Date {
@@ -148,5 +147,5 @@ export class RolloutGate {
 }
 
 function isVersionOf(version: string, { id }: ManagedKey): boolean {
-  return sameKeyName(keyOfVersion(version), id);
+  return keyOfVersion(version) === id;
 }

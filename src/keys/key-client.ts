@@ -135,7 +135,8 @@ function summaryOf(policy: KeyRotationPolicy | undefined): RotationPolicy {
 
 function toKeyVersion(properties: KeyProperties, latest: boolean): KeyVersion {
   return {
-    id: properties.id ?? '',
+    id: (properties.id ?? '').toLowerCase(),
+    keyName: properties.name,
     version: (properties.version ?? '').toLowerCase(),
     // An absent value counts as disabled: the app uses a version only if Key Vault reports it enabled.
     enabled: properties.enabled ?? false,

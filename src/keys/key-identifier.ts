@@ -38,7 +38,7 @@ export function parseVault(uri: string): Pick<KeyIdentifier, 'kind' | 'vaultName
   return vault && { kind: vault.kind, vaultName: vault.vaultName, vaultUri: vault.vaultUri };
 }
 
-/** Whether two key names name the same key of one vault. Key Vault ignores letter case. */
+/** Whether two names of keys, or two identifiers as spelled, name the same key. Key Vault ignores letter case. */
 export function sameKeyName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
@@ -48,8 +48,16 @@ export function isPlain(text: string): boolean {
   return /^[\x21-\x7e]*$/.test(text);
 }
 
-/** `https://{vault}.{suffix}/keys/{name}[/{version}]`. */
+/**
+ * `https://{vault}.{suffix}/keys/{name}[/{version}]` in lower case. Key Vault ignores letter case, so the app stores and
+ * compares identifiers only in this form. Only names keep their spelling.
+ */
 export function formatKeyIdentifier(key: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>, version?: string): string {
+  return spellKeyIdentifier(key, version).toLowerCase();
+}
+
+/** The identifier with the spelling of the name: what the app writes to Azure, or shows as Key Vault's own. */
+export function spellKeyIdentifier(key: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>, version?: string): string {
   return `${key.vaultUri}/keys/${key.keyName}${version ? `/${version}` : ''}`;
 }
 

@@ -1,7 +1,9 @@
 /** Attributes and tags of one key version, as Key Vault returns them. Never contains key material. */
 export interface KeyVersion {
-  /** Identifier with the version. */
+  /** Identifier with the version, in lower case. */
   readonly id: string;
+  /** Name of the key, as Key Vault spells it. */
+  readonly keyName: string;
   readonly version: string;
   readonly enabled: boolean;
   readonly createdOn: Date;

@@ -7,6 +7,7 @@ import {
   parseKeyIdentifier,
   parseVault,
   sameKeyName,
+  spellKeyIdentifier,
 } from './key-identifier.ts';
 
 /** A key vault or Managed HSM that the app manages: an entry of `CMK_VAULTS`. */
@@ -25,8 +26,9 @@ export interface ManagedVault {
 /** A key in a managed vault. The app calls Key Vault for no other keys. */
 export interface ManagedKey {
   readonly vault: ManagedVault;
+  /** As the caller, the event or Key Vault spells it. */
   readonly name: string;
-  /** Identifier without a version. */
+  /** Identifier without a version, in lower case: two keys are the same if their ids are equal. */
   readonly id: string;
 }
 
@@ -61,7 +63,7 @@ export class ManagedVaults {
 
   /** The managed key that an account or an encryption scope uses. */
   keyOf(use: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>): ManagedKey | undefined {
-    return this.key(formatKeyIdentifier(use));
+    return this.key(spellKeyIdentifier(use));
   }
 }
 
@@ -73,8 +75,8 @@ export function managedKey(vault: ManagedVault, name: string): ManagedKey {
  * Returns the key with Key Vault's spelling. Key names ignore letter case, but operators and logs should use one
  * spelling. Unchanged if `versions` is empty.
  */
-export function asSpelled(key: ManagedKey, versions: readonly { readonly id: string }[]): ManagedKey {
-  const spelled = parseKeyIdentifier(versions[0]?.id ?? '')?.keyName;
+export function asSpelled(key: ManagedKey, versions: readonly { readonly keyName: string }[]): ManagedKey {
+  const spelled = versions[0]?.keyName;
   return spelled !== undefined && sameKeyName(spelled, key.name) ? managedKey(key.vault, spelled) : key;
 }
 

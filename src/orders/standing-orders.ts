@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { RECORDED_CALLER } from '../audit/record.ts';
 import { comparableId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
-import { sameKeyName } from '../keys/key-identifier.ts';
 import type { Reason } from '../reasons.ts';
 import { DAY_MS } from '../time/spans.ts';
 
@@ -14,11 +13,14 @@ const GO_ON_KEPT_MS = 90 * DAY_MS;
 const iso = z.iso.datetime();
 const by = z.object({ objectId: z.string(), appId: z.string().optional(), name: z.string().optional() });
 
+/** Key identifier without a version. In lower case, as every id of a key: version 2 stored it as spelled. */
+const KEY = z.string().toLowerCase();
+
 /** A pause: no use moves until it ends. */
 export const PAUSE = z.object({
   id: z.string(),
   /** Key identifier without a version; absent: all keys. */
-  key: z.string().optional(),
+  key: KEY.optional(),
   /** Reason in the operator's words. */
   reason: z.string(),
   by,
@@ -40,8 +42,8 @@ const GO_ON = z.object({
 export const REKEY = z.object({
   id: z.string(),
   /** Key identifiers without a version. */
-  from: z.string(),
-  to: z.string(),
+  from: KEY,
+  to: KEY,
   /** For a rollback: id of the order whose moves it covers. */
   only: z.string().optional(),
   /**
@@ -121,7 +123,7 @@ export function openPauses({ pauses }: StandingOrders, now: Date): readonly Paus
 
 /** Returns the pause of a key. A pause of all keys has precedence. */
 export function findPause(orders: StandingOrders, key: string, now: Date): PauseOrder | undefined {
-  const pauses = openPauses(orders, now).filter((pause) => pause.key === undefined || sameKeyName(pause.key, key));
+  const pauses = openPauses(orders, now).filter((pause) => pause.key === undefined || pause.key === key);
   return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
 }
 
@@ -147,20 +149,18 @@ export function isMoving({ state }: Pick<Rekey, 'state'>): boolean {
 
 /** Returns the order that moves a key's uses now; a key has at most one. @param key identifier without a version */
 export function findRekey({ rekeys }: StandingOrders, key: string): Rekey | undefined {
-  return rekeys.find((rekey) => isMoving(rekey) && sameKeyName(rekey.from, key));
+  return rekeys.find((rekey) => isMoving(rekey) && rekey.from === key);
 }
 
 /** Returns open orders with either key: a key may have only one, which prevents circular moves. */
 export function conflictsOf({ rekeys }: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>): readonly Rekey[] {
   const own = [keys.from, keys.to];
-  return rekeys.filter(
-    (rekey) => isOpen(rekey) && [rekey.from, rekey.to].some((key) => own.some((mine) => sameKeyName(mine, key))),
-  );
+  return rekeys.filter((rekey) => isOpen(rekey) && [rekey.from, rekey.to].some((key) => own.includes(key)));
 }
 
 /** Adds a pause, and replaces a pause of the same key or of all keys. */
 export function withPause(orders: StandingOrders, pause: PauseOrder, now: Date): StandingOrders {
-  const others = openPauses(orders, now).filter(({ key }) => !isSameKey(key, pause.key));
+  const others = openPauses(orders, now).filter(({ key }) => key !== pause.key);
   return dropSurplus({ ...orders, pauses: [...others, pause] }, now);
 }
 
@@ -171,7 +171,7 @@ export function withResume(
   goOns: readonly GoOnOrder[],
   now: Date,
 ): StandingOrders {
-  const pauses = openPauses(orders, now).filter((pause) => !isSameKey(pause.key, key));
+  const pauses = openPauses(orders, now).filter((pause) => pause.key !== key);
   return dropSurplus({ ...orders, pauses, goOns: [...orders.goOns, ...goOns] }, now);
 }
 
@@ -243,8 +243,4 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
 
 function newest<T>(entries: readonly T[], most: number): T[] {
   return entries.slice(Math.max(0, entries.length - most));
-}
-
-function isSameKey(a: string | undefined, b: string | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : sameKeyName(a, b);
 }

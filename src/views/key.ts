@@ -55,9 +55,9 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
   const versions = known(listed);
   const { rotationCost: _, unread, ...view } = await readKeyView(key, versions, policy, ports, signal);
   const all = [...unreadViews(listed), ...unread];
-  const { id, name } = asSpelled(key, versions ?? []);
+  const { name } = asSpelled(key, versions ?? []);
   return {
-    key: id,
+    key: key.id,
     vault: key.vault.name,
     name,
     ...(versions ? stateOf(versions, now()) : { state: 'unknown' }),
@@ -98,7 +98,7 @@ export async function readKeyStatus(
     readKeyUsage(key, workspace, ports, ms),
   ]);
   return {
-    key: asSpelled(key, versions).id,
+    key: key.id,
     versions: versionsOf(versions, view.users, now()),
     newestUsable: newestUsableVersion(versions, now())?.version,
     revocation: shownRevocation(versions, now()),

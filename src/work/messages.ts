@@ -67,8 +67,8 @@ const fleetWork = z.object({
 const keyMessage = <K extends string>(kind: K) =>
   z.object({
     kind: z.literal(kind),
-    /** Key identifier without a version. */
-    key: z.string().min(1).max(300),
+    /** Key identifier without a version, in lower case. */
+    key: z.string().min(1).max(300).toLowerCase(),
     ...carried,
   });
 

@@ -75,18 +75,11 @@ it('Scopes of ten accounts are listed each day although 80 other lists fail', { 
 });
 
 describe('A re-key order', { timeout: 60_000 }, () => {
-  const begin = (region: Region) => {
-    const startedOn = new Date(region.clock).toISOString();
-    const order = { id: 'rekey-1', from: KEY.id, to: OTHER, maxFailures: 100_000, reason: 'test', startedOn };
-    const rekeys = [{ ...order, state: 'active', by: { objectId: 'operator' } } as const];
-    region.orders.orders = { ...region.orders.orders, rekeys };
-    region.reconcile('rekey');
-  };
   const isDone = (region: Region) => region.orders.orders.rekeys[0]?.state === 'done';
 
   it.each([630, 950])('is not done while its last list shows an account on the old key: %i scopes', async (scopes) => {
     const region = await Region.indexed(10, (one) => one.addScopes(scopes));
-    begin(region);
+    region.rekey(OTHER);
     await region.until(() => region.on(OTHERS) === 10 + scopes, HOUR);
     await region.until(() => false, 30);
     // Terraform moves one back, and Azure's event follows.
@@ -105,7 +98,7 @@ describe('A re-key order', { timeout: 60_000 }, () => {
       if (patches === 620) region.scopes.set(nameOf(0), [...others, scopeOf(VAULT.uri, { name: 'scope5' })]);
       return undefined;
     };
-    begin(region);
+    region.rekey(OTHER);
     await region.until(() => isDone(region), 3 * HOUR);
     expect([isDone(region), region.on(FIRST)]).toEqual([true, 0]);
   });

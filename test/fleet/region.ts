@@ -30,6 +30,7 @@ export class Region extends Fleet {
   listMs = 0;
   /** The key of a vault that gives no answer. */
   hangingKey: string | undefined;
+  canaries = 0;
   isAuditDown = false;
   hangsUntil = 0;
   fails: (name: string) => Error | undefined = () => undefined;
@@ -88,6 +89,15 @@ export class Region extends Fleet {
     void this.ports().sendKey(key, cause);
   }
 
+  /** Starts a re-key of the key's uses. @param to identifier of the target key */
+  rekey(to: string): void {
+    const startedOn = this.#now().toISOString();
+    const order = { id: 'rekey-1', from: KEY.id, to, maxFailures: 100_000, reason: 'test', startedOn };
+    const rekeys = [{ ...order, state: 'active', by: { objectId: 'operator' } } as const];
+    this.orders.orders = { ...this.orders.orders, rekeys };
+    this.reconcile('rekey');
+  }
+
   /** Delivers the messages that are due now, all at once, as to many functions. */
   async deliver(): Promise<void> {
     const due = this.#messages.filter(({ at }) => at <= this.clock);
@@ -143,7 +153,12 @@ export class Region extends Fleet {
     };
     return {
       ...{ ...ports, ...this.#shared, orders: this.orders, moved: this.#moved, leases: this.leases },
-      ...{ keys: { listVersions: this.#list }, canaries: 0, probe: async () => 'proven', sendKey: reconcile },
+      ...{
+        keys: { listVersions: this.#list },
+        canaries: this.canaries,
+        probe: async () => 'proven',
+        sendKey: reconcile,
+      },
       accounts: {
         ...accounts,
         listScopes: (id) => {

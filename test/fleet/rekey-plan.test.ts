@@ -28,6 +28,11 @@ describe('A use that a standing order moves to another key', () => {
     expect(plan(versionName(1), [keyVersion(1)], to)).toMatchObject({ write: true, pin: versionName(52), to: OTHER });
   });
 
+  it("gets Key Vault's own spelling of that key, whatever the spelling of the order", () => {
+    const to = [keyVersion(51, { keyName: 'New-Key' })];
+    expect(plan('x', [keyVersion(1)], to)).toMatchObject({ to: { name: 'New-Key', id: OTHER.id } });
+  });
+
   it('stays automatic, and waits while the newest version of that key cannot be used', () => {
     expect(plan(undefined, [keyVersion(1)], [keyVersion(51), keyVersion(52)])).toMatchObject({
       write: true,

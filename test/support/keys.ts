@@ -24,6 +24,7 @@ export function keyVersion(n: number, change: Partial<KeyVersion> = {}): KeyVers
   const version = versionName(n);
   return {
     id: `${KEY.id}/${version}`,
+    keyName: KEY.name,
     version,
     enabled: true,
     createdOn: day(n),

@@ -4,7 +4,7 @@ import { lastName } from '../../azure/resource-id.ts';
 import type { BlastRadius } from '../../dependents/dependent.ts';
 import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
-import { asSpelled, type ManagedKey } from '../../keys/managed-vaults.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REFUSALS } from '../../refusals.ts';
 import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../../revocation/restore.ts';
@@ -50,7 +50,7 @@ export async function previewRevocation(key: ManagedKey, environment: Environmen
   if (dependents)
     journal.note('The list may be incomplete: Azure silently omits resources that this sign-in may not read.');
   const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
-  return { key: asSpelled(key, versions).id, complete: false, versions: report, dependents, ...nothing };
+  return { key: key.id, complete: false, versions: report, dependents, ...nothing };
 }
 
 /**
@@ -248,7 +248,7 @@ async function previewRestore(
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
   for (const { version } of reopen) journal.planned(versionChange(key, 'enabled', version.version));
   return {
-    key: asSpelled(key, versions).id,
+    key: key.id,
     complete: false,
     recovered: false,
     revocation: open && revocationState(open),

@@ -76,6 +76,7 @@ export function version(ageDays: number, change: Partial<KeyVersion> = {}): KeyV
   const name = String(ageDays).padStart(32, '0');
   return {
     id: `${KEY.id}/${name}`,
+    keyName: KEY.name,
     version: name,
     enabled: true,
     createdOn: new Date(NOW.getTime() - ageDays * DAYS),
