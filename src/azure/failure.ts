@@ -133,6 +133,15 @@ export async function unless<T>(kind: FailureKind, read: () => Promise<T>): Prom
   }
 }
 
+/** Yields the items of a list of an account's parts; none if accounts of its kind cannot have such parts. */
+export async function* unlessUnsupported<T>(list: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* list;
+  } catch (error) {
+    if (!/NotSupported|NotAllowedOnKind/i.test(describeFailure(error).code)) throw error;
+  }
+}
+
 /** `403 AuthorizationFailed: The client … does not have authorization …` */
 export function describe({ status, code, message: said, block }: Failure): string {
   const message = block ? `${block.message} ${block.nextStep}` : said;

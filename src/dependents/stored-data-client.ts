@@ -1,5 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import { unlessUnsupported } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
@@ -22,10 +23,11 @@ export function createStoredData(credential: TokenCredential, cloud: Cloud, limi
   const clientOf = storageManagement(credential, cloud, limits);
   return {
     shares: {
-      /** Every share of an account, except soft-deleted shares. */
+      /** Every share of an account, except soft-deleted shares; none of an account for blobs alone. */
       async *list(id: ResourceId, signal?: AbortSignal): AsyncIterable<FileShare> {
         const { fileShares } = clientOf(id.subscriptionId);
-        for await (const share of fileShares.list(id.resourceGroup, id.name, aborting(signal))) {
+        const list = fileShares.list(id.resourceGroup, id.name, aborting(signal));
+        for await (const share of unlessUnsupported(list)) {
           const { name, deleted, enabledProtocols } = share;
           if (name && !deleted) yield { name, protocol: enabledProtocols?.toUpperCase() === 'NFS' ? 'NFS' : 'SMB' };
         }
@@ -33,12 +35,13 @@ export function createStoredData(credential: TokenCredential, cloud: Cloud, limi
     },
     containers: {
       /**
-       * Names of the containers that use the key of the account. A client may still write single blobs with an encryption
+       * Names of the containers that use the key of the account; none of an account for files alone. A client may still write single blobs with an encryption
        * scope.
        */
       async *list(id: ResourceId, signal?: AbortSignal): AsyncIterable<string> {
         const { blobContainers } = clientOf(id.subscriptionId);
-        for await (const container of blobContainers.list(id.resourceGroup, id.name, aborting(signal))) {
+        const list = blobContainers.list(id.resourceGroup, id.name, aborting(signal));
+        for await (const container of unlessUnsupported(list)) {
           const { name, deleted, defaultEncryptionScope } = container;
           if (name && !deleted && (defaultEncryptionScope ?? ACCOUNT_KEY) === ACCOUNT_KEY) yield name;
         }

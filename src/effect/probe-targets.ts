@@ -53,8 +53,6 @@ async function target(
     return { account: id, service, places: await list() };
   } catch (error) {
     const failure = describeFailure(error);
-    // A premium file account has no blobs, and a premium blob account has no file shares.
-    if (/NotSupported/i.test(failure.code)) return { account: id, service, places: [] };
     const why = `The app cannot list its ${SERVICE_WORDS[service].places}: ${describe(failure)}`;
     return { account: id, service, places: [], why };
   }

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { unlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { compareText } from '../text.ts';
@@ -12,7 +12,6 @@ import { refreshed, rowOf } from './observe.ts';
 import type { PassBudget } from './pass-budget.ts';
 import type { PassResults } from './pass-results.ts';
 import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
-import { hasNoScopes } from './storage-client.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 import type { FleetServices } from './worker-ports.ts';
 
@@ -163,17 +162,9 @@ export class Listing {
   }
 
   /** Returns undefined if the account is deleted. */
-  async #readScopes(account: string): Promise<readonly Scope[] | undefined> {
-    const scopes: Scope[] = [];
-    try {
-      const list = this.#ports.accounts.listScopes(accountId(account), this.#pass.budget.reads.signal);
-      for await (const scope of list) scopes.push(scope);
-    } catch (error) {
-      const failure = describeFailure(error);
-      if (failure.kind === 'notFound') return undefined;
-      if (!hasNoScopes(failure)) throw error;
-    }
-    return scopes;
+  #readScopes(account: string): Promise<readonly Scope[] | undefined> {
+    const { signal } = this.#pass.budget.reads;
+    return unlessMissing(() => Array.fromAsync(this.#ports.accounts.listScopes(accountId(account), signal)));
   }
 
   async #compareScopes(record: FleetAccount, scopes: readonly Scope[], startedOn: Date, wanted: Wanted): Promise<void> {

@@ -8,7 +8,7 @@ import type {
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { NOT_ANSWERED, withDeadline } from '../azure/deadline.ts';
-import { type Failure, unlessMissing } from '../azure/failure.ts';
+import { unlessMissing, unlessUnsupported } from '../azure/failure.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
@@ -47,7 +47,8 @@ export function createStorageAccounts(
   };
   async function* listAllScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope> {
     const { encryptionScopes } = clientOf(id.subscriptionId);
-    for await (const scope of encryptionScopes.list(id.resourceGroup, id.name, aborting(signal))) {
+    const list = encryptionScopes.list(id.resourceGroup, id.name, aborting(signal));
+    for await (const scope of unlessUnsupported(list)) {
       const { name, state } = scope;
       const read = toScope(scope);
       if (read) yield read;
@@ -82,7 +83,7 @@ export function createStorageAccounts(
     async *listScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope> {
       for await (const scope of listAllScopes(id, signal)) if (scope.keyUri !== undefined) yield scope;
     },
-    /** Lists encryption scopes with any kind of key. */
+    /** Lists encryption scopes with any kind of key; none of an account of a kind without scopes. */
     listAllScopes,
     /** Returns a scope; undefined if it has no key in Key Vault. */
     async getScope(id: ResourceId, scope: string, signal?: AbortSignal): Promise<Scope | undefined> {
@@ -128,11 +129,6 @@ export function createAccountSetup(credential: TokenCredential, cloud: Cloud, li
       return nameAvailable === false ? (message ?? 'Azure rejects the name.') : undefined;
     },
   };
-}
-
-/** Returns whether the account is deleted, or of a kind without encryption scopes. */
-export function hasNoScopes({ kind, code }: Pick<Failure, 'kind' | 'code'>): boolean {
-  return kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code);
 }
 
 /** @throws TypeError if the answer is not a storage account */

@@ -92,6 +92,21 @@ describe('the blast radius of a key', () => {
     });
   });
 
+  it('is complete with an account that has no file service, and with one of a kind without encryption scopes', async () => {
+    const key = new TestKey(local.azure.world);
+    const [blobs, other] = [key.account('pinned'), key.account('pinned')];
+    blobs.kind = 'BlockBlobStorage';
+    const error = { code: 'FeatureNotSupportedForAccount', message: 'EncryptionScopes is not supported.' };
+    local.azure.faults.add([
+      { match: { path: `/${other.name}/encryptionScopes` }, answer: { status: 400, body: { error } } },
+    ]);
+
+    const radius = await read('kv-files', key.name);
+
+    expect(radius).toMatchObject({ complete: true, unread: [] });
+    expect(radius.accounts.map(({ name }) => name).sort()).toEqual([blobs.name, other.name].sort());
+  });
+
   it('is not whole where the app may see no other resources', async () => {
     expect(await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: 'none' })).toMatchObject({
       complete: false,

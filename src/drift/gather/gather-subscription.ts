@@ -6,7 +6,6 @@ import { comparableId, scopeResource, splitScope } from '../../azure/resource-id
 import type { Account } from '../../fleet/account.ts';
 import { accountRow } from '../../fleet/fleet-keys.ts';
 import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
-import { hasNoScopes } from '../../fleet/storage-client.ts';
 import { type UseRow, versionOfRow } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
@@ -218,7 +217,7 @@ class SubscriptionScan {
       return scopes;
     } catch (error) {
       const failure = describeFailure(error);
-      if (hasNoScopes(failure)) return [];
+      if (failure.kind === 'notFound') return [];
       // The list of the next account would fail too, so report it once.
       this.#scopesStopped ||= failure.kind === 'throttled' || failure.kind === 'forbidden';
       const what = this.#scopesStopped ? PARTS.allScopes(`/subscriptions/${this.result.id}`) : PARTS.scopes(account.id);

@@ -10,7 +10,6 @@ import { readKey } from '../../drift/gather/gather-keys.ts';
 import type { Finding } from '../../drift/report.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
-import { hasNoScopes } from '../../fleet/storage-client.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
 import { type IdentityState, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../keys/key-identifier.ts';
@@ -73,14 +72,8 @@ export async function verifyAccount(
 
 async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly (Scope | PlatformScope)[]>> {
   const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
-  return readPart({ resource: account.id, what: 'the encryption scopes of the account', action }, async () => {
-    try {
-      return await Array.fromAsync(accounts.listAllScopes(account));
-    } catch (error) {
-      if (hasNoScopes(describeFailure(error))) return [];
-      throw error;
-    }
-  });
+  const what = { resource: account.id, what: 'the encryption scopes of the account', action };
+  return readPart(what, () => Array.fromAsync(accounts.listAllScopes(account)));
 }
 
 async function queryFileService(account: Account, { shares, listFiles }: Azure): Promise<FileServiceAnswer> {
