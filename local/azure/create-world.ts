@@ -24,6 +24,8 @@ export const DEFAULT_SETTINGS: WorldSettings = {
   storageListPageSize: 1000,
   sparseAnswers: false,
   listKeysAllowed: true,
+  // Of a network that is kept for documentation.
+  callerAddress: '203.0.113.10',
 };
 
 /** An empty tenant: its sign-ins, and an owner of everything; no subscription yet. */

@@ -96,6 +96,11 @@ export interface WorldSettings {
   sparseAnswers: boolean;
   /** Storage accounts hand out their keys by `listKeys`; false refuses as `allowSharedKeyAccess: false` with a lock does. */
   listKeysAllowed: boolean;
+  /**
+   * The IPv4 address from which a vault's firewall sees every client of this machine. A private one (RFC 1918) comes by a
+   * private endpoint, to which no firewall applies.
+   */
+  callerAddress: string;
   /** The order in which Key Vault lists a key's versions; oldest first when absent. */
   versionListOrder?: 'oldestFirst' | 'newestFirst' | 'byVersion';
 }

@@ -5,6 +5,7 @@ import type { Vault, World } from '../world.ts';
 import { cryptoOperations } from './crypto-operations.ts';
 import { deletedKeyOperations } from './deleted-key-operations.ts';
 import { badParameter, KeyVaultError } from './errors.ts';
+import { requireNetwork } from './firewall.ts';
 import { keyBackupOperations } from './key-backup.ts';
 import { keyOperations } from './key-operations.ts';
 import { findVault } from './keys.ts';
@@ -44,6 +45,7 @@ export function createKeyVaultService(world: World): Service {
       // In Azure such a name does not resolve. On a connection from before, it is answered as the proxy would a new one.
       if (!vault) return c.body(null, 502);
       const caller = requireCaller(vault, c.get('caller'), c.req.header('authorization'));
+      requireNetwork(world, vault, caller);
       const apiVersion = url.searchParams.get('api-version');
       const { method } = c.req;
       if (vault.local && apiVersion && isAboutRoles(url)) {

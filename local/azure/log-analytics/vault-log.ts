@@ -62,7 +62,8 @@ export function logStorageUse(
   const identity = encryptionIdentity(world, account.identity, account.encryption);
   const objectId = identity.kind === 'principal' ? identity.principalId : undefined;
   const known = [...world.identities.values()].find(({ principalId }) => principalId === objectId);
-  const status = version?.enabled ? 200 : 403;
+  const isAllowed = version?.keyOps.includes(operation === 'KeyWrap' ? 'wrapKey' : 'unwrapKey') ?? false;
+  const status = version?.enabled && isAllowed ? 200 : 403;
   const { keyName } = key;
   const entry = { operation, keyName, version: key.version, objectId, appId: known?.clientId, status };
   writeLog(world, vault, entry, fromMs, toMs);

@@ -1,4 +1,5 @@
 import { ArmError } from '../arm/errors.ts';
+import { letsStorageIn } from '../key-vault/firewall.ts';
 import { findKeyVersion, findVault } from '../key-vault/keys.ts';
 import { hasKeyPermission } from '../key-vault/permissions.ts';
 import type { KeyVersion, Vault, World } from '../world.ts';
@@ -47,18 +48,21 @@ export const refusals = {
     ),
 } as const;
 
-/** Whether the identity has what Storage needs on the key: get, wrap and unwrap. */
+/** Whether the identity has what Storage needs on the key: the way to the vault, and get, wrap and unwrap. */
 export function identityHasAccess(world: World, vault: Vault, keyName: string, identity: EncryptionIdentity): boolean {
+  // What Storage answers is not documented where the firewall keeps it out, so it is the answer to a missing role.
+  if (!letsStorageIn(vault)) return false;
   if (identity.kind !== 'principal') return identity.kind === 'crossTenant';
   return (['get', 'wrapKey', 'unwrapKey'] as const).every((permission) =>
     hasKeyPermission(world, vault, identity.principalId, keyName, permission),
   );
 }
 
-/** Whether the version can wrap now: enabled, active, not expired. */
+/** Whether Storage can wrap with the version now: enabled, active, not expired, and allowed to wrap and unwrap. */
 export function isUsable(world: World, version: KeyVersion): boolean {
   const now = world.clock.nowSeconds();
-  return version.enabled && (version.nbf ?? 0) <= now && (version.exp ?? Number.POSITIVE_INFINITY) > now;
+  const isInTime = (version.nbf ?? 0) <= now && (version.exp ?? Number.POSITIVE_INFINITY) > now;
+  return version.enabled && isInTime && ['wrapKey', 'unwrapKey'].every((one) => version.keyOps.includes(one));
 }
 
 /** The version that a reference stands for, once everything Storage demands of it holds. Throws the refusal. */
@@ -76,7 +80,8 @@ export function checkKey(world: World, reference: KeyReference, identity: Encryp
   if (!found.version.kty.startsWith('RSA') || ![2048, 3072, 4096].includes(found.version.keySize)) {
     throw refusals.wrongKey(found.version);
   }
-  // A disabled key answers the wrap with 403, and so does an expired one when it is being enabled (seen in reports).
+  // A disabled key answers the wrap with 403, and so does an expired one when it is being enabled (seen in reports). What
+  // Storage makes of the 403 of a key that may not wrap or unwrap is not documented: the same is assumed.
   if (!isUsable(world, found.version)) throw refusals.noAccess();
   return found.version;
 }
