@@ -39,6 +39,13 @@ const RESTORE_RESPONSE = z.object({
 });
 export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
 
+/** For a soft-deleted key that is not revoked. */
+const DELETED = {
+  detail:
+    'The key is soft-deleted, and its newest version has no record of an open revocation. A restore recovers a deleted key only to end its revocation, so the app changed nothing.',
+  nextStep: 'If the key should come back, recover it with `az keyvault key recover`.',
+};
+
 /** Depends only on Key Vault and the token; on the audit trail if the tags omit a revoker. */
 export const RESTORE_ROUTE: Route = route({
   id: 'restoreKey',
@@ -56,6 +63,7 @@ export const RESTORE_ROUTE: Route = route({
     'SecondPersonNeeded',
     'PersonNeeded',
     'KeyNotManaged',
+    'KeyNotFound',
     'OtherRevocation',
     'RestoreOvertaken',
     'RevocationUnbelieved',
@@ -90,6 +98,7 @@ export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_
     throw error instanceof KeyNotRecoveredError ? notRecovered(error) : unreadable(error);
   });
   if (result.versions.length === 0) throw new HttpProblem('KeyNotManaged');
+  if (result.isDeleted && result.end === 'NothingToRestore') throw new HttpProblem('KeyNotFound', DELETED);
   const answer = toBody(result);
   if (isComplete(result.end)) return jsonResponse(200, answer);
   throw problemOf(result, answer);

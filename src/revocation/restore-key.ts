@@ -49,6 +49,8 @@ export interface KeyRestoration {
   readonly revocation: (RevocationName & Partial<RevocationStamp>) | undefined;
   /** The key was soft-deleted, and the app recovered it first. */
   readonly recovered: boolean;
+  /** The key is soft-deleted, and the app did not recover it. */
+  readonly isDeleted?: true;
   /** Whether the call wrote anything. */
   readonly changed: boolean;
   readonly versions: readonly VersionReport[];
@@ -99,8 +101,11 @@ export async function restoreKey(
   if (recovered) {
     const deleted = await orNotRecovered(key, () => keys.deletedVersion(key));
     if (!deleted) return answer(key, 'NothingToRestore', [], false, now());
-    const refused = readRevocation([deleted], now()).open && (await refusal(key, [deleted], request, services));
-    if (refused) return { ...answer(key, refused.end, [deleted], false, now()), unproven: refused.why };
+    // Recovery brings back the whole key, so the deleted version's own record must be of the named revocation.
+    const refused = await refusal(key, [deleted], request, services);
+    if (refused) {
+      return { ...answer(key, refused.end, [deleted], false, now()), isDeleted: true, unproven: refused.why };
+    }
     await orNotRecovered(key, () => keys.recover(key));
     try {
       before = await keys.listVersionsUnsettled(key);

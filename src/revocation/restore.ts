@@ -67,7 +67,6 @@ export async function restore(
       {
         action: 'key.restore',
         resource: spelled.id,
-        // Recovering a deleted key is a change, even if the key was not revoked.
         reason: end,
         revocation: result.revocation,
         details: { complete: isComplete(end), recovered, versions },

@@ -169,16 +169,27 @@ describe('a restore of a soft-deleted key', () => {
     expect(besideLooks()).toHaveLength(1); // the probe of the revocation
   });
 
-  it('that was not revoked is a change: it is audited, and the key is reconciled', async () => {
+  it('that is not revoked is refused, whichever revocation the call names, and the key stays deleted', async () => {
     allowRecovery(wire.azure);
-    const key = keyOf(wire.azure, 1);
     const services = wire.services();
-    softDelete(key);
-    const answer = await restore(key, services);
-    expect(answer).toMatchObject({ reason: 'NothingToRestore', recovered: true, audit: 'written' });
-    expect(await audited(key)).toHaveLength(1);
-    expect(besideLooks()).toMatchObject([{ kind: 'probe', cause: { by: 'restore' } }]);
-    expect(await requested(key, services)).toEqual(['restore']);
+    const never = keyOf(wire.azure, 2);
+    const restored = keyOf(wire.azure, 2);
+    const { revocation } = await revoke(restored, services);
+    await restore(restored, services);
+    const asked = wire.sent.length;
+    for (const [key, id] of [
+      [never, 'made-up'],
+      [restored, revocation?.id],
+    ] as const) {
+      softDelete(key);
+      const refused = await refusalOf(restore(key, services, 'bob', id));
+      expect(refused).toMatchObject({ status: 404, reason: 'KeyNotFound' });
+      expect(refused.message).toContain('soft-deleted');
+      expect(key.vault.deletedKeys.has(key.name)).toBe(true);
+    }
+    expect(wire.sent.slice(asked).filter(({ work }) => work.kind === 'probe')).toEqual([]);
+    expect(await requested(never, services)).toEqual([]);
+    expect(await audited(never)).toEqual([]);
   });
 });
 

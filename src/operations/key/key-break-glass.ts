@@ -161,6 +161,7 @@ export async function restoreAsOperator(key: ManagedKey, options: RestoreOptions
     NO_LOG,
   );
   if (result.versions.length === 0) throw keyNotFound(key);
+  if (result.isDeleted && result.end === 'NothingToRestore') throw deletedNotRevoked(key);
   refuse(key, result);
   reportRestore(key, result, operation);
   const { end, recovered, versions, accounts, audit, auditReceipt } = result;
@@ -236,9 +237,10 @@ async function previewRestore(
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
   if (listed.length === 0 && !deleted) throw keyNotFound(key);
-  if (deleted) journal.planned(recovery(key));
   const versions = deleted ? [deleted] : listed;
-  const { open, restored } = readRevocation(versions, azure.now());
+  const { open, restored, unbelieved } = readRevocation(versions, azure.now());
+  if (deleted && !open && unbelieved.length === 0) throw deletedNotRevoked(key);
+  if (deleted) journal.planned(recovery(key));
   if (!open && isNamed(restored?.id, revocation)) journal.found(restoredAlready(revocation));
   else {
     const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
@@ -256,6 +258,14 @@ async function previewRestore(
     accounts: [],
     ...NOT_AUDITED,
   };
+}
+
+function deletedNotRevoked(key: ManagedKey): CmkError {
+  return new CmkError(
+    'KeyNotFound',
+    `The key ${nameOf(key)} is soft-deleted, and its newest version has no record of an open revocation; nothing was changed.`,
+    'A restore recovers a deleted key only to end its revocation. If the key should come back: az keyvault key recover',
+  );
 }
 
 function recovery(key: ManagedKey): Change {
