@@ -5,7 +5,6 @@ import {
   isNewer,
   isRevoker,
   MAX_TAGS,
-  parseRevocation,
   RESTORED_TAG,
   REVOCATION_TAG,
   type Restored,
@@ -47,24 +46,32 @@ export function planEach(versions: readonly KeyVersion[], again: Replan): Versio
  * record.
  */
 export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
+  const { restored } = readRevocation(versions, now);
   return newestFirst(versions).flatMap((version): VersionChange[] => {
-    if (version.enabled) return [disabling(version, stamp, now)];
-    const { tags } = replacingRecord(version, stamp, now);
+    if (version.enabled) return [disabling(version, stamp, restored, now)];
+    const { tags } = replacingRecord(version, stamp, restored, now);
     return tags ? [{ version, tags }] : [];
   });
 }
 
 /** For a disabled version: replaces an older record. */
-function replacingRecord(version: KeyVersion, stamp: RevocationStamp, now: Date): Pick<VersionChange, 'tags'> {
+function replacingRecord(
+  version: KeyVersion,
+  stamp: RevocationStamp,
+  restored: Restored | undefined,
+  now: Date,
+): Pick<VersionChange, 'tags'> {
   const record = revocationOf(version, now);
-  return record && isNewer(stamp, record) ? { tags: withRecord(version, stamp, record.wasEnabled) } : {};
+  if (!record || !isNewer(stamp, record)) return {};
+  return { tags: withRecord(version, stamp, record.wasEnabled, restored, now) };
 }
 
 /** Adds the record to a disabled version if no version has it: later passes need a record. */
 export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
-  if (readRevocation(versions, now).open) return [];
+  const { open, restored } = readRevocation(versions, now);
+  if (open) return [];
   for (const version of newestFirst(versions)) {
-    const tags = version.enabled ? undefined : withRecord(version, stamp, false);
+    const tags = version.enabled ? undefined : withRecord(version, stamp, false, restored, now);
     if (tags) return [{ version, tags }];
   }
   return [];
@@ -82,7 +89,7 @@ export function planKeepRevoked(
   now: Date,
   { alsoLate = false, opened }: { readonly alsoLate?: boolean; readonly opened?: ReadonlySet<string> } = {},
 ): VersionChange[] {
-  const { open, restoringBy, records } = readRevocation(versions, now);
+  const { open, restoringBy, records, restored } = readRevocation(versions, now);
   if (!open || restoringBy) return [];
   const isLeft = (version: KeyVersion): boolean => {
     if (opened?.has(version.version)) return false;
@@ -91,7 +98,7 @@ export function planKeepRevoked(
   };
   return newestFirst(versions)
     .filter((version) => version.enabled && !isLeft(version))
-    .map((version) => unlessRestored(disabling(version, open, now), open, now));
+    .map((version) => unlessRestored(disabling(version, open, restored, now), open, now));
 }
 
 /**
@@ -125,7 +132,9 @@ export function planRecordAgain(
     const wasEnabled = recorded.get(version.version);
     if (wasEnabled === undefined || isCurrent(records.get(version.version), stamp, restored)) return [];
     return [
-      version.enabled ? disabling(version, stamp, now) : { version, tags: withRecord(version, stamp, wasEnabled) },
+      version.enabled
+        ? disabling(version, stamp, restored, now)
+        : { version, tags: withRecord(version, stamp, wasEnabled, restored, now) },
     ];
   });
 }
@@ -186,9 +195,16 @@ export function newestFirst(versions: readonly KeyVersion[]): KeyVersion[] {
   return [...versions].sort((a, b) => compareAge(b, a));
 }
 
-function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): VersionChange {
+function disabling(
+  version: KeyVersion,
+  stamp: RevocationStamp,
+  restored: Restored | undefined,
+  now: Date,
+): VersionChange {
   const again: Replan = (fresh) =>
-    fresh.enabled ? { enabled: false, tags: withRecord(fresh, stamp, true) } : replacingRecord(fresh, stamp, now);
+    fresh.enabled
+      ? { enabled: false, tags: withRecord(fresh, stamp, true, restored, now) }
+      : replacingRecord(fresh, stamp, restored, now);
   return { version, ...again(version), again };
 }
 
@@ -198,23 +214,28 @@ function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): Vers
 function unlessRestored(change: VersionChange, open: RevocationStamp, now: Date): VersionChange {
   const again: Replan = (fresh) => {
     const { restored } = readRevocation([fresh], now);
-    return restored && !isNewer(open, restored) ? {} : disabling(fresh, open, now);
+    return restored && !isNewer(open, restored) ? {} : disabling(fresh, open, restored, now);
   };
   return { ...change, again };
 }
 
 /**
  * Tags of a version with the record in place of older records; undefined if the version has no free tag. The record
- * adds the revokers of the replaced record.
+ * adds the revokers of the replaced record if it is the version's own and no restore closed it.
+ *
+ * @param restored the key's newest restore
  */
 export function withRecord(
   version: KeyVersion,
   stamp: RevocationStamp,
   wasEnabled: boolean,
+  restored: Restored | undefined,
+  now: Date,
 ): Record<string, string> | undefined {
-  const before = parseRevocation(version.tags[REVOCATION_TAG] ?? '');
+  const before = revocationOf(version, now);
+  const isOpen = before !== undefined && (!restored || isNewer(before, restored));
   const { id, revokedOn } = stamp;
-  const who = joinRevokers(stamp, before ? [before] : []);
+  const who = joinRevokers(stamp, isOpen ? [before] : []);
   return tagsWith(version, { id, revokedOn, ...who, version: version.version, wasEnabled });
 }
 

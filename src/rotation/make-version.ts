@@ -2,7 +2,7 @@ import { describeFailure, type Failure, mayHaveTakenEffect, mayPass } from '../a
 import type { Keys } from '../keys/key-client.ts';
 import { compareAge, findVersion, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation, revocationOf } from '../revocation/revocation.ts';
+import { readRevocation, revocationOf } from '../revocation/revocation.ts';
 import { withRecord } from '../revocation/revocation-plans.ts';
 import { CLOCKS_MS, GIVEN_UP_MS } from '../time/spans.ts';
 import { completeRotation } from './rotation.ts';
@@ -71,11 +71,11 @@ export async function keepRecord(
   keys: Pick<Keys, 'updateVersion'>,
   now: Date,
 ): Promise<void> {
-  const open = openRevocation(versions, now);
+  const { open, restored } = readRevocation(versions, now);
   const version = findVersion(versions, made);
   if (!open || !version || version.enabled || revocationOf(version, now)) return;
   const changedOn = version.updatedOn ?? version.createdOn;
   if (changedOn.getTime() < open.revokedOn.getTime() - CLOCKS_MS) return;
-  const tags = withRecord(version, open, true);
+  const tags = withRecord(version, open, true, restored, now);
   if (tags) await keys.updateVersion(key, made, { tags });
 }

@@ -97,6 +97,8 @@ export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
  *   disabled by the revocation, for it was on then.
  * - Made during the revocation: disabled under its record at the next look, and given back by the restore.
  * - Without a tag to spare: disabled, said in the answer, and left off by a restore, which cannot know of it.
+ *
+ * A deleted key shows its newest version alone: without a record there, a restore leaves it deleted.
  */
 export class History {
   readonly #bench: MemoryVault;
@@ -242,6 +244,12 @@ export class History {
     if (!wasDeleted && this.#dualControl && isRevoker(before, person, this.#appNow())) {
       expect(await this.#callRestore(person)).toMatchObject({ end: 'SecondPersonNeeded', changed: false });
       expect(await this.#bench.truth()).toEqual(before);
+      return;
+    }
+    const newest = (await this.#bench.deleted()).at(-1);
+    if (newest && !openRevocation([newest], this.#appNow())) {
+      expect(await this.#callRestore(person)).toMatchObject({ end: 'NothingToRestore', changed: false });
+      expect(await this.#bench.isDeleted()).toBe(true);
       return;
     }
     this.#named = openRevocation(before, this.#appNow())?.id;

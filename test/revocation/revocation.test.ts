@@ -220,6 +220,18 @@ describe('planRevocation', () => {
     expect(change?.tags).toEqual(record(1, { joined: [shortOf(BOB)] }));
   });
 
+  it.each<[string, KeyVersion, KeyVersion[]]>([
+    ['that a rotation copied from another version', keyVersion(1, { tags: record(2, { revokedBy: BOB }) }), []],
+    [
+      'that a restore closed, as another version shows',
+      revoked(1, { tags: record(1, { revokedBy: BOB, revokedOn: day(1) }) }),
+      [keyVersion(2, { enabled: false, tags: restored(2, { revokedOn: day(2) }) })],
+    ],
+  ])('enters nobody by a record %s', (_, version, others) => {
+    const [change] = planRevocation([version, ...others], stamp, NOW);
+    expect(change?.tags).toEqual(record(1));
+  });
+
   const joined = { ...later, revokedBy: BOB, joined: [shortOf(ALICE)] };
   it('replaces an older record without touching whether the version is on, and keeps what it was before', () => {
     const versions = [revoked(1), revoked(2, { tags: record(2, { wasEnabled: false }) })];
