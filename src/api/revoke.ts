@@ -83,6 +83,13 @@ export const REVOKE_ROUTE: Route = route({
   handle: handleRevoke,
 });
 
+/** For a key that was deleted during the call. */
+const DELETED_MEANWHILE = {
+  detail:
+    'The key was deleted during the call, so the app could not read its versions again. Nothing can use a deleted key, but a recovery brings back its versions as they were, enabled ones too.',
+  nextStep: 'If the key is recovered, revoke it again at once.',
+};
+
 type RevokeCall = Call<{ readonly dryRun: boolean }, z.output<typeof REVOKE_REQUEST>>;
 
 /**
@@ -105,6 +112,7 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   const answer = toBody(result);
   if (result.complete) return jsonResponse(200, answer);
   const { reason: _, ...extensions } = answer;
+  if (result.isDeleted) throw new HttpProblem('RevocationIncomplete', { ...DELETED_MEANWHILE, extensions });
   throw new HttpProblem('RevocationIncomplete', { detail: whatIsOpen(result), extensions });
 }
 

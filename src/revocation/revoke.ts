@@ -86,10 +86,14 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
     if (changes.length === 0) break;
     await apply(changes);
   }
+  // An empty list proves nothing: the versions of a deleted key come back as they were.
+  const isDeleted = proof?.length === 0;
   return {
     ...resultOf(key, before, [...applied.values()], proof, now()),
     /** Whether the last read confirms that every version is disabled and no restore is running. */
-    complete: proof !== undefined && !restored && !proof.some(({ enabled }) => enabled),
+    complete: proof !== undefined && !isDeleted && !restored && !proof.some(({ enabled }) => enabled),
+    /** The key was deleted during the call. */
+    isDeleted,
     stamp,
     /** Versions with the record of `stamp`, and whether they were enabled before. */
     recorded,

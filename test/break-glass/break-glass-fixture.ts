@@ -96,6 +96,14 @@ export function breakGlass(wire: Wire) {
   };
 }
 
+/** Deletes the key; its vault keeps it for recovery. */
+export function softDelete(key: TestKey): void {
+  const found = key.vault.keys.get(key.name);
+  if (!found) throw new Error('The key is gone already.');
+  key.vault.keys.delete(key.name);
+  key.vault.deletedKeys.set(key.name, { ...found, deletedDate: 1, scheduledPurgeDate: 2 ** 31 });
+}
+
 /** What a deployment gives the app and the sample fleet does not. */
 export function allowRecovery({ world }: LocalAzure): void {
   const principalId = world.principals.get(CLIENT_IDS.appUserAssigned)?.objectId ?? '';

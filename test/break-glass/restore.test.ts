@@ -18,18 +18,12 @@ import {
   managed,
   person,
   refusalOf,
+  softDelete,
   versionsOf,
 } from './break-glass-fixture.ts';
 
 const wire = useWire();
 const { revoke, restore } = breakGlass(wire);
-
-function softDelete(key: TestKey): void {
-  const found = key.vault.keys.get(key.name);
-  if (!found) throw new Error('The key is gone already.');
-  key.vault.keys.delete(key.name);
-  key.vault.deletedKeys.set(key.name, { ...found, deletedDate: 1, scheduledPurgeDate: 2 ** 31 });
-}
 
 /** What was put into the queues, but for the looks at the revocation itself (second-looks.slow.test.ts). */
 function besideLooks(): Work[] {

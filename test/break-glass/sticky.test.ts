@@ -3,7 +3,7 @@ import type { AuditEntry } from '../../src/audit/record.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import type { Services } from '../../src/services.ts';
 import { useWire } from '../support/wire.ts';
-import { addVersion, breakGlass, enabledOf, keyOf, managed } from './break-glass-fixture.ts';
+import { addVersion, breakGlass, enabledOf, keyOf, managed, refusalOf, softDelete } from './break-glass-fixture.ts';
 
 const wire = useWire();
 
@@ -57,4 +57,22 @@ describe('while a key is revoked', () => {
     expect(answer.warnings.join('\n')).toMatch(/no free tag[\s\S]*not disable later versions/);
     expect(enabledOf(key)).toEqual([false]);
   });
+});
+
+it('a key that is deleted while it is revoked is not said to be revoked: it may come back with enabled versions', async () => {
+  const key = keyOf(wire.azure, 2);
+  const own = wire.services();
+  const { urgentKeys } = own;
+  const deletedMeanwhile: Services['urgentKeys'] = {
+    ...urgentKeys,
+    async *versionPages(of) {
+      yield* urgentKeys.versionPages(of);
+      softDelete(key);
+    },
+  };
+  const refused = await refusalOf(revoke(key, { ...own, urgentKeys: deletedMeanwhile }));
+  expect(refused).toMatchObject({ reason: 'RevocationIncomplete', extensions: { complete: false } });
+  expect(refused.message).toContain('was deleted');
+  expect(refused.nextStep).toMatch(/recovered.*revoke it again/);
+  expect(refused.extensions?.warnings).toEqual([]);
 });

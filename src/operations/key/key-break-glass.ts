@@ -87,13 +87,16 @@ export async function revokeAsOperator(
   return { ...about, ...(auditReceipt ? { auditReceipt } : {}) };
 }
 
+const DELETED_MEANWHILE =
+  'The key was deleted meanwhile. A recovery brings back its versions as they were, enabled ones too: if the key is recovered, revoke it again.';
+
 function reportRevocation(
   key: ManagedKey,
   result: Revoked<BlastRadius | undefined>,
   environment: Environment,
   { journal }: Operation,
 ): void {
-  const { versions, complete, unproven, unrecorded, restored, revocation } = result;
+  const { versions, complete, unproven, unrecorded, restored, revocation, isDeleted } = result;
   const disabled = versions.filter(({ before, after }) => before !== 'Disabled' && after === 'Disabled');
   for (const { version } of disabled) journal.done(versionChange(key, 'disabled', version));
   const before = versions.length - disabled.length;
@@ -101,11 +104,12 @@ function reportRevocation(
   else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
   if (restored) journal.note('A restore of this revocation is in progress and enables its versions again.');
   noteUnproven(unproven, journal);
-  for (const { version, after, error } of versions) {
+  if (isDeleted) journal.note(DELETED_MEANWHILE);
+  for (const { version, after, error } of isDeleted ? [] : versions) {
     if (after !== 'Disabled')
       journal.note(`Version ${version} of ${key.id} is NOT disabled${error ? `: ${error}` : ''}.`);
   }
-  if (!complete) journal.note('Run the same command again: it completes the revocation.');
+  if (!complete && !isDeleted) journal.note('Run the same command again: it completes the revocation.');
   if (unrecorded.length > 0) {
     journal.note(`A restore will not enable these versions, because no tag records them: ${unrecorded.join(', ')}`);
   }
