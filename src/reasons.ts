@@ -65,7 +65,6 @@ export const REASONS = {
   NoDependents: 'No managed resource uses the key, and it has no tag `cmk-rotation: auto`. Its owners must rotate it.',
   DependentsUnknown:
     'The app could not determine whether a resource uses the key, and does not rotate it until it can.',
-  RotationUnderWay: 'Another rotation of the key is in progress. The app retries this one afterwards.',
   PolicyRotates: "The key's own rotation policy rotates it, so the app does not.",
   ManualRotation: 'The key is tagged for manual rotation. An operator must rotate it.',
   RotatedRecently:

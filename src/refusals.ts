@@ -252,6 +252,12 @@ export const REFUSALS = {
     sentence: 'The key is imported key material, so an operator must import a new version.',
     nextStep: 'Import the next version: cmk key import.',
   },
+  RotationUnderWay: {
+    status: 409,
+    exit: 'later',
+    sentence: 'Another rotation of the key is in progress.',
+    nextStep: 'Repeat the call in a minute: a version that is younger than an hour counts as its result.',
+  },
   RotationUnknown: {
     status: 502,
     sentence:

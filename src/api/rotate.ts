@@ -2,12 +2,15 @@ import { z } from 'zod';
 import { AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
-import { orUnavailable } from '../http/problem.ts';
+import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { Journal } from '../operations/journal.ts';
 import { rotateKey } from '../operations/key/key-rotate.ts';
+import { acquireRotation, msToLand, readIntent } from '../rotation/rotation-lease.ts';
+import type { Services } from '../services.ts';
 import { KEY_PARAMS, keyOfCall } from './named-key.ts';
 import { OPERATE, ok, type Route, route } from './route.ts';
 
@@ -36,7 +39,7 @@ export const ROTATE_ROUTE: Route = route({
   path: '/keys/{vault}/{key}/rotate',
   summary: 'Create a new version of a key; the app then moves the accounts that use the key.',
   description:
-    'Safe to repeat: a newest version younger than an hour counts as the rotation. With `dryRun=true` the call needs no body. While moves are paused, the app creates the version, but accounts stay on the older version.',
+    'Safe to repeat: one rotation of a key runs at a time (`RotationUnderWay`), and a newest version younger than an hour counts as the rotation. With `dryRun=true` the call needs no body. While moves are paused, the app creates the version, but accounts stay on the older version.',
   reach: 'key',
   params: KEY_PARAMS,
   query: { dryRun: { description: 'Check, and change nothing.', schema: FLAG } },
@@ -48,6 +51,7 @@ export const ROTATE_ROUTE: Route = route({
     'RevocationOpen',
     'KeyDisabled',
     'ImportedKey',
+    'RotationUnderWay',
     'RotationUnknown',
     'RotationIncomplete',
     'ServiceUnavailable',
@@ -63,10 +67,12 @@ export const ROTATE_ROUTE: Route = route({
         { ...about, reason: 'RotationBegun', details: { from: `${key.id}/${version}`, why, ticket } },
         AUDIT_WAIT_MS,
       );
-    const { from, to } = await orUnavailable(
-      () => rotateKey(key, RECENT_SECONDS, { azure: services, journal, begin }),
-      (failure) => `Key Vault did not rotate the key: ${failure}`,
-    );
+    const rotate = () =>
+      orUnavailable(
+        () => rotateKey(key, RECENT_SECONDS, { azure: services, journal, begin }),
+        (failure) => `Key Vault did not rotate the key: ${failure}`,
+      );
+    const { from, to } = dryRun ? await rotate() : await rotateAlone(key, services, rotate);
     if (dryRun || to === undefined || to === from) return jsonResponse(200, { from, to });
     services.nowBoard.changed(request.params.vault, services);
     const outcome = await services.audit(
@@ -88,3 +94,27 @@ export const ROTATE_ROUTE: Route = route({
     return jsonResponse(200, { from, to, audit: 'failed' in outcome ? outcome.failed : 'written' });
   },
 });
+
+/**
+ * Runs a rotation while no other rotation of the key by the app runs, or may still create a version.
+ *
+ * @throws {@link HttpProblem} `RotationUnderWay`, `ServiceUnavailable`
+ */
+async function rotateAlone<T>(
+  key: ManagedKey,
+  { leases, now }: Pick<Services, 'leases' | 'now'>,
+  rotate: () => Promise<T>,
+): Promise<T> {
+  const lease = await orUnavailable(
+    () => acquireRotation(key, leases),
+    (failure) => `The app could not check whether another rotation of the key is in progress: ${failure}`,
+  );
+  if (!lease) throw new HttpProblem('RotationUnderWay');
+
+  try {
+    if (msToLand(readIntent(lease), now()) > 0) throw new HttpProblem('RotationUnderWay');
+    return await rotate();
+  } finally {
+    await lease.release();
+  }
+}

@@ -1,8 +1,6 @@
-import { z } from 'zod';
 import type { Dependence } from '../accounts/inventory.ts';
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { LIMITS } from '../azure/limits.ts';
 import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import { compareAge, findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
@@ -11,15 +9,14 @@ import { findPause } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { DAY_MS, GIVEN_UP_MS } from '../time/spans.ts';
-import { HELD_MS, LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
+import { DAY_MS } from '../time/spans.ts';
+import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import type { RotateWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { completeVersion, keepRecord, makeVersion, type RotateResult } from './make-version.ts';
 import { decideRotation, hsmNeedsPolicy, isRotatedByTag, mayBeCompleted, unfinishedRotation } from './rotation.ts';
+import { acquireRotation, LANDED_MS, msToLand, type RotationIntent, readIntent } from './rotation-lease.ts';
 
-/** After this time, an announced request has taken effect or never will: the lease limits its start. Milliseconds. */
-const LANDED_MS = HELD_MS + LIMITS.keyWork.wholeWriteMs + GIVEN_UP_MS;
 const LANDED_SECONDS = LANDED_MS / 1000;
 
 /** Maximum age of a version that completes an unfinished rotation. This limits the trail search. Milliseconds. */
@@ -27,19 +24,6 @@ const OLDEST_MS = 7 * DAY_MS;
 
 /** Retry delay if another worker holds the key's lease: most rotations take less. Seconds. */
 const BUSY_SECONDS = 10;
-
-/**
- * The start of a rotation, stored in the key's lease: the next holder knows that a new version may still appear. A
- * writer of the leases can forge it, so the app reads the version itself from Key Vault.
- */
-const INTENT = z.object({
-  /** The newest version before the rotation. */
-  from: z.string(),
-  /** The rotation completes an interrupted rotation's version, and requests no version. */
-  completes: z.boolean().default(false),
-  /** By this time, the worker's requests have taken effect or never will (ISO 8601). */
-  until: z.iso.datetime(),
-});
 
 export interface RotationPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
@@ -60,7 +44,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
   const key = ports.settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
-    const lease = await ports.leases.acquire(`key/${key.vault.name}/${key.name.toLowerCase()}`);
+    const lease = await acquireRotation(key, ports.leases);
     if (!lease) return retryAfter('RotationUnderWay', key.id, BUSY_SECONDS);
     try {
       return await reconcile({ key, work, lease, ports, log });
@@ -103,10 +87,10 @@ interface Made {
 async function reconcile(attempt: Attempt): Promise<Outcome> {
   const { key, lease } = attempt;
   const { keys, orderStore, now } = attempt.ports;
-  const begun = INTENT.safeParse(lease.state).data;
-  const waitMs = begun ? Date.parse(begun.until) - now().getTime() : 0;
-  // No worker sends a request while an earlier request may take effect. The app never sets a longer wait.
-  if (waitMs > 0 && waitMs <= LANDED_MS) return retryAfter('RotationUnknown', REASONS.RotationUnderWay, waitMs / 1000);
+  const begun = readIntent(lease);
+  const waitMs = msToLand(begun, now());
+  // No worker sends a request while an earlier request may take effect.
+  if (waitMs > 0) return retryAfter('RotationUnknown', REASONS.RotationUnderWay, waitMs / 1000);
   const [versions, policy] = await Promise.all([keys.listVersions(key), keys.rotationPolicy(key)]);
   const made = begun && madeSince(begun.from, versions, now());
   if (made && openRevocation(versions, now())) {
@@ -194,7 +178,7 @@ async function finish(attempt: Attempt, { from, to, completes, isResumed = false
 /** Announces the next request. */
 function announce({ lease, ports: { now } }: Attempt, from: KeyVersion, completes: boolean): Promise<void> {
   const until = new Date(now().getTime() + LANDED_MS).toISOString();
-  return lease.save({ from: from.version, completes, until } satisfies z.output<typeof INTENT>);
+  return lease.save({ from: from.version, completes, until } satisfies RotationIntent);
 }
 
 /** Returns whether the app may rotate the key: a tag requests it, or a resource depends on the key. */

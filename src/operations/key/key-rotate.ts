@@ -17,7 +17,7 @@ interface RotateServices extends Pick<Operation, 'journal'> {
 
 /**
  * Creates a new version with the tags and the lifetime of the previous version. The app or the operator moves the
- * accounts.
+ * accounts. It holds no lease: with an operator's own sign-in, two rotations at the same moment create two versions.
  *
  * @param ifOlderThanSeconds a younger unexpired newest version counts as the requested rotation
  * @throws {@link CmkError} if the key must not be rotated
