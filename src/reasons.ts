@@ -201,7 +201,8 @@ export const REASONS = {
   // Azure's refusals
   PassDone: 'A pass over the work of a subscription has ended.',
   PassFailed: 'A pass over the work of a subscription failed. The app retries the remaining work.',
-  WorkOverdue: 'The sweep found work whose message was lost or whose worker died, and sent it again.',
+  WorkOverdue:
+    'The sweep found work that no worker began in time, and sent it again: its message was lost, its worker died, or the queue is behind.',
   LeaseTakenOver:
     'The worker of a subscription died, and another one continues. It verifies in-flight writes in two minutes.',
   RegionClosed: 'A region of Azure does not respond. For a while, the app only sends it one call as a probe.',

@@ -37,8 +37,6 @@ const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
 const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 /** Event Grid may be faster than Key Vault's list. Delays before the key is reconciled again. Milliseconds. */
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
-/** A sweep sends nothing if the queue is longer than this multiple of its messages. */
-const LONG_QUEUE = 2;
 /** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
 const MOST_PASSES = 24;
 
@@ -48,7 +46,7 @@ export interface ControllerPorts extends Pick<FleetServices, OwnPorts | 'audit' 
   readonly settings: Settings;
   /** Returns the ids of the managed subscriptions. Throws the SDK's errors. */
   readonly subscriptions: () => Promise<readonly string[]>;
-  readonly queue: Pick<WorkQueue, 'send' | 'length'>;
+  readonly queue: Pick<WorkQueue, 'send'>;
   readonly keys: Keys;
   readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<FleetServices['probe']>;
 }
@@ -59,7 +57,7 @@ export interface ControllerPorts extends Pick<FleetServices, OwnPorts | 'audit' 
  * From the event to the PATCH: `reconcileKey` puts work items. `reconcileSubscription` acquires the lease. `Pass` reads
  * items and gates each use. `reconcileUse` reads, plans (`planKeyUse`) and writes the use. `PassResults` records it.
  */
-class Controller {
+export class Controller {
   readonly #services: ControllerPorts;
   readonly #gate: RolloutGate;
   readonly #capacity = new CallCapacity();
@@ -148,15 +146,9 @@ class Controller {
     await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
   }
 
-  /** Sends messages for overdue work, unless the queues are already long. Throws the SDK's errors. */
+  /** Sends messages for overdue work. Throws the SDK's errors. */
   async sweep(log: Log): Promise<void> {
-    const { queue } = this.#services;
-    const { overdue, sends } = await sweepWork({ ...this.#services, ...this.queues });
-    if (sends.length === 0) return;
-    const lengths = await Promise.all([queue.length(FLEET_WORK), queue.length(KEY_WORK)]);
-    if (Math.max(...lengths) <= LONG_QUEUE * sends.length) {
-      await pMap(sends, (send) => send(), { concurrency: CONCURRENCY });
-    }
+    const overdue = await sweepWork({ ...this.#services, ...this.queues });
     if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
   }
 

@@ -12,17 +12,22 @@ const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
 /** The sweep handles work that is due later than this. Milliseconds. */
 export const SWEEP_MS = 120_000;
 
-/** Sends messages for the subscriptions of work items. */
+/**
+ * Sends messages for the subscriptions of work items.
+ *
+ * @param visibleOn end of the visibility timeout; absent: visible at once
+ */
 export async function sendFor(
   items: readonly Pick<NewWorkItem, 'subscription'>[],
   cause: Cause,
   { send }: Pick<FleetServices, 'send'>,
+  visibleOn?: Date,
 ): Promise<void> {
   const all = [...new Set(items.map(({ subscription }) => subscription))];
   const works: FleetWork[] = [];
   for (let start = 0; start < all.length; start += MOST_SUBSCRIPTIONS)
     works.push({ subscriptions: all.slice(start, start + MOST_SUBSCRIPTIONS), tries: 0, cause });
-  await pMap(works, (work) => send(work), { concurrency: CONCURRENCY });
+  await pMap(works, (work) => send(work, visibleOn), { concurrency: CONCURRENCY });
 }
 
 /**

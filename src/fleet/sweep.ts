@@ -1,7 +1,9 @@
+import pMap from 'p-map';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { isMoving } from '../orders/standing-orders.ts';
 import type { Cause } from '../work/messages.ts';
-import { SWEEP_MS } from './fleet-work.ts';
+import { SWEEP_MS, sendFor } from './fleet-work.ts';
 import type { RolloutRow } from './rollout-row.ts';
 import { dueOf, keyItem, NO_SUBSCRIPTION } from './work-items.ts';
 import type { FleetServices } from './worker-ports.ts';
@@ -11,50 +13,78 @@ const OVERDUE_MS = 30_000;
 /** Intervals between decisions on unfinished and on stuck rollouts. Milliseconds. */
 const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
 
+/** Subscriptions whose work is due within this time share messages. Milliseconds. */
+const TOGETHER_MS = 10_000;
+
 type SweepPorts = Pick<FleetServices, 'items' | 'rollouts' | 'orders' | 'send' | 'sendKey' | 'now'>;
 
 /**
  * Finds unfinished work of lost messages or dead processes, and work that is due before the next sweep. Makes one
- * query, and returns the messages to send.
+ * query, and sends a message for each key and for each ten subscriptions. A queue's length decides nothing: hidden
+ * messages count in it, so it would keep back what is due.
+ *
+ * @returns number of overdue entries
+ * @throws the SDK's errors, after all other messages were sent
  */
-export async function sweepWork({ items, rollouts, orders, send, sendKey, now }: SweepPorts): Promise<{
-  /** Number of overdue entries. */
-  readonly overdue: number;
-  readonly sends: readonly (() => Promise<void>)[];
-}> {
+export async function sweepWork(ports: SweepPorts): Promise<number> {
+  const { items, rollouts, orders, now } = ports;
   const nowMs = now().getTime();
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
-  /** Due times by key or subscription. */
-  const dues = new Map<string, { readonly isKey: boolean; readonly due: number }>();
+  /** Due times by subscription, and by key. */
+  const subscriptions = new Map<string, number>();
+  const keys = new Map<string, number>();
   for await (const item of items.all()) {
     const isKey = item.subscription === NO_SUBSCRIPTION;
+    const dues = isKey ? keys : subscriptions;
     const about = isKey ? item.about : item.subscription;
-    const known = dues.get(about)?.due ?? Number.POSITIVE_INFINITY;
-    dues.set(about, { isKey, due: Math.min(known, dueOf(item, now()).getTime()) });
+    const known = dues.get(about) ?? Number.POSITIVE_INFINITY;
+    dues.set(about, Math.min(known, dueOf(item, now()).getTime()));
   }
+
   const moving = (await orders.read()).rekeys.filter(isMoving).map(({ from }) => from);
   const stale: string[] = [];
   for await (const { name, row } of rollouts.all()) {
     // Workers decide on an order's rollout with its key.
-    if (dues.has(name) || !parseKeyIdentifier(name)) continue;
+    if (keys.has(name) || !parseKeyIdentifier(name)) continue;
     const activation = Date.parse(row.activation ?? '');
-    if (activation > nowMs) dues.set(name, { isKey: true, due: activation });
+    if (activation > nowMs) keys.set(name, activation);
     // While an order moves all uses of a key, the key has no separate rollout.
     if (isStaleRow(row, nowMs) && !moving.some((from) => sameKeyName(from, name))) stale.push(name);
   }
   // Each sweep reconciles the keys of active orders.
-  const undecided = [...stale, ...moving.filter((from) => !dues.has(from))];
+  const undecided = [...stale, ...moving.filter((from) => !keys.has(from))];
   await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
-  const overdue = [...dues].filter(([, { due }]) => due <= nowMs - OVERDUE_MS);
-  const soon = [...dues].filter(([, { due }]) => due > nowMs && due < nowMs + SWEEP_MS);
-  const sends = [...overdue, ...soon].map(([about, { isKey, due }]) => () => {
+
+  const isSent = ([, due]: readonly [string, number]) =>
+    due <= nowMs - OVERDUE_MS || (due > nowMs && due < nowMs + SWEEP_MS);
+  const sends = [
+    ...undecided.map((key) => () => ports.sendKey(key, cause)),
+    ...keySends([...keys].filter(isSent), nowMs, cause, ports),
+    ...subscriptionSends([...subscriptions].filter(isSent), nowMs, cause, ports),
+  ];
+  await pMap(sends, (send) => send(), { concurrency: CONCURRENCY, stopOnError: false });
+  const isOverdue = (due: number) => due <= nowMs - OVERDUE_MS;
+  return [...keys.values(), ...subscriptions.values()].filter(isOverdue).length + stale.length;
+}
+
+/** Keys or subscriptions, with the time when their work is due. */
+type Dues = readonly (readonly [about: string, due: number])[];
+type Send = () => Promise<void>;
+
+function keySends(dues: Dues, nowMs: number, cause: Cause, { sendKey }: SweepPorts): readonly Send[] {
+  return dues.map(([key, due]) => {
     const visibleOn = due > nowMs ? new Date(due) : undefined;
-    return isKey ? sendKey(about, cause, visibleOn) : send({ subscriptions: [about], tries: 0, cause }, visibleOn);
+    return () => sendKey(key, cause, visibleOn);
   });
-  return {
-    overdue: overdue.length + stale.length,
-    sends: [...undecided.map((key) => () => sendKey(key, cause)), ...sends],
-  };
+}
+
+function subscriptionSends(dues: Dues, nowMs: number, cause: Cause, ports: SweepPorts): readonly Send[] {
+  const groups = Map.groupBy(dues, ([, due]) => (due > nowMs ? Math.ceil(due / TOGETHER_MS) : undefined));
+  return [...groups].map(([group, members]) => {
+    const subscriptions = members.map(([subscription]) => ({ subscription }));
+    const visibleOn = group === undefined ? undefined : new Date(group * TOGETHER_MS);
+    return () => sendFor(subscriptions, cause, ports, visibleOn);
+  });
 }
 
 /** Returns whether a rollout needs a new decision that no event or item requests. */

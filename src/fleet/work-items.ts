@@ -32,7 +32,7 @@ export type Targets = z.output<typeof TARGETS>;
 const time = z.iso.datetime().transform((text) => new Date(text));
 const ITEM = z.object({
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
-  subscription: z.string().max(40),
+  subscription: z.union([z.literal(NO_SUBSCRIPTION), z.guid()]),
   kind: z.enum(['key', 'account', 'list', 'scopes', 'verify']),
   /** Key identifier without a version, or ARM id of an account; empty for other kinds. */
   about: z.union([KEY_ID, ACCOUNT_ID, z.literal('')]),

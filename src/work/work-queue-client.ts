@@ -14,8 +14,6 @@ export interface WorkQueue {
   poison(queue: WorkQueueName, text: string): Promise<void>;
   /** Requeues a message unchanged without parsing it, hidden for a number of seconds. */
   requeueText(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
-  /** Azure's approximate number of messages in a queue, including hidden messages. */
-  length(queue: WorkQueueName): Promise<number>;
   /**
    * Returns the age of the oldest visible message of each queue in seconds; 0 if a queue is empty. Peeks at the first
    * 32 messages. The age of a delayed message starts at its due time.
@@ -65,7 +63,6 @@ export function createWorkQueue(
     send: (queue, work, delaySeconds = 0) =>
       send(queue, textOf(work), Math.min(Math.ceil(delaySeconds), MOST_DELAY_SECONDS)),
     requeueText: (queue, text, delaySeconds) => send(queue, text, delaySeconds),
-    length: async (queue) => (await service.getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0,
     poison: (queue, text) => send(`${queue}-poison`, text, 0),
     async ages(now) {
       const ageOf = async (queue: WorkQueueName, limit: { readonly abortSignal: AbortSignal }) => {

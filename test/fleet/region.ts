@@ -129,7 +129,7 @@ export class Region extends Fleet {
       if (next) await next.run();
       else {
         sweepAt = this.clock + 120_000;
-        for (const send of (await sweepWork(this.ports())).sends) await send();
+        await sweepWork(this.ports());
       }
     }
     return (this.clock - begun) / 1000;

@@ -597,10 +597,9 @@ export class ControllerWorld implements World {
     const [instance] = this.#instances;
     if (!instance) return;
     this.#run(`sweep${this.#actors}`, instance, async (actor) => {
-      const found = await sweepWork(this.#ports(actor, instance)).catch(() => ({ overdue: 0, sends: [] }));
-      if (found.overdue > 0 && this.#isWell && this.scheduler.unharmed)
-        this.#broken = `the sweep finds what nothing lost: ${found.overdue}`;
-      await Promise.all(found.sends.map((send) => send().catch(() => {})));
+      const overdue = await sweepWork(this.#ports(actor, instance)).catch(() => 0);
+      if (overdue > 0 && this.#isWell && this.scheduler.unharmed)
+        this.#broken = `the sweep finds what nothing lost: ${overdue}`;
     });
   }
 

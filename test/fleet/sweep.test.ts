@@ -1,0 +1,116 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Controller, type ControllerPorts } from '../../src/fleet/controller.ts';
+import { sweepWork } from '../../src/fleet/sweep.ts';
+import { keyItem, type NewWorkItem } from '../../src/fleet/work-items.ts';
+import type { FleetServices, FleetWork } from '../../src/fleet/worker-ports.ts';
+import type { LogRecord } from '../../src/log.ts';
+import type { Settings } from '../../src/settings/settings.ts';
+import { FLEET_WORK } from '../../src/work/messages.ts';
+import { KEY, VAULTS } from '../support/keys.ts';
+import { CAUSE, Fleet } from './fleet.ts';
+
+/** Work that is due since so many seconds; less than 0: from then on. */
+interface Due {
+  readonly dueSince?: number;
+}
+
+const subscriptionOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+
+let fleet: Fleet;
+let sent: { readonly work: FleetWork; readonly visibleAfter: number }[];
+let sentKeys: string[];
+let ports: FleetServices;
+
+beforeEach(() => {
+  fleet = new Fleet();
+  [sent, sentKeys] = [[], []];
+  ports = {
+    ...fleet.ports(),
+    send: async (work, visibleOn) => {
+      sent.push({ work, visibleAfter: ((visibleOn?.getTime() ?? fleet.clock) - fleet.clock) / 1000 });
+    },
+    sendKey: async (key) => {
+      sentKeys.push(key);
+    },
+  };
+});
+
+function want(subscription: string, { dueSince = 60, ...more }: Partial<NewWorkItem> & Due = {}): void {
+  const due = new Date(fleet.clock - dueSince * 1000);
+  fleet.items.put({ subscription, kind: 'list', about: '', due, since: due, cause: CAUSE, ...more });
+}
+
+describe('The sweep', () => {
+  it('sends one message for ten subscriptions with overdue work', async () => {
+    const all = Array.from({ length: 25 }, (_, n) => subscriptionOf(n));
+    for (const subscription of all) want(subscription);
+    expect(await sweepWork(ports)).toBe(25);
+    expect(sent.map(({ work }) => work.subscriptions.length)).toEqual([10, 10, 5]);
+    expect(sent.flatMap(({ work }) => work.subscriptions)).toEqual(all);
+    expect(sent.map(({ visibleAfter }) => visibleAfter)).toEqual([0, 0, 0]);
+  });
+
+  it('sends work that is due before the next sweep, hidden until all of its message is due', async () => {
+    want(subscriptionOf(1), { dueSince: -61 });
+    want(subscriptionOf(2), { dueSince: -68 });
+    want(subscriptionOf(3), { dueSince: -100 });
+    want(subscriptionOf(4), { dueSince: -130 });
+    expect(await sweepWork(ports)).toBe(0);
+    expect(sent.map(({ work }) => work.subscriptions)).toEqual([
+      [subscriptionOf(1), subscriptionOf(2)],
+      [subscriptionOf(3)],
+    ]);
+    const late = sent.map(({ visibleAfter }, n) => visibleAfter - (n === 0 ? 68 : 100));
+    expect(late.every((seconds) => seconds >= 0 && seconds < 10)).toBe(true);
+  });
+
+  it('skips an item that names no subscription: it would make the message of nine others invalid', async () => {
+    want('no subscription');
+    want(subscriptionOf(1));
+    await sweepWork(ports);
+    expect(sent.map(({ work }) => work.subscriptions)).toEqual([[subscriptionOf(1)]]);
+  });
+
+  it('sends a message for each key with overdue work', async () => {
+    fleet.items.put({ ...keyItem(KEY.id, CAUSE, new Date(fleet.clock - 60_000)) });
+    await sweepWork(ports);
+    expect([sent, sentKeys]).toEqual([[], [KEY.id]]);
+  });
+});
+
+describe('The sweep of an instance', () => {
+  const logs: LogRecord[] = [];
+  const log = (record: LogRecord) => void logs.push(record);
+  let queued: string[];
+  let isQueueDown: boolean;
+
+  const controller = () =>
+    new Controller({
+      ...(ports as unknown as ControllerPorts),
+      settings: { vaults: VAULTS, subscriptions: undefined } as Settings,
+      queue: {
+        send: async (queue) => {
+          if (isQueueDown) throw new Error('no answer');
+          queued.push(queue);
+        },
+      },
+    });
+
+  beforeEach(() => {
+    logs.length = 0;
+    [queued, isQueueDown] = [[], false];
+    want(subscriptionOf(1));
+  });
+
+  it('sends overdue work and says so, whatever the queue holds', async () => {
+    await controller().sweep(log);
+    expect(queued).toEqual([FLEET_WORK]);
+    expect(logs).toMatchObject([{ reason: 'WorkOverdue', overdue: 1 }]);
+  });
+
+  it('does not say that it sent what the queue refused', async () => {
+    isQueueDown = true;
+    await expect(controller().sweep(log)).rejects.toThrow();
+    expect(logs).toEqual([]);
+  });
+});
