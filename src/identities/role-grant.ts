@@ -23,11 +23,19 @@ export interface RoleGrant {
   };
 }
 
-/** Role assignments are inherited: an assignment at a subscription, a group or the vault also applies to the key. */
+/**
+ * Role assignments are inherited: an assignment at a management group, a subscription, a group or the vault also applies
+ * to the key. ARM ids do not show which management groups are above a subscription, but Azure lists at a scope only the
+ * assignments of those that are.
+ */
 export function covers(assignedAt: string, scope: string): boolean {
   const parent = assignedAt.toLowerCase().replace(/\/+$/, '');
   const child = scope.toLowerCase();
-  return parent === '' || child === parent || child.startsWith(`${parent}/`);
+  return parent === '' || child === parent || child.startsWith(`${parent}/`) || isManagementGroup(parent);
+}
+
+function isManagementGroup(id: string): boolean {
+  return id.startsWith('/providers/microsoft.management/managementgroups/');
 }
 
 /** The vault of a role assignment at a vault or at a key (`…/vaults/{vault}/keys/{key}`). */

@@ -36,6 +36,7 @@ describe('keyAccess', () => {
     ['a role at the key alone', rbac(grant({ scope: `${VAULT}/keys/FILES-KEY` }))],
     ['a role at the resource group', rbac(grant({ scope: '/subscriptions/s1/resourceGroups/RG-KEYS' }))],
     ['a role at the root', rbac(grant({ scope: '/' }))],
+    ['a role at a management group', rbac(grant({ scope: '/providers/Microsoft.Management/managementGroups/corp' }))],
     ['one wildcard for everything', rbac(grant({ dataActions: ['*'] }))],
     ['two roles that make one', rbac(...STORAGE_ROLE.map((action) => grant({ dataActions: [action] })))],
     [
