@@ -236,7 +236,7 @@ export const REASONS = {
   AccountRestored: "The access of the account's identity that was removed is granted again.",
   AccountNotManaged: 'No storage account with this name uses a customer-managed key.',
   AccountNotRevocable: 'The access to the key cannot be removed and granted again for a single account.',
-  IdentityShared: 'Other accounts use the same identity; nothing was changed.',
+  IdentityShared: 'Other resources use the same identity; nothing was changed.',
   OperatorChanged: 'An operator changed the resource with the command line.',
   VersionInUse: 'The key version is in use, or not proved to be unused, so it stays enabled.',
 } as const;

@@ -10,7 +10,7 @@ import { aborting, armOptions } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors.ts';
 import { apiVersionOf } from '../keys/key-user-types.ts';
 
-/** A row of the projection `id, name, type, location, subscriptionId, tags, properties`. */
+/** A row of the projection `id, name, type, location, subscriptionId, tags, identity, properties`. */
 const ROW = z.object({
   id: z.string(),
   name: z.string().catch(''),
@@ -19,6 +19,8 @@ const ROW = z.object({
   subscriptionId: z.string().catch(''),
   /** Absent if the projection lacks tags. */
   tags: z.record(z.string(), z.string()).optional().catch({}),
+  /** The managed identities. Absent if the projection lacks them. */
+  identity: z.unknown().optional(),
   properties: z.unknown(),
 });
 export type GraphResource = Readonly<z.output<typeof ROW>>;

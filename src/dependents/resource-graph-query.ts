@@ -93,7 +93,7 @@ export function vaultUseQuery(vault: ManagedVault): string {
   return [
     'resources',
     `where tostring(properties) contains "${host}" or tostring(properties) contains "${id}"`,
-    'project id, name, type, location, subscriptionId, properties',
+    'project id, name, type, location, subscriptionId, identity, properties',
     'order by id asc',
   ].join(' | ');
 }

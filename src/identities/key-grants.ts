@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sameResource } from '../azure/resource-id.ts';
+import { commandOr, shellCommand } from '../azure/shell-command.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
@@ -37,51 +38,103 @@ const LOCAL_ROLE_GRANT = z.object({
 export const KEY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT]);
 export type KeyGrant = z.output<typeof KEY_GRANT>;
 
-/**
- * Reads every role assignment that lets a principal use a key of a vault.
- *
- * @throws {@link CmkError} `AccountNotRevocable` if a single assignment cannot be removed and restored on its own
- */
+/** Access of a principal to a key that cannot be removed and restored for the principal alone. */
+export interface StandingAccess {
+  /** How the principal reaches the key: `by a role that …`. */
+  readonly how: string;
+  /** Who may remove it, and how. */
+  readonly remedy: string;
+}
+
+export interface KeyGrants {
+  /** Assignments that can be removed and restored on their own. */
+  readonly removable: readonly RoleKeyGrant[];
+  readonly standing: readonly StandingAccess[];
+}
+
+/** Reads everything that lets a principal use a key of a vault. */
 export async function readKeyGrants(
   principalId: string,
   key: ManagedKey,
   { vaults, authorization }: { readonly vaults: Vaults; readonly authorization: Authorization },
-): Promise<readonly RoleKeyGrant[]> {
-  if ((await vaults.get(key.vault)).accessModel !== 'rbac') throw notRevocable(key, 'by an access policy of the vault');
+): Promise<KeyGrants> {
+  if ((await vaults.get(key.vault)).accessModel !== 'rbac') {
+    return { removable: [], standing: [policyAccess(principalId, key)] };
+  }
+
   const keyId = `${key.vault.id}/keys/${key.name}`;
   const [grants, ends] = await Promise.all([
     authorization.grantsTo(principalId, keyId),
     // An operator without the right to read when roles end must still be able to revoke.
     authorization.endsAt(keyId).catch(() => new Map<string, Date>()),
   ]);
-  return grants
-    .filter((grant) => covers(grant.scope, keyId) && letsUseKeys(grant))
-    .flatMap((grant) => toKeyGrant(grant, key, ends.get((grant.id ?? '').toLowerCase())) ?? []);
+
+  const removable: RoleKeyGrant[] = [];
+  const standing: StandingAccess[] = [];
+  for (const grant of grants) {
+    if (!covers(grant.scope, keyId) || !letsUseKeys(grant) || !grant.assignment) continue;
+
+    const access = standingAccess(grant, grant.assignment, key, ends.get((grant.id ?? '').toLowerCase()));
+    if (access) {
+      standing.push(access);
+      continue;
+    }
+
+    const { roleId: _, assignee: __, ...role } = grant.assignment;
+    removable.push({ kind: 'role', scope: grant.scope, principalId: grant.principalId, ...role });
+  }
+  return { removable, standing };
 }
 
-function toKeyGrant(
-  { id, scope, principalId, assignment }: RoleGrant,
+function policyAccess(principalId: string, { vault }: ManagedKey): StandingAccess {
+  const command = shellCommand('az keyvault delete-policy', [
+    ['--name', vault.name],
+    ['--object-id', principalId],
+  ]);
+  const remedy = 'A Key Vault Contributor removes the access policy, with every permission that it gives';
+  return { how: 'by an access policy of the vault', remedy: `${remedy}: ${commandOr(command, principalId)}` };
+}
+
+/** Undefined if the assignment can be removed and restored on its own. */
+function standingAccess(
+  { id = '', scope, principalId }: RoleGrant,
+  { roleId, assignee }: NonNullable<RoleGrant['assignment']>,
   key: ManagedKey,
   end: Date | undefined,
-): RoleKeyGrant | undefined {
-  if (!assignment) return undefined;
-  const { roleId, assignee, ...role } = assignment;
+): StandingAccess | undefined {
   if (assignee.toLowerCase() !== principalId.toLowerCase()) {
-    throw notRevocable(key, `as a member of the group ${assignee} (${id})`);
+    const leave = shellCommand('az ad group member remove', [
+      ['--group', assignee],
+      ['--member-id', principalId],
+    ]);
+    const remedy = `An owner of the group removes the identity from it: ${commandOr(leave, assignee)}`;
+    return { how: `as a member of the group ${assignee} (${id})`, remedy };
   }
+
+  const command = commandOr(shellCommand('az role assignment delete', [['--ids', id]]), id);
+  const owner = `An Owner or User Access Administrator of ${scope} removes it`;
   if (!sameResource(vaultOfRole(scope), key.vault.id)) {
-    throw notRevocable(key, `by a role that is assigned above the vault, at ${scope}`);
+    const remedy = `${owner}, for every vault below that scope: ${command}`;
+    return { how: `by a role that is assigned above the vault, at ${scope}`, remedy };
   }
-  if (roleId !== ENCRYPTION_USER.id) throw notRevocable(key, `by a role other than "${ENCRYPTION_USER.name}" (${id})`);
-  if (end) throw notRevocable(key, `by a role that ends on ${end.toISOString()} (${id})`);
-  return { kind: 'role', scope, principalId, ...role };
+  if (roleId !== ENCRYPTION_USER.id) {
+    return { how: `by a role other than "${ENCRYPTION_USER.name}" (${id})`, remedy: `${owner}: ${command}` };
+  }
+  if (end) {
+    const remedy = `${owner} in Privileged Identity Management.`;
+    return { how: `by a role that ends on ${end.toISOString()} (${id})`, remedy };
+  }
+  return undefined;
 }
 
-function notRevocable({ vault, name }: ManagedKey, why: string): CmkError {
+/** The refusal to revoke while a principal has access that cannot be removed for it alone. */
+export function notRevocable({ vault, name }: ManagedKey, standing: readonly StandingAccess[]): CmkError {
+  const ways = standing.map(({ how }) => how).join(', and ');
+  const remedies = standing.map(({ remedy }) => remedy);
   return new CmkError(
     'AccountNotRevocable',
-    `The identity reaches the key ${why}. Nothing was changed.`,
-    `Revoke the key ${vault.name}/${name}, disable an encryption scope of the account, or remove the access manually.`,
+    `The identity reaches the key ${ways}. Nothing was changed.`,
+    [...remedies, `Or revoke the key ${vault.name}/${name}, or disable an encryption scope of the account.`].join('\n'),
   );
 }
 

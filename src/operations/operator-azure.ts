@@ -18,6 +18,7 @@ import { createRegistrationOwners } from '../identities/registration-owners-clie
 import { createKeyAdmin, createKeys } from '../keys/key-client.ts';
 import { createKeyUsageLog } from '../keys/usage-log-client.ts';
 import { createVaults } from '../vaults/vault-client.ts';
+import { createVaultGuards } from '../vaults/vault-guards-client.ts';
 import type { Journal } from './journal.ts';
 
 /** Clients of Azure with the operator's sign-in. */
@@ -59,6 +60,7 @@ export function createAzure(
     listFiles: createFileList(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud, limits),
     vaults: createVaults(credential, cloud, limits),
+    vaultGuards: createVaultGuards(credential, cloud),
     keys: createKeys(credential, LIMITS.operator),
     /** Client for break-glass: short deadlines, and no retries by the SDK. */
     urgentKeys: createKeys(credential, LIMITS.breakGlass),

@@ -28,6 +28,20 @@ const LOCKS = z.array(z.object({ id: z.string(), properties: z.object({ level: z
 /** Guards of a vault in Azure Resource Manager: its audit log and its locks. Read its errors with `describeFailure`. */
 export function createVaultGuards(credential: TokenCredential, cloud: Cloud) {
   const list = createArmLister(credential, cloud, LIMITS.resourceManager);
+  /**
+   * Lists the ARM ids of the locks on the vault or on a parent scope that prevent its deletion, and the deletion of role
+   * assignments on it ("Lock your Azure resources").
+   */
+  const locksOf = async ({ id }: ManagedVault, signal?: AbortSignal): Promise<readonly string[]> => {
+    const path = `${id}/providers/Microsoft.Authorization/locks`;
+    const locks = LOCKS.parse(await list(path, { 'api-version': '2020-05-01' }, signal));
+    // Azure also lists locks of child resources. A read-only lock prevents deletion as well.
+    const binding = locks.filter((lock) => {
+      const at = lock.id.slice(0, lock.id.toLowerCase().indexOf('/providers/microsoft.authorization/locks/'));
+      return `${id}/`.toLowerCase().startsWith(`${at}/`.toLowerCase()) && lock.properties.level !== 'NotSpecified';
+    });
+    return binding.map((lock) => lock.id);
+  };
   return {
     /** Whether a diagnostic setting exports the vault's audit log. */
     async sendsAuditLog({ id }: ManagedVault, signal?: AbortSignal): Promise<boolean> {
@@ -36,15 +50,9 @@ export function createVaultGuards(credential: TokenCredential, cloud: Cloud) {
         .flatMap(({ properties }) => properties.logs ?? [])
         .some((log) => log.enabled && AUDIT.includes((log.category ?? log.categoryGroup ?? '').toLowerCase()));
     },
-    /** Whether a lock on the vault or on a parent scope prevents its deletion. */
-    async isLocked({ id }: ManagedVault, signal?: AbortSignal): Promise<boolean> {
-      const path = `${id}/providers/Microsoft.Authorization/locks`;
-      const locks = LOCKS.parse(await list(path, { 'api-version': '2020-05-01' }, signal));
-      // Azure also lists locks of child resources. A read-only lock prevents deletion as well.
-      return locks.some((lock) => {
-        const at = lock.id.slice(0, lock.id.toLowerCase().indexOf('/providers/microsoft.authorization/locks/'));
-        return `${id}/`.toLowerCase().startsWith(`${at}/`.toLowerCase()) && lock.properties.level !== 'NotSpecified';
-      });
+    locksOf,
+    async isLocked(vault: ManagedVault, signal?: AbortSignal): Promise<boolean> {
+      return (await locksOf(vault, signal)).length > 0;
     },
   };
 }

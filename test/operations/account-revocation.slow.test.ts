@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { addAccount, addKeyVersion, addManagedHsm, addRoleAssignment, allowStorage } from '../../local/azure/fleet.ts';
+import {
+  addAccount,
+  addKeyVersion,
+  addManagedHsm,
+  addOtherResource,
+  addRoleAssignment,
+  addVault,
+  allowStorage,
+} from '../../local/azure/fleet.ts';
 import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal, StorageAccount } from '../../local/azure/world.ts';
+import { lastName } from '../../src/azure/resource-id.ts';
 import { restoreAccount, revokeAccount, setScopeState } from '../../src/operations/account/account-break-glass.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { MemoryTrail } from '../support/memory-trail.ts';
@@ -15,6 +24,7 @@ const procedures = useProcedures();
 const trail = new MemoryTrail(() => procedures.local.clock.now());
 const NO_AUDIT = { audit: async () => ({ failed: 'out of reach' }) };
 const USER = BUILT_IN_ROLES['Key Vault Crypto Service Encryption User'];
+const CORP = '/providers/Microsoft.Management/managementGroups/corp';
 
 function admin({ group }: Site): Principal {
   const person = procedures.somebodyWith(group.id, 'Owner', 'Key Vault Crypto Officer');
@@ -118,8 +128,85 @@ describe('account revoke and account restore', () => {
     const revoked = await procedures.run(revoking(account, { shared: true }), { as });
     expect(revoked.result).toMatchObject({ complete: true, others: [other.id] });
     expect(texts(revoked, 'note').join()).toContain(
-      `Other accounts with the same identity lose access too: ${other.name}`,
+      `Other resources with the same identity lose access too: ${other.name}`,
     );
+  });
+
+  it('name resources of other services with the same identity, and go on with --shared alone', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const keyId = `${site.vault.properties.vaultUri}keys/${site.key}`;
+    const add = (type: string, properties: object, identity: object) => {
+      const resource = addOtherResource(procedures.world, site.group, type, unique('r'), { ...properties });
+      return Object.assign(resource, { identity });
+    };
+    const userAssignedIdentities = { [site.identity.id.replace('resourceGroups', 'resourcegroups')]: {} };
+    const primary = { keyId, primaryUserAssignedIdentityId: site.identity.id };
+    const disks = { activeKey: { keyUrl: keyId, sourceVault: { id: site.vault.id } } };
+    const server = add('Microsoft.Sql/servers', primary, {});
+    const set = add('Microsoft.Compute/diskEncryptionSets', disks, { userAssignedIdentities });
+    add('Microsoft.Compute/diskEncryptionSets', disks, { principalId: randomUUID() });
+
+    const as = admin(site);
+    const refused = await procedures.refusal(revoking(account), { as });
+    expect(refused).toMatchObject({ reason: 'IdentityShared', message: expect.stringContaining(lastName(server.id)) });
+    const revoked = await procedures.run(revoking(account, { shared: true }), { as });
+    expect(revoked.result).toMatchObject({ complete: true, others: [server.id, set.id].sort() });
+  });
+
+  it('go on with --shared where the other resources cannot be listed, and say so', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    procedures.local.faults.add([{ match: { path: 'Microsoft.ResourceGraph' }, answer: { status: 403 } }]);
+    const as = admin(site);
+    expect((await procedures.refusal(revoking(account), { as })).reason).toBe('SubscriptionUnreadable');
+    const revoked = await procedures.run(revoking(account, { shared: true }), { as });
+    expect(revoked.result.complete).toBe(true);
+    expect(texts(revoked, 'note').join()).toContain('cannot be listed');
+  });
+
+  it('are incomplete while the identity may use the key of an encryption scope, until that is disabled', async () => {
+    const site = procedures.site();
+    const vault = addVault(procedures.world, site.group, unique('kv-'));
+    addKeyVersion(procedures.world, vault, 'other');
+    addKeyVersion(procedures.world, site.vault, 'beside');
+    allowStorage(procedures.world, vault, site.identity.principalId);
+    const key = { vault: site.vault, keyName: site.key, mode: 'automatic' } as const;
+    const scopes = [
+      { name: 'elsewhere', key: { ...key, vault, keyName: 'other' } },
+      { name: 'beside', key: { ...key, keyName: 'beside' } },
+      { name: 'own', key },
+    ];
+    const { identity } = site;
+    const account = addAccount(procedures.world, site.group, { name: unique('st'), identity, key, scopes });
+    const as = admin(site);
+    const disable = `cmk scope disable ${account.name} elsewhere`;
+
+    const planned = await procedures.run(revoking(account), { as, dryRun: true });
+    expect(texts(planned, 'note').join('\n')).toContain(disable);
+    const revoked = await procedures.run(revoking(account), { as });
+    expect(revoked.result.complete).toBe(false);
+    const notes = texts(revoked, 'note').join('\n');
+    expect(notes).toContain(disable);
+    expect(notes).not.toMatch(/scope disable \S+ (beside|own)/);
+    // The role on the key of the account is gone all the same.
+    expect(recordsOf(account).at(-1)).toBe('account.revoke AccountRevoked');
+
+    Object.assign(account.encryptionScopes.get('elsewhere') ?? {}, { state: 'Disabled' });
+    expect((await procedures.run(revoking(account), { as })).result.complete).toBe(true);
+  });
+
+  it('name the data that keys of Microsoft encrypt, which stays readable', async () => {
+    const site = procedures.site();
+    const { identity, group } = site;
+    const key = { vault: site.vault, keyName: site.key, mode: 'automatic' } as const;
+    const scopes = [{ name: 'platform' }];
+    const options = { name: unique('st'), identity, key, scopes, ownServiceKeys: true };
+    const account = addAccount(procedures.world, group, options);
+    const revoked = await procedures.run(revoking(account), { as: admin(site), dryRun: true });
+    const notes = texts(revoked, 'note').join('\n');
+    expect(notes).toContain(`cmk scope disable ${account.name} platform`);
+    expect(notes).toContain('A key of Microsoft encrypts its queues and tables: they stay readable.');
   });
 
   it('refuse where accounts cannot be listed, so that a shared identity would go unseen', async () => {
@@ -159,6 +246,58 @@ describe('account revoke and account restore', () => {
     const refused = await procedures.refusal(revoking(accountIn(site)), { as: admin(site) });
     expect(refused).toMatchObject({ reason: 'AccountNotRevocable', message: expect.stringMatching(message) });
     expect(rolesOf(site)).toHaveLength(1);
+  });
+
+  it.each([
+    ['a management group', CORP],
+    ['the root', '/'],
+  ])('refuse while a role at %s stands beside the one at the vault, and print who removes it', async (_, scope) => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const { principalId } = site.identity;
+    const above = addRoleAssignment(procedures.world, { scope, principalId, role: USER, settled: true });
+
+    const refused = await procedures.refusal(revoking(account), { as: admin(site) });
+    expect(refused.reason).toBe('AccountNotRevocable');
+    expect(refused.message).toContain(`assigned above the vault, at ${scope}.`);
+    expect(refused.nextStep).toContain(`User Access Administrator of ${scope}`);
+    expect(refused.nextStep).toContain(`az role assignment delete --ids ${above.id}\n`);
+    expect(rolesOf(site)).toHaveLength(2);
+
+    procedures.world.roleAssignments.delete(above.id.toLowerCase());
+    expect((await procedures.run(revoking(account), { as: admin(site) })).result.complete).toBe(true);
+  });
+
+  it('are incomplete if access that cannot be removed appears during the removal, and name it', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const { principalId } = site.identity;
+    const azure = procedures.azure(admin(site));
+    const remove = async (...of: Parameters<typeof azure.roles.remove>) => {
+      await azure.roles.remove(...of);
+      addRoleAssignment(procedures.world, { scope: CORP, principalId, role: USER, settled: true });
+    };
+    const roles = { ...azure.roles, remove };
+    const revoked = await procedures.run(revoking(account), { azure: { ...azure, roles } });
+    expect(revoked.result.complete).toBe(false);
+    expect(texts(revoked, 'note').join('\n')).toContain(`still reaches the key by a role`);
+    expect(recordsOf(account).at(-1)).toBe('account.revoke AccountRevocationIncomplete');
+  });
+
+  it.each([
+    ['the vault', ({ vault }: Site) => vault.id],
+    ['its resource group', ({ group }: Site) => group.id],
+  ])('refuse while a lock on %s prevents the removal of roles, and print how to remove it', async (_, scopeOf) => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const as = admin(site);
+    const id = lock(scopeOf(site));
+    for (const dryRun of [true, false]) {
+      const refused = await procedures.refusal(revoking(account), { as, dryRun });
+      expect(refused).toMatchObject({ reason: 'AccountNotRevocable', message: expect.stringContaining('A lock') });
+      expect(refused.nextStep).toContain(`az lock delete --ids ${id}\n`);
+    }
+    expect([rolesOf(site).length, recordsOf(account)]).toEqual([1, []]);
   });
 
   it('revoke without an audit trail, and show what to grant again by hand', async () => {
@@ -273,6 +412,15 @@ function regranted(site: Site, scope: string, role: typeof USER): StorageAccount
   for (const { id } of rolesOf(site)) procedures.world.roleAssignments.delete(id.toLowerCase());
   addRoleAssignment(procedures.world, { scope, principalId, role, settled: true });
   return procedures.encrypted(site);
+}
+
+/** Locks a scope against deletion, and gives the id of the lock. */
+function lock(scope: string): string {
+  const id = `${scope}/providers/Microsoft.Authorization/locks/${unique('lock-')}`;
+  const properties = { level: 'CanNotDelete' };
+  const resource = { id, type: 'Microsoft.Authorization/locks', scope, properties };
+  procedures.world.extensions.set(id.toLowerCase(), resource);
+  return id;
 }
 
 /** An account on a key of a Managed HSM, with the identity of a site. */

@@ -66,7 +66,7 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
     named(name).changing().confirmed().addHelpText('after', ABOUT_ACCOUNTS);
   breakGlass('revoke')
     .description("BREAK GLASS: remove the role of one account's identity on its key; the key does not change")
-    .option('--shared', 'also revoke the access of other accounts with the same identity')
+    .option('--shared', 'also revoke the access of other resources with the same identity')
     .changes(async (operation, options: BreakGlassOptions, account) => {
       const { revokeAccount } = await import('../../operations/account/account-break-glass.ts');
       const reason = await confirmedReason('revoke', account, options, cli);

@@ -114,7 +114,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'VaultNotLocked',
     severity: 'advice',
     ensures: 'A lock prevents the deletion of a vault whose keys are in use.',
-    fix: 'Create a lock on it (`az lock create --lock-type CanNotDelete`).',
+    fix: 'Create a lock on it (`az lock create --lock-type CanNotDelete`). It also prevents the removal of roles on the vault, so an operator who revokes one account then needs Microsoft.Authorization/locks/delete.',
     find: ({ vault, locked, used }) => {
       if (!used || known(locked) !== false) return undefined;
       const is = 'Accounts use its keys, but no lock on it or its resource group prevents its deletion.';

@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import pMap from 'p-map';
 import { z } from 'zod';
 import type { AuditFiles } from '../../audit/audit-client.ts';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../../audit/audit-trail.ts';
 import { recordsSince } from '../../audit/lines.ts';
-import { withDeadline } from '../../azure/deadline.ts';
-import { errorText, unlessMissing } from '../../azure/failure.ts';
-import { CONCURRENCY } from '../../azure/limits.ts';
-import { lastName, sameResource, scopeResource } from '../../azure/resource-id.ts';
+import { unlessMissing } from '../../azure/failure.ts';
+import { lastName, scopeResource } from '../../azure/resource-id.ts';
+import { commandOr, shellCommand } from '../../azure/shell-command.ts';
 import { CmkError } from '../../errors.ts';
 import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
-import { KEY_GRANT, type KeyGrant, readKeyGrants, restoreKeyGrant } from '../../identities/key-grants.ts';
+import { KEY_GRANT, type KeyGrant, notRevocable, readKeyGrants, restoreKeyGrant } from '../../identities/key-grants.ts';
 import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { vaultOfRole } from '../../identities/role-grant.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
@@ -24,6 +22,7 @@ import type { Change } from '../journal.ts';
 import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
+import { othersWithIdentity, principalOf, readableWithout } from './revocation-reach.ts';
 
 interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
@@ -34,7 +33,7 @@ interface AccountBreakGlass extends Where {
 }
 
 interface AccountRevokeOptions extends AccountBreakGlass {
-  /** Whether to continue if other accounts have the same identity. */
+  /** Whether to continue if other resources have the same identity. */
   readonly shared: boolean;
 }
 
@@ -42,7 +41,8 @@ interface AccountRevokeOptions extends AccountBreakGlass {
  * Removes the access of an account's identity to its key once. Writes the audit record first, so that a restore finds
  * it after a crash. Without an audit trail the revocation continues, and prints the grants to restore manually.
  *
- * @returns `complete`: a second read shows no access; `others`: ARM ids of accounts that lose access too
+ * @returns `complete`: a second read shows no access, and the identity can use no other key of the account's scopes;
+ *   `others`: ARM ids of resources that lose access too
  * @throws {@link CmkError} `AccountNotFound`, `AccountNotManaged`, `AccountNotRevocable`, `IdentityShared`,
  *   `SubscriptionUnreadable`: nothing was changed
  */
@@ -52,8 +52,11 @@ export async function revokeAccount(
 ) {
   const account = await findAccount(named, azure, where);
   const { key, principalId } = await accessOf(account, azure);
-  const removed = await readKeyGrants(principalId, key, azure);
-  const others = await othersWithIdentity(account, azure);
+  const { removable: removed, standing } = await readKeyGrants(principalId, key, azure);
+  if (standing.length > 0) throw notRevocable(key, standing);
+  if (removed.length > 0) await refuseLocked(key, azure);
+
+  const others = await othersWithIdentity(account, key, shared, { azure, journal });
   const names = others.map((id) => lastName(id)).join(', ');
   if (others.length > 0 && !shared) {
     throw new CmkError(
@@ -62,11 +65,15 @@ export async function revokeAccount(
       'Add --shared to revoke their access too, or disable an encryption scope of the account (cmk scope disable).',
     );
   }
-  if (others.length > 0) journal.note(`Other accounts with the same identity lose access too: ${names}`);
+  if (others.length > 0) journal.note(`Other resources with the same identity lose access too: ${names}`);
+
+  const readable = await readableWithout(removed, account, { key, principalId }, azure);
+  for (const note of readable.notes) journal.note(note);
+
   const result = { account: account.id, key: key.id, removed, others };
   if (removed.length === 0) {
     journal.found(`the identity of ${account.name} has no access to ${key.vault.name}/${key.name}`);
-    return { ...result, complete: true, ...NOT_AUDITED };
+    return { ...result, complete: readable.complete, ...NOT_AUDITED };
   }
   journal.note(
     'A removed role stays effective for up to ten minutes; Azure does not document how long Storage keeps using an unwrapped key.',
@@ -92,9 +99,34 @@ export async function revokeAccount(
     await journal.change(grantChange(grant, 'remove'), () => azure.roles.remove(grant.scope, grant.name));
   }
   const left = await readKeyGrants(principalId, key, azure);
-  for (const grant of left) journal.note(`${grantChange(grant, 'remove').text}: NOT done. Run the same command again.`);
-  const audited = await record(left.length === 0 ? 'AccountRevoked' : 'AccountRevocationIncomplete');
-  return { ...result, complete: left.length === 0, audit: audited };
+  for (const grant of left.removable) {
+    journal.note(`${grantChange(grant, 'remove').text}: NOT done. Run the same command again.`);
+  }
+  for (const { how, remedy } of left.standing) journal.note(`The identity still reaches the key ${how}. ${remedy}`);
+  const isRemoved = left.removable.length === 0 && left.standing.length === 0;
+  const audited = await record(isRemoved ? 'AccountRevoked' : 'AccountRevocationIncomplete');
+  return { ...result, complete: isRemoved && readable.complete, audit: audited };
+}
+
+/**
+ * @throws {@link CmkError} `AccountNotRevocable` if a lock prevents the removal of roles. Locks that cannot be read
+ *   prevent nothing here: then Azure rejects the removal.
+ */
+async function refuseLocked({ vault, name }: ManagedKey, { vaultGuards }: Azure): Promise<void> {
+  const locks = await vaultGuards.locksOf(vault).catch(() => []);
+  if (locks.length === 0) return;
+  const command = commandOr(
+    shellCommand(
+      'az lock delete --ids',
+      locks.map((id) => ['', id]),
+    ),
+    locks.join(', '),
+  );
+  throw new CmkError(
+    'AccountNotRevocable',
+    `A lock on ${vault.name} prevents the removal of role assignments (${locks.join(', ')}). Nothing was changed.`,
+    `Remove the lock, which needs Microsoft.Authorization/locks/delete, and run this again: ${command}\nOr revoke the key ${vault.name}/${name}, or disable an encryption scope of the account.`,
+  );
 }
 
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
@@ -119,43 +151,6 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
   }
   const vault = await findVault(use.vaultUri, azure);
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
-}
-
-const LISTING_MS = 20_000;
-
-/**
- * Lists the other accounts with the same identity: a role removed from the identity is removed from them too. For a
- * system-assigned identity it reads nothing, because only one account has it.
- *
- * @throws {@link CmkError} `SubscriptionUnreadable` if a subscription cannot be read
- */
-async function othersWithIdentity(account: Account, { subscriptions, accounts }: Azure): Promise<readonly string[]> {
-  const principal = principalOf(account);
-  if (principal === undefined || principal === account.systemPrincipalId?.toLowerCase()) return [];
-  const others: string[] = [];
-  const list = async (subscription: string, signal: AbortSignal): Promise<void> => {
-    for await (const other of accounts.list(subscription, signal)) {
-      if (!sameResource(other.id, account.id) && principalOf(other) === principal) others.push(other.id);
-    }
-  };
-  try {
-    await withDeadline(LISTING_MS, 'The accounts were not listed', async (signal) =>
-      pMap(await subscriptions.list(), (one) => list(one, signal), { concurrency: CONCURRENCY }),
-    );
-    return others.sort();
-  } catch (error) {
-    throw new CmkError(
-      'SubscriptionUnreadable',
-      `The other accounts with the identity of ${account.name} cannot be listed: ${errorText(error)} Nothing was changed.`,
-      'Run it again; if it fails again, disable an encryption scope of the account, or revoke the key.',
-      { cause: error },
-    );
-  }
-}
-
-function principalOf(account: Account): string | undefined {
-  const identity = keyIdentity(account);
-  return 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
 }
 
 function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {

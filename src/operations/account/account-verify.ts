@@ -70,7 +70,10 @@ export async function verifyAccount(
   return { account: account.id, ok: use !== undefined && checks.every(holds), checks };
 }
 
-async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly (Scope | PlatformScope)[]>> {
+export async function readScopes(
+  account: Account,
+  { accounts }: Azure,
+): Promise<Part<readonly (Scope | PlatformScope)[]>> {
   const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
   const what = { resource: account.id, what: 'the encryption scopes of the account', action };
   return readPart(what, () => Array.fromAsync(accounts.listAllScopes(account)));
