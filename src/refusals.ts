@@ -328,8 +328,8 @@ export const REFUSALS = {
   VaultUnreadable: {
     status: 502,
     exit: 'rights',
-    sentence: 'Key Vault denies the app access to the key.',
-    nextStep: `Assign the app's identity its role on the vault again (see docs/how-to/deploy-azd.md). ${OWN_SIGN_IN}`,
+    sentence: 'The app cannot read the key: Key Vault denies access or does not answer.',
+    nextStep: `If access is denied, assign the app's identity its role on the vault again (see docs/how-to/deploy-azd.md). ${OWN_SIGN_IN}`,
   },
   SubscriptionUnreadable: {
     status: 502,

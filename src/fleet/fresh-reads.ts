@@ -50,6 +50,7 @@ export class FreshReads<K extends { readonly id: string }, T> {
 }
 
 type Versions = readonly KeyVersion[];
+export type VersionList = FreshRead<Versions>;
 /** Version lists of keys, which all passes of an instance share. */
 export type VersionLists = FreshReads<ManagedKey, Versions>;
 

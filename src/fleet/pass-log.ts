@@ -1,3 +1,4 @@
+import { errorText } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -40,6 +41,12 @@ export function createPassLog(subscription: string, { log, now }: { readonly log
       if (row.attempts !== QUICK_TRIES || before.attempts === QUICK_TRIES) return;
       const failed = `${REASONS.UseFailed} ${message}`;
       log({ level: 'error', reason: 'UseFailed', message: failed, because: row.reason, ...about });
+    },
+
+    /** Logs that Key Vault gave no list of a key's versions. */
+    unreadable(key: ManagedKey, error: unknown): void {
+      const message = `${REASONS.VaultUnreadable} ${errorText(error)}`;
+      log({ level: 'warning', reason: 'VaultUnreadable', message, key: key.id, subscription });
     },
 
     moved({ id: _, reason, ...move }: Move, cause: Cause): void {

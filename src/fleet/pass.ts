@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import pLimit, { type LimitFunction } from 'p-limit';
 import pMap from 'p-map';
+import { untilAborted } from '../azure/deadline.ts';
 import type { Calls, Usage } from '../azure/limiter.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -8,7 +9,6 @@ import type { Reason } from '../reasons.ts';
 import { compareText } from '../text.ts';
 import { hasBeenSince } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
-import { keyUseOf } from './key-use.ts';
 import { Lane, type Task, Wanted } from './lane.ts';
 import { Listing } from './listing.ts';
 import { type Announcement, keyOfVersion } from './observe.ts';
@@ -16,7 +16,7 @@ import { PassBudget } from './pass-budget.ts';
 import { createPassLog, type PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
 import type { Plan } from './plan.ts';
-import { isRefreshed, markFinished, planOf, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
+import { isRefreshed, markFinished, planKnown, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import type { Blocked } from './rollout-gate.ts';
 import type { UseRow } from './use-row.ts';
 import {
@@ -38,6 +38,8 @@ const ITEMS_MS = 5_000;
 const STEP_MS = 1_000;
 /** After this time, a slow listing no longer counts towards the instance's limit, so that it delays no other. Milliseconds. */
 const SLOW_LISTING_MS = 60_000;
+/** Concurrent lists of a vault's keys at the start of their items: one that hangs delays only keys of its vault. */
+const VAULT_LISTS = 32;
 /** Interval at which a waiting listing checks the pending results. Milliseconds. */
 const BACKPRESSURE_MS = 50;
 
@@ -67,6 +69,8 @@ export class Pass {
   readonly #lanes = new Map<string, Lane>();
   /** A second listing of scopes waits for the first, and then finds only the accounts left. */
   readonly #scopeListings = pLimit(1);
+  /** By vault. */
+  readonly #vaultLists = new Map<string, LimitFunction>();
   /** Announcements of dead workers' passes. */
   #announcedBefore: readonly Announcement[] = [];
   /** Announced version by key. */
@@ -218,11 +222,38 @@ export class Pass {
 
   async #startKey(wanted: Wanted): Promise<void> {
     const key = this.#ports.vaults.key(wanted.item.about);
-    if (!key) return;
+    if (!key || !(await this.#listVersions(key, wanted))) return;
     const rows = await Array.fromAsync(this.#ports.rows.of(key.id, this.subscription));
     // Uses with the earliest retry time come first, since the retry budget may not admit all.
     rows.sort((a, b) => compareText(a.notBefore ?? '', b.notBefore ?? ''));
     for (const row of rows) this.enqueue(row, key, wanted, false);
+  }
+
+  /**
+   * Lists the versions from which the lanes plan, since no lane may wait for a vault that hangs.
+   *
+   * @returns false if Key Vault gave no list: the item is then postponed
+   */
+  async #listVersions(key: ManagedKey, wanted: Wanted): Promise<boolean> {
+    const { versions, gate } = this.#ports;
+    const { signal } = this.budget.reads;
+    const limit = this.#vaultLists.get(key.vault.uri) ?? pLimit(VAULT_LISTS);
+    this.#vaultLists.set(key.vault.uri, limit);
+    const list = async (): Promise<void> => {
+      if (signal.aborted) return;
+      const order = gate.order(key);
+      // Without a list of the target key, the uses follow their own key.
+      const target = order && versions.read(order.to, wanted.readOn).catch(() => {});
+      await Promise.all([versions.read(key, wanted.readOn), target]);
+    };
+    try {
+      if (await untilAborted(limit(list), signal)) return true;
+      wanted.postpone(this.#ports.now(), 'Busy');
+    } catch (error) {
+      this.log.unreadable(key, error);
+      wanted.postpone(this.#in(retryDelayMs(wanted.item.attempts)), 'VaultUnreadable');
+    }
+    return false;
   }
 
   /** Returns whether an exemption forbids these items to move the use. */
@@ -254,23 +285,27 @@ export class Pass {
       this.#postpone(task, nextTry, row.reason);
       return;
     }
+    if (this.isStopping()) {
+      this.#end(row, { row, moves: [], blocked: { reason: 'Busy', until: this.#ports.now() } }, task);
+      return;
+    }
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
     // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const isExempt = this.#isExempt(row, wanted);
-    const planned = await planOf({ row, key, since, isExempt }, keyUseOf(row), this.#ports).catch(() => undefined);
-    const plan = planned?.plan;
-    const decided = mustRead ? undefined : await this.#decide(row, plan, since, task);
+    // `reconcileUse` plans again from fresh lists, in parallel with other uses.
+    const plan = planKnown({ row, key, since, isExempt }, this.#ports);
+    const decided = mustRead || !plan ? undefined : await this.#decide(row, plan, since, task);
     if (decided === 'needless') return;
     if (decided) {
       // A result without a call to Azure needs no permit.
       this.#end(row, decided, task);
       return;
     }
-    // A read that only confirms the row must not use the hourly write budget. One after a list that differs may write.
-    const isDifferent = task.mustRead && wanted.some(({ item }) => item.kind !== 'verify');
-    const isPlanned = !plan || (plan.write && !isRefreshed(row, plan));
-    const mayWrite = isDifferent || isPlanned || row.state === 'indeterminate';
+    // A list shows another state than the row, so the row does not tell whether a write is needed. Most reads after a
+    // list confirm what Storage or an operator changed, and must not use the hourly write budget.
+    const isPlanned = !task.mustRead && plan?.write === true && !isRefreshed(row, plan);
+    const mayWrite = isPlanned || row.state === 'indeterminate';
     const calls: Calls = { reads: 1, writes: Number(mayWrite), purpose: row.attempts > 1 ? 'retry' : undefined };
     const blocked = await this.budget.permit(region, calls);
     if (blocked) {
@@ -314,18 +349,15 @@ export class Pass {
   /**
    * Decides from the row whether the use needs a read now. Never throws.
    *
-   * @param plan from the row; undefined if the key's versions are unknown
+   * @param plan from the row
    * @returns undefined if it needs a read; `needless` if its row stays as it is
    */
   async #decide(
     row: UseRow,
-    plan: Plan | undefined,
+    plan: Plan,
     since: Date,
     { key, wanted }: Task,
   ): Promise<UseResult | 'needless' | undefined> {
-    const attempts = Math.max(...wanted.map(({ item }) => item.attempts));
-    const blockedBy = (blocked: Blocked): UseResult => ({ row, moves: [], blocked });
-    if (!plan) return blockedBy({ reason: 'VaultUnreadable', until: this.#in(retryDelayMs(attempts)) });
     const now = this.#ports.now();
     // A use that was read since the item's request needs no second read.
     const requestsRead = ({ item }: Wanted) => item.fresh && !hasBeenSince(row.readOn, item.since.getTime(), now);
@@ -336,7 +368,7 @@ export class Pass {
     }
     const { target, reason } = plan;
     const blocked = target ? await this.#ports.gate.blocked(row, key, target.id, since) : { reason };
-    return blocked && blockedBy(blocked);
+    return blocked && { row, moves: [], blocked };
   }
 
   async #admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined> {

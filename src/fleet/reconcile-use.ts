@@ -1,3 +1,4 @@
+import { untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -5,8 +6,8 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { GIVEN_UP_MS } from '../time/spans.ts';
 import { outcomeOfFailure } from '../work/outcome.ts';
-import { LIST_MS, type VersionLists } from './fresh-reads.ts';
-import { type KeyUse, usedVersionId, usesKey } from './key-use.ts';
+import { LIST_MS, type VersionList, type VersionLists } from './fresh-reads.ts';
+import { type KeyUse, keyUseOf, usedVersionId, usesKey } from './key-use.ts';
 import type { MovedUses } from './moved-uses.ts';
 import { type Announcement, keyOfVersion, type Observation, observe, type ReadUse, rowOf } from './observe.ts';
 import { type Plan, planKeyUse, planRekey } from './plan.ts';
@@ -69,7 +70,7 @@ interface UseTask {
 }
 
 export interface UsePorts extends ReadPorts {
-  readonly versions: Pick<VersionLists, 'read'>;
+  readonly versions: Pick<VersionLists, 'read' | 'known'>;
   readonly gate: Pick<RolloutGate, 'order' | 'orderBetween'>;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
   /** Returns the targets that passes announced, including this pass. */
@@ -78,6 +79,18 @@ export interface UsePorts extends ReadPorts {
   admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined>;
   /** Returns why the pass must not send the PATCH: a lost lease, the end of its time, or a closed gate. */
   stopped(row: UseRow, key: ManagedKey, target: string): Blocked | undefined;
+}
+
+type PlanTask = Omit<UseTask, 'isChecked'>;
+type PlanPorts = Pick<UsePorts, 'versions' | 'now'> & { readonly gate: Pick<RolloutGate, 'order'> };
+
+/** What a plan is made from. */
+interface PlanLists {
+  readonly from: VersionList;
+  /** Versions of the order's target key; undefined: the use follows its own key. */
+  readonly to: VersionList | undefined;
+  readonly order: Order | undefined;
+  readonly now: Date;
 }
 
 interface UsePlan {
@@ -121,7 +134,10 @@ async function moveUse(
   const whileBlocked = (blocked: Blocked): UseResult => ({ ...observed, row: markPending(seen), blocked });
   let planned: UsePlan;
   try {
-    planned = await planOf(task, read.use, ports);
+    const planning = planOf(task, read.use, ports);
+    // At the end of the pass: the lease must not be held for a vault that hangs.
+    if (!(await untilAborted(planning, ports.reads))) return whileBlocked({ reason: 'Busy', until: ports.now() });
+    planned = await planning;
   } catch (error) {
     // Azure failed to list the key's versions. That is no failure of the use.
     const blocked = { ...notNow(ports.now()), reason: outcomeOfFailure(error).reason };
@@ -158,24 +174,35 @@ export function isRefreshed(row: UseRow, { reason, target }: Plan): boolean {
   return reason === 'LaggingAutomaticVersion' && isSkipped && row.target === target?.id;
 }
 
-/** Plans a use from what Azure or the index shows. Throws the error of a failed list of the key's versions. */
-export async function planOf(
-  { row, key, since, isExempt }: Omit<UseTask, 'isChecked'>,
-  use: KeyUse,
-  { gate, versions, now }: Pick<UsePorts, 'gate' | 'versions' | 'now'>,
-): Promise<UsePlan> {
+/** Plans a use from what Azure shows, with fresh lists. Throws the error of a failed list of the key's versions. */
+async function planOf(task: PlanTask, use: KeyUse, { gate, versions, now }: PlanPorts): Promise<UsePlan> {
+  const { row, key, since } = task;
   const order = gate.order(key);
   const [from, to] = await Promise.all([
     versions.read(key, since),
     // If Key Vault cannot list the target key, the use follows its own key.
     order?.covers(row) ? versions.read(order.to, since).catch(() => undefined) : undefined,
   ]);
-  const at = now();
+  return planFrom(task, use, { from, to, order, now: now() });
+}
+
+/** Plans a use from its row and the known lists, without a call. Returns undefined if no list of its key is known. */
+export function planKnown(task: PlanTask, { gate, versions, now }: PlanPorts): Plan | undefined {
+  const { row, key, since } = task;
+  const from = versions.known(key);
+  if (!from) return undefined;
+  const order = gate.order(key);
+  const listed = order?.covers(row) ? versions.known(order.to) : undefined;
+  const to = listed && listed.begunAt >= since.getTime() ? listed : undefined;
+  return planFrom(task, keyUseOf(row), { from, to, order, now: now() }).plan;
+}
+
+function planFrom({ key, isExempt }: PlanTask, use: KeyUse, { from, to, order, now }: PlanLists): UsePlan {
   if (order && to) {
-    const plan = planRekey(use, { key, versions: from.value }, { key: order.to, versions: to.value }, at);
+    const plan = planRekey(use, { key, versions: from.value }, { key: order.to, versions: to.value }, now);
     if (plan) return { plan, listedAt: Math.min(from.begunAt, to.begunAt), order };
   }
-  return { plan: planKeyUse(use, from.value, at, isExempt), listedAt: from.begunAt };
+  return { plan: planKeyUse(use, from.value, now, isExempt), listedAt: from.begunAt };
 }
 
 /**

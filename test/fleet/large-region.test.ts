@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { storageClock } from '../../src/azure/storage-clock.ts';
 import { putWork } from '../../src/drift/put-work.ts';
+import type { PassState } from '../../src/fleet/worker-ports.ts';
 import { KEY, SUBSCRIPTION, VAULT } from '../support/keys.ts';
 import { account, idOf, OTHER, scopeOf } from './fleet.ts';
 import { failure, HOUR, MINUTE, nameOf, Region, versionOf } from './region.ts';
@@ -47,6 +48,20 @@ it('An item that has every use of a key read reads each once, and ends', async (
   region.clock += 1_000;
   await region.until(() => region.items.all.length === 0, HOUR);
   expect([region.items.all.length, region.calls.length, new Set(region.calls).size]).toEqual([0, 700, 700]);
+});
+
+it('A list that finds accounts which Storage has refreshed takes no writes of the hour', async () => {
+  const automatic = (n: number, version: number) => account(nameOf(n), { version, isAutomatic: true });
+  const region = await Region.indexed(0, (one) => {
+    for (let n = 0; n < 300; n += 1) one.add(automatic(n, 1));
+  });
+  for (let n = 0; n < 300; n += 1) region.add(automatic(n, 2));
+  region.newest = 2;
+  region.want('list', '', { cause: { by: 'drift', ref: '', since: '' } });
+  await region.until(() => region.items.all.length === 0, HOUR);
+  const { usage } = region.leases.state(`subscription/${SUBSCRIPTION}`) as PassState;
+  expect(new Set(region.calls.filter((call) => call.startsWith('get')))).toHaveLength(300);
+  expect(usage?.['westeurope writes'] ?? []).toEqual([]);
 });
 
 it('1,000 uses for which a dead worker may have sent a PATCH are all read, and that ends', {

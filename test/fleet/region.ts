@@ -28,8 +28,8 @@ export class Region extends Fleet {
   newestOthers = 1;
   /** Duration of each list of versions. Milliseconds. */
   listMs = 0;
-  /** The key of a vault that gives no answer. */
-  hangingKey: string | undefined;
+  /** Whether the vault of a key gives no answer. */
+  hangs: (key: string) => boolean = () => false;
   canaries = 0;
   isAuditDown = false;
   hangsUntil = 0;
@@ -44,7 +44,7 @@ export class Region extends Fleet {
   #messages: { readonly at: number; readonly run: () => Promise<void> }[] = [];
   readonly #now = () => new Date(this.clock);
   readonly #list: FleetServices['keys']['listVersions'] = async ({ id }) => {
-    const isHanging = id === this.hangingKey;
+    const isHanging = this.hangs(id);
     const end = this.clock + (isHanging ? NO_ANSWER_MS : this.listMs);
     while (this.clock < end) await super.ports().sleep(10);
     if (isHanging) throw Object.assign(new Error('Key Vault did not answer.'), { name: 'TimeoutError' });
