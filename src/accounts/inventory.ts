@@ -6,6 +6,7 @@ import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { ThrottledRegions } from './throttled-regions.ts';
 
 /** A subscription whose accounts the app could not list, or an account whose encryption scopes it could not. */
 interface Unread {
@@ -62,18 +63,13 @@ export async function findDependents(
   signal?: AbortSignal,
 ): Promise<readonly Unread[]> {
   const unread: Unread[] = [];
-  // By region. No more calls to a throttled region: early calls only extend the wait.
-  const throttled = new Map<string, Failure>();
+  const regions = new ThrottledRegions();
 
   const searchScopes = async (account: Account): Promise<void> => {
-    const region = `${account.subscriptionId}/${account.location}`;
-    const refusal = throttled.get(region);
     try {
-      if (refusal) unread.push({ of: 'scopes', id: account.id, failure: refusal });
-      else if (await hasScopeOn(key, account, accounts, signal)) found(account);
+      if (await regions.read(account, () => hasScopeOn(key, account, accounts, signal))) found(account);
     } catch (error) {
       const failure = describeFailure(error);
-      if (failure.kind === 'throttled') throttled.set(region, failure);
       if (failure.kind !== 'notFound') unread.push({ of: 'scopes', id: account.id, failure });
     }
   };

@@ -23,6 +23,10 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
   const accounts = round.results.map((result) => {
     const known = before.get(effectId(result));
     if (same && known && Date.parse(known.checkedOn) > result.checkedOn.getTime()) return known;
+    // What was seen stays seen if its place is gone, or if the list of its places failed.
+    if (same && known?.state === round.change.expect && result.unlisted) {
+      return { ...known, unlisted: result.unlisted };
+    }
     return nextEffect(known, same, result, round.change);
   });
   const { key, change, complete } = round;
@@ -32,7 +36,7 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
 function nextEffect(
   known: AccountEffect | undefined,
   sameChange: boolean,
-  { gone: _, checkedOn, ...result }: ProbeResult,
+  { checkedOn, ...result }: ProbeResult,
   change: KeyChange,
 ): AccountEffect {
   const { state } = result;
@@ -61,7 +65,13 @@ function keepTimes(before: KeyEffect | undefined, change: KeyChange, accounts: r
   const isOfChange = (time: EffectTime): boolean => time.since === change.since && time.expect === change.expect;
   const kept = before?.times ?? [];
   const known = new Map(kept.filter(isOfChange).map((time) => [effectId(time), time]));
-  const current = accounts.flatMap((effect) => timeOf(effect, change) ?? known.get(effectId(effect)) ?? []);
+  const current = accounts.flatMap((effect) => {
+    const earlier = known.get(effectId(effect));
+    const time = timeOf(effect, change);
+    // A first clear result in a later round shows only that the effect came before it.
+    if (isSameChange(before, change) && !earlier && time?.seconds !== undefined) return [];
+    return time ?? earlier ?? [];
+  });
   const earlier = kept.filter((time) => !isOfChange(time));
   return [...earlier.slice(Math.max(0, earlier.length - MOST_KEPT + current.length)), ...current];
 }
@@ -86,6 +96,8 @@ function secondsBetween(start: string, end: string): number {
 
 /** Time after a change during which probes wait for its effect. Microsoft gives no figure for Storage. Milliseconds. */
 const PATIENCE_MS = 30 * 60_000;
+/** The same while Azure throttles the lists of some accounts' places, and all other accounts show the effect. */
+const LISTING_MS = 2 * 60 * 60_000;
 /** Longest propagation of a role assignment ("Troubleshoot Azure RBAC"). Milliseconds. */
 const ROLE_SPREADS_MS = 10 * 60_000;
 
@@ -101,7 +113,13 @@ export function pendingAccounts({ accounts, change }: KeyEffect): AccountEffect[
 
 /** Returns whether an account cannot show an effect: no share or container exists, or the app lacks a role. */
 export function isSilent(effect: AccountEffect): boolean {
+  if (isUnprobed(effect)) return false;
   return probedPlace(effect) === undefined || isBarred(effect);
+}
+
+/** Returns whether the app could not list what to probe. */
+function isUnprobed(effect: AccountEffect): boolean {
+  return effect.unlisted !== undefined && probedPlace(effect) === undefined;
 }
 
 function isBarred({ why = '' }: AccountEffect): boolean {
@@ -114,17 +132,26 @@ export function isOver({ since }: Pick<KeyChange, 'since'>, now: Date, patienceM
 }
 
 /** Returns whether each account was probed after the waiting time: later results are no effect of the change. */
-export function isJudged({ accounts, change }: KeyEffect): boolean {
-  return accounts.every(({ checkedOn }) => isOver(change, new Date(checkedOn)));
+export function isJudged(effect: KeyEffect): boolean {
+  const patienceMs = patienceFor(effect);
+  return effect.accounts.every(({ checkedOn }) => isOver(effect.change, new Date(checkedOn), patienceMs));
+}
+
+/** Azure Storage admits so few lists that some accounts may be probed for the first time after half an hour. */
+function patienceFor(effect: KeyEffect): number {
+  const pending = pendingAccounts(effect);
+  const isThrottled = pending.length > 0 && pending.every(({ unlisted }) => unlisted === 'throttled');
+  return isThrottled ? LISTING_MS : PATIENCE_MS;
 }
 
 /**
  * Schedules the next probe after 5, 10, 20 and 40 seconds, then every minute, for half an hour after the change. If
- * only the app's role is missing, probes end after the longest propagation time of a role assignment.
+ * only throttled lists are missing, probes end after two hours. If only the app's role is missing, probes end after the
+ * longest propagation time of a role assignment.
  */
 export function nextProbe(effect: KeyEffect, attempt: number, now: Date): NextProbe {
   const mayComeYet = effect.accounts.some(isBarred) && !isOver(effect.change, now, ROLE_SPREADS_MS);
   if (effect.complete && pendingAccounts(effect).length === 0 && !mayComeYet) return { next: 'done' };
-  if (isOver(effect.change, now)) return { next: 'givenUp' };
+  if (isOver(effect.change, now, patienceFor(effect))) return { next: 'givenUp' };
   return { next: 'again', delaySeconds: Math.min(5 * 2 ** attempt, 60) };
 }

@@ -27,6 +27,12 @@ export const ACCOUNT_EFFECT = z.object({
     .optional()
     .describe('Seconds from the change to the first probe with the expected effect; absent before that probe.'),
   why: z.string().optional().describe("Reason for `unknown`, or Azure's error code for `blocked`."),
+  unlisted: z
+    .enum(['throttled', 'failed', 'gone'])
+    .optional()
+    .describe(
+      'The next probe lists the shares or containers: Azure throttled the list (429), the list failed, or the probed one is gone or has no data.',
+    ),
 });
 
 /** Time until one change of the key showed in one service of an account. */

@@ -1,11 +1,13 @@
 import pLimit from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { ThrottledRegions } from '../accounts/throttled-regions.ts';
 import { abortAfter, withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { lastName, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { BlobContainers, FileShare, FileShares } from '../dependents/stored-data-client.ts';
+import type { Account } from '../fleet/account.ts';
 import type { ControllerPorts } from '../fleet/controller.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -24,24 +26,33 @@ export interface PlaceLists {
 }
 
 /** Returns the probe targets of one account: its file service and, with `CMK_PROBE_BLOBS`, its blob service. */
-export function targetsOfAccount(
+export function targetsOfAccount(account: ResourceId, lists: PlaceLists, signal: AbortSignal): Promise<ProbeTarget[]> {
+  const targets = probedServices(lists.settings).map((service) =>
+    target(account, service, () => listPlaces(account, service, lists, signal)),
+  );
+  return Promise.all(targets);
+}
+
+function probedServices({ probeBlobs }: PlaceLists['settings']): readonly DataService[] {
+  return probeBlobs ? ['file', 'blob'] : ['file'];
+}
+
+async function listPlaces(
   account: ResourceId,
-  { settings, shares, containers }: PlaceLists,
+  service: DataService,
+  { shares, containers }: Omit<PlaceLists, 'settings'>,
   signal: AbortSignal,
-): Promise<ProbeTarget[]> {
-  const file = async (): Promise<string[]> => {
-    const found = await Array.fromAsync(shares.list(account, signal));
-    return [chooseShare(found) ?? []].flat();
-  };
-  const blob = async (): Promise<string[]> => {
-    const found: string[] = [];
-    for await (const name of containers.list(account, signal)) {
-      found.push(name);
-      if (found.length === MOST_CONTAINERS) break;
-    }
-    return found;
-  };
-  return Promise.all([target(account, 'file', file), ...(settings.probeBlobs ? [target(account, 'blob', blob)] : [])]);
+): Promise<readonly string[]> {
+  if (service === 'file') {
+    const share = chooseShare(await Array.fromAsync(shares.list(account, signal)));
+    return share === undefined ? [] : [share];
+  }
+  const found: string[] = [];
+  for await (const name of containers.list(account, signal)) {
+    found.push(name);
+    if (found.length === MOST_CONTAINERS) break;
+  }
+  return found;
 }
 
 async function target(
@@ -54,7 +65,8 @@ async function target(
   } catch (error) {
     const failure = describeFailure(error);
     const why = `The app cannot list its ${SERVICE_WORDS[service].places}: ${describe(failure)}`;
-    return { account: id, service, places: [], why };
+    const unlisted = failure.kind === 'throttled' ? 'throttled' : 'failed';
+    return { account: id, service, places: [], why, unlisted };
   }
 }
 
@@ -63,9 +75,12 @@ async function target(
  * excluded: neither their file service nor their containers show its state. A blob service without containers is
  * excluded too, unless its list failed. Never throws; stops after `ms`. `complete` is false if a list failed or exceeded
  * the deadline.
+ *
+ * @param known targets that need no list, by their id: Azure Storage admits only 100 lists in five minutes
  */
 export async function findProbeTargets(
   key: ManagedKey,
+  known: ReadonlyMap<string, ProbeTarget>,
   services: PlaceLists & {
     readonly settings: Settings;
     readonly accounts: StorageAccounts;
@@ -75,16 +90,17 @@ export async function findProbeTargets(
 ): Promise<{ readonly targets: readonly ProbeTarget[]; readonly complete: boolean }> {
   const { settings, accounts, subscriptions } = services;
   const limit = pLimit(CONCURRENCY);
+  const regions = new ThrottledRegions();
   const targets = new Map<string, ProbeTarget>();
   let missed = 0;
 
-  const addTargets = async (account: ResourceId, signal: AbortSignal): Promise<void> => {
+  const addTarget = async (account: Account, service: DataService, signal: AbortSignal): Promise<void> => {
     // Returns instead of throwing: a rejection would be unhandled during the list.
     if (signal.aborted) return;
-    for (const one of await targetsOfAccount(account, services, signal)) {
-      if (one.why !== undefined) missed += 1;
-      if (one.service === 'file' || one.places.length > 0 || one.why !== undefined) targets.set(effectId(one), one);
-    }
+    const list = () => regions.read(account, () => listPlaces(account, service, services, signal));
+    const one = await target(account, service, list);
+    if (one.unlisted) missed += 1;
+    if (service === 'file' || one.places.length > 0 || one.unlisted) targets.set(effectId(one), one);
   };
 
   const find = async (signal: AbortSignal): Promise<void> => {
@@ -94,7 +110,12 @@ export async function findProbeTargets(
       settings.subscriptions ?? (await subscriptions.list()),
       { withoutScopes: true, accounts },
       (account) => {
-        adding.push(limit(() => addTargets(account, signal)));
+        for (const service of probedServices(settings)) {
+          const id = effectId({ account: account.id, service });
+          const one = known.get(id);
+          if (one) targets.set(id, one);
+          else adding.push(limit(() => addTarget(account, service, signal)));
+        }
       },
       signal,
     );

@@ -90,7 +90,7 @@ async function followChange(
   if (isSameChange(before, change) && isOver(change, now()) && isJudged(before)) return DONE;
   const { targets, complete } = await targetsOf(key, before, change, services);
   const results = await probe(targets, services, PROBE_MS);
-  const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
+  const round = { key: key.id, change, complete: complete && !results.some(({ unlisted }) => unlisted), results };
   const after = await effects.update(key, (current) => {
     const isOurs = !current || isSameChange(current, change);
     const isUnchanged = before !== undefined && isSameChange(current, before.change);
@@ -122,7 +122,10 @@ function afterTrouble(detail: string, { key, cause }: ProbeWork, now: Date, log:
   return DONE;
 }
 
-/** Returns the recorded accounts if complete; otherwise searches for more, and keeps all recorded accounts. */
+/**
+ * Returns the recorded accounts if complete; otherwise searches for more, and keeps all recorded accounts. Lists only
+ * the places that are not recorded.
+ */
 async function targetsOf(
   key: ManagedKey,
   before: KeyEffect | undefined,
@@ -130,17 +133,26 @@ async function targetsOf(
   services: ProbeServices,
 ): Promise<{ targets: readonly ProbeTarget[]; complete: boolean }> {
   const wanted = (before?.accounts ?? []).filter(({ service }) => service === 'file' || services.settings.probeBlobs);
-  const known = wanted.map((effect) => ({
-    account: effect.account,
-    service: effect.service,
-    places: [probedPlace(effect) ?? []].flat(),
-    isKnown: true,
-  }));
-  if (isSameChange(before, change) && before.complete) return { targets: known, complete: true };
-  const found = await findProbeTargets(key, services, FINDING_MS);
+  const recorded = wanted.map(recordedTarget);
+  const same = isSameChange(before, change);
+  if (same && before.complete) return { targets: recorded, complete: true };
+  // An account that had no place before an earlier change may have one now.
+  const known = recorded.filter(({ places, unlisted }) => !unlisted && (same || places.length > 0));
+  const found = await findProbeTargets(key, byId(known), services, FINDING_MS);
   if (found.complete) return found;
-  const targets = new Map([...known, ...found.targets].map((target) => [effectId(target), target]));
+  const targets = byId([...recorded, ...found.targets]);
   return { targets: [...targets.values()], complete: false };
+}
+
+function recordedTarget(effect: AccountEffect): ProbeTarget {
+  const { account, service, why, unlisted } = effect;
+  if (unlisted) return { account, service, places: [], why, unlisted };
+  const place = probedPlace(effect);
+  return { account, service, places: place === undefined ? [] : [place], isKnown: true };
+}
+
+function byId(targets: readonly ProbeTarget[]): ReadonlyMap<string, ProbeTarget> {
+  return new Map(targets.map((target) => [effectId(target), target]));
 }
 
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
@@ -151,8 +163,8 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
   const seen = total - silent.length;
   const states =
     next === 'done'
-      ? `${seen} of ${total} accounts are ${expect}.`
-      : `${pending.length} of ${total} accounts are not ${expect}: ${names(pending)}.`;
+      ? `${seen} of ${total} accounts were seen ${expect}.`
+      : `${pending.length} of ${total} accounts were not seen ${expect}: ${names(pending)}.`;
   const unlisted = effect.complete ? '' : ' The app could not find every account.';
   const cannot = silent.length > 0 ? ` ${silent.length} cannot show the effect: ${names(silent)}.` : '';
   // Durations of this change and earlier changes: the workbook shows the last durations of each key.

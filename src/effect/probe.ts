@@ -18,14 +18,13 @@ export interface ProbeTarget {
   /** Shares or containers; the probe uses the first with data. Empty if no list returned any. */
   readonly places: readonly string[];
   readonly why?: string;
+  /** Why the places are unknown: the next round lists them. */
+  readonly unlisted?: AccountEffect['unlisted'];
   /** The place comes from an earlier probe: if it has no data, the next round searches for others. */
   readonly isKnown?: boolean;
 }
 
-interface Seen extends Pick<AccountEffect, 'state' | 'why'> {
-  /** The share or container is deleted or contains no data: the probe must search for another. */
-  readonly gone?: boolean;
-}
+type Seen = Pick<AccountEffect, 'state' | 'why' | 'unlisted'>;
 
 export interface ProbeResult extends Seen, Pick<AccountEffect, 'account' | 'service' | 'share' | 'container'> {
   readonly checkedOn: Date;
@@ -70,12 +69,12 @@ function resultOf({ account, service }: ProbeTarget, place: string | undefined, 
 }
 
 async function ask(
-  { account, service, places, why, isKnown }: ProbeTarget,
+  { account, service, places, why, unlisted, isKnown }: ProbeTarget,
   list: ListData,
   signal: AbortSignal,
 ): Promise<{ readonly place: string | undefined; readonly seen: Seen }> {
   const { nothing } = SERVICE_WORDS[service];
-  if (places.length === 0) return { place: undefined, seen: { state: 'unknown', why: why ?? nothing } };
+  if (places.length === 0) return { place: undefined, seen: { state: 'unknown', why: why ?? nothing, unlisted } };
   for (const place of places) {
     try {
       // A list without data under the account's key needs no decryption, so its success proves nothing.
@@ -85,7 +84,7 @@ async function ask(
     }
   }
   const empty = { state: 'unknown', why: nothing } as const;
-  return { place: undefined, seen: isKnown ? { ...empty, gone: true } : empty };
+  return { place: undefined, seen: isKnown ? { ...empty, unlisted: 'gone' } : empty };
 }
 
 /** Error code of an account whose key is disabled. */
@@ -106,7 +105,7 @@ export function seenIn(failure: Failure, service: DataService): Seen {
   const { place, role } = SERVICE_WORDS[service];
   if (/^(Share|Container)(NotFound|BeingDeleted)$/i.test(code)) {
     const why = `${code}: the ${place} does not exist any more; the next probe searches for another.`;
-    return { state: 'unknown', why, gone: true };
+    return { state: 'unknown', why, unlisted: 'gone' };
   }
   if (code.toLowerCase() === ROLE_MISSING.toLowerCase()) {
     const why = `${ROLE_MISSING}: the app lacks the role ${role} on the account, so the probe has no result.`;

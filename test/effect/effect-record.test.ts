@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EFFECT, type EffectState, type EffectTime, type KeyChange, type KeyEffect } from '../../src/effect/effect.ts';
+import {
+  type AccountEffect,
+  EFFECT,
+  type EffectState,
+  type EffectTime,
+  type KeyChange,
+  type KeyEffect,
+} from '../../src/effect/effect.ts';
 import { sumTimes } from '../../src/effect/effect-of-key.ts';
 import { nextProbe, pendingAccounts, recordRound } from '../../src/effect/effect-record.ts';
 import type { ProbeResult } from '../../src/effect/probe.ts';
@@ -150,6 +157,7 @@ describe('the kept times of changes', () => {
     ],
     ['have none of a block for another reason', 'revoked 0; 1 noAccess; 6 noAccess', []],
     ['do not count such a block as the effect', 'revoked 0; 1 open; 6 noAccess', ['st0 blocked >1']],
+    ['have none of an account first probed in a later round', 'revoked 0; 5 unknown; 65 blocked', []],
     ['have none by a clock that is behind', 'revoked 0; -30 blocked', []],
     ['are the same when a round runs twice', 'revoked 0; 6 blocked; 6 blocked', ['st0 blocked 6']],
   ])('%s', (_, rounds, kept) => {
@@ -206,20 +214,24 @@ describe('the figures of the times', () => {
 });
 
 describe('the next probe', () => {
-  /** Accounts by state; `noShare` has no share, and `barred` is an account that the app has no role to list. */
+  /**
+   * Accounts by state; `noShare` has no share, `barred` is an account that the app has no role to list, and the lists of
+   * shares of `throttled` and `failed` ended so.
+   */
   const effect = (states: string, complete = true): KeyEffect => ({
-    ...{ key: 'k', change: { expect: 'blocked', since: at(0) }, complete, times: [] },
-    accounts: states.split(' ').flatMap((state, n) =>
-      state === ''
-        ? []
-        : {
-            ...{ account: `/a/st${n}`, service: 'file', since: at(0), checkedOn: at(0) },
-            state: state === 'noShare' || state === 'barred' ? 'unknown' : (state as EffectState),
-            ...(state === 'noShare' ? {} : { share: 's' }),
-            ...(state === 'barred' ? { why: 'AuthorizationPermissionMismatch: the app lacks the role.' } : {}),
-          },
-    ),
+    key: 'k',
+    change: { expect: 'blocked', since: at(0) },
+    complete,
+    accounts: states.split(' ').flatMap((state, n) => (state === '' ? [] : accountIn(state, n))),
+    times: [],
   });
+  const accountIn = (state: string, n: number): AccountEffect => {
+    const of = { account: `/a/st${n}`, service: 'file', since: at(0), checkedOn: at(0) } as const;
+    if (state === 'noShare') return { ...of, state: 'unknown' };
+    if (state === 'throttled' || state === 'failed') return { ...of, state: 'unknown', unlisted: state };
+    if (state !== 'barred') return { ...of, state: state as EffectState, share: 's' };
+    return { ...of, state: 'unknown', share: 's', why: 'AuthorizationPermissionMismatch: the app lacks the role.' };
+  };
   const again = (delaySeconds: number) => ({ next: 'again', delaySeconds });
   const [done, givenUp] = [{ next: 'done' }, { next: 'givenUp' }];
 
@@ -235,6 +247,10 @@ describe('the next probe', () => {
     ['again when not every account was found', effect('blocked', false), 0, 0, again(5)],
     ['none after half an hour', effect('blocked open'), 30, 30, givenUp],
     ['none after half an hour of not finding all', effect('', false), 30, 31, givenUp],
+    ['again for two hours while lists are throttled', effect('blocked throttled', false), 30, 119, again(60)],
+    ['none after two hours of throttled lists', effect('blocked throttled', false), 30, 120, givenUp],
+    ['none after half an hour of a list that fails', effect('throttled failed', false), 30, 30, givenUp],
+    ['none after half an hour of an account that serves', effect('open throttled', false), 30, 30, givenUp],
     ['again for ten minutes without a role, which may be new', effect('blocked barred'), 9, 9, again(60)],
     ['none after that, without an error', effect('blocked barred'), 10, 10, done],
     ['again for the other accounts', effect('open barred'), 10, 10, again(60)],
@@ -244,7 +260,7 @@ describe('the next probe', () => {
   });
 
   it('waits for the accounts that can show it and do not', () => {
-    const pending = pendingAccounts(effect('blocked open unknown noShare'));
-    expect(pending.map(({ account }) => account)).toEqual(['/a/st1', '/a/st2']);
+    const pending = pendingAccounts(effect('blocked open unknown noShare throttled'));
+    expect(pending.map(({ account }) => account)).toEqual(['/a/st1', '/a/st2', '/a/st4']);
   });
 });

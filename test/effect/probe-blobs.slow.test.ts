@@ -88,7 +88,10 @@ describe('the blob services of accounts', () => {
     const { change, round } = site({ a: 'scope1', b: 0, c: 1 });
     // Whether a list of nothing is refused, Microsoft does not say: what is refused is proof all the same.
     expect(shown(await round(change('blocked')))).toEqual(['blob b blocked', 'file share1 blocked']);
-    expect(shown(await round(change('open')))).toEqual(['blob c open', 'file share1 open']);
+    const restored = change('open');
+    // The container of the round before is asked first: it has no blob, which proves nothing.
+    await round(restored);
+    expect(shown(await round(restored))).toEqual(['blob c open', 'file share1 open']);
   });
 
   it('are looked for anew where the container that was asked has no blob', async () => {
@@ -135,8 +138,14 @@ describe('the blob services of accounts', () => {
   });
 
   it.each([
-    ['blobs alone', 'EffectSeen', { CMK_PROBE_BLOBS: 'on' }, ['blob minutes blocked'], /^1 of 2 accounts are blocked/],
-    ['neither', 'EffectNotSeen', {}, [], /^0 of 1 accounts are blocked/],
+    [
+      'blobs alone',
+      'EffectSeen',
+      { CMK_PROBE_BLOBS: 'on' },
+      ['blob minutes blocked'],
+      /^1 of 2 accounts were seen blocked/,
+    ],
+    ['neither', 'EffectNotSeen', {}, [], /^0 of 1 accounts were seen blocked/],
   ] as const)(
     'and files, where the app has the role for %s, are told after ten minutes, and without an error',
     async (_, reason, settings, blobs, message) => {

@@ -33,7 +33,7 @@ describe('the rejection of a list', () => {
     ['ContainerBeingDeleted', 'blob', 'container'],
   ] as const)('requires another place on 404 %s', (code, service, what) => {
     const why = `${code}: the ${what} does not exist any more; the next probe searches for another.`;
-    expect(answer(404, code, service)).toEqual({ state: 'unknown', gone: true, why });
+    expect(answer(404, code, service)).toEqual({ state: 'unknown', unlisted: 'gone', why });
   });
 
   it('may be in an answer of 200', () => {

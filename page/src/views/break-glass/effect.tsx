@@ -68,7 +68,7 @@ function EffectLine({ one }: { readonly one: KeyStatusResponse['effect'][number]
       <a href={href(['fleet', name])}>{name}</a>
       {share && <span class="muted">share {share}</span>}
       {one.service === 'blob' && <span class="muted">{container ? `container ${container}` : 'blobs'}</span>}
-      {seconds !== undefined && <span>{duration(seconds)} after the change</span>}
+      {seconds !== undefined && <span>seen {duration(seconds)} after the change</span>}
       <small>
         {why && `${why}. `}
         {one.since && (
