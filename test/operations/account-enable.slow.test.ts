@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { createAccount, enableAccount } from '../../src/operations/account/account-enable.ts';
 import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
 
@@ -57,6 +58,28 @@ describe('account enable', () => {
     expect(site.account.identity?.type).toBe('SystemAssigned');
     expect(site.account.encryption.identity).toBeUndefined();
     expect((await procedures.run(enable(site, { identity: undefined, grant: true }))).changed).toBe(false);
+  });
+
+  it('changes the identity and the version of an encrypted account in two requests, since Azure takes one at a time', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    const next = procedures.nextVersion(site);
+    const other = addIdentity(procedures.world, site.group, unique('id-'));
+    allowStorage(procedures.world, site.vault, other.principalId);
+
+    await procedures.run(
+      enable(site, {
+        account: account.name,
+        key: { vault: site.vault.name, key: site.key, pin: next.version },
+        identity: other.name,
+        replaceIdentity: true,
+      }),
+    );
+
+    expect(account.encryption).toMatchObject({
+      identity: { userAssignedIdentity: sameId(other.id) },
+      keyvaultproperties: { keyversion: next.version },
+    });
   });
 
   it('waits in sight for a role that was just given', async () => {

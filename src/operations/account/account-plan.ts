@@ -183,9 +183,16 @@ export async function applyPlan(
   const { encryption, identity, tags } = plan;
   const change = { encryption, ...(identity ? { identity } : {}), ...(tags ? { tags } : {}) };
   const [from, to] = [keyIn(account.encryption), keyIn(encryption)];
-  const updated = await journal.change({ text, action: 'account.setKey', resource: account.id, from, to }, () =>
-    untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, change)),
-  );
+  const write = (part: typeof change) =>
+    untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, part));
+  const updated = await journal.change({ text, action: 'account.setKey', resource: account.id, from, to }, async () => {
+    if (!changesIdentityAndKey(account.encryption, encryption)) return write(change);
+    // Azure refuses both in one request. The identity comes first, since the one of before may have lost its access.
+    const { encryptionIdentity } = encryption;
+    const first = { ...account.encryption, ...(encryptionIdentity ? { encryptionIdentity } : {}) };
+    await write({ ...change, encryption: first });
+    return write({ encryption });
+  });
   if (!updated) return accountResult(account);
   // The answer must show the change: it is the proof of success.
   const shown = keyIn(updated.encryption);
@@ -196,6 +203,13 @@ export async function applyPlan(
   const version = accountKeyUse(updated.encryption)?.current;
   if (version) journal.found(`${account.name} now uses version ${version}`);
   return accountResult(updated);
+}
+
+/** Whether settings with a key change to another identity and to another key or version. */
+function changesIdentityAndKey(before: AccountEncryption, after: AccountEncryption): boolean {
+  if (!accountKeyUse(before) || !accountKeyUse(after) || keyIn(before) === keyIn(after)) return false;
+  const [was, is] = [before, after].map((one) => one.encryptionIdentity?.encryptionUserAssignedIdentity ?? '');
+  return was?.toLowerCase() !== is?.toLowerCase();
 }
 
 /** The key of these settings, with the pinned version; `Microsoft.Storage` for Microsoft-managed keys. */
