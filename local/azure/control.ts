@@ -30,6 +30,7 @@ const settingsPatch = z
     storageListPageSize: z.int().min(1),
     sparseAnswers: z.boolean(),
     listKeysAllowed: z.boolean(),
+    accountWriteMs: milliseconds,
     callerAddress: z.ipv4(),
     versionListOrder: z.enum(['oldestFirst', 'newestFirst', 'byVersion']),
   } satisfies Record<keyof WorldSettings, z.ZodType>)

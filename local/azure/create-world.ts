@@ -24,6 +24,7 @@ export const DEFAULT_SETTINGS: WorldSettings = {
   storageListPageSize: 1000,
   sparseAnswers: false,
   listKeysAllowed: true,
+  accountWriteMs: 20,
   // Of a network that is kept for documentation.
   callerAddress: '203.0.113.10',
 };

@@ -96,6 +96,8 @@ export interface WorldSettings {
   sparseAnswers: boolean;
   /** Storage accounts hand out their keys by `listKeys`; false refuses as `allowSharedKeyAccess: false` with a lock does. */
   listKeysAllowed: boolean;
+  /** How long Storage takes for a write of an account, which has the account to itself meanwhile. Azure takes up to 36 s. */
+  accountWriteMs: number;
   /**
    * The IPv4 address from which a vault's firewall sees every client of this machine. A private one (RFC 1918) comes by a
    * private endpoint, to which no firewall applies.

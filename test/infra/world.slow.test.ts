@@ -63,7 +63,7 @@ const mainValues = (): JsonObject => {
 /** Everything, in the order in which docs/how-to/deploy-azd.md has it. */
 async function deployAll(): Promise<void> {
   await deployed.group('rg-demo');
-  demo = await deployed.run('demo', {});
+  demo = await deployed.run('demo', { administratorType: 'ServicePrincipal' });
   main = await deployed.run('main', mainValues());
   await deployed.run('events', eventValues(mainOutputs(main), topics()));
 }

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { asObject } from '../json.ts';
 import { isAllowed } from '../roles.ts';
 import type { Caller, Service, ServiceEnv } from '../service.ts';
+import { ExclusiveWrites } from '../storage/exclusive-writes.ts';
 import { createArmThrottle } from '../throttle/arm-throttle.ts';
 import { createStorageThrottle } from '../throttle/storage-throttle.ts';
 import type { World } from '../world.ts';
@@ -22,6 +23,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
   const operations = new Operations(world.clock);
   const armThrottle = createArmThrottle(world);
   const storageThrottle = createStorageThrottle(world);
+  const writes = new ExclusiveWrites(world);
   const app = new Hono<ServiceEnv>();
 
   app.all('*', async (c) => {
@@ -56,6 +58,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
       }
       requireUnlocked(world, path, c.req.method);
       const body = c.req.method === 'GET' ? {} : readBody(await c.req.text());
+      refuseManyTags(body);
       const request: ArmRequest = {
         world,
         method: c.req.method,
@@ -68,7 +71,9 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         header: (name) => c.req.header(name),
         authorizeLinked: (action, scope) => requireLinkedRight(world, caller, path, action, scope),
       };
-      response = await handler(request);
+      response = isAccountWrite(path, c.req.method)
+        ? await writes.run(path.id, () => handler(request))
+        : await handler(request);
       if (response.ok) {
         const correlationId = headers['x-ms-correlation-request-id'] ?? '';
         const { method } = c.req;
@@ -144,6 +149,10 @@ function noRoute(routes: ArmRoutes, path: ArmPath, method: string, apiVersion: s
   );
 }
 
+function isAccountWrite({ pattern }: ArmPath, method: string): boolean {
+  return pattern === 'microsoft.storage/storageaccounts/{}' && ['PUT', 'PATCH', 'DELETE'].includes(method);
+}
+
 /** What every signed-in caller may ask; each answers only with what the caller may see. */
 function isOpenToAll({ pattern, scope }: ArmPath): boolean {
   return (
@@ -187,6 +196,15 @@ function requireLinkedRight(world: World, { principal }: Caller, path: ArmPath, 
     'LinkedAuthorizationFailed',
     `The client '${principal.clientId}' with object id '${principal.objectId}' has permission to perform action '${actionOf(path, 'PUT')}' on scope '${path.id}'; however, it does not have permission to perform action(s) '${action}' on the linked scope(s) '${linked}' (respectively) or the linked scope(s) are invalid.`,
   );
+}
+
+/** Azure Resource Manager, "Use tags to organize your Azure resources", limitations. */
+const MOST_TAGS = 50;
+
+function refuseManyTags(body: Record<string, unknown>): void {
+  const count = Object.keys(asObject(body.tags) ?? {}).length;
+  if (count <= MOST_TAGS) return;
+  throw badRequest(`The request has ${count} tags. A resource can have at most ${MOST_TAGS} tags.`, 'TooManyTags');
 }
 
 function readBody(text: string): Record<string, unknown> {

@@ -65,11 +65,13 @@ function create(request: ArmRequest): Response {
     if (!inScope(existing.id, path.scope)) {
       throw new ArmError(409, 'StorageAccountAlreadyTaken', `The storage account named ${name} is already taken.`);
     }
+    refuseOtherLocation(existing, body);
     return update(request); // a PUT on an account that is there changes what it names
   }
   const location = asString(body.location)?.toLowerCase().replaceAll(' ', '');
   if (!location) throw badRequest("The required property 'location' is missing from the request.", 'LocationRequired');
   const skuName = asString(asObject(body.sku)?.name);
+  checkValues(body);
   if (!skuName) throw badRequest("The required property 'sku' is missing from the request.", 'MissingRequiredProperty');
   const kind = asString(body.kind) ?? 'Storage';
   const properties = asObject(body.properties) ?? {};
@@ -114,6 +116,7 @@ function create(request: ArmRequest): Response {
 function update(request: ArmRequest): Response {
   const { world, body } = request;
   const account = requireAccount(request);
+  checkValues(body);
   const properties = asObject(body.properties) ?? {};
   const kind = asString(body.kind);
   if (kind && kind !== account.kind && kind !== 'StorageV2' && kind !== 'Storage') {
@@ -168,6 +171,38 @@ function checkName(name: string): void {
   throw badRequest(
     `${name} is not a valid storage account name. Storage account name must be between 3 and 24 characters in length and use numbers and lower-case letters only.`,
     'AccountNameInvalid',
+  );
+}
+
+/** Those of the SDK's `KnownSkuName`. */
+const SKUS = [
+  ...['LRS', 'GRS', 'RAGRS', 'ZRS', 'GZRS', 'RAGZRS'].map((one) => `Standard_${one}`),
+  ...['LRS', 'ZRS'].flatMap((one) => [`Premium_${one}`, `PremiumV2_${one}`]),
+  ...['LRS', 'GRS', 'ZRS', 'GZRS'].map((one) => `StandardV2_${one}`),
+];
+const KINDS = ['Storage', 'StorageV2', 'BlobStorage', 'FileStorage', 'BlockBlobStorage'];
+const TLS_VERSIONS = ['TLS1_0', 'TLS1_1', 'TLS1_2', 'TLS1_3'];
+
+/** Refuses values that Storage does not know (code and message as in azurerm#16374, which names another field). */
+function checkValues({ sku, kind, properties }: JsonObject): void {
+  const asked = [
+    ['sku.name', asObject(sku)?.name, SKUS],
+    ['kind', kind, KINDS],
+    ['properties.minimumTlsVersion', asObject(properties)?.minimumTlsVersion, TLS_VERSIONS],
+  ] as const;
+  for (const [name, value, known] of asked) {
+    if (value === undefined || value === null || known.some((one) => one === value)) continue;
+    throw badRequest(`Values for request parameters are invalid: ${name}.`, 'InvalidValuesForRequestParameters');
+  }
+}
+
+function refuseOtherLocation({ id, name, location }: StorageAccount, body: JsonObject): void {
+  const asked = asString(body.location)?.toLowerCase().replaceAll(' ', '') ?? location;
+  if (asked === location) return;
+  throw new ArmError(
+    409,
+    'InvalidResourceLocation',
+    `The resource '${name}' already exists in location '${location}' in resource group '${id.split('/')[4]}'. A resource with the same name cannot be created in location '${asked}'. Please select a new resource name.`,
   );
 }
 

@@ -89,9 +89,14 @@ function covers(lockedAt: string, id: string): boolean {
   return `${id}/`.toLowerCase().startsWith(`${lockedAt}/`.toLowerCase());
 }
 
-/** Throws ARM's refusal of what a lock forbids: deleting, or with `ReadOnly` any change. */
+/**
+ * Throws ARM's refusal of what a lock forbids: deleting, or with `ReadOnly` any change. A POST counts as one, also where it
+ * only reads, as `listKeys` does (Azure Resource Manager, "Lock your resources").
+ */
 export function requireUnlocked(world: World, path: ArmPath, method: string): void {
-  if (path.pattern.startsWith('microsoft.authorization/locks') || !['DELETE', 'PUT', 'PATCH'].includes(method)) return;
+  if (path.pattern.startsWith('microsoft.authorization/locks')) return;
+  const isAction = method === 'POST' && path.names.length > 0;
+  if (!isAction && !['DELETE', 'PUT', 'PATCH'].includes(method)) return;
   const lock = [...world.extensions.values()].find(
     ({ type, scope, properties }) =>
       type === LOCKS &&

@@ -39,7 +39,30 @@ export function patchEncryption(
   if (keySource === 'Microsoft.Keyvault') {
     next.keyvaultproperties = patchKey(current.keyvaultproperties, patch.keyvaultproperties, merge);
   }
+  refuseIdentityWithKey(current, next);
   return next;
+}
+
+/**
+ * Storage changes either the key of an account or the identity that reads it. The message is that of public reports
+ * (bicep-registry-modules#4467); the code is not in them. An account that comes from Microsoft's keys gets both at once.
+ */
+function refuseIdentityWithKey(current: StorageEncryption, next: StorageEncryption): void {
+  const [before, after] = [current.keyvaultproperties, next.keyvaultproperties];
+  if (!before || !after) return;
+  const keepsIdentity =
+    (current.identity?.userAssignedIdentity ?? '').toLowerCase() ===
+      (next.identity?.userAssignedIdentity ?? '').toLowerCase() &&
+    current.identity?.federatedIdentityClientId === next.identity?.federatedIdentityClientId;
+  const keepsKey =
+    sameVault(before.keyvaulturi, after.keyvaulturi) &&
+    before.keyname === after.keyname &&
+    (before.keyversion ?? '') === (after.keyversion ?? '');
+  if (keepsIdentity || keepsKey) return;
+  throw badRequest(
+    "The properties 'encryption.identity, encryption.keyvaultproperties' cannot be updated in a single operation.",
+    'InvalidRequestPropertyValue',
+  );
 }
 
 function normalizeSource(source: string): string {
