@@ -136,16 +136,6 @@ export function unretireCommand({ vault, name }: ManagedKey, version: string): s
   return `cmk key unretire ${name} ${vaultOption(vault)} --version ${version}`;
 }
 
-/**
- * The command that disables a version if the log proves it unused.
- *
- * @param workspace id of the workspace with the log; undefined if the environment of the command line names it
- */
-export function retireByLogCommand({ vault, name }: ManagedKey, version: string, workspace?: string): string {
-  const log = workspace === undefined ? '' : ` --usage-workspace ${workspace}`;
-  return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --with-evidence${log}`;
-}
-
 /** The command for an operator who knows that no client uses the version. */
 export function retireCommand({ vault, name }: ManagedKey, version: string): string {
   return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --without-evidence`;

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID, WORKSPACE_ID } from '../../local/azure/constants.ts';
+import type { Vault, World } from '../../local/azure/world.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { appRecord } from '../../src/operations/app-storage.ts';
 import { type KeyRetireOptions, retireVersions, unretireVersion } from '../../src/operations/key/key-retire.ts';
@@ -26,12 +28,22 @@ const retire =
   };
 
 /** A key with an old and a new version and an account on the new one, two days later. */
-function movedOn() {
+function movedOn(prepare: (vault: Vault) => void = () => {}) {
   const site = procedures.site();
+  prepare(site.vault);
   const newer = procedures.nextVersion(site);
   const account = procedures.encrypted(site, 'pinned');
   procedures.local.clock.advance(2 * DAY);
   return { site, old: site.version, newer, account };
+}
+
+/** Sends the audit log of a vault to a workspace. */
+function logTo(world: World, { id: scope }: Vault, customerId: string): void {
+  const workspaceId = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-log/providers/Microsoft.OperationalInsights/workspaces/log`;
+  world.workspaces.set(customerId, { id: workspaceId, customerId });
+  const id = `${scope}/providers/Microsoft.Insights/diagnosticSettings/audit`;
+  const properties = { workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }] };
+  world.extensions.set(id.toLowerCase(), { id, type: 'Microsoft.Insights/diagnosticSettings', scope, properties });
 }
 
 describe('key retire', () => {
@@ -63,6 +75,19 @@ describe('key retire', () => {
       nextStep: expect.stringContaining(`--version ${old.version} --without-evidence`),
     });
     expect(old.enabled).toBe(true);
+  });
+
+  it('disables nothing by the log alone, because the app may know users that this sign-in cannot see', async () => {
+    const { site, old } = movedOn((vault) => logTo(procedures.world, vault, WORKSPACE_ID));
+    procedures.local.clock.advance(DAY);
+
+    const report = await procedures.run(retire(site, { proof: 'log', workspace: WORKSPACE_ID }));
+
+    expect(old.enabled).toBe(true);
+    expect(texts(report, 'planned')).toEqual([`version ${old.version} of ${site.vault.name}/${site.key} disabled`]);
+    const [note] = texts(report, 'note');
+    expect(note).toMatch(/RetirableVersion in CMK_AUTOFIX/);
+    expect(note).toContain(`--version ${old.version} --without-evidence`);
   });
 
   it('refuses a version and a key that are not there', async () => {

@@ -219,7 +219,7 @@ describe('retirement by the log', () => {
     expect(found(await check({}))).toMatchObject({
       reason: 'RetirableVersion',
       is: expect.stringContaining('The log of the vault also shows no use'),
-      fix: expect.stringMatching(new RegExp(` --with-evidence --usage-workspace ${WORKSPACE_ID}$`)),
+      fix: expect.stringContaining('Add RetirableVersion to CMK_AUTOFIX'),
     });
     key.first.tags = { 'cmk-kept': 'then by oid-1' };
     await check({ CMK_AUTOFIX: 'RetirableVersion' });

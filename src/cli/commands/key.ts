@@ -112,8 +112,7 @@ type RetireOptions = Pick<KeyRetireOptions, 'ticket'> & { reason?: string };
 function addRetire(command: CmkCommand): void {
   const { cli } = command;
   const { environment } = cli;
-  const workspace = new Option('--usage-workspace <id>', 'id of the Log Analytics workspace with that log');
-  const anyway = new Option('--without-evidence', 'disable them, and accept responsibility for unknown uses');
+  const workspace = new Option('--usage-workspace <id>', "id of the Log Analytics workspace with the vault's log");
   type Options = RetireOptions & {
     version?: string;
     withoutEvidence?: boolean;
@@ -124,14 +123,12 @@ function addRetire(command: CmkCommand): void {
   command
     .changing()
     .confirmed()
-    .description('disable versions without a known use; without an evidence option it is a dry run')
+    .description('disable versions without a known use; without --without-evidence it is a dry run')
     .option('--version <version>', 'this version only (default: every version that can be retired)')
-    .option('--with-evidence', "disable versions that the vault's log proves unused")
+    .option('--without-evidence', 'disable them, and accept responsibility for unknown uses')
     .addOption(workspace.default(environment.CMK_USAGE_WORKSPACE, 'CMK_USAGE_WORKSPACE'))
-    .addOption(anyway.conflicts('withEvidence'))
     .hook('preAction', () => {
-      const { withEvidence, withoutEvidence } = command.opts();
-      if (!withEvidence && !withoutEvidence) command.setOptionValue('dryRun', true);
+      if (!command.opts().withoutEvidence) command.setOptionValue('dryRun', true);
     })
     .changes(async (operation, options: Options, name) => {
       const { version, withoutEvidence, usageWorkspace, reason: why, ticket } = options;

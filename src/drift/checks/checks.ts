@@ -217,7 +217,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'RetirableVersion',
     severity: 'advice',
     ensures: 'Unused versions are disabled.',
-    fix: 'If the log of the vault proves it unused, run `cmk key retire … --with-evidence`. Otherwise determine whether another client uses it. If none does, run `cmk key retire … --without-evidence`.',
+    fix: 'If the log of the vault proves it unused, the app disables it with `RetirableVersion` in CMK_AUTOFIX. Otherwise determine whether another client uses it. If none does, run `cmk key retire … --without-evidence`.',
     find: retirement.retirableVersion,
   },
   {

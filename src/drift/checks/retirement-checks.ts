@@ -6,7 +6,6 @@ import {
   NOT_KNOWN,
   reasonsOfPerson,
   retirable,
-  retireByLogCommand,
   retireCommand,
   retiredRecord,
   unretireCommand,
@@ -21,7 +20,7 @@ const RECENT_HOURS = 6;
 /**
  * Versions that no read account uses. That proves nothing, so the log or an operator must decide.
  */
-export function retirableVersion(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
+export function retirableVersion(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { key, versions, usage, evidence } = subject;
   if (usage.unknown > 0 || usage.incomplete) return [];
   const all = known(versions) ?? [];
@@ -37,7 +36,7 @@ export function retirableVersion(subject: KeySubject, { now, drift }: Rules): re
         return {
           ...about,
           is: `${seen} The log of the vault also shows no use since its successor took over.`,
-          fix: `Disable it: ${retireByLogCommand(key, name, drift.usageWorkspace)}`,
+          fix: `Add RetirableVersion to CMK_AUTOFIX: the app disables it once it has read every user again. To do it yourself: ${retireCommand(key, name)}`,
           action: { kind: 'retire', key: key.id, version: name },
         };
       }

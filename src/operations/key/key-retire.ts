@@ -12,7 +12,7 @@ import {
   retirementEntry,
   retireUnused,
 } from '../../retirement/retire-versions.ts';
-import { keptTags, NOT_KNOWN, retireByLogCommand, retireCommand, retiredRecord } from '../../retirement/retirement.ts';
+import { keptTags, NOT_KNOWN, retireCommand, retiredRecord } from '../../retirement/retirement.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
@@ -35,7 +35,10 @@ interface Occasion {
 export interface KeyRetireOptions extends Occasion {
   /** One version; undefined: every version that can be retired. */
   readonly version?: string | undefined;
-  /** `log`: Key Vault's log must prove a version unused; `person`: the operator accepts the risk of unknown uses. */
+  /**
+   * `person`: the operator accepts the risk of unknown uses. `log`: only plans, with what Key Vault's log shows, because
+   * the app may know users that the operator's sign-in cannot read.
+   */
   readonly proof: 'log' | 'person';
   /** Id of the workspace with the vault's log; undefined: no log is available. */
   readonly workspace: string | undefined;
@@ -43,11 +46,11 @@ export interface KeyRetireOptions extends Occasion {
 }
 
 /**
- * Disables versions that no readable resource uses, after it reads all uses of the key again. That is no proof: either
- * Key Vault's log must prove it, or the operator accepts the unknown uses. First completes an interrupted retirement,
- * so that no version stays half retired.
+ * Disables versions that no readable resource uses, after it reads all uses of the key again. That is no proof, so the
+ * operator must accept the unknown uses. First completes an interrupted retirement, so that no version stays half
+ * retired.
  *
- * @throws {@link CmkError} `RetirementUnproven` if the log does not prove versions unused, and the operator does not
+ * @throws {@link CmkError} `RetirementUnproven` if the log does not show versions to be unused, and the operator does not
  *   accept the risk
  * @throws {@link CmkError} `VersionInUse` if the requested version is in use; `RetirementNotUndone` if a version that
  *   may be in use was disabled and could not be enabled again
@@ -61,14 +64,16 @@ export async function retireVersions(
   await checkVersion(key, version, operation);
   journal.waiting('reading everything that uses the key');
   const services = { ...azure, usageLog: azure.usageLog(workspace), settings: readOnlySettings(azure, environment) };
-  const options = { version, readMs: READ_MS, disable: !journal.dryRun, proof };
+  const options = { version, readMs: READ_MS, disable: proof === 'person' && !journal.dryRun, proof };
   const all: Retirement[] = [];
   let { audit } = NOT_AUDITED;
   for await (const one of finishAndRetire(key, options, services)) {
     all.push(one);
     enterInJournal(key, one, operation);
     if (one.outcome === 'planned' && proof === 'log') {
-      journal.note(`To disable it: ${retireByLogCommand(key, one.version.version, workspace)}`);
+      journal.note(
+        `The log shows no use of version ${one.version.version} either. With RetirableVersion in CMK_AUTOFIX the app disables it, if it knows no other user. To do it yourself: ${retireCommand(key, one.version.version)}`,
+      );
     }
     const entry = retirementEntry(key, one);
     if (entry) audit = await record({ ...entry, details: { proof, ...entry.details } }, occasion, operation);

@@ -440,11 +440,9 @@ describe('the command of a finding', () => {
     expect(commandOf('NearExpiry', near(10))).toBe(`cmk key rotate ${KEY_ID}`);
   });
 
-  it('names the workspace of the log that proves a version unused', () => {
-    const [proven] = found('RetirableVersion', key({ evidence: logged([]) }), rules({ usageWorkspace: 'workspace-1' }));
-    expect(proven?.fix).toMatch(
-      /: cmk key retire files-key --vault kv-files --version \S+ --with-evidence --usage-workspace workspace-1$/,
-    );
+  it('has the app alone disable a version that the log proves unused', () => {
+    const [proven] = found('RetirableVersion', key({ evidence: logged([]) }));
+    expect(proven?.fix).toMatch(/^Add RetirableVersion to CMK_AUTOFIX/);
     // Without proof the app never disables it.
     expect([proven?.canFix, found('RetirableVersion', key())[0]?.canFix]).toEqual([true, false]);
   });
