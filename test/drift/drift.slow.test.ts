@@ -124,7 +124,7 @@ const cases: readonly Case[] = [
     wire.azure.clock.advance(25 * HOUR_MS);
     return server.id;
   }),
-  when('KeyDisabled', 'somebody disables the version in use', 'az keyvault key set-attributes', async () => {
+  when('KeyDisabled', 'somebody disables the version in use', undefined, async () => {
     const { key, newer, account } = pinnedAccount();
     await change(key, newer, { enabled: false });
     return account.id;

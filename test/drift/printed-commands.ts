@@ -9,7 +9,7 @@ export const PRINTED: Readonly<Record<string, readonly string[]>> = {
   StaleKeyVersion: ['cmk account pin'],
   VersionReverted: ['cmk account pin'],
   NoLongerCustomerManaged: ['cmk account enable'],
-  KeyDisabled: ['cmk key restore', 'az keyvault key set-attributes'],
+  KeyDisabled: ['cmk key restore'],
   KeyExpired: ['cmk key rotate', 'cmk account pin'],
   KeyDeleted: ['az keyvault key recover', 'az keyvault recover'],
   IdentityMissing: ['cmk account enable'],

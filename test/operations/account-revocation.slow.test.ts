@@ -77,6 +77,7 @@ describe('account revoke and account restore', () => {
     expect(revoked.result).toMatchObject({ complete: true, audit: 'written', removed: [{ kind: 'role' }] });
     expect(texts(revoked, 'done')).toEqual([`${role} removed`]);
     expect(texts(revoked, 'note').join()).toMatch(/Not permanent.*cmk account restore/);
+    expect(texts(revoked, 'note').join()).toMatch(/drift check .* IdentityWithoutRole until then/);
     expect(rolesOf(site)).toEqual([]);
     const again = await procedures.run(revoking(account), { as });
     expect([again.changed, again.result.complete]).toEqual([false, true]);

@@ -13,7 +13,7 @@ import { count } from '../../text.ts';
 import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Check, Found } from './check.ts';
-import { enableVersion, moveAccount, recoverKey } from './commands.ts';
+import { moveAccount, recoverKey } from './commands.ts';
 import { afterExpiry } from './key-checks.ts';
 import { hasToUseKey, KEY_TAG, pinnedBack } from './left-checks.ts';
 import { stoppedByExpiry } from './other-checks.ts';
@@ -148,7 +148,7 @@ export function keyDisabled(subject: AccountSubject, { now }: Rules): readonly F
     const revocation = openRevocation(versions, now);
     if (!revocation) {
       const cause = { about: [held.id] };
-      return [{ resource, is: `${is}: its data cannot be read.`, command: enableVersion(held), cause }];
+      return [{ resource, is: `${is}: its data cannot be read.`, cause }];
     }
     // A revocation disables it intentionally, and has its own finding.
     return [

@@ -81,7 +81,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'KeyDisabled',
     severity: 'error',
     ensures: 'The key version that an account uses is enabled.',
-    fix: 'Enable the version, or restore the key if it was revoked. Then move the account.',
+    fix: 'Ask who disabled the version and why before you enable it: the log of the vault and `cmk audit list` tell. If the key was revoked, restore it.',
     find: accounts.keyDisabled,
   },
   {
@@ -117,7 +117,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may get, wrap and unwrap with the key.",
-    fix: 'Assign the identity the role "Key Vault Crypto Service Encryption User" on the vault; the accounts then recover automatically. In a Managed HSM, assign "Managed HSM Crypto Service Encryption User" (`cmk admin grant-role`). In a vault with access policies, add the key permissions get, wrapKey and unwrapKey.',
+    fix: 'If `cmk account revoke` removed its access (`cmk audit list --account …` tells), leave it, or run `cmk account restore`. Otherwise assign the identity the role "Key Vault Crypto Service Encryption User" on the vault; the accounts then recover automatically. In a Managed HSM, assign "Managed HSM Crypto Service Encryption User" (`cmk admin grant-role`). In a vault with access policies, add the key permissions get, wrapKey and unwrapKey.',
     find: access.identityWithoutRole,
   },
   {

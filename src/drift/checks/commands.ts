@@ -14,10 +14,6 @@ export const USUAL_LIFETIME_DAYS = 730;
 // Complete shell commands that repair a finding. They contain no tag values. Otherwise a writer of tags could choose
 // what an operator runs.
 
-export function enableVersion({ id }: KeyVersion): ShellCommand {
-  return shellCommand('az keyvault key set-attributes --enabled true', [['--id', id]]);
-}
-
 /**
  * Sets a rotation policy first if a Managed HSM key has none, because a rotation requires one ("Configure key
  * autorotation").

@@ -81,6 +81,7 @@ export async function revokeAccount(
   journal.note(
     `Not permanent: any new grant gives the identity access again. To restore it: cmk account restore ${account.name} --reason '<why>'`,
   );
+  journal.note('The drift check reports IdentityWithoutRole until then: do not run the command of that finding.');
   if (journal.dryRun) {
     for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
     return { ...result, complete: false, ...NOT_AUDITED };

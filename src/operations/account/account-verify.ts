@@ -207,6 +207,7 @@ function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use,
   if (reason === 'LaggingAutomaticVersion') {
     return `cmk account pin ${account.name} moves it now, and cmk account unpin makes it automatic again`;
   }
+  if (reason === 'IdentityWithoutRole' && command) return `unless cmk account revoke removed it: ${command}`;
   if (reason !== 'IdentityMissing' && reason !== 'IdentityDeleted') return command ?? fix;
   const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
   const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;

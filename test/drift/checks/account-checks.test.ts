@@ -407,7 +407,7 @@ describe('account checks', () => {
     ['NoLongerCustomerManaged', gone(), [KEY.id], /^cmk account enable \S+ --vault \S+ --key files-key$/],
     ['NoLongerCustomerManaged', gone({}, ['/id-1']), [KEY.id], / --identity \/id-1$/],
     ['NoLongerCustomerManaged', gone({}, ['/id-1', '/id-2']), [KEY.id], undefined],
-    ['KeyDisabled', subject({ key: inVersions(off(NEW)) }), [NEW.id], /^az keyvault key set-attr/],
+    ['KeyDisabled', subject({ key: inVersions(off(NEW)) }), [NEW.id], undefined],
     ['KeyDeleted', subject({ key: key({ state: 'deleted' }) }), [KEY.id], /^az keyvault key recover/],
     ['KeyDeleted', subject({ key: key({ state: 'absent' }) }), [KEY.id], undefined],
     ['VaultNotFound', subject({ key: key({ state: 'vaultGone' }) }), [VAULT.id], /^az keyvault recover/],
@@ -423,6 +423,12 @@ describe('account checks', () => {
     expect(finding?.cause).toEqual({ id: expect.stringMatching(/^[0-9a-f]{16}$/), reason, about });
     if (command) expect(finding?.command).toMatch(command);
     else expect(finding?.command).toBeUndefined();
+  });
+  it.each([
+    ['a disabled version', subject({ key: inVersions(off(NEW)) }), /^Ask who disabled the version and why/],
+    ['a role that is gone', withIdentity('IdentityWithoutRole'), /^If `cmk account revoke` removed its access/],
+  ])('%s may be meant, so the finding says whom to ask before anything is given back', (_, of, first) => {
+    expect(found(of)[0]?.fix).toMatch(first);
   });
   it('a use of an expired version is moved where there is a usable one, if one command does that', () => {
     const commandOf = (of: AccountSubject): string | undefined =>
