@@ -17,10 +17,10 @@ import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.t
 import { recordMoves } from './audit-records.ts';
 import { accountId, KEY_ID } from './fleet-keys.ts';
 import { usedVersionId } from './key-use.ts';
+import type { PassState } from './pass-state.ts';
 import { readUse } from './read-use.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
-import type { PassState } from './worker-ports.ts';
 
 // Reads in-flight moves from version 2's leases. Delete this file and test/upgrade after one release.
 

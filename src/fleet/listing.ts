@@ -11,6 +11,7 @@ import type { Wanted } from './lane.ts';
 import { refreshed, rowOf } from './observe.ts';
 import type { PassBudget } from './pass-budget.ts';
 import type { PassResults } from './pass-results.ts';
+import type { Announcement } from './pass-state.ts';
 import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
 import type { FleetServices } from './worker-ports.ts';
@@ -26,6 +27,8 @@ interface ListingPass {
   readonly subscription: string;
   readonly results: PassResults;
   readonly budget: PassBudget;
+  /** What dead workers announced. */
+  readonly unverified: Announcement | undefined;
   enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: true): void;
   applyBackpressure(): Promise<void>;
 }
@@ -59,7 +62,8 @@ export class Listing {
   /** Lists the accounts. Also reads the encryption scopes that a dead worker may have moved. */
   async list(wanted: Wanted): Promise<void> {
     const { accounts, fleet, gate, now } = this.#ports;
-    const announced = Object.keys(wanted.item.targets ?? {}).flatMap((key) => [key, ...gate.sourcesOf(key)]);
+    const targets = wanted.item.kind === 'verify' ? this.#pass.unverified?.targets : undefined;
+    const announced = Object.keys(targets ?? {}).flatMap((key) => [key, ...gate.sourcesOf(key)]);
     const { subscription, budget, results } = this.#pass;
     const records = new Map<string, FleetAccount>();
     for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);

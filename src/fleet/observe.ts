@@ -1,8 +1,8 @@
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import { type KeyUse, usedVersionId } from './key-use.ts';
+import type { Announcement } from './pass-state.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
-import type { Targets } from './work-items.ts';
 
 /** A use that a worker read from Azure. */
 export interface ReadUse {
@@ -14,12 +14,6 @@ export interface ReadUse {
   readonly startedOn: Date;
   /** Other fields for the index row. */
   readonly about: Pick<UseRow, 'account' | 'scope' | 'location' | 'identity' | 'wave'>;
-}
-
-/** Targets that this pass, or the pass of a dead worker, announced before its first PATCH. */
-export interface Announcement {
-  readonly startedOn: Date;
-  readonly targets: Targets;
 }
 
 export interface Observation {

@@ -3,6 +3,7 @@ import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, Limiter, type Usage } from '..
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Wanted } from './lane.ts';
 import type { PassLog } from './pass-log.ts';
+import { QUICK_TRIES } from './reconcile-use.ts';
 import type { Blocked } from './rollout-gate.ts';
 import { LONGEST_WAIT_MS, retryDelayMs, type WorkKind } from './work-items.ts';
 import type { FleetServices } from './worker-ports.ts';
@@ -111,7 +112,9 @@ export class PassBudget {
       return;
     }
     const isPassing = mayPass(describeFailure(error));
-    const delayMs = isPassing ? retryDelayMs(attempts) : LONGEST_WAIT_MS;
+    // A new role assignment needs up to ten minutes to take effect.
+    const isSoon = isPassing || attempts < QUICK_TRIES;
+    const delayMs = isSoon ? retryDelayMs(attempts) : LONGEST_WAIT_MS;
     const reason = UNREADABLE[kind] ?? 'PassFailed';
     wanted.postpone(new Date(this.#ports.now().getTime() + delayMs), reason);
     const message = `${REASONS[reason]} ${errorText(error)}`;

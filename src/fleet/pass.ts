@@ -11,10 +11,11 @@ import { hasBeenSince } from '../time/spans.ts';
 import type { Lease } from '../work/lease-client.ts';
 import { Lane, type Task, Wanted } from './lane.ts';
 import { Listing } from './listing.ts';
-import { type Announcement, keyOfVersion } from './observe.ts';
+import { keyOfVersion } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { createPassLog, type PassLog } from './pass-log.ts';
 import { causeOf, PassResults } from './pass-results.ts';
+import { type Announcement, formatState, hasTargets, type Targets } from './pass-state.ts';
 import type { Plan } from './plan.ts';
 import { isRefreshed, markFinished, planKnown, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
 import type { Blocked } from './rollout-gate.ts';
@@ -25,12 +26,11 @@ import {
   keyItem,
   LONGEST_WAIT_MS,
   retryDelayMs,
-  type Targets,
   type WorkItem,
   type WorkKind,
   workRow,
 } from './work-items.ts';
-import type { FleetServices, PassState } from './worker-ports.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** Interval at which a running pass reads its work items. Milliseconds. */
 const ITEMS_MS = 5_000;
@@ -45,8 +45,11 @@ const BACKPRESSURE_MS = 50;
 
 export interface PassStart {
   readonly lease: Lease;
+  /** Consecutive passes before this one that did not end. */
   readonly unclean: number;
   readonly usage: Usage;
+  /** What dead workers announced, until the `verify` item is done. */
+  readonly unverified: Announcement | undefined;
 }
 
 /**
@@ -71,10 +74,12 @@ export class Pass {
   readonly #scopeListings = pLimit(1);
   /** By vault. */
   readonly #vaultLists = new Map<string, LimitFunction>();
-  /** Announcements of dead workers' passes. */
-  #announcedBefore: readonly Announcement[] = [];
-  /** Announced version by key. */
+  readonly #unverified: Announcement | undefined;
+  /** Whether a `verify` item exists. */
+  #isVerifying = false;
+  /** Announced version by key, and with those that the next announcement saves. */
   #targets: Targets = {};
+  #wantedTargets: Targets = {};
   /** The last announcement: the pass saves one at a time. */
   #announcing: Promise<void> = Promise.resolve();
   /** Aborted when the time for writes is over. */
@@ -85,11 +90,17 @@ export class Pass {
   #failure: unknown;
   #wake = () => {};
 
-  constructor(subscription: string, until: Date, { lease, unclean, usage }: PassStart, ports: FleetServices) {
+  constructor(
+    subscription: string,
+    until: Date,
+    { lease, unclean, usage, unverified }: PassStart,
+    ports: FleetServices,
+  ) {
     this.subscription = subscription;
     this.until = until;
     this.lease = lease;
     this.#unclean = unclean;
+    this.#unverified = unverified;
     this.#ports = ports;
     this.#startedOn = ports.now();
     this.log = createPassLog(subscription, ports);
@@ -97,7 +108,7 @@ export class Pass {
     this.results = new PassResults(this, ports);
     this.#usePorts = {
       ...{ ...ports, reads: this.budget.reads.signal, writes: this.#writes.signal },
-      announced: () => [...this.#announcedBefore, { startedOn: this.#startedOn, targets: this.#targets }],
+      announced: () => [this.unverified ?? [], { startedOn: this.#startedOn, targets: this.#targets }].flat(),
       admit: (row, key, target, since) => this.#admit(row, key, target, since),
       stopped: (row, key, target) =>
         this.isStopping() ? { reason: 'Busy', until: ports.now() } : ports.gate.stops(row, key, target),
@@ -109,6 +120,8 @@ export class Pass {
    * @throws an error of the app's own storage, after all calls in flight ended
    */
   async run(): Promise<readonly ManagedKey[]> {
+    // Before all work: a worker that dies in a list counts, too.
+    await this.#save({ isRunning: true });
     for (;;) {
       this.#endCalls();
       // `reconcileSubscription` reads the items again after the pass, and finds later items.
@@ -123,6 +136,8 @@ export class Pass {
       } else if (this.#isIdle()) break;
       else await this.#wait();
     }
+    // The worker lives: its failed pass does not count as a dead worker.
+    if (this.#failure !== undefined && this.lease.held()) await this.#save({ isRunning: false }).catch(() => {});
     const nextDue = this.lease.held() ? await this.#finishItems() : undefined;
     this.log.end(nextDue);
     if (this.#failure !== undefined) throw this.#failure;
@@ -135,6 +150,11 @@ export class Pass {
       this.#wake = resolve;
     });
     await Promise.race([woken, this.#ports.sleep(STEP_MS)]);
+  }
+
+  /** What dead workers announced, while it is to be verified. */
+  get unverified(): Announcement | undefined {
+    return this.#isVerifying ? this.#unverified : undefined;
   }
 
   /** Makes a listing wait while too many results are pending. */
@@ -172,10 +192,8 @@ export class Pass {
     const items = await this.#ports.items.of(this.subscription);
     const now = this.#ports.now();
     this.#itemsReadAt = now.getTime();
-    // Also reads items that are not due: each `verify` item contains the targets that a dead worker announced.
-    this.#announcedBefore = items
-      .filter(({ kind }) => kind === 'verify')
-      .map(({ since, targets = {} }) => ({ startedOn: since, targets }));
+    // Due or not: until then, a read may show a dead worker's move.
+    this.#isVerifying = items.some(({ kind }) => kind === 'verify');
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
     // Reads the index again for items that came later.
     const listing = new Listing(this, this.#ports);
@@ -386,20 +404,27 @@ export class Pass {
   /** Saves a target before its first PATCH, so that the next worker after a takeover can attribute the move. */
   #announce(target: string): Promise<void> {
     const key = keyOfVersion(target);
+    this.#wantedTargets = { ...this.#wantedTargets, [key]: target };
     const announce = async (): Promise<void> => {
       if (this.#targets[key] === target) return;
-      const targets = { ...this.#targets, [key]: target };
-      await this.lease.save(this.#makeState(targets));
+      // One write announces all targets that waited for the write before.
+      const targets = this.#wantedTargets;
+      await this.#save({ isRunning: true, targets });
       this.#targets = targets;
     };
     this.#announcing = this.#announcing.then(announce, announce);
     return this.#announcing;
   }
 
-  #makeState(targets: Targets | undefined): PassState {
-    const usage = this.budget.usage();
-    if (!targets) return { unclean: 0, usage };
-    return { pass: { startedOn: this.#startedOn.toISOString(), targets }, unclean: this.#unclean, usage };
+  /** Saves the state of a pass that runs, or that failed. */
+  async #save({ isRunning, targets = this.#targets }: { readonly isRunning: boolean; readonly targets?: Targets }) {
+    const pass = { startedOn: this.#startedOn, targets };
+    const state = {
+      unverified: this.#unverified,
+      unclean: this.#unclean + Number(isRunning),
+      usage: this.budget.usage(),
+    };
+    await this.lease.save(formatState(isRunning || hasTargets(pass) ? { ...state, pass } : state));
   }
 
   /** Returns when a retry of the use is due; undefined: now. The same limit applies to rows and items. */
@@ -453,8 +478,16 @@ export class Pass {
       },
       { concurrency: CONCURRENCY },
     );
-    if (isWhole) await this.lease.save(this.#makeState(undefined));
+    if (isWhole) {
+      const unverified = this.#isVerified() ? undefined : this.unverified;
+      await this.lease.save(formatState({ unverified, unclean: 0, usage: this.budget.usage() }));
+    }
     return dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
+  }
+
+  /** Returns whether this pass finished the `verify` item. */
+  #isVerified(): boolean {
+    return [...this.#wanted.values()].some(({ item, next }) => item.kind === 'verify' && !next);
   }
 }
 

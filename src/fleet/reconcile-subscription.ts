@@ -3,10 +3,11 @@ import { CONCURRENCY } from '../azure/limits.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS } from '../reasons.ts';
 import { GIVEN_UP_MS, HOUR_MS } from '../time/spans.ts';
-import type { Announcement } from './observe.ts';
+import type { Lease } from '../work/lease-client.ts';
 import { Pass, type PassStart } from './pass.ts';
-import { dueOf } from './work-items.ts';
-import { type FleetServices, PASS_STATE, type PassState } from './worker-ports.ts';
+import { type Announcement, formatState, hasTargets, mergeAnnouncements, PASS_STATE } from './pass-state.ts';
+import { dueOf, type NewWorkItem, type WorkItem } from './work-items.ts';
+import type { FleetServices } from './worker-ports.ts';
 
 /** A dead worker's PATCHes take effect within a minute or never. Delay until a worker verifies them. Milliseconds. */
 const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
@@ -38,11 +39,8 @@ export async function reconcileSubscription(
     if (!lease) return 'busy';
     let progressed: readonly ManagedKey[] = [];
     try {
-      const { pass: left, unclean: before, usage } = PASS_STATE.parse(lease.state);
-      const start = { lease, usage, unclean: left ? before + 1 : before };
-      if (!left || (await takeOver(subscription, left, start, ports))) {
-        progressed = await new Pass(subscription, until, start, ports).run();
-      }
+      const start = await begin(subscription, lease, ports);
+      if (start) progressed = await new Pass(subscription, until, start, ports).run();
     } finally {
       if (lease.held()) await lease.release();
     }
@@ -50,40 +48,74 @@ export async function reconcileSubscription(
   }
 }
 
+/** Reads the lease's state. @returns undefined if the work of dead workers is postponed */
+async function begin(subscription: string, lease: Lease, ports: FleetServices): Promise<PassStart | undefined> {
+  const { pass: left, unverified, unclean, usage } = PASS_STATE.parse(lease.state);
+  if (!left) return { lease, unclean, usage, unverified };
+  const { isPostponed, ...taken } = await takeOver(subscription, left, { lease, unclean, usage, unverified }, ports);
+  if (!isPostponed) return taken;
+  await lease.save(formatState(taken));
+  return undefined;
+}
+
 /**
  * Takes over from a dead holder: puts an item that verifies the holder's PATCHes in flight.
  *
- * @returns false if too many consecutive workers died; the items are then postponed
+ * @returns `isPostponed`: too many consecutive workers died, and the items are postponed
  */
 async function takeOver(
   subscription: string,
-  { startedOn, targets }: Announcement,
-  { lease, unclean, usage }: PassStart,
-  { items, now, log }: FleetServices,
-): Promise<boolean> {
+  left: Announcement,
+  start: PassStart,
+  ports: FleetServices,
+): Promise<PassStart & { readonly isPostponed: boolean }> {
+  const { unclean } = start;
+  const { items, now, log } = ports;
   const all = await items.of(subscription);
   const earlier = all.find(({ kind }) => kind === 'verify');
-  const inFlightUntil = new Date(now().getTime() + VERIFY_AFTER_MS);
-  await items.put([
-    {
-      ...{ subscription, kind: 'verify', about: '', due: inFlightUntil },
-      since: earlier && earlier.since < startedOn ? earlier.since : startedOn,
-      // A read after this time shows every write of the dead worker.
-      cause: { by: 'takeover', ref: '', since: inFlightUntil.toISOString() },
-      targets: { ...earlier?.targets, ...targets },
-    },
-  ]);
-  const message = `${REASONS.LeaseTakenOver} It began ${startedOn.toISOString()}.`;
+  // Without an item, an earlier pass has verified them.
+  const before = earlier && start.unverified;
+  const unverified = hasTargets(left) ? mergeAnnouncements(before, left) : before;
+  // A worker without an announcement sent no PATCH.
+  if (hasTargets(left)) await items.put([verifyItem(subscription, unverified ?? left, now())]);
+  const message = `${REASONS.LeaseTakenOver} It began ${left.startedOn.toISOString()}.`;
   log({ level: 'warning', reason: 'LeaseTakenOver', message, subscription, unclean });
-  if (unclean < MOST_UNCLEAN) return true;
+  const work = all.filter(({ kind }) => kind !== 'verify');
+  const isPostponed = unclean >= MOST_UNCLEAN;
+  if (isPostponed) await postponeAll(work, subscription, unclean, ports);
+  else await countAttempts(work, ports);
+  return { ...start, unverified, isPostponed };
+}
+
+function verifyItem(subscription: string, { startedOn }: Announcement, now: Date): NewWorkItem {
+  const inFlightUntil = new Date(now.getTime() + VERIFY_AFTER_MS);
+  // A read after this time shows every write of the dead worker.
+  const cause = { by: 'takeover', ref: '', since: inFlightUntil.toISOString() };
+  return { subscription, kind: 'verify', about: '', due: inFlightUntil, since: startedOn, cause };
+}
+
+/**
+ * Counts the attempt of the dead worker: a first list that kills its worker must not delay decisions on keys. Items of
+ * keys stay as they are, since a new one retries failed uses at once.
+ */
+async function countAttempts(work: readonly WorkItem[], { items, now }: FleetServices): Promise<void> {
+  for (const item of work) {
+    if (item.kind === 'key' || dueOf(item, now()) > now()) continue;
+    await items.postpone(item, { due: item.due, attempts: item.attempts + 1, reason: 'LeaseTakenOver' });
+  }
+}
+
+async function postponeAll(
+  work: readonly WorkItem[],
+  subscription: string,
+  unclean: number,
+  { items, now, log }: FleetServices,
+): Promise<void> {
   const due = new Date(now().getTime() + Math.min(2 ** unclean * MINUTE_MS, HOUR_MS));
-  for (const item of all) {
-    const later = { due, attempts: item.attempts + 1, reason: 'SubscriptionFails' } as const;
-    if (item.kind !== 'verify') await items.postpone(item, later);
+  for (const item of work) {
+    await items.postpone(item, { due, attempts: item.attempts + 1, reason: 'SubscriptionFails' });
   }
   const times = `${unclean} passes in a row; the next one begins after ${due.toISOString()}.`;
   const failing = { level: 'error', reason: 'SubscriptionFails', subscription } as const;
   log({ ...failing, message: `${REASONS.SubscriptionFails} ${times}` });
-  await lease.save({ unclean, usage } satisfies PassState);
-  return false;
 }

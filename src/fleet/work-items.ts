@@ -4,7 +4,6 @@ import { CONCURRENCY } from '../azure/limits.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { parseJson } from '../text.ts';
 import { CLOCKS_MS, HOUR_MS } from '../time/spans.ts';
 import { type Cause, parseCause } from '../work/messages.ts';
 import { ACCOUNT_ID, encoded, KEY_ID } from './fleet-keys.ts';
@@ -25,9 +24,6 @@ export const NO_SUBSCRIPTION = '-';
 /** Reason code; absent: none, or unknown to this version of the app. */
 export const STORED_REASON = optional(z.enum(Object.keys(REASONS) as [Reason, ...Reason[]])).catch(undefined);
 export const ATTEMPTS = z.coerce.number().int().min(0).max(1_000_000).catch(0);
-/** Target versions that a pass announces before its first PATCH: versionless key identifier → version identifier. */
-export const TARGETS = z.record(z.string().max(300), z.string().max(400)).readonly();
-export type Targets = z.output<typeof TARGETS>;
 
 const time = z.iso.datetime().transform((text) => new Date(text));
 const ITEM = z.object({
@@ -49,15 +45,13 @@ const ITEM = z.object({
   reason: STORED_REASON,
   /** Read every account, since the index may be wrong. */
   fresh: optional(z.literal('true').transform(() => true)).catch(undefined),
-  /** For `verify` items: targets that the dead worker's pass announced. */
-  targets: optional(z.string().max(30_000).transform(parseJson).pipe(TARGETS)).catch(undefined),
 });
 type Item = Readonly<z.output<typeof ITEM>>;
 
 /**
  * `key`: reconcile the uses of a key. `account`: read one account. `list`: list the accounts of the subscription.
  * `scopes`: list encryption scopes that were never listed. `verify`: read the uses for which a dead worker may have
- * sent a PATCH.
+ * sent a PATCH; the lease's state has the announced targets.
  */
 export type WorkKind = Item['kind'];
 export type NewWorkItem = Omit<Item, 'attempts'> & { readonly attempts?: number };

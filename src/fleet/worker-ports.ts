@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { CallCapacity } from '../azure/call-capacity.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -15,7 +14,7 @@ import type { RolloutGate } from './rollout-gate.ts';
 import type { RolloutStore } from './rollout-row.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { UseRow, UseRows } from './use-row.ts';
-import { TARGETS, type WorkItems } from './work-items.ts';
+import type { WorkItems } from './work-items.ts';
 
 /** A message that requests a read of the subscriptions' work items. Only a hint: the items are authoritative. */
 export type FleetWork = Pick<FleetQueueWork, 'subscriptions' | 'tries' | 'cause'>;
@@ -59,20 +58,3 @@ export interface FleetServices {
   readonly sleep: (ms: number) => Promise<void>;
   readonly log: Log;
 }
-
-const START = z.iso.datetime().transform((text) => new Date(text));
-const CALLS = z.tuple([z.number(), z.number()]).readonly();
-const USAGE = z.record(z.string().max(200), z.array(CALLS).max(100).readonly()).readonly();
-/**
- * State in the lease. The state decides what to read and how to attribute changes, never what to write to an account.
- * If `pass` is set, its worker is running or dead.
- */
-export const PASS_STATE = z
-  .object({
-    pass: z.object({ startedOn: START, targets: TARGETS }).optional().catch(undefined),
-    /** Consecutive passes whose workers died. */
-    unclean: z.number().int().min(0).catch(0),
-    usage: USAGE.catch({}),
-  })
-  .catch({ unclean: 0, usage: {} });
-export type PassState = z.input<typeof PASS_STATE>;

@@ -4,6 +4,7 @@ import type { Account, Scope } from '../../src/fleet/account.ts';
 import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createVersionLists } from '../../src/fleet/fresh-reads.ts';
 import { createMovedUses } from '../../src/fleet/moved-uses.ts';
+import type { PassState } from '../../src/fleet/pass-state.ts';
 import { reconcileSubscription } from '../../src/fleet/reconcile-subscription.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { createUseRows, toUseRow } from '../../src/fleet/use-row.ts';
@@ -49,6 +50,13 @@ export const notFound = () =>
   Object.assign(new Error('no such account'), { statusCode: 404, code: 'ResourceNotFound' });
 
 export const WRITTEN = { written: { file: '', seq: 0, hash: '' } };
+
+/** Saves the state of a lease, as its last holder left it. */
+export async function saveState(state: PassState, leases: MemoryLeases): Promise<void> {
+  const lease = await leases.acquire(`subscription/${SUBSCRIPTION}`);
+  await lease?.save(state);
+  await lease?.release();
+}
 
 /** One subscription: its accounts, and the app's own storage, in memory and on a clock of their own. */
 export class Fleet {

@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { storageClock } from '../../src/azure/storage-clock.ts';
 import { putWork } from '../../src/drift/put-work.ts';
-import type { PassState } from '../../src/fleet/worker-ports.ts';
+import type { PassState } from '../../src/fleet/pass-state.ts';
 import { KEY, SUBSCRIPTION, VAULT } from '../support/keys.ts';
-import { account, idOf, OTHER, scopeOf } from './fleet.ts';
+import { account, idOf, OTHER, saveState, scopeOf } from './fleet.ts';
 import { failure, HOUR, MINUTE, nameOf, Region, versionOf } from './region.ts';
 
 const [FIRST, SECOND, OTHERS] = [versionOf(KEY.id, 1).id, versionOf(KEY.id, 2).id, versionOf(OTHER, 1).id];
@@ -68,10 +68,8 @@ it('1,000 uses for which a dead worker may have sent a PATCH are all read, and t
   timeout: 60_000,
 }, async () => {
   const region = await Region.indexed(1, (one) => one.addScopes(1_000));
-  const lease = await region.leases.acquire(`subscription/${SUBSCRIPTION}`);
   const pass = { startedOn: new Date(region.clock).toISOString(), targets: { [KEY.id]: FIRST } };
-  await lease?.save({ pass, unclean: 0, usage: {} });
-  await lease?.release();
+  await saveState({ pass, unclean: 0, usage: {} }, region.leases);
   region.want('key', KEY.id);
   await region.until(() => region.items.all.some(({ kind }) => kind === 'verify'), HOUR);
   expect(await region.until(() => region.items.all.length === 0, HOUR)).toBeLessThan(HOUR);

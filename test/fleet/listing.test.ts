@@ -11,7 +11,8 @@ import { toUseRow, type UseRow } from '../../src/fleet/use-row.ts';
 import { keyItem, NO_SUBSCRIPTION } from '../../src/fleet/work-items.ts';
 import type { FleetServices } from '../../src/fleet/worker-ports.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
-import { account, CAUSE, Fleet, FOREIGN, notFound, OTHER, scopeOf, WRITTEN } from './fleet.ts';
+import { MemoryLeases } from '../support/memory-leases.ts';
+import { account, CAUSE, Fleet, FOREIGN, notFound, OTHER, saveState, scopeOf, WRITTEN } from './fleet.ts';
 
 describe('A list of a subscription', () => {
   it('puts uses of all keys into the index, lists the scopes, and drops the rows of deleted accounts', async () => {
@@ -129,6 +130,25 @@ describe('A list of a subscription', () => {
     slow.resolve();
     await Promise.all(others);
   });
+});
+
+it('A list that Azure refuses for lack of a role is tried again within minutes, and hourly after eight tries', async () => {
+  const fleet = new Fleet();
+  const denied = Object.assign(new Error('denied'), { statusCode: 403, code: 'AuthorizationFailed' });
+  const list = async function* () {
+    yield await Promise.reject(denied);
+  };
+  const ports = { ...fleet.ports(), accounts: { ...fleet.ports().accounts, list } };
+  const due = new Date(fleet.clock);
+  fleet.items.put({ subscription: SUBSCRIPTION, kind: 'list', about: '', due, since: due, cause: CAUSE });
+  const waits: number[] = [];
+  for (let attempt = 0; attempt < 10; attempt += 1) {
+    await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), ports);
+    const next = fleet.items.all[0]?.due.getTime() ?? 0;
+    waits.push(Math.round((next - fleet.clock) / 1000));
+    fleet.clock = next;
+  }
+  expect(waits).toEqual([15, 30, 60, 120, 240, 300, 300, 300, 3_600, 3_600]);
 });
 
 describe('Scopes', () => {
@@ -377,12 +397,15 @@ it('records a move to another key that an earlier list has shown, and no read', 
   fleet.add(account('st1', { keyName: 'other-key' }));
   const [now, due] = [new Date(fleet.clock), new Date(fleet.clock + 600_000)];
   const targets = { [OTHER]: `${OTHER}/${versionName(1)}` };
-  fleet.items.put({ subscription: SUBSCRIPTION, kind: 'verify', about: '', due, since: now, cause: CAUSE, targets });
+  fleet.items.put({ subscription: SUBSCRIPTION, kind: 'verify', about: '', due, since: now, cause: CAUSE });
+  const leases = new MemoryLeases(() => new Date(fleet.clock));
+  const unverified = { startedOn: now.toISOString(), targets };
+  await saveState({ unverified, unclean: 0, usage: {} }, leases);
   fleet.isGetDown = true;
-  await fleet.pass('list');
+  await fleet.pass('list', '', { leases });
   fleet.isGetDown = false;
   fleet.clock += 120_000;
-  await fleet.pass('list');
+  await fleet.pass('list', '', { leases });
   expect(fleet.details).toMatchObject([{ rekey: 'rekey-1' }]);
   expect(fleet.uses()).toEqual(['st1 foreign']);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Announcement, observe, type ReadUse } from '../../src/fleet/observe.ts';
+import { observe, type ReadUse } from '../../src/fleet/observe.ts';
+import type { Announcement } from '../../src/fleet/pass-state.ts';
 import { moveId, toUseChange, toUseRow, type UseRow } from '../../src/fleet/use-row.ts';
 
 const KEY = 'https://kv-files.vault.azure.net/keys/files-key';

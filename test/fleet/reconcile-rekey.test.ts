@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
 import { findGaps } from '../../src/fleet/reconcile-rekey.ts';
 import type { Rekey } from '../../src/orders/standing-orders.ts';
-import { KEY, SUBSCRIPTION } from '../support/keys.ts';
+import { SUBSCRIPTION } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 
@@ -26,7 +26,7 @@ it('An order has a gap until what a worker that died had in flight is verified',
     since: START,
     cause: CAUSE,
   } as const;
-  items.put({ ...verify, targets: { [KEY.id]: KEY.id } });
+  items.put(verify);
   expect(await find()).toEqual([
     `A worker of subscription ${SUBSCRIPTION} died. Its last PATCHes are not verified yet.`,
   ]);

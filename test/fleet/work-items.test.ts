@@ -52,7 +52,7 @@ describe.each([
     const all: NewWorkItem[] = [
       wanted({ attempts: 3, reason: 'Throttled', fresh: true }),
       wanted({ kind: 'account', about: ACCOUNT }),
-      wanted({ kind: 'verify', about: '', targets: { [KEY]: `${KEY}/1` } }),
+      wanted({ kind: 'verify', about: '' }),
       wanted({ subscription: TWO, kind: 'list', about: '' }),
       wanted({ subscription: '-' }),
     ];

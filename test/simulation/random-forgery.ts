@@ -77,7 +77,8 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
   if (roll < 0.92) {
     const pass = { id: 'forged', startedOn: one(random, TIMES), targets: targets(random) };
     const usage = { 'westeurope writes': [[one(random, [0, 29_671_920, 1e15]), 1e9]], ' lists': [[1e9, 1e9]] };
-    return { into: 'leases', state: some<unknown>(random, { pass: [pass], unclean: [0, 2, 3, 1e9], usage: [usage] }) };
+    const state = { pass: [pass], unverified: [pass], unclean: [0, 2, 3, 1e9], usage: [usage] };
+    return { into: 'leases', state: some<unknown>(random, state) };
   }
   if (roll < 0.96) {
     const subscriptions = one(random, [[subscription], SUBSCRIPTIONS]);
@@ -100,10 +101,7 @@ function forgedItem(random: Random, subscription: string, account: string, key: 
   if (random() < 0.1) return { into: 'table', partition: WORK, row };
   const cause = JSON.stringify({ ...CAUSE, by: one(random, ['forged', 'drift', 'sweep']) });
   const required = { ...item, subscription: elsewhere, due: one(random, TIMES), since: one(random, TIMES), cause };
-  const more = some(random, {
-    ...{ attempts: NUMBERS, reason: ['Paused', 'ForgedReason'], fresh: ['true', ''] },
-    targets: [JSON.stringify(targets(random)), 'forged'],
-  });
+  const more = some(random, { attempts: NUMBERS, reason: ['Paused', 'ForgedReason'], fresh: ['true', ''] });
   return { into: 'table', partition: WORK, row, values: { ...required, ...more } };
 }
 

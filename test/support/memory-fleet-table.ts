@@ -23,6 +23,7 @@ export class MemoryFleetTable {
   }
 
   apply({ partitionKey, rowKey, properties }: RowChange): void {
+    refuseLong(properties);
     const key = keyOf(partitionKey, rowKey);
     const before = this.#rows.get(key);
     this.#writes += 1;
@@ -65,6 +66,18 @@ export class MemoryFleetTable {
         return way(`${name} writes ${change.partitionKey} ${change.rowKey}`, write, true);
       },
     };
+  }
+}
+
+/** "String values can be up to 64 KiB in size", UTF-16 (Understanding the Table service data model). */
+const MOST = 32 * 1024;
+
+/** As Azure does. */
+function refuseLong(properties: RowChange['properties'] = {}): void {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value.length <= MOST) continue;
+    const error = new Error(`${name} has ${value.length} characters.`);
+    throw Object.assign(error, { statusCode: 400, code: 'PropertyValueTooLarge' });
   }
 }
 
