@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { addAccount, addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
@@ -25,6 +26,7 @@ const ALL_OK = {
   identity: 'ok',
   'role on the key': 'ok',
   'purge protection': 'ok',
+  network: 'ok',
   queues: 'ok',
   tables: 'ok',
   'file service': 'ok',
@@ -95,6 +97,7 @@ describe('account verify', () => {
         'version newest': 'unknown',
         'role on the key': 'unknown',
         'purge protection': 'unknown',
+        network: 'unknown',
         'file service': 'failed',
       },
       /az keyvault recover/,
@@ -118,6 +121,54 @@ describe('account verify', () => {
     const fixed = await verify(account);
     if (commands.length > 0 && !next) expect(fixed.ok).toBe(true);
     if (next) expect(Object.values(fixed.fixes).join('\n')).toMatch(next);
+  });
+
+  it.each([
+    [
+      'the operations of Storage that the key lacks',
+      ({ version }: Site): void => void Object.assign(version, { keyOps: ['sign', 'verify'] }),
+      { key: 'failed' },
+      /az keyvault key set-attributes/,
+    ],
+    [
+      'a network that keeps Storage out',
+      ({ vault }: Site): void => {
+        const networkAcls = { bypass: 'None', defaultAction: 'Deny', ipRules: [], virtualNetworkRules: [] };
+        Object.assign(vault.properties, { networkAcls });
+      },
+      { network: 'failed' },
+      /az keyvault update --bypass AzureServices/,
+    ],
+    [
+      'a vault that trusts another tenant',
+      ({ vault }: Site): void => void Object.assign(vault.properties, { tenantId: randomUUID() }),
+      { identity: 'failed' },
+      /Give the vault the tenant/,
+    ],
+  ] as const)('finds %s', async (_, break_, states, fix) => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    break_(site);
+    const found = await verify(account);
+    expect(found.ok).toBe(false);
+    expect(found.states).toMatchObject(states);
+    expect(Object.values(found.fixes).join('\n')).toMatch(fix);
+  });
+
+  it('does not know whether a network security perimeter admits the account', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    Object.assign(site.vault.properties, { publicNetworkAccess: 'SecuredByPerimeter' });
+    expect((await verify(account)).states.network).toBe('unknown');
+  });
+
+  it('does not know whether an identity has an access policy through a group', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const policy = { objectId: '99999999-9999-4999-8999-999999999999', permissions: { keys: ['all'] } };
+    Object.assign(site.vault.properties, { enableRbacAuthorization: false, accessPolicies: [policy] });
+    const { ok, states, fixes } = await verify(account);
+    expect([ok, states['role on the key'], fixes['role on the key']]).toEqual([false, 'unknown', undefined]);
   });
 
   it.each([

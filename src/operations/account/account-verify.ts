@@ -42,7 +42,7 @@ export async function verifyAccount(
   const vaults = readOnce((vaultUri: string) => readVault(vaultUri, azure));
   const keys = readOnce(async (id: string) => readKeyIn(id, vaults.get, azure));
   let scopes: Part<readonly (Scope | PlatformScope)[]> = { value: [] };
-  const [subject, fileService] = await Promise.all([
+  const [gathered, fileService, tenantId] = await Promise.all([
     gatherAccount(account, {
       key: (use) => keys.get(formatKeyIdentifier(use)),
       access: async (of, { key }) => (await checkKeyAccess([of], key, azure))[0],
@@ -53,7 +53,9 @@ export async function verifyAccount(
       own: false,
     }),
     queryFileService(account, azure),
+    tenantOf(account, azure),
   ]);
+  const subject = { ...gathered, tenantId };
   const { use, key } = subject;
   const vault = use && (await vaults.get(use.vaultUri));
   // Ignores required keys and exemptions: this command checks one account, not the fleet.
@@ -66,8 +68,17 @@ export async function verifyAccount(
   ];
   const checks = checklist({ subject, vault, identity, scopes, findings, fileService });
   const holds = ({ state, check }: ChecklistLine) =>
-    state === 'ok' || state === 'advice' || (state === 'unknown' && check === 'file service');
+    state === 'ok' || state === 'advice' || (state === 'unknown' && MAY_BE_UNKNOWN.has(check));
   return { account: account.id, ok: use !== undefined && checks.every(holds), checks };
+}
+
+/** Checks that an account may be unable to answer: it may have no share, and no sign-in can read a perimeter. */
+const MAY_BE_UNKNOWN: ReadonlySet<string> = new Set(['file service', 'network']);
+
+/** Undefined if it cannot be read: then the vault's tenant is not compared. */
+async function tenantOf({ subscriptionId }: Account, { subscriptions }: Azure): Promise<string | undefined> {
+  const tenants = await subscriptions.tenants().catch(() => new Map<string, string>());
+  return tenants.get(subscriptionId.toLowerCase());
 }
 
 export async function readScopes(
@@ -105,7 +116,8 @@ async function readKeyIn(
 ): Promise<KeySubject> {
   const { vault: named, name } = keyByName(id, undefined, azure.cloud);
   const { vault, properties } = await vaults(named.uri);
-  const key = await readKey(managedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
+  const read = await readKey(managedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
+  const key = { ...read, tenantId: known(properties)?.tenantId };
   const unseen = 'value' in properties && properties.value === undefined;
   // A vault that ARM does not show may still serve its keys. A `forbidden` answer proves that it exists.
   const answers = 'unread' in key.versions ? key.versions.unread.kind === 'forbidden' : key.versions.value.length > 0;
@@ -147,7 +159,7 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
     const [first] = reasons.flatMap((reason) => findings.filter((one) => one.reason === reason));
     if (!first) return unknown ? { check, state: 'unknown', detail: unknown } : { check, state: 'ok', detail };
     const { scope: of } = splitScope(first.resource);
-    const state = first.severity === 'advice' && /OnServiceKey$/.test(first.reason) ? 'advice' : 'failed';
+    const state = stateOf(first);
     return { check, state, detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, subject) };
   };
   const held = use.current ?? use.pinned;
@@ -160,13 +172,14 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
   const noIdentity = access?.reason === 'IdentityMissing' || access?.reason === 'IdentityDeleted';
   const undetermined = access?.ready === 'unknown' ? access.missing.join(' ') : undefined;
   const unseen = vault && !known(vault.properties) ? 'Your sign-in cannot read the vault.' : undefined;
+  const unreadVault = (vault && unreadOf(vault.properties)) ?? unseen;
   const onServiceKey = 'under the key of the account';
   const hasScopeLine = 'unread' in scopes || findings.some(({ reason }) => reason === 'ScopeNotCustomerManaged');
   return [
     { check: 'key source', state: 'ok', detail: `Key Vault, ${formatKeyIdentifier(use)}` },
     line(
       'key',
-      ['KeyDeleted', 'UnsupportedKey'],
+      ['KeyDeleted', 'UnsupportedKey', 'KeyOperationsMissing'],
       material ? `${material.type}${bits}` : 'Key Vault does not show its type.',
       unreadOf(key.material),
     ),
@@ -179,7 +192,7 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
     ),
     line(
       'identity',
-      ['IdentityMissing', 'IdentityDeleted'],
+      ['IdentityMissing', 'IdentityDeleted', 'TenantMismatch'],
       chosen?.split('/').at(-1) ?? 'system-assigned',
       identity?.is === 'unknown' ? identity.why : undefined,
     ),
@@ -189,17 +202,19 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
       'may read, wrap and unwrap',
       !access || noIdentity ? 'The account has no identity to check.' : undetermined,
     ),
-    line(
-      'purge protection',
-      ['PurgeProtectionOff', 'SoftDeleteOff'],
-      'on, with soft delete',
-      (vault && unreadOf(vault.properties)) ?? unseen,
-    ),
+    line('purge protection', ['PurgeProtectionOff', 'SoftDeleteOff'], 'on, with soft delete', unreadVault),
+    line('network', ['VaultUnreachable'], 'the vault lets Storage in', unreadVault),
     ...(account.endpoints?.includes('queue') ? [line('queues', ['QueueOnServiceKey'], onServiceKey)] : []),
     ...(account.endpoints?.includes('table') ? [line('tables', ['TableOnServiceKey'], onServiceKey)] : []),
     ...(hasScopeLine ? [line('encryption scopes', ['ScopeNotCustomerManaged'], '', unreadOf(scopes))] : []),
     served,
   ];
+}
+
+function stateOf({ reason, severity }: Omit<Finding, 'since'>): ChecklistLine['state'] {
+  if (severity === 'advice' && /OnServiceKey$/.test(reason)) return 'advice';
+  // The settings of the vault do not show whether a perimeter admits the account.
+  return reason === 'VaultUnreachable' && severity === 'warning' ? 'unknown' : 'failed';
 }
 
 /** The fix for a finding: its own command or text, unless this account needs a more specific one. */
