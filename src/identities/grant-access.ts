@@ -1,6 +1,5 @@
 import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import { addStoragePolicy } from '../vaults/vault-commands.ts';
 import type { KeyAccess } from './key-access.ts';
 import { ENCRYPTION_USER, type KeyRole } from './key-roles.ts';
 
@@ -23,7 +22,13 @@ export function grantAccess(
   { role = ENCRYPTION_USER, key, principalType = 'ServicePrincipal' }: OtherGrant = {},
 ): ShellCommand | undefined {
   if (principalId === undefined) return undefined;
-  if (by === 'accessPolicies') return addStoragePolicy(principalId, vault);
+  if (by === 'accessPolicies') {
+    // `az keyvault set-policy` would replace the other key permissions of the principal.
+    return shellCommand('cmk admin grant-role', [
+      ['--assignee', principalId],
+      ['--vault', vault.id],
+    ]);
+  }
   const assignee = [
     ['--assignee-object-id', principalId],
     ['--assignee-principal-type', principalType],

@@ -28,11 +28,3 @@ export function protectVault(vault: Placed): ShellCommand {
 export function letStorageIn(vault: Placed): ShellCommand {
   return update(vault, '--bypass AzureServices');
 }
-
-/** Permits an identity the key operations of Storage, in a vault with access policies. */
-export function addStoragePolicy(principalId: string, vault: Placed): ShellCommand {
-  return shellCommand('az keyvault set-policy --key-permissions get wrapKey unwrapKey', [
-    ['--object-id', principalId],
-    ...ofVault(vault),
-  ]);
-}

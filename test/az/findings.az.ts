@@ -17,7 +17,6 @@ function textOf(command: ShellCommand | undefined): string {
 }
 
 const commands = [
-  textOf(grantAccess('p-1', VAULT, 'accessPolicies')),
   textOf(grantAccess('p-1', HSM, 'local')),
   textOf(protectVault(HSM)),
   textOf(letStorageIn(HSM)),

@@ -51,7 +51,7 @@ export async function ensureRole(wanted: WantedRole, operation: Operation): Prom
   if (key !== undefined) checkName('key', key);
   if (vault.accessModel === 'accessPolicies' && role !== ENCRYPTION_USER) {
     journal.note(
-      `${vault.name} has access policies: grant yourself key permissions with \`az keyvault set-policy --name ${vault.name} --object-id ${grantee.principalId} --key-permissions all\`, if you lack them.`,
+      `${vault.name} has access policies: add the key permissions that you lack to the policy of ${grantee.principalId}. \`az keyvault set-policy\` replaces the permissions that it has.`,
     );
     return;
   }

@@ -88,10 +88,7 @@ describe('what mends a finding', () => {
       grantAccess('p-1', VAULT, 'rbac'),
       `az role assignment create --assignee-object-id p-1 --assignee-principal-type ServicePrincipal --role 'Key Vault Crypto Service Encryption User' --scope ${VAULT.id}`,
     ],
-    [
-      grantAccess('p-1', VAULT, 'accessPolicies'),
-      `az keyvault set-policy --key-permissions get wrapKey unwrapKey --object-id p-1 --name kv-files --resource-group rg-keys --subscription ${VAULT.subscriptionId}`,
-    ],
+    [grantAccess('p-1', VAULT, 'accessPolicies'), `cmk admin grant-role --assignee p-1 --vault ${VAULT.id}`],
     [grantAccess(undefined, VAULT, 'rbac'), undefined],
     [commands.rotate(key({ key: HSM_KEY })), `cmk key rotate ${HSM_KEY.id}`],
     [
