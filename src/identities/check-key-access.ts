@@ -17,6 +17,7 @@ import {
   type VaultAccess,
 } from './key-access.ts';
 import { type LocalAccessServices, localAccessReader } from './local-access-reader.ts';
+import { policyAccessReader } from './policy-access-reader.ts';
 
 export interface KeyAccessServices extends LocalAccessServices {
   readonly vaults: Vaults;
@@ -81,8 +82,9 @@ export function accessReader(
   signal?: AbortSignal,
 ): ReadAccess {
   const local = localAccessReader(vault, services, signal);
+  const policed = policyAccessReader(vault, policies, services, signal);
   return async (principalId, key) => {
-    if (model === 'accessPolicies') return { model, policies };
+    if (model === 'accessPolicies') return policed(principalId);
     if (model === 'local') return key === undefined ? local.ofAllKeys() : local.ofKey(key);
     const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
     try {

@@ -7,20 +7,30 @@ import { allows, covers, lackingActions, type RoleGrant } from './role-grant.ts'
 
 export type VaultAccess =
   | { readonly model: 'rbac'; readonly grants: readonly RoleGrant[] }
-  | { readonly model: 'accessPolicies'; readonly policies: readonly KeyPolicy[] }
+  | PolicyAccess
   | LocalAccess
   | { readonly model: 'unknown'; readonly why: string };
 
+/** Principals that may be groups: neither a policy nor a local role shows the type of its principal. */
+export interface MaybeGroups {
+  /** Principals that are not groups, lower case. */
+  readonly noGroups: ReadonlySet<string>;
+  readonly groupsUnread?: UnreadPart | undefined;
+}
+
+/** Access by the policies of a vault. A policy may be that of a security group ("AccessPolicyEntry", `objectId`). */
+export interface PolicyAccess extends MaybeGroups {
+  readonly model: 'accessPolicies';
+  readonly policies: readonly KeyPolicy[];
+}
+
 /** Access to the keys of a Managed HSM by local RBAC, which has no conditions. Azure RBAC does not apply to them. */
-export interface LocalAccess {
+export interface LocalAccess extends MaybeGroups {
   readonly model: 'local';
   /** Readable role assignments at `/`, at `/keys` or at the key. */
   readonly grants: readonly RoleGrant[];
   /** Undefined: the list is complete. */
   readonly unread: UnreadPart | undefined;
-  /** Principals that are not groups, lower case. The HSM itself does not return the type of a principal. */
-  readonly noGroups: ReadonlySet<string>;
-  readonly groupsUnread?: UnreadPart | undefined;
 }
 
 export interface KeyAccess {
@@ -169,10 +179,7 @@ export function missingRights(
   role: KeyRole = ENCRYPTION_USER,
 ): MissingRights {
   if (access.model === 'unknown') return { lacking: [access.why], undetermined: access.why };
-  if (access.model === 'accessPolicies') {
-    const missing = missingPermissions(principalId, access.policies);
-    return { lacking: missing.map((one) => `No access policy gives ${principalId} the key permission ${one}.`) };
-  }
+  if (access.model === 'accessPolicies') return missingPermissions(principalId, access);
   const isLocal = access.model === 'local';
   const vault = isLocal ? '' : vaultId;
   const scope = name === undefined ? vault || '/keys' : `${vault}/keys/${name}`;
@@ -206,17 +213,45 @@ function whyUnknown(lacking: readonly string[], keyName: string, access: LocalAc
   // A principal may get each missing action from another role or group.
   if (!lacking.every((action) => perhaps.some((grant) => allows(grant, action)))) return undefined;
   const others = perhaps.filter((grant) => lacking.some((action) => allows(grant, action)));
-  const who = nameFirst([...new Set(others.map(({ principalId }) => principalId.toLowerCase()))], 3);
-  const unread = access.groupsUnread ? ` Their types cannot be read: ${access.groupsUnread.detail}` : '';
-  return `The principal has no sufficient local role. Other principals do (${who}); one of them may be a group that contains it, but the Managed HSM does not show that.${unread}`;
+  return maybeThroughGroup(
+    'local role',
+    others.map(({ principalId }) => principalId),
+    access,
+  );
 }
 
-/** Lists key permissions that Storage needs and the principal's access policies lack. */
-function missingPermissions(principalId: string, policies: readonly KeyPolicy[]): string[] {
-  const allowed = policies
-    .filter(({ objectId }) => objectId.toLowerCase() === principalId.toLowerCase())
-    .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));
-  return allowed.includes('all') ? [] : STORAGE_PERMISSIONS.filter((one) => !allowed.includes(one.toLowerCase()));
+/** Lists the key permissions that Storage needs and the principal's access policies lack. */
+function missingPermissions(principalId: string, access: PolicyAccess): MissingRights {
+  const { policies, noGroups } = access;
+  const isOwn = ({ objectId }: KeyPolicy): boolean => objectId.toLowerCase() === principalId.toLowerCase();
+  const own = policies.filter(isOwn);
+  const missing = STORAGE_PERMISSIONS.filter((permission) => !own.some((policy) => permits(policy, permission)));
+  const lacking = missing.map((one) => `No access policy gives ${principalId} the key permission ${one}.`);
+
+  const perhaps = policies.filter((policy) => !isOwn(policy) && !noGroups.has(policy.objectId.toLowerCase()));
+  // A principal may get each missing permission from another policy or group.
+  const mayHaveAll = missing.every((permission) => perhaps.some((policy) => permits(policy, permission)));
+  if (missing.length === 0 || !mayHaveAll) return { lacking };
+  const others = perhaps.filter((policy) => missing.some((permission) => permits(policy, permission)));
+  return {
+    lacking,
+    undetermined: maybeThroughGroup(
+      'access policy',
+      others.map(({ objectId }) => objectId),
+      access,
+    ),
+  };
+}
+
+function permits({ keyPermissions }: KeyPolicy, permission: string): boolean {
+  return keyPermissions.some((one) => ['all', permission.toLowerCase()].includes(one.toLowerCase()));
+}
+
+/** @param others principals that have what the principal itself lacks */
+function maybeThroughGroup(what: string, others: readonly string[], { groupsUnread }: MaybeGroups): string {
+  const who = nameFirst([...new Set(others.map((id) => id.toLowerCase()))], 3);
+  const unread = groupsUnread ? ` Their types cannot be read: ${groupsUnread.detail}` : '';
+  return `The principal has no sufficient ${what}. Other principals do (${who}); one of them may be a group that contains it, which Azure does not show.${unread}`;
 }
 
 /** Whether a role allows any key operation of Storage, with or without a condition. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
+import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -95,6 +95,36 @@ describe('an identity that was deleted', () => {
       },
     });
     expect(deletedOf(await check(), account)).toEqual([]);
+  });
+});
+
+describe('an identity in a vault with access policies', () => {
+  const GROUP = '99999999-9999-4999-8999-999999999999';
+
+  it.each([
+    ['may have its access through a group: that is not known, and no missing role', GROUP, [], false],
+    ['has no access by the policy of a managed identity', undefined, ['IdentityWithoutRole'], true],
+  ])('%s', async (_, group_, reasons, complete) => {
+    const name = `kv-${crypto.randomUUID().slice(0, 8)}`;
+    addVault(world(), group(world()), name, { enableRbacAuthorization: false });
+    const key = new TestKey(world(), name);
+    const [identity, other] = ['own', 'other'].map((of) => addIdentity(world(), group(world()), `${name}-${of}`));
+    if (!identity || !other) throw new Error('Both were added.');
+    const app = world().principals.get(CLIENT_IDS.appUserAssigned)?.objectId ?? '';
+    const allow = (objectId: string, ...keys: string[]) => ({ objectId, permissions: { keys } });
+    key.vault.properties.accessPolicies = [allow(identity.principalId, 'all')];
+    const account = key.account('pinned', { identity });
+    key.vault.properties.accessPolicies = [
+      allow(group_ ?? other.principalId, 'get', 'wrapKey', 'unwrapKey'),
+      allow(app, 'all'),
+    ];
+    const report = await check({ CMK_VAULTS: key.vault.id });
+    expect(reasonsAbout(report, account)).toEqual(reasons);
+    const unread = report.findings.filter(
+      ({ reason, resource }) => reason === 'Unreadable' && resource === key.vault.id,
+    );
+    expect([unread.length, report.complete]).toEqual([complete ? 0 : 1, complete]);
+    if (!complete) expect(unread[0]?.is).toContain('may have one through a group');
   });
 });
 

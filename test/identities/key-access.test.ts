@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { accessEnds, type IdentityState, keyAccess, type VaultAccess } from '../../src/identities/key-access.ts';
 import type { RoleGrant } from '../../src/identities/role-grant.ts';
+import type { KeyPolicy } from '../../src/vaults/vault-client.ts';
 
 const VAULT = '/subscriptions/s1/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files';
 const IDENTITY = '/subscriptions/s1/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1';
@@ -25,10 +26,15 @@ const systemAssigned = { ...account, ...none, systemPrincipalId: P1 };
 const ROLE = { principalId: P1, scope: VAULT, dataActions: STORAGE_ROLE, notDataActions: [], conditional: false };
 const grant = (change: Partial<RoleGrant> = {}): RoleGrant => ({ ...ROLE, ...change });
 const rbac = (...grants: RoleGrant[]): VaultAccess => ({ model: 'rbac', grants });
-const policies = (...keyPermissions: string[]): VaultAccess => ({
+const policies = (...keyPermissions: string[]): VaultAccess =>
+  policed([{ objectId: P1.toUpperCase(), keyPermissions }]);
+const P2 = '22222222-2222-2222-2222-222222222222';
+const policed = (of: readonly KeyPolicy[], noGroups: readonly string[] = []): VaultAccess => ({
   model: 'accessPolicies',
-  policies: [{ objectId: P1.toUpperCase(), keyPermissions }],
+  policies: of,
+  noGroups: new Set(noGroups),
 });
+const ofOther = (...keyPermissions: string[]): KeyPolicy => ({ objectId: P2, keyPermissions });
 
 describe('keyAccess', () => {
   it.each<[string, VaultAccess]>([
@@ -65,6 +71,8 @@ describe('keyAccess', () => {
     ],
     ['a role that lacks one', rbac(grant({ dataActions: STORAGE_ROLE.slice(0, 2) })), /unwrap\/action/],
     ['an access policy that lacks one', policies('get', 'wrapKey'), /unwrapKey/],
+    ["another's access policy that lacks it too", policed([ofOther('get', 'wrapKey')]), /unwrapKey/],
+    ['the access policy of another who is no group', policed([ofOther('all')], [P2]), /unwrapKey/],
   ])('is not ready with %s, and says what lacks', (_, access, missing) => {
     const found = keyAccess(account, KEY, access);
     expect(found).toMatchObject({ ready: false, reason: 'IdentityWithoutRole', principalId: P1 });
@@ -118,6 +126,12 @@ describe('keyAccess', () => {
     ],
     ['the roles cannot be read', account.encryption, { model: 'unknown', why: 'It could not be read.' }],
     ['the role holds under a condition', account.encryption, rbac(grant({ conditional: true }))],
+    ['an access policy may be that of its group', account.encryption, policed([ofOther('all')])],
+    [
+      'an access policy of its group may give what its own lacks',
+      account.encryption,
+      policed([{ objectId: P1, keyPermissions: ['Get'] }, ofOther('wrapKey'), ofOther('unwrapkey')]),
+    ],
   ])('is unknown when %s', (_, encryption, access) => {
     const found = keyAccess({ ...account, encryption }, KEY, access);
     expect(found).toMatchObject({ ready: 'unknown', reason: undefined });

@@ -20,6 +20,11 @@ const enable =
   (operation: Parameters<typeof enableAccount>[1]) =>
     enableAccount(optionsOf(site, more), operation);
 
+/** The tenant does not have it: a security group. */
+const GROUP = '99999999-9999-4999-8999-999999999999';
+const policiesOf = (...objectIds: string[]) =>
+  objectIds.map((objectId) => ({ tenantId: procedures.world.tenantId, objectId, permissions: { keys: ['all'] } }));
+
 describe('account enable', () => {
   it('encrypts an account with a key, automatic, and finds it so the second time', async () => {
     const site = procedures.site();
@@ -112,6 +117,15 @@ describe('account enable', () => {
     const refusal = await procedures.refusal(enable(site));
     expect(refusal).toMatchObject({ reason, nextStep: expect.stringMatching(nextStep) });
     expect(site.account.encryption.keySource).toBe('Microsoft.Storage');
+  });
+
+  it('does not refuse an identity that may have an access policy through a group, and says what is not known', async () => {
+    const site = procedures.site({ vault: { enableRbacAuthorization: false, accessPolicies: policiesOf(GROUP) } });
+    const as = procedures.somebodyWith(site.group.id, 'Owner');
+    site.vault.properties.accessPolicies = policiesOf(GROUP, as.objectId);
+    const planned = await procedures.run(enable(site), { as, dryRun: true });
+    expect(texts(planned, 'note').join()).toContain(`${GROUP}); one of them may be a group`);
+    expect(texts(planned, 'planned')).toEqual([expect.stringContaining('encrypted with')]);
   });
 
   it.each([

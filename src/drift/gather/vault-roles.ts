@@ -5,9 +5,11 @@ import {
   type IdentityState,
   type KeyAccess,
   keyAccess,
+  keyIdentity,
   type VaultAccess,
 } from '../../identities/key-access.ts';
 import { localAccessReader } from '../../identities/local-access-reader.ts';
+import { policyAccessReader } from '../../identities/policy-access-reader.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
@@ -16,6 +18,8 @@ import { type GatherServices, PARTS } from './parts.ts';
 /** Maximum number of principals per check whose groups are read. Each needs a call. */
 const MAX_GROUP_LOOKUPS = 200;
 const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no direct role on the vault. Their groups may have one, which Azure returns only for one identity at a time. The app did not read the others. Assign the role directly to the identities, or exempt this finding in CMK_EXEMPTIONS.`;
+const POLICY_GROUPS =
+  'Azure Resource Manager does not return the members of a group. Some identities have no sufficient access policy, but may have one through a group. Add the policy for the identities themselves (`cmk admin grant-role`).';
 const LOCAL_GROUPS =
   'A Managed HSM does not return the members of a group. Some identities have no sufficient direct role, but may have one through a group. Assign the role directly to the identities.';
 
@@ -55,16 +59,34 @@ export async function vaultRoles(
       return rbacRoles(vault, services, signal);
     case 'local':
       return { unread: [], accessOf: localRoles(vault, localAccessReader(vault, services, signal)) };
-    default: {
-      const found: VaultAccess = properties
-        ? { model: 'accessPolicies', policies: properties.policies }
-        : { model: 'unknown', why: 'The app could not read the vault.' };
-      const accessOf: VaultRoles['accessOf'] = async (account, name, identity) => {
-        return { access: keyAccess(account, { vaultId: vault.id, name }, found, identity) };
+    case 'accessPolicies':
+      return {
+        unread: [],
+        accessOf: policyRoles(vault, policyAccessReader(vault, properties.policies, services, signal)),
       };
-      return { unread: [], accessOf };
-    }
+    default:
+      return { unread: [], accessOf: unreadRoles(vault) };
   }
+}
+
+function unreadRoles({ id: vaultId }: ManagedVault): VaultRoles['accessOf'] {
+  const found = { model: 'unknown', why: 'The app could not read the vault.' } as const;
+  return async (account, name, identity) => ({ access: keyAccess(account, { vaultId, name }, found, identity) });
+}
+
+function policyRoles(
+  { id: vaultId }: ManagedVault,
+  read: ReturnType<typeof policyAccessReader>,
+): VaultRoles['accessOf'] {
+  return async (account, name, identity) => {
+    const own = keyIdentity(account, identity);
+    const found = await read('principalId' in own ? own.principalId : '');
+    const access = keyAccess(account, { vaultId, name }, found, identity);
+    // A finding on the identity reports that it cannot be read.
+    if (access.ready !== 'unknown' || !access.principalId || identity?.is === 'unknown') return { access };
+    const perhaps = { ...PARTS.groups(vaultId), kind: 'refused', detail: POLICY_GROUPS } as const;
+    return { access, unread: found.groupsUnread ?? perhaps };
+  };
 }
 
 /**

@@ -1,0 +1,31 @@
+import { known, readOnce, readPart, unreadOf } from '../azure/read-or-why.ts';
+import type { ManagedVault } from '../keys/managed-vaults.ts';
+import type { KeyPolicy } from '../vaults/vault-client.ts';
+import { missingRights, type PolicyAccess } from './key-access.ts';
+import { GROUP_ROLES_READ } from './local-access-reader.ts';
+import type { Principals } from './principal-client.ts';
+
+/**
+ * Reads which principals the access policies of a vault let use its keys. Reads the types of the principals once, and
+ * only if the access of one depends on them. Never throws: the result names the part that cannot be read.
+ */
+export function policyAccessReader(
+  vault: ManagedVault,
+  policies: readonly KeyPolicy[],
+  { principals }: { readonly principals: Principals },
+  signal: AbortSignal | undefined,
+) {
+  const noGroups = readOnce((vaultId: string) => {
+    const holders = new Set(policies.map(({ objectId }) => objectId.toLowerCase()));
+    return readPart({ resource: vaultId, ...GROUP_ROLES_READ }, () => principals.noGroups(holders, vaultId, signal));
+  });
+  return async (principalId: string): Promise<PolicyAccess> => {
+    const access: PolicyAccess = { model: 'accessPolicies', policies, noGroups: new Set() };
+    const { undetermined } = missingRights(principalId, { vaultId: vault.id, name: undefined }, access);
+    if (undetermined === undefined) return access;
+
+    const read = await noGroups.get(vault.id);
+    const [groupsUnread] = unreadOf([read]);
+    return { ...access, noGroups: known(read) ?? new Set(), groupsUnread };
+  };
+}
