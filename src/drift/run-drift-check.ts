@@ -1,5 +1,7 @@
 import type { ActivityLog } from '../accounts/activity-log-client.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
+import type { RolloutStore } from '../fleet/rollout-row.ts';
+import type { UseRows } from '../fleet/use-row.ts';
 import type { Log } from '../log.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { REASONS } from '../reasons.ts';
@@ -16,6 +18,7 @@ import { countFindings, evaluate, unseenFindings, withHistory } from './checks/e
 import type { Rules } from './checks/subjects.ts';
 import { VAULT_CHECKS } from './checks/vault-checks.ts';
 import { type DriftRun, type RunningCheck, rulesOf } from './drift-run.ts';
+import { dropRollouts } from './drop-rollouts.ts';
 import { type FixServices, fix } from './fixes.ts';
 import { type Gathered, gather } from './gather/gather.ts';
 import { nextRound } from './gather/gather-subscription.ts';
@@ -43,6 +46,8 @@ export type DriftServices = GatherServices &
     readonly orderStore: OrdersStore;
     readonly changes: ChangeRows;
     readonly activityLog: Pick<ActivityLog, 'writes'>;
+    readonly rollouts: Pick<RolloutStore, 'all' | 'drop'>;
+    readonly useRows: Pick<UseRows, 'of'>;
   };
 
 /**
@@ -75,6 +80,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const report = { ...found, fixes, finishedOn: services.now().toISOString() };
     // After the fixes: the workers list the accounts at once, and both take memory for a large fleet.
     await putIndexWork(gathered, cause, services, log);
+    await dropUnused(gathered, id, services, log);
     failure = await publishReport(report, services, log);
     await checkLateChanges(report, services, log);
     await keepTrend(report, services, log);
@@ -138,6 +144,14 @@ async function putIndexWork(
   await putWork(lists, cause, services).catch((error: unknown) => {
     const message = `${REASONS.DriftFixFailed} The app could not queue the repair of the index: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report: cause.ref });
+  });
+}
+
+/** Drops rollouts of keys that do not exist. Logs a failure, and the next check retries. */
+async function dropUnused({ vaults }: Gathered, report: string, services: DriftServices, log: Log): Promise<void> {
+  await dropRollouts(vaults, services).catch((error: unknown) => {
+    const message = `${REASONS.DriftFixFailed} The app could not drop rollouts of keys that do not exist: ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'DriftFixFailed', message, report });
   });
 }
 

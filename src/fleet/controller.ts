@@ -21,9 +21,10 @@ import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
 import { createVersionLists, type VersionLists } from './fresh-reads.ts';
 import { createMovedUses } from './moved-uses.ts';
-import { reconcileKey, requestLists } from './reconcile-key.ts';
+import { reconcileKey, requestLists, strongestCause } from './reconcile-key.ts';
 import { RolloutGate } from './rollout-gate.ts';
 import { createRolloutStore } from './rollout-row.ts';
+import { SingleFlight } from './single-flight.ts';
 import { sweepWork } from './sweep.ts';
 import { createUseRows } from './use-row.ts';
 import { createWorkItems, keyItem, NO_SUBSCRIPTION } from './work-items.ts';
@@ -66,6 +67,10 @@ export class Controller {
   readonly #passes = pLimit(MOST_PASSES);
   /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
   readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
+  /** By key. Separate from the decisions, which call the app's own storage: that must not delay a revocation. */
+  readonly #preparations = new SingleFlight<string | undefined>();
+  /** By key. Concurrent decisions would only repeat each other's. */
+  readonly #decisions = new SingleFlight<Cause>();
 
   constructor(services: ControllerPorts) {
     this.#services = services;
@@ -109,13 +114,8 @@ export class Controller {
     const startedMs = now().getTime();
     const item = this.#putItem(key.id, cause);
     item.catch(() => {});
-    // This step calls only Key Vault.
-    const versions = await this.#prepareKey(key, cause, log);
+    await this.#prepareKey(key, cause, log, version);
     await item;
-    if (version !== undefined && !versions.some((listed) => listed.version === version.toLowerCase())) {
-      const dues = UNLISTED_MS.map((ms) => new Date(now().getTime() + ms));
-      await Promise.all(dues.map((due) => this.queues.sendKey(key.id, cause, due)));
-    }
     const writesUntil = new Date(startedMs + EVENT_PATCH_MS);
     await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), { ...this.#ports(log), writesUntil });
   }
@@ -157,12 +157,30 @@ export class Controller {
     await items.put([keyItem(key, cause, now())]);
   }
 
-  /** Disables new versions of a revoked key, and requests the rotation of a key that may need it. */
-  async #prepareKey(key: ManagedKey, cause: Cause, log: Log): Promise<readonly KeyVersion[]> {
+  /**
+   * Disables new versions of a revoked key, and requests the rotation of a key that may need it.
+   *
+   * @param version the event's key version
+   */
+  #prepareKey(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
+    return this.#preparations.run(key.id, version?.toLowerCase(), async (named) => {
+      const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
+      // This step calls only Key Vault.
+      const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
+      if (!open) await this.#requestRotation(key, versions, cause, log);
+      const listed = new Set<string | undefined>(versions.map((one) => one.version));
+      if (named.some((one) => one !== undefined && !listed.has(one))) await this.#requestLater(key, cause);
+    });
+  }
+
+  /** Requests later reconciles of a key whose list lacks an event's version. */
+  async #requestLater(key: ManagedKey, cause: Cause): Promise<void> {
+    const dues = UNLISTED_MS.map((ms) => new Date(this.#services.now().getTime() + ms));
+    await Promise.all(dues.map((due) => this.queues.sendKey(key.id, cause, due)));
+  }
+
+  async #requestRotation(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause, log: Log): Promise<void> {
     const { orders, queue, now } = this.#services;
-    const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
-    const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
-    if (open) return versions;
     const activation = nextActivation(versions, now());
     // A sweep reconciles the key then: the rollout row has the time.
     if (activation) {
@@ -173,7 +191,6 @@ export class Controller {
     if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
       await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 });
     }
-    return versions;
   }
 
   #passEnd(): Date {
@@ -182,13 +199,18 @@ export class Controller {
 
   /** Decides on a key, reconciles its first subscriptions, and sends messages for the others. */
   async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: FleetServices): Promise<void> {
+    // Empty if the decision of another caller serves this one.
     const works: FleetWork[] = [];
-    await reconcileKey(key, cause, { ...ports, send: async (work) => void works.push(work) });
+    await this.#decide(key, cause, { ...ports, send: async (work) => void works.push(work) });
     const [first, ...rest] = works;
     await Promise.all([
       ...rest.map((work) => this.queues.send(work)),
       ...(first ? [handleFleetWork(first, until, ports)] : []),
     ]);
+  }
+
+  #decide(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
+    return this.#decisions.run(key.id, cause, (causes) => reconcileKey(key, strongestCause(causes), ports));
   }
 
   /**
@@ -209,7 +231,7 @@ export class Controller {
     const next = { nextMs: begunMs + PROGRESS_MS, isSent: false };
     this.#progress.set(key.id, next);
     const ports = this.#ports(log);
-    await handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
+    await handleKeyWork(key.id, () => this.#decide(key, cause, ports), ports);
     const endedMs = performance.now();
     next.nextMs = Math.max(next.nextMs, endedMs + (endedMs - begunMs) * PROGRESS_FACTOR);
   }

@@ -1,7 +1,7 @@
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { findPause, isOrderedOn } from '../orders/standing-orders.ts';
-import { REASONS } from '../reasons.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import type { Cause } from '../work/messages.ts';
@@ -12,6 +12,8 @@ import { retryKey, SWEEP_MS, sendFor } from './fleet-work.ts';
 import { nameOfUse } from './moved-uses.ts';
 import { hasFailedSince, openRekeyOf, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import { NO_ROLLOUT, type StoredRollout } from './rollout-row.ts';
+import type { Callers } from './single-flight.ts';
+import { hasUses } from './use-row.ts';
 import { isComparison, keyItem, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem } from './work-items.ts';
 import type { FleetServices } from './worker-ports.ts';
 
@@ -38,7 +40,13 @@ export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetSe
     if (decided === 'done' && item) await ports.items.finish(item);
     return;
   }
-  throw new Error(`Other instances changed the rollout of ${key.name} at the same time. A later message retries.`);
+  // Other instances decided each time, maybe from an older state.
+  await decideLater(key, cause, 'Busy', item, ports);
+}
+
+/** Returns the cause of a decision that several callers share: a follow-up moves no use that another cause does not. */
+export function strongestCause(causes: Callers<Cause>): Cause {
+  return causes.find(({ by }) => !FOLLOW_UPS.has(by)) ?? causes[0];
 }
 
 async function itemOf(key: ManagedKey, { items }: FleetServices): Promise<WorkItem | undefined> {
@@ -62,12 +70,15 @@ async function decide(
   // The item has the request: the message of an event or of an operator's call may be lost.
   const isRequested = !FOLLOW_UPS.has(wanted.by) || item?.reason === 'Paused';
   const causes = { cause, origin, isRequested };
-  if (!target && !open) return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
+  if (!target && !open) {
+    if (await isUnknown(key, state, ports)) return 'done';
+    return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
+  }
   if (await isPaused(key, state, item, ports)) return 'later';
   const orderStored = open && (await ports.rollouts.read(open.rekey.id));
   const subscriptions = await ports.inSight();
   if (subscriptions && !(await requestLists(subscriptions, origin, ports))) {
-    await decideLater(key, origin, item, ports);
+    await decideLater(key, origin, 'FleetNotListed', item, ports);
     return 'later';
   }
   const countTo = (to: KeyVersion, before: StoredRollout | undefined, rekey?: string) =>
@@ -126,6 +137,18 @@ async function readState(key: ManagedKey, ports: FleetServices) {
   };
 }
 
+/** Returns whether the app knows nothing of a key but its name, which a writer of the queue may have invented. */
+async function isUnknown(
+  key: ManagedKey,
+  { versions, stored }: KeyState,
+  { rows, log }: FleetServices,
+): Promise<boolean> {
+  if (versions.length > 0 || stored) return false;
+  if (await hasUses(rows, key.id)) return false;
+  log({ level: 'info', reason: 'KeyNotFound', message: REASONS.KeyNotFound, key: key.id });
+  return true;
+}
+
 /** Stores a row without a target. @returns false if another instance decided first */
 function putEmptyRow(
   key: ManagedKey,
@@ -154,10 +177,11 @@ async function isPaused(
   return true;
 }
 
-/** Keeps the key's item, so that a worker reconciles the key after it listed the subscriptions. */
+/** Keeps the key's item, so that a worker decides again. */
 async function decideLater(
   key: ManagedKey,
   cause: Cause,
+  reason: Reason,
   item: WorkItem | undefined,
   ports: FleetServices,
 ): Promise<void> {
@@ -165,7 +189,7 @@ async function decideLater(
   if (!item) await ports.items.putNew([keyItem(key.id, cause, at)]);
   const own = item ?? (await itemOf(key, ports));
   // `progress` is a follow-up cause: postponed items of subscriptions stay postponed.
-  if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, 'FleetNotListed', ports);
+  if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, reason, ports);
 }
 
 interface Causes {

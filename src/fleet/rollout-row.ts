@@ -49,7 +49,9 @@ export interface RolloutStore {
   held(name: string): Promise<string | undefined>;
   /** @returns false if the row changed after the read */
   put(name: string, row: RolloutRow, etag: string | undefined): Promise<boolean>;
-  all(): AsyncIterable<{ readonly name: string; readonly row: RolloutRow }>;
+  /** @returns false if the row changed after the read */
+  drop(name: string, etag: string): Promise<boolean>;
+  all(): AsyncIterable<StoredRollout & { readonly name: string }>;
 }
 
 export interface StoredRollout {
@@ -82,10 +84,11 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
       const properties = { name, row: JSON.stringify(row) };
       return table.writeIf({ partitionKey: ROTATIONS, rowKey: encoded(name), properties }, etag);
     },
+    drop: (name, etag) => table.writeIf({ partitionKey: ROTATIONS, rowKey: encoded(name) }, etag),
     async *all() {
       for await (const found of table.rows(ROTATIONS)) {
         const row = parse(found);
-        if (row && typeof found.name === 'string') yield { name: found.name, row };
+        if (row && typeof found.name === 'string') yield { name: found.name, row, etag: String(found.etag) };
       }
     },
   };

@@ -88,6 +88,12 @@ export function createUseRows(table: Pick<FleetTable, 'rows' | 'write'>) {
   };
 }
 
+/** Returns whether the index has a use of a key. Throws the SDK's errors. */
+export async function hasUses(rows: Pick<UseRows, 'of'>, key: string): Promise<boolean> {
+  for await (const _ of rows.of(key)) return true;
+  return false;
+}
+
 /** Returns undefined for a row that fails to parse, or whose keys contradict its properties. */
 export function toUseRow(row: Row): UseRow | undefined {
   return parseRow(row, USE, useKeys);

@@ -38,7 +38,7 @@ function listOf(all: readonly ReturnType<typeof rollout>[], change: Partial<Rota
   const rollouts: RotationViewPorts['rollouts'] = {
     read: async () => undefined,
     async *all() {
-      yield* all;
+      for (const one of all) yield { ...one, etag: '' };
     },
   };
   return { list: (after?: string) => listRotations(ports([], { rollouts, ...change }), after, 50) };
