@@ -95,6 +95,26 @@ describe('account revoke and account restore', () => {
     ]);
   });
 
+  it('grant nothing to an identity that the account no longer has, nor in a vault that its key has left', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const as = admin(site);
+    await procedures.run(revoking(account), { as });
+
+    // Access is repaired by hand: another identity, a key in another vault, and no restore.
+    const moved = procedures.site({ group: site.group.name });
+    const key = { vault: moved.vault, keyName: moved.key, mode: 'automatic' } as const;
+    const present = addAccount(procedures.world, site.group, { name: account.name, identity: moved.identity, key });
+    await procedures.run(revoking(present), { as });
+
+    const restored = await procedures.run(restoring(present), { as });
+    expect([rolesOf(site), rolesOf(moved)]).toMatchObject([[], [{ scope: moved.vault.id }]]);
+    const note = `role of ${site.identity.principalId} on ${site.vault.name} NOT restored`;
+    expect(texts(restored, 'note').join()).toContain(note);
+    expect(texts(restored, 'note').join()).toContain('cmk admin grant-role --assignee');
+    expect(restored.result.restored).toHaveLength(1);
+  });
+
   it('finish by the same command what failed half-way', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);

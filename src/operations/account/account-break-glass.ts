@@ -154,11 +154,18 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
 }
 
+function scopeOf(grant: KeyGrant): string {
+  return grant.kind === 'role' ? grant.scope : `${grant.hsm}${grant.scope}`;
+}
+
+function grantText(grant: KeyGrant): string {
+  return `role of ${grant.principalId} on ${scopeOf(grant).replace(/^.*\/vaults\/|^https:\/\//i, '')}`;
+}
+
 function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
   const { principalId, name } = grant;
-  const scope = grant.kind === 'role' ? grant.scope : `${grant.hsm}${grant.scope}`;
-  const at = scope.replace(/^.*\/vaults\/|^https:\/\//i, '');
-  const of = `role of ${principalId} on ${at}`;
+  const scope = scopeOf(grant);
+  const of = grantText(grant);
   const resource = `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
   return did === 'remove'
     ? { text: `${of} removed`, action: 'role.remove', resource, from: principalId }
@@ -181,8 +188,8 @@ const ENTRY = z.object({
 });
 
 /**
- * Restores the grants that revocations removed since the last restore. The audit trail and tags of version 2 record
- * these grants. A repeated call after a failure restores the missing grants.
+ * Restores the grants that revocations removed since the last restore, if they belong to the account's present identity
+ * and the vault of its present key. The audit trail and tags of version 2 record these grants. A repeated call after a failure restores the missing grants.
  *
  * @throws {@link CmkError} `AccountNotFound`, `Refused`; the SDK's error if the trail cannot be read: nothing was
  *   changed
@@ -194,9 +201,14 @@ export async function restoreAccount(
   const account = await findAccount(named, azure, where);
   const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
   const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];
-  const restored = [...new Map(removed.map((grant) => [JSON.stringify(grant).toLowerCase(), grant])).values()];
-  if (restored.length === 0 && legacy.length === 0) {
+  const recorded = [...new Map(removed.map((grant) => [JSON.stringify(grant).toLowerCase(), grant])).values()];
+  if (recorded.length === 0 && legacy.length === 0) {
     journal.found(`no open revocation of ${account.name} is recorded`);
+  }
+
+  const restored = recorded.filter((grant) => isGrantOf(account, grant));
+  for (const grant of recorded) {
+    if (!restored.includes(grant)) journal.note(notRestored(grant, account));
   }
   for (const grant of restored) {
     await journal.change(grantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
@@ -226,19 +238,31 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
  * own identity in the vault of its key.
  */
 function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): readonly KeyGrant[] {
-  const principalId = principalOf(account);
-  const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
   const grants = legacy.flatMap(({ removed }) => removed);
-  const isOwn = (grant: KeyGrant): boolean => {
-    const place = grant.kind === 'role' ? `https://${vaultOfRole(grant.scope).split('/').at(-1)}.` : grant.hsm;
-    return grant.principalId.toLowerCase() === principalId && (vaultUri?.startsWith(place.toLowerCase()) ?? false);
-  };
-  if (grants.every(isOwn)) return grants;
+  if (grants.every((grant) => isGrantOf(account, grant))) return grants;
   throw new CmkError(
     'Refused',
     `The tags cmk-revoked-… of ${account.name} name a role that does not match its identity and the vault of its key. Nothing was changed.`,
     "If the account's identity or vault has changed since, grant the missing roles manually (cmk admin grant-role) and remove the tags; otherwise investigate which principal wrote them.",
   );
+}
+
+/** Whether a grant belongs to the account's present identity in the vault of its present key. */
+function isGrantOf(account: Account, grant: KeyGrant): boolean {
+  const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
+  const place = grant.kind === 'role' ? `https://${lastName(vaultOfRole(grant.scope))}.` : grant.hsm;
+  const isOwnVault = vaultUri?.startsWith(place.toLowerCase()) ?? false;
+  return isOwnVault && grant.principalId.toLowerCase() === principalOf(account);
+}
+
+function notRestored(grant: KeyGrant, { name }: Account): string {
+  const at = grant.kind === 'role' ? vaultOfRole(grant.scope) : grant.hsm;
+  const option = grant.kind === 'role' ? '--vault' : '--hsm';
+  const command = shellCommand('cmk admin grant-role', [
+    ['--assignee', grant.principalId],
+    [option, at],
+  ]);
+  return `${grantText(grant)} NOT restored: ${name} now has another identity, or its key is in another vault. If something else needs the role: ${commandOr(command, 'assign it again.')}`;
 }
 
 /** Removes the tags with restored revocations of version 2. Keeps all other tags. */
