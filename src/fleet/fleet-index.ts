@@ -14,6 +14,7 @@ import {
 const text = z.string().max(32_768);
 const time = z.iso.datetime();
 const json = text.transform(parseJson);
+const SCOPE_KEYS = json.pipe(z.array(KEY_ID).readonly());
 const ACCOUNT = z.object({
   account: ACCOUNT_ID,
   location: z.string().max(60),
@@ -21,26 +22,27 @@ const ACCOUNT = z.object({
   key: optional(KEY_ID).catch(undefined),
   /** All tags, or only the app's own if all are too long. Absent in rows of earlier versions. */
   tags: optional(json.pipe(z.record(z.string(), z.string()).readonly())).catch(undefined),
-  /** Keys that its encryption scopes use; absent in rows of earlier versions. */
-  scopeKeys: optional(json.pipe(z.array(KEY_ID).readonly())).catch(undefined),
+  /** Keys that its encryption scopes use, or the first of them; absent in rows of earlier versions. */
+  scopeKeys: optional(SCOPE_KEYS).catch(undefined),
+  /** Number of further rows with keys of its encryption scopes. */
+  scopeRows: z.coerce.number().int().min(0).catch(0),
   /** When a worker last listed its encryption scopes (ISO 8601); absent before the first list. */
   scopesReadOn: optional(time).catch(undefined),
   /** When a worker last wrote the row (ISO 8601). */
   writtenOn: time,
 });
-// Scopes without keys count as never listed, so a worker lists them again.
-const FLEET_ACCOUNT = ACCOUNT.transform(({ scopeKeys, scopesReadOn, ...account }) => ({
-  ...account,
-  scopeKeys: scopeKeys ?? [],
-  scopesReadOn: scopeKeys && scopesReadOn,
-}));
+const SCOPE_ROW = z.object({ account: ACCOUNT_ID, scopeKeys: SCOPE_KEYS });
+
 /** An account in the index, with any kind of key. */
-export type FleetAccount = Omit<Readonly<z.output<typeof FLEET_ACCOUNT>>, 'scopesReadOn'> & {
-  readonly scopesReadOn?: string | undefined;
+export type FleetAccount = Omit<Readonly<z.output<typeof ACCOUNT>>, 'scopeKeys' | 'scopeRows'> & {
+  readonly scopeKeys: readonly string[];
 };
 
 /** A change to an account's row. Absent fields remain unchanged; `key` is empty if the account uses none. */
-export type AccountChange = Pick<FleetAccount, 'account'> & (Partial<FleetAccount> | { readonly isGone: true });
+export type AccountChange = Pick<FleetAccount, 'account'> & {
+  /** The keys of its scopes before the change: rows that it no longer needs are deleted. */
+  readonly formerScopeKeys?: readonly string[];
+} & (Partial<FleetAccount> | { readonly isGone: true });
 
 export type FleetIndex = ReturnType<typeof createFleetIndex>;
 
@@ -68,42 +70,133 @@ export function createFleetIndex(table: FleetTable) {
     },
     /** Returns every account of a subscription, except accounts that a list showed as deleted. */
     async *accounts(subscriptionId: string): AsyncIterable<FleetAccount> {
+      let stored: StoredAccount | undefined;
+      // The further rows of an account follow its own.
       for await (const row of table.rows(subscriptionPartition(subscriptionId))) {
-        const account = toFleetAccount(row);
-        if (account) yield account;
+        if (isScopeRow(row)) {
+          stored?.scopeRows.push(row);
+          continue;
+        }
+        if (stored) yield toAccount(stored);
+        stored = toStored(row);
       }
+      if (stored) yield toAccount(stored);
     },
     async account(id: string): Promise<FleetAccount | undefined> {
       const account = parseStorageAccountId(id);
-      const row = account && (await table.row(subscriptionPartition(account.subscriptionId), accountRow(id)));
-      return row && toFleetAccount(row);
+      if (!account) return undefined;
+      const partition = subscriptionPartition(account.subscriptionId);
+      const row = await table.row(partition, accountRow(id));
+      const stored = row && toStored(row);
+      if (!stored) return undefined;
+      if (stored.count > 0) stored.scopeRows.push(...(await Array.fromAsync(table.rows(partition, beginScopeRow(id)))));
+      return toAccount(stored);
     },
-    write: (changes: readonly AccountChange[]) => table.write(changes.map(toRowChange)),
+    write: (changes: readonly AccountChange[]) => table.write(changes.flatMap(toRowChanges)),
   };
 }
 
 /** Azure limits a property to 32,768 characters; an account's 50 tags may exceed that. */
 const MOST = 30_000;
+/** Keys in a row: an identifier has at most 200 characters in JSON. An account may have 10,000 scopes. */
+const MOST_KEYS = MOST / 200;
 
 function keysOf({ account }: Pick<FleetAccount, 'account'>): RowChange {
   const { subscriptionId } = accountId(account);
   return { partitionKey: subscriptionPartition(subscriptionId), rowKey: accountRow(account) };
 }
 
-function toRowChange(change: AccountChange): RowChange {
-  if ('isGone' in change) return keysOf(change);
-  const { tags, ...rest } = change;
-  return { ...keysOf(change), properties: formatProperties(tags ? { ...rest, tags: shortTags(tags) } : rest) };
+/** Beginning of the names of an account's further rows. `!` sorts before every character of an account's name. */
+function beginScopeRow(account: string): string {
+  return `${accountRow(account)}!`;
 }
 
-/** Returns all tags, or only the app's own if all are too long. */
+function scopeRow(account: string, number: number): string {
+  return `${beginScopeRow(account)}${String(number).padStart(4, '0')}`;
+}
+
+function toRowChanges(change: AccountChange): RowChange[] {
+  const { formerScopeKeys, ...rest } = change;
+  if ('isGone' in rest) return [keysOf(rest), ...scopeRows(rest.account, [], formerScopeKeys)];
+  const { tags, scopeKeys, ...others } = rest;
+  const parts = scopeKeys && partsOf(scopeKeys);
+  const properties = formatProperties({
+    ...others,
+    ...(tags ? { tags: shortTags(tags) } : {}),
+    ...(parts ? { scopeKeys: parts[0] ?? [], scopeRows: Math.max(0, parts.length - 1) } : {}),
+  });
+  return [{ ...keysOf(rest), properties }, ...(parts ? scopeRows(rest.account, parts, formerScopeKeys) : [])];
+}
+
+function partsOf(keys: readonly string[]): readonly (readonly string[])[] {
+  return Array.from({ length: Math.ceil(keys.length / MOST_KEYS) }, (_, n) =>
+    keys.slice(n * MOST_KEYS, (n + 1) * MOST_KEYS),
+  );
+}
+
+/** Returns the further rows, and deletes those of the former keys. */
+function scopeRows(
+  account: string,
+  parts: readonly (readonly string[])[],
+  formerKeys: readonly string[] = [],
+): RowChange[] {
+  const { partitionKey } = keysOf({ account });
+  const count = Math.max(parts.length, partsOf(formerKeys).length);
+  return Array.from({ length: Math.max(0, count - 1) }, (_, n) => {
+    const scopeKeys = parts[n + 1];
+    const row = { partitionKey, rowKey: scopeRow(account, n + 1) };
+    return scopeKeys ? { ...row, properties: formatProperties({ account, scopeKeys }) } : row;
+  });
+}
+
+/** Returns all tags, or only the app's own if all are too long, as many as fit. */
 function shortTags(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   if (JSON.stringify(tags).length <= MOST) return tags;
-  return Object.fromEntries(Object.entries(tags).filter(([name]) => /^cmk-/i.test(name)));
+  const own = Object.entries(tags).filter(([name]) => /^cmk-/i.test(name));
+  while (JSON.stringify(own).length > MOST) own.pop();
+  return Object.fromEntries(own);
 }
 
+/** An account's row, with the rows of further keys. */
+interface StoredAccount {
+  readonly account: FleetAccount;
+  /** Number of further rows that the account needs. */
+  readonly count: number;
+  readonly scopeRows: Row[];
+}
+
+function isScopeRow({ rowKey }: Row): boolean {
+  return rowKey.includes('!');
+}
+
+function toStored(row: Row): StoredAccount | undefined {
+  const parsed = parseRow(row, ACCOUNT, keysOf);
+  if (!parsed) return undefined;
+  const { scopeKeys, scopeRows: count, scopesReadOn, ...account } = parsed;
+  // Scopes without keys count as never listed, so a worker lists them again.
+  const scopes = { scopeKeys: scopeKeys ?? [], scopesReadOn: scopeKeys && scopesReadOn };
+  return { account: { ...account, ...scopes }, count, scopeRows: [] };
+}
+
+function toAccount({ account, count, scopeRows: rows }: StoredAccount): FleetAccount {
+  if (count === 0) return account;
+  const parts = rows.slice(0, count).map((row, n) => {
+    const nameOf = (part: { readonly account: string }) => ({
+      ...keysOf(part),
+      rowKey: scopeRow(account.account, n + 1),
+    });
+    return parseRow(row, SCOPE_ROW, nameOf)?.scopeKeys;
+  });
+  const keys = parts.filter((part) => part !== undefined);
+  const scopeKeys = [account.scopeKeys, ...keys].flat();
+  // Without all rows, the scopes count as never listed.
+  return { ...account, scopeKeys, scopesReadOn: keys.length < count ? undefined : account.scopesReadOn };
+}
+
+/** Returns an account without the keys of further rows. */
 export function toFleetAccount(row: Row): FleetAccount | undefined {
-  return parseRow(row, FLEET_ACCOUNT, keysOf);
+  const stored = isScopeRow(row) ? undefined : toStored(row);
+  return stored && toAccount(stored);
 }
 
 export function keysOfAccount({ key, scopeKeys }: FleetAccount): readonly string[] {

@@ -190,7 +190,7 @@ export class Listing {
     for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, wanted);
     // Set only if the index equals the list. Otherwise, the pass may end before it reads the scopes.
     const read = this.#requested === requested ? { scopesReadOn: startedOn.toISOString() } : {};
-    this.#pass.results.change({ account, ...read, scopeKeys });
+    this.#pass.results.change({ account, ...read, scopeKeys, formerScopeKeys: record.scopeKeys });
   }
 
   /** Reads an account, and drops all rows if the account is deleted. */
@@ -212,7 +212,9 @@ export class Listing {
     }
     const rows = await this.#rowsOf(account, record ? keysOfAccount(record) : []);
     for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, wanted);
-    if (record) this.#pass.results.change({ account: record.account, isGone: true });
+    if (!record) return;
+    const { scopeKeys: formerScopeKeys } = record;
+    this.#pass.results.change({ account: record.account, isGone: true, formerScopeKeys });
   }
 
   async #compareAccount(

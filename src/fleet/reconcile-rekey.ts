@@ -27,6 +27,8 @@ import type { FleetServices } from './worker-ports.ts';
 /** A PATCH ends within its deadline, and takes effect within a minute after that. Milliseconds. */
 const SETTLED_MS = 2 * GIVEN_UP_MS;
 const LISTED_MS = 15_000;
+/** Number of gaps that an order names. */
+const MOST_GAPS = 20;
 
 /** An order that can move a key's uses now. */
 export interface OpenRekey {
@@ -84,16 +86,25 @@ export async function verifyRekey(
     for await (const use of ports.rows.of(rekey.from)) if (covers(use) && isManaged(use)) return false;
   }
   const now = ports.now();
-  const verified = { on: now.toISOString(), gaps };
+  const verified = { on: now.toISOString(), gaps: nameGaps(gaps) };
   if (gaps.length === 0) {
     const done: Rekey = { ...rekey, state: 'done', verified, endedOn: verified.on };
     await changeRekey(done, rekey, rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack', ports);
-  } else if (rekey.state !== 'verifying' || rekey.verified?.gaps.join() !== gaps.join()) {
+  } else if (rekey.state !== 'verifying' || rekey.verified?.gaps.join() !== verified.gaps.join()) {
     await changeRekey({ ...rekey, state: 'verifying', verified }, rekey, undefined, ports);
     // Checks earlier than the sweep.
     await ports.sendKey(rekey.from, cause, new Date(Math.max(settledOn.getTime(), now.getTime()) + LISTED_MS));
   }
   return gaps.length === 0;
+}
+
+/** Every instance reads the orders every ten seconds, so an order names only the first gaps. */
+function nameGaps(gaps: readonly string[]): string[] {
+  const more = gaps.length - MOST_GAPS;
+  return [
+    ...gaps.slice(0, MOST_GAPS),
+    ...(more > 0 ? [`${count(more, 'gap')} more, which the order does not name.`] : []),
+  ];
 }
 
 /**

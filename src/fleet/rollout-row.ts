@@ -60,6 +60,8 @@ export interface StoredRollout {
 }
 
 const ROTATIONS = 'rotations';
+/** Characters about failed canaries: a hundred canaries use most of the 32,768 characters of a property. */
+const MOST_UNWELL = 2_000;
 
 /** A rollout without a decision. Replaces a row that fails to parse. */
 export const NO_ROLLOUT: RolloutRow = {
@@ -81,7 +83,8 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
       return stored && isHeld(stored.row) ? stored.row.target : undefined;
     },
     put: (name, row, etag) => {
-      const properties = { name, row: JSON.stringify(row) };
+      const { unwell, ...rest } = row;
+      const properties = { name, row: JSON.stringify({ ...rest, unwell: unwell?.slice(0, MOST_UNWELL) }) };
       return table.writeIf({ partitionKey: ROTATIONS, rowKey: encoded(name), properties }, etag);
     },
     drop: (name, etag) => table.writeIf({ partitionKey: ROTATIONS, rowKey: encoded(name) }, etag),

@@ -69,6 +69,23 @@ describe('The table', () => {
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual([]);
   });
 
+  it('stores every key that the scopes of an account use, however many, and leaves nothing of them', async () => {
+    const name = (n: number) => `tenant-${'k'.repeat(100)}-${String(n).padStart(5, '0')}`;
+    const keysOf = (count: number) =>
+      Array.from({ length: count }, (_, n) => `https://kv-files.vault.azure.net/keys/${name(n)}`);
+    const [many, few] = [keysOf(10_000), keysOf(200)];
+    const others = [known('st'), known('st10')];
+    await index().write([...others, known('st1', { scopesReadOn: NOW, scopeKeys: many })]);
+    expect((await index().account(account('st1')))?.scopeKeys).toEqual(many);
+    const [, large, other] = await all(index().accounts(SUBSCRIPTION));
+    expect([large?.scopeKeys.length, large?.scopesReadOn, other]).toEqual([10_000, NOW, known('st10')]);
+    await index().write([{ account: account('st1'), scopeKeys: few, formerScopeKeys: many }]);
+    expect((await index().account(account('st1')))?.scopeKeys).toEqual(few);
+    await index().write([{ account: account('st1'), isGone: true, formerScopeKeys: few }]);
+    expect(await all(index().accounts(SUBSCRIPTION))).toEqual(others);
+    expect(await all(rows().rows(subscriptionPartition(SUBSCRIPTION)))).toHaveLength(2);
+  });
+
   it('clears fields that are absent when a use is written again', async () => {
     await uses().put([use('st1', { identity: 'old', wave: '1' })]);
     const automatic = use('st1', { mode: 'automatic', pinned: undefined });
@@ -136,6 +153,16 @@ describe('A damaged row', () => {
     const corrupt: string[] = [];
     expect(await all(uses().of(KEY, undefined, (row) => corrupt.push(row)))).toEqual([use('st2')]);
     expect(corrupt).toEqual([keys.rowKey]);
+  });
+
+  it('with a part of the keys counts as an account whose scopes were never listed', async () => {
+    const scopeKeys = Array.from({ length: 400 }, (_, n) => `${KEY}-${n}`);
+    await index().write([known('st1', { scopesReadOn: NOW, scopeKeys })]);
+    const stored = await all(rows().rows(subscriptionPartition(SUBSCRIPTION)));
+    const { partitionKey = '', rowKey = '' } = stored.at(-1) ?? {};
+    await table().deleteEntity(partitionKey, rowKey);
+    expect((await index().account(account('st1')))?.scopesReadOn).toBeUndefined();
+    expect((await all(index().accounts(SUBSCRIPTION)))[0]?.scopesReadOn).toBeUndefined();
   });
 
   it('with invalid scopes counts as never listed', async () => {

@@ -42,6 +42,17 @@ describe('A rotation', { timeout: 60_000 }, () => {
   });
 });
 
+it('A rotation moves 200 accounts beside one with 700 scopes on as many keys', async () => {
+  const scopes = Array.from({ length: 700 }, (_, n) =>
+    scopeOf(VAULT.uri, { name: `tenant${n}`, keyName: `tenant-${String(n).padStart(4, '0')}` }),
+  );
+  const region = await Region.indexed(201, (one) => one.scopes.set(nameOf(0), scopes));
+  expect(region.uses()).toHaveLength(901);
+  region.rotate();
+  expect(await region.until(() => region.on(SECOND) === 201, 6 * HOUR)).toBeLessThan(5 * MINUTE);
+  expect(region.logs.map(({ reason }) => reason)).not.toContain('PassFailed');
+}, 60_000);
+
 it('An item that has every use of a key read reads each once, and ends', async () => {
   const region = await Region.indexed(700);
   region.want('key', KEY.id, { fresh: true });

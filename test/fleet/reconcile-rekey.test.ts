@@ -1,10 +1,12 @@
 import { expect, it } from 'vitest';
 import { createFleetIndex } from '../../src/fleet/fleet-index.ts';
-import { findGaps } from '../../src/fleet/reconcile-rekey.ts';
+import { findGaps, verifyRekey } from '../../src/fleet/reconcile-rekey.ts';
+import { NO_ROLLOUT } from '../../src/fleet/rollout-row.ts';
 import type { Rekey } from '../../src/orders/standing-orders.ts';
-import { SUBSCRIPTION } from '../support/keys.ts';
+import { KEY, keyVersion, SUBSCRIPTION } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
+import { Fleet, OTHER } from './fleet.ts';
 
 const START = new Date('2026-11-29T12:00:00.000Z');
 const NOW = new Date(START.getTime() + 600_000);
@@ -33,4 +35,30 @@ it('An order has a gap until what a worker that died had in flight is verified',
   const [item] = items.all;
   if (item) await items.port().finish(item);
   expect(await find()).toEqual([]);
+});
+
+it('An order names twenty of its gaps, and the number of the others', async () => {
+  const fleet = new Fleet();
+  const subscriptions = Array.from({ length: 100 }, (_, n) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`);
+  const ports = { ...fleet.ports(), inSight: async () => subscriptions };
+  const by = { objectId: 'operator' };
+  const keys = { from: KEY.id, to: OTHER };
+  const rekey: Rekey = {
+    id: 'rekey-1',
+    ...keys,
+    state: 'active',
+    maxFailures: 3,
+    reason: 'test',
+    by,
+    startedOn: START.toISOString(),
+  };
+  await ports.orders.change((orders) => ({ ...orders, rekeys: [rekey] }));
+  const counts = { moved: 1, waiting: 0, failed: 0, left: 0 };
+  const row = { ...NO_ROLLOUT, progressOn: START.toISOString() };
+  const decision = { row, counts, needsProof: false, news: undefined, isWider: false, subscriptions: [] };
+  const open = { rekey, target: keyVersion(1), covers: () => true };
+  expect(await verifyRekey(open, decision, CAUSE, ports)).toBe(false);
+  const [{ verified } = rekey] = (await ports.orders.read()).rekeys;
+  expect(verified?.gaps).toHaveLength(21);
+  expect(verified?.gaps.at(-1)).toBe('80 gaps more, which the order does not name.');
 });

@@ -66,3 +66,17 @@ it('A rollout row that cannot be parsed is left out, and the next decision repla
   expect(read?.row).toMatchObject({ target: undefined, stage: 'canary' });
   expect(await store.put(name, ROW, read?.etag)).toBe(true);
 });
+
+it('A rollout whose hundred canaries all fail is stored', async () => {
+  const store = createRolloutStore(new MemoryFleetTable().port());
+  const canaries = Array.from(
+    { length: 100 },
+    (_, n) =>
+      `/subscriptions/${'s'.repeat(36)}/resourceGroups/${'g'.repeat(90)}/providers/Microsoft.Storage/storageAccounts/${String(n).padStart(24, 'a')}`,
+  );
+  const unwell = canaries.map((id) => `${id.slice(-24)} (The file service refuses the request.)`).join(', ');
+  expect(await store.put(name, { ...ROW, canaries, unwell: unwell.repeat(4) }, undefined)).toBe(true);
+  const { row } = (await store.read(name)) ?? {};
+  expect(row?.canaries).toEqual(canaries);
+  expect(unwell.startsWith(row?.unwell?.slice(0, 1_000) ?? '')).toBe(true);
+});

@@ -26,7 +26,7 @@ const [AGAIN_MS, MOST_ATTEMPTS] = [4_000, 8];
 /** Maximum number of repairs of one use per hour. After a further change, an operator must release the account. */
 const MOST_REPAIRS = 2;
 /** Maximum number of uses per row. A table property holds 64 KiB. */
-const MOST_NOTED = 100;
+const MOST_NOTED = 64;
 
 type ChangeServices = DriftServices &
   FocusPorts & {
