@@ -19,6 +19,8 @@ export interface RotationOptions {
   readonly killHalfway?: boolean;
   /** Calls about accounts of this region hang until the accounts of all others have moved. */
   readonly hanging?: string;
+  /** So many encryption scopes of one account, each on a key of its own, which does not rotate. */
+  readonly scopes?: number;
   /** So long each PATCH takes, in milliseconds. */
   readonly patchMs?: number;
 }
@@ -51,10 +53,11 @@ const REGIONS = ['westeurope', 'northeurope', 'uksouth'];
 const LIMIT_SECONDS = 4 * 3_600;
 /** Rotates keys that many accounts depend on, and watches until the last one has moved, and then until all is done. */
 export async function benchRotation(options: RotationOptions): Promise<RotationBench> {
-  const { accounts: size, subscriptions = 1, regions = REGIONS.slice(0, 1), keys = 1, instances = 1 } = options;
+  const { accounts: size, subscriptions = 1, regions = REGIONS.slice(0, 1), keys = 1, scopes = 0 } = options;
+  const { instances = 1 } = options;
   return withRig({ instances }, async (rig) => {
     const { world } = rig.azure;
-    const { vault, keyNames, accounts } = benchFleet(world, { accounts: size, subscriptions, regions, keys });
+    const { vault, keyNames, accounts } = benchFleet(world, { accounts: size, subscriptions, regions, keys, scopes });
     const [first] = world.subscriptions.values();
     if (first) subscribeApp(world, vault, addResourceGroup(world, first, 'rg-cmk'));
     await rig.start({ CMK_VAULTS: vault.id });

@@ -156,6 +156,12 @@ export const SHAPES: readonly Shape[] = [
     // The budgets need 49 s, and the last PATCH 20 s more.
     { ...MOVED, ratio: 1.6 },
   ),
+  rotation(
+    'scopes-1000',
+    '200 accounts in one subscription and region; one has 1,000 scopes on as many other keys',
+    { accounts: 200, scopes: 1_000 },
+    { ...MOVED, ratio: 1.3 },
+  ),
   drift('drift-10000', 'Drift check of 10,000 accounts in 40 subscriptions', { accounts: 10_000 }),
   drift('drift-findings', 'The same, and each has a finding', { accounts: 10_000, stale: true }),
   drift('drift-50000', 'Drift check of 50,000 accounts in 40 subscriptions', { accounts: 50_000 }),

@@ -19,6 +19,8 @@ export function benchFleet(
     regions: readonly string[];
     shares?: readonly string[];
     keys?: number;
+    /** So many encryption scopes of the first account, each on a key of its own. */
+    scopes?: number;
   },
 ): { vault: Vault; keyName: string; keyNames: readonly string[]; accounts: StorageAccount[] } {
   const subscriptions = Array.from({ length: size.subscriptions }, (_, index) => {
@@ -32,6 +34,11 @@ export function benchFleet(
   const others = Array.from({ length: (size.keys ?? 1) - 1 }, (_, index) => `${keyName}-${index + 2}`);
   const keyNames = [keyName, ...others];
   for (const name of keyNames) addKeyVersion(world, vault, name);
+  const scopes = Array.from({ length: size.scopes ?? 0 }, (_, index) => {
+    const key = `bench-scope-key-${String(index).padStart(5, '0')}`;
+    addKeyVersion(world, vault, key);
+    return { name: `tenant${index}`, key: { vault, keyName: key, mode: 'pinned' } as const };
+  });
   // One identity for all: role lookups then cost the same whatever the size of the fleet.
   const identity = addIdentity(world, first.group, 'id-bench');
   allowStorage(world, vault, identity.principalId);
@@ -45,6 +52,7 @@ export function benchFleet(
       identity,
       key: { vault, keyName: keyNames[index % keyNames.length] ?? keyName, mode: 'pinned' },
       ...(size.shares ? { shares: size.shares } : {}),
+      ...(index === 0 ? { scopes } : {}),
     });
   });
   return { vault, keyName, keyNames, accounts };
