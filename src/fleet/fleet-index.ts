@@ -12,7 +12,7 @@ import {
 } from './fleet-table-client.ts';
 
 const text = z.string().max(32_768);
-const time = z.iso.datetime();
+const time = z.iso.datetime().max(40);
 const json = text.transform(parseJson);
 const SCOPE_KEYS = json.pipe(z.array(KEY_ID).readonly());
 const ACCOUNT = z.object({

@@ -11,14 +11,21 @@ export function encoded(text: string): string {
 }
 
 /** Key identifier without a version. */
-export const KEY_ID = z.string().transform((id, context) => {
-  const key = parseKeyIdentifier(id);
-  if (key && !key.version) return formatKeyIdentifier(key);
-  context.addIssue('This is not the identifier of a key.');
-  return z.NEVER;
-});
+export const KEY_ID = z
+  .string()
+  .max(300)
+  .transform((id, context) => {
+    const key = parseKeyIdentifier(id);
+    if (key && !key.version) return formatKeyIdentifier(key);
+    context.addIssue('This is not the identifier of a key.');
+    return z.NEVER;
+  });
 
-export const ACCOUNT_ID = z.string().refine((id) => parseStorageAccountId(id) !== undefined);
+/** ARM id of a storage account: its group has at most 90 characters. */
+export const ACCOUNT_ID = z
+  .string()
+  .max(400)
+  .refine((id) => parseStorageAccountId(id) !== undefined);
 
 /** Partition of a key: its vault's host and its name. */
 export function keyPartition(key: string): string {

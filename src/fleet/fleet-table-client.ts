@@ -87,11 +87,17 @@ function rowsIn(create: () => TableClient) {
     }
   }
   return {
-    /** Lists the rows of a partition by row key, in pages. @param beginning prefix of the row keys */
-    async *rows(partition: string, beginning?: string): AsyncIterable<Row> {
+    /**
+     * Lists the rows of a partition by row key, in pages.
+     *
+     * @param beginning prefix of the row keys
+     * @param properties what to read of each row, beside its keys; absent: all, and the ETag
+     */
+    async *rows(partition: string, beginning?: string, properties?: readonly string[]): AsyncIterable<Row> {
       const filter = `PartitionKey eq '${partition}'${beginning ? ` and ${beginsWith(beginning)}` : ''}`;
       let before: Row | undefined;
-      for await (const page of pages(filter)) {
+      const select = properties && ['PartitionKey', 'RowKey', ...properties];
+      for await (const page of pages(filter, select)) {
         for (const row of page) {
           before = shareValues(row, before);
           yield before;

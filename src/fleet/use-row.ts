@@ -18,13 +18,15 @@ import { ATTEMPTS, STORED_REASON } from './work-items.ts';
  */
 const STATES = ['pending', 'done', 'failed', 'skipped', 'indeterminate'] as const;
 
-const time = z.iso.datetime();
+// A writer of the table must not fill the memory: no text is longer than Azure makes one.
+const time = z.iso.datetime().max(40);
+const version = z.string().max(400);
 const text = (most: number) => optional(z.string().max(most));
 const USE = z.object({
   key: KEY_ID,
   account: ACCOUNT_ID,
   /** Encryption scope; absent: the account itself. */
-  scope: text(32_768),
+  scope: text(63),
   /** Region name in ARM's format. */
   location: z.string().max(60),
   mode: z.enum(['pinned', 'automatic']),
@@ -33,16 +35,16 @@ const USE = z.object({
   /** The version that wraps the data's key; absent if Storage omits it. */
   current: text(64),
   /** ARM id of the user-assigned identity that accesses the key; absent for the system-assigned identity. */
-  identity: text(32_768),
+  identity: text(400),
   /** Value of the account's tag `cmk-wave`. */
-  wave: text(32_768),
+  wave: text(256),
   /** Time of the read. */
   readOn: time,
   // A row of version 2 lacks the following fields. It counts as pending.
   state: z.enum(STATES).catch('pending'),
   reason: STORED_REASON,
   /** Version identifier in the last PATCH. */
-  target: optional(z.string().refine((id) => parseKeyIdentifier(id)?.version)).catch(undefined),
+  target: optional(version.refine((id) => parseKeyIdentifier(id)?.version)).catch(undefined),
   /** Azure's timestamp of the version in use; absent if Azure returns none. */
   stamp: optional(time).catch(undefined),
   /** Start of the read, or time of the PATCH's answer. */
@@ -55,7 +57,7 @@ const USE = z.object({
    * Previous version identifier (key identifier if Azure omitted the version) of a move without an audit record; absent
    * after the trail has the record.
    */
-  movedFrom: optional(z.string().refine((id) => parseKeyIdentifier(id))).catch(undefined),
+  movedFrom: optional(version.refine((id) => parseKeyIdentifier(id))).catch(undefined),
 });
 
 /**
@@ -77,7 +79,7 @@ export function createUseRows(table: Pick<FleetTable, 'rows' | 'write'>) {
      */
     async *of(key: string, subscription?: string, corrupt?: (row: string) => void): AsyncIterable<UseRow> {
       const beginning = subscription === undefined ? undefined : `${encoded(subscription)}|`;
-      for await (const row of table.rows(keyPartition(key), beginning)) {
+      for await (const row of table.rows(keyPartition(key), beginning, Object.keys(USE.shape))) {
         const use = toUseRow(row);
         if (use) yield use;
         else corrupt?.(row.rowKey);

@@ -8,6 +8,7 @@ import type { AccountMemoryStore, ReportStore } from '../drift/store/drift-stora
 import type { KeyEffect } from '../effect/effect.ts';
 import type { EffectStore } from '../effect/effect-store-client.ts';
 import { type FleetAccount, type FleetIndex, keysOfAccount } from '../fleet/fleet-index.ts';
+import { IndexLimit } from '../fleet/index-limit.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -52,9 +53,10 @@ export interface FleetReading {
  * Reads the index, the newest drift report, and each key's versions and effect. A failure is an error only for the
  * index, and otherwise a warning.
  *
+ * @param limit what the reading keeps of the index; beyond it, it has a part of the accounts, and a warning
  * @throws errors of the index
  */
-export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
+export async function readFleet(ports: FleetPorts, limit = new IndexLimit()): Promise<FleetReading> {
   const { settings, fleet, useRows, now } = ports;
   const warnings: string[] = [];
   const warn = <T>(what: string, otherwise: T, reading: Promise<T>): Promise<T> =>
@@ -69,12 +71,11 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const listings = await fleet.listings();
   const subscriptions = new Set([...listings.keys(), ...(settings.subscriptions ?? [])]);
   const accounts = (
-    await pMap(subscriptions, (id) => Array.fromAsync(fleet.accounts(id)), { concurrency: CONCURRENCY })
+    await pMap(subscriptions, (id) => limit.collect(fleet.accounts(id)), { concurrency: CONCURRENCY })
   ).flat();
   const ids = new Map(accounts.flatMap(keysOfAccount).map((key) => [key.toLowerCase(), key]));
-  const uses = (
-    await pMap(ids.values(), (key) => Array.fromAsync(useRows.of(key)), { concurrency: CONCURRENCY })
-  ).flat();
+  const uses = (await pMap(ids.values(), (key) => limit.collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
+  if (limit.isExceeded) warnings.push(TOO_LARGE);
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
   const [check, unlisted] = await Promise.all([checked, ports.inSight().then((ids) => countUnlisted(ids, listings))]);
@@ -89,6 +90,9 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
     warnings,
   };
 }
+
+const TOO_LARGE =
+  'The fleet index is larger than any fleet that the app serves, so this shows only a part of the accounts. Find out who else writes the table cmkfleet, delete the table, and run a drift check, which builds it anew.';
 
 type Warn = <T>(what: string, otherwise: T, reading: Promise<T>) => Promise<T>;
 

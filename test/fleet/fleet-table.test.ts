@@ -41,6 +41,16 @@ async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('The table', () => {
+  it('reads of a use nothing but its own properties: a writer of the table may add a megabyte to each row', async () => {
+    await uses().put([use('st1')]);
+    const { partitionKey, rowKey } = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
+    await table().updateEntity({ partitionKey, rowKey, more: 'x'.repeat(30_000) }, 'Merge');
+    const [row] = await all(rows().rows(partitionKey, undefined, ['key']));
+    expect(row).toMatchObject({ partitionKey, rowKey, key: KEY });
+    expect(row).not.toHaveProperty('more');
+    expect(await all(uses().of(KEY))).toEqual([use('st1')]);
+  });
+
   it('is empty while it does not exist, and is created by the first write', async () => {
     expect(await all(uses().of(KEY))).toEqual([]);
     expect(await index().listings()).toEqual(new Map());

@@ -1,4 +1,5 @@
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { IndexLimit } from '../../src/fleet/index-limit.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { FleetSnapshots } from '../../src/views/fleet.ts';
 import { type FleetPorts, readFleet } from '../../src/views/read-fleet.ts';
@@ -50,4 +51,37 @@ it('The fleet is read once for concurrent calls, and for the pages that follow',
   await vi.advanceTimersByTimeAsync(10_000);
   void snapshots.get(ports);
   expect(readings).toBe(2);
+});
+
+describe('An index that a writer of its table has filled', () => {
+  const filled = (tag: string) => {
+    const ports = portsOf(async () => new Map([[subscriptionId, NOW]]));
+    let accounts = 0;
+    const fleet: FleetPorts['fleet'] = {
+      ...ports.fleet,
+      async *accounts() {
+        for (; accounts < 1_000; accounts += 1) {
+          const id = account().id.replace(/[^/]+$/, `st${accounts}`);
+          yield { account: id, location: 'westeurope', tags: { tag }, scopeKeys: [], writtenOn: NOW.toISOString() };
+        }
+      },
+    };
+    return { ports: { ...ports, fleet }, read: () => accounts };
+  };
+
+  it.each([
+    ['too many rows', '', { rows: 100, characters: 1_000_000 }],
+    ['too much text', 'x'.repeat(10_000), { rows: 100_000, characters: 1_000_000 }],
+  ])('with %s is read in part, with a warning: the same process revokes keys', async (_, tag, most) => {
+    const { ports, read } = filled(tag);
+    const { accounts, warnings } = await readFleet(ports, new IndexLimit(most));
+    expect(accounts.length).toBeLessThanOrEqual(100);
+    expect(read()).toBe(accounts.length);
+    expect(warnings).toEqual([expect.stringContaining('shows only a part of the accounts')]);
+  });
+
+  it('is read whole below the limits', async () => {
+    const { accounts, warnings } = await readFleet(filled('').ports, new IndexLimit());
+    expect([accounts.length, warnings]).toEqual([1_000, []]);
+  });
 });
