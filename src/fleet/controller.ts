@@ -148,7 +148,7 @@ export class Controller {
 
   /** Sends messages for overdue work. Throws the SDK's errors. */
   async sweep(log: Log): Promise<void> {
-    const overdue = await sweepWork({ ...this.#services, ...this.queues });
+    const overdue = await sweepWork({ ...this.#services, ...this.queues, vaults: this.#services.settings.vaults });
     if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
   }
 

@@ -1,6 +1,5 @@
 import pMap from 'p-map';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { isMoving } from '../orders/standing-orders.ts';
 import type { Cause } from '../work/messages.ts';
 import { SWEEP_MS, sendFor } from './fleet-work.ts';
@@ -16,7 +15,10 @@ const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
 /** Subscriptions whose work is due within this time share messages. Milliseconds. */
 const TOGETHER_MS = 10_000;
 
-type SweepPorts = Pick<FleetServices, 'items' | 'rollouts' | 'orders' | 'send' | 'sendKey' | 'now'>;
+type SweepPorts = Pick<
+  FleetServices,
+  'items' | 'rollouts' | 'orders' | 'vaults' | 'inSight' | 'send' | 'sendKey' | 'now'
+>;
 
 /**
  * Finds unfinished work of lost messages or dead processes, and work that is due before the next sweep. Makes one
@@ -27,29 +29,37 @@ type SweepPorts = Pick<FleetServices, 'items' | 'rollouts' | 'orders' | 'send' |
  * @throws the SDK's errors, after all other messages were sent
  */
 export async function sweepWork(ports: SweepPorts): Promise<number> {
-  const { items, rollouts, orders, now } = ports;
+  const { items, rollouts, orders, vaults, inSight, now } = ports;
   const nowMs = now().getTime();
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
   /** Due times by subscription, and by key. */
   const subscriptions = new Map<string, number>();
   const keys = new Map<string, number>();
+  const ids = await inSight();
+  const managed = ids && new Set(ids.map((id) => id.toLowerCase()));
   for await (const item of items.all()) {
     const isKey = item.subscription === NO_SUBSCRIPTION;
+    if (!isKey && managed?.has(item.subscription.toLowerCase()) === false) {
+      // A younger item may be of a subscription that this instance does not know yet.
+      if (dueOf(item, now()).getTime() <= nowMs - OVERDUE_MS) await items.finish(item);
+      continue;
+    }
     const dues = isKey ? keys : subscriptions;
     const about = isKey ? item.about : item.subscription;
     const known = dues.get(about) ?? Number.POSITIVE_INFINITY;
     dues.set(about, Math.min(known, dueOf(item, now()).getTime()));
   }
 
-  const moving = (await orders.read()).rekeys.filter(isMoving).map(({ from }) => from);
+  const open = (await orders.read()).rekeys.filter(isMoving);
+  const moving = open.map(({ from }) => from).filter((from) => vaults.key(from));
   const stale: string[] = [];
   for await (const { name, row } of rollouts.all()) {
-    // Workers decide on an order's rollout with its key.
-    if (keys.has(name) || !parseKeyIdentifier(name)) continue;
+    // Workers decide on an order's rollout with its key. A vault may be managed no more.
+    if (keys.has(name) || !vaults.key(name)) continue;
     const activation = Date.parse(row.activation ?? '');
     if (activation > nowMs) keys.set(name, activation);
     // While an order moves all uses of a key, the key has no separate rollout.
-    if (isStaleRow(row, nowMs) && !moving.some((from) => sameKeyName(from, name))) stale.push(name);
+    if (isStaleRow(row, nowMs) && !moving.includes(name)) stale.push(name);
   }
   // Each sweep reconciles the keys of active orders.
   const undecided = [...stale, ...moving.filter((from) => !keys.has(from))];

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Controller, type ControllerPorts } from '../../src/fleet/controller.ts';
+import { NO_ROLLOUT } from '../../src/fleet/rollout-row.ts';
 import { sweepWork } from '../../src/fleet/sweep.ts';
 import { keyItem, type NewWorkItem } from '../../src/fleet/work-items.ts';
 import type { FleetServices, FleetWork } from '../../src/fleet/worker-ports.ts';
@@ -26,6 +27,7 @@ beforeEach(() => {
   [sent, sentKeys] = [[], []];
   ports = {
     ...fleet.ports(),
+    inSight: async () => Array.from({ length: 25 }, (_, n) => subscriptionOf(n)),
     send: async (work, visibleOn) => {
       sent.push({ work, visibleAfter: ((visibleOn?.getTime() ?? fleet.clock) - fleet.clock) / 1000 });
     },
@@ -69,6 +71,36 @@ describe('The sweep', () => {
     want(subscriptionOf(1));
     await sweepWork(ports);
     expect(sent.map(({ work }) => work.subscriptions)).toEqual([[subscriptionOf(1)]]);
+  });
+
+  it('finishes overdue work of subscriptions that are managed no more, and keeps it while they are unknown', async () => {
+    want(subscriptionOf(1), { dueSince: 0 });
+    want(subscriptionOf(99));
+    await sweepWork({ ...ports, inSight: async () => undefined });
+    expect(fleet.items.all).toHaveLength(2);
+    sent = [];
+    expect(await sweepWork(ports)).toBe(0);
+    expect(sent).toEqual([]);
+    expect(fleet.items.all).toMatchObject([{ subscription: subscriptionOf(1) }]);
+  });
+
+  it('skips the rollouts and the re-keys of keys whose vault is managed no more', async () => {
+    const gone = 'https://kv-gone.vault.azure.net/keys/files-key';
+    const since = new Date(fleet.clock - 3_600_000).toISOString();
+    const row = { ...NO_ROLLOUT, target: `${gone}/1`, unfinished: 3, progressOn: since, checkedOn: since };
+    await ports.rollouts.put(gone, row, undefined);
+    const order = {
+      id: 'rekey-1',
+      from: gone,
+      to: KEY.id,
+      maxFailures: 3,
+      reason: 'test',
+      by: { objectId: 'operator' },
+    };
+    const rekey = { ...order, state: 'active', startedOn: since } as const;
+    await ports.orders.change((orders) => ({ ...orders, rekeys: [rekey] }));
+    expect(await sweepWork(ports)).toBe(0);
+    expect([sentKeys, fleet.items.all]).toEqual([[], []]);
   });
 
   it('sends a message for each key with overdue work', async () => {
