@@ -22,8 +22,11 @@ const LANDED_SECONDS = LANDED_MS / 1000;
 /** Maximum age of a version that completes an unfinished rotation. This limits the trail search. Milliseconds. */
 const OLDEST_MS = 7 * DAY_MS;
 
-/** Retry delay if another worker holds the key's lease: most rotations take less. Seconds. */
-const BUSY_SECONDS = 10;
+/**
+ * Delay and number of retries if another worker holds the key's lease, which decides from the same state. Together they
+ * are longer than the lease of a worker that died. Seconds.
+ */
+const [BUSY_SECONDS, BUSY_TRIES] = [30, 3];
 
 export interface RotationPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
@@ -45,7 +48,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
     const lease = await acquireRotation(key, ports.leases);
-    if (!lease) return retryAfter('RotationUnderWay', key.id, BUSY_SECONDS);
+    if (!lease) return retryBusy(work, log);
     try {
       return await reconcile({ key, work, lease, ports, log });
     } finally {
@@ -54,6 +57,14 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
   } catch (error) {
     return outcomeOfFailure(error);
   }
+}
+
+/** Requeues the message a few times, and then drops it. */
+function retryBusy({ key, tries = 0, cause }: RotateWork, log: Log): Outcome {
+  const reason = 'RotationUnderWay';
+  if (tries < BUSY_TRIES) return { ...retryAfter(reason, key, BUSY_SECONDS), tries: tries + 1 };
+  log({ level: 'info', reason, message: REASONS[reason], key, cause });
+  return DONE;
 }
 
 /** Requeues the message for a number of seconds. The attempt does not count, so the message never becomes poison. */

@@ -76,7 +76,10 @@ const keyMessage = <K extends string>(kind: K) =>
 const keyWork = keyMessage('key');
 
 /** Requests the rotation of a key if it is due. */
-const rotateWork = keyMessage('rotate');
+const rotateWork = keyMessage('rotate').extend({
+  /** Number of requeues because another worker held the key's lease. */
+  tries: z.int().min(0).max(100).optional().catch(undefined),
+});
 
 /** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
 const probeWork = keyMessage('probe').extend({

@@ -14,6 +14,8 @@ export type Outcome =
       /** Limit of counted attempts, if lower than usual. */
       readonly maxTries?: number;
       readonly delaySeconds: number | undefined;
+      /** Number of requeues because another worker held the lease; the message keeps it. */
+      readonly tries?: number;
     }
   /** A retry cannot succeed: the message becomes poison, for an operator. */
   | { readonly outcome: 'reject'; readonly reason: Reason; readonly detail: string };

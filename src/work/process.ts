@@ -46,7 +46,8 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
     if (outcome.outcome === 'reject') return await poison(delivery, reason, detail);
     const next = nextTry(work.attempt, outcome);
     if (!next) return await poison(delivery, reason, `Failed after ${work.attempt + 1} attempts. ${detail}`);
-    await queue.send(queueName, { ...work, attempt: next.attempt }, next.delaySeconds);
+    const tries = outcome.tries === undefined ? {} : { tries: outcome.tries };
+    await queue.send(queueName, { ...work, attempt: next.attempt, ...tries }, next.delaySeconds);
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
   } catch (error) {
     const isLast = received.dequeueCount >= MAX_DEQUEUE_COUNT;

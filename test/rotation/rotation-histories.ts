@@ -41,7 +41,7 @@ const REDELIVERY_MS = 30_000;
 /** Runs one history to its end: until no message waits, no call is under way, and nothing may take effect any more. */
 export async function play(history: History): Promise<Ending> {
   const world = new HistoryWorld(history);
-  for (let n = 0; n < history.messages; n += 1) world.after(n, () => world.deliver(0));
+  for (let n = 0; n < history.messages; n += 1) world.after(n, () => world.deliver({ attempt: 0 }));
   await world.run();
   return world.ending();
 }
@@ -96,26 +96,27 @@ class HistoryWorld {
   }
 
   /** An instance takes the message; what it puts back is delivered when it is due. */
-  deliver(attempt: number): void {
+  deliver(delivered: Pick<RotateWork, 'attempt' | 'tries'>): void {
     const cause = { by: 'KeyNearExpiry', ref: 'e1', since: '' };
-    const work: RotateWork = { kind: 'rotate', key: KEY.id, cause, attempt };
-    void rotateWhenDue(work, this.#instance(attempt), () => {}).then((outcome) => {
+    const work: RotateWork = { kind: 'rotate', key: KEY.id, cause, ...delivered };
+    void rotateWhenDue(work, this.#instance(delivered), () => {}).then((outcome) => {
       if (outcome.outcome === 'reject') throw new Error(`${outcome.reason} ${outcome.detail}`);
       if (outcome.outcome === 'done') return;
-      const next = nextTry(attempt, outcome);
+      const next = nextTry(delivered.attempt, outcome);
       if (!next) throw new Error(`Given up: ${outcome.reason}`);
-      this.after(next.delaySeconds * 1_000, () => this.deliver(next.attempt));
+      const { tries = delivered.tries } = outcome;
+      this.after(next.delaySeconds * 1_000, () => this.deliver({ attempt: next.attempt, tries }));
     });
   }
 
-  #instance(attempt: number): RotationPorts {
+  #instance(delivered: Pick<RotateWork, 'attempt' | 'tries'>): RotationPorts {
     const troubles = [this.#history, this.#history.later];
     let dead = false;
     let holds = false;
     const die = (): Promise<never> => {
       dead = true;
       if (holds) this.#leases.kill();
-      this.after(REDELIVERY_MS, () => this.deliver(attempt));
+      this.after(REDELIVERY_MS, () => this.deliver(delivered));
       return new Promise(() => {});
     };
     /** One call of this instance: a step of the scheduler, which may go wrong. */
