@@ -5,9 +5,9 @@ import { untilAborted } from '../azure/deadline.ts';
 import { describe, errorText } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { comparableId } from '../azure/resource-id.ts';
-import { type Account, ownKeyServices } from '../fleet/account.ts';
+import { type Account, ownKeyServices, type PlatformScope, type Scope } from '../fleet/account.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
-import type { StorageAccounts } from '../fleet/storage-client.ts';
+import type { AccountScopes, StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
@@ -24,7 +24,7 @@ const TYPES_OUT_OF_SIGHT =
 
 export type BlastRadiusServices = {
   readonly settings: SearchSettings;
-  readonly accounts: StorageAccounts;
+  readonly accounts: StorageAccounts & AccountScopes;
   readonly subscriptions: Subscriptions;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
@@ -145,16 +145,22 @@ class BlastRadiusReader {
     });
   }
 
-  async #readScopes(account: Account, { scopes }: DependentAccount): Promise<void> {
+  async #readScopes(account: Account, { mode, scopes, notCutOff }: DependentAccount): Promise<void> {
     await this.#inTurn(`encryption scopes of ${account.id}`, 'ScopesUnreadable', async () => {
-      for await (const scope of this.#scopesOnKey(account)) scopes.push(scope);
+      for await (const scope of this.#services.accounts.listAllScopes(account, this.#signal)) {
+        const dependent = onKey(scope, this.#key);
+        if (dependent) scopes.push(dependent);
+        else if (scope.enabled && mode !== 'scopesOnly') notCutOff.push(`scope ${scope.name}`);
+      }
     });
   }
 
   async #readOwnStorage(own: Account): Promise<void> {
     if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // the list reports it as a dependent
     await this.#inTurn(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
-      for await (const _ of this.#scopesOnKey(own)) this.#isOwnScopeOnKey = true;
+      for await (const scope of this.#services.accounts.listScopes(own, this.#signal)) {
+        if (onKey(scope, this.#key)) this.#isOwnScopeOnKey = true;
+      }
       this.#ownUnread?.delete(own.name.toLowerCase());
     });
   }
@@ -170,15 +176,6 @@ class BlastRadiusReader {
     );
   }
 
-  async *#scopesOnKey(account: Account): AsyncIterable<DependentScope> {
-    for await (const scope of this.#services.accounts.listScopes(account, this.#signal)) {
-      const use = scopeKeyUse(scope);
-      if (!usesKey(use, this.#key)) continue;
-      const mode = use.pinned === undefined ? 'automatic' : 'pinned';
-      yield { name: scope.name, enabled: scope.enabled, mode, version: use.current };
-    }
-  }
-
   async #readOthers(): Promise<void> {
     const { resourceGraph } = this.#services;
     for await (const row of resourceGraph.query(vaultUseQuery(this.#key.vault), this.#signal)) {
@@ -190,6 +187,14 @@ class BlastRadiusReader {
   #isOwn(name: string): boolean {
     return this.#own?.has(name.toLowerCase()) === true;
   }
+}
+
+/** Undefined if the scope has another key. */
+function onKey(scope: Scope | PlatformScope, key: ManagedKey): DependentScope | undefined {
+  const use = scope.keyUri === undefined ? undefined : scopeKeyUse(scope);
+  if (!usesKey(use, key)) return undefined;
+  const mode = use.pinned === undefined ? 'automatic' : 'pinned';
+  return { name: scope.name, enabled: scope.enabled, mode, version: use.current };
 }
 
 function toDependent(account: Account, key: ManagedKey): DependentAccount {

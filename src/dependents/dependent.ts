@@ -31,9 +31,9 @@ const ACCOUNT = z
       .describe('Empty for `scopesOnly`: encryption scopes contain only blobs.'),
     scopes: z.array(SCOPE),
     notCutOff: z
-      .array(z.enum(['queue', 'table']))
+      .array(z.string())
       .describe(
-        'Services whose data stays readable, because a key of Microsoft encrypts it (`QueueOnServiceKey`, `TableOnServiceKey`).',
+        'Parts whose data stays readable, because another key encrypts it: `queue`, `table` (`QueueOnServiceKey`, `TableOnServiceKey`), `scope <name>` for an enabled encryption scope. Empty for `scopesOnly`.',
       ),
   })
   .describe('A storage account that stops serving data when the key is revoked.');

@@ -92,6 +92,24 @@ describe('the blast radius of a key', () => {
     });
   });
 
+  it('names the enabled encryption scopes with another key, which a revocation does not cut off', async () => {
+    const [key, other] = [new TestKey(local.azure.world), new TestKey(local.azure.world)];
+    const scopes = [
+      { name: 'own', key: key.use() },
+      { name: 'other', key: other.use() },
+      { name: 'platform' },
+      { name: 'off', key: other.use() },
+    ];
+    const account = key.account('pinned', { scopes });
+    Object.assign(account.encryptionScopes.get('off') ?? {}, { state: 'Disabled' });
+    const onlyScope = other.account('pinned', { scopes: scopes.slice(0, 1) });
+    const { accounts } = await read('kv-files', key.name);
+    expect(Object.fromEntries(accounts.map(({ name, notCutOff }) => [name, notCutOff]))).toEqual({
+      [account.name]: ['scope other', 'scope platform'],
+      [onlyScope.name]: [],
+    });
+  });
+
   it('is complete with an account that has no file service, and with one of a kind without encryption scopes', async () => {
     const key = new TestKey(local.azure.world);
     const [blobs, other] = [key.account('pinned'), key.account('pinned')];

@@ -57,9 +57,8 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
   if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more: --json shows all`);
   const open = accounts.filter(({ notCutOff }) => notCutOff.length > 0);
   if (open.length > 0) {
-    journal.note(
-      `Queues or tables of ${listed('storage account', open)} stay readable: Microsoft-managed keys encrypt them (QueueOnServiceKey, TableOnServiceKey).`,
-    );
+    const parts = open.map(({ name, notCutOff }) => `${name} (${notCutOff.join(', ')})`);
+    journal.note(`Data under other keys stays readable: ${nameFirst(parts, SHOWN)}.`);
   }
   if (selfLockout === true) {
     journal.note("The app's own storage is encrypted with this key: while it is revoked the app cannot work.");

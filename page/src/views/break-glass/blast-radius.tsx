@@ -68,7 +68,7 @@ function Stopped({ accounts, otherResources }: RevokeResponse['dependents']) {
               {account.shares.length > 0 ? ` · ${account.shares.map(({ name }) => name).join(', ')}` : ' · no share'}
               {account.scopes.length > 0 ? ` · scopes ${account.scopes.map(({ name }) => name).join(', ')}` : ''}
               {account.notCutOff.length > 0
-                ? ` · ${account.notCutOff.map((name) => `${name}s`).join(' and ')} stay readable`
+                ? ` · stays readable: ${account.notCutOff.map((part) => (part.startsWith('scope ') ? part : `${part}s`)).join(', ')}`
                 : ''}
             </span>
           </li>
