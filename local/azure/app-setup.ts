@@ -164,6 +164,13 @@ const KEY_USERS_WATCHED = [
   ...KEY_USER_TYPES.map((type) => `${type.startsWith('Microsoft.Sql/') ? `${type}/encryptionProtector` : type}/write`),
 ];
 
+/** Deploys the app's code to a function app: from then on Event Grid takes its functions as destinations. */
+export function deployCode(world: World, siteId: string): void {
+  for (const name of [...Object.keys(eventFunctions), 'resourceChanged']) {
+    world.functions.add(`${siteId}/functions/${name}`.toLowerCase());
+  }
+}
+
 /** Subscribes the app's functions to a vault's events, as the deployment does: one event subscription for each function. */
 export function subscribeApp(world: World, vault: Vault, appGroup: ResourceGroup): void {
   for (const [functionName, eventType] of Object.entries(eventFunctions)) {
@@ -195,6 +202,9 @@ function subscribe(
   ending = functionName,
 ): void {
   const id = `${source}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-${ending}`;
+  const site = `${appGroup.id}/providers/Microsoft.Web/sites/func-cmk`;
+  deployCode(world, site);
+  const resourceId = `${site}/functions/${functionName}`;
   world.eventSubscriptions.set(id.toLowerCase(), {
     id,
     name: `cmk-${ending}`,
@@ -205,7 +215,7 @@ function subscribe(
       destination: {
         endpointType: 'AzureFunction',
         properties: {
-          resourceId: `${appGroup.id}/providers/Microsoft.Web/sites/func-cmk/functions/${functionName}`,
+          resourceId,
           maxEventsPerBatch: 1,
           preferredBatchSizeInKilobytes: 64,
         },

@@ -47,6 +47,7 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     roleAssignments: new Map(),
     roleDefinitions: new Map(),
     eventSubscriptions: new Map(),
+    functions: new Set(),
     systemTopics: new Map(),
     customTopics: new Map(),
     extensions: new Map(),

@@ -32,6 +32,8 @@ export interface World {
   readonly roleDefinitions: Map<string, RoleDefinition>;
   /** By ARM id, lower case, those of system topics too. */
   readonly eventSubscriptions: Map<string, EventSubscription>;
+  /** ARM ids, lower case, of the functions whose code is deployed: Event Grid takes no other as a destination. */
+  readonly functions: Set<string>;
   /** By ARM id, lower case. */
   readonly systemTopics: Map<string, SystemTopic>;
   /** By ARM id, lower case. */

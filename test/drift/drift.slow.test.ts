@@ -1,6 +1,7 @@
 import { TableClient } from '@azure/data-tables';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { deployCode } from '../../local/azure/app-setup.ts';
 import { CLIENT_IDS, SUBSCRIPTION_ID, WORKSPACE_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
@@ -363,11 +364,10 @@ const cases: readonly Case[] = [
   }),
   when('EventSubscriptionMisaimed', 'it aims at another app', 'cmk admin ensure-events', async () => {
     const { id } = vaultNamed(world(), 'kv-records');
+    const other = `${RG_KEYS}/providers/Microsoft.Web/sites/func-other`;
+    deployCode(world(), other);
     await them().events.eventSubscriptions.beginUpdateAndWait(id.slice(1), 'cmk-keyNearExpiry', {
-      destination: {
-        endpointType: 'AzureFunction',
-        resourceId: `${RG_KEYS}/providers/Microsoft.Web/sites/func-other/functions/keyNearExpiry`,
-      },
+      destination: { endpointType: 'AzureFunction', resourceId: `${other}/functions/keyNearExpiry` },
     });
     return `${id}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-keyNearExpiry`;
   }),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { deployCode } from '../../local/azure/app-setup.ts';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -124,11 +125,10 @@ describe('event subscriptions', () => {
       filter: { includedEventTypes: ['Microsoft.KeyVault.KeyNearExpiry'], subjectBeginsWith: 'only-this' },
       retryPolicy: { maxDeliveryAttempts: 2, eventTimeToLiveInMinutes: 5 },
     });
+    const app = `/${vault.split('/providers/')[0]}/providers/Microsoft.Web/sites/func-other`;
+    deployCode(world(), app);
     await eventSubscriptions.beginUpdateAndWait(vault, 'cmk-keyNearExpiry', {
-      destination: {
-        endpointType: 'AzureFunction',
-        resourceId: `/${vault.split('/providers/')[0]}/providers/Microsoft.Web/sites/func-other/functions/keyNearExpiry`,
-      },
+      destination: { endpointType: 'AzureFunction', resourceId: `${app}/functions/keyNearExpiry` },
     });
     const report = await check();
     expect(report.fixes.map(({ reason, detail }) => [reason, detail]).sort()).toEqual([

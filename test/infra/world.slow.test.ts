@@ -6,6 +6,7 @@ import { KeyClient } from '@azure/keyvault-keys';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deployCode } from '../../local/azure/app-setup.ts';
 import { recoverVault, softDeleteVault } from '../../local/azure/arm/vault-deletion.ts';
 import { CLIENT_IDS, SUBSCRIPTION_ID, TENANT_ID } from '../../local/azure/constants.ts';
 import { addSubscription } from '../../local/azure/fleet.ts';
@@ -65,6 +66,8 @@ async function deployAll(): Promise<void> {
   await deployed.group('rg-demo');
   demo = await deployed.run('demo', { administratorType: 'ServicePrincipal' });
   main = await deployed.run('main', mainValues());
+  const [site] = deployed.target.elsewhere.ofType('Microsoft.Web/sites');
+  deployCode(world(), site?.id ?? '');
   await deployed.run('events', eventValues(mainOutputs(main), topics()));
 }
 

@@ -38,7 +38,7 @@ describe('what is not there', () => {
       "The Resource 'Microsoft.Storage/storageAccounts/stfiles01' under resource group 'rg-keys' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
     ],
     [
-      `${subscription}/providers/Microsoft.Storage/nosuch`,
+      `${subscription}/providers/Microsoft.Storage/nosuch?api-version=2025-08-01`,
       404,
       'InvalidResourceType',
       "The resource type 'nosuch' could not be found in the namespace 'microsoft.storage' for api version '2025-08-01'.",
@@ -159,6 +159,14 @@ describe('event subscriptions', () => {
       { destination: { endpointType: 'AzureFunction', properties: { resourceId: '/subscriptions/x' } } },
     ],
     ['too many attempts', { destination, retryPolicy: { maxDeliveryAttempts: 31 } }],
+    [
+      'a function whose code is not deployed',
+      { destination: { endpointType: 'AzureFunction', properties: { resourceId: `${functionId}Twice` } } },
+    ],
+    [
+      'an unknown operator',
+      { destination, filter: { advancedFilters: [{ operatorType: 'StringLike', key: 'Subject', values: ['a'] }] } },
+    ],
   ])('are refused with %s', async (_, properties) => {
     const { status, body } = await arm(local.azure, 'PUT', id, { body: { properties } });
     expect([status, body.error?.code]).toEqual([400, 'InvalidRequest']);

@@ -19,7 +19,7 @@ async function control(method: string, path: string, body?: unknown) {
 
 function tag(value: string, signal?: AbortSignal): Promise<Response> {
   const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://management.azure.com');
-  return fetch(`https://management.azure.com${account}?api-version=1`, {
+  return fetch(`https://management.azure.com${account}?api-version=2025-08-01`, {
     method: 'PATCH',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify({ tags: { value } }),
@@ -146,7 +146,9 @@ describe('the control API', () => {
 
   it('tells every request after a number', async () => {
     const since = local.azure.requests.last;
-    await arm(local.azure, 'GET', account, { headers: { 'x-ms-client-request-id': 'abc' } });
+    await arm(local.azure, 'GET', `${account}?api-version=2025-08-01`, {
+      headers: { 'x-ms-client-request-id': 'abc' },
+    });
     const { body } = await control('GET', `/requests?since=${since}`);
     expect(body).toEqual([
       {

@@ -1,6 +1,7 @@
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import type { LocalAzure } from '../../local/azure/server.ts';
 import type { Principal } from '../../local/azure/world.ts';
+import { newestApiVersion } from '../support/api-version.ts';
 
 /** A sign-in of the tenant by its fixed client id. */
 export function signIn(azure: LocalAzure, name: keyof typeof CLIENT_IDS): Principal {
@@ -17,7 +18,7 @@ export async function arm(
   options: { body?: unknown; as?: Principal; headers?: Record<string, string> } = {},
 ): Promise<{ status: number; headers: Headers; body: ArmBody }> {
   const { token } = azure.tokens.issue(options.as ?? signIn(azure, 'owner'), 'https://management.azure.com');
-  const url = `https://management.azure.com${path}${path.includes('api-version=') ? '' : `${path.includes('?') ? '&' : '?'}api-version=2025-08-01`}`;
+  const url = `https://management.azure.com${path}${path.includes('api-version=') ? '' : `${path.includes('?') ? '&' : '?'}api-version=${newestApiVersion(path)}`}`;
   const response = await fetch(url, {
     method,
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...options.headers },

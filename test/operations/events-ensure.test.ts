@@ -1,5 +1,6 @@
 import { ClientSecretCredential } from '@azure/identity';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { deployCode } from '../../local/azure/app-setup.ts';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createEventGrid, type EventGrid } from '../../src/events/event-grid-client.ts';
 import { ensureEvents } from '../../src/operations/vault/events-ensure.ts';
@@ -14,6 +15,7 @@ let credential: ClientSecretCredential;
 let eventGrid: EventGrid;
 beforeAll(() => {
   const { world } = procedures;
+  deployCode(world, FUNCTION_APP);
   const owner = world.principals.get(CLIENT_IDS.owner);
   credential = new ClientSecretCredential(world.tenantId, CLIENT_IDS.owner, owner?.secret ?? '');
   eventGrid = createEventGrid(credential, procedures.azure().cloud);

@@ -11,6 +11,7 @@ import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import type { Work, WorkQueueName } from '../../src/work/messages.ts';
+import { newestApiVersion } from './api-version.ts';
 import { useAzurite } from './azurite.ts';
 import { useLocalAzure } from './local-azure.ts';
 
@@ -90,7 +91,7 @@ export function useWire({ keepsStorage = false, ...options }: WireOptions = {}) 
       const owner = local.azure.world.principals.get(CLIENT_IDS.owner);
       if (!owner) throw new Error('The local tenant has no owner.');
       const { token } = local.azure.tokens.issue(owner, 'https://management.azure.com/');
-      const response = await fetch(`https://management.azure.com${id}?api-version=2025-08-01`, {
+      const response = await fetch(`https://management.azure.com${id}?api-version=${newestApiVersion(id)}`, {
         headers: { authorization: `Bearer ${token}` },
       });
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);

@@ -8,6 +8,7 @@ import { createArmThrottle } from '../throttle/arm-throttle.ts';
 import { createStorageThrottle } from '../throttle/storage-throttle.ts';
 import type { World } from '../world.ts';
 import { noteActivity } from './activity-log.ts';
+import { apiVersionsOf } from './api-versions.ts';
 import { type ArmPath, parseArmPath, typeOf } from './arm-path.ts';
 import type { ArmRequest, ArmRoutes } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
@@ -50,6 +51,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
       Object.assign(headers, armThrottle(path.subscriptionId, caller.principal.objectId, c.req.method));
       const handler = routes[`${c.req.method === 'HEAD' ? 'HEAD' : c.req.method} ${path.pattern}`];
       if (!handler) throw noRoute(routes, path, c.req.method, apiVersion);
+      requireApiVersion(path, apiVersion);
       if (!isOpenToAll(path))
         requireRight(world, caller, actionOf(path, c.req.method), path.isItem ? path.id : scopeOf(path));
       if (path.pattern.startsWith('microsoft.storage/storageaccounts') && path.subscriptionId) {
@@ -121,6 +123,15 @@ function requireSubscription(world: World, { subscriptionId, resourceGroup, id }
       'x-ms-failure-cause': 'gateway',
     });
   }
+}
+
+function requireApiVersion({ pattern }: ArmPath, apiVersion: string): void {
+  const known = apiVersionsOf(pattern) ?? [];
+  if (known.includes(apiVersion)) return;
+  throw badRequest(
+    `The api-version '${apiVersion}' is invalid. The supported versions are '${[...known].reverse().join(',')}'.`,
+    'InvalidApiVersionParameter',
+  );
 }
 
 function noRoute(routes: ArmRoutes, path: ArmPath, method: string, apiVersion: string): ArmError {

@@ -1,5 +1,5 @@
 import { asObject, asString, type JsonObject } from '../json.ts';
-import type { EventSubscription } from '../world.ts';
+import type { EventSubscription, World } from '../world.ts';
 import { badRequest } from './errors.ts';
 
 /** The event types of a source, which a subscription without a filter gets all of; a custom topic has none of its own. */
@@ -12,6 +12,17 @@ const keyVaultEventTypes = ['Certificate', 'Key', 'Secret']
 const resourceEventTypes = ['Write', 'Delete', 'Action'].flatMap((kind) =>
   ['Success', 'Failure', 'Cancel'].map((end) => `Microsoft.Resources.Resource${kind}${end}`),
 );
+
+/** The operators of advanced filters ("Understand event filtering for Event Grid subscriptions"). */
+const operators = new Set([
+  ...['In', 'Contains', 'BeginsWith', 'EndsWith'].flatMap((end) => [`String${end}`, `StringNot${end}`]),
+  ...['In', 'NotIn', 'LessThan', 'GreaterThan', 'LessThanOrEquals', 'GreaterThanOrEquals', 'InRange', 'NotInRange'].map(
+    (end) => `Number${end}`,
+  ),
+  'BoolEquals',
+  'IsNullOrUndefined',
+  'IsNotNull',
+]);
 
 /** Of one event subscription: advanced filters, and values in all of them. */
 const MOST_FILTER_VALUES = 25;
@@ -33,7 +44,12 @@ const writable = [
 ] as const;
 
 /** An event subscription's properties after a PUT or PATCH, with Azure's defaults filled in. Throws on what Azure refuses. */
-export function patchSubscription(source: string, current: JsonObject | undefined, asked: JsonObject): JsonObject {
+export function patchSubscription(
+  world: World,
+  source: string,
+  current: JsonObject | undefined,
+  asked: JsonObject,
+): JsonObject {
   const set = Object.fromEntries(
     writable.filter((name) => asked[name] !== undefined).map((name) => [name, asked[name]]),
   );
@@ -42,6 +58,7 @@ export function patchSubscription(source: string, current: JsonObject | undefine
   if (!next.destination && !asObject(next.deliveryWithResourceIdentity)) {
     throw badRequest('Event subscription destination is missing.', 'InvalidRequest');
   }
+  if (set.destination !== undefined) requireFunction(world, asObject(next.destination));
   next.filter = withEventTypes(source, asObject(next.filter) ?? {});
   next.labels = next.labels ?? null;
   next.eventDeliverySchema = asString(next.eventDeliverySchema) ?? 'EventGridSchema';
@@ -58,6 +75,7 @@ function withEventTypes(source: string, filter: JsonObject): JsonObject {
   const ofSubscription = /^\/subscriptions\/[^/]+(\/resourceGroups\/[^/]+)?$/i.test(source);
   const ofStorage = /\/providers\/Microsoft\.Storage\//i.test(source);
   const all = ofSubscription ? resourceEventTypes : ofStorage ? storageEventTypes : keyVaultEventTypes;
+  refuseUnknownOperators(rest.advancedFilters);
   const values = (Array.isArray(rest.advancedFilters) ? rest.advancedFilters : []).flatMap(
     (one: unknown) => asObject(one)?.values ?? [null],
   );
@@ -75,6 +93,26 @@ function withEventTypes(source: string, filter: JsonObject): JsonObject {
     ...(isSubjectCaseSensitive === true ? { isSubjectCaseSensitive } : {}), // false is not shown
     ...(types ? { includedEventTypes: types } : {}),
   };
+}
+
+/** Unknown event types are taken (recorded). Which words Azure has for an unknown operator is not documented. */
+function refuseUnknownOperators(filters: unknown): void {
+  for (const filter of Array.isArray(filters) ? filters : []) {
+    const operator = asObject(filter)?.operatorType;
+    if (operators.has(String(operator))) continue;
+    throw badRequest(`'${String(operator)}' is not an operator of advanced filters.`, 'InvalidRequest');
+  }
+}
+
+/** The code comes before its event subscriptions (message of public reports). */
+function requireFunction(world: World, destination: JsonObject | undefined): void {
+  if (destination?.endpointType !== 'AzureFunction') return;
+  const resourceId = String(asObject(destination.properties)?.resourceId);
+  if (world.functions.has(resourceId.toLowerCase())) return;
+  throw badRequest(
+    `Destination endpoint not found. Resource details: resourceId: ${resourceId}. Resource should pre-exist before attempting this operation.`,
+    'InvalidRequest',
+  );
 }
 
 function withDefaults(destination: JsonObject | undefined): JsonObject | undefined {

@@ -65,7 +65,7 @@ function put(request: ArmRequest): Response {
   const existing = world.eventSubscriptions.get(path.id.toLowerCase());
   // A PUT replaces: what it leaves out is back at its default, but for the schema, which stays (recorded).
   const kept = existing && { eventDeliverySchema: existing.properties.eventDeliverySchema };
-  const properties = patchSubscription(parent.source, kept, asObject(body.properties) ?? {});
+  const properties = patchSubscription(world, parent.source, kept, asObject(body.properties) ?? {});
   const instant = world.settings.instantProvisioning;
   const subscription: EventSubscription = {
     id: existing?.id ?? path.id,
@@ -111,7 +111,7 @@ function patch(request: ArmRequest): Response {
   // An update names its fields at the top, not under `properties`.
   const { provisioningState, ...current } = subscription.properties;
   subscription.properties = {
-    ...patchSubscription(subscription.topic, current, asObject(request.body.properties) ?? request.body),
+    ...patchSubscription(request.world, subscription.topic, current, asObject(request.body.properties) ?? request.body),
     provisioningState,
   };
   if (request.world.settings.instantProvisioning) return ok(subscriptionBody(subscription), 201);

@@ -47,6 +47,7 @@ export function createKeyVaultService(world: World): Service {
       const caller = requireCaller(vault, c.get('caller'), c.req.header('authorization'));
       requireNetwork(world, vault, caller);
       const apiVersion = url.searchParams.get('api-version');
+      requireKnownVersion(apiVersion);
       const { method } = c.req;
       if (vault.local && apiVersion && isAboutRoles(url)) {
         const body = readBody(await c.req.text());
@@ -57,6 +58,7 @@ export function createKeyVaultService(world: World): Service {
       }
       const { operation, params } = matchRoute(operations, method, url.pathname);
       if (!apiVersion) throw badParameter('The api-version query parameter is missing.');
+      requireOperationOf(apiVersion, operation);
       requireKeyPermission(world, vault, caller, params.name, operation);
       throttle(vault, operation.cost, () => newestSize(vault, params.name));
       const body = readBody(await c.req.text());
@@ -72,6 +74,29 @@ export function createKeyVaultService(world: World): Service {
     }
   });
   return app;
+}
+
+/** Those of the SDKs and of `az`, and the others of Key Vault's specifications, oldest first. */
+const API_VERSIONS = [
+  ...['2015-06-01', '2016-10-01', '7.0', '7.1', '7.2', '7.3-preview', '7.3', '7.4-preview.1', '7.4', '7.5-preview.1'],
+  ...['7.5', '7.6-preview.1', '7.6-preview.2', '7.6', '2025-06-01-preview', '2025-07-01'],
+];
+
+/** Rotation came with 7.3. */
+const ROTATION_SINCE = API_VERSIONS.indexOf('7.3-preview');
+
+function requireKnownVersion(apiVersion: string | null): void {
+  if (apiVersion === null || API_VERSIONS.includes(apiVersion)) return;
+  throw badParameter(
+    `The specified version (${apiVersion}) is not recognized. Consider using the latest supported version (${API_VERSIONS.at(-1)}).`,
+  );
+}
+
+/** Key Vault, "Versions": what an older version does not have is no operation for it. */
+function requireOperationOf(apiVersion: string, { route, method }: Operation): void {
+  const isAboutRotation = /\/(rotate|rotationpolicy)$/i.test(route);
+  if (!isAboutRotation || API_VERSIONS.indexOf(apiVersion) >= ROTATION_SINCE) return;
+  throw badParameter(`Method ${method} does not allow operation '${route.slice(route.lastIndexOf('/') + 1)}'`);
 }
 
 /** Names of operations in the audit log (Key Vault, "logging", operation names) by the end of their route. */
