@@ -158,6 +158,8 @@ export const REASONS = {
   KeyNotInHsm: 'The key is protected by software, but CMK_KEY_MINIMUM requires an HSM.',
   UnsupportedKey: 'Storage supports only RSA keys of 2048, 3072 or 4096 bits.',
   RevokedVersionEnabled: 'A version of a revoked key is enabled.',
+  RevocationRecordLost:
+    'A key was revoked and not restored, and none of its versions has the record any more: another tool changed the tags.',
   RetirableVersion: 'An old version is enabled, but no visible resource uses it any more.',
   SoftDeleteOff: 'The vault has no soft delete, so a deleted key cannot be recovered.',
   EventSubscriptionMissing: 'The vault has no event subscription that delivers its events to a function of this app.',

@@ -52,7 +52,7 @@ var failedRuns = '(AppTraces | where Message startswith "Executed \'Functions." 
 
 // What says so itself, and the length of the poison queues as the drift check finds it.
 var poisoned = '"Poisoned", "PoisonMessages"'
-var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
+var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled", "RevocationRecordLost"'
 var heldRotations = '"RotationStuck", "CanaryFailed", "WaveFailed"'
 var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess", "IdentityAssignmentDenied"'
 

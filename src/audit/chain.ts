@@ -93,13 +93,21 @@ export class ChainVerifier {
     else if (!appendable) this.#find('FileReplaced');
   }
 
-  /** Checks the next line of the file, without its line feed; `ended`: the line had a line feed. */
-  line(bytes: Uint8Array, ended = true): void {
+  /**
+   * Checks the next line of the file, without its line feed; `ended`: the line had a line feed.
+   *
+   * @returns the line's record, unless it is damaged
+   */
+  line(bytes: Uint8Array, ended = true): AuditRecord | undefined {
     this.#line += 1;
     this.#enterFile();
     const record = parseRecord(bytes);
-    if (record && ended) this.#take(record);
-    else this.#damage('LineUnreadable');
+    if (!record || !ended) {
+      this.#damage('LineUnreadable');
+      return undefined;
+    }
+    this.#take(record);
+    return record.intact ? record : undefined;
   }
 
   finish(): ChainReport {

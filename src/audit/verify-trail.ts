@@ -2,11 +2,13 @@ import type { AuditFiles } from './audit-client.ts';
 import { type ChainReport, ChainVerifier, type VerifyOptions } from './chain.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
 import { linesOf } from './lines.ts';
-import type { AuditReceipt } from './record.ts';
+import type { AuditEntry, AuditReceipt } from './record.ts';
 
 export interface VerifyTrailOptions extends VerifyOptions {
   /** First day to verify in UTC, `YYYY-MM-DD`; absent: the whole trail. */
   readonly from?: string;
+  /** Called with the entry of each undamaged record; twice if a file is read again. */
+  readonly onEntry?: (entry: AuditEntry) => void;
 }
 
 export interface TrailReport extends ChainReport {
@@ -25,9 +27,13 @@ export interface AuditWatch {
  *
  * @throws the SDK's error when the app cannot read the trail
  */
-export function verifySince(files: AuditFiles, end: AuditReceipt | undefined): Promise<TrailReport> {
+export function verifySince(
+  files: AuditFiles,
+  end: AuditReceipt | undefined,
+  onEntry: (entry: AuditEntry) => void = () => {},
+): Promise<TrailReport> {
   const from = end && parseFileName(end.file)?.day;
-  return verifyTrail(files, { ...(from === undefined ? {} : { from }), ends: end ? [end] : [] });
+  return verifyTrail(files, { ...(from === undefined ? {} : { from }), ends: end ? [end] : [], onEntry });
 }
 
 /**
@@ -52,7 +58,10 @@ async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Prom
       verifier.file(name, appendable);
       // The verifier reports a foreign file name, and the app does not read that file.
       if (!parseFileName(name)) continue;
-      for await (const { bytes, ended } of linesOf(files, name)) verifier.line(bytes, ended);
+      for await (const { bytes, ended } of linesOf(files, name)) {
+        const entry = verifier.line(bytes, ended)?.entry;
+        if (entry) options.onEntry?.(entry as AuditEntry);
+      }
     }
     if (fresh.length > 0 && verifier.next !== undefined && !seen.has(verifier.next)) continue;
     if (verifier.next !== undefined && !seen.has(verifier.next)) verifier.absent(verifier.next);

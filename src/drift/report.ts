@@ -102,6 +102,15 @@ export const FIX = z.object({
   detail: z.string().describe('The change, or why it failed.'),
 });
 
+/** A revocation that no restore has ended. */
+const KNOWN_REVOCATION = z.object({
+  key: z.string().describe('Key identifier, in lower case.'),
+  id: z.string(),
+  revokedOn: z.iso.datetime(),
+  revokedBy: z.string().describe('Object id of the revoker.'),
+});
+export type KnownRevocation = z.output<typeof KNOWN_REVOCATION>;
+
 /** The scope of the check. Absent resources were not read. */
 const coverage = z.object({
   vaults: count,
@@ -146,6 +155,10 @@ export const DRIFT_REPORT = z
       .describe(
         'End of the audit trail at its last verification, where the next check continues; absent: never verified.',
       ),
+    openRevocations: z
+      .array(KNOWN_REVOCATION)
+      .default([])
+      .describe('Revocations that no restore has ended, by the audit trail and the tags of the keys.'),
     causes: z.array(CAUSE).describe('Causes, each with one repair. Sorted by severity, then by number of findings.'),
     findings: z
       .array(FINDING)
@@ -182,7 +195,10 @@ export type WholeReport = DriftReport & DriftDetails;
 export type PreviousFinding = Pick<Finding, 'id' | 'reason' | 'resource' | 'since' | 'changedBy'>;
 
 /** The fields of the last report that the next check needs. */
-export type ReportBefore = Pick<WholeReport, 'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'changes'> & {
+export type ReportBefore = Pick<
+  WholeReport,
+  'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'openRevocations' | 'changes'
+> & {
   readonly findings: readonly PreviousFinding[];
 };
 

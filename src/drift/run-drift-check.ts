@@ -186,7 +186,7 @@ function toReport(
   rules: Rules,
   gathered: Gathered,
 ): Omit<WholeReport, 'fixes' | 'finishedOn'> {
-  const { previous, vaults, keys, subscriptions, app, trail } = gathered;
+  const { previous, vaults, keys, openRevocations, subscriptions, app, trail } = gathered;
   const findings = withHistory(foundIn(gathered, rules), previous, rules.now);
   const complete = app.unread.every(({ beside }) => beside);
   const unseen = unseenFindings(findings, previous, complete, rules.now);
@@ -205,6 +205,7 @@ function toReport(
     },
     // While the trail is broken, each check reports the errors since its last successful verification.
     trailEnd: trail?.findings.length === 0 ? trail.last : previous?.trailEnd,
+    openRevocations: [...openRevocations],
     ...{ causes: causesOf(findings), findings, unseen },
     ...withSeconds(previous?.changes ?? []),
   };

@@ -31,6 +31,7 @@ export function report(change: Partial<WholeReport> = {}): WholeReport {
     complete: true,
     counts: countFindings(findings, [], undefined),
     coverage: { vaults: 1, keys: 1, accounts: 1, dependents: 1, subscriptions: [], round: 0 },
+    openRevocations: [],
     causes: causesOf(findings),
     findings,
     unseen: [],

@@ -214,6 +214,13 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     find: keys.revokedVersionEnabled,
   },
   {
+    reason: 'RevocationRecordLost',
+    severity: 'error',
+    ensures: 'Only a restore ends a revocation.',
+    fix: 'Another tool removed the record from the tags, probably a pipeline that manages the key: stop it, or let it ignore the tags. If the key must stay cut off, revoke it again. If not, enable the versions that should serve, and restore the revocation by its id through the API: that records its end.',
+    find: keys.revocationRecordLost,
+  },
+  {
     reason: 'RetirableVersion',
     severity: 'advice',
     ensures: 'Unused versions are disabled.',

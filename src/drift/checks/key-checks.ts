@@ -156,6 +156,16 @@ export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Ru
   }));
 }
 
+export function revocationRecordLost({ lostRevocation, versions }: KeySubject): Found | undefined {
+  if (!lostRevocation) return undefined;
+  const { id, revokedOn, revokedBy } = lostRevocation;
+  const all = listed(versions);
+  const enabled = all.filter((version) => version.enabled);
+  return {
+    is: `It was revoked on ${revokedOn} by ${revokedBy} (${id}). No restore ended that, and no version has the record any more. Enabled versions: ${enabled.length} of ${all.length}.`,
+  };
+}
+
 /**
  * The command for a use of an expired version: moves the use if a newer version is usable, and rotates the key
  * otherwise.

@@ -15,6 +15,7 @@ import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
+import type { KnownRevocation } from '../report.ts';
 import type { DeadLetter, LegacyApproval, LegacyOrder } from '../store/app-state-client.ts';
 import type { KeyUsage } from './key-usage.ts';
 
@@ -46,6 +47,8 @@ export interface KeySubject {
   readonly usage: KeyUsage;
   /** Use of each version according to the vault's log; absent if not read. */
   evidence?: Evidence;
+  /** A revocation that no restore has ended, and of which no version of the key has a record. */
+  lostRevocation?: KnownRevocation;
   /** Progress of its rotation, as stored by reconcileKey; absent if unknown. */
   rollout?: RolloutRow;
   /** Resources of other services that name it, from Resource Graph; absent if unknown. */

@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import type { AuditEntry } from '../../audit/record.ts';
 import { type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { withDeadline } from '../../azure/deadline.ts';
@@ -12,8 +13,9 @@ import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import { readUsageEvidence } from '../../retirement/evidence.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
+import { findOpenRevocations, type KeyEvent, keyEventOf } from '../known-revocations.ts';
 import type { ManagedMemory } from '../managed-accounts.ts';
-import type { ReportBefore } from '../report.ts';
+import type { KnownRevocation, ReportBefore } from '../report.ts';
 import { partsOfKeys } from './gather-keys.ts';
 import { contextOf, gatherSubscription, type SubscriptionResult } from './gather-subscription.ts';
 import type { GatheredVault } from './gather-vaults.ts';
@@ -42,6 +44,8 @@ export interface Gathered {
   readonly previous: ReportBefore | undefined;
   readonly vaults: readonly GatheredVault[];
   readonly keys: readonly KeySubject[];
+  /** The revocations that no restore has ended. */
+  readonly openRevocations: readonly KnownRevocation[];
   readonly subscriptions: readonly SubscriptionResult[];
   /**
    * The uses of accounts to store. Undefined if the stored uses could not be read, so that they are not overwritten.
@@ -56,7 +60,7 @@ export interface Gathered {
 export async function gather({ signal }: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
   const own = await gatherApp(services, rules.now);
   const previous = known(own.previous);
-  const trail = await gatherTrail(services.auditWatch, previous?.trailEnd);
+  const { trail, events } = await gatherTrail(services.auditWatch, previous?.trailEnd);
   const ids = await readPart(
     PARTS.subscriptions('/subscriptions'),
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
@@ -77,6 +81,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
 
   const watches = await gatherWatches(listed, rules, services, signal);
   const keySubjects = await keys.all();
+  const openRevocations = findOpenRevocations(previous?.openRevocations ?? [], events, keySubjects, rules.now);
   // Unreadable identities do not matter: they use no other key.
   const lacksUsers = ({ unread }: SubscriptionResult) => unread.some(({ action }) => action.startsWith(STORAGE_RIGHTS));
   const incomplete = 'unread' in ids || subscriptions.some(lacksUsers);
@@ -93,7 +98,12 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   const unread = [...unreadOf(parts), ...[...vaults, ...subscriptions].flatMap((one) => one.unread), ...unreadOthers];
   const { functionAppId, sharedZones, problems } = rules.drift;
   return {
-    ...{ previous, vaults, keys: keySubjects, subscriptions, trail: known(trail) },
+    previous,
+    vaults,
+    keys: keySubjects,
+    openRevocations,
+    subscriptions,
+    trail: known(trail),
     managedAccounts: known(own.managedAccounts) && context.memory.next(subscriptions.every(isWhole), rules.now),
     app: {
       name: functionAppId ?? 'cmk-autopilot',
@@ -143,11 +153,17 @@ async function gatherWatches(
 async function gatherTrail(
   watch: GatherServices['auditWatch'],
   end: ReportBefore['trailEnd'],
-): Promise<Part<TrailReport> | undefined> {
-  if (!watch) return undefined;
-  return readPart(PARTS.trail('cmk-audit'), () =>
-    withDeadline(TRAIL_MS, 'The audit trail was not read', () => verifySince(watch.files, end)),
+): Promise<{ readonly trail: Part<TrailReport> | undefined; readonly events: readonly KeyEvent[] }> {
+  const events: KeyEvent[] = [];
+  if (!watch) return { trail: undefined, events };
+  const keep = (entry: AuditEntry): void => {
+    const event = keyEventOf(entry);
+    if (event) events.push(event);
+  };
+  const trail = await readPart(PARTS.trail('cmk-audit'), () =>
+    withDeadline(TRAIL_MS, 'The audit trail was not read', () => verifySince(watch.files, end, keep)),
   );
+  return { trail, events };
 }
 
 /** Reads from the vault's log which clients used each version of a key. Skips keys with one version. Never throws. */

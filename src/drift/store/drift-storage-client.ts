@@ -86,7 +86,7 @@ function reportStore(container: ContainerClient) {
     async before(): Promise<ReportBefore | undefined> {
       const newest = await openReport(container, (await list())[0]?.name);
       if (!newest) return undefined;
-      const { startedOn, coverage, trailEnd, changes } = newest.report;
+      const { startedOn, coverage, trailEnd, openRevocations, changes } = newest.report;
       const previous: Pick<WholeReport, 'unseen'> & { findings: PreviousFinding[] } = { unseen: [], findings: [] };
       for await (const { findings = [], unseen = [] } of newest.detailLines) {
         previous.unseen.push(...unseen);
@@ -94,7 +94,7 @@ function reportStore(container: ContainerClient) {
           previous.findings.push({ id, reason, resource, since, ...(changedBy ? { changedBy } : {}) });
         }
       }
-      return { startedOn, coverage, trailEnd, changes, ...previous };
+      return { startedOn, coverage, trailEnd, openRevocations, changes, ...previous };
     },
     /** Newest first. */
     async history(): Promise<DriftSummary[]> {

@@ -267,6 +267,19 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['not revoked', key()],
     ],
   },
+  RevocationRecordLost: {
+    found: [
+      [
+        'enabled by another tool',
+        key({ lostRevocation: { key: KEY_ID, id: 'rev-1', revokedOn: NOW.toISOString(), revokedBy: 'oid-1' } }),
+        /by oid-1 \(rev-1\).*Enabled versions: 2 of 2\./,
+      ],
+    ],
+    right: [
+      ['not revoked', key()],
+      ['revoked', inVersions(revoked(100), revoked(10))],
+    ],
+  },
   RetirableVersion: {
     found: [
       ['unused since the successor', key({}, [{ pinned: NEW.version }]), /no account that the app read uses it/],

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { findOpenRevocations, type KeyEvent, keyEventOf } from '../../src/drift/known-revocations.ts';
+import type { KnownRevocation } from '../../src/drift/report.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import {
+  formatRevocation,
+  RESTORED_TAG,
+  REVOCATION_TAG,
+  type RevocationName,
+} from '../../src/revocation/revocation.ts';
+import { DAYS, KEY, key, NOW, UNREAD, version } from './checks/subjects.ts';
+
+const REVOKER = '33333333-3333-4333-8333-333333333333';
+const on = (daysAgo: number) => new Date(NOW.getTime() - daysAgo * DAYS);
+const FIRST: RevocationName = { id: 'rev-1', revokedOn: on(5) };
+const SECOND: RevocationName = { id: 'rev-2', revokedOn: on(3) };
+
+function event(did: KeyEvent['did'], { id, revokedOn }: RevocationName): KeyEvent {
+  const details = { revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy: REVOKER } };
+  const reason = did === 'revoke' ? 'Revoked' : 'Restored';
+  const entry = {
+    action: `key.${did}`,
+    reason,
+    resource: KEY.id,
+    caller: { objectId: REVOKER, appId: 'app' },
+    details,
+  };
+  const found = keyEventOf(entry);
+  if (!found) throw new Error('The record is no event.');
+  return found;
+}
+
+function knownAs({ id, revokedOn }: RevocationName): KnownRevocation {
+  return { key: KEY.id, id, revokedOn: revokedOn.toISOString(), revokedBy: REVOKER };
+}
+
+const bare = (change: Partial<KeyVersion> = {}) => version(100, change);
+const recorded = (of: RevocationName) => {
+  const record = { ...of, revokedBy: REVOKER, version: bare().version, wasEnabled: true };
+  return bare({ enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(record) } });
+};
+const closed = ({ id, revokedOn }: RevocationName) =>
+  bare({ tags: { [RESTORED_TAG]: [id, revokedOn.toISOString(), REVOKER, bare().version].join(' ') } });
+
+/** What the check reports as lost, and what the next check knows. */
+function find(before: readonly KnownRevocation[], events: readonly KeyEvent[], ...versions: readonly KeyVersion[]) {
+  const subject = key({ versions: { value: versions } });
+  const next = findOpenRevocations(before, events, [subject], NOW);
+  return { lost: subject.lostRevocation?.id, next: next.map(({ id }) => id) };
+}
+
+describe('a revocation of which no version has a record is found', () => {
+  it.each<[string, KnownRevocation[], KeyEvent[]]>([
+    ['by its audit record', [], [event('revoke', FIRST)]],
+    ['by what the check before knew', [knownAs(FIRST)], []],
+    [
+      'after the restore of an older one',
+      [],
+      [event('restore', { ...FIRST, revokedOn: on(6) }), event('revoke', FIRST)],
+    ],
+  ])('%s', (_, before, events) => {
+    expect(find(before, events, bare())).toEqual({ lost: 'rev-1', next: ['rev-1'] });
+  });
+
+  it('also beside the record of an older restore', () => {
+    expect(find([], [event('revoke', SECOND)], closed(FIRST))).toEqual({ lost: 'rev-2', next: ['rev-2'] });
+  });
+});
+
+describe('a revocation is not called lost', () => {
+  it('while a version has its record; the next check knows it by that alone', () => {
+    expect(find([], [], recorded(FIRST))).toEqual({ lost: undefined, next: ['rev-1'] });
+    expect(find([knownAs(FIRST)], [], recorded(SECOND))).toEqual({ lost: undefined, next: ['rev-2'] });
+  });
+
+  it.each<[string, KeyEvent[], KeyVersion]>([
+    ['in the audit trail, in any order', [event('restore', FIRST), event('revoke', FIRST)], bare()],
+    ['in the audit trail, of a newer one', [event('revoke', FIRST), event('restore', SECOND)], bare()],
+    ['in the tags', [event('revoke', FIRST)], closed(FIRST)],
+  ])('after its restore: %s', (_, events, one) => {
+    expect(find([], events, one)).toEqual({ lost: undefined, next: [] });
+  });
+
+  it('when every version was created after it: another key of that name', () => {
+    expect(find([knownAs(FIRST)], [], version(1))).toEqual({ lost: undefined, next: [] });
+  });
+
+  it('when the versions could not be read, and the next check still knows it', () => {
+    const subject = key({ versions: UNREAD });
+    expect(findOpenRevocations([knownAs(FIRST)], [], [subject], NOW)).toEqual([knownAs(FIRST)]);
+    expect(subject.lostRevocation).toBeUndefined();
+  });
+});
