@@ -113,8 +113,9 @@ interface Meaning {
 /** Returns undefined if the finding affects neither data access nor the key version. */
 function meaningOf({ reason, severity, cause, since, exemption }: HealthFinding): Meaning | undefined {
   const code = MEANING.has(cause.reason) ? cause.reason : reason;
-  // The vault does not show whether a network security perimeter admits the account. Operators can exempt the finding.
-  const isUnseen = code === 'VaultUnreachable' && severity !== 'error';
+  // The vault does not show whether a network security perimeter admits the account, and one that was moved still
+  // serves its keys. Operators can exempt the finding.
+  const isUnseen = (code === 'VaultUnreachable' || code === 'VaultNotFound') && severity !== 'error';
   const meaning = isUnseen ? UNSEEN : MEANING.get(code);
   if (!meaning || (isUnseen && exemption)) return undefined;
   // Advice about an unreadable setting does not affect data access.

@@ -129,6 +129,27 @@ describe('what a subscription that cannot be read hides', () => {
   }
 });
 
+it.each([
+  ['keys that can be read', () => {}, []],
+  ['roles that the move left behind', () => refuseKeys('kv-files'), ['MissingPermission', 'Unreadable']],
+])('a vault that was moved, with %s, is neither gone nor its keys deleted', async (_, prepare, unread) => {
+  const { settings } = wire.services();
+  const id = settings.vaults.byName('kv-files')?.id ?? '';
+  const CMK_VAULTS = id.replace('/resourceGroups/rg-keys/', '/resourceGroups/rg-old/');
+  prepare();
+
+  const report = await check({}, wire.services({ CMK_AUTOFIX: 'none', CMK_VAULTS }));
+
+  expect(reasonsOf(report)).toEqual(unread.map((reason) => [reason, CMK_VAULTS]));
+  expect(reasonsOf(report, 'warning')).toContainEqual(['VaultNotFound', CMK_VAULTS]);
+  expect(report.findings.flatMap(({ command = '' }) => command).join()).not.toContain('recover');
+});
+
+function refuseKeys(vault: string): void {
+  const error = { code: 'Forbidden', message: 'No.', innererror: { code: 'ForbiddenByRbac' } };
+  wire.azure.faults.add([{ match: { host: `${vault}.vault.azure.net` }, answer: { status: 403, body: { error } } }]);
+}
+
 it('a vault that is gone is one finding, and one for each account that needs it; nothing else could have been read', async () => {
   await outsider(wire.azure).vaults.vaults.delete('rg-keys', 'kv-records');
   const report = await check();

@@ -105,6 +105,9 @@ describe('The health of an account', () => {
     expect(of({ probe: probe('open'), findings: [perimeter] }).state).toBe('Serving');
     expect(of({ findings: [perimeter, found('StaleKeyVersion')] }).state).toBe('Stale');
     expect(of({ findings: [found('VaultUnreachable', { exemption: {} })] }).state).toBe('NoAccess');
+    const moved = found('VaultNotFound', { severity: 'warning' });
+    expect(of({ findings: [moved] }).state).toBe('Unknown');
+    expect(of({ probe: probe('open'), findings: [moved] }).state).toBe('Serving');
     expect(of({ probe: probe('open'), checkedOn: undefined }).state).toBe('Serving');
     expect(of({ probe: probe('open'), findings: [found('IdentityWithoutRole')] }).state).toBe('NoAccess');
     expect(of({ probe: probe('unknown') })).toEqual({ state: 'Serving' });

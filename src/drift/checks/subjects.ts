@@ -103,6 +103,8 @@ export interface VaultSubject {
   readonly vault: ManagedVault;
   /** The inner value is undefined if the vault does not exist. */
   readonly properties: Part<VaultProperties | undefined>;
+  /** Whether Key Vault serves it although Azure Resource Manager has no vault of its id; absent if it has one. */
+  readonly answers?: boolean;
   /** Undefined if not checked: a Managed HSM raises no events, or the function app is unknown. */
   readonly events: Part<SourceSubscriptions> | undefined;
   /** Recent undelivered events of this vault. */

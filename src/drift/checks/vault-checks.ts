@@ -6,6 +6,14 @@ import type { Check, Found } from './check.ts';
 import { deliverEvents, lockVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
 
+function vaultNotFound({ vault, properties, answers }: VaultSubject): Found | undefined {
+  if (!('value' in properties) || properties.value) return undefined;
+  if (!answers) return { is: 'The vault does not exist. It may be soft-deleted.', command: recoverVault(vault) };
+  const is =
+    'Azure has no vault with this ARM id, but Key Vault still serves it: it was moved. A move leaves role assignments behind.';
+  return { severity: 'warning', is };
+}
+
 function vaultUnreachable({ vault, properties }: VaultSubject): Found | undefined {
   const network = known(properties)?.network;
   const hindrance = network && storageHindrance(network);
@@ -70,10 +78,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     severity: 'error',
     ensures: 'Every vault of CMK_VAULTS exists.',
     fix: 'Recover the vault (`az keyvault recover`). If it was moved, correct its ARM id in CMK_VAULTS. Remove it from CMK_VAULTS once no account needs its keys.',
-    find: ({ vault, properties }) =>
-      'value' in properties && !properties.value
-        ? { is: 'The vault does not exist. It may be soft-deleted.', command: recoverVault(vault) }
-        : undefined,
+    find: vaultNotFound,
   },
   {
     reason: 'PurgeProtectionOff',

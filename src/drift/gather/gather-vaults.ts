@@ -47,17 +47,23 @@ export function gatheredVaults(services: GatherServices, rules: Rules, signal: A
     async (vault: ManagedVault): Promise<GatheredVault> => {
       const { parts, keys } = await readVault(vault, rules, services, signal);
       const { properties } = parts;
-      const gone = 'value' in properties && properties.value === undefined;
+      const isMissing = 'value' in properties && properties.value === undefined;
+      // Key Vault serves a vault under its name, whatever its resource group.
+      const answers = 'value' in keys || keys.unread.kind === 'forbidden';
+      const gone = isMissing && !answers;
       const [roles, policed, all] = await Promise.all([
         vaultRoles(vault, known(properties), services, signal),
-        gone ? { denials: [], unread: [] } : denials(vault),
+        isMissing ? { denials: [], unread: [] } : denials(vault),
         undelivered(),
       ]);
       const isOwn = ({ source }: { readonly source: string }) => source.toLowerCase() === vault.id.toLowerCase();
       const own = 'value' in all ? { value: all.value.filter(isOwn) } : all;
       // A missing vault is one finding, without a finding for each of its parts.
-      const subject = { vault, deadLetters: own, ...(gone ? { properties, events: undefined } : parts) };
-      const unread = gone ? [] : [...unreadOf([...Object.values(parts), keys]), ...roles.unread, ...policed.unread];
+      const subject: VaultSubject = isMissing
+        ? { vault, deadLetters: own, properties, events: undefined, answers }
+        : { vault, deadLetters: own, ...parts };
+      const read = isMissing ? [] : Object.values(parts);
+      const unread = gone ? [] : [...unreadOf([...read, keys]), ...roles.unread, ...policed.unread];
       return { subject, gone, roles, keys, denials: policed.denials, unread };
     },
     ({ uri }) => uri,

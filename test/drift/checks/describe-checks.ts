@@ -37,7 +37,7 @@ export function describeChecks<S>(
       expect(findings.length).toBeGreaterThan(0);
       for (const finding of findings) {
         const { fix } = check;
-        const command = / --version \S+ --with(?:out)?-evidence$/;
+        const command = / --version \S+ --without-evidence$/;
         expect(finding).toMatchObject({
           reason,
           fix: reason === 'RetirableVersion' ? expect.stringMatching(command) : fix,

@@ -24,7 +24,10 @@ const changed = (change: object) =>
 
 const vaults: Record<string, Cases<VaultSubject>> = {
   VaultNotFound: {
-    found: [['gone', vault({ properties: { value: undefined } }), /does not exist/]],
+    found: [
+      ['gone', vault({ properties: { value: undefined } }), /does not exist/],
+      ['moved', vault({ properties: { value: undefined }, answers: true }), /Key Vault still serves it.*moved/],
+    ],
     right: [['there', vault()]],
   },
   PurgeProtectionOff: {
