@@ -31,6 +31,16 @@ export function activeFrom({ createdOn, notBefore }: Pick<KeyVersion, 'createdOn
 }
 
 /**
+ * Latest time since which an enabled version can have been usable. Key Vault does not return when a version was enabled,
+ * only when it was changed.
+ */
+export function usableSince(version: KeyVersion): Date {
+  const { updatedOn } = version;
+  const from = activeFrom(version);
+  return updatedOn && updatedOn > from ? updatedOn : from;
+}
+
+/**
  * Orders by age, oldest first. Key Vault returns creation times in whole seconds. For versions of the same second, Key
  * Vault's latest version is the younger.
  */

@@ -2,7 +2,7 @@ import { abortAfter } from '../azure/deadline.ts';
 import { errorText } from '../azure/failure.ts';
 import type { VersionUsersServices } from '../dependents/version-users.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { activeFrom, compareAge, type KeyVersion, newestUsableVersion, usableSince } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { HOUR_MS } from '../time/spans.ts';
@@ -42,7 +42,8 @@ const BEHIND_HOURS = 2;
 /**
  * Reasons why the log does not prove that a version is unused; empty if the log proves it. The log must begin at the
  * takeover: one day after the successor became active. It must have no gap and a recent end. It must show no request
- * for the version after its next version took over.
+ * for the version after its next version took over. When a version was enabled is unknown, so the log must reach back to
+ * its earliest takeover, and the quiet time begins with its latest.
  *
  * @param used whether visible storage accounts use the key. The log must then show requests for the key: a workspace
  * transformation may drop them, and any version would seem unused
@@ -59,19 +60,19 @@ export function reasonsOfLog(
   const tookOver = takenOver(versions, now);
   if (!successor || !tookOver || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
   const { log } = evidence;
+  const sinceNext = nextTookOver(version, versions);
   return [
-    ...reasonsOfReach(log, tookOver, now),
+    ...reasonsOfQuiet(tookOver, now),
+    ...reasonsOfReach(log, aDayAfter(activeFrom(successor)), now),
     ...(used && log.trackedSince ? reasonsOfBlindness(log, tookOver) : []),
-    ...usesSince(version, log, nextTookOver(version, versions, tookOver)).map(sentenceOf),
+    ...usesSince(version, log, sinceNext).map(sentenceOf),
   ];
 }
 
-/**
- * When the next younger version took over. If that version was never used, the log must merely cover more time.
- */
-function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[], lastTookOver: Date): Date {
+/** Earliest time at which the next younger version can have taken over: a use of the older one since then counts. */
+function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[]): Date {
   const younger = versions.filter((other) => compareAge(other, version) > 0);
-  return new Date(Math.min(lastTookOver.getTime(), ...younger.map((one) => tookOverOn(one).getTime())));
+  return new Date(Math.min(...younger.map((one) => aDayAfter(activeFrom(one)).getTime())));
 }
 
 function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
@@ -80,14 +81,19 @@ function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
   return [`The log shows no request for the key since ${from}, although it is used: the log is incomplete.`];
 }
 
-/** When the newest usable version took over. By then, automatic users use it. */
+/** When the newest usable version took over, at the latest. By then, automatic users use it. */
 export function takenOver(versions: readonly KeyVersion[], now: Date): Date | undefined {
   const successor = newestUsableVersion(versions, now);
-  return successor && tookOverOn(successor);
+  return successor && aDayAfter(usableSince(successor));
 }
 
-function tookOverOn(version: KeyVersion): Date {
-  return new Date(activeFrom(version).getTime() + LEAST_RETIRE_HOURS * HOUR_MS);
+function aDayAfter(time: Date): Date {
+  return new Date(time.getTime() + LEAST_RETIRE_HOURS * HOUR_MS);
+}
+
+function reasonsOfQuiet(tookOver: Date, now: Date): string[] {
+  if (now.getTime() - tookOver.getTime() >= QUIET_HOURS * HOUR_MS) return [];
+  return [`Its successor took over on ${tookOver.toISOString()}. It must be unused for ${QUIET_HOURS} hours.`];
 }
 
 /** Requests for a version after the given time. A request without a version may have used it. */
@@ -107,9 +113,6 @@ function reasonsOfReach({ trackedSince, trackedUntil, silences }: UsageLog, took
   if (!trackedSince || !trackedUntil) return ['The vault has no entries in the log.'];
   const reasons: string[] = [];
   const from = tookOver.toISOString();
-  if (now.getTime() - tookOver.getTime() < QUIET_HOURS * HOUR_MS) {
-    reasons.push(`Its successor took over on ${from}. It must be unused for ${QUIET_HOURS} hours.`);
-  }
   if (trackedSince > tookOver) {
     reasons.push(`The log begins on ${trackedSince.toISOString()}, after its successor took over on ${from}.`);
   }

@@ -1,6 +1,6 @@
 import { accountNameOf } from '../azure/resource-id.ts';
 import type { VersionUsers } from '../dependents/version-users.ts';
-import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { compareAge, type KeyVersion, newestUsableVersion, usableSince } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
@@ -45,11 +45,11 @@ export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[
   const successor = newestUsableVersion(versions, now);
   if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
   // Key Vault's clock may be ahead of the app's.
-  const age = Math.max(0, (now.getTime() - activeFrom(successor).getTime()) / HOUR_MS);
+  const age = Math.max(0, (now.getTime() - usableSince(successor).getTime()) / HOUR_MS);
   if (age >= LEAST_RETIRE_HOURS) return [];
   const whole = Math.floor(age);
   return [
-    `Its successor ${successor.version} is ${count(whole, 'hour')} old, and has to be at least ${LEAST_RETIRE_HOURS}.`,
+    `Its successor ${successor.version} has been usable for ${count(whole, 'hour')}, which has to be at least ${LEAST_RETIRE_HOURS}.`,
   ];
 }
 

@@ -72,6 +72,15 @@ describe('what the log proves', () => {
     expect(reasonsOfLog(OLD, [OLD, NEW], seeing, NOW, { used: true })).toEqual([]);
   });
 
+  it('nothing before a day without a use, counted from when its successor was enabled at the latest', () => {
+    const enabled = { ...NEW, updatedOn: hoursAgo(47) };
+    expect(reasonsOfLog(OLD, [OLD, enabled], log(), NOW)).toEqual([expect.stringMatching(/unused for 24 hours/)]);
+    // Tags may have changed alone, so a use before that counts too.
+    const used = log({ uses: [use({ lastOn: hoursAgo(60) })] });
+    const touched = { ...NEW, updatedOn: hoursAgo(48) };
+    expect(reasonsOfLog(OLD, [OLD, touched], used, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
+  });
+
   it('nothing before a day has gone by without a use, and nothing without a successor', () => {
     const young = keyVersion(18, { createdOn: hoursAgo(47) });
     const reasons = reasonsOfLog(OLD, [OLD, young], log(), NOW);

@@ -4,7 +4,7 @@ import { type Account, type OwnKeyService, ownKeyServices } from '../../fleet/ac
 import type { KeyUse } from '../../fleet/key-use.ts';
 import { planKeyUse, versionInUse } from '../../fleet/plan.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
-import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
+import { findVersion, type KeyVersion, newestVersion, usability, usableSince } from '../../keys/key-versions.ts';
 import { REASONS } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
@@ -64,7 +64,7 @@ function staleUse(account: Account, use: KeyUse, key: KeySubject, now: Date): Fo
 function laggingUse(account: Account, use: KeyUse, key: KeySubject, now: Date): Found[] {
   const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
   if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return [];
-  if (now.getTime() - activeFrom(plan.target).getTime() <= STORAGE_CHECKS_MS) return [];
+  if (now.getTime() - usableSince(plan.target).getTime() <= STORAGE_CHECKS_MS) return [];
   const is = `It uses ${use.current}, more than 24 hours after a newer version became usable.`;
   const shouldBe = `It uses the newest usable version ${plan.target.version}.`;
   return [{ severity: 'warning', is, shouldBe, ...moving(account, key) }];
@@ -93,7 +93,7 @@ const UNBLOCK = {
 
 /** A version that has just become usable is not an error yet, because the accounts are still being moved. */
 function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' | 'severity'> {
-  const ms = now.getTime() - activeFrom(target).getTime();
+  const ms = now.getTime() - usableSince(target).getTime();
   if (ms > MOVE_MS) return { is: `${what}.` };
   const minutes = Math.max(0, Math.round(ms / 60_000));
   return {

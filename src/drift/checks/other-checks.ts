@@ -2,11 +2,11 @@ import { known } from '../../azure/read-or-why.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
 import {
-  activeFrom,
   findVersion,
   isKnownOlder,
   type KeyVersion,
   newestUsableVersion,
+  usableSince,
 } from '../../keys/key-versions.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { nameFirst } from '../../text.ts';
@@ -70,7 +70,7 @@ export function otherResourceStale({ key, versions, others }: KeySubject, { now 
   const read = known(versions) ?? [];
   const target = newestUsableVersion(read, now);
   if (!target || !others || openRevocation(read, now)) return [];
-  if (now.getTime() - activeFrom(target).getTime() <= FOLLOW_MS) return [];
+  if (now.getTime() - usableSince(target).getTime() <= FOLLOW_MS) return [];
   return others.flatMap((other) => {
     const behind = other.uses.find(({ path, version }) => !PREVIOUS_KEYS.test(path) && isOlder(version, target, read));
     if (!other.known || !behind) return [];

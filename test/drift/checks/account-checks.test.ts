@@ -430,6 +430,14 @@ describe('account checks', () => {
   ])('%s may be meant, so the finding says whom to ask before anything is given back', (_, of, first) => {
     expect(found(of)[0]?.fix).toMatch(first);
   });
+  it('a newer version counts from when it was enabled at the latest, since it may have been made disabled', () => {
+    const newer = { ...NEW, updatedOn: new Date(NOW.getTime() - DAYS / 48) };
+    const check = (of: AccountSubject) => evaluate(ACCOUNT_CHECKS, of, 'a', rules());
+    expect(check(on(pinned(OLD), OLD, newer))).toMatchObject([
+      { severity: 'advice', is: expect.stringContaining('became usable 30 minutes ago') },
+    ]);
+    expect(check(on(LAGGING, OLD, newer))).toEqual([]);
+  });
   it('a use of an expired version is moved where there is a usable one, if one command does that', () => {
     const commandOf = (of: AccountSubject): string | undefined =>
       found(of).find(({ reason }) => reason === 'KeyExpired')?.command;

@@ -315,6 +315,10 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['what a disk encryption set used before', key({ others: [other([OLD], 'previousKeys.keyUrl')] })],
       ['it is not known what it is used for', key({ others: [{ ...other([OLD]), known: false }] })],
       ['the newer one is new', key({ ...naming(OLD), versions: { value: [OLD, version(0.5)] } })],
+      [
+        'the newer one was enabled today',
+        key({ ...naming(OLD), versions: { value: [OLD, { ...NEW, updatedOn: NOW }] } }),
+      ],
       ['revoked', key({ others: [other([OLD])], versions: { value: [OLD, revoked(10)] } })],
       ['nothing can be used', key({ others: [other([OLD])], versions: { value: [version(100, { enabled: false })] } })],
     ],
