@@ -46,7 +46,18 @@ const DELETED = {
   nextStep: 'If the key should come back, recover it with `az keyvault key recover`.',
 };
 
-/** Depends only on Key Vault and the token; on the audit trail if the tags omit a revoker. */
+/** For versions whose record another tool removed. */
+const RECORD_LOST = {
+  detail:
+    'The revocation disabled versions whose tags no longer show it, because another tool changed them. A restore goes by the tags, so these versions stay disabled; "warnings" lists them.',
+  nextStep:
+    'Enable these versions yourself (`az keyvault key set-attributes --enabled true`), then repeat the call, which records the end of the revocation.',
+};
+
+/**
+ * Depends only on Key Vault and the token; on the audit trail if the tags omit a revoker. The answer waits for the trail,
+ * at most ten seconds, if a version stays disabled without a record.
+ */
 export const RESTORE_ROUTE: Route = route({
   id: 'restoreKey',
   method: 'POST',
@@ -121,7 +132,7 @@ function toBody(result: RestoredKey): RestoreResponse {
 }
 
 function problemOf(
-  { end, revocation, unproven }: RestoredKey,
+  { end, revocation, unproven, left }: RestoredKey,
   { reason: _, ...extensions }: RestoreResponse,
 ): HttpProblem {
   const { recovered } = extensions;
@@ -144,6 +155,7 @@ function problemOf(
     case 'RestoreOvertaken':
       return new HttpProblem(end, { extensions });
     default:
+      if (left.lost.length > 0) return new HttpProblem('RestoreIncomplete', { ...RECORD_LOST, extensions });
       return new HttpProblem('RestoreIncomplete', {
         detail: unproven
           ? `The app could not read the versions again to verify the result: ${describe(unproven)}`

@@ -54,6 +54,8 @@ export interface KeyRestoration {
   /** Whether the call wrote anything. */
   readonly changed: boolean;
   readonly versions: readonly VersionReport[];
+  /** The last list of the versions; empty if it failed. */
+  readonly last: readonly KeyVersion[];
   /** Failure of the read that should confirm the result. */
   readonly unproven: Failure | undefined;
 }
@@ -68,7 +70,7 @@ export interface RestoreServices extends KeyPorts<'listVersionsUnsettled' | 'del
   readonly recordBegun?: (key: ManagedKey, revocation: RevocationStamp) => Promise<void>;
 }
 
-interface RestoreOrder {
+export interface RestoreOrder {
   /** Id of the revocation to restore. */
   readonly revocation: string;
   /** Object id of the caller. */
@@ -137,7 +139,16 @@ function answer(
   const { open } = readRevocation(versions, now);
   const report = reportVersions(versions, [], versions, now);
   const spelled = asSpelled(key, versions);
-  return { key: spelled, end, changed: recovered, revocation: open, recovered, versions: report, unproven: undefined };
+  return {
+    key: spelled,
+    end,
+    changed: recovered,
+    revocation: open,
+    recovered,
+    versions: report,
+    last: versions,
+    unproven: undefined,
+  };
 }
 
 /**
@@ -233,7 +244,7 @@ export async function finishRestore(
   const ended = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => {
     const versions = reportVersions(before, [...applied.values()], proof, now());
     const changed = [...applied.values()].some(({ written }) => written);
-    return { key: asSpelled(key, before), end, changed, revocation, versions, unproven };
+    return { key: asSpelled(key, before), end, changed, revocation, versions, last: proof ?? [], unproven };
   };
 
   /** Versions that must be enabled in the end. */

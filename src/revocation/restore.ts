@@ -4,8 +4,9 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { type RevocationCall, reconcileRestored, requestPasses, watchEffect } from './follow-ups.ts';
+import { type ComparedRestoration, compareWithTrail, warnOfLeft } from './left-disabled.ts';
 import { type Audited, type BesideServices, entryOf, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
-import { isComplete, type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
+import { isComplete, type RestoreServices, restoreKey } from './restore-key.ts';
 
 /** Whether an account can use the key after the restore. */
 export const ACCOUNT_READINESS = z.object({
@@ -24,7 +25,7 @@ interface RestoreUseCase extends RestoreServices, BesideServices {
   readonly dualControl: boolean;
 }
 
-export interface RestoredKey extends KeyRestoration, Audited {
+export interface RestoredKey extends ComparedRestoration, Audited {
   readonly accounts: readonly AccountReadiness[];
   /** Failed reads and writes. */
   readonly warnings: readonly string[];
@@ -55,11 +56,13 @@ export async function restore(
     const done = { id, action: 'key.restore', reason: 'RestoreBegun', resource, revocation: begun } as const;
     await services.audit(entryOf(done, call), BREAK_GLASS_AUDIT_WAIT_MS);
   };
-  const result = await restoreKey(key, order, { ...services, recordBegun });
-  const { key: spelled, end, recovered, changed, versions } = result;
-  if (!recovered && !changed && end !== 'RestoreIncomplete') {
+  const byTags = await restoreKey(key, order, { ...services, recordBegun });
+  const result = await compareWithTrail(byTags, order, services);
+  const { key: spelled, end, recovered, versions } = result;
+  const left = warnOfLeft(result.left);
+  if (!isRecorded(result)) {
     await passes;
-    return { ...result, ...NOT_AUDITED, accounts: [], warnings: [] };
+    return { ...result, ...NOT_AUDITED, accounts: [], warnings: left };
   }
   const [access, audited, ...notDone] = await Promise.all([
     reading,
@@ -79,5 +82,15 @@ export async function restore(
     reconcileRestored(spelled, call, services),
     watchEffect(spelled, 'restore', call, services),
   ]);
-  return { ...result, ...audited, accounts: access.accounts, warnings: [...access.warnings, ...notDone.flat()] };
+  const warnings = [...left, ...access.warnings, ...notDone.flat()];
+  return { ...result, ...audited, accounts: access.accounts, warnings };
+}
+
+/**
+ * Whether a restore needs a record. While versions are disabled of a revocation that the tags no longer show, a record
+ * of its restore would keep a later verification from writing the tags again.
+ */
+function isRecorded({ end, recovered, changed, isByTrail }: ComparedRestoration): boolean {
+  if (isByTrail) return end === 'Restored';
+  return recovered || changed || end === 'RestoreIncomplete';
 }

@@ -213,7 +213,8 @@ function reportRestore(key: ManagedKey, result: RestoredKey, { journal }: Operat
   if (end === 'Restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
   noteUnproven(unproven, journal);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
-  if (end === 'RestoreIncomplete') journal.note('Run the same command again: it completes the restore.');
+  if (end === 'RestoreIncomplete' && result.left.lost.length === 0)
+    journal.note('Run the same command again: it completes the restore.');
   for (const { account, ready, missing } of accounts) {
     const name = lastName(account);
     if (ready === true) journal.found(`${name} can use the key again`);
