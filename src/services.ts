@@ -30,7 +30,7 @@ import { consoleLog, type Log } from './log.ts';
 import { createOutbox } from './notify/outbox-client.ts';
 import { createPostWebhook } from './notify/webhook-client.ts';
 import { createOrdersStore } from './orders/standing-orders-client.ts';
-import { keyTrail } from './revocation/key-trail.ts';
+import { keptTrail, keyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
@@ -97,6 +97,7 @@ export function createServices(
     /** The audit trail. Never throws, and answers within a time limit. */
     audit,
     keyTrail: keyTrail(files),
+    keptTrail: keptTrail(files),
     /** The trail as the drift check reads it. */
     auditWatch: { files, verifiedTo: async () => (await driftStorage.newest())?.trailEnd, now },
     /** Authenticates callers of the HTTP API. */

@@ -12,6 +12,8 @@ import type { Log } from '../log.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
+import { keptSince } from '../revocation/record-found.ts';
+import { LOOKED_BACK_MS } from '../revocation/verify-revocation.ts';
 import { isExcluded } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
@@ -167,7 +169,8 @@ export class Controller {
       const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
       // This step calls only Key Vault.
       const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
-      if (!open) await this.#requestRotation(key, versions, cause, log);
+      if (open) await this.#requestRecords(key, versions, cause);
+      else await this.#requestRotation(key, versions, cause, log);
       const listed = new Set<string | undefined>(versions.map((one) => one.version));
       if (named.some((one) => one !== undefined && !listed.has(one))) await this.#requestLater(key, cause);
     });
@@ -177,6 +180,14 @@ export class Controller {
   async #requestLater(key: ManagedKey, cause: Cause): Promise<void> {
     const dues = UNLISTED_MS.map((ms) => new Date(this.#services.now().getTime() + ms));
     await Promise.all(dues.map((due) => this.queues.sendKey(key.id, cause, due)));
+  }
+
+  /** Requests the audit records of versions that were disabled while the key was revoked: their process may have died. */
+  async #requestRecords(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause): Promise<void> {
+    const { queue, now } = this.#services;
+    const since = new Date(now().getTime() - LOOKED_BACK_MS);
+    if (keptSince(versions, since, now()).length === 0) return;
+    await queue.send(KEY_WORK, { kind: 'revocation', key: key.id, cause, attempt: 0 });
   }
 
   async #requestRotation(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause, log: Log): Promise<void> {

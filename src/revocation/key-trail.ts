@@ -61,6 +61,37 @@ export function keyTrail(files: AuditFiles): KeyTrail {
   };
 }
 
+/**
+ * Lists the versions of a key that the app disabled under an open revocation since a time, by {@link keptId}.
+ *
+ * @throws the SDK's error when the app cannot read the trail
+ */
+export type KeptTrail = (key: ManagedKey, since: Date) => Promise<ReadonlySet<string>>;
+
+const KEPT = z.object({
+  action: z.literal('key.keepRevoked'),
+  resource: z.string(),
+  details: z.object({ version: z.string(), revocation: z.string() }),
+});
+
+export function keptTrail(files: AuditFiles): KeptTrail {
+  return async (key, since) => {
+    const records = await Array.fromAsync(recordsSince(files, '"action":"key.keepRevoked"', since));
+    return new Set(records.flatMap(({ entry }) => keptIn(entry, key) ?? []));
+  };
+}
+
+/** Undefined: the entry is about no version of this key that the app disabled. */
+export function keptIn(entry: unknown, key: Pick<ManagedKey, 'id'>): string | undefined {
+  const { data } = KEPT.safeParse(entry);
+  if (!data || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
+  return keptId(data.details.revocation, data.details.version);
+}
+
+export function keptId(revocation: string, version: string): string {
+  return `key.keepRevoked/${revocation}/${version}`;
+}
+
 /** Undefined: the entry is no revocation or restore of this key. */
 export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>) {
   const { data } = ENTRY.safeParse(entry);

@@ -2,12 +2,13 @@ import { AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
 import { RECORDED_AFTER_MS, UNCLAIMED_AFTER_MS } from './follow-ups.ts';
-import type { RevocationEvent } from './key-trail.ts';
+import { type KeptTrail, keptId, type RevocationEvent } from './key-trail.ts';
 import { type BesideServices, type RevocationAction, recordId } from './record-revocation.ts';
-import { readRevocation } from './revocation.ts';
-import { closedOn } from './revocation-plans.ts';
+import { readRevocation, revocationOf } from './revocation.ts';
+import { closedOn, isUnderWay } from './revocation-plans.ts';
 
 /** A change that is visible in the key's tags. */
 interface Shown {
@@ -45,6 +46,51 @@ export async function recordFound(
     const outcome = await audit(entry, AUDIT_WAIT_MS);
     if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
   }
+}
+
+/**
+ * Appends the missing audit records of versions that appeared while the key was revoked, and that a process which was
+ * killed had disabled. Such a version has the revocation's record, and is not in the revocation's own audit record.
+ *
+ * @throws an error with the reason, so the message is requeued
+ */
+export async function recordKept(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  { events, since }: { readonly events: readonly RevocationEvent[]; readonly since: Date },
+  { audit, keptTrail, now }: Pick<BesideServices, 'audit' | 'now'> & { readonly keptTrail: KeptTrail },
+): Promise<void> {
+  const { open } = readRevocation(versions, now());
+  const made = events.find(
+    ({ did, isFound, revocation }) => did === 'revoke' && !isFound && revocation.id === open?.id,
+  );
+  if (!open || !made) return;
+  const kept = keptSince(versions, since, now()).filter(({ version }) => !made.carriers.has(version));
+  if (kept.length === 0) return;
+
+  const recorded = await keptTrail(key, since);
+  for (const { version } of kept) {
+    const id = keptId(open.id, version);
+    if (recorded.has(id)) continue;
+    const details = { version, revocation: open.id, recorded: true, foundIn: KEY_WORK };
+    const entry = { id, action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details } as const;
+    const outcome = await audit(entry, AUDIT_WAIT_MS);
+    if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
+  }
+}
+
+/**
+ * Versions that appeared while the key was revoked, and that the app disabled since a time. Their process may still
+ * append a record in the first seconds.
+ */
+export function keptSince(versions: readonly KeyVersion[], since: Date, now: Date): readonly KeyVersion[] {
+  const { open } = readRevocation(versions, now);
+  if (!open) return [];
+  return versions.filter((version) => {
+    const isItsOwn = revocationOf(version, now)?.id === open.id && !version.enabled;
+    const isLater = version.createdOn.getTime() > open.revokedOn.getTime() - CLOCKS_MS;
+    return isItsOwn && isLater && (version.updatedOn ?? version.createdOn) >= since && !isUnderWay(version, now);
+  });
 }
 
 function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {

@@ -1,25 +1,29 @@
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { RequestKey } from '../work/work-queue-client.ts';
 import { applyChanges } from './apply-changes.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
-import type { KeyTrail, RevocationEvent } from './key-trail.ts';
-import { recordFound } from './record-found.ts';
+import type { KeptTrail, KeyTrail, RevocationEvent } from './key-trail.ts';
+import { recordFound, recordKept } from './record-found.ts';
 import { planReopenLost } from './restore-plans.ts';
 import { isNewer, readRevocation } from './revocation.ts';
-import { planRepair, type VersionChange } from './revocation-plans.ts';
+import { closedOn, planRepair, type VersionChange } from './revocation-plans.ts';
 
 interface VerifyServices extends KeepRevokedServices {
   readonly settings: { readonly vaults: ManagedVaults };
   readonly keyTrail: KeyTrail;
+  readonly keptTrail: KeptTrail;
+  readonly requestKey: RequestKey;
 }
 
 /** How far back the trail is read, in milliseconds. No write of a call takes effect later. */
-const LOOKED_BACK_MS = DAY_MS;
+export const LOOKED_BACK_MS = DAY_MS;
 
 /**
  * Verifies a key some time after a revocation or restore, because a late write of the app may have changed its records.
@@ -44,13 +48,28 @@ export async function verifyRevocation(work: RevocationWork, services: VerifySer
     );
     if ('events' in read) await repair(key, read.events, services, log);
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
+    await requestRestored(key, versions, work, since, services);
     // After what the tags alone can decide, which does not need the trail.
     if ('error' in read) throw read.error;
     await recordFound(key, versions, work, { events: read.events, since }, services);
+    await recordKept(key, versions, { events: read.events, since }, services);
     return DONE;
   } catch (error) {
     return outcomeOfFailure(error);
   }
+}
+
+/** Requests the uses of a restored key: the call that restored it may have died before that. */
+async function requestRestored(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  { cause }: RevocationWork,
+  since: Date,
+  { requestKey, now }: Pick<VerifyServices, 'requestKey' | 'now'>,
+): Promise<void> {
+  const { open, restored } = readRevocation(versions, now());
+  if (open || !restored || closedOn(versions, restored, now()) < since) return;
+  await requestKey(key.id, { by: 'restore', ref: cause.ref, since: now().toISOString() });
 }
 
 /** Repairs effects of late writes, based on the audit records that the calls wrote. */

@@ -5,9 +5,10 @@ import { keyItem } from '../../src/fleet/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import type { LogRecord } from '../../src/log.ts';
+import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import type { Work, WorkQueueName } from '../../src/work/messages.ts';
-import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS } from '../support/keys.ts';
+import { KEY, keyVersion, REVOKER, SUBSCRIPTION, VAULT, VAULTS } from '../support/keys.ts';
 import { account, CAUSE, Fleet } from './fleet.ts';
 
 const EVENT = { by: 'Microsoft.KeyVault.KeyNewVersionCreated', ref: 'event-1', since: '' };
@@ -115,4 +116,20 @@ describe('The name of a key that does not exist', () => {
     expect(fleet.rollouts.all).toMatchObject([[KEY.id, { stage: 'canary' }]]);
     expect(fleet.logs.at(-1)).toMatchObject({ level: 'error', reason: 'KeyNotFound' });
   });
+});
+
+it('has the record of a version looked for that was disabled while the key was revoked, and of no other', async () => {
+  const off = (n: number, change: Partial<KeyVersion> = {}): KeyVersion => {
+    const version = keyVersion(n, { enabled: false, updatedOn: new Date(fleet.clock), ...change });
+    const record = { ...REVOKER, revokedOn: new Date(fleet.clock - 3_600_000), version: version.version };
+    return { ...version, tags: { [REVOCATION_TAG]: formatRevocation({ ...record, wasEnabled: true }) } };
+  };
+  const asked = () => sent.filter(({ work }) => work.kind === 'revocation');
+  const minuteAgo = new Date(fleet.clock - 60_000);
+  versions = [off(1)];
+  await new Controller(portsOf()).handleEvent(KEY, EVENT, log);
+  expect(asked()).toEqual([]);
+  versions = [off(1), off(2, { createdOn: minuteAgo, updatedOn: minuteAgo })];
+  await new Controller(portsOf()).handleEvent(KEY, EVENT, log);
+  expect(asked()).toMatchObject([{ queue: 'key-work', work: { key: KEY.id } }]);
 });

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
-import { keyTrail } from '../../src/revocation/key-trail.ts';
+import { keptTrail, keyTrail } from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
@@ -38,6 +38,7 @@ export class KeySite {
   }
 
   services(key = KEY) {
+    const queue = { send: async (_queue: string, work: object) => void this.sent.push(work as WorkIn<'key-work'>) };
     return {
       settings: { vaults: VAULTS },
       keys: keysOf(this.vault(key), async (_, effect) => effect()),
@@ -45,7 +46,9 @@ export class KeySite {
       sleep: async () => {},
       audit: this.trail.audit,
       keyTrail: keyTrail(this.trail.files),
-      queue: { send: async (_queue: string, work: object) => void this.sent.push(work as WorkIn<'key-work'>) },
+      keptTrail: keptTrail(this.trail.files),
+      queue,
+      requestKey: requestByMessage(queue),
     };
   }
 
@@ -72,7 +75,7 @@ export class KeySite {
     this.pass(20);
     const readiness = async () => ({ accounts: [], warnings: [] });
     const own = this.services(key);
-    const services = { ...own, requestKey: requestByMessage(own.queue), dualControl: true, readiness, ...more };
+    const services = { ...own, dualControl: true, readiness, ...more };
     return restore(key, revocation, call(objectId, kind), services, () => {});
   }
 

@@ -4,16 +4,18 @@ import { probeKey } from '../../src/effect/probe-work.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { type KeepRevokedServices, keepRevoked } from '../../src/revocation/keep-revoked.ts';
-import type { KeyTrail } from '../../src/revocation/key-trail.ts';
+import type { KeptTrail, KeyTrail } from '../../src/revocation/key-trail.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
 import { type RotationPorts, rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { PARSERS } from '../../src/work/messages.ts';
-import type { WorkQueue } from '../../src/work/work-queue-client.ts';
+import type { RequestKey, WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, VAULTS } from '../support/keys.ts';
 
 export interface TakeServices extends KeepRevokedServices {
   readonly keys: Keys;
   readonly keyTrail: KeyTrail;
+  readonly keptTrail: KeptTrail;
+  readonly requestKey: RequestKey;
   readonly queue: Pick<WorkQueue, 'send'>;
   /** What is kept of the probes. */
   readonly effects: { kept: KeyEffect | undefined };

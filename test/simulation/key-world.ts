@@ -9,14 +9,19 @@ import type { Operation } from '../../src/operations/operator-azure.ts';
 import type { RetireServices } from '../../src/retirement/evidence.ts';
 import { finishRetirements, retireUnused } from '../../src/retirement/retire-versions.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
-import { eventOf, type KeyTrail, type RevocationEvent } from '../../src/revocation/key-trail.ts';
+import {
+  eventOf,
+  type KeptTrail,
+  type KeyTrail,
+  keptIn,
+  type RevocationEvent,
+} from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { isNewer, type RevocationStamp, readRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
 import type { RevocationWork } from '../../src/work/messages.ts';
-import type { WorkQueue } from '../../src/work/work-queue-client.ts';
-import { requestByMessage } from '../../src/work/work-queue-client.ts';
+import type { RequestKey, WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, VAULTS, versionName } from '../support/keys.ts';
 import type { FiniteWorld } from './explore.ts';
 import { judgeEffect, judgeNames, takeKeyMessage } from './forged-key-message.ts';
@@ -83,6 +88,8 @@ interface Services {
   readonly sleep: () => Promise<void>;
   readonly audit: RecordAudit;
   readonly keyTrail: KeyTrail;
+  readonly keptTrail: KeptTrail;
+  readonly requestKey: RequestKey;
   readonly queue: Pick<WorkQueue, 'send'>;
   readonly effects: { kept: KeyEffect | undefined };
 }
@@ -387,8 +394,7 @@ export class KeyWorld implements FiniteWorld {
     call.objectId = oid(90 + n);
     const by = { caller: { objectId: call.objectId, appId: 'app' }, ...WHY };
     const readiness = async () => ({ accounts: [], warnings: [] });
-    const requestKey = requestByMessage(services.queue);
-    const result = await restore(KEY, call.id, by, { ...services, requestKey, dualControl: true, readiness }, () => {});
+    const result = await restore(KEY, call.id, by, { ...services, dualControl: true, readiness }, () => {});
     return result.end;
   }
 
@@ -404,6 +410,9 @@ export class KeyWorld implements FiniteWorld {
         return { written: { file: 'f', seq: 1, hash: 'h' } };
       },
       keyTrail: async () => this.#trail,
+      keptTrail: async () => new Set(this.#entries.flatMap((entry) => keptIn(entry, KEY) ?? [])),
+      // The uses of the key are for the world of the controller.
+      requestKey: async () => {},
       effects: this.#effects,
       queue: {
         send: async (_queue, work) => {

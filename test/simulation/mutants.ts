@@ -224,8 +224,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a version that a person has just disabled is recorded as on',
     file: PLANS,
-    from: 'fresh.enabled ? {',
-    to: 'true ? {',
+    from: 'fresh.enabled\n      ? {',
+    to: 'true\n      ? {',
   },
   {
     name: 'no deadline: an answer to a caller waits for the queue',
