@@ -1,3 +1,4 @@
+import type { LimitFunction } from 'p-limit';
 import pMap from 'p-map';
 import { unlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
@@ -29,6 +30,7 @@ interface ListingPass {
   readonly budget: PassBudget;
   /** What dead workers announced. */
   readonly unverified: Announcement | undefined;
+  readonly rowReads: LimitFunction;
   enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: true): void;
   applyBackpressure(): Promise<void>;
 }
@@ -46,9 +48,10 @@ type SeenRow = UseRow | undefined;
 export class Listing {
   readonly #pass: ListingPass;
   readonly #ports: ListingPorts;
-  /** Index rows by key and account. Reads each key once, since only this pass changes its rows. */
-  readonly #known = new Map<string, Promise<ReadonlyMap<string, readonly UseRow[]>>>();
-
+  /** Index rows by account. */
+  readonly #known = new Map<string, UseRow[]>();
+  /** Reads of the index by key. Reads each key once, since only this pass changes its rows. */
+  readonly #reads = new Map<string, Promise<void>>();
   /** Accounts whose rows are read; undefined: all. */
   #only: ReadonlySet<string> | undefined;
   /** Number of reads that this listing has requested. */
@@ -95,7 +98,7 @@ export class Listing {
     const inFlightUntilMs = Date.parse(wanted.item.cause.since);
     const isAnnounced = ({ key, scope }: UseRow) => scope !== undefined && announced.includes(key);
     const isUnread = (row: UseRow) => isAnnounced(row) && !hasBeenSince(row.readOn, inFlightUntilMs, now());
-    for (const [name, rows] of (await this.#load([])).flatMap((accounts) => [...accounts])) {
+    for (const [name, rows] of this.#known) {
       known.set(name, rows[0]?.account ?? '');
       if (seen.has(name)) for (const row of rows.filter(isUnread)) this.#read(row, wanted);
     }
@@ -280,21 +283,30 @@ export class Listing {
   }
 
   async #rowsOf(account: string, keys: readonly string[]): Promise<readonly UseRow[]> {
-    return (await this.#load(keys)).flatMap((accounts) => accounts.get(accountRow(account)) ?? []);
+    await this.#load(keys);
+    return this.#known.get(accountRow(account)) ?? [];
   }
 
-  /** Returns the rows of these keys, and of all keys before. */
-  #load(keys: readonly string[]): Promise<readonly ReadonlyMap<string, readonly UseRow[]>[]> {
+  /** Reads the rows of these keys. */
+  async #load(keys: readonly string[]): Promise<void> {
     // After an order moves a use, the use's row stays under the source key until a read.
-    for (const key of keys.flatMap((one) => [one, ...this.#ports.gate.sourcesOf(one)]))
-      this.#known.set(key, this.#known.get(key) ?? this.#readRows(key));
-    return Promise.all(this.#known.values());
+    const all = new Set(keys.flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]));
+    await Promise.all([...all].map((key) => this.#loadOnce(key)));
   }
 
-  async #readRows(key: string): Promise<ReadonlyMap<string, readonly UseRow[]>> {
-    const rows: UseRow[] = [];
-    for await (const row of this.#ports.rows.of(key, this.#pass.subscription))
-      if (this.#only?.has(accountRow(row.account)) !== false) rows.push(row);
-    return Map.groupBy(rows, ({ account }) => accountRow(account));
+  #loadOnce(key: string): Promise<void> {
+    const reading = this.#reads.get(key) ?? this.#pass.rowReads(() => this.#readRows(key));
+    this.#reads.set(key, reading);
+    return reading;
+  }
+
+  async #readRows(key: string): Promise<void> {
+    for await (const row of this.#ports.rows.of(key, this.#pass.subscription)) {
+      const account = accountRow(row.account);
+      if (this.#only?.has(account) === false) continue;
+      const rows = this.#known.get(account) ?? [];
+      rows.push(row);
+      this.#known.set(account, rows);
+    }
   }
 }

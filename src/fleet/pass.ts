@@ -67,6 +67,8 @@ export class Pass {
   readonly results: PassResults;
   readonly #usePorts: UsePorts;
   readonly log: PassLog;
+  /** Concurrent reads of the index by key, since a subscription may use thousands of keys. */
+  readonly rowReads = pLimit(CONCURRENCY);
   /** Started items, by row and ETag. */
   readonly #wanted = new Map<string, Wanted>();
   readonly #lanes = new Map<string, Lane>();
@@ -241,7 +243,7 @@ export class Pass {
   async #startKey(wanted: Wanted): Promise<void> {
     const key = this.#ports.vaults.key(wanted.item.about);
     if (!key || !(await this.#listVersions(key, wanted))) return;
-    const rows = await Array.fromAsync(this.#ports.rows.of(key.id, this.subscription));
+    const rows = await this.rowReads(() => Array.fromAsync(this.#ports.rows.of(key.id, this.subscription)));
     // Uses with the earliest retry time come first, since the retry budget may not admit all.
     rows.sort((a, b) => compareText(a.notBefore ?? '', b.notBefore ?? ''));
     for (const row of rows) this.enqueue(row, key, wanted, false);

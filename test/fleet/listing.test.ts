@@ -55,6 +55,33 @@ describe('A list of a subscription', () => {
     expect(fleet.requests).toBeLessThan(100);
   });
 
+  it.each(['list', 'key'] as const)(
+    'reads the index with eight queries at a time, whatever the number of keys (%s)',
+    async (kind) => {
+      const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`);
+      const fleet = await Fleet.listed(...keys.map((keyName) => account(`st-${keyName}`, { keyName })));
+      fleet.items.clear();
+      let [inFlight, most] = [0, 0];
+      const { rows, now } = fleet.ports();
+      const of: typeof rows.of = async function* (...about) {
+        inFlight += 1;
+        most = Math.max(most, inFlight);
+        await setImmediate();
+        yield* rows.of(...about);
+        inFlight -= 1;
+      };
+      const item = { subscription: SUBSCRIPTION, kind, due: now(), since: now(), cause: CAUSE };
+      for (const about of kind === 'key' ? keys.map((key) => `${VAULT.uri}/keys/${key}`) : ['']) {
+        fleet.items.put({ ...item, about });
+      }
+      await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), {
+        ...fleet.ports(),
+        rows: { ...rows, of },
+      });
+      expect(most).toBe(8);
+    },
+  );
+
   it('reads accounts that it lacks with a quarter of the budget of 640, even if a read fails', async () => {
     const fleet = await Fleet.listed(...Array.from({ length: 200 }, (_, n) => account(`st${n}`)));
     fleet.accounts.clear();
