@@ -1,4 +1,5 @@
 import type { FleetTable, Row, RowChange } from '../../src/fleet/fleet-table-client.ts';
+import { refuseTooLarge } from './table-limits.ts';
 
 /** Makes a request. */
 export type Run = <T>(label: string, effect: () => T, writes?: boolean) => Promise<T>;
@@ -23,9 +24,9 @@ export class MemoryFleetTable {
   }
 
   apply({ partitionKey, rowKey, properties }: RowChange): void {
-    refuseLong(properties);
     const key = keyOf(partitionKey, rowKey);
     const before = this.#rows.get(key);
+    if (properties) refuseTooLarge({ partitionKey, rowKey, properties: { ...propertiesOf(before), ...properties } });
     this.#writes += 1;
     if (!properties) this.#rows.delete(key);
     else this.#rows.set(key, { ...before, ...properties, partitionKey, rowKey, etag: String(this.#writes) });
@@ -69,16 +70,9 @@ export class MemoryFleetTable {
   }
 }
 
-/** "String values can be up to 64 KiB in size", UTF-16 (Understanding the Table service data model). */
-const MOST = 32 * 1024;
-
-/** As Azure does. */
-function refuseLong(properties: RowChange['properties'] = {}): void {
-  for (const [name, value] of Object.entries(properties)) {
-    if (value.length <= MOST) continue;
-    const error = new Error(`${name} has ${value.length} characters.`);
-    throw Object.assign(error, { statusCode: 400, code: 'PropertyValueTooLarge' });
-  }
+function propertiesOf(row: Row | undefined): Record<string, unknown> {
+  const { partitionKey: _, rowKey: __, etag: ___, ...properties } = row ?? { partitionKey: '', rowKey: '' };
+  return properties;
 }
 
 function keyOf(partition: string, row: string): string {
