@@ -104,7 +104,7 @@ export function createServices(
     authenticate: authenticator(settings, log),
     /** Whether any managed resource uses a key. */
     dependents: (key: ManagedKey): Promise<Dependence> =>
-      hasDependents(key, inReach, { accounts, useRows: controller.useRows }),
+      hasDependents(key, inReach, { accounts, fleet, useRows: controller.useRows, now }),
     /** Caches of this instance, shared by several routes. */
     ...{ fleetSnapshots, keyLister, nowBoard: createNowBoard(fleetSnapshots, keyLister) },
     ...{ newId, now, sleep },

@@ -2,10 +2,17 @@ import pMap from 'p-map';
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Account } from '../fleet/account.ts';
+import { type FleetIndex, keysOfAccount } from '../fleet/fleet-index.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
-import type { UseRows } from '../fleet/use-row.ts';
+import { hasUses, type UseRows } from '../fleet/use-row.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { DAY_MS, hasBeenSince } from '../time/spans.ts';
+
+/** Age of the index beyond which a search by lists is worth its requests: scopes are listed once a day. Milliseconds. */
+const RECENT_MS = 2 * DAY_MS;
+
 import { ThrottledRegions } from './throttled-regions.ts';
 
 /** A subscription whose accounts the app could not list, or an account whose encryption scopes it could not. */
@@ -19,26 +26,59 @@ interface Unread {
 /** Whether any account uses a key. `unknown`: the search found no use, but some reads failed. */
 export type Dependence = { readonly answer: 'some' | 'none' } | { readonly answer: 'unknown'; readonly detail: string };
 
-/** Searches for a use of a key in the fleet index, and else by lists. The search ends at the first use. */
+interface DependenceServices {
+  readonly accounts: StorageAccounts;
+  readonly useRows: Pick<UseRows, 'of'>;
+  readonly fleet: Pick<FleetIndex, 'listings' | 'accounts'>;
+  readonly now: () => Date;
+}
+
+/**
+ * Searches for a use of a key in the fleet index, and by lists where the index cannot answer. The search ends at the
+ * first use.
+ */
 export async function hasDependents(
   key: ManagedKey,
   subscriptions: () => Promise<readonly string[]>,
-  { accounts, useRows }: { readonly accounts: StorageAccounts; readonly useRows: Pick<UseRows, 'of'> },
+  services: DependenceServices,
 ): Promise<Dependence> {
+  const { accounts, useRows } = services;
+  let searched: readonly string[] | undefined;
   try {
     // An outdated use costs only one more version.
-    for await (const _ of useRows.of(key.id)) return { answer: 'some' };
+    if (await hasUses(useRows, key.id)) return { answer: 'some' };
+    searched = await findUnindexed(key, await subscriptions(), services);
   } catch {
     // Without the index, search by lists.
   }
   const enough = new AbortController();
   const stop = () => enough.abort();
-  const unread = await findDependents(key, await subscriptions(), { accounts }, stop, enough.signal);
+  const unread = await findDependents(key, searched ?? (await subscriptions()), { accounts }, stop, enough.signal);
   if (enough.signal.aborted) return { answer: 'some' };
   const [first] = unread;
   if (!first) return { answer: 'none' };
   const detail = `The app cannot read ${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''}: ${describe(first.failure)}`;
   return { answer: 'unknown', detail };
+}
+
+/** Returns the subscriptions whose accounts and scopes the index has not listed lately, or that may use the key. */
+async function findUnindexed(
+  key: ManagedKey,
+  subscriptions: readonly string[],
+  { fleet, now }: DependenceServices,
+): Promise<readonly string[]> {
+  const since = now().getTime() - RECENT_MS;
+  const listings = await fleet.listings();
+  const answers = async (subscription: string): Promise<boolean> => {
+    if (!hasBeenSince(listings.get(subscription.toLowerCase()), since, now())) return false;
+    for await (const account of fleet.accounts(subscription)) {
+      if (!hasBeenSince(account.scopesReadOn, since, now())) return false;
+      if (keysOfAccount(account).some((id) => sameKeyName(id, key.id))) return false;
+    }
+    return true;
+  };
+  const unindexed = async (subscription: string) => ((await answers(subscription)) ? [] : [subscription]);
+  return (await pMap(subscriptions, unindexed, { concurrency: CONCURRENCY })).flat();
 }
 
 interface SearchServices {

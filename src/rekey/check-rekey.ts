@@ -1,9 +1,12 @@
+import pMap from 'p-map';
 import type { InSight } from '../accounts/in-sight.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure, errorText } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
 import type { Account } from '../fleet/account.ts';
-import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { accountId, inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import { accountKeyUse, usesKey } from '../fleet/key-use.ts';
 import { findRekeyBlocker, type ListedKey, type RekeyBlocker } from '../fleet/plan.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
@@ -15,6 +18,7 @@ import { vaultOption } from '../keys/vault-options.ts';
 import type { Rekey } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import type { Settings } from '../settings/settings.ts';
+import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 import {
   type Blocker,
   evaluateRekey,
@@ -36,14 +40,15 @@ interface CheckServices extends KeyAccessServices, BlockerPorts {
   readonly keyCatalog: Pick<KeyCatalog, 'material'>;
   readonly accounts: StorageAccounts;
   readonly useRows: Pick<UseRows, 'of'>;
+  readonly fleet: Pick<FleetIndex, 'listings'>;
   readonly orderStore: Pick<OrdersStore, 'read'>;
   readonly subscriptions: Subscriptions;
   readonly inSight: InSight;
 }
 
 /**
- * Reads the state that decides whether a re-key may start, and evaluates it. Lists the accounts again; the fleet
- * index adds accounts that use the key only by an encryption scope.
+ * Reads the state that decides whether a re-key may start, and evaluates it. Lists the accounts again where the fleet
+ * index has a use or is old; the index adds accounts that use the key only by an encryption scope.
  *
  * @throws the SDK's errors if the existing orders cannot be read
  */
@@ -54,7 +59,7 @@ export async function checkRekey(from: ManagedKey, to: ManagedKey, services: Che
     reading(() => vaults.get(to.vault)),
     reading(() => keyCatalog.material(to)),
     orderStore.read(),
-    accountsOf(from, services),
+    findAccounts(from, services),
   ]);
   const access = await checkKeyAccess(accounts, to, services);
   return evaluateRekey({ from, to, blocker, vault, material, orders, access, ...users });
@@ -68,24 +73,43 @@ async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
   }
 }
 
-async function accountsOf(
+export type FindServices = Pick<CheckServices, 'useRows' | 'fleet' | 'inSight' | 'now'> & {
+  readonly settings: Pick<Settings, 'subscriptions'>;
+  readonly accounts: Pick<StorageAccounts, 'list'>;
+  readonly subscriptions: Pick<Subscriptions, 'list'>;
+};
+
+/**
+ * Lists the accounts that use a key. Skips a subscription that the index listed within a day and in which it has no
+ * use of the key: a fleet may have a thousand subscriptions.
+ */
+export async function findAccounts(
   key: ManagedKey,
-  { settings, accounts, useRows, subscriptions, inSight }: CheckServices,
+  { settings, accounts, useRows, fleet, subscriptions, inSight, now }: FindServices,
 ): Promise<{ readonly accounts: readonly Account[] } & Pick<RekeyFacts, 'excluded' | 'unread'>> {
-  const found: Account[] = [];
   const unread: string[] = [];
   const known = new Set<string>();
   const excluded: string[] = [];
+  let listings: ReadonlyMap<string, Date> = new Map();
   const isManaged = inManagedSubscriptions(await inSight());
   try {
     for await (const use of useRows.of(key.id)) {
       if (isManaged(use)) known.add(use.account.toLowerCase());
       else excluded.push(use.account);
     }
+    listings = await fleet.listings();
   } catch (error) {
     unread.push(`The app cannot read the fleet index: ${errorText(error)}`);
   }
-  for (const subscription of settings.subscriptions ?? (await subscriptions.list())) {
+
+  const used = new Set([...known].map((id) => accountId(id).subscriptionId));
+  const since = now().getTime() - DAY_MS;
+  const isUnused = (id: string): boolean => !used.has(id) && hasBeenSince(listings.get(id), since, now());
+  const all = settings.subscriptions ?? (await subscriptions.list());
+  const wanted = all.filter((id) => !isUnused(id.toLowerCase()));
+
+  const list = async (subscription: string): Promise<readonly Account[]> => {
+    const found: Account[] = [];
     try {
       for await (const account of accounts.list(subscription)) {
         const isUser = usesKey(accountKeyUse(account.encryption), key) || known.has(account.id.toLowerCase());
@@ -94,7 +118,9 @@ async function accountsOf(
     } catch (error) {
       unread.push(`The app cannot list the accounts of subscription ${subscription}: ${errorText(error)}`);
     }
-  }
+    return found;
+  };
+  const found = (await pMap(wanted, list, { concurrency: CONCURRENCY })).flat();
   return { accounts: found, excluded: excludedUses(excluded), unread };
 }
 

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { hasDependents } from '../../src/accounts/inventory.ts';
 import type { Account, Scope } from '../../src/fleet/account.ts';
+import type { FleetAccount, FleetIndex } from '../../src/fleet/fleet-index.ts';
 import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import type { UseRow, UseRows } from '../../src/fleet/use-row.ts';
-import { KEY, SUBSCRIPTION } from '../support/keys.ts';
+import { day, KEY, SUBSCRIPTION } from '../support/keys.ts';
+
+const NOW = day(20);
+const HOUR_AGO = new Date(NOW.getTime() - 3_600_000);
+const LONG_AGO = day(10);
 
 function account(name: string, keyName = 'other-key'): Account {
   const type = 'Microsoft.Storage/storageAccounts';
@@ -24,9 +29,13 @@ interface Fleet {
   readonly indexed?: readonly Pick<UseRow, 'account'>[] | Error;
   /** Accounts, and their scopes or why these cannot be read. */
   readonly listed?: readonly (readonly [Account, ...(Scope | Error)[]])[];
+  /** When a worker listed the subscription last; absent: never. */
+  readonly listedOn?: Date;
+  /** Accounts in the index. */
+  readonly known?: readonly Partial<FleetAccount>[];
 }
 
-function has({ indexed = [], listed = [] }: Fleet) {
+function has({ indexed = [], listed = [], listedOn, known = [] }: Fleet) {
   async function* all<T>(found: readonly (T | Error)[]) {
     for (const one of found) {
       if (one instanceof Error) throw one;
@@ -38,7 +47,13 @@ function has({ indexed = [], listed = [] }: Fleet) {
     listScopes: ({ name }: Account) => all(listed.find(([one]) => one.name === name)?.slice(1) ?? []),
   } as unknown as StorageAccounts;
   const useRows = { of: () => all([indexed].flat()) } as unknown as UseRows;
-  return hasDependents(KEY, async () => [SUBSCRIPTION], { accounts, useRows });
+  const fleet: Pick<FleetIndex, 'listings' | 'accounts'> = {
+    listings: async () => new Map(listedOn ? [[SUBSCRIPTION, listedOn]] : []),
+    accounts: async function* () {
+      yield* known.map((one) => ({ scopeKeys: [], ...one }) as unknown as FleetAccount);
+    },
+  };
+  return hasDependents(KEY, async () => [SUBSCRIPTION], { accounts, useRows, fleet, now: () => NOW });
 }
 
 describe('whether anything uses a key', () => {
@@ -53,6 +68,29 @@ describe('whether anything uses a key', () => {
     expect(await has({ indexed, listed: [[account('st1', KEY.name)]] })).toEqual({ answer: 'some' });
     expect(await has({ indexed, listed: [[account('st2')]] })).toEqual({ answer: 'none' });
     expect(await has({ indexed, listed: [[account('st2'), scope]] })).toEqual({ answer: 'some' });
+  });
+
+  it('is answered by an index that has listed each subscription and all scopes: a search would use up the budgets', async () => {
+    const unlisted = Object.assign(new Error('no list is expected'), { statusCode: 403 });
+    const known = [{ scopesReadOn: HOUR_AGO.toISOString() }];
+    const whole = { listedOn: HOUR_AGO, known, listed: [[account('st1'), unlisted]] } as const;
+    expect(await has(whole)).toEqual({ answer: 'none' });
+  });
+
+  it.each<[string, Fleet]>([
+    ['was never listed', { known: [] }],
+    ['was listed days ago', { listedOn: LONG_AGO }],
+    ['has an account whose scopes were never listed', { listedOn: HOUR_AGO, known: [{}] }],
+    [
+      'has an account whose scopes were listed days ago',
+      { listedOn: HOUR_AGO, known: [{ scopesReadOn: LONG_AGO.toISOString() }] },
+    ],
+    [
+      'has an account that names the key, and no use of it yet',
+      { listedOn: HOUR_AGO, known: [{ key: KEY.id, scopesReadOn: HOUR_AGO.toISOString() }] },
+    ],
+  ])('is searched for in a subscription that %s', async (_, fleet) => {
+    expect(await has({ ...fleet, listed: [[account('st1', KEY.name)]] })).toEqual({ answer: 'some' });
   });
 
   it('is not known while one account does not tell its scopes', async () => {
