@@ -42,6 +42,8 @@ const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 /** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
 const MOST_PASSES = 24;
+/** Interval at which a pass that waits for its slot checks its time. Milliseconds. */
+const SLOT_STEP_MS = 1_000;
 
 type OwnPorts = 'items' | 'rows' | 'fleet' | 'moved' | 'inSight' | 'rollouts' | 'orders' | 'leases' | 'accounts';
 /** Services that the controller calls. */
@@ -143,9 +145,7 @@ export class Controller {
     const managed = this.#services.settings.subscriptions?.map((id) => id.toLowerCase());
     // A message cannot add a subscription to the managed ones.
     const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
-    const until = this.#passEnd();
-    const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, this.#ports(log));
-    await Promise.all(own.map((id) => this.#passes(() => passOver(id))));
+    await this.#passOver({ ...work, subscriptions: own }, this.#passEnd(), this.#ports(log));
   }
 
   /** Sends messages for overdue work. Throws the SDK's errors. */
@@ -216,8 +216,38 @@ export class Controller {
     const [first, ...rest] = works;
     await Promise.all([
       ...rest.map((work) => this.queues.send(work)),
-      ...(first ? [handleFleetWork(first, until, ports)] : []),
+      ...(first ? [this.#passOver(first, until, ports)] : []),
     ]);
+  }
+
+  /** Runs a pass over each subscription, within the instance's limit of passes. Never throws. */
+  async #passOver(work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
+    const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, ports);
+    await Promise.all(work.subscriptions.map((id) => this.#inSlot(until, () => passOver(id))));
+  }
+
+  /**
+   * Runs a pass once the instance's limit admits it, or at the end of its time, when no slot has come.
+   *
+   * @param pass after `until`, it starts no call to Azure, and sends a message for what is due
+   */
+  async #inSlot(until: Date, pass: () => Promise<void>): Promise<void> {
+    const { now, sleep } = this.#services;
+    const admitted = Promise.withResolvers<void>();
+    let isWaiting = true;
+    const inSlot = this.#passes(async () => {
+      if (!isWaiting) return;
+      isWaiting = false;
+      admitted.resolve();
+      await pass();
+    });
+    while (isWaiting && now() < until) await Promise.race([admitted.promise, sleep(SLOT_STEP_MS)]);
+    if (!isWaiting) {
+      await inSlot;
+      return;
+    }
+    isWaiting = false;
+    await pass();
   }
 
   #decide(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {

@@ -1,5 +1,9 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Account } from '../../src/fleet/account.ts';
 import { Controller, type ControllerPorts } from '../../src/fleet/controller.ts';
+import { rowOf } from '../../src/fleet/observe.ts';
+import { useOfAccount } from '../../src/fleet/read-use.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
 import { keyItem } from '../../src/fleet/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
@@ -10,6 +14,7 @@ import type { Settings } from '../../src/settings/settings.ts';
 import type { Work, WorkQueueName } from '../../src/work/messages.ts';
 import { KEY, keyVersion, REVOKER, SUBSCRIPTION, VAULT, VAULTS } from '../support/keys.ts';
 import { account, CAUSE, Fleet } from './fleet.ts';
+import { versionOf } from './region.ts';
 
 const EVENT = { by: 'Microsoft.KeyVault.KeyNewVersionCreated', ref: 'event-1', since: '' };
 const PHANTOM = managedKey(VAULT, 'no-such-key');
@@ -98,6 +103,62 @@ describe('A key on which other instances decide again and again', () => {
     ]);
     expect(sent.map(({ work }) => work.kind)).toEqual(['key']);
     expect(logs.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+});
+
+describe('Passes of an instance', () => {
+  const subscriptions = Array.from({ length: 5 }, (_, n) => `22222222-2222-4222-8222-00000000000${n}`);
+  const keys = Array.from({ length: 6 }, (_, n) => managedKey(VAULT, `key-${n}`));
+
+  /** Each key has a stale account in each subscription, and no pass ends. */
+  async function hanging(): Promise<{ readonly ports: ControllerPorts; readonly running: () => number }> {
+    const uses = keys.flatMap(({ name }) =>
+      subscriptions.map((id): Account => {
+        const one = account(`st-${name}`, { keyName: name });
+        return { ...one, id: one.id.replace(SUBSCRIPTION, id), subscriptionId: id };
+      }),
+    );
+    fleet.add(...uses);
+    const base = portsOf();
+    const rows = uses.flatMap((one) => rowOf(useOfAccount(one, new Date(fleet.clock))) ?? []);
+    await base.rows.put(rows);
+    for (const id of subscriptions) await base.fleet.listed(id, new Date(fleet.clock));
+    let running = 0;
+    const leases: ControllerPorts['leases'] = {
+      acquire: () => {
+        running += 1;
+        return new Promise(() => {});
+      },
+    };
+    const listVersions = async ({ id }: { readonly id: string }) => [1, 2].map((n) => versionOf(id, n));
+    const ports = {
+      ...base,
+      leases,
+      keys: { listVersions } as unknown as ControllerPorts['keys'],
+      inSight: async () => subscriptions,
+      settings: { ...base.settings, subscriptions },
+    };
+    return { ports, running: () => running };
+  }
+
+  it('are at most 24, however many messages about keys arrive', async () => {
+    const { ports, running } = await hanging();
+    const controller = new Controller(ports);
+    for (const { id } of keys) void controller.handleKeyMessage(id, CAUSE, log);
+    await vi.waitUntil(() => running() === 24);
+    for (let n = 0; n < 100; n += 1) await setImmediate();
+    expect(running()).toBe(24);
+  });
+
+  it('that find no slot in the time of an event are left to messages', async () => {
+    const { ports, running } = await hanging();
+    const controller = new Controller(ports);
+    const [key = KEY, ...others] = keys;
+    for (const { id } of others) void controller.handleKeyMessage(id, CAUSE, log);
+    await vi.waitUntil(() => running() === 24);
+    await controller.handleEvent(key, EVENT, log);
+    const left = sent.flatMap(({ work }) => (work.kind === 'subscriptions' ? work.subscriptions : []));
+    expect(left.sort()).toEqual(subscriptions);
   });
 });
 
