@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { REASON, TICKET } from '../http/json-body.ts';
 import { TRACEPARENT } from '../telemetry/telemetry.ts';
 import { parseJson } from '../text.ts';
 
@@ -9,18 +10,20 @@ export const FLEET_WORK = 'fleet-work';
 /** Queue of hints that the outbox has a notification to send. */
 export const NOTIFY_WORK = 'notify-work';
 
-/** Caller of a revocation or restore, with the reason. */
+const shortText = z.string().max(300);
+
+/** Caller of a revocation or restore, with the reason: what the API accepts. */
 const CLAIMED = z.strictObject({
   caller: z.strictObject({
-    objectId: z.string(),
-    appId: z.string(),
+    objectId: shortText,
+    appId: shortText,
     kind: z.enum(['person', 'application']).optional(),
-    tokenId: z.string().optional(),
-    name: z.string().optional(),
+    tokenId: shortText.optional(),
+    name: shortText.optional(),
   }),
-  correlationId: z.string(),
-  why: z.string(),
-  ticket: z.string().optional(),
+  correlationId: shortText,
+  why: REASON,
+  ticket: TICKET,
 });
 
 /** Maximum number of subscriptions in a message. */

@@ -40,7 +40,7 @@ describe('what the command line changes', () => {
     expect(history.out).toMatch(/^\S+\taccount\.setKey\t\S+\t\S+\tHeld for an audit\n$/);
     const csv = await cmk(['audit', 'list', '--key', `${site.vault.name}/second`, '-o', 'csv', '--wide']);
     const [head, ...rows] = csv.out.trim().split('\n');
-    expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number,object_id,kind,intact');
+    expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number,object_id,kind,found_in,intact');
     expect(rows.map((row) => row.split(',')[1])).toEqual(['key.create', 'key.setPolicy']);
     expect((await cmk(['audit', 'verify'])).code).toBe(0);
     const of = async (...filter: string[]) => {

@@ -87,6 +87,24 @@ describe('a writer of the queue key-work', () => {
     expect(entry?.details?.why).toBeUndefined();
   });
 
+  it.each([
+    ['too long', 'x'.repeat(501)],
+    ['with invisible characters', 'I was bribed\u202egnp.exe'],
+    ['with control characters', 'I was bribed\u001b[2J'],
+    ['of several lines', 'I was bribed\nReason: none'],
+  ])('fills in no reason that the API rejects: %s', async (_, why) => {
+    const site = new KeySite();
+    await site.revoke(ALICE);
+    site.trail.forget();
+    const since = site.now().toISOString();
+    site.pass(1_200);
+    const message = { kind: 'revocation', key: KEY.id, claimed: { ...call(ALICE), why }, cause: { ...cause, since } };
+    await site.deliver({ ...message, attempt: 0 });
+    const [entry] = site.trail.entries;
+    expect(entry).toMatchObject({ action: 'key.revoke', caller: { objectId: ALICE } });
+    expect(JSON.stringify(entry)).not.toContain(why.slice(0, 12));
+  });
+
   it('puts no name, client or sign-in beside the object id that the key shows', async () => {
     const site = new KeySite();
     await site.revoke(ALICE);

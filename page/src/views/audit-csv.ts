@@ -1,3 +1,4 @@
+import { givenText } from '../../../src/audit/given-text.ts';
 import { csvLine } from '../../../src/csv.ts';
 import type { AuditRecordView } from '../api/types.ts';
 
@@ -11,15 +12,17 @@ const COLUMNS: Readonly<Record<string, (record: AuditRecordView) => unknown>> = 
   action: ({ entry }) => entry.action,
   resource: ({ entry }) => entry.resource,
   by: ({ entry }) => entry.caller?.name ?? entry.caller?.objectId ?? 'the app',
-  why: detail('why'),
+  why: ({ entry }) => givenText(entry, 'why'),
   from: detail('from', 'before'),
   to: detail('to', 'after'),
   reason: ({ entry }) => entry.reason,
-  ticket: detail('ticket'),
+  ticket: ({ entry }) => givenText(entry, 'ticket'),
   number: ({ seq }) => String(seq),
   // `by` is what they call themselves.
   object_id: ({ entry }) => entry.caller?.objectId,
   kind: ({ entry }) => entry.caller?.kind,
+  // The call itself recorded nothing: the app derived the record from this.
+  found_in: detail('foundIn'),
   // `false`: the record was changed after it was written.
   intact: ({ intact }) => String(intact),
 };

@@ -1,3 +1,4 @@
+import { givenText } from '../../../src/audit/given-text.ts';
 import type { AuditRecordWhole } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { inWords } from '../names.ts';
@@ -28,8 +29,9 @@ export function AuditRecordView({ id }: { readonly id: string }) {
               entry && ['Outcome', inWords(entry.reason)],
               entry && ['About', <Resource id={entry.resource} />],
               ['By', entry?.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'],
-              textOf(entry?.details?.why, 'Why'),
-              textOf(entry?.details?.ticket, 'Ticket'),
+              textOf(entry && givenText(entry, 'why'), 'Why'),
+              textOf(entry && givenText(entry, 'ticket'), 'Ticket'),
+              textOf(entry?.details?.foundIn, 'Derived later from'),
               entry?.correlationId ? ['Correlation id', entry.correlationId] : undefined,
             ]}
           />

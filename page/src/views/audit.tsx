@@ -1,4 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
+import { givenText } from '../../../src/audit/given-text.ts';
 import { type Problem, toProblem } from '../api/client.ts';
 import type { AuditList, AuditRecordView as AuditRecord } from '../api/types.ts';
 import { useApi, usePoll } from '../api/use-poll.ts';
@@ -241,7 +242,7 @@ function causeWords(record: AuditRecord | undefined): string {
 
 function RecordRow({ record }: { readonly record: AuditRecord }) {
   const { entry, time, seq, intact } = record;
-  const why = entry.details?.why ?? entry.details?.reason ?? (entry.details?.cause && causeWords(record));
+  const why = givenText(entry, 'why') ?? entry.details?.reason ?? (entry.details?.cause && causeWords(record));
   return (
     <tr>
       <td data-label="When">

@@ -1,3 +1,4 @@
+import { givenText } from '../../audit/given-text.ts';
 import type { RecordedEntry } from '../../audit/record.ts';
 import type { TrailFilter } from '../../audit/trail-filter.ts';
 import type { TrailReport } from '../../audit/verify-trail.ts';
@@ -112,15 +113,17 @@ function showRecords(records: readonly RecordedEntry[], output: Output): void {
       // `kv-files/files-key`, `stfiles01`
       ['RESOURCE', ({ entry: { resource: full } }) => ({ full, short: nameOfIdentifier(full) ?? lastName(full) })],
       ['BY', ({ entry: { caller } }) => caller?.name ?? caller?.objectId ?? 'the app'],
-      ['WHY', detail('why')],
+      ['WHY', ({ entry }) => givenText(entry, 'why')],
       ['FROM', detail('from', 'before'), 'wide'],
       ['TO', detail('to', 'after'), 'wide'],
       ['REASON', ({ entry }) => entry.reason, 'wide'],
-      ['TICKET', detail('ticket'), 'wide'],
+      ['TICKET', ({ entry }) => givenText(entry, 'ticket'), 'wide'],
       ['NUMBER', ({ seq }) => seq, 'wide'],
       // A caller's name can change and need not be unique; the object id identifies the caller.
       ['OBJECT ID', ({ entry }) => entry.caller?.objectId, 'wide'],
       ['KIND', ({ entry }) => entry.caller?.kind, 'wide'],
+      // The call itself recorded nothing: the app derived the record from this.
+      ['FOUND IN', detail('foundIn'), 'wide'],
       // `false`: the record was changed after it was written.
       ['INTACT', ({ intact }) => String(intact), 'wide'],
     ],

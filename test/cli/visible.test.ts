@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest';
+import { visible } from '../../src/cli/visible.ts';
+
+it.each([
+  ['an escape', 0x1b, '\\u001b'],
+  ['an override of the direction', 0x202e, '\\u202e'],
+  ['a grapheme joiner', 0x34f, '\\u034f'],
+  ['a Hangul filler', 0x3164, '\\u3164'],
+  ['a blank braille pattern', 0x2800, '\\u2800'],
+  ['a tag character', 0xe0041, '\\udb40\\udc41'],
+])('a terminal shows what it would hide: %s', (_, point, shown) => {
+  expect(visible(`a${String.fromCodePoint(point)}b`)).toBe(`a${shown}b`);
+});
+
+it('a terminal gets letters, accents and emoji as they are', () => {
+  expect(visible('Größe é ✓ 😀 नमस्ते')).toBe('Größe é ✓ 😀 नमस्ते');
+});
