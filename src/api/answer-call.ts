@@ -1,5 +1,5 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
-import { DeadlineError, untilAborted, withDeadline } from '../azure/deadline.ts';
+import { DeadlineError, withDeadline } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type Act, asNarrowed, type RouteKey, reachesKey, requireAccess } from '../http/access.ts';
 import type { HeaderReader } from '../http/answers.ts';
@@ -56,8 +56,8 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
       };
       const arrived = { act, request, caller, services, log, noteKey, ...answering };
       // The time limit starts when the call arrives.
-      const answer = await withDeadline(CALL_LIMIT_MS, TIME_UP, (signal) =>
-        limits.run({ caller: caller.objectId, act }, performance.now(), () => answerCaller(route, arrived, signal)),
+      const answer = await withDeadline(CALL_LIMIT_MS, TIME_UP, () =>
+        limits.run({ caller: caller.objectId, act }, performance.now(), () => answerCaller(route, arrived)),
       );
       const { status } = answer;
       log({ level: 'info', reason: 'CallAnswered', message: REASONS.CallAnswered, ...record, ...callerFields, status });
@@ -80,13 +80,7 @@ interface ArrivedCall extends Pick<Call, 'caller' | 'services' | 'log' | 'correl
 }
 
 /** Runs the handler if the caller's role reaches the resource of the call. */
-async function answerCaller(
-  route: Route,
-  { act, request, noteKey, ...call }: ArrivedCall,
-  signal: AbortSignal,
-): Promise<HttpResponseInit> {
-  // The time limit may have passed while the call waited.
-  signal.throwIfAborted();
+async function answerCaller(route: Route, { act, request, noteKey, ...call }: ArrivedCall): Promise<HttpResponseInit> {
   const { caller, services } = call;
   const { access } = services.settings;
   const { role, reach } = route;
@@ -101,11 +95,7 @@ async function answerCaller(
     const [schema] = Object.values(route.body ?? {});
     const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
     const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
-    const answer = route.handle({ ...call, request, query, body, require, reaches });
-    // The permit is released when the time limit passes, even if the handler continues.
-    await untilAborted(answer, signal);
-    signal.throwIfAborted();
-    return await answer;
+    return await route.handle({ ...call, request, query, body, require, reaches });
   } catch (error) {
     throw asNarrowed(error, caller, role, access);
   } finally {
