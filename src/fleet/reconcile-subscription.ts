@@ -42,7 +42,8 @@ export async function reconcileSubscription(
       const start = await begin(subscription, lease, ports);
       if (start) progressed = await new Pass(subscription, until, start, ports).run();
     } finally {
-      if (lease.held()) await lease.release();
+      // All calls have ended, so no other worker has to wait until a lost lease expires.
+      await lease.release();
     }
     await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });
   }

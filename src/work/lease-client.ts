@@ -33,6 +33,9 @@ export const LEASE_MS = 60_000;
 /** `held` is true for this long after a renewal, so that the lease outlasts the sending of a write. Milliseconds. */
 export const HELD_MS = LEASE_MS / 2;
 
+/** Deadline of a renewal, and delay after one that failed, so that one more fits before `held` ends. Milliseconds. */
+const [RENEWAL_MS, RENEW_AGAIN_MS] = [5_000, 1_000];
+
 /** A longer state is not read: the app's states are much shorter. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
@@ -97,22 +100,29 @@ async function hold(
   let sinceMs = grantedMs;
   let isOver = false;
   let state: unknown;
+  let timer: NodeJS.Timeout | undefined;
   const end = (): void => {
     isOver = true;
-    clearInterval(timer);
+    clearTimeout(timer);
   };
-  /** After a failure without an answer, the next timer event retries. */
+  const renewIn = (ms: number): void => {
+    if (isOver) return;
+    timer = setTimeout(() => void renew(), ms);
+    timer.unref();
+  };
   const renew = async (): Promise<void> => {
     const askedMs = performance.now();
     try {
-      await bounded((limit) => lease.renewLease(limit));
-      sinceMs = askedMs;
+      await withinTime(RENEWAL_MS, (limit) => lease.renewLease(limit));
     } catch (error) {
       if (describeFailure(error).kind === 'conflict') end();
+      else renewIn(RENEW_AGAIN_MS);
+      return;
     }
+    sinceMs = askedMs;
+    renewIn(durationMs / 3);
   };
-  const timer = setInterval(() => void renew(), durationMs / 3);
-  timer.unref();
+  renewIn(durationMs / 3);
   const release = async (): Promise<void> => {
     end();
     await bounded((limit) => lease.releaseLease(limit)).catch(() => {});

@@ -178,6 +178,25 @@ it('A list that Azure refuses for lack of a role is tried again within minutes, 
   expect(waits).toEqual([15, 30, 60, 120, 240, 300, 300, 300, 3_600, 3_600]);
 });
 
+it('A pass that loses its lease releases it once its calls have ended: no worker waits until it expires', async () => {
+  const fleet = new Fleet();
+  const { accounts } = fleet.ports();
+  const leases = new MemoryLeases(() => new Date(fleet.clock));
+  let expire = () => {};
+  const acquire: typeof leases.acquire = async (name) => {
+    const lease = await leases.acquire(name);
+    expire = () => lease?.expire();
+    return lease;
+  };
+  const list: typeof accounts.list = async function* () {
+    expire();
+    yield account('st1');
+  };
+  await fleet.pass('list', '', { leases: { acquire }, accounts: { ...accounts, list } });
+  const next = await leases.acquire(`subscription/${SUBSCRIPTION}`);
+  expect(next?.held()).toBe(true);
+});
+
 describe('Scopes', () => {
   it('are listed as the budgets admit, and the item says that some never were', async () => {
     const fleet = await Fleet.listed(...Array.from({ length: 100 }, (_, n) => account(`st${n}`)));

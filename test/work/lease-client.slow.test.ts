@@ -95,6 +95,26 @@ it('a lease that was in doubt is held no more, and others get it', async () => {
   }
 });
 
+it('a lease whose renewal fails is renewed again while it is sure to stand', async () => {
+  const storage = await faultyStorage(azurite.connectionString);
+  try {
+    const lease = await taken(instance({ durationSeconds: 15 }, storage.connectionString), 'blip');
+    let renewals = 0;
+    storage.onRequest((operation) => {
+      if (operation !== 'create') return 'pass';
+      renewals += 1;
+      // The first renewal, and the client's own retry of it.
+      return renewals <= 2 ? 'refuse' : 'pass';
+    });
+    // The fourth is the next regular one: later than the lease is sure to stand without the third.
+    await eventually('it is renewed twice', () => renewals > 3 || !lease.held());
+    expect(lease.held()).toBe(true);
+    await lease.release();
+  } finally {
+    await storage.close();
+  }
+});
+
 // What a process that was killed does: nothing more. The shortest lease that there is takes 15 s.
 it('expires after its holder is gone or cannot renew it, and not while it is renewed', async () => {
   const short = { durationSeconds: 15 };
