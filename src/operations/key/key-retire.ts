@@ -72,7 +72,7 @@ export async function retireVersions(
     enterInJournal(key, one, operation);
     if (one.outcome === 'planned' && proof === 'log') {
       journal.note(
-        `The log shows no use of version ${one.version.version} either. With RetirableVersion in CMK_AUTOFIX the app disables it, if it knows no other user. To do it yourself: ${retireCommand(key, one.version.version)}`,
+        `The log shows no use of version ${one.version.version} either. The app disables it, if it may repair RetirableVersion and knows no other user. To do it yourself: ${retireCommand(key, one.version.version)}`,
       );
     }
     const entry = retirementEntry(key, one);
