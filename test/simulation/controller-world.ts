@@ -45,6 +45,10 @@ type Deed =
   | { readonly do: 'createAccount'; readonly spec: UseSpec }
   /** No call about an account of the region is answered, until it is well again. */
   | { readonly do: 'hangRegion' | 'healRegion'; readonly region: string }
+  /** The vault of a key answers nothing, until it is well again. */
+  | { readonly do: 'hangVault' | 'healVault'; readonly key: string }
+  /** Every key has a new version at the same moment, as those with one rotation policy do. */
+  | { readonly do: 'newVersions' }
   | { readonly do: 'loseIndex' }
   /** All moves are paused, for so long or until they are resumed. */
   | { readonly do: 'pause'; readonly minutes?: number }
@@ -88,6 +92,8 @@ export const UNDISTURBED = { instances: 1, canaries: 0, faults: 0, kills: 0, los
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 40;
+/** With more keys the calls of one pass go beside each other, and a step takes a tenth of the time. */
+const MANY_KEYS = 10;
 const PATCH_MS = 60_000;
 const CALL_MS = 20_000;
 const PASS_MS = 240_000;
@@ -95,6 +101,9 @@ const PASS_MS = 240_000;
 const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
 /** Invariant 2: what faults left is right again within. */
 const RIGHT_AGAIN_MS = 300_000;
+/** A history that takes more never ends. */
+const STEPS = 12_000;
+const STEPS_A_USE = 100;
 const MOST_MS = 3 * 3_600_000;
 /** A pause is felt within 10 s, and what is being read then is at most moved. */
 const PAUSE_FELT_MS = 10_000 + CALL_MS;
@@ -148,12 +157,16 @@ export class ControllerWorld implements World {
   #wasForged = false;
   /** A region in which nothing is answered. */
   #hanging: string | undefined;
+  /** Keys whose vaults answer nothing. */
+  readonly #unanswered = new Set<string>();
   #deedAt = NOON;
   /** No message was lost, and no call took long. */
   #isWell = true;
   #broken: string | undefined;
   #pausedSince = Number.POSITIVE_INFINITY;
   readonly #canaries: number;
+  readonly #stepMs: number;
+  readonly mostSteps: number;
   readonly #vaults = new Map<string, MemoryVault>();
   /** By key: since when which version is the one to move to. */
   readonly #targets = new Map<string, { readonly at: number; readonly version: string | undefined }[]>();
@@ -175,6 +188,8 @@ export class ControllerWorld implements World {
 
   constructor(scenario: ControllerScenario) {
     this.#deeds = [...scenario.deeds];
+    this.mostSteps =
+      STEPS + STEPS_A_USE * scenario.uses.reduce((sum, { scopeKeys = [] }) => sum + 1 + scopeKeys.length, 0);
     this.#kills = scenario.kills;
     this.#canaries = scenario.canaries;
     this.#losses = scenario.losses;
@@ -182,7 +197,12 @@ export class ControllerWorld implements World {
     const { faults, kinds = ['fails', 'answerLost', 'late', 'hangs'], aim = /./ } = scenario;
     this.scheduler = new Scheduler({ faults, kinds, aim, now: () => this.#clock });
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => new Instance(number));
-    for (const [n, key] of [FIRST_KEY, SECOND_KEY].entries()) {
+    const used = scenario.uses.flatMap(({ key, scopeKeys = [] }) => [key, ...scopeKeys]);
+    const keys = [...new Set([FIRST_KEY, SECOND_KEY, ...used])];
+    this.#stepMs = keys.length > MANY_KEYS ? STEP_MS / 10 : STEP_MS;
+    // Messages of many keys at once wait for each other.
+    if (keys.length > MANY_KEYS) this.#isWell = false;
+    for (const [n, key] of keys.entries()) {
       this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
       this.#noteTarget(key);
     }
@@ -211,7 +231,7 @@ export class ControllerWorld implements World {
   }
 
   tick(): void {
-    this.#clock += STEP_MS;
+    this.#clock += this.#stepMs;
     this.#passTime();
     const trouble = `${this.scheduler.harms} ${this.scheduler.landings}`;
     if (trouble !== this.#trouble) this.#happens();
@@ -264,10 +284,11 @@ export class ControllerWorld implements World {
     if (broken) throw new Error(broken);
     if (this.#clock > this.#troubleAt + MOST_MS) throw new Error(`Work is left: ${JSON.stringify(this.items.all)}`);
     // A region that hangs holds up no other: longer than its PATCHes and a stage take, nothing waits.
-    if (this.#hanging && this.#clock > this.#deedAt + HELD_UP_MS) this.#judgeUses('beside a region that hangs');
+    const hangs = this.#hanging !== undefined || this.#unanswered.size > 0;
+    if (hangs && this.#clock > this.#deedAt + HELD_UP_MS) this.#judgeUses('beside a region or a vault that hangs');
     // A lease that is forged delays its subscription by an hour at most.
     const rightAgainMs = RIGHT_AGAIN_MS + (this.#wasForged ? 3_600_000 : 0);
-    if (this.#isJudged || this.#hanging || this.#clock < this.#troubleAt + rightAgainMs) return;
+    if (this.#isJudged || hangs || this.#clock < this.#troubleAt + rightAgainMs) return;
     // A forged row may hide a use until the next drift check.
     if (this.#isForged) return;
     this.#isJudged = true;
@@ -277,7 +298,7 @@ export class ControllerWorld implements World {
   async atRest(): Promise<void> {
     this.#judgeUses('at rest');
     if (this.#wasForged) return judgeForgedRecords(this.recorded, this.storage, this.orders, this.scheduler.harms);
-    if (this.items.all.length > 0) throw new Error(`Items are left: ${JSON.stringify(this.items.all)}`);
+    if (!this.items.isEmpty) throw new Error(`Items are left: ${JSON.stringify(this.items.all)}`);
     this.#judgeRecords();
     // A row that was written late is an old one; the drift check finds it.
     if (this.scheduler.landings === 0) this.#judgeIndex();
@@ -288,8 +309,9 @@ export class ControllerWorld implements World {
     for (const [name, { spec, key, current }] of this.storage.uses) {
       // Scopes are listed once a day: one whose row was taken out is hidden until then.
       if (this.#wasForged && name.includes('/') && !this.#hasRow(name)) continue;
-      const target = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#target(key);
-      const rekey = this.#isPaused() || spec.region === this.#hanging ? undefined : this.#openRekey(keyId(key));
+      const isHeldUp = this.#isPaused() || spec.region === this.#hanging || this.#unanswered.has(key);
+      const target = isHeldUp ? undefined : this.#target(key);
+      const rekey = isHeldUp ? undefined : this.#openRekey(keyId(key));
       if (rekey && this.orders.covers(rekey, this.#use(name))) {
         throw new Error(`${when} ${name} is on ${key}, which ${rekey.id} moves it off`);
       }
@@ -301,8 +323,8 @@ export class ControllerWorld implements World {
   }
 
   #hasRow(scope: string): boolean {
-    const { account } = this.#use(scope);
-    return this.index.all.some((row) => toUseRow(row)?.account === account && toUseRow(row)?.scope !== undefined);
+    const use = this.#use(scope);
+    return this.index.all.some((row) => toUseRow(row)?.account === use.account && toUseRow(row)?.scope === use.scope);
   }
 
   /** What an order covers has left its source key; a roll back has to cover what the app was the last to move. */
@@ -364,12 +386,12 @@ export class ControllerWorld implements World {
     const rows = this.index.all.flatMap((row) => toUseRow(row) ?? []);
     for (const [name, { spec, key, current }] of this.storage.all) {
       const id = this.storage.id(name);
-      const of = rows.filter((row) => row.account === id && (row.scope !== undefined) === name.includes('/'));
+      const of = rows.filter((row) => row.account === id && row.scope === name.split('/')[1]);
       const [row] = of;
       if (
         of.length !== 1 ||
         row?.current !== current ||
-        row.key !== `${vaultOf(spec)}/keys/${key}` ||
+        row.key.toLowerCase() !== `${vaultOf(spec)}/keys/${key}` ||
         row.wave !== spec.wave ||
         row.movedFrom !== undefined
       )
@@ -378,9 +400,10 @@ export class ControllerWorld implements World {
     const accounts = this.index.all.flatMap((row) => toFleetAccount(row) ?? []);
     const names = this.storage.all.flatMap(([name]) => (name.includes('/') ? [] : [this.storage.id(name)]));
     for (const { account, scopesReadOn, scopeKeys } of accounts) {
-      const hasScope = this.storage.all.some(([name]) => name.includes('/') && this.storage.id(name) === account);
+      const scopes = this.storage.all.filter(([name]) => name.includes('/') && this.storage.id(name) === account);
+      const keys = new Set(scopes.map(([, { key }]) => key));
       if (!names.includes(account)) throw new Error(`the index has ${account}, which is gone`);
-      if (scopesReadOn === undefined || scopeKeys.length !== Number(hasScope))
+      if (scopesReadOn === undefined || scopeKeys.length !== keys.size)
         throw new Error(`the index has ${scopeKeys.length} keys of scopes of ${account}`);
     }
     if (accounts.length !== names.length)
@@ -434,7 +457,7 @@ export class ControllerWorld implements World {
   #do(deed: ControllerDeed): void {
     this.#deeds.shift();
     this.#deedAt = this.#clock;
-    if (!/newVersion|wait|loseIndex|Region/.test(deed.do)) this.#isDisturbed = true;
+    if (!/newVersion|wait|loseIndex|Region|Vault/.test(deed.do)) this.#isDisturbed = true;
     this.#happens();
     switch (deed.do) {
       case 'newVersion':
@@ -487,6 +510,19 @@ export class ControllerWorld implements World {
         return;
       case 'healRegion':
         this.#hanging = undefined;
+        return;
+      case 'hangVault':
+        this.#isWell = false;
+        this.#unanswered.add(deed.key);
+        return;
+      case 'healVault':
+        this.#unanswered.delete(deed.key);
+        return;
+      case 'newVersions':
+        for (const [key, vault] of this.#vaults) {
+          vault.create();
+          this.#changedKey(key);
+        }
         return;
       case 'loseIndex': {
         this.#isIndexLost = true;
@@ -681,8 +717,14 @@ export class ControllerWorld implements World {
             rekey?: string;
           };
           const [key, version] = to.split('/').slice(4);
-          const use = `${account}${scope ? '/scope' : ''}`;
-          this.recorded.push({ id, use, to: `${key}/${version}`, isFound: provenBy !== undefined, rekey });
+          const use = `${account}${scope ? `/${scope}` : ''}`;
+          this.recorded.push({
+            id,
+            use,
+            to: `${key?.toLowerCase()}/${version}`,
+            isFound: provenBy !== undefined,
+            rekey,
+          });
         };
         const written = { file: '', seq: 0, hash: '' };
         return way(`${action === 'key.rotation' ? 'say' : 'audit'} ${account}`, write, true).then(
@@ -713,7 +755,10 @@ export class ControllerWorld implements World {
     return {
       listVersions: async (key) => {
         const vault = this.#vaults.get(key.name);
-        const keyWay: Way = (label, effect, writes) => way(`${label} of ${key.name}`, effect, writes);
+        const keyWay: Way = (label, effect, writes) =>
+          this.#unanswered.has(key.name)
+            ? noAnswerWithin(CALL_MS, undefined)
+            : way(`${label} of ${key.name}`, effect, writes);
         const listed = vault ? await keysOf(vault, keyWay).listVersions(key) : [];
         return listed.map((version): KeyVersion => ({ ...version, id: `${key.id}/${version.version}` }));
       },
@@ -768,7 +813,7 @@ export class ControllerWorld implements World {
   #isQuiet(): boolean {
     const isIdle = this.#instances.every(({ actors }) => actors.size === 0);
     const isStill = this.#messages.every(({ visibleAt }) => visibleAt > this.#clock + SWEEP_MS);
-    const isDone = this.#isPaused() || (isStill && this.items.all.length === 0 && !this.#openRekey());
+    const isDone = this.#isPaused() || (isStill && this.items.isEmpty && !this.#openRekey());
     return isIdle && isDone && this.scheduler.nextDeadline() === Number.POSITIVE_INFINITY;
   }
 
@@ -812,7 +857,8 @@ export class ControllerWorld implements World {
   }
 
   #use(name: string): { readonly account: string; readonly scope?: string } {
-    return { account: this.storage.id(name), ...(name.includes('/') ? { scope: 'scope' } : {}) };
+    const [, scope] = name.split('/');
+    return { account: this.storage.id(name), ...(scope ? { scope } : {}) };
   }
 
   #isPaused(): boolean {

@@ -10,6 +10,7 @@ import {
 } from './controller-world.ts';
 import { runHistory, seeded } from './explore.ts';
 import { aimedControllerWorld, aimedDeeds } from './random-controller.ts';
+import { MANY, SHAPES, shapeWorld } from './random-shapes.ts';
 
 /** Of each kind; `npm run simulate` runs many more. */
 const HISTORIES = 12;
@@ -28,6 +29,13 @@ describe('The controller keeps its invariants when', () => {
       const random = seeded(seed);
       const make = aimedControllerWorld(random, (key) => aimedDeeds(key)[name] ?? []);
       await runHistory(make(), randomly(random));
+    }
+  });
+
+  it.each(Object.entries(SHAPES).filter(([name]) => !MANY.includes(name)))('%s', async (_, shape) => {
+    for (let seed = 1; seed <= HISTORIES; seed += 1) {
+      const random = seeded(seed);
+      await runHistory(shapeWorld(random, shape)(), randomly(random));
     }
   });
 

@@ -5,6 +5,8 @@ import type { VirtualTimers } from './virtual-timers.ts';
 /** One history in the making: what can happen next, until it is at rest. */
 export interface World {
   readonly scheduler: Scheduler;
+  /** A longer history never ends; by default {@link MOST_STEPS}. */
+  readonly mostSteps?: number;
   /** The timers of the product's own code; without it they are those of the machine. */
   readonly timers?: VirtualTimers;
   /** Between two steps: what comes to its end by itself when time passes. */
@@ -68,7 +70,7 @@ export class BrokenHistory extends Error {
  */
 export async function runHistory(world: World, choose: Choose): Promise<readonly number[]> {
   const choices: number[] = [];
-  const { scheduler } = world;
+  const { scheduler, mostSteps = MOST_STEPS } = world;
   const uninstall = world.timers?.install();
   try {
     for (;;) {
@@ -79,7 +81,7 @@ export async function runHistory(world: World, choose: Choose): Promise<readonly
       const others = all.filter(({ isSlow }) => !isSlow);
       const transitions = others.some(({ rare }) => rare === undefined) ? others : all;
       if (transitions.length === 0) break;
-      if (choices.length >= MOST_STEPS) throw new Error(`It does not come to rest within ${MOST_STEPS} steps.`);
+      if (choices.length >= mostSteps) throw new Error(`It does not come to rest within ${mostSteps} steps.`);
       const choice = choose(transitions);
       if (choice === undefined) return choices;
       const chosen = transitions[choice % transitions.length] as Transition;

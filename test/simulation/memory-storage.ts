@@ -14,6 +14,10 @@ export interface UseSpec {
   readonly wave?: string;
   /** A pinned encryption scope of the same key beside it. */
   readonly scoped?: boolean;
+  /** Pinned encryption scopes beside it, each on such a key. */
+  readonly scopeKeys?: readonly string[];
+  /** Its key's name is written in capitals, which Key Vault does not tell from small letters. */
+  readonly inCapitals?: boolean;
   /** Its key is in a vault that the app does not manage. */
   readonly foreign?: boolean;
 }
@@ -48,6 +52,8 @@ export function rolloutOf(from: string, to: string, version: string): string {
 interface Kept {
   readonly spec: UseSpec;
   key: string;
+  /** The key's name as it was written; Azure shows it so. */
+  spelled: string;
   /** Empty: automatic. */
   pin: string;
   current: string;
@@ -95,14 +101,27 @@ export class MemoryStorage {
   /** A person makes an account. @returns its name */
   create(spec: UseSpec): string {
     const name = `st${1 + [...this.#uses.keys()].filter((other) => !other.includes('/')).length}`;
-    const current = this.#rules.wraps(spec.key, '') ?? versionName(0);
-    const kept = (): Kept => ({
-      ...{ spec, key: spec.key, current, first: current, stamp: new Date(this.#now()), changes: [] },
-      pin: spec.mode === 'pinned' ? current : '',
-    });
-    this.#uses.set(name, kept());
-    if (spec.scoped) this.#uses.set(`${name}/scope`, { ...kept(), pin: current });
+    this.#uses.set(name, this.#newUse(spec, spec.key, spec.mode));
+
+    const scopes = spec.scoped ? [spec.key] : (spec.scopeKeys ?? []);
+    for (const [n, key] of scopes.entries()) {
+      this.#uses.set(`${name}/scope${n === 0 ? '' : n}`, this.#newUse(spec, key, 'pinned'));
+    }
     return name;
+  }
+
+  #newUse(spec: UseSpec, key: string, mode: UseSpec['mode']): Kept {
+    const current = this.#rules.wraps(key, '') ?? versionName(0);
+    return {
+      spec,
+      key,
+      spelled: spec.inCapitals ? key.toUpperCase() : key,
+      pin: mode === 'pinned' ? current : '',
+      current,
+      first: current,
+      stamp: new Date(this.#now()),
+      changes: [],
+    };
   }
 
   /** Of keys that the app manages. */
@@ -128,6 +147,7 @@ export class MemoryStorage {
   set(name: string, key: string, pin: string): void {
     const use = this.#of(name);
     this.#apply(name, use, key, use.pin === '' ? '' : pin, pin);
+    use.spelled = use.spec.inCapitals ? key.toUpperCase() : key;
   }
 
   delete(name: string): void {
@@ -138,7 +158,10 @@ export class MemoryStorage {
   shown(name: string): readonly string[] {
     const { spec, first, changes } = this.#uses.get(name) ?? {};
     if (!spec || !changes) return [];
-    return [`${spec.key}/${first}`, ...changes.map(({ key, version }) => `${key}/${version}`)];
+    return [
+      `${changes[0]?.from ?? this.#of(name).key}/${first}`,
+      ...changes.map(({ key, version }) => `${key}/${version}`),
+    ];
   }
 
   port(actor: Actor, way: Way): StorageAccounts {
@@ -150,15 +173,21 @@ export class MemoryStorage {
       reads.set(name, { ...read, rest: JSON.stringify(REST) });
       see(name);
     };
-    const patch = async (name: string, key: string, pin: string, signal: AbortSignal | undefined): Promise<void> => {
+    const patch = async (
+      name: string,
+      written: string,
+      pin: string,
+      signal: AbortSignal | undefined,
+    ): Promise<void> => {
       const read = reads.get(name);
+      const key = written.toLowerCase();
       this.#judge(name, key, pin, read);
-      await way(
-        `patch ${name} ${key} ${Number.parseInt(pin || '0', 16)}`,
-        () => this.#patch(name, key, pin, read),
-        true,
-        signal,
-      );
+
+      const effect = () => {
+        this.#patch(name, key, pin, read);
+        this.#of(name).spelled = written;
+      };
+      await way(`patch ${name} ${key} ${Number.parseInt(pin || '0', 16)}`, effect, true, signal);
       see(name);
     };
     return {
@@ -185,13 +214,13 @@ export class MemoryStorage {
       },
       listScopes: async function* (this: MemoryStorage, id: ResourceId) {
         const name = this.#named(id);
-        const scope = `${name}/scope`;
         const page = await way(`list scopes ${name}`, () => {
           this.#of(name);
-          return this.#uses.has(scope) ? [this.#scope(scope)] : [];
+          const scopes = [...this.#uses.keys()].filter((other) => other.startsWith(`${name}/`));
+          return scopes.map((scope) => this.#scope(scope));
         });
         for (const one of page) {
-          see(scope);
+          see(`${name}/${one.name}`);
           yield one;
         }
       }.bind(this),
@@ -200,10 +229,10 @@ export class MemoryStorage {
         await get(name, signal);
         return this.#scope(name);
       },
-      updateScopeKey: async ({ name }, _, keyUri, signal) => {
+      updateScopeKey: async ({ name }, scope, keyUri, signal) => {
         const [key = '', pin = ''] = keyUri.split('/').slice(4);
-        await patch(`${name}/scope`, key, pin, signal);
-        return this.#scope(`${name}/scope`);
+        await patch(`${name}/${scope}`, key, pin, signal);
+        return this.#scope(`${name}/${scope}`);
       },
     };
   }
@@ -266,12 +295,14 @@ export class MemoryStorage {
   }
 
   #account(name: string): Account {
-    const { spec, key, pin, current, stamp } = this.#of(name);
+    const { spec, spelled, pin, current, stamp } = this.#of(name);
     const encryption: AccountEncryption = {
       ...{ keySource: 'Microsoft.Keyvault', ...REST },
       keyVaultProperties: {
-        ...{ keyName: key, keyVaultUri: vaultOf(spec), keyVersion: pin },
-        currentVersionedKeyIdentifier: `${vaultOf(spec)}/keys/${key}/${current}`,
+        keyName: spelled,
+        keyVaultUri: vaultOf(spec),
+        keyVersion: pin,
+        currentVersionedKeyIdentifier: `${vaultOf(spec)}/keys/${spelled}/${current}`,
         lastKeyRotationTimestamp: stamp,
       },
     };
@@ -283,9 +314,9 @@ export class MemoryStorage {
   }
 
   #scope(name: string): Scope {
-    const { spec, key, current, stamp } = this.#of(name);
-    const keyUri = `${vaultOf(spec)}/keys/${key}/${current}`;
-    return { name: 'scope', enabled: true, keyUri, currentKeyId: keyUri, changedOn: stamp };
+    const { spec, spelled, current, stamp } = this.#of(name);
+    const keyUri = `${vaultOf(spec)}/keys/${spelled}/${current}`;
+    return { name: name.split('/')[1] ?? '', enabled: true, keyUri, currentKeyId: keyUri, changedOn: stamp };
   }
 
   #breaks(what: string): void {

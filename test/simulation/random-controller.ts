@@ -8,6 +8,7 @@ import {
 } from './controller-world.ts';
 import type { World } from './explore.ts';
 import type { UseSpec } from './memory-storage.ts';
+import { randomShapeWorld } from './random-shapes.ts';
 
 type Random = () => number;
 
@@ -27,6 +28,7 @@ function uses(random: Random): UseSpec[] {
     mode: one(random, ['pinned', 'pinned', 'automatic'] as const),
     key: one(random, [FIRST_KEY, FIRST_KEY, SECOND_KEY]),
     scoped: random() < 0.25,
+    inCapitals: random() < 0.1,
     ...(random() < 0.1 ? { foreign: true } : {}),
     ...one(random, [{}, {}, { wave: '1' }, { wave: '2' }]),
   }));
@@ -76,6 +78,7 @@ export function rekeyDeed(random: Random, account: string): ControllerDeed {
 
 /** Versions come, accounts change, workers die, writes land late. */
 export function randomControllerWorld(random: Random): () => World {
+  if (random() < 0.1) return randomShapeWorld(random);
   if (random() < 0.35) return aimedControllerWorld(random, (key) => one(random, Object.values(aimedDeeds(key))));
   const specs = uses(random);
   const told = deeds(random, specs);

@@ -6,34 +6,42 @@ export type Run = <T>(label: string, effect: () => T, writes?: boolean) => Promi
 
 /** The fleet index's table in memory, as Table Storage keeps it: a put merges, partitions are in order of their row keys. */
 export class MemoryFleetTable {
-  readonly #rows = new Map<string, Row>();
+  /** Rows by partition and row key. */
+  readonly #partitions = new Map<string, Map<string, Row>>();
   #writes = 0;
 
   get all(): readonly Row[] {
-    return [...this.#rows.values()];
+    return [...this.#partitions.values()].flatMap((rows) => [...rows.values()]);
   }
 
   rows(partition: string): Row[] {
-    return this.all
-      .filter(({ partitionKey }) => partitionKey === partition)
-      .sort((a, b) => (a.rowKey < b.rowKey ? -1 : 1));
+    const rows = [...(this.#partitions.get(partition)?.values() ?? [])];
+    return rows.sort((a, b) => (a.rowKey < b.rowKey ? -1 : 1));
   }
 
   row(partition: string, row: string): Row | undefined {
-    return this.#rows.get(keyOf(partition, row));
+    return this.#partitions.get(partition)?.get(row);
+  }
+
+  /** Whether a partition has such a row. */
+  has(partition: string, isWanted: (row: Row) => boolean): boolean {
+    return [...(this.#partitions.get(partition)?.values() ?? [])].some(isWanted);
   }
 
   apply({ partitionKey, rowKey, properties }: RowChange): void {
-    const key = keyOf(partitionKey, rowKey);
-    const before = this.#rows.get(key);
+    const rows = this.#partitions.get(partitionKey) ?? new Map<string, Row>();
+    this.#partitions.set(partitionKey, rows);
+
+    const before = rows.get(rowKey);
     if (properties) refuseTooLarge({ partitionKey, rowKey, properties: { ...propertiesOf(before), ...properties } });
     this.#writes += 1;
-    if (!properties) this.#rows.delete(key);
-    else this.#rows.set(key, { ...before, ...properties, partitionKey, rowKey, etag: String(this.#writes) });
+
+    if (!properties) rows.delete(rowKey);
+    else rows.set(rowKey, { ...before, ...properties, partitionKey, rowKey, etag: String(this.#writes) });
   }
 
   clear(): void {
-    this.#rows.clear();
+    this.#partitions.clear();
   }
 
   /** As the app sees it. `way` runs each request; its labels begin with `name`. */
@@ -73,8 +81,4 @@ export class MemoryFleetTable {
 function propertiesOf(row: Row | undefined): Record<string, unknown> {
   const { partitionKey: _, rowKey: __, etag: ___, ...properties } = row ?? { partitionKey: '', rowKey: '' };
   return properties;
-}
-
-function keyOf(partition: string, row: string): string {
-  return `${partition}\n${row}`;
 }

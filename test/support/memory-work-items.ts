@@ -17,6 +17,10 @@ export class MemoryWorkItems {
     return this.#table.rows(WORK).flatMap((row) => toWorkItem(row) ?? []);
   }
 
+  get isEmpty(): boolean {
+    return !this.#table.has(WORK, (row) => toWorkItem(row) !== undefined);
+  }
+
   clear(): void {
     this.#table.clear();
   }
