@@ -11,9 +11,10 @@ import {
   randomLateWorld,
   randomOverlapWorld,
 } from './random-key.ts';
+import { randomShapeWorld } from './random-shapes.ts';
 import { SCENARIOS } from './scenarios.ts';
 
-const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--worlds all|controller|forgery|others]
+const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--worlds all|controller|shapes|forgery|others]
                     [--every-history [--only TEXT]]
 
 Runs the app's own use-cases over random histories: several instances, people, faults, kills, clocks apart. Each history
@@ -33,9 +34,10 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
 const FORGERIES = [randomForgeryWorld, randomForgedMessageWorld];
 
 /** The controller, and revocation and restore: each has seeds of its own. */
-const KINDS = ['all', 'controller', 'forgery', 'others'] as const;
+const KINDS = ['all', 'controller', 'shapes', 'forgery', 'others'] as const;
 
 function worldOf(seed: number, kind: (typeof KINDS)[number]): (typeof WORLDS)[number] {
+  if (kind === 'shapes') return randomShapeWorld;
   if (kind === 'forgery') return FORGERIES[seed % FORGERIES.length] as (typeof WORLDS)[number];
   if (kind === 'all' && seed % 10 === 0) return randomForgeryWorld;
   const isController = kind === 'controller' || (kind === 'all' && seed % 2 === 0);

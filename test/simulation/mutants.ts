@@ -16,7 +16,7 @@ interface Mutant {
   readonly from: string;
   readonly to: string;
   /** Worlds that are to notice (`--worlds`). */
-  readonly worlds?: 'controller' | 'forgery';
+  readonly worlds?: 'controller' | 'shapes' | 'forgery';
 }
 
 const REVOCATION = 'src/revocation/revocation.ts';
@@ -168,7 +168,32 @@ const RENEW_MS = 3_000;`,
   },
 ];
 
+/** What holds at every shape of what is managed: two spellings, a vault that hangs, hundreds of keys. */
+const SHAPE_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
+  {
+    name: 'a key whose name is spelled in capitals is another key',
+    file: 'src/keys/key-identifier.ts',
+    from: 'return spellKeyIdentifier(key, version).toLowerCase();',
+    to: 'return spellKeyIdentifier(key, version);',
+  },
+  {
+    name: 'a use waits in its lane for a list of versions',
+    file: 'src/fleet/pass.ts',
+    from: '    const { key, wanted } = task;\n    const row = ',
+    to: `    const { key, wanted } = task;
+    await this.#ports.versions.read(key, this.#ports.now()).catch(() => undefined);
+    const row = `,
+  },
+  {
+    name: "the keys of an account's scopes are one property of a table",
+    file: 'src/fleet/fleet-index.ts',
+    from: 'const MOST_KEYS = MOST / 200;',
+    to: 'const MOST_KEYS = MOST;',
+  },
+];
+
 export const MUTANTS: readonly Mutant[] = [
+  ...SHAPE_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'shapes' as const })),
   ...FORGERY_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'forgery' as const })),
   ...CONTROLLER_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'controller' as const })),
   {
@@ -258,6 +283,7 @@ async function caughtAfter(mutant: Mutant, seed: number, histories: number): Pro
       'test/simulation',
       'test/support/keys.ts',
       'test/support/memory-fleet-table.ts',
+      'test/support/table-limits.ts',
       'test/support/memory-work-items.ts',
       'package.json',
       'tsconfig.json',
