@@ -38,7 +38,7 @@ beforeAll(async () => {
     if (!world.subscriptions.has(subscriptionId)) addSubscription(world, { subscriptionId });
   const deployed = new Deployed(local.azure);
   await deployed.group('rg-demo');
-  const vault = asString((await deployed.run('demo', {})).vaultId, 'vault');
+  const vault = asString((await deployed.run('demo', { administratorType: 'ServicePrincipal' })).vaultId, 'vault');
   const app = async (subscription: string, parameters: JsonObject): Promise<string> =>
     asString(
       (

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { appSettings } from '../../local/run/app-environment.ts';
-import { TestKey } from '../support/fleet.ts';
+import { setBack, TestKey } from '../support/fleet.ts';
 import { wordsOf } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
@@ -17,7 +17,7 @@ const settings = () => appSettings(wire.connectionString, {});
 function stale() {
   const key = new TestKey(wire.azure.world);
   const account = key.account();
-  for (const version of [key.first, key.add()]) Object.assign(version, { created: version.created - 7_200 });
+  for (const version of [key.first, key.add()]) setBack(version, 7_200);
   return { key, account };
 }
 const newest = () => wire.services().driftStorage.newest();
@@ -38,7 +38,7 @@ describe('cmk drift', () => {
   it('has the command alone, whole and on one line, also in a narrow terminal and where there are more', async () => {
     const key = new TestKey(wire.azure.world);
     const accounts = [key.account(), key.account()];
-    for (const version of [key.first, key.add()]) Object.assign(version, { created: version.created - 7_200 });
+    for (const version of [key.first, key.add()]) setBack(version, 7_200);
     const args = ['drift', '--key', key.name, '--cause', 'StaleKeyVersion'];
     const { out } = await cmk(args, { env: settings(), tty: true, columns: 50 });
     const shown = stripVTControlCharacters(out).match(/^ {2}(cmk account pin .+)$/m)?.[1] ?? '';

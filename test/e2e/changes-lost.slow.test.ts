@@ -5,7 +5,7 @@ import { arm, signIn } from '../local-azure/support.ts';
 import { useApp } from '../support/app.ts';
 import { cmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
-import { group, storageIdentity, TestKey } from '../support/fleet.ts';
+import { group, setBack, storageIdentity, TestKey } from '../support/fleet.ts';
 import { wordsOf } from '../support/pasted.ts';
 
 const app = useApp();
@@ -95,7 +95,7 @@ describe('a change of what is neither account nor vault', () => {
   it('is found with who made it: a disk encryption set and a SQL server that are pointed back, and then on', async () => {
     const key = new TestKey(app.azure.world);
     const newer = key.add();
-    for (const version of [key.first, newer]) Object.assign(version, { created: version.created - 2 * 86_400 });
+    for (const version of [key.first, newer]) setBack(version, 2 * 86_400);
     const set = `${rg()}/providers/Microsoft.Compute/diskEncryptionSets/des-${key.name}`;
     const server = `${rg()}/providers/Microsoft.Sql/servers/sql-${key.name}`;
     await arm(app.azure, 'PUT', server, { body: { location: 'westeurope' } });

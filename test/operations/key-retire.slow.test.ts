@@ -86,7 +86,7 @@ describe('key retire', () => {
     expect(old.enabled).toBe(true);
     expect(texts(report, 'planned')).toEqual([`version ${old.version} of ${site.vault.name}/${site.key} disabled`]);
     const [note] = texts(report, 'note');
-    expect(note).toMatch(/RetirableVersion in CMK_AUTOFIX/);
+    expect(note).toMatch(/may repair RetirableVersion/);
     expect(note).toContain(`--version ${old.version} --without-evidence`);
   });
 

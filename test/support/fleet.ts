@@ -40,6 +40,12 @@ export function inUse(account: StorageAccount | undefined): string | undefined {
   return account?.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
 }
 
+/** Makes a version, and its last change, that many seconds older. */
+export function setBack(version: KeyVersion, seconds: number): void {
+  version.created -= seconds;
+  version.updated -= seconds;
+}
+
 /** A key of one test alone, in a managed vault of the sample fleet, with accounts on it as the test wants them. */
 export class TestKey {
   readonly world: World;
