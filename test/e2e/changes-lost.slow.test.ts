@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
-import { arm, signIn } from '../local-azure/support.ts';
+import { arm, signIn, writeAccount } from '../local-azure/support.ts';
 import { useApp } from '../support/app.ts';
 import { cmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,7 +31,7 @@ async function pinBack(account: string): Promise<void> {
   };
   const identity = { userAssignedIdentity: storageIdentity(app.azure.world).id };
   const body = { properties: { encryption: { keySource: 'Microsoft.Keyvault', keyvaultproperties, identity } } };
-  expect((await arm(app.azure, 'PATCH', account, { body })).status).toBe(200);
+  await writeAccount(app.azure, account, body);
 }
 
 let accounts: string[];
@@ -64,8 +64,8 @@ describe('a change whose event', () => {
       { match: { delivery: true, function: 'resourceChanged' }, times: 1, delayMs: 2_000 },
     ]);
     await pinBack(account);
-    await arm(app.azure, 'PATCH', account, { body: { tags: { a: '1' } } });
-    await arm(app.azure, 'PATCH', account, { body: { tags: { a: '2' } } });
+    await writeAccount(app.azure, account, { tags: { a: '1' } });
+    await writeAccount(app.azure, account, { tags: { a: '2' } });
     await eventually('the account is repaired', () => pinnedTo(account) === newest);
     const { changes, findings } = await eventually('its findings are gone', async () => {
       const report = await reported();

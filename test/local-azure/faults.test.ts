@@ -3,7 +3,7 @@ import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
-import { arm, signIn } from './support.ts';
+import { arm, signIn, writeAccount } from './support.ts';
 
 const local = useLocalAzure({ fleet: 'sample' });
 const account = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`;
@@ -49,13 +49,13 @@ describe('faults of requests', () => {
   it.each([
     ['reset', true, 'cut', 'never'],
     ['resetAfter', true, 'cut', 'at once'],
-    ['resetThenMs', 200, 'cut', 'later'],
-    ['delayMs', 150, 'answered', 'later'],
-    ['delayAfterMs', 150, 'answered', 'at once'],
+    ['resetThenMs', 600, 'cut', 'later'],
+    ['delayMs', 600, 'answered', 'later'],
+    ['delayAfterMs', 600, 'answered', 'at once'],
   ])('by %s %j the one that is meant is %s, and takes effect %s', async (effect, value, outcome, when) => {
     const wanted = `by ${effect}`;
-    local.azure.faults.add([{ match: { method: 'PATCH' }, skip: 1, times: 1, [effect]: value }]);
-    await tag('before');
+    await writeAccount(local.azure, account, { tags: { value: 'before' } });
+    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, [effect]: value }]);
     const started = performance.now();
     let ended = '';
     const ending = tag(wanted).then(
@@ -77,7 +77,7 @@ describe('faults of requests', () => {
       [{ hang: true }, 'before'],
       [{ delayMs: 400 }, 'given up'],
     ] as const) {
-      await tag('before');
+      await writeAccount(local.azure, account, { tags: { value: 'before' } });
       local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, ...effect }]);
       const giving = new AbortController();
       const left = expect(tag('given up', giving.signal)).rejects.toThrow('it takes long');

@@ -1,7 +1,9 @@
+import { expect } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import type { LocalAzure } from '../../local/azure/server.ts';
 import type { Principal } from '../../local/azure/world.ts';
 import { newestApiVersion } from '../support/api-version.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** A sign-in of the tenant by its fixed client id. */
 export function signIn(azure: LocalAzure, name: keyof typeof CLIENT_IDS): Principal {
@@ -26,6 +28,16 @@ export async function arm(
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
+}
+
+/** Writes an account as soon as no other write of it is under way, as one of the app may be: Azure refuses two at once. */
+export async function writeAccount(azure: LocalAzure, account: string, body: unknown): Promise<void> {
+  const { status } = await eventually(`a write of ${account} is admitted`, async () => {
+    const answer = await arm(azure, 'PATCH', account, { body });
+    return answer.body.error?.code !== 'StorageAccountOperationInProgress' && answer;
+  });
+
+  expect(status).toBe(200);
 }
 
 /** As much of an ARM answer as the tests look at. */

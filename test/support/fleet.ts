@@ -42,8 +42,7 @@ export function inUse(account: StorageAccount | undefined): string | undefined {
 
 /** Makes a version, and its last change, that many seconds older. */
 export function setBack(version: KeyVersion, seconds: number): void {
-  version.created -= seconds;
-  version.updated -= seconds;
+  Object.assign(version, { created: version.created - seconds, updated: version.updated - seconds });
 }
 
 /** A key of one test alone, in a managed vault of the sample fleet, with accounts on it as the test wants them. */
