@@ -24,7 +24,7 @@ const BESIDE_MS = 8_000;
 export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>): Promise<HttpResponseInit> {
   const { request, services } = call;
   const key = keyOfCall(call);
-  const versions = await listOrRefuse(key, services);
+  const versions = await listOrRefuse(key, 'cmk key show', services);
   const open = openRevocation(versions, services.now());
   const effect = () => readEffect(key, open, services);
   const limits = { workspace: services.settings.drift.usageWorkspace, ms: BESIDE_MS };

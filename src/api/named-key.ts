@@ -37,23 +37,38 @@ export function keyNamed(vaults: ManagedVaults, name: string): ManagedKey {
   throw new HttpProblem('KeyNotManaged');
 }
 
-/** Lists the versions. @throws {@link HttpProblem} 404; 502 if the list fails, with the note that nothing changed */
+/**
+ * Lists the versions.
+ *
+ * @param command does the same without the app
+ * @throws {@link HttpProblem} 404; 502 if the list fails, with the note that nothing changed
+ */
 export async function listOrRefuse(
   key: ManagedKey,
+  command: KeyCommand,
   { urgentKeys, sleep }: Pick<Services, 'urgentKeys' | 'sleep'>,
 ): Promise<KeyVersion[]> {
   const versions = await retryOnce(() => urgentKeys.listVersions(key), sleep).catch((error: unknown) => {
-    throw unreadable(error);
+    throw unreadable(error, command);
   });
   if (versions.length === 0) throw new HttpProblem('KeyNotManaged');
   return versions;
 }
 
-/** Problem of a call that failed to read Key Vault and changed nothing. */
-export function unreadable(error: unknown): HttpProblem {
+/** The command that does the same as a call, with the operator's own sign-in. */
+type KeyCommand = 'cmk key show' | 'cmk key revoke --dry-run' | 'cmk key revoke' | 'cmk key restore';
+
+/**
+ * Problem of a call that failed to read Key Vault and changed nothing. Names only the command of the call itself: who
+ * revokes in place of a restore takes part in a new revocation, and may no longer restore.
+ */
+export function unreadable(error: unknown, command: KeyCommand): HttpProblem {
   const failure = describeFailure(error);
   const detail = `Key Vault did not list the versions of the key: ${describe(failure)} The app changed nothing.`;
-  if (failure.kind === 'forbidden') return new HttpProblem('VaultUnreadable', { detail, cause: error });
-  const nextStep = 'Repeat the call; if it fails again, use `cmk key revoke` with your own sign-in.';
+  if (failure.kind === 'forbidden') {
+    const nextStep = `Assign the app's identity its role on the vault again (see docs/how-to/deploy-azd.md). Meanwhile use \`${command}\` with your own sign-in.`;
+    return new HttpProblem('VaultUnreadable', { detail, nextStep, cause: error });
+  }
+  const nextStep = `Repeat the call; if it fails again, use \`${command}\` with your own sign-in.`;
   return new HttpProblem('ServiceUnavailable', { status: 502, detail, nextStep, cause: error });
 }

@@ -6,6 +6,7 @@ import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { TEXT_LENGTHS } from '../http/readable.ts';
 import { restoreReadiness } from '../identities/restore-readiness.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { REASONS } from '../reasons.ts';
 import { auditWarning } from '../revocation/record-revocation.ts';
 import { ACCOUNT_READINESS, type RestoredKey, restore } from '../revocation/restore.ts';
@@ -106,7 +107,8 @@ export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_
     readiness: () => restoreReadiness(key, services),
   };
   const result = await restore(key, body.revocation, revocationCall(call, body), ports, log).catch((error: unknown) => {
-    throw error instanceof KeyNotRecoveredError ? notRecovered(error) : unreadable(error);
+    if (error instanceof KeyNotRecoveredError) throw notRecovered(error, key);
+    throw unreadable(error, 'cmk key restore');
   });
   if (result.versions.length === 0) throw new HttpProblem('KeyNotManaged');
   if (result.isDeleted && result.end === 'NothingToRestore') throw new HttpProblem('KeyNotFound', DELETED);
@@ -165,14 +167,28 @@ function problemOf(
   }
 }
 
-function notRecovered({ cause }: KeyNotRecoveredError): HttpProblem {
+function notRecovered({ isFound, cause }: KeyNotRecoveredError, { vault }: ManagedKey): HttpProblem {
   const failure = describeFailure(cause);
   const forbidden = failure.kind === 'forbidden';
-  return new HttpProblem(forbidden ? 'MissingPermission' : 'ServiceUnavailable', {
+  const reason = forbidden ? 'MissingPermission' : 'ServiceUnavailable';
+  if (!isFound) {
+    return new HttpProblem(reason, {
+      status: 502,
+      detail: `The vault has no such key, and the app could not check whether the key is deleted: ${describe(failure)} The app changed nothing.`,
+      nextStep:
+        'Check the name of the key. If the key is deleted, recover it with `az keyvault key recover`; then repeat the call.',
+      cause,
+    });
+  }
+  const right =
+    vault.kind === 'vault'
+      ? 'Microsoft.KeyVault/vaults/keys/recover/action on the vault'
+      : 'Microsoft.KeyVault/managedHsm/keys/deletedKeys/recover/action in the HSM';
+  return new HttpProblem(reason, {
     status: 502,
     detail: `The key is deleted and Key Vault did not recover it: ${describe(failure)}`,
     nextStep: forbidden
-      ? "Give the app's identity the data action Microsoft.KeyVault/vaults/keys/recover/action on the vault, or recover the key yourself with `az keyvault key recover`; then repeat the call."
+      ? `Give the app's identity the data action ${right}, or recover the key yourself with \`az keyvault key recover\`; then repeat the call.`
       : 'Repeat the call in a minute: Key Vault may still be recovering the key.',
     cause,
   });

@@ -106,7 +106,7 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   const dependents = () => abortAfter((signal) => readBlastRadius(key, services, signal), DEPENDENTS_MS);
   const ports = { ...services, keys: services.urgentKeys, dependents };
   const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
-    throw unreadable(error);
+    throw unreadable(error, 'cmk key revoke');
   });
   if (!result) throw new HttpProblem('KeyNotManaged');
   const answer = toBody(result);
@@ -125,7 +125,7 @@ export function revocationCall(
 }
 
 async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'services'>): Promise<RevokeResponse> {
-  const versions = await listOrRefuse(key, services);
+  const versions = await listOrRefuse(key, 'cmk key revoke --dry-run', services);
   const [dependents, usage] = await Promise.all([
     abortAfter((signal) => readBlastRadius(key, services, signal), DRY_RUN_MS),
     readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),

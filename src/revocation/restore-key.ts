@@ -78,11 +78,16 @@ export interface RestoreOrder {
   readonly dualControl: boolean;
 }
 
-/** The app could not recover the soft-deleted key; `cause` is the SDK's error. */
+/** The app could not recover the soft-deleted key, or not read whether there is one; `cause` is the SDK's error. */
 export class KeyNotRecoveredError extends Error {
-  constructor(key: ManagedKey, cause: unknown) {
-    super(`${key.id} is deleted, and the app could not recover it.`, { cause });
+  /** The key is deleted. */
+  readonly isFound: boolean;
+
+  constructor(key: ManagedKey, isFound: boolean, cause: unknown) {
+    const why = isFound ? 'is deleted, and the app could not recover it' : 'has no versions, and may be deleted';
+    super(`${key.id} ${why}.`, { cause });
     this.name = 'KeyNotRecoveredError';
+    this.isFound = isFound;
   }
 }
 
@@ -101,14 +106,14 @@ export async function restoreKey(
   let before = await keys.listVersionsUnsettled(key);
   const recovered = before.length === 0;
   if (recovered) {
-    const deleted = await orNotRecovered(key, () => keys.deletedVersion(key));
+    const deleted = await orNotRecovered(key, false, () => keys.deletedVersion(key));
     if (!deleted) return answer(key, 'NothingToRestore', [], false, now());
     // Recovery brings back the whole key, so the deleted version's own record must be of the named revocation.
     const refused = await refusal(key, [deleted], request, services);
     if (refused) {
       return { ...answer(key, refused.end, [deleted], false, now()), isDeleted: true, unproven: refused.why };
     }
-    await orNotRecovered(key, () => keys.recover(key));
+    await orNotRecovered(key, true, () => keys.recover(key));
     try {
       before = await keys.listVersionsUnsettled(key);
     } catch (error) {
@@ -296,10 +301,10 @@ function nextSteps(
 }
 
 /** @throws {@link KeyNotRecoveredError} */
-async function orNotRecovered<T>(key: ManagedKey, run: () => Promise<T>): Promise<T> {
+async function orNotRecovered<T>(key: ManagedKey, isFound: boolean, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw new KeyNotRecoveredError(key, error);
+    throw new KeyNotRecoveredError(key, isFound, error);
   }
 }

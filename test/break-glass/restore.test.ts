@@ -4,6 +4,7 @@ import { handleRevoke, type RevokeResponse } from '../../src/api/revoke.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import type { Work } from '../../src/work/messages.ts';
+import { routeCalls } from '../api/route-calls.ts';
 import { auditLines } from '../support/audit-lines.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { callKey, keyStatus } from '../support/key-calls.ts';
@@ -135,6 +136,17 @@ describe('a restore of a soft-deleted key', () => {
     expect(refused.message).toMatch(/deleted.*recover/s);
     expect(refused.nextStep).toContain('Microsoft.KeyVault/vaults/keys/recover/action');
     expect(key.vault.deletedKeys.has(key.name)).toBe(true);
+  });
+
+  it('of a mistyped name is not called deleted, where the app has no right to look for deleted keys', async () => {
+    const call = routeCalls(wire, 'restorer');
+    const body = { reason: 'The laptop is back', revocation: 'cafe' };
+    const { status, body: refused } = await call('restoreKey', { vault: 'hsm-local', key: 'valut-key', body });
+    expect([status, refused.reason]).toEqual([502, 'MissingPermission']);
+    expect(refused.detail).toMatch(
+      /^The vault has no such key, and the app could not check whether the key is deleted/,
+    );
+    expect(refused.nextStep).toMatch(/^Check the name of the key\./);
   });
 
   it('recovers it first, and gives back what was revoked', async () => {
