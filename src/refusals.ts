@@ -149,7 +149,8 @@ export const REFUSALS = {
   KeyNotManaged: {
     status: 404,
     sentence: 'This app manages no such key.',
-    nextStep: 'Check the names of vault and key; CMK_VAULTS must list the vault.',
+    nextStep:
+      'Check the names of vault and key, and whether the key was deleted (`az keyvault key list-deleted`); CMK_VAULTS must list the vault.',
   },
   VaultNotManaged: {
     status: 404,
