@@ -22,6 +22,10 @@ export interface LoggedUse {
 /** Use of a key according to Key Vault's audit log. */
 export interface UsageLog {
   readonly uses: readonly LoggedUse[];
+  /**
+   * For each version, the latest request of a client that used it last: none of its later requests named another version.
+   */
+  readonly lastOfClients: readonly LoggedUse[];
   /** The vault's earliest entry; undefined if the vault has no entry. */
   readonly trackedSince: Date | undefined;
   readonly trackedUntil: Date | undefined;
@@ -46,7 +50,7 @@ const text = z
   .transform((value) => value || undefined);
 const time = z.union([z.string(), z.date()]).pipe(z.coerce.date());
 const ROW = z.object({
-  Kind: z.enum(['use', 'log', 'silence']),
+  Kind: z.enum(['use', 'last', 'log', 'silence']),
   Version: text,
   OperationName: text,
   Since: time,
@@ -109,14 +113,21 @@ function toUsage(table: LogsTable | undefined): UsageLog {
   const of = (kind: string) => read.data.filter(({ Kind }) => Kind === kind);
   const [log] = of('log');
   return {
-    uses: of('use').map((use): LoggedUse => {
-      const { OperationName = '', Until: lastOn, ObjectId: objectId, AppId: appId } = use;
-      const operation = NAMED_OPERATIONS.get(OperationName) ?? 'other';
-      return { version: use.Version?.toLowerCase(), operation, lastOn, objectId, appId };
-    }),
+    uses: of('use').map(toUse),
+    lastOfClients: of('last').map(toUse),
     trackedSince: log?.Since,
     trackedUntil: log?.Until,
     silences: of('silence').map(({ Since, Until }) => ({ from: Since, to: Until })),
+  };
+}
+
+function toUse({ Version, OperationName = '', Until, ObjectId, AppId }: z.output<typeof ROW>): LoggedUse {
+  return {
+    version: Version?.toLowerCase(),
+    operation: NAMED_OPERATIONS.get(OperationName) ?? 'other',
+    lastOn: Until,
+    objectId: ObjectId,
+    appId: AppId,
   };
 }
 
@@ -156,14 +167,20 @@ let entries = union isfuzzy=true
   | project TimeGenerated, OperationName, Id = tostring(Id), Uri = tostring(RequestUri),
     ObjectId = coalesce(tostring(Claim.oid), tostring(Claim["http://schemas.microsoft.com/identity/claims/objectidentifier"]), tostring(Claim.http_schemas_microsoft_com_identity.claims.objectidentifier)),
     AppId = tostring(Claim.appid));
-union
-  (entries
+let uses = entries
   | where OperationName in (${OPERATIONS.map((one) => `"${one}"`).join(', ')})
   | extend Id = tolower(Id), Uri = tolower(Uri)
   | where coalesce(extract(${IDENTIFIER}, 1, Id), extract(${IDENTIFIER}, 1, Uri)) == key
-  | extend Version = coalesce(extract(${IDENTIFIER}, 2, Id), extract(${IDENTIFIER}, 2, Uri))
+  | extend Version = coalesce(extract(${IDENTIFIER}, 2, Id), extract(${IDENTIFIER}, 2, Uri));
+union
+  (uses
   | summarize arg_max(TimeGenerated, ObjectId, AppId) by Version, OperationName
   | project Kind = "use", Version, OperationName, Since = TimeGenerated, Until = TimeGenerated, ObjectId, AppId),
+  (uses
+  | where isnotempty(ObjectId) and isnotempty(Version)
+  | summarize arg_max(TimeGenerated, Version, OperationName, AppId) by ObjectId
+  | summarize arg_max(TimeGenerated, OperationName, ObjectId, AppId) by Version
+  | project Kind = "last", Version, OperationName, Since = TimeGenerated, Until = TimeGenerated, ObjectId, AppId),
   (entries
   | summarize Since = min(TimeGenerated), Until = max(TimeGenerated)
   | where isnotnull(Since)

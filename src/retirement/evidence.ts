@@ -42,8 +42,8 @@ const BEHIND_HOURS = 2;
 /**
  * Reasons why the log does not prove that a version is unused; empty if the log proves it. The log must begin at the
  * takeover: one day after the successor became active. It must have no gap and a recent end. It must show no request
- * for the version after its next version took over. When a version was enabled is unknown, so the log must reach back to
- * its earliest takeover, and the quiet time begins with its latest.
+ * for the version after its next version took over, and no client whose last request named the version. When a version
+ * was enabled is unknown, so the log must reach back to its earliest takeover, and the quiet time begins with its latest.
  *
  * @param used whether visible storage accounts use the key. The log must then show requests for the key: a workspace
  * transformation may drop them, and any version would seem unused
@@ -60,13 +60,19 @@ export function reasonsOfLog(
   const tookOver = takenOver(versions, now);
   if (!successor || !tookOver || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
   const { log } = evidence;
-  const sinceNext = nextTookOver(version, versions);
+  const uses = usesSince(version, log, nextTookOver(version, versions));
   return [
     ...reasonsOfQuiet(tookOver, now),
     ...reasonsOfReach(log, aDayAfter(activeFrom(successor)), now),
     ...(used && log.trackedSince ? reasonsOfBlindness(log, tookOver) : []),
-    ...usesSince(version, log, sinceNext).map(sentenceOf),
+    ...(uses.length > 0 ? uses.map(sentenceOf) : clientsLeftOn(version, log)),
   ];
+}
+
+/** A client that is switched off sends no requests, but needs the version that it used last once it is on again. */
+function clientsLeftOn({ version }: KeyVersion, { lastOfClients }: UsageLog): string[] {
+  const left = lastOfClients.filter((use) => use.version === version);
+  return left.map((use) => `${sentenceOf(use)} It used no other version since, and may be switched off.`);
 }
 
 /** Earliest time at which the next younger version can have taken over: a use of the older one since then counts. */

@@ -43,6 +43,7 @@ it('has what Storage and people did, with who and when, once the delay has gone 
       appId: identity?.clientId,
     },
   ]);
+  expect(used.lastOfClients).toEqual(used.uses);
   expect(used.trackedUntil?.getTime()).toBeLessThanOrEqual(local.azure.clock.nowMs() - 300_000);
   const since = used.uses[0]?.lastOn.getTime() ?? 0;
   expect(since).toBeGreaterThan(local.azure.clock.nowMs() - 2 * HOUR_MS);

@@ -19,7 +19,7 @@ const use = (change: Partial<LoggedUse>): LoggedUse => ({
   ...change,
 });
 const log = (change: Partial<UsageLog> = {}): Evidence => ({
-  log: { uses: [], trackedSince: day(1), trackedUntil: hoursAgo(0.5), silences: [], ...change },
+  log: { uses: [], trackedSince: day(1), trackedUntil: hoursAgo(0.5), silences: [], lastOfClients: [], ...change },
 });
 
 describe('what the log proves', () => {
@@ -61,6 +61,17 @@ describe('what the log proves', () => {
     expect(reasonsOfLog(OLD, [OLD, retired, later], weekly, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
     // What it has to reach back to is the takeover of the version that is in force.
     expect(reasonsOfLog(OLD, [OLD, NEW, later], log({ trackedSince: day(15) }), NOW)).toEqual([]);
+  });
+
+  it('not that nobody uses it while a client used it last and no newer version since, however long ago', () => {
+    const silent = log({ lastOfClients: [use({ lastOn: day(9), objectId: 'oid-vm' })] });
+    expect(reasonsOfLog(OLD, [OLD, NEW], silent, NOW)).toEqual([
+      expect.stringMatching(/used it to unwrap on 2026-01-09T.*, by oid-vm\. .* no other version since/),
+    ]);
+    const movedOn = log({ lastOfClients: [use({ version: NEW.version, lastOn: day(19) })] });
+    expect(reasonsOfLog(OLD, [OLD, NEW], movedOn, NOW)).toEqual([]);
+    const asking = use({ lastOn: day(12) });
+    expect(reasonsOfLog(OLD, [OLD, NEW], log({ uses: [asking], lastOfClients: [asking] }), NOW)).toHaveLength(1);
   });
 
   it('nothing while it shows no request of those who are in sight on the key: it leaves requests out', () => {

@@ -15,7 +15,7 @@ interface UsageQuery {
 }
 
 interface UsageRow {
-  readonly Kind: 'use' | 'log' | 'silence';
+  readonly Kind: 'use' | 'last' | 'log' | 'silence';
   readonly Version: string;
   readonly OperationName: string;
   readonly Since: string;
@@ -33,6 +33,8 @@ const PARTS = [
   /\(AZKVAuditLogs\s+\| where _ResourceId endswith vault/,
   /OperationName in \((?<operations>[^)]+)\)/,
   /summarize arg_max\(TimeGenerated, ObjectId, AppId\) by Version, OperationName/,
+  /summarize arg_max\(TimeGenerated, Version, OperationName, AppId\) by ObjectId/,
+  /summarize arg_max\(TimeGenerated, OperationName, ObjectId, AppId\) by Version/,
   /summarize Since = min\(TimeGenerated\), Until = max\(TimeGenerated\)/,
   /where Hour - Since > (?<silence>\d+)h/,
 ];
@@ -67,18 +69,30 @@ export function usageRows(world: World, workspace: Workspace, query: UsageQuery)
     const hours = Math.floor((Math.min(entry.toMs, until) - entry.fromMs) / HOUR_MS);
     return [entry.toMs <= until ? entry : { ...entry, toMs: entry.fromMs + hours * HOUR_MS }];
   });
-  return [...uses(entries, query), ...coverage(entries), ...silences(entries, query.silentHours)];
+  const used = usesOf(entries, query);
+  const newest = latestBy(used, ({ Version, OperationName }) => `${Version} ${OperationName}`);
+  const ofClients = latestBy(
+    used.filter(({ Version, ObjectId }) => Version !== '' && ObjectId !== ''),
+    ({ ObjectId }) => ObjectId,
+  );
+  const last = latestBy(ofClients, ({ Version }) => Version).map((row): UsageRow => ({ ...row, Kind: 'last' }));
+  return [...newest, ...last, ...coverage(entries), ...silences(entries, query.silentHours)];
 }
 
-function uses(entries: readonly VaultLogEntry[], query: UsageQuery): UsageRow[] {
-  const last = new Map<string, UsageRow>();
-  for (const entry of entries) {
-    if (entry.keyName?.toLowerCase() !== query.key || !query.operations.includes(entry.operation)) continue;
+function usesOf(entries: readonly VaultLogEntry[], query: UsageQuery): UsageRow[] {
+  return entries.flatMap((entry) => {
+    if (entry.keyName?.toLowerCase() !== query.key || !query.operations.includes(entry.operation)) return [];
     const { version: Version = '', operation: OperationName, objectId: ObjectId = '', appId: AppId = '', toMs } = entry;
-    const shown = { ...row('use', toMs, toMs), Version, OperationName, ObjectId, AppId };
-    const group = `${Version} ${OperationName}`;
-    const before = last.get(group);
-    if (!before || before.Until <= shown.Until) last.set(group, shown);
+    return { ...row('use', toMs, toMs), Version, OperationName, ObjectId, AppId };
+  });
+}
+
+/** The latest row of each group. */
+function latestBy(rows: readonly UsageRow[], groupOf: (row: UsageRow) => string): UsageRow[] {
+  const last = new Map<string, UsageRow>();
+  for (const row of rows) {
+    const before = last.get(groupOf(row));
+    if (!before || before.Until <= row.Until) last.set(groupOf(row), row);
   }
   return [...last.values()];
 }

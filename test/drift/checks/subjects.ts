@@ -265,6 +265,7 @@ export function logged(uses: readonly LoggedUse[]): Evidence {
       trackedSince: new Date(NOW.getTime() - 60 * DAYS),
       trackedUntil: NOW,
       silences: [],
+      lastOfClients: [],
     },
   };
 }
