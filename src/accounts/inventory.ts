@@ -3,6 +3,7 @@ import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Account } from '../fleet/account.ts';
 import { type FleetIndex, keysOfAccount } from '../fleet/fleet-index.ts';
+import { accountRow } from '../fleet/fleet-keys.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
 import { hasUses, type UseRows } from '../fleet/use-row.ts';
@@ -83,8 +84,10 @@ async function findUnindexed(
 
 interface SearchServices {
   readonly accounts: StorageAccounts;
-  /** Skips accounts that use the key only by an encryption scope. */
-  readonly withoutScopes?: true;
+  /** Row names of accounts that use the key by an encryption scope. Absent: the search lists the scopes of each account. */
+  readonly byScope?: ReadonlySet<string>;
+  /** Regions that throttle the caller's other lists, too. */
+  readonly regions?: ThrottledRegions;
 }
 
 /**
@@ -98,12 +101,11 @@ interface SearchServices {
 export async function findDependents(
   key: ManagedKey,
   subscriptions: readonly string[],
-  { accounts, withoutScopes }: SearchServices,
+  { accounts, byScope, regions = new ThrottledRegions() }: SearchServices,
   found: (account: Account) => void,
   signal?: AbortSignal,
 ): Promise<readonly Unread[]> {
   const unread: Unread[] = [];
-  const regions = new ThrottledRegions();
 
   const searchScopes = async (account: Account): Promise<void> => {
     try {
@@ -118,8 +120,8 @@ export async function findDependents(
     try {
       for await (const account of accounts.list(subscription, signal)) {
         if (signal?.aborted) return;
-        if (usesKey(accountKeyUse(account.encryption), key)) found(account);
-        else if (!withoutScopes) others.push(account);
+        if (usesKey(accountKeyUse(account.encryption), key) || byScope?.has(accountRow(account.id))) found(account);
+        else if (!byScope) others.push(account);
       }
     } catch (error) {
       unread.push({ of: 'accounts', id: subscription, failure: describeFailure(error) });

@@ -18,6 +18,7 @@ import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './
 import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
 const MOST_CONTAINERS = 5;
+const NO_ACCOUNTS: ReadonlySet<string> = new Set();
 
 export interface PlaceLists {
   readonly settings: Pick<Settings, 'probeBlobs'>;
@@ -108,7 +109,7 @@ export async function findProbeTargets(
     const unread = await findDependents(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
-      { withoutScopes: true, accounts },
+      { byScope: NO_ACCOUNTS, accounts },
       (account) => {
         for (const service of probedServices(settings)) {
           const id = effectId({ account: account.id, service });

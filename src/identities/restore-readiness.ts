@@ -3,13 +3,16 @@ import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { abortAfter, withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Account } from '../fleet/account.ts';
+import { accountRow } from '../fleet/fleet-keys.ts';
 import type { StorageAccounts } from '../fleet/storage-client.ts';
+import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { AccountReadiness } from '../revocation/restore.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import { checkKeyAccess, type KeyAccessServices } from './check-key-access.ts';
 
-/** Deadlines for finding the accounts, and for finding them and checking their access, in milliseconds. */
+/** Deadlines for the index, for finding the accounts, and for finding them and checking their access, in milliseconds. */
+const INDEX_MS = 1_000;
 const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
@@ -17,6 +20,8 @@ interface ReadinessServices extends KeyAccessServices {
   readonly settings: SearchSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
+  /** Names the accounts that use the key by a scope; undefined: a search lists the scopes of each account. */
+  readonly useRows?: Pick<UseRows, 'of'> | undefined;
 }
 
 /**
@@ -39,16 +44,23 @@ export async function restoreReadiness(
 
 async function findAccounts(
   key: ManagedKey,
-  { settings, accounts, subscriptions }: ReadinessServices,
+  { settings, accounts, subscriptions, useRows }: ReadinessServices,
   outer: AbortSignal,
 ): Promise<{ accounts: readonly Account[]; warnings: string[] }> {
   const found = new Map<string, Account>();
   const unread: string[] = [];
+  const noteIndex = (error: unknown): ReadonlySet<string> => {
+    unread.push(`the fleet index: ${describe(describeFailure(error))}`);
+    return new Set();
+  };
   const find = async (signal: AbortSignal): Promise<void> => {
+    const readIndex = (rows: Pick<UseRows, 'of'>) =>
+      withDeadline(INDEX_MS, 'The fleet index was not read', () => readAccountsByScope(key, rows)).catch(noteIndex);
+    const byScope = useRows && (await readIndex(useRows));
     const missed = await findDependents(
       key,
       settings.subscriptions ?? (await subscriptions.list()),
-      { accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) } },
+      { byScope, accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) } },
       (account) => {
         found.set(account.id.toLowerCase(), account);
       },
@@ -62,4 +74,11 @@ async function findAccounts(
   }
   const what = 'Not every account could be checked for its access to the key';
   return { accounts: [...found.values()], warnings: unread.map((why) => `${what} (${why})`) };
+}
+
+/** Returns the row names of the accounts that use a key by an encryption scope, according to the index. */
+async function readAccountsByScope(key: ManagedKey, useRows: Pick<UseRows, 'of'>): Promise<ReadonlySet<string>> {
+  const rows = new Set<string>();
+  for await (const { account, scope } of useRows.of(key.id)) if (scope !== undefined) rows.add(accountRow(account));
+  return rows;
 }

@@ -224,6 +224,26 @@ describe('the preflight of a restore', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('knows accounts that use the key by a scope from the index, and lists no scopes', async () => {
+    const [key, other] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
+    key.account();
+    const scopes = [{ name: 'scope1', key: key.use() }];
+    const { id, location } = other.account('pinned', { scopes });
+    const services = wire.services();
+    const on = services.now().toISOString();
+    const use = { key: managed(key, services).id, account: id, location, scope: 'scope1', mode: 'pinned' } as const;
+    await services.useRows.put([{ ...use, readOn: on, at: on, state: 'done', attempts: 0 }]);
+    await revoke(key, services);
+    const since = wire.azure.requests.last;
+
+    const { accounts, warnings } = await restore(key, services);
+
+    expect(accounts).toHaveLength(2);
+    expect(accounts).toContainEqual({ account: id, ready: true, missing: [] });
+    expect(warnings).toEqual([]);
+    expect(wire.arm(since, /encryptionScopes/)).toEqual([]);
+  });
+
   it('says what it could not read, in time, and the key is given back all the same', async () => {
     const key = keyOf(wire.azure, 1);
     key.account();
