@@ -1,26 +1,23 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { findDependents } from '../accounts/inventory.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { ThrottledRegions } from '../accounts/throttled-regions.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describe, errorText } from '../azure/failure.ts';
+import { describe } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { comparableId } from '../azure/resource-id.ts';
 import { type Account, ownKeyServices, type PlatformScope, type Scope } from '../fleet/account.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { AccountScopes, StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import type { Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import { compareText } from '../text.ts';
-import type { BlastRadius, DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
+import type { BlastRadius, DependentAccount, DependentScope, OtherDependent } from './dependent.ts';
+import { besideAccounts, collectOtherDependents, isStorageAccount, typesOutOfSight } from './other-dependents.ts';
+import { Parts } from './parts.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
-import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
 import type { FileShares } from './stored-data-client.ts';
-
-/** Resource Graph silently omits resources that the caller may not read. */
-const TYPES_OUT_OF_SIGHT =
-  'The app may not read resources of some types, including shares of Microsoft.FileShares. To read them, deploy with otherDependents=reader (CMK_OTHER_DEPENDENTS).';
 
 export type BlastRadiusServices = {
   readonly settings: SearchSettings;
@@ -50,6 +47,8 @@ class BlastRadiusReader {
   readonly #signal: AbortSignal | undefined;
   readonly #parts: Parts;
   readonly #limit: LimitFunction;
+  /** Of all lists: Azure Storage counts those of shares and of scopes together. */
+  readonly #regions = new ThrottledRegions();
   readonly #accounts = new Map<string, DependentAccount>();
   readonly #others: OtherDependent[] = [];
   /** Names of the app's own storage accounts, and of those among them whose scopes are unread; undefined: unknown. */
@@ -71,27 +70,20 @@ class BlastRadiusReader {
   async run(): Promise<void> {
     // These reads run concurrently with the list, so a slow read does not delay it.
     const details: Promise<void>[] = [];
+    const found = { others: this.#others, parts: this.#parts };
     await Promise.all([
       this.#parts.read('storage accounts', 'SubscriptionUnreadable', () => this.#readAccounts(details)),
-      this.#parts.read('other resource types', 'OtherResourcesUnreadable', () => this.#readOthers()),
+      collectOtherDependents(this.#key, this.#services, found, this.#signal),
     ]);
-    if (this.#services.settings.otherDependents === 'none') {
-      const detail = 'The app has no permission to read them (CMK_OTHER_DEPENDENTS=none).';
-      this.#parts.unread('other resource types', 'OtherResourcesUnreadable', detail);
-    }
     await Promise.all(details);
   }
 
   soFar(): BlastRadius {
     // Copies, because late reads may still add shares and scopes.
     const accounts = structuredClone([...this.#accounts.values()]).sort((a, b) => compareText(a.id, b.id));
-    // Pairwise comparison of thousands of accounts would block the event loop for a minute.
-    const known = new Set(accounts.map(({ id }) => comparableId(id)));
-    const otherResources = this.#others
-      .filter(({ id }) => !known.has(comparableId(id)))
-      .sort((a, b) => compareText(a.id, b.id));
+    const otherResources = besideAccounts(this.#others, accounts);
     const unread = this.#parts.missing();
-    const storage = [...accounts, ...otherResources.filter(({ type }) => type === 'microsoft.storage/storageaccounts')];
+    const storage = [...accounts, ...otherResources.filter(isStorageAccount)];
     const isLockedOut = this.#isOwnScopeOnKey || storage.some(({ name }) => this.#isOwn(name));
     return {
       complete: unread.length === 0,
@@ -99,7 +91,7 @@ class BlastRadiusReader {
       otherResources,
       selfLockout: isLockedOut || (this.#ownUnread?.size === 0 ? false : 'unknown'),
       unread,
-      outOfSight: this.#services.settings.otherDependents === 'listed' ? TYPES_OUT_OF_SIGHT : undefined,
+      outOfSight: typesOutOfSight(this.#services.settings),
     };
   }
 
@@ -113,6 +105,7 @@ class BlastRadiusReader {
       this.#key,
       settings.subscriptions ?? (await subscriptions.list()),
       {
+        regions: this.#regions,
         accounts: {
           ...accounts,
           async *list(subscriptionId, signal) {
@@ -140,13 +133,13 @@ class BlastRadiusReader {
 
   async #readShares(account: Account, { mode, shares }: DependentAccount): Promise<void> {
     if (mode === 'scopesOnly') return;
-    await this.#inTurn(`file shares of ${account.id}`, 'SharesUnreadable', async () => {
+    await this.#readList(account, 'file shares of', 'SharesUnreadable', async () => {
       for await (const share of this.#services.shares.list(account, this.#signal)) shares.push(share);
     });
   }
 
   async #readScopes(account: Account, { mode, scopes, notCutOff }: DependentAccount): Promise<void> {
-    await this.#inTurn(`encryption scopes of ${account.id}`, 'ScopesUnreadable', async () => {
+    await this.#readList(account, 'encryption scopes of', 'ScopesUnreadable', async () => {
       for await (const scope of this.#services.accounts.listAllScopes(account, this.#signal)) {
         const dependent = onKey(scope, this.#key);
         if (dependent) scopes.push(dependent);
@@ -157,7 +150,7 @@ class BlastRadiusReader {
 
   async #readOwnStorage(own: Account): Promise<void> {
     if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // the list reports it as a dependent
-    await this.#inTurn(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
+    await this.#readList(own, "encryption scopes of the app's own storage", 'ScopesUnreadable', async () => {
       for await (const scope of this.#services.accounts.listScopes(own, this.#signal)) {
         if (onKey(scope, this.#key)) this.#isOwnScopeOnKey = true;
       }
@@ -165,23 +158,15 @@ class BlastRadiusReader {
     });
   }
 
-  /** Reads a part within the concurrency limit. Reports a late part as missing. */
-  #inTurn(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
-    return this.#parts.read(what, reason, () =>
+  /** Reads a list of an account within the concurrency limit. Reports a late part as missing. */
+  #readList(account: Account, what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
+    return this.#parts.read(`${what} ${account.id}`, reason, () =>
       this.#limit(() => {
         // Starting thousands of aborted requests would delay other requests by seconds.
         this.#signal?.throwIfAborted();
-        return run();
+        return this.#regions.read(account, run);
       }),
     );
-  }
-
-  async #readOthers(): Promise<void> {
-    const { resourceGraph } = this.#services;
-    for await (const row of resourceGraph.query(vaultUseQuery(this.#key.vault), this.#signal)) {
-      const other = usesOfKey(row, this.#key);
-      if (other) this.#others.push(other);
-    }
   }
 
   #isOwn(name: string): boolean {
@@ -205,41 +190,4 @@ function toDependent(account: Account, key: ManagedKey): DependentAccount {
   const version = own?.current ?? own?.pinned;
   const notCutOff = own ? ownKeyServices(account) : [];
   return { id, name, region: location, mode, version, shares: [], scopes: [], notCutOff };
-}
-
-/** Tracks the parts of a read: pending parts and failed parts. */
-export class Parts {
-  readonly #signal: AbortSignal | undefined;
-  readonly #underWay = new Set<{ readonly what: string }>();
-  readonly #unread: Unread[] = [];
-
-  /** @param signal once it aborts, unfinished parts count as late, regardless of their errors */
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
-  }
-
-  /** Reads a part. Records a failure instead of throwing. */
-  async read(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
-    const part = { what };
-    this.#underWay.add(part);
-    try {
-      await run();
-    } catch (error) {
-      this.unread(what, reason, errorText(error));
-    } finally {
-      this.#underWay.delete(part);
-    }
-  }
-
-  unread(what: string, reason: Reason, detail: string): void {
-    this.#unread.push(this.#signal?.aborted ? late(what) : { what, reason, detail });
-  }
-
-  missing(): Unread[] {
-    return [...this.#unread, ...[...this.#underWay].map(({ what }) => late(what))];
-  }
-}
-
-function late(what: string): Unread {
-  return { what, reason: 'TimeUp', detail: REASONS.TimeUp };
 }

@@ -6,8 +6,9 @@ import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { UseRows } from '../fleet/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { type BlastRadiusServices, Parts, readBlastRadius } from './blast-radius.ts';
+import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
 import type { BlastRadius, OtherDependent } from './dependent.ts';
+import { Parts } from './parts.ts';
 import type { DeletedAccounts } from './stored-data-client.ts';
 
 /** The users of a key and their versions, as far as readable. */

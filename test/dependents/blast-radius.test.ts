@@ -3,6 +3,7 @@ import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/const
 import { addAccount, addOtherResource, addResourceGroup } from '../../local/azure/fleet.ts';
 import type { ResourceGroup, Vault } from '../../local/azure/world.ts';
 import { abortAfter } from '../../src/azure/deadline.ts';
+import { CONCURRENCY } from '../../src/azure/limits.ts';
 import { readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import type { BlastRadius } from '../../src/dependents/dependent.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
@@ -256,6 +257,26 @@ describe('what cannot be read', () => {
     expect(radius.complete).toBe(false);
     expect(radius.unread).toMatchObject([unread]);
     expect([radius.accounts.length, radius.otherResources.length]).toEqual([accounts, others]);
+  });
+
+  it('stays unread in a region that throttled one list: neither shares nor scopes are listed there any more', async () => {
+    const key = new TestKey(local.azure.world);
+    const dependents = Array.from({ length: 40 }, () => key.account('pinned', { location: 'uksouth' }).name);
+    const elsewhere = key.account('pinned', { shares: ['share1'] });
+    const of = `/(?:${dependents.join('|')})/(?:fileServices|encryptionScopes)`;
+    local.azure.faults.add([{ match: { path: of }, answer: { status: 429 } }]);
+    const since = local.azure.requests.last;
+
+    const radius = await read('kv-files', key.name);
+
+    const refused = local.azure.requests.since(since).filter(({ status }) => status === 429);
+    expect(refused.length).toBeLessThanOrEqual(CONCURRENCY);
+    expect(radius.complete).toBe(false);
+    expect(radius.unread.map(({ reason }) => reason).sort()).toEqual([
+      ...Array(40).fill('ScopesUnreadable'),
+      ...Array(40).fill('SharesUnreadable'),
+    ]);
+    expect(radius.accounts.find(({ name }) => name === elsewhere.name)?.shares).toHaveLength(1);
   });
 
   it('never throws, even with all of Azure Resource Manager down', async () => {
