@@ -40,6 +40,7 @@ import { createVaultGuards } from './vaults/vault-guards-client.ts';
 import { FleetSnapshots } from './views/fleet.ts';
 import { KeyLister } from './views/key-list.ts';
 import { createNowBoard } from './views/read-now.ts';
+import { SlowFacts } from './views/slow-facts.ts';
 import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
 import { createWorkQueue } from './work/work-queue-client.ts';
@@ -106,7 +107,7 @@ export function createServices(
     dependents: (key: ManagedKey): Promise<Dependence> =>
       hasDependents(key, inReach, { accounts, fleet, useRows: controller.useRows, now }),
     /** Caches of this instance, shared by several routes. */
-    ...{ fleetSnapshots, keyLister, nowBoard: createNowBoard(fleetSnapshots, keyLister) },
+    ...{ fleetSnapshots, keyLister, nowBoard: createNowBoard(fleetSnapshots, keyLister), slowFacts: new SlowFacts() },
     ...{ newId, now, sleep },
   };
 }

@@ -4,7 +4,7 @@ import { readEffect } from '../effect/effect-of-key.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { AFTER } from '../http/query.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { readKeyStatus, statusContent } from '../views/key.ts';
+import { readIndexedFacts, readKeyStatus, statusContent } from '../views/key.ts';
 import { showKeys } from '../views/key-list.ts';
 import { KEY_LIST, KEY_STATUS } from '../views/key-schemas.ts';
 import { showRotation, showRotations } from '../views/rotation.ts';
@@ -26,9 +26,14 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
   const key = keyOfCall(call);
   const versions = await listOrRefuse(key, 'cmk key show', services);
   const open = openRevocation(versions, services.now());
-  const effect = () => readEffect(key, open, services);
-  const limits = { workspace: services.settings.drift.usageWorkspace, ms: BESIDE_MS };
-  const status = await readKeyStatus(key, versions, limits, { ...services, app: services, effect });
+  const { slowFacts, settings, now } = services;
+  const others = () => slowFacts.others(key, services, BESIDE_MS);
+  const status = await readKeyStatus(key, versions, {
+    now,
+    facts: () => readIndexedFacts(key, versions, BESIDE_MS, { ...services, others }),
+    usage: () => slowFacts.usage(key, settings.drift.usageWorkspace, services, BESIDE_MS),
+    effect: () => readEffect(key, open, services),
+  });
   return conditional(request.headers, jsonResponse(200, status), statusContent(status));
 }
 
@@ -56,6 +61,8 @@ export const KEY_ROUTES: readonly Route[] = [
     ...READ,
     path: '/keys/{vault}/{key}',
     summary: 'Get the state of a key: versions, open revocation, dependents, effect.',
+    description:
+      'Dependents come from the fleet index as of `dependents.asOf`; other resources and `usage` are at most a minute old. The dry run of a revocation reads them live.',
     reach: 'key',
     params: KEY_PARAMS,
     answers: ok('The key.', { KeyStatus: KEY_STATUS }),

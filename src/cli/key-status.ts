@@ -5,7 +5,7 @@ import { readOnlySettings } from '../operations/key/blast-radius-of.ts';
 import { keyNotFound } from '../operations/key/usable-key.ts';
 import type { Azure } from '../operations/operator-azure.ts';
 import type { Environment } from '../settings/settings.ts';
-import { readKeyStatus } from '../views/key.ts';
+import { readKeyStatus, readKeyUsage, readLiveFacts } from '../views/key.ts';
 import { KEY_STATUS, type KeyStatus } from '../views/key-schemas.ts';
 
 /** Longest search for the dependents of a key, in milliseconds. */
@@ -43,17 +43,14 @@ async function statusByVault(key: ManagedKey, environment: Environment, azure: A
   const versions = await azure.keys.listVersions(key);
   if (versions.length === 0) throw keyNotFound(key);
   const workspace = environment.CMK_USAGE_WORKSPACE;
-  return readKeyStatus(
-    key,
-    versions,
-    { workspace, ms: BESIDE_MS },
-    {
-      ...azure,
-      settings: readOnlySettings(azure, environment),
-      usageLog: azure.usageLog(workspace),
-      effect: async () => ({ effect: [], effectTimes: undefined, warnings: [] }),
-    },
-  );
+  const settings = readOnlySettings(azure, environment);
+  const usageLog = azure.usageLog(workspace);
+  return readKeyStatus(key, versions, {
+    now: azure.now,
+    facts: () => readLiveFacts(key, { ...azure, settings }, BESIDE_MS),
+    usage: () => readKeyUsage(key, workspace, { usageLog }, BESIDE_MS),
+    effect: async () => ({ effect: [], effectTimes: undefined, warnings: [] }),
+  });
 }
 
 /** Names the accounts, scopes (`account/scope`) and other resources that use a version. */

@@ -75,8 +75,29 @@ export const BLAST_RADIUS = z
   })
   .describe('Resources that stop working while the key is revoked.');
 
+const KNOWN_ACCOUNT = ACCOUNT.omit({ shares: true, notCutOff: true })
+  .extend({ scopes: z.array(SCOPE.omit({ enabled: true })) })
+  .describe('A storage account that uses the key.');
+
+export const KEY_DEPENDENTS = BLAST_RADIUS.omit({ selfLockout: true })
+  .extend({
+    asOf: z.iso
+      .datetime()
+      .optional()
+      .describe(
+        'The fleet index read these accounts and scopes at this time or later; scopes are listed once a day. Absent: the index has none, or the command line read them live.',
+      ),
+    accounts: z.array(KNOWN_ACCOUNT).describe('According to the fleet index; by ARM id.'),
+    otherResources: z
+      .array(OTHER)
+      .describe('Also storage accounts that the index does not know; at most a minute old; by ARM id.'),
+  })
+  .describe('Resources that use the key. The dry run of a revocation reads them live, with their file shares.');
+
 export type Unread = z.output<typeof UNREAD>;
 export type DependentAccount = z.output<typeof ACCOUNT>;
 export type DependentScope = z.output<typeof SCOPE>;
 export type OtherDependent = z.output<typeof OTHER>;
 export type BlastRadius = z.output<typeof BLAST_RADIUS>;
+export type KnownAccount = z.output<typeof KNOWN_ACCOUNT>;
+export type KeyDependents = z.output<typeof KEY_DEPENDENTS>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BLAST_RADIUS, UNREAD } from '../dependents/dependent.ts';
+import { KEY_DEPENDENTS, UNREAD } from '../dependents/dependent.ts';
 import { ACCOUNT_EFFECT, EFFECT_TIMES } from '../effect/effect.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
 import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
@@ -132,7 +132,7 @@ export const KEY_STATUS = z.object({
   newestUsable: z.string().optional(),
   revocation: SHOWN_REVOCATION.optional(),
   paused: PAUSE.optional().describe('Pause of moves to the key and of its rotation by the app. Break-glass continues.'),
-  dependents: BLAST_RADIUS,
+  dependents: KEY_DEPENDENTS,
   effect: z
     .array(ACCOUNT_EFFECT)
     .describe(

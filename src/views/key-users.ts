@@ -1,8 +1,9 @@
 import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { lastName } from '../azure/resource-id.ts';
+import type { KnownAccounts } from '../dependents/known-dependents.ts';
 import type { RotationCounts } from '../fleet/decide-rollout.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
-import { inManagedSubscriptions } from '../fleet/fleet-keys.ts';
+import { accountId, inManagedSubscriptions } from '../fleet/fleet-keys.ts';
 import type { UseRow, UseRows } from '../fleet/use-row.ts';
 import type { WorkItems } from '../fleet/work-items.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -27,8 +28,10 @@ export interface KeyUsersPorts extends RotationCountPorts {
 export interface KeyUsers {
   /** Undefined: no use is known, but some subscriptions or encryption scopes were never listed. */
   readonly users: KeyUsersView | undefined;
-  /** An entry if the app has not listed some subscriptions or encryption scopes yet, which may use the key. */
-  readonly unlisted: UnreadView[];
+  /** Why users may be missing: the app has not listed some subscriptions or encryption scopes yet, or they are too many. */
+  readonly unread: UnreadView[];
+  /** The index read all users at this time (ISO 8601) or later; undefined: it has read nothing. */
+  readonly asOf: string | undefined;
   /** Undefined if the count is incomplete. */
   readonly rotation: RotationSummary | undefined;
   readonly cost: RotationCostView | undefined;
@@ -37,6 +40,7 @@ export interface KeyUsers {
 /**
  * @param versions empty: the newest version is unknown
  * @param signal stops the count; the result then has only the values that an incomplete count allows
+ * @param accounts receives each use that is counted
  * @throws errors of the index or the rollout store
  */
 export async function readKeyUsers(
@@ -44,43 +48,62 @@ export async function readKeyUsers(
   versions: readonly KeyVersion[],
   ports: KeyUsersPorts,
   signal: AbortSignal,
+  accounts?: KnownAccounts,
 ): Promise<KeyUsers> {
   const { fleet, useRows, now } = ports;
   const isMovable = versions.length > 0 && !openRevocation(versions, now());
   const inSight = await ports.inSight();
   const isManagedSubscription = inManagedSubscriptions(inSight);
-  const subscriptions = countUnlisted(inSight, await fleet.listings());
+  const listings = await fleet.listings();
+  const subscriptions = countUnlisted(inSight, listings);
   const hasUnlistedScopes = await haveUnlistedScopes(inSight, ports);
-  const unlisted = unlistedViews(subscriptions, hasUnlistedScopes);
+  const unread = unlistedViews(subscriptions, hasUnlistedScopes);
+  const age = new IndexAge(listings, inSight);
   const rotation = await rotationCount(key, versions, ports);
   const uses = new UseCount();
   let complete = subscriptions === 0;
   for await (const use of useRows.of(key.id)) {
-    if (uses.total >= MOST_USES || signal.aborted) {
+    if (signal.aborted) {
+      complete = false;
+      break;
+    }
+    if (uses.total >= MOST_USES) {
+      unread.push(TOO_MANY);
       complete = false;
       break;
     }
     uses.add(use);
+    age.add(use);
+    accounts?.add(use);
     if (!isManagedSubscription(use)) continue;
     rotation.add(use);
   }
-  if (unlisted.length > 0 && uses.total === 0) {
-    return { unlisted, users: undefined, rotation: undefined, cost: undefined };
+  const { asOf } = age;
+  if (unread.length > 0 && uses.total === 0) {
+    return { unread, asOf, users: undefined, rotation: undefined, cost: undefined };
   }
   return {
-    unlisted,
+    unread,
+    asOf,
     users: uses.result(complete ? rotation.counts : undefined, complete && !hasUnlistedScopes),
     rotation: complete && versions.length > 0 ? summarize(rotation.result()) : undefined,
     cost: complete && isMovable ? rotation.cost() : undefined,
   };
 }
 
+export const WHO = 'who uses the key';
+
+const TOO_MANY: UnreadView = {
+  what: WHO,
+  reason: 'Unreadable',
+  detail: `The key has more than ${MOST_USES.toLocaleString('en')} uses, and the app counted only so many.`,
+};
+
 function unlistedViews(subscriptions: number, hasUnlistedScopes: boolean): UnreadView[] {
-  const what = 'who uses the key';
   if (subscriptions > 0) {
-    return [{ what, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(subscriptions)}.` }];
+    return [{ what: WHO, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(subscriptions)}.` }];
   }
-  return hasUnlistedScopes ? [{ what, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
+  return hasUnlistedScopes ? [{ what: WHO, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
 }
 
 /**
@@ -99,6 +122,34 @@ async function haveUnlistedScopes(
     }
   }
   return false;
+}
+
+/** Oldest time at which the index read what it knows of a key. */
+class IndexAge {
+  readonly #listings: ReadonlyMap<string, Date>;
+  #oldest: string | undefined;
+
+  /** @param inSight managed subscriptions; undefined: each that the index has listed */
+  constructor(listings: ReadonlyMap<string, Date>, inSight: readonly string[] | undefined) {
+    this.#listings = listings;
+    for (const id of inSight ?? listings.keys()) this.#keep(listings.get(id.toLowerCase())?.toISOString());
+  }
+
+  get asOf(): string | undefined {
+    return this.#oldest;
+  }
+
+  add({ account, scope, readOn }: UseRow): void {
+    // A list of accounts confirms their uses without writing each row, and shows no scopes.
+    const listedOn = scope === undefined ? this.#listings.get(accountId(account).subscriptionId) : undefined;
+    const listed = listedOn?.toISOString() ?? '';
+    this.#keep(listed > readOn ? listed : readOn);
+  }
+
+  #keep(time: string | undefined): void {
+    if (time === undefined) return;
+    if (this.#oldest === undefined || time < this.#oldest) this.#oldest = time;
+  }
 }
 
 /** Counts the uses of a key by version, without storing them. */

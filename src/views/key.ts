@@ -2,7 +2,9 @@ import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { known, type Part, readPart, type UnreadPart, unreadOf, type What } from '../azure/read-or-why.ts';
 import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
-import type { BlastRadius } from '../dependents/dependent.ts';
+import type { BlastRadius, KeyDependents } from '../dependents/dependent.ts';
+import { includesOwnStorage, KnownAccounts } from '../dependents/known-dependents.ts';
+import { besideAccounts, type OtherDependents } from '../dependents/other-dependents.ts';
 import type { ShownEffect } from '../effect/effect-of-key.ts';
 import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
@@ -17,6 +19,7 @@ import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { newestFirst } from '../revocation/revocation-plans.ts';
 import { revocationState } from '../revocation/version-report.ts';
 import { isRotatedByTag, rotatedByHand, rotationDue } from '../rotation/rotation.ts';
+import type { SearchSettings } from '../settings/settings.ts';
 import { shift } from '../time/duration.ts';
 import { DAY_MS } from '../time/spans.ts';
 import type {
@@ -28,7 +31,7 @@ import type {
   UnreadView,
   VersionView,
 } from './key-schemas.ts';
-import { type KeyUsers, type KeyUsersPorts, readKeyUsers } from './key-users.ts';
+import { type KeyUsers, type KeyUsersPorts, readKeyUsers, WHO } from './key-users.ts';
 
 /** Time to live of a rotation policy, which operators rarely change, in milliseconds. */
 const POLICY_BELIEVED_MS = 5 * 60_000;
@@ -53,7 +56,8 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
     signal,
   );
   const versions = known(listed);
-  const { rotationCost: _, unread, ...view } = await readKeyView(key, versions, policy, ports, signal);
+  const { view } = await readKeyView(key, versions, policy, ports, signal);
+  const { rotationCost: _, unread, ...shown } = view;
   const all = [...unreadViews(listed), ...unread];
   const { name } = asSpelled(key, versions ?? []);
   return {
@@ -61,54 +65,102 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
     vault: key.vault.name,
     name,
     ...(versions ? stateOf(versions, now()) : { state: 'unknown' }),
-    ...view,
+    ...shown,
     unread: versions?.length === 0 ? all.filter(({ what }) => !what.includes('policy')) : all,
   };
 }
 
-type KeyStatusPorts = BlastRadiusServices & {
-  readonly usageLog: KeyUsageLog;
+/** Who uses a key, and what the app keeps of it. */
+interface KeyFacts {
+  readonly view: KeyView;
+  readonly dependents: KeyDependents;
+  readonly selfLockout: BlastRadius['selfLockout'];
+}
+
+/** Last users of each version according to the log; empty without a log. */
+export interface ShownUsage {
+  readonly usage?: KeyUsageView;
+}
+
+interface KeyStatusPorts {
   readonly now: () => Date;
-  /** The app's stored data about the key; absent: its location is unknown. */
-  readonly app?: KeyViewPorts;
+  readonly facts: () => Promise<KeyFacts>;
+  readonly usage: () => Promise<ShownUsage>;
   /** Effect of the key on file services, as far as it is known. */
   readonly effect: () => Promise<ShownEffect>;
-};
+}
 
 /**
  * Returns the status of a key: its versions, open revocation, dependents and users per version. The status names every
- * read that failed or exceeded the time limit.
- *
- * @param workspace workspace of the log with the key's users
- * @param ms time limit in milliseconds for every read except the versions
+ * read that failed or exceeded its time limit.
  */
 export async function readKeyStatus(
   key: ManagedKey,
   versions: readonly KeyVersion[],
-  { workspace, ms }: { readonly workspace: string | undefined; readonly ms: number },
   ports: KeyStatusPorts,
 ): Promise<KeyStatus> {
-  const { app, now } = ports;
-  const [dependents, view, { effect, effectTimes, warnings }, usage] = await Promise.all([
-    abortAfter((signal) => readBlastRadius(key, ports, signal), ms),
-    app
-      ? abortAfter((signal) => readKeyView(key, versions, readPolicy(key, app, signal), app, signal), ms)
-      : NOTHING_KEPT,
+  const [{ view, dependents, selfLockout }, usage, { effect, effectTimes, warnings }] = await Promise.all([
+    ports.facts(),
+    ports.usage(),
     ports.effect(),
-    readKeyUsage(key, workspace, ports, ms),
   ]);
+  const now = ports.now();
   return {
     key: key.id,
-    versions: versionsOf(versions, view.users, now()),
-    newestUsable: newestUsableVersion(versions, now())?.version,
-    revocation: shownRevocation(versions, now()),
+    versions: versionsOf(versions, view.users, now),
+    newestUsable: newestUsableVersion(versions, now)?.version,
+    revocation: shownRevocation(versions, now),
     dependents,
     effect,
     effectTimes,
     ...view,
     ...usage,
-    warnings: [...lockoutWarning(dependents), ...warnings],
+    warnings: [...lockoutWarning({ selfLockout }), ...warnings],
   };
+}
+
+type IndexedFactsPorts = KeyViewPorts & {
+  readonly settings: SearchSettings;
+  readonly others: () => Promise<OtherDependents>;
+};
+
+/**
+ * Reads who uses a key from the fleet index. The page reads the status of a key every few seconds, and Azure Storage
+ * admits too few lists of accounts, shares and scopes for that.
+ *
+ * @param ms time limit in milliseconds
+ */
+export async function readIndexedFacts(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  ms: number,
+  ports: IndexedFactsPorts,
+): Promise<KeyFacts> {
+  const uses = new KnownAccounts();
+  const read = (signal: AbortSignal) => readKeyView(key, versions, readPolicy(key, ports, signal), ports, signal, uses);
+  const [{ view, asOf, usersUnread }, others] = await Promise.all([abortAfter(read, ms), ports.others()]);
+
+  const accounts = uses.all();
+  const otherResources = besideAccounts(others.otherResources, accounts);
+  const unread = [...usersUnread, ...others.unread];
+  return {
+    view,
+    dependents: {
+      complete: unread.length === 0,
+      asOf,
+      accounts,
+      otherResources,
+      unread,
+      outOfSight: others.outOfSight,
+    },
+    selfLockout: includesOwnStorage({ accounts, otherResources }, ports.settings),
+  };
+}
+
+/** Reads who uses a key without the app's storage: live. @param ms time limit in milliseconds */
+export async function readLiveFacts(key: ManagedKey, services: BlastRadiusServices, ms: number): Promise<KeyFacts> {
+  const radius = await abortAfter((signal) => readBlastRadius(key, services, signal), ms);
+  return { view: NOTHING_KEPT, dependents: radius, selfLockout: radius.selfLockout };
 }
 
 const NOTHING_KEPT: KeyView = {
@@ -121,31 +173,43 @@ const NOTHING_KEPT: KeyView = {
   ],
 };
 
+interface ReadKeyView {
+  readonly view: KeyView;
+  /** See {@link KeyUsers}. */
+  readonly asOf: string | undefined;
+  /** Why the app does not know all users. */
+  readonly usersUnread: UnreadView[];
+}
+
+/** @param accounts receives each use */
 async function readKeyView(
   key: ManagedKey,
   versions: readonly KeyVersion[] | undefined,
   reading: Promise<Part<RotationPolicy>>,
   ports: KeyViewPorts,
   signal: AbortSignal,
-): Promise<KeyView> {
-  const what = { resource: key.id, what: 'who uses the key', action: '' };
+  accounts?: KnownAccounts,
+): Promise<ReadKeyView> {
+  const what = { resource: key.id, what: WHO, action: '' };
   const [policy, counted, orders] = await Promise.all([
     reading,
-    readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal), signal),
+    readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal, accounts), signal),
     ports.orderStore.recent(),
   ]);
   const now = ports.now();
   const read = known(counted);
   const rules = known(policy);
-  return {
+  const usersUnread = [...unreadViews(counted), ...(read?.unread ?? [])];
+  const view = {
     paused: findPause(orders, key.id, now),
     nextRotation: versions && rules && nextRotation(versions, rules, isUsed(read), now),
     cryptoPeriodEndsOn: versions && cryptoPeriodEnd(versions, rules, now)?.toISOString(),
     users: read?.users,
     rotation: read?.rotation,
     rotationCost: read?.cost,
-    unread: [...unreadViews(policy, counted), ...(read?.unlisted ?? [])],
+    unread: [...unreadViews(policy), ...usersUnread],
   };
+  return { view, asOf: read?.asOf, usersUnread };
 }
 
 function readPolicy(
@@ -226,7 +290,7 @@ export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView 
   });
 }
 
-export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
+export function lockoutWarning({ selfLockout }: Pick<BlastRadius, 'selfLockout'>): string[] {
   if (selfLockout !== true) return [];
   return [
     "The app's own storage is encrypted with this key: while it is revoked, queues and audit trail of the app stop. Restore with `cmk key restore`, and move the app's storage to Microsoft-managed keys.",
@@ -308,7 +372,7 @@ export async function readKeyUsage(
   workspace: string | undefined,
   services: { readonly usageLog: KeyUsageLog },
   ms: number,
-): Promise<{ readonly usage?: KeyUsageView }> {
+): Promise<ShownUsage> {
   if (workspace === undefined) return {};
   const evidence = await readUsageEvidence(key, services, ms);
   if ('missing' in evidence) return { usage: { versions: [], unread: evidence.missing } };

@@ -124,7 +124,7 @@ describe('break-glass through the page alone', () => {
     const { page: restorer } = await as('restorer', `#/break-glass/${KEY}`);
     await restorer.getByText(new RegExp(`^Revoked .*: “${NASTY}”`)).waitFor();
     const scope = restorer.getByRole('region', { name: 'Restore' });
-    await scope.getByText('8 storage accounts; 8 services seen refusing').waitFor();
+    await scope.getByText(/^8 storage accounts, as the index knew at .*; 8 services seen refusing$/).waitFor();
     await scope.getByText(/^\d versions?: [\da-f]{8}/).waitFor();
     await restorer.getByLabel('Why').fill('False alarm');
     await restorer.getByRole('button', { name: `Restore ${KEY}` }).click();
@@ -199,7 +199,8 @@ describe('who asked for a key', () => {
     const identity = [...app.azure.world.identities.values()].find(({ name }) => name === 'id-storage');
     if (!account || !identity) throw new Error('The sample fleet has changed.');
     await app.advance(2 * 3_600_000);
-    await app.call('operator', 'GET', '/keys/kv-files/archive-key'); // reads the log, and has it written up to now
+    // Reads the log, and has it written up to now; the key's status would be cached.
+    await app.call('operator', 'POST', '/keys/kv-files/archive-key/revoke?dryRun=true');
     await app.advance(5 * 3_600_000);
     // As if the log had been off meanwhile.
     for (const one of app.azure.world.storageAccounts.values()) one.loggedUntilMs = app.azure.clock.nowMs();

@@ -48,6 +48,7 @@ describe('cmk key list', () => {
     expect(result.keys).toMatchObject([{ name: site.key, users: { accounts: 1 } }]);
     const shown = await cmk(['key', 'show', `${site.vault.name}/${site.key}`], { env });
     expect(shown.out).toMatch(new RegExp(`^${site.version.version}\\tUsable\\t.*\\t${account.name}$`, 'm'));
+    expect(shown.out).toMatch(/Users as the index knew at 20\S+Z\./);
   });
 
   it.each(['key', 'rotation', 'rekey'])('cmk %s list says what to set where no app is known', async (things) => {

@@ -1,10 +1,11 @@
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { type AccountChange, createFleetIndex } from '../../src/fleet/fleet-index.ts';
+import type { Account } from '../../src/fleet/account.ts';
+import { type AccountChange, createFleetIndex, type FleetIndex } from '../../src/fleet/fleet-index.ts';
 import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
 import { accountKeyUse } from '../../src/fleet/key-use.ts';
-import { createUseRows, type UseRow } from '../../src/fleet/use-row.ts';
+import { createUseRows, type UseRow, type UseRows } from '../../src/fleet/use-row.ts';
 import { formatKeyIdentifier } from '../../src/keys/key-identifier.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import type { Procedures, Site } from './procedures.ts';
@@ -26,12 +27,26 @@ export async function indexed(
     throw new Error('A connection string needs no sign-in.');
   };
   const table = createFleetTable(readStorageSettings(environment), none);
-  const index = createFleetIndex(table);
+  const index = { fleet: createFleetIndex(table), useRows: createUseRows(table) };
+  const listed: Account[] = [];
+  for await (const account of procedures.azure().accounts.list(SUBSCRIPTION_ID)) {
+    if (accounts.some(({ name }) => account.name === name)) listed.push(account);
+  }
+  await fillIndex(SUBSCRIPTION_ID, listed, index);
+  return environment;
+}
+
+/** Writes what a list of a subscription with these accounts, none of which has scopes, leaves in the fleet index. */
+export async function fillIndex(
+  subscription: string,
+  accounts: readonly Account[],
+  { fleet, useRows }: { readonly fleet: FleetIndex; readonly useRows: UseRows },
+  on = new Date(),
+): Promise<void> {
   const changes: AccountChange[] = [];
   const uses: UseRow[] = [];
-  const now = new Date().toISOString();
-  for await (const { id, name, location, tags, encryption } of procedures.azure().accounts.list(SUBSCRIPTION_ID)) {
-    if (!accounts.some((account) => account.name === name)) continue;
+  const now = on.toISOString();
+  for (const { id, location, tags, encryption } of accounts) {
     const use = accountKeyUse(encryption);
     const key = use ? formatKeyIdentifier(use) : '';
     changes.push({ account: id, location, tags, scopeKeys: [], scopesReadOn: now, writtenOn: now, key });
@@ -40,8 +55,7 @@ export async function indexed(
     const progress = { readOn: now, at: now, state: 'pending', attempts: 0 } as const;
     uses.push({ key, account: id, location, mode: pinned ? 'pinned' : 'automatic', pinned, current, ...progress });
   }
-  await createUseRows(table).put(uses);
-  await index.write(changes);
-  await index.listed(SUBSCRIPTION_ID, new Date());
-  return environment;
+  await useRows.put(uses);
+  await fleet.write(changes);
+  await fleet.listed(subscription, on);
 }

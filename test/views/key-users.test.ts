@@ -79,9 +79,29 @@ describe('readKeyUsers', () => {
 
   it('counts at most 20,000 uses', async () => {
     const many = Array.from({ length: 20_001 }, (_, n) => useRow(n));
-    const { users } = await read(many);
+    const { users, unread } = await read(many);
     expect(users).toMatchObject({ accounts: 20_000, complete: false });
-    expect((await read(many.slice(1))).users).toMatchObject({ accounts: 20_000, complete: true, lagging: 0 });
+    expect(unread).toMatchObject([{ detail: expect.stringContaining('more than 20,000 uses') }]);
+    const whole = await read(many.slice(1));
+    expect(whole).toMatchObject({ unread: [], users: { accounts: 20_000, complete: true, lagging: 0 } });
+  });
+});
+
+describe('The time as of which the index knows the users of a key', () => {
+  const readOn = day(190).toISOString();
+  const asOf = async (uses: readonly UseRow[]) => (await read(uses)).asOf;
+
+  it('is that of the last list for an account, whose unchanged row is older', async () => {
+    expect(await asOf([useRow(1, { readOn })])).toBe(NOW.toISOString());
+  });
+
+  it('is that of the read for an encryption scope, which no list of accounts shows', async () => {
+    expect(await asOf([useRow(1), useRow(1, { scope: 'scope1', readOn })])).toBe(readOn);
+  });
+
+  it('is that of the read for an account in a subscription that was never listed', async () => {
+    const elsewhere = accountId(1, '99999999-9999-4999-8999-999999999999');
+    expect(await asOf([useRow(1, { account: elsewhere, readOn })])).toBe(readOn);
   });
 });
 
@@ -92,9 +112,10 @@ describe('readKeyUsers while subscriptions are not listed', () => {
 
   it('returns no users when the index has none', async () => {
     const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
-    const unlisted = [expect.objectContaining({ reason: 'FleetNotListed' })];
-    expect(read).toEqual({ unlisted, users: undefined, rotation: undefined, cost: undefined });
-    expect(await readBy([], undefined, [])).toMatchObject({ unlisted, users: undefined });
+    const unread = [expect.objectContaining({ reason: 'FleetNotListed' })];
+    const asOf = NOW.toISOString();
+    expect(read).toEqual({ unread, asOf, users: undefined, rotation: undefined, cost: undefined });
+    expect(await readBy([], undefined, [])).toMatchObject({ unread, users: undefined });
   });
 
   it('returns the users of the index as incomplete', async () => {
@@ -103,9 +124,9 @@ describe('readKeyUsers while subscriptions are not listed', () => {
   });
 
   it('returns zero users once all are listed', async () => {
-    const { users, unlisted } = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION, other]);
-    expect([users?.accounts, users?.complete, unlisted]).toEqual([0, true, []]);
-    expect(await readBy([], undefined, [SUBSCRIPTION])).toMatchObject({ unlisted: [], users: { accounts: 0 } });
+    const { users, unread } = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION, other]);
+    expect([users?.accounts, users?.complete, unread]).toEqual([0, true, []]);
+    expect(await readBy([], undefined, [SUBSCRIPTION])).toMatchObject({ unread: [], users: { accounts: 0 } });
   });
 });
 

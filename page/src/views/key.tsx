@@ -103,16 +103,16 @@ function nextOf({ nextRotation, rotationCost }: KeyStatusResponse) {
 }
 
 function Users({ data }: { readonly data: KeyStatusResponse }) {
-  const { users } = data;
+  const { users, dependents } = data;
   if (!users) return <p>Not known yet.</p>;
   return (
     <>
       {users.accounts + users.scopes > 0 && <KeyFlow of={data} />}
       <p class="muted">
-        {usersOf(users)}, by the fleet index
-        {users.oldest && (
+        {usersOf(users)}
+        {dependents.asOf && (
           <>
-            ; its oldest entry was read <Time at={users.oldest} />
+            , as the index knew at <Time at={dependents.asOf} />
           </>
         )}
         .

@@ -48,6 +48,7 @@ function showStatus(status: UsedKeyStatus, output: Output): void {
     ],
     versions,
   );
+  if (dependents.asOf) output.notes([`Users as the index knew at ${dependents.asOf}.`]);
   if (usage) output.notes([reachOf(usage)]);
   const unnamed = usage && lastAsked(usage, undefined);
   if (unnamed) output.notes([`Last request without a version: ${unnamed}.`]);

@@ -1,11 +1,12 @@
 import type { KeyStatusResponse } from '../../api/types.ts';
 import { count, shortVersion } from '../../names.ts';
 import { Facts } from '../../ui/section.tsx';
+import { Time } from '../../ui/time.tsx';
 
 /** What a revocation stopped and what a restore brings back, for the second person to judge before restoring. */
 export function RestoreScope({ status }: { readonly status: KeyStatusResponse }) {
   const { versions, dependents, effect } = status;
-  const { accounts, otherResources, complete } = dependents;
+  const { accounts, otherResources, complete, asOf } = dependents;
   const back = versions.filter(({ revoked }) => revoked);
   const stay = versions.filter(({ state, revoked }) => state === 'Disabled' && !revoked);
   const refusing = effect.filter(({ state }) => state === 'blocked').length;
@@ -15,7 +16,15 @@ export function RestoreScope({ status }: { readonly status: KeyStatusResponse })
       items={[
         [
           'What it stopped',
-          `${complete ? '' : 'at least '}${count(accounts.length, 'storage account')}${others}; ${count(refusing, 'service')} seen refusing`,
+          <>
+            {`${complete ? '' : 'at least '}${count(accounts.length, 'storage account')}${others}`}
+            {asOf && (
+              <>
+                , as the index knew at <Time at={asOf} />
+              </>
+            )}
+            {`; ${count(refusing, 'service')} seen refusing`}
+          </>,
         ],
         [
           'What comes back',
