@@ -113,7 +113,7 @@ export async function readVersionUsers(
 }
 
 /** Missing information about a resource, by its type and by the versions that it names. */
-function gapsOf({ id, type, known, uses }: OtherDependent): string[] {
+export function gapsOf({ id, type, known, uses }: OtherDependent): string[] {
   const gaps: string[] = [];
   const [, why] = HOLDS_OLD.find(([types]) => types.test(type.toLowerCase().replace(/^microsoft\./, ''))) ?? [];
   if (why !== undefined) gaps.push(`${id} ${why}`);

@@ -18,7 +18,10 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type PutWorkPorts, putWork, type WantedWork } from './put-work.ts';
 import type { Finding, Fix, FixAction } from './report.ts';
 
-/** Maximum number of retirements per check. Each reads all users of a key twice. The next check retires the others. */
+/**
+ * Maximum number of versions per check that the app tries to retire. Each try reads all users of a key, twice if it
+ * retires the version. The next check continues with the versions after them.
+ */
 const MOST_RETIREMENTS = 8;
 /**
  * Deadline of one read of all users of a key. Each retirement reads twice, within the deadline of the check.
@@ -51,18 +54,21 @@ export function isFixed(
 /**
  * Fixes the reasons in CMK_AUTOFIX, through the same functions as every other trigger. For accounts and scopes it puts
  * work items, and their workers read the state again. Idempotent. Never throws.
+ *
+ * @param round number of the check; selects the versions that it retires
  */
 export async function fix(
   findings: readonly Finding[],
   correlationId: string,
   services: FixServices,
   log: Log,
+  round = 0,
 ): Promise<Fix[]> {
   const { autofix } = services.settings.drift;
-  let retirements = 0;
-  const due = findings.filter(
-    (finding) => isFixed(finding, autofix) && (finding.action?.kind !== 'retire' || ++retirements <= MOST_RETIREMENTS),
-  );
+  const fixable = findings.filter((finding) => isFixed(finding, autofix));
+  const isRetirement = ({ action }: Finding): boolean => action?.kind === 'retire';
+  const retirements = takeTurn(fixable.filter(isRetirement), round);
+  const due = [...fixable.filter((finding) => !isRetirement(finding)), ...retirements];
   const moving = moveAll(due, correlationId, services);
   // One write repairs an event subscription, regardless of its number of findings.
   const fixing = readOnce(
@@ -79,6 +85,12 @@ export async function fix(
   );
   logFixes(due, fixes, correlationId, log);
   return fixes;
+}
+
+/** The retirements of this check. It goes round, so that versions which stay in use keep no other from its turn. */
+function takeTurn(retirements: readonly Finding[], round: number): Finding[] {
+  const from = retirements.length > 0 ? (round * MOST_RETIREMENTS) % retirements.length : 0;
+  return [...retirements.slice(from), ...retirements.slice(0, from)].slice(0, MOST_RETIREMENTS);
 }
 
 /**

@@ -125,7 +125,9 @@ const coverage = z.object({
       complete: z.boolean().describe('False if a read failed.'),
     }),
   ),
-  round: count.describe('Number of the check; selects the accounts whose encryption scopes it lists.'),
+  round: count.describe(
+    'Number of the check; selects the accounts whose encryption scopes it lists, and the versions that it retires.',
+  ),
 });
 
 export const DRIFT_REPORT = z

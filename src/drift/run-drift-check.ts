@@ -75,7 +75,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const cause = { by: 'drift', ref: id, since: startedOn.toISOString() };
     await recoverOverdue(readKeys(gathered), cause, services, log);
     logTrail(gathered, id, log);
-    const fixes = await fix(found.findings, id, services, log);
+    const fixes = await fix(found.findings, id, services, log, found.coverage.round);
     await remember(gathered, driftStorage, id, log);
     const report = { ...found, fixes, finishedOn: services.now().toISOString() };
     // After the fixes: the workers list the accounts at once, and both take memory for a large fleet.

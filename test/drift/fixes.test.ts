@@ -4,11 +4,12 @@ import { type FixServices, fix } from '../../src/drift/fixes.ts';
 import type { Finding } from '../../src/drift/report.ts';
 import type { NewWorkItem } from '../../src/fleet/work-items.ts';
 import type { FleetWork } from '../../src/fleet/worker-ports.ts';
-import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { type ManagedKey, ManagedVaults, managedKey } from '../../src/keys/managed-vaults.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { keptLog } from '../support/app-services.ts';
-import { account, KEY, NOW } from './checks/subjects.ts';
+import { account, DAYS, KEY, NOW, version } from './checks/subjects.ts';
 import { finding } from './reports.ts';
 
 const OF_ACCOUNT = finding({ action: { kind: 'account', account: account().id, location: 'x', key: KEY.id } });
@@ -18,19 +19,25 @@ const OF_KEY = finding({
   resource: KEY.id,
   action: { kind: 'rotate', key: KEY.id, version: 'v1' },
 });
-const retirable = (n: number): Finding =>
+const retirable = (n: number, key = KEY.id): Finding =>
   finding({
-    id: `r${n}`,
+    id: `r${key}${n}`,
     reason: 'RetirableVersion',
-    resource: `${KEY.id}/v${n}`,
-    action: { kind: 'retire', key: KEY.id, version: `v${n}` },
+    resource: `${key}/v${n}`,
+    action: { kind: 'retire', key, version: `v${n}` },
   });
+/** A key whose versions a retirement keeps, because none has a usable successor. */
+const HELD = managedKey(KEY.vault, 'held-key');
+const heldVersions = (count: number): KeyVersion[] =>
+  Array.from({ length: count }, (_, n) =>
+    version(n + 1, { version: `v${n}`, notBefore: new Date(NOW.getTime() + DAYS) }),
+  );
 
 const PAUSE = { id: 'p', reason: 'Paused by Ada.', by: { objectId: 'ada' }, since: NOW.toISOString() };
 
 async function fixed(
   findings: readonly Finding[],
-  { paused, putNew }: { paused?: boolean; putNew?: () => Promise<void> } = {},
+  { paused, putNew, round }: { paused?: boolean; putNew?: () => Promise<void>; round?: number } = {},
   autofix = ['StaleKeyVersion', 'NearExpiry', 'RetirableVersion'],
 ) {
   const done: string[] = [];
@@ -51,11 +58,11 @@ async function fixed(
       },
     },
     fleetQueue: { send: async ({ subscriptions }: FleetWork) => void done.push(`read items of ${subscriptions}`) },
-    // Nothing is listed: what would be retired is disabled by now.
-    keys: { listVersions: async () => [] },
+    // Nothing is listed of the other key: what would be retired is disabled by now.
+    keys: { listVersions: async ({ name }: ManagedKey) => (name === HELD.name ? heldVersions(20) : []) },
     now: () => NOW,
   } as unknown as FixServices;
-  const fixes = await fix(findings, 'check', services, keptLog().log);
+  const fixes = await fix(findings, 'check', services, keptLog().log, round);
   return { done: done.sort(), outcomes: fixes.map(({ outcome }) => outcome) };
 }
 
@@ -101,7 +108,14 @@ describe('a fix', () => {
 
   it('retires so many versions in one check, and leaves the others to the next', async () => {
     const many = Array.from({ length: 20 }, (_, n) => retirable(n));
-    expect((await fixed([...many, OF_ACCOUNT])).outcomes).toEqual([...Array(8).fill('done'), 'enqueued']);
+    expect((await fixed([OF_ACCOUNT, ...many])).outcomes).toEqual(['enqueued', ...Array(8).fill('done')]);
+  });
+
+  it('retires a version in its turn, however many before it stay in use', async () => {
+    const kept = Array.from({ length: 8 }, (_, n) => retirable(n, HELD.id));
+    const outcomesOf = async (round: number) =>
+      (await fixed([...kept, retirable(1)], { round })).outcomes.filter((outcome) => outcome !== 'waiting');
+    expect([await outcomesOf(0), await outcomesOf(1), await outcomesOf(2)]).toEqual([[], ['done'], ['done']]);
   });
 });
 

@@ -1,4 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
+import type { OtherDependent } from '../../dependents/dependent.ts';
+import { gapsOf } from '../../dependents/version-users.ts';
 import { compareAge, newestUsableVersion } from '../../keys/key-versions.ts';
 import { reasonsOfLog, sentenceOf, takenOver, usesSince } from '../../retirement/evidence.ts';
 import {
@@ -10,6 +12,7 @@ import {
   retiredRecord,
   unretireCommand,
 } from '../../retirement/retirement.ts';
+import { nameFirst } from '../../text.ts';
 import { HOUR_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import type { KeySubject, Rules } from './subjects.ts';
@@ -17,20 +20,27 @@ import type { KeySubject, Rules } from './subjects.ts';
 /** A request within this time counts as current use, because Storage reads a key in use every hour. */
 const RECENT_HOURS = 6;
 
+/** Maximum number of resources in a reason. */
+const NAMED = 3;
+
 /**
- * Versions that no read account uses. That proves nothing, so the log or an operator must decide.
+ * Versions that no read account or resource names. That proves nothing, so the log or an operator must decide.
  */
 export function retirableVersion(subject: KeySubject, { now }: Rules): readonly Found[] {
-  const { key, versions, usage, evidence } = subject;
+  const { key, versions, usage, evidence, others = [] } = subject;
   if (usage.unknown > 0 || usage.incomplete) return [];
   const all = known(versions) ?? [];
+  const named = versionsNamedBy(others);
+  // The app retires no version while it knows of such a gap, whatever the log shows.
+  const gaps = others.flatMap(gapsOf);
+  const ofOthers = gaps.length > 0 ? [nameFirst(gaps, NAMED, ' ')] : [];
   return retirable(all, now)
-    .filter(({ version }) => !usage.uses(version))
+    .filter(({ version }) => !usage.uses(version) && !named.has(version))
     .map((version): Found => {
       const { id, version: name } = version;
       const seen = `It is enabled, has had a successor for ${LEAST_RETIRE_HOURS} hours at least, and no account that the app read uses it.`;
       const ofLog = evidence ? reasonsOfLog(version, all, evidence, now, { used: usage.used }) : [];
-      const open = [...reasonsOfPerson(version), ...ofLog];
+      const open = [...reasonsOfPerson(version), ...ofOthers, ...ofLog];
       const about = { resource: id, cause: { about: [key.id] } };
       if (evidence && open.length === 0) {
         return {
@@ -48,6 +58,11 @@ export function retirableVersion(subject: KeySubject, { now }: Rules): readonly 
     });
 }
 
+/** The versions that resources of other services name; undefined among them if one names none. */
+function versionsNamedBy(others: readonly OtherDependent[]): ReadonlySet<string | undefined> {
+  return new Set(others.flatMap(({ uses }) => uses.map(({ version }) => version)));
+}
+
 /** Versions that a client still uses, although every known resource uses another version. */
 export function oldVersionInUse(
   { key, versions, usage, evidence, others = [] }: KeySubject,
@@ -59,7 +74,7 @@ export function oldVersionInUse(
   const tookOver = takenOver(all, now);
   if (!successor || !tookOver) return [];
   const since = new Date(Math.max(tookOver.getTime(), now.getTime() - RECENT_HOURS * HOUR_MS));
-  const named = new Set(others.flatMap(({ uses }) => uses.map(({ version }) => version)));
+  const named = versionsNamedBy(others);
   return all
     .filter(({ version }) => !usage.uses(version) && !named.has(version))
     .filter((version) => compareAge(version, successor) < 0)

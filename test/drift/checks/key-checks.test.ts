@@ -299,6 +299,10 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['the successor is younger than a day', inVersions(OLD, fresh)],
       ['revoked', inVersions(revoked(100), version(10))],
       ['disabled', inVersions({ ...OLD, enabled: false }, NEW)],
+      [
+        'a resource of another service names it',
+        key({ evidence: logged([]), others: [other([OLD], 'activeKey', DES)] }),
+      ],
     ],
   },
   OtherResourceStale: {
@@ -462,6 +466,12 @@ describe('the command of a finding', () => {
     expect(proven?.fix).toMatch(/^Add RetirableVersion to CMK_AUTOFIX/);
     // Without proof the app never disables it.
     expect([proven?.canFix, found('RetirableVersion', key())[0]?.canFix]).toEqual([true, false]);
+  });
+
+  it('has nobody disable a version by the log that a backup may need', () => {
+    const [held] = found('RetirableVersion', key({ evidence: logged([]), others: [other([NEW])] }));
+    expect(held).toMatchObject({ canFix: false, is: expect.stringMatching(/sql-files may have backups/) });
+    expect(held?.fix).toMatch(/^Determine whether/);
   });
 });
 
