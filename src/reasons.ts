@@ -90,6 +90,8 @@ export const REASONS = {
   // Accounts and encryption scopes
   UpToDate: 'The resource already uses the newest usable version. The app wrote nothing.',
   Moved: "The app moved the resource to the newest usable version, and Azure's response confirms it.",
+  MoveObserved:
+    'A worker that ended early had announced this version, and the resource uses it now. The app cannot tell whether that worker or another actor made the change.',
   StaleKeyVersion: 'The account is pinned to an older version than the newest usable one.',
   PinNotInUse:
     'The resource is pinned to the newest usable version, but Azure still uses another. The app writes the pin again.',

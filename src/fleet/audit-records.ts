@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -7,6 +8,7 @@ import { REASONS } from '../reasons.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutDecision } from './decide-rollout.ts';
 import { CONTROL_TABLE, FLEET_TABLE } from './fleet-table-client.ts';
+import { keyOfVersion } from './observe.ts';
 import type { Move } from './reconcile-use.ts';
 import type { RolloutNews } from './rollout-row.ts';
 
@@ -21,15 +23,17 @@ export async function recordMoves(
 ): Promise<ReadonlySet<string>> {
   const written = await pMap(moves, async ({ move, cause }) => {
     const { id, reason, account, scope, key, from, to, mode, provenBy, rekey } = move;
+    const toKey = keyOfVersion(to);
+    const isOtherKey = !sameKeyName(toKey, key);
     const entry = {
       id,
-      action: reason === 'Rekeyed' ? 'account.rekey' : 'account.move',
+      action: isOtherKey ? 'account.rekey' : 'account.move',
       reason,
       resource: account,
       details: {
         ...(scope === undefined ? {} : { scope }),
         key,
-        ...(reason === 'Rekeyed' ? { toKey: to.slice(0, to.lastIndexOf('/')), rekey } : {}),
+        ...(isOtherKey ? { toKey, rekey } : {}),
         ...{ from, to, mode, cause },
         // Rows of the work zone attribute the move. A record from the PATCH's own answer is stronger evidence.
         ...(provenBy ? { provenBy, foundIn: FLEET_TABLE } : {}),

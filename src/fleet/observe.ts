@@ -25,15 +25,22 @@ export interface Observation {
 
 /**
  * Compares a read from Azure with the index row. Only this function attributes changes. A change is the app's own if
- * the row says that such a PATCH got no answer. The app also owns a change to an announced version (for an automatic
- * use: any version), unless Azure's timestamp is older than the announcement.
+ * the row says that such a PATCH got no answer. A change to a version that a dead worker announced (for an automatic
+ * use: any version) may be its move, unless Azure's timestamp is older than the announcement. It is recorded as only
+ * observed, since the worker did not store for which uses it sent a PATCH.
+ *
+ * @param announced by workers that died; a running pass knows its own moves from their answers
  */
 export function observe(row: UseRow, read: ReadUse, announced: readonly Announcement[]): Observation {
   const seen = rowOf(read);
   const [from, to] = [versionOfRow(row), read.use && usedVersionId(read.use)];
   if (from !== undefined && from === to) return { row: seen && refreshed(row, seen) };
-  if (to !== undefined && isOwnMove(row, to, read.stamp, announced)) {
-    return { row: seen && { ...seen, state: 'done', movedFrom: from ?? row.key, target: to } };
+  if (seen && to !== undefined) {
+    const moved: UseRow = { ...seen, state: 'done', movedFrom: from ?? row.key, target: to };
+    if (isOwnMove(row, to)) return { row: moved };
+
+    const isPerhapsOwn = announced.some((announcement) => isAnnounced(row, to, read.stamp, announcement));
+    if (isPerhapsOwn) return { row: { ...moved, isOnlyObserved: true } };
   }
   // Azure may now return a version that an earlier read lacked.
   if (from === undefined && to !== undefined) return { row: seen };
@@ -55,8 +62,8 @@ export function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undef
 /** Copies the last attempt's result to the row of an unchanged version, unless the mode or the pin changed. */
 export function refreshed(row: UseRow, seen: UseRow): UseRow {
   if (row.mode !== seen.mode || row.pinned !== seen.pinned) return seen;
-  const { state, reason, target, attempts, notBefore, movedFrom } = row;
-  return { ...seen, state, reason, target, attempts, notBefore, movedFrom };
+  const { state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved } = row;
+  return { ...seen, state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved };
 }
 
 /** Returns the key identifier without the version; empty if the text is none. */
@@ -65,14 +72,15 @@ export function keyOfVersion(version: string): string {
   return key ? formatKeyIdentifier(key) : '';
 }
 
-function isOwnMove(row: UseRow, to: string, stamp: string, announced: readonly Announcement[]): boolean {
-  const onto = keyOfVersion(to);
-  const isTried = row.target === to || (row.mode === 'automatic' && keyOfVersion(row.target ?? '') === onto);
-  if (row.state === 'indeterminate' && isTried) return true;
-  return announced.some(({ startedOn, targets }) => {
-    const target = targets[onto];
-    // On a refresh, Storage uses the newest version, which may be newer than the announced version.
-    const isTarget = target === to || (target !== undefined && row.mode === 'automatic');
-    return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);
-  });
+/** Returns whether the app sent a PATCH to that version, and got no answer. */
+function isOwnMove({ state, mode, target = '' }: UseRow, to: string): boolean {
+  if (state !== 'indeterminate') return false;
+  return target === to || (mode === 'automatic' && keyOfVersion(target) === keyOfVersion(to));
+}
+
+function isAnnounced({ mode }: UseRow, to: string, stamp: string, { startedOn, targets }: Announcement): boolean {
+  const target = targets[keyOfVersion(to)];
+  // On a refresh, Storage uses the newest version, which may be newer than the announced version.
+  const isTarget = target === to || (target !== undefined && mode === 'automatic');
+  return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);
 }

@@ -195,7 +195,7 @@ export class PassResults {
       // This item drops the account's other rows from the index.
       if (!row && before.scope === undefined) items.push(this.#itemOf('account', before.account, cause));
       if (!row) continue;
-      const { movedFrom: _, ...rest } = row;
+      const { movedFrom: _, isOnlyObserved: __, ...rest } = row;
       const kept = isRecorded ? rest : row;
       this.#rows.set(nameOfUse(before), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);

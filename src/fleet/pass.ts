@@ -110,7 +110,7 @@ export class Pass {
     this.results = new PassResults(this, ports);
     this.#usePorts = {
       ...{ ...ports, reads: this.budget.reads.signal, writes: this.#writes.signal },
-      announced: () => [this.unverified ?? [], { startedOn: this.#startedOn, targets: this.#targets }].flat(),
+      announced: () => (this.unverified ? [this.unverified] : []),
       admit: (row, key, target, since) => this.#admit(row, key, target, since),
       stopped: (row, key, target) =>
         this.isStopping() ? { reason: 'Busy', until: ports.now() } : ports.gate.stops(row, key, target),

@@ -28,7 +28,8 @@ const MARGIN_MS = 1_000;
 export interface Move {
   /** Hash of the state in Azure, so that a second record of the move has the same id. */
   readonly id: string;
-  readonly reason: 'Moved' | 'Refreshed' | 'Rekeyed';
+  /** `MoveObserved`: only the announcement of a dead worker attributes the move to the app. */
+  readonly reason: 'Moved' | 'Refreshed' | 'Rekeyed' | 'MoveObserved';
   readonly account: string;
   readonly scope?: string | undefined;
   readonly key: string;
@@ -74,7 +75,7 @@ export interface UsePorts extends ReadPorts {
   readonly versions: Pick<VersionLists, 'read' | 'known'>;
   readonly gate: Pick<RolloutGate, 'order' | 'orderBetween'>;
   readonly moved: Pick<MovedUses, 'put' | 'drop'>;
-  /** Returns the targets that passes announced, including this pass. */
+  /** Returns the targets that dead workers announced. */
   announced(): readonly Announcement[];
   /** Checks the gate, and announces the target if the use may move. @returns why it may not */
   admit(row: UseRow, key: ManagedKey, target: string, since: Date): Promise<Blocked | undefined>;
@@ -281,9 +282,14 @@ function moveOf(row: UseRow, gate: UsePorts['gate']): Move {
   const isOtherKey = key !== row.key;
   // The order may have ended since the move.
   const rekey = isOtherKey ? gate.orderBetween(key, row.key) : undefined;
-  const reason = isOtherKey ? 'Rekeyed' : mode === 'automatic' ? 'Refreshed' : 'Moved';
   const from = left?.version ? movedFrom : undefined;
-  return { account, scope, id: moveId(row, to, stamp), reason, key, from, to, mode, rekey };
+  return { account, scope, id: moveId(row, to, stamp), reason: reasonOf(row, isOtherKey), key, from, to, mode, rekey };
+}
+
+function reasonOf({ mode, isOnlyObserved }: UseRow, isOtherKey: boolean): Move['reason'] {
+  if (isOnlyObserved) return 'MoveObserved';
+  if (isOtherKey) return 'Rekeyed';
+  return mode === 'automatic' ? 'Refreshed' : 'Moved';
 }
 
 function resultOfFailedWrite(

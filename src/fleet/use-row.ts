@@ -58,6 +58,8 @@ const USE = z.object({
    * after the trail has the record.
    */
   movedFrom: optional(version.refine((id) => parseKeyIdentifier(id))).catch(undefined),
+  /** Whether only the announcement of a dead worker attributes that move to the app; absent: the app sent its PATCH. */
+  isOnlyObserved: optional(z.literal('true').transform(() => true)).catch(undefined),
 });
 
 /**

@@ -61,6 +61,20 @@ it('An item that has every use of a key read reads each once, and ends', async (
   expect([region.items.all.length, region.calls.length, new Set(region.calls).size]).toEqual([0, 700, 700]);
 });
 
+it('An account that a person pins to the version of a running rotation is not recorded as moved by the app', async () => {
+  const region = await Region.indexed(20);
+  region.fails = () => {
+    region.add(account(nameOf(19), { version: 2 }));
+    return undefined;
+  };
+  region.rotate();
+  await region.until(() => region.items.all.length === 0, HOUR);
+  expect(region.on(SECOND)).toBe(20);
+  expect(region.patches.map(({ name }) => name)).not.toContain(nameOf(19));
+  // Beside the moves, the end of the rotation.
+  expect(region.recorded.size).toBe(region.patches.length + 1);
+});
+
 it('A list that finds accounts which Storage has refreshed takes no writes of the hour', async () => {
   const automatic = (n: number, version: number) => account(nameOf(n), { version, isAutomatic: true });
   const region = await Region.indexed(0, (one) => {

@@ -60,18 +60,18 @@ describe('observe', () => {
       { changed: { from: `${KEY}/${V1}`, to: `${KEY}/${V3}` } },
     ],
     [
-      'a version that a pass announced: the move of the app',
+      'a version that a dead worker announced: perhaps its move',
       row(),
       read(V2),
       [announced(V2, 8)],
-      { row: { state: 'done', movedFrom: `${KEY}/${V1}`, target: `${KEY}/${V2}` } },
+      { row: { isOnlyObserved: true, state: 'done', movedFrom: `${KEY}/${V1}`, target: `${KEY}/${V2}` } },
     ],
     [
-      'announced, and the clocks differ by minutes: the move of the app',
+      'announced, and the clocks differ by minutes: perhaps its move',
       row(),
       read(V2),
       [announced(V2, 13)],
-      { row: { state: 'done', movedFrom: `${KEY}/${V1}`, target: `${KEY}/${V2}` } },
+      { row: { isOnlyObserved: true, state: 'done', movedFrom: `${KEY}/${V1}`, target: `${KEY}/${V2}` } },
     ],
     [
       'announced, but Azure says that it was so before: changed by others',
@@ -102,15 +102,20 @@ describe('observe', () => {
       { row: undefined, changed: { to: undefined } },
     ],
     [
-      'a re-key announced: the move of the app, under the new key',
+      'a re-key announced: perhaps its move, under the new key',
       row(),
       read(V2, { use: used(V2, 'other-key') }),
       [announced(V2, 8, OTHER)],
-      { row: { key: OTHER, movedFrom: `${KEY}/${V1}`, target: `${OTHER}/${V2}` } },
+      { row: { isOnlyObserved: true, key: OTHER, movedFrom: `${KEY}/${V1}`, target: `${OTHER}/${V2}` } },
     ],
   ])('%s', (_, known, seen, announcements, expected) => {
     expect(observe(known, seen, announcements)).toMatchObject(expected);
   });
+});
+
+it('A move of which the row has the unanswered PATCH is more than observed, whatever was announced', () => {
+  const known = row({ state: 'indeterminate', target: `${KEY}/${V2}` });
+  expect(observe(known, read(V2), [announced(V2, 8)]).row?.isOnlyObserved).toBeUndefined();
 });
 
 describe('a row of the index', () => {

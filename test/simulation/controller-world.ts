@@ -300,6 +300,7 @@ export class ControllerWorld implements World {
     if (this.#wasForged) return judgeForgedRecords(this.recorded, this.storage, this.orders, this.scheduler.harms);
     if (!this.items.isEmpty) throw new Error(`Items are left: ${JSON.stringify(this.items.all)}`);
     this.#judgeRecords();
+    this.#judgeAttribution();
     // A row that was written late is an old one; the drift check finds it.
     if (this.scheduler.landings === 0) this.#judgeIndex();
   }
@@ -380,6 +381,20 @@ export class ControllerWorld implements World {
       ids.delete(name);
     }
     for (const name of ids.keys()) throw new Error(`${name} is recorded, and never was`);
+  }
+
+  /** The app's own moves are those that it sent a PATCH for; what it only observed may be one of a worker that died. */
+  #judgeAttribution(): void {
+    for (const { use, to, isOnlyObserved } of this.recorded) {
+      if (isOnlyObserved && this.scheduler.unharmed)
+        throw new Error(`${use} to ${to} is recorded as a dead worker's, and none died`);
+
+      const named = this.recorded.filter((one) => one.use === use && one.to === to && !one.isOnlyObserved);
+      const moves = new Set(named.map(({ id }) => id)).size;
+      const [key = '', version = ''] = to.split('/');
+      const sent = this.storage.sentTo(use, key, version);
+      if (moves > sent) throw new Error(`${moves} moves of ${use} to ${to} are the app's, and it sent ${sent} PATCHes`);
+    }
   }
 
   #judgeIndex(): void {
@@ -706,7 +721,7 @@ export class ControllerWorld implements World {
         return way('send key', () => key && this.#sendKey(key, cause, visibleOn), true);
       },
       capacity: instance.capacity,
-      audit: async ({ id = '', action, resource, details = {} }) => {
+      audit: async ({ id = '', action, reason, resource, details = {} }) => {
         const account = resource.split('/').at(-1);
         const write = () => {
           if (!action.startsWith('account.')) return;
@@ -723,6 +738,7 @@ export class ControllerWorld implements World {
             use,
             to: `${key?.toLowerCase()}/${version}`,
             isFound: provenBy !== undefined,
+            isOnlyObserved: reason === 'MoveObserved',
             rekey,
           });
         };

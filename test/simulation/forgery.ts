@@ -61,6 +61,8 @@ export interface RecordedMove {
   readonly to: string;
   /** Its row, or a pass, says that the move is the app's own. */
   readonly isFound: boolean;
+  /** Only the announcement of a dead worker says so. */
+  readonly isOnlyObserved: boolean;
   readonly rekey: string | undefined;
 }
 

@@ -91,6 +91,8 @@ export class MemoryStorage {
   broken: string | undefined;
   /** By {@link rolloutOf}: uses that a PATCH was sent for. */
   readonly asked = new Map<string, Set<string>>();
+  /** PATCHes that the app sent, by use: `key/version`, without a version to an automatic one. */
+  readonly #sent = new Map<string, string[]>();
 
   constructor(specs: readonly UseSpec[], rules: Rules, now: () => number) {
     this.#rules = rules;
@@ -143,6 +145,12 @@ export class MemoryStorage {
     return `/subscriptions/${subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${account}`;
   }
 
+  /** How many PATCHes the app sent that may have put the use onto that version. */
+  sentTo(name: string, key: string, version: string): number {
+    const sent = this.#sent.get(name) ?? [];
+    return sent.filter((to) => to === `${key}/${version}` || to === `${key}/`).length;
+  }
+
   /** A person's own hand: pins it to a version, of another key perhaps. */
   set(name: string, key: string, pin: string): void {
     const use = this.#of(name);
@@ -182,6 +190,7 @@ export class MemoryStorage {
       const read = reads.get(name);
       const key = written.toLowerCase();
       this.#judge(name, key, pin, read);
+      this.#sent.set(name, [...(this.#sent.get(name) ?? []), `${key}/${pin}`]);
 
       const effect = () => {
         this.#patch(name, key, pin, read);
