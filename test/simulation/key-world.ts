@@ -1,5 +1,8 @@
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
+import { KeyUsage } from '../../src/drift/checks/key-usage.ts';
+import type { KeySubject } from '../../src/drift/checks/subjects.ts';
+import { findOpenRevocations, keyEventOf } from '../../src/drift/known-revocations.ts';
 import type { KeyEffect } from '../../src/effect/effect.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
@@ -40,8 +43,9 @@ interface Timing {
 /**
  * Somebody who does something once, at any time, or when another has ended, or has been answered something and not ended;
  * in the order given where they are named alike. `look`: `late` is a second look, that disables what a late write has
- * opened as well. `retire`, `unretire`: of the first version, which nobody uses. `forged`: a message that a writer of the
- * queue has put there, as JSON.
+ * opened as well. `rewrite`: another tool replaces a version's tags and enables it, as Terraform does, or the tags alone.
+ * `retire`, `unretire`: of the first version, which nobody uses. `forged`: a message that a writer of the queue has put
+ * there, as JSON.
  */
 export type Part = Timing &
   (
@@ -50,6 +54,7 @@ export type Part = Timing &
     | { readonly do: 'forged'; readonly message: string }
     | { readonly do: 'rotate' }
     | { readonly do: 'disable' | 'enable'; readonly version: number }
+    | { readonly do: 'rewrite'; readonly version: number; readonly tagsOnly?: boolean }
   );
 
 export interface KeyScenario {
@@ -78,6 +83,8 @@ interface Call {
   id: string;
   /** Of the caller. */
   objectId: string;
+  /** Versions that a restore says it left disabled. */
+  left?: readonly string[];
   /** When a retirement last read the key. */
   listed?: number;
 }
@@ -268,10 +275,15 @@ export class KeyWorld implements FiniteWorld {
   #start(part: Part): void {
     this.#parts.splice(this.#parts.indexOf(part), 1);
     const start = this.scheduler.history.length;
-    if (part.do === 'rotate' || part.do === 'disable' || part.do === 'enable') {
+    if (part.do === 'rotate' || part.do === 'disable' || part.do === 'enable' || part.do === 'rewrite') {
       this.calls.push({ part, actor: undefined, start, end: start, answer: 'done', id: '', objectId: '' });
-      if (part.do === 'rotate') this.vault.create();
-      else this.vault.set(this.vault.versions[part.version - 1]?.version ?? '', part.do === 'enable');
+      if (part.do === 'rotate') {
+        this.vault.create();
+        return;
+      }
+      const version = this.vault.versions[part.version - 1]?.version ?? '';
+      if (part.do === 'rewrite') this.vault.update(version, { tags: {} });
+      if (part.do !== 'rewrite' || !part.tagsOnly) this.vault.set(version, part.do !== 'disable');
       return;
     }
     const n = this.#calls(part.do).length + 1;
@@ -395,6 +407,7 @@ export class KeyWorld implements FiniteWorld {
     const by = { caller: { objectId: call.objectId, appId: 'app' }, ...WHY };
     const readiness = async () => ({ accounts: [], warnings: [] });
     const result = await restore(KEY, call.id, by, { ...services, dualControl: true, readiness }, () => {});
+    call.left = [...result.left.lost, ...result.left.others];
     return result.end;
   }
 
@@ -429,6 +442,32 @@ export class KeyWorld implements FiniteWorld {
     return a !== undefined && b !== undefined && isNewer(a, b);
   }
 
+  /** Whether the drift check finds a revocation of which no version has a record. */
+  #findsLost(): boolean {
+    const subject: KeySubject = {
+      key: KEY,
+      state: 'present',
+      versions: { value: this.vault.versions },
+      policy: { value: { rotates: false } },
+      material: { value: undefined },
+      usage: new KeyUsage(),
+    };
+    const entries = this.#entries.map((entry) => JSON.parse(JSON.stringify(entry)) as AuditEntry);
+    const events = entries.flatMap((entry) => keyEventOf(entry) ?? []);
+    findOpenRevocations([], events, [subject], new Date(NOON));
+    return subject.lostRevocation !== undefined;
+  }
+
+  /** A restore names what it leaves disabled, so that its caller need not look for it. */
+  #judgeLeft(restores: readonly Call[]): void {
+    for (const { left } of restores) {
+      if (!left) continue;
+      const unsaid = this.vault.versions.filter(({ version, enabled }) => !enabled && !left.includes(version));
+      if (unsaid.length === 0) continue;
+      throw new Error(`A restore leaves these versions disabled and does not say so: ${unsaid.map(({ id }) => id)}.`);
+    }
+  }
+
   #judge(): void {
     const revokes = this.calls.filter(({ part }) => part.do === 'revoke');
     const restores = this.calls.filter(({ part }) => part.do === 'restore');
@@ -442,9 +481,14 @@ export class KeyWorld implements FiniteWorld {
 
     for (const revoke of revokes) {
       if (revoke.answer !== 'complete' || begun.some(({ start }) => start > revoke.start)) continue;
+      if (this.#calls('rewrite').length > 0) {
+        if (!open && !this.#findsLost()) throw new Error('Revoked, and after other tags nothing at rest shows it.');
+        continue;
+      }
       if (enabled.length > 0) throw new Error(`Revoked, and at rest these versions are open: ${enabled}.`);
       if (!open) throw new Error('Revoked, and at rest no revocation is on record.');
     }
+    if (this.#calls('rewrite').length > 0) this.#judgeLeft(restores);
     const last = restores.findLast(({ answer }) => answer === 'Restored');
     // Of two restores at once, the other one has said that a version is off: a late write came between its read and write.
     if (restores.some(({ answer }) => answer === 'RestoreIncomplete')) return;

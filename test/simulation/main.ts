@@ -10,6 +10,7 @@ import {
   randomKeyWorld,
   randomLateWorld,
   randomOverlapWorld,
+  randomRewriteWorld,
 } from './random-key.ts';
 import { randomShapeWorld } from './random-shapes.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -28,6 +29,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomByHandWorld,
   randomLateWorld,
   randomForgedMessageWorld,
+  randomRewriteWorld,
 ];
 
 /** A writer of the queues, tables and leases beside either. */

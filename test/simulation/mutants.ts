@@ -265,6 +265,18 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'true\n      ? {',
   },
   {
+    name: 'nothing finds a revocation whose record another tool removed',
+    file: 'src/drift/known-revocations.ts',
+    from: '  subject.lostRevocation = revoked;\n',
+    to: '',
+  },
+  {
+    name: 'a restore is complete although it left a version disabled whose record another tool removed',
+    file: 'src/revocation/left-disabled.ts',
+    from: "  const end = lost.length > 0 ? 'RestoreIncomplete' : result.end;\n",
+    to: '  const { end } = result;\n',
+  },
+  {
     name: 'no deadline: an answer to a caller waits for the queue',
     file: 'src/revocation/follow-ups.ts',
     from: "await withDeadline(QUEUE_WAIT_MS, 'No answer', run);",

@@ -94,6 +94,20 @@ export function randomByHandWorld(random: Random): () => World {
   return () => new KeyWorld({ versions, parts });
 }
 
+/** After a revocation another tool replaces the tags of the newest version, and enables it or does not. */
+export function randomRewriteWorld(random: Random): () => World {
+  const versions = one(random, [1, 1, 2, 3]);
+  const more = one<readonly Part[]>(random, [
+    [],
+    [{ do: 'look', late: true, after: 'revoke' }],
+    [{ do: 'rotate', after: 'revoke' }],
+    [{ do: 'restore', after: 'rewrite' }],
+  ]);
+  const rewrite: Part = { do: 'rewrite', version: versions, tagsOnly: random() < 0.5, after: 'revoke' };
+  const parts: Part[] = [{ do: 'revoke' }, rewrite, ...more];
+  return () => new KeyWorld({ versions, parts });
+}
+
 /** A write that its caller gave up takes effect when the key has been restored, or revoked anew; or the queue hangs. */
 export function randomLateWorld(random: Random): () => World {
   const look: Part = { do: 'look', late: random() < 0.5, after: 'revoke' };

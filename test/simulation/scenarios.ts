@@ -9,6 +9,8 @@ const ROTATE: Part = { do: 'rotate' };
 const RETIRE: Part = { do: 'retire' };
 const UNRETIRE: Part = { do: 'unretire', after: 'retire' };
 const disable = (version: number): Part => ({ do: 'disable', version });
+const rewrite = (version: number): Part => ({ do: 'rewrite', version, after: 'revoke' });
+const retag = (version: number): Part => ({ do: 'rewrite', version, tagsOnly: true, after: 'revoke' });
 const late = { faults: 1, kinds: ['late'] } as const;
 
 export interface NamedScenario {
@@ -106,6 +108,18 @@ export const SCENARIOS: readonly NamedScenario[] = [
     isLong: true,
     switches: 1,
     scenario: { versions: 3, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
+  },
+  {
+    name: 'a version whose tags another tool replaces after a revocation, and a look',
+    scenario: { versions: 1, parts: [REVOKE, rewrite(1), LOOK] },
+  },
+  {
+    name: 'the newest of two versions whose tags another tool replaces after a revocation, and a look',
+    scenario: { versions: 2, parts: [REVOKE, rewrite(2), LOOK] },
+  },
+  {
+    name: 'a disabled version whose tags another tool replaces, and a restore',
+    scenario: { versions: 2, parts: [REVOKE, retag(2), { do: 'restore', after: 'rewrite' }] },
   },
   { name: 'a retirement beside a revocation', scenario: { versions: 2, parts: [RETIRE, REVOKE] } },
   {
