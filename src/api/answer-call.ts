@@ -1,5 +1,5 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
-import { DeadlineError, withDeadline } from '../azure/deadline.ts';
+import { DeadlineError, untilAborted, withDeadline } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type Act, asNarrowed, type RouteKey, reachesKey, requireAccess } from '../http/access.ts';
 import type { HeaderReader } from '../http/answers.ts';
@@ -55,9 +55,10 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
         record.key ??= nameForLog(key);
       };
       const arrived = { act, request, caller, services, log, noteKey, ...answering };
+      const limited = { caller: caller.objectId, act, lane: laneOf(route, act, request.params) };
       // The time limit starts when the call arrives.
-      const answer = await withDeadline(CALL_LIMIT_MS, TIME_UP, () =>
-        limits.run({ caller: caller.objectId, act }, performance.now(), () => answerCaller(route, arrived)),
+      const answer = await withDeadline(CALL_LIMIT_MS, TIME_UP, (signal) =>
+        limits.run(limited, performance.now(), () => answerCaller(route, arrived, signal)),
       );
       const { status } = answer;
       log({ level: 'info', reason: 'CallAnswered', message: REASONS.CallAnswered, ...record, ...callerFields, status });
@@ -80,7 +81,13 @@ interface ArrivedCall extends Pick<Call, 'caller' | 'services' | 'log' | 'correl
 }
 
 /** Runs the handler if the caller's role reaches the resource of the call. */
-async function answerCaller(route: Route, { act, request, noteKey, ...call }: ArrivedCall): Promise<HttpResponseInit> {
+async function answerCaller(
+  route: Route,
+  { act, request, noteKey, ...call }: ArrivedCall,
+  signal: AbortSignal,
+): Promise<HttpResponseInit> {
+  // The time limit may have passed while the call waited.
+  signal.throwIfAborted();
   const { caller, services } = call;
   const { access } = services.settings;
   const { role, reach } = route;
@@ -95,7 +102,11 @@ async function answerCaller(route: Route, { act, request, noteKey, ...call }: Ar
     const [schema] = Object.values(route.body ?? {});
     const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
     const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
-    return await route.handle({ ...call, request, query, body, require, reaches });
+    const answer = route.handle({ ...call, request, query, body, require, reaches });
+    // The permit is released when the time limit passes, even if the handler continues.
+    await untilAborted(answer, signal);
+    signal.throwIfAborted();
+    return await answer;
   } catch (error) {
     throw asNarrowed(error, caller, role, access);
   } finally {
@@ -108,6 +119,12 @@ async function answerCaller(route: Route, { act, request, noteKey, ...call }: Ar
 function actOf({ method, act, query }: Route, sent: URLSearchParams): Act {
   if (method === 'GET' || (query?.dryRun && sent.get('dryRun') === 'true')) return 'read';
   return act ?? 'change';
+}
+
+/** Lane of a call: its vault, or else its route. A dry run reads the whole fleet, which other reads of its key do not. */
+function laneOf({ id, method }: Route, act: Act, { vault = id }: Readonly<Record<string, string>>): string {
+  const isDryRun = act === 'read' && method !== 'GET';
+  return isDryRun ? `${vault.toLowerCase()} dry run` : vault.toLowerCase();
 }
 
 /** Problem of a call that exceeded its time limit: its result is indeterminate. */

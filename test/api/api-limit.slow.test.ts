@@ -28,7 +28,7 @@ function useCall(headers: Headers, handle: () => Promise<never>, onAuthenticated
   return async () => (await answer(request, context)) as HttpResponseInit;
 }
 
-it('a call that hangs is answered before the load balancer ends it', async () => {
+it('a call that hangs, or waits for others of its caller, is answered before the load balancer ends it', async () => {
   const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
   const { atOnce } = CALLER_LIMITS.read;
   let [begun, authenticated] = [0, 0];
@@ -48,4 +48,7 @@ it('a call that hangs is answered before the load balancer ends it', async () =>
   const ended = await Promise.all(answers);
   expect(ended.map(({ status }) => status)).toEqual(answers.map(() => 503));
   expect(ended[0]?.body).toContain('ServiceUnavailable');
+  // What waited is not begun when nobody waits for its answer.
+  await new Promise(setImmediate);
+  expect(begun).toBe(atOnce);
 });

@@ -118,20 +118,6 @@ it.skipIf(process.platform !== 'linux')(
   },
 );
 
-it('a revocation takes at most 5 times its quiet time while another caller sends 200 reads and 300 revocations', async () => {
-  const quiet = await timesOfRevocations(9);
-  const names = keys(100).map(({ name }) => name);
-  const env = { FLOOD_TOKEN: tokenOf(wire.azure, 'revoker') };
-  const flood = startChild(join(import.meta.dirname, 'flood.ts'), [app?.url ?? '', 'kv-files', ...names], env);
-  onTestFinished(() => void flood.process.kill());
-  await flood.says(/^under way$/m);
-  const loaded = await timesOfRevocations(5);
-  console.info(`quiet ${quiet.join(', ')} ms; under load ${loaded.join(', ')} ms`);
-  expect(flood.output()).not.toMatch(/^answered/m);
-  // Below a second the machine decides.
-  expect(median(loaded)).toBeLessThanOrEqual(Math.max(1_000, 5 * median(quiet)));
-});
-
 it('a revocation takes at most a second behind six keys of a vault that hangs, which the same person revoked first', async () => {
   const mark = wire.azure.requests.last;
   wire.azure.faults.add([{ match: { host: 'kv-records.vault.azure.net' }, hang: true }]);
@@ -154,4 +140,19 @@ it('a revocation takes at most a second behind six keys of a vault that hangs, w
   expect(answeredBefore).toBe(0);
   expect(Math.max(...times)).toBeLessThanOrEqual(1_000);
   await Promise.all(hanging);
+});
+
+// Last: the app goes on with what the flood has sent.
+it('a revocation takes at most 5 times its quiet time while another caller sends 200 reads and 300 revocations', async () => {
+  const quiet = await timesOfRevocations(9);
+  const names = keys(100).map(({ name }) => name);
+  const env = { FLOOD_TOKEN: tokenOf(wire.azure, 'revoker') };
+  const flood = startChild(join(import.meta.dirname, 'flood.ts'), [app?.url ?? '', 'kv-files', ...names], env);
+  onTestFinished(() => void flood.process.kill());
+  await flood.says(/^under way$/m);
+  const loaded = await timesOfRevocations(5);
+  console.info(`quiet ${quiet.join(', ')} ms; under load ${loaded.join(', ')} ms`);
+  expect(flood.output()).not.toMatch(/^answered/m);
+  // Below a second the machine decides.
+  expect(median(loaded)).toBeLessThanOrEqual(Math.max(1_000, 5 * median(quiet)));
 });
