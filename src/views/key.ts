@@ -74,7 +74,8 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
 interface KeyFacts {
   readonly view: KeyView;
   readonly dependents: KeyDependents;
-  readonly selfLockout: BlastRadius['selfLockout'];
+  /** Whether one of the dependents is known to be the app's own storage. */
+  readonly selfLockout: boolean;
 }
 
 /** Last users of each version according to the log; empty without a log. */
@@ -160,7 +161,7 @@ export async function readIndexedFacts(
 /** Reads who uses a key without the app's storage: live. @param ms time limit in milliseconds */
 export async function readLiveFacts(key: ManagedKey, services: BlastRadiusServices, ms: number): Promise<KeyFacts> {
   const radius = await abortAfter((signal) => readBlastRadius(key, services, signal), ms);
-  return { view: NOTHING_KEPT, dependents: radius, selfLockout: radius.selfLockout };
+  return { view: NOTHING_KEPT, dependents: radius, selfLockout: radius.selfLockout === true };
 }
 
 const NOTHING_KEPT: KeyView = {
@@ -291,7 +292,12 @@ export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView 
 }
 
 export function lockoutWarning({ selfLockout }: Pick<BlastRadius, 'selfLockout'>): string[] {
-  if (selfLockout !== true) return [];
+  if (selfLockout === false) return [];
+  if (selfLockout === 'unknown') {
+    return [
+      'The app could not read whether its own storage is encrypted with this key. If it is, queues and audit trail of the app stop while the key is revoked: then restore it with `cmk key restore`.',
+    ];
+  }
   return [
     "The app's own storage is encrypted with this key: while it is revoked, queues and audit trail of the app stop. Restore with `cmk key restore`, and move the app's storage to Microsoft-managed keys.",
   ];

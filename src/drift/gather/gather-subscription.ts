@@ -79,6 +79,8 @@ export interface SubscriptionResult {
   indexUnread?: string | undefined;
   /** The app's own storage accounts that use a managed key. */
   readonly lockedOutBy: AppSubject['lockedOutBy'][number][];
+  /** Names of the app's own storage accounts that it contains. */
+  readonly ownSeen: string[];
   /** Azure's time stamp of each use of an account whose scopes were listed, by comparable id. */
   readonly stamps: Map<string, string>;
 }
@@ -119,14 +121,16 @@ class SubscriptionScan {
   constructor(id: string, context: SubscriptionContext) {
     this.#context = context;
     const counts = { accounts: 0, dependents: 0, scopesLookedAt: 0 };
-    this.result = { id, ...counts, findings: [], unread: [], lockedOutBy: [], stamps: new Map() };
+    this.result = { id, ...counts, findings: [], unread: [], lockedOutBy: [], ownSeen: [], stamps: new Map() };
   }
 
   async add(account: Account): Promise<void> {
     const { keys, rules, tenants, ownStorage } = this.#context;
     const { result } = this;
     result.accounts += 1;
-    const own = ownStorage.includes(account.name.toLowerCase());
+    const name = account.name.toLowerCase();
+    const own = ownStorage.includes(name);
+    if (own) result.ownSeen.push(name);
     const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),

@@ -19,6 +19,7 @@ import type { KnownRevocation, ReportBefore } from '../report.ts';
 import { partsOfKeys } from './gather-keys.ts';
 import { contextOf, gatherSubscription, type SubscriptionResult } from './gather-subscription.ts';
 import type { GatheredVault } from './gather-vaults.ts';
+import { judgeOwnStorage } from './own-storage.ts';
 import { type GatherServices, LIST_ACCOUNTS, PARTS } from './parts.ts';
 
 /**
@@ -88,6 +89,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   for (const { usage } of keySubjects) usage.incomplete = incomplete;
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
+  const ownStorage = judgeOwnStorage(context.ownStorage, subscriptions, keySubjects);
   const parts = [
     ...[...Object.values(own), trail, rollouts, ids, await context.vaults.undelivered()],
     // The tenants come from the same list, so report its failure once.
@@ -95,7 +97,8 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
     ...partsOfKeys(keySubjects),
     ...watches.map(({ events }) => events),
   ];
-  const unread = [...unreadOf(parts), ...[...vaults, ...subscriptions].flatMap((one) => one.unread), ...unreadOthers];
+  const found = [...vaults, ...subscriptions, ownStorage];
+  const unread = [...unreadOf(parts), ...found.flatMap((one) => one.unread), ...unreadOthers];
   const { functionAppId, sharedZones, problems } = rules.drift;
   return {
     previous,
@@ -107,7 +110,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
     managedAccounts: known(own.managedAccounts) && context.memory.next(subscriptions.every(isWhole), rules.now),
     app: {
       name: functionAppId ?? 'cmk-autopilot',
-      lockedOutBy: subscriptions.flatMap((one) => one.lockedOutBy),
+      lockedOutBy: ownStorage.lockedOutBy,
       sharedZones,
       poison: own.poison,
       legacyOrders: known(own.legacyOrders),

@@ -72,6 +72,7 @@ export const PARTS = {
   rollouts: beside('the progress of rotations', ENTITIES),
   subscriptions: part('the subscriptions', SUBSCRIPTIONS),
   tenants: part('the tenants of the subscriptions', SUBSCRIPTIONS),
+  ownStorage: beside("the app's own storage account", LIST_ACCOUNTS),
   watches: beside('the event subscriptions of the subscription', EVENTS),
   accounts: part('the storage accounts of the subscription', LIST_ACCOUNTS),
   scopes: part('the encryption scopes of the account', SCOPES),

@@ -63,6 +63,11 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
   if (selfLockout === true) {
     journal.note("The app's own storage is encrypted with this key: while it is revoked the app cannot work.");
   }
+  if (selfLockout === 'unknown') {
+    journal.note(
+      "Whether the app's own storage is encrypted with this key is not known: AzureWebJobsStorage__accountName does not name it, or this sign-in does not see it. If it is, the app cannot work while the key is revoked.",
+    );
+  }
   for (const { what, detail } of unread)
     journal.note(`The list may be incomplete: ${what} could not be read. ${detail}`);
 }

@@ -28,6 +28,14 @@ export function BlastRadius({ dependents }: { readonly dependents: RevokeRespons
           </p>
         </div>
       )}
+      {selfLockout === 'unknown' && (
+        <div class="notice tone-warn">
+          <Icon tone="warn" />
+          <p>
+            The app could not read whether its own storage uses this key. If it does, revoking it locks the app out.
+          </p>
+        </div>
+      )}
       {!complete && (
         <div class="notice tone-warn">
           <Icon tone="warn" />

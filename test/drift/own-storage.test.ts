@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import type { OtherDependent } from '../../src/dependents/dependent.ts';
+import { judgeOwnStorage } from '../../src/drift/gather/own-storage.ts';
+import { KEY } from '../support/keys.ts';
+
+const NONE = { ownSeen: [], lockedOutBy: [] };
+
+function outOfSight(name: string, type = 'microsoft.storage/storageaccounts'): OtherDependent {
+  const [region, subscriptionId] = ['westeurope', 's-app'];
+  return { id: `/subscriptions/s-app/${name}`, name, type, region, subscriptionId, known: true, uses: [] };
+}
+
+describe("the app's own storage", () => {
+  it('that a subscription shows is read, with the keys on it', () => {
+    const lockedOutBy = [{ account: '/x/stcmkapp', key: KEY.id }];
+    expect(judgeOwnStorage(['stcmkapp'], [NONE, { ownSeen: ['stcmkapp'], lockedOutBy }], [])).toEqual({
+      lockedOutBy,
+      unread: [],
+    });
+    expect(judgeOwnStorage([], [NONE], [])).toEqual({ lockedOutBy: [], unread: [] });
+  });
+
+  it('that no subscription shows is not read, which is advice', () => {
+    const { lockedOutBy, unread } = judgeOwnStorage(
+      ['stcmkapp', 'stcmkwork'],
+      [{ ...NONE, ownSeen: ['stcmkwork'] }],
+      [],
+    );
+    expect(lockedOutBy).toEqual([]);
+    expect(unread).toEqual([expect.objectContaining({ resource: 'stcmkapp', beside: true })]);
+    expect(unread[0]?.detail).toMatch(/does not know whether it uses a managed key.*CMK_SUBSCRIPTIONS/);
+  });
+
+  it('that Resource Graph alone shows on a managed key is locked out by it', () => {
+    const others = [outOfSight('StCmkApp'), outOfSight('stfiles01'), outOfSight('stcmkapp', 'microsoft.sql/servers')];
+    expect(judgeOwnStorage(['stcmkapp'], [NONE], [{ key: KEY, others }, { key: KEY }])).toEqual({
+      lockedOutBy: [{ account: '/subscriptions/s-app/StCmkApp', key: KEY.id }],
+      unread: [],
+    });
+  });
+});
