@@ -101,6 +101,7 @@ class BlastRadiusReader {
     const checkOwn = (account: Account): void => {
       if (this.#isOwn(account.name)) details.push(this.#readOwnStorage(account));
     };
+    // Lists the scopes of each account: the index lacks scopes of the last hours, and no kind of account is known to have none.
     const missed = await findDependents(
       this.#key,
       settings.subscriptions ?? (await subscriptions.list()),
