@@ -1,10 +1,15 @@
+import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
+import { withDeadline } from '../azure/deadline.ts';
+import { hasUses } from '../fleet/use-row.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
+import type { Services } from '../services.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
 import { type Call, OPERATE, ok, type Route, route } from './route.ts';
 
@@ -56,8 +61,9 @@ export const PAUSE_ROUTES: readonly Route[] = [
       const { services, log } = call;
       const body = await call.body();
       const until = endOf(body.until, services.now());
-      const order = { ...orderOf(body, call), until };
-      return jsonResponse(200, await orNotSaved(() => orderPause(order, services, log)));
+      const key = keyOf(body.key, services);
+      const order = { ...orderOf(body, key, call), until };
+      return answerOrder(() => orderPause(order, services, log), key, services);
     },
   }),
   route({
@@ -70,8 +76,10 @@ export const PAUSE_ROUTES: readonly Route[] = [
     body: { ResumeRequest: RESUME_REQUEST },
     async handle(call) {
       const { services, log } = call;
-      const order = orderOf(await call.body(), call);
-      return jsonResponse(200, await orNotSaved(() => orderResume(order, services, log)));
+      const body = await call.body();
+      const key = keyOf(body.key, services);
+      const order = orderOf(body, key, call);
+      return answerOrder(() => orderResume(order, services, log), key, services);
     },
   }),
 ];
@@ -86,12 +94,41 @@ function endOf(named: string | undefined, now: Date): Date | undefined {
 }
 
 /** @throws {@link HttpProblem} 404 */
+function keyOf(named: string | undefined, { settings }: Services): ManagedKey | undefined {
+  return named === undefined ? undefined : keyNamed(settings.vaults, named);
+}
+
 function orderOf(
-  { reason, ticket, key: named }: z.output<typeof RESUME_REQUEST>,
-  { caller, correlationId, services }: Call,
+  { reason, ticket }: z.output<typeof RESUME_REQUEST>,
+  key: ManagedKey | undefined,
+  { caller, correlationId }: Call,
 ): ControlOrder {
-  const key = named === undefined ? undefined : keyNamed(services.settings.vaults, named);
   return { caller: auditedCaller(caller), correlationId, reason, ticket, key: key?.id };
+}
+
+/** Stores an order, and answers with a warning if its key does not seem to exist. */
+async function answerOrder(
+  run: () => Promise<Ordered>,
+  key: ManagedKey | undefined,
+  services: Services,
+): Promise<HttpResponseInit> {
+  const [ordered, isUnknown] = await Promise.all([orNotSaved(run), key ? isUnknownKey(key, services) : false]);
+  if (!key || !isUnknown) return jsonResponse(200, ordered);
+
+  const warning = `Neither the vault nor the index has a key ${key.vault.name}/${key.name}. The order is stored, but check the name.`;
+  return jsonResponse(200, { ...ordered, warnings: [...ordered.warnings, warning] });
+}
+
+/** How long the answer waits for a look whether the key exists, in milliseconds. */
+const LOOK_MS = 2_000;
+
+/** Whether neither the index nor Key Vault has the key. False if they do not answer: an order does not depend on them. */
+async function isUnknownKey(key: ManagedKey, { urgentKeys, useRows }: Services): Promise<boolean> {
+  const look = async () => {
+    const versions = await urgentKeys.listVersionsUnsettled(key);
+    return versions.length === 0 && !(await hasUses(useRows, key.id));
+  };
+  return withDeadline(LOOK_MS, 'The key was not found', look).catch(() => false);
 }
 
 /** @throws {@link HttpProblem} 503 if the store failed: the result is indeterminate */
