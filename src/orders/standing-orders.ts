@@ -222,7 +222,9 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
   const needed = new Set(
     rekeys.filter((rekey) => isOpen(rekey) || rekeys.some((one) => isOpen(one) && one.only === rekey.id)),
   );
-  const room = MOST_ENTRIES - pauses.length - needed.size;
+  // The pause of all keys always has room: it replaces all others in an emergency.
+  const ofKeys = pauses.filter(({ key }) => key !== undefined);
+  const room = MOST_ENTRIES - ofKeys.length - needed.size;
   if (room < 0) {
     throw new CmkError(
       'TooManyOrders',

@@ -53,6 +53,11 @@ describe('A pause', () => {
     const orders = withPauses(pause(), pause({ id: 'key', key: KEY.id }), pause({ id: 'later' }));
     expect(orders.pauses.map(({ id }) => id)).toEqual(['key', 'later']);
   });
+
+  it('of all keys is admitted when pauses of 200 keys fill the store', () => {
+    const keys = Array.from({ length: 200 }, (_, n) => pause({ id: `${n}`, key: `${KEY.vault.uri}/keys/key-${n}` }));
+    expect(findPause(withPauses(...keys, pause()), OTHER, day(2))).toMatchObject({ id: 'p' });
+  });
 });
 
 describe('A resume', () => {
@@ -102,7 +107,7 @@ describe('The document', () => {
   });
 
   it('rejects an entry when it has 200 that are needed', () => {
-    expect(() => withPause(many('paused'), pause(), day(2))).toThrow(
+    expect(() => withPause(many('paused'), pause({ key: KEY.id }), day(2))).toThrow(
       expect.objectContaining({ reason: 'TooManyOrders' }),
     );
   });
