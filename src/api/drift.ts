@@ -5,7 +5,7 @@ import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { shorten } from '../drift/causes.ts';
 import { releaseChange } from '../drift/changes/release-change.ts';
 import { lostBecause, type RunningCheck } from '../drift/drift-run.ts';
-import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport } from '../drift/report.ts';
+import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport, type WholeReport } from '../drift/report.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import { TREND, TrendReader } from '../drift/trend.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
@@ -63,6 +63,7 @@ export const DRIFT_ROUTES: readonly Route[] = [
     ...OPERATE,
     path: '/drift',
     summary: 'Check for drift now, and repair the findings that CMK_AUTOFIX names.',
+    description: 'Safe to repeat: a call joins the check that an earlier call started on the same instance.',
     // CmkKey.Read is not enough: the check also repairs findings that CMK_AUTOFIX names.
     reach: 'fleet',
     answers: {
@@ -148,25 +149,43 @@ const WAIT_MS = 20_000;
 /** Deadline of a check that an operator started, in milliseconds. */
 const DEADLINE_MS = 10 * 60_000;
 
-/** Starts a check; answers with its report, or with the path of the future report. */
+interface StartedCheck {
+  readonly check: RunningCheck;
+  readonly report: Promise<WholeReport>;
+}
+
+/** The check that an operator started on this instance and that has not ended. */
+let started: StartedCheck | undefined;
+
+/**
+ * Starts a check, or joins the running one, since calls that are repeated would fill the memory with the fleet.
+ * Answers with the report, or with the path of the future report.
+ */
 export async function startDriftCheck(
-  { id, caller }: { readonly id: string; readonly caller: string },
+  by: { readonly id: string; readonly caller: string },
   services: Services,
   log: Log,
   waitMs = WAIT_MS,
 ): Promise<HttpResponseInit> {
-  const running = abortAfter(
-    (signal) => runDriftCheck({ id, by: 'operator', caller, signal }, services, log),
-    DEADLINE_MS,
-  );
+  started ??= beginCheck(by, services, log);
+  const { check, report } = started;
+  const isDone = await abortAfter((signal) => untilAborted(report, signal), waitMs);
+  return isDone ? jsonResponse(200, shorten(await report)) : stillRunning(check);
+}
+
+function beginCheck({ id, caller }: { readonly id: string; readonly caller: string }, services: Services, log: Log) {
   const check: RunningCheck = { id, startedOn: services.now().toISOString(), by: 'operator', caller };
-  const isDone = await abortAfter((signal) => untilAborted(running, signal), waitMs);
-  if (isDone) return jsonResponse(200, shorten(await running));
-  running.catch((error: unknown) => {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    log({ level: 'error', reason: 'Unexpected', message, report: id });
-  });
-  return stillRunning(check);
+  const run = (signal: AbortSignal) => runDriftCheck({ id, by: 'operator', caller, signal }, services, log);
+  const report = abortAfter(run, DEADLINE_MS);
+  report
+    .catch((error: unknown) => {
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log({ level: 'error', reason: 'Unexpected', message, report: id });
+    })
+    .finally(() => {
+      started = undefined;
+    });
+  return { check, report };
 }
 
 /** Returns the report with the given id; without an id, the newest report. */

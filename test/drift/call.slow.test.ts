@@ -45,6 +45,26 @@ describe('a check that takes longer than its caller waits', () => {
     });
   });
 
+  it('is joined by a call that comes meanwhile: one check runs, and both get its report', async () => {
+    const services = wire.services();
+    const ids: string[] = [];
+    const counted = {
+      ...services,
+      driftStorage: {
+        ...services.driftStorage,
+        begin: (begun: RunningCheck) => {
+          ids.push(begun.id);
+          return services.driftStorage.begin(begun);
+        },
+      },
+    };
+    const answers = await Promise.all(
+      ['first', 'second'].map((id) => startDriftCheck({ id, caller: 'operator' }, counted, wire.log, 10 * MINUTE_MS)),
+    );
+    expect(answers.map(bodyOf)).toMatchObject([{ id: 'first' }, { id: 'first' }]);
+    expect(ids).toEqual(['first']);
+  });
+
   it('is under way for every instance, since when and by whom, as long as it can be', async () => {
     const begun = check('elsewhere');
     await wire.services().driftStorage.begin(begun);
