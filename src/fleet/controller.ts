@@ -18,7 +18,6 @@ import { isExcluded } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
-import { adoptingLeases } from './adopt-version-2-client.ts';
 import type { FleetTable } from './fleet-table-client.ts';
 import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
 import { createVersionLists, type VersionLists } from './fresh-reads.ts';
@@ -317,9 +316,8 @@ export function createController(
   const [items, rows] = [createWorkItems(zones.work), createUseRows(zones.work)];
   const [rollouts, moved] = [createRolloutStore(zones.control), createMovedUses(zones.control)];
   const { now } = storageClock;
-  const leases = adoptingLeases(settings, () => identity, { ...ports, rows, now });
   const keys = createKeys(identity, LIMITS.keyWork);
-  const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, leases, now });
+  const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, now });
   const { requestKey, requestKeys } = controller;
   const stores = { workItems: items, useRows: rows, rollouts, moved };
   return { ...stores, controller, fleetQueue: controller.queues, requestKey, requestKeys };

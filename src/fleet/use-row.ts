@@ -40,7 +40,7 @@ const USE = z.object({
   wave: text(256),
   /** Time of the read. */
   readOn: time,
-  // A row of version 2 lacks the following fields. It counts as pending.
+  // An invalid value in the fields below does not hide the use: it counts as pending, and is read again.
   state: z.enum(STATES).catch('pending'),
   reason: STORED_REASON,
   /** Version identifier in the last PATCH. */

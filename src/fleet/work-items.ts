@@ -57,7 +57,7 @@ export type WorkKind = Item['kind'];
 export type NewWorkItem = Omit<Item, 'attempts'> & { readonly attempts?: number };
 
 /** Causes that compare the index with Azure. Their work moves no exempt use, and fixes only `CMK_AUTOFIX` findings. */
-const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list', 'upgrade']);
+const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list']);
 
 export function isComparison({ by }: Cause): boolean {
   return COMPARISONS.has(by);

@@ -134,7 +134,7 @@ describe('a row of the index', () => {
     expect(toUseRow({ partitionKey, rowKey, ...properties })).toEqual(full);
   });
 
-  it('of version 2 is pending', () => {
+  it('without a state is pending', () => {
     const { partitionKey, rowKey, properties } = toUseChange(row());
     const { state, reason, target, stamp, at: _, attempts, notBefore, movedFrom, ...before } = properties ?? {};
     expect(toUseRow({ partitionKey, rowKey, ...before })).toEqual(
