@@ -4,6 +4,7 @@ import { BrokenHistory, exploreAll, runHistory, seeded, shrink, type World } fro
 import { KeyWorld } from './key-world.ts';
 import { randomControllerWorld } from './random-controller.ts';
 import { randomForgeryWorld } from './random-forgery.ts';
+import { randomGrantsWorld } from './random-grants.ts';
 import {
   randomByHandWorld,
   randomForgedMessageWorld,
@@ -15,7 +16,7 @@ import {
 import { randomShapeWorld } from './random-shapes.ts';
 import { SCENARIOS } from './scenarios.ts';
 
-const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--worlds all|controller|shapes|forgery|others]
+const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--worlds all|controller|shapes|forgery|grants|others]
                     [--every-history [--only TEXT]]
 
 Runs the app's own use-cases over random histories: several instances, people, faults, kills, clocks apart. Each history
@@ -36,11 +37,12 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
 const FORGERIES = [randomForgeryWorld, randomForgedMessageWorld];
 
 /** The controller, and revocation and restore: each has seeds of its own. */
-const KINDS = ['all', 'controller', 'shapes', 'forgery', 'others'] as const;
+const KINDS = ['all', 'controller', 'shapes', 'forgery', 'grants', 'others'] as const;
 
 function worldOf(seed: number, kind: (typeof KINDS)[number]): (typeof WORLDS)[number] {
   if (kind === 'shapes') return randomShapeWorld;
   if (kind === 'forgery') return FORGERIES[seed % FORGERIES.length] as (typeof WORLDS)[number];
+  if (kind === 'grants' || (kind === 'all' && seed % 10 === 5)) return randomGrantsWorld;
   if (kind === 'all' && seed % 10 === 0) return randomForgeryWorld;
   const isController = kind === 'controller' || (kind === 'all' && seed % 2 === 0);
   return isController ? randomControllerWorld : (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number]);

@@ -16,7 +16,7 @@ interface Mutant {
   readonly from: string;
   readonly to: string;
   /** Worlds that are to notice (`--worlds`). */
-  readonly worlds?: 'controller' | 'shapes' | 'forgery';
+  readonly worlds?: 'controller' | 'shapes' | 'forgery' | 'grants';
 }
 
 const REVOCATION = 'src/revocation/revocation.ts';
@@ -204,7 +204,60 @@ const SHAPE_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
 ];
 
+/** What decides who reaches a key, and whether that has ended. */
+const GRANTS_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
+  {
+    name: 'a role at a management group reaches no key',
+    file: 'src/identities/role-grant.ts',
+    from: ' || isManagementGroup(parent);',
+    to: ';',
+  },
+  {
+    name: 'a role at a key reaches the key whose name begins alike',
+    file: 'src/identities/role-grant.ts',
+    from: 'child === parent || child.startsWith(`',
+    to: 'child.startsWith(parent) || child.startsWith(`',
+  },
+  {
+    name: 'a role on a condition always counts',
+    file: 'src/identities/role-grant.ts',
+    from: ' && !grant.conditional);',
+    to: ');',
+  },
+  {
+    name: 'what a role excludes counts',
+    file: 'src/identities/role-grant.ts',
+    from: ' && !among(role.notDataActions);',
+    to: ';',
+  },
+  {
+    name: 'the role of a group is taken for that of the identity',
+    file: 'src/identities/key-grants.ts',
+    from: 'if (assignee.toLowerCase() !== principalId.toLowerCase()) {',
+    to: "if (assignee === '') {",
+  },
+  {
+    name: 'a revocation of an account is complete while what it cannot remove stands',
+    file: 'src/operations/account/account-break-glass.ts',
+    from: 'left.removable.length === 0 && left.standing.length === 0;',
+    to: 'left.removable.length === 0;',
+  },
+  {
+    name: 'a revocation of an account is complete while a key of a scope can be used',
+    file: 'src/operations/account/revocation-reach.ts',
+    from: "complete: 'value' in read && scopes.length === 0,",
+    to: "complete: 'value' in read,",
+  },
+  {
+    name: 'an access policy of another who may be a group counts for nothing',
+    file: 'src/identities/key-access.ts',
+    from: '  if (missing.length === 0 || !mayHaveAll) return { lacking };',
+    to: '  if (missing.length === 0 || mayHaveAll || !mayHaveAll) return { lacking };',
+  },
+];
+
 export const MUTANTS: readonly Mutant[] = [
+  ...GRANTS_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'grants' as const })),
   ...SHAPE_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'shapes' as const })),
   ...FORGERY_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'forgery' as const })),
   ...CONTROLLER_MUTANTS.map((mutant) => ({ ...mutant, worlds: 'controller' as const })),
