@@ -193,12 +193,6 @@ function toAccount({ account, count, scopeRows: rows }: StoredAccount): FleetAcc
   return { ...account, scopeKeys, scopesReadOn: keys.length < count ? undefined : account.scopesReadOn };
 }
 
-/** Returns an account without the keys of further rows. */
-export function toFleetAccount(row: Row): FleetAccount | undefined {
-  const stored = isScopeRow(row) ? undefined : toStored(row);
-  return stored && toAccount(stored);
-}
-
 export function keysOfAccount({ key, scopeKeys }: FleetAccount): readonly string[] {
   return [...(key ? [key] : []), ...scopeKeys];
 }

@@ -1,5 +1,5 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
-import { createFleetIndex, LISTINGS, toFleetAccount } from '../../src/fleet/fleet-index.ts';
+import { createFleetIndex, LISTINGS } from '../../src/fleet/fleet-index.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from '../../src/fleet/fleet-work.ts';
 import { createVersionLists, type VersionLists } from '../../src/fleet/fresh-reads.ts';
 import { reconcileKey } from '../../src/fleet/reconcile-key.ts';
@@ -302,7 +302,7 @@ export class ControllerWorld implements World {
     this.#judgeRecords();
     this.#judgeAttribution();
     // A row that was written late is an old one; the drift check finds it.
-    if (this.scheduler.landings === 0) this.#judgeIndex();
+    if (this.scheduler.landings === 0) await this.#judgeIndex();
   }
 
   #judgeUses(when: string): void {
@@ -397,7 +397,7 @@ export class ControllerWorld implements World {
     }
   }
 
-  #judgeIndex(): void {
+  async #judgeIndex(): Promise<void> {
     const rows = this.index.all.flatMap((row) => toUseRow(row) ?? []);
     for (const [name, { spec, key, current }] of this.storage.all) {
       const id = this.storage.id(name);
@@ -412,7 +412,9 @@ export class ControllerWorld implements World {
       )
         throw new Error(`the index has ${JSON.stringify(of)} of ${name}, which is on ${key} ${short(current)}`);
     }
-    const accounts = this.index.all.flatMap((row) => toFleetAccount(row) ?? []);
+    const fleet = createFleetIndex(this.index.port());
+    const listings = this.#subscriptions.map((subscription) => Array.fromAsync(fleet.accounts(subscription)));
+    const accounts = (await Promise.all(listings)).flat();
     const names = this.storage.all.flatMap(([name]) => (name.includes('/') ? [] : [this.storage.id(name)]));
     for (const { account, scopesReadOn, scopeKeys } of accounts) {
       const scopes = this.storage.all.filter(([name]) => name.includes('/') && this.storage.id(name) === account);
