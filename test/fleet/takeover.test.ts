@@ -12,7 +12,7 @@ const leasesOf = (fleet: Fleet) => new MemoryLeases(() => new Date(fleet.clock))
 const reasonsOf = ({ logs }: Fleet) => logs.map(({ reason }) => reason);
 const never = new Promise<never>(() => {});
 
-it('A worker that announced 1,000 keys and died is taken over, and its move is recorded', async () => {
+it('A worker that announced 1,000 keys and died is taken over, and its move is recorded as observed', async () => {
   const fleet = await Fleet.listed(account('st1'));
   const leases = leasesOf(fleet);
   const keys = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
@@ -28,6 +28,7 @@ it('A worker that announced 1,000 keys and died is taken over, and its move is r
   fleet.clock += 120_000;
   await fleet.pass('list', '', ports);
   expect(fleet.details).toMatchObject([{ to: `${KEY.id}/${versionName(2)}`, provenBy: 'read' }]);
+  expect(reasonsOf(fleet).filter((reason) => /^Move/.test(reason))).toEqual(['MoveObserved']);
   expect(fleet.items.all.map(({ kind }) => kind)).not.toContain('verify');
   expect(leases.state(`subscription/${SUBSCRIPTION}`)).not.toHaveProperty('unverified');
 });

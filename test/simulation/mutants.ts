@@ -79,12 +79,6 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: 'return undefined;',
   },
   {
-    name: 'what a dead worker announced is recorded as moved by the app',
-    file: 'src/fleet/reconcile-use.ts',
-    from: "  if (isOnlyObserved) return 'MoveObserved';",
-    to: "  if (isOnlyObserved && !isOtherKey) return 'Moved';",
-  },
-  {
     name: 'a worker takes what it announced itself for what it moved',
     file: 'src/fleet/pass.ts',
     from: 'announced: () => (this.unverified ? [this.unverified] : []),',

@@ -54,7 +54,7 @@ function isSameKey(current: StorageEncryption, next: StorageEncryption): boolean
   return (
     sameVault(a.keyvaulturi, b.keyvaulturi) &&
     a.keyname === b.keyname &&
-    a.keyversion === b.keyversion &&
+    (a.keyversion ?? '') === (b.keyversion ?? '') &&
     (current.identity?.userAssignedIdentity ?? '').toLowerCase() ===
       (next.identity?.userAssignedIdentity ?? '').toLowerCase() &&
     current.identity?.federatedIdentityClientId === next.identity?.federatedIdentityClientId

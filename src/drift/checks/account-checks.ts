@@ -42,15 +42,17 @@ export function staleKeyVersion(subject: AccountSubject, { now }: Rules): readon
   });
 }
 
-export function laggingAutomaticVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
-  return use && key ? laggingUse(account, use, key, now) : [];
+export function laggingAutomaticVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
+  const { account, use, key, asked } = subject;
+  return use && key ? laggingUse(account, { use, key, asked }, now) : [];
 }
 
 export function scopeStaleKeyVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
   const { account } = subject;
-  return managedUses({ ...subject, use: undefined }).flatMap(({ resource, use, key }) =>
-    [...laggingUse(account, use, key, now), ...staleUse(account, use, key, now)].map((one) => ({ ...one, resource })),
-  );
+  return managedUses({ ...subject, use: undefined }).flatMap(({ resource, use, key, asked }) => {
+    const found = [...laggingUse(account, { use, key, asked }, now), ...staleUse(account, use, key, now)];
+    return found.map((one) => ({ ...one, resource }));
+  });
 }
 
 /** A pinned use that the app would move. */
@@ -61,14 +63,26 @@ function staleUse(account: Account, use: KeyUse, key: KeySubject, now: Date): Fo
   return [{ ...behind(isUsed(use), plan.target, now), shouldBe, ...moving(account, key) }];
 }
 
-function laggingUse(account: Account, use: KeyUse, key: KeySubject, now: Date): Found[] {
+function laggingUse(
+  account: Account,
+  { use, key, asked }: Pick<ManagedUse, 'use' | 'key' | 'asked'>,
+  now: Date,
+): Found[] {
   const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
   if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return [];
   if (now.getTime() - usableSince(plan.target).getTime() <= STORAGE_CHECKS_MS) return [];
   const is = `It uses ${use.current}, more than 24 hours after a newer version became usable.`;
   const shouldBe = `It uses the newest usable version ${plan.target.version}.`;
-  return [{ severity: 'warning', is, shouldBe, ...moving(account, key) }];
+  const found: Found = { severity: 'warning', is, shouldBe, ...moving(account, key) };
+  if (asked === undefined || !sameKeyName(asked, plan.target.id)) return [found];
+
+  const { action: _, ...rest } = found;
+  const done = `${is} The app made Storage check for the newer version, and Storage did not change to it.`;
+  return [{ ...rest, is: done, fix: ASKED }];
 }
+
+const ASKED =
+  'Storage checks again within a day. If the finding remains, check the identity and its role with `cmk account verify`.';
 
 function planOf(use: KeyUse, { versions }: KeySubject, now: Date) {
   const read = known(versions);

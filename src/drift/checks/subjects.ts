@@ -71,6 +71,8 @@ export interface UseSubject {
   readonly access: KeyAccess | undefined;
   /** Whether the key lacks the version in use, according to a list after the account was read. */
   readonly lost?: boolean;
+  /** Version for which the app already made Storage check, although Storage still uses another: the app asks once. */
+  readonly asked?: string | undefined;
 }
 
 /** A storage account with the key that it uses. */

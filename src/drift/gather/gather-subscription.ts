@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import { describeFailure, errorText } from '../../azure/failure.ts';
+import { CONCURRENCY } from '../../azure/limits.ts';
 import { known, readOnce, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import { comparableId, scopeResource, splitScope } from '../../azure/resource-id.ts';
 import type { Account } from '../../fleet/account.ts';
@@ -9,13 +10,21 @@ import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
 import { type UseRow, versionOfRow } from '../../fleet/use-row.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { newestUsableVersion } from '../../keys/key-versions.ts';
 import { contestOf } from '../../orders/standing-orders.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import { isOptedOut } from '../../settings/requirement.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { isReverted } from '../checks/left-checks.ts';
-import { type AccountSubject, type AppSubject, type KeySubject, managedUses, type Rules } from '../checks/subjects.ts';
+import {
+  type AccountSubject,
+  type AppSubject,
+  type KeySubject,
+  managedUses,
+  type Rules,
+  type UseSubject,
+} from '../checks/subjects.ts';
 import { AccountMemory, type ManagedMemory } from '../managed-accounts.ts';
 import type { Finding, ReportBefore } from '../report.ts';
 import { gatherAccount, type SeenScope } from './gather-account.ts';
@@ -148,6 +157,14 @@ class SubscriptionScan {
     const contest = contestOf(rules.contests, account.id, rules.now);
     const subject: AccountSubject = {
       ...{ ...gathered, ...(await this.#remember(gathered)), contest },
+      asked: await this.#askedFor(account, gathered),
+      scopes: await pMap(
+        gathered.scopes,
+        async (scope) => ({ ...scope, asked: await this.#askedFor(account, scope) }),
+        {
+          concurrency: CONCURRENCY,
+        },
+      ),
       tenantId: known(tenants)?.get(account.subscriptionId.toLowerCase()),
       blocked: blockOf((await this.#rowsOf(account, gathered.key)).find(({ scope }) => scope === undefined)),
     };
@@ -230,6 +247,18 @@ class SubscriptionScan {
     }
   }
 
+  /** Returns the version for which the app made Storage check. Reads the index only for an automatic use that lags. */
+  async #askedFor(account: Account, { resource, use, key }: UseSubject): Promise<string | undefined> {
+    if (!use || use.pinned !== undefined || !key) return undefined;
+    const newest = newestUsableVersion(known(key.versions) ?? [], this.#context.rules.now);
+    if (!newest || newest.version === use.current) return undefined;
+
+    const name = splitScope(resource).scope?.toLowerCase();
+    const rows = await this.#rowsOf(account, key);
+    const row = rows.find(({ scope }) => scope?.toLowerCase() === name);
+    return row && isAsked(row) ? row.target : undefined;
+  }
+
   /** The rows of an account and its scopes with the account's key. */
   async #rowsOf(account: Account, key: KeySubject | undefined): Promise<readonly UseRow[]> {
     return (key && (await this.#rows.get(key.key.id)).get(accountRow(account.id))) ?? [];
@@ -241,12 +270,17 @@ class SubscriptionScan {
     try {
       if (result.indexUnread !== undefined) return new Map();
       for await (const row of this.#context.services.useRows?.of(key, result.id) ?? [])
-        if (row.scope !== undefined || row.state === 'failed') rows.push(row);
+        if (row.scope !== undefined || row.state === 'failed' || isAsked(row)) rows.push(row);
     } catch (error) {
       result.indexUnread ??= errorText(error);
     }
     return Map.groupBy(rows, ({ account }) => accountRow(account));
   }
+}
+
+/** Whether the app made Storage check for the row's target, and Storage's answer showed another version. */
+function isAsked({ state, reason }: UseRow): boolean {
+  return state === 'skipped' && reason === 'LaggingAutomaticVersion';
 }
 
 /** Returns what blocked the last move of an account; undefined: nothing did. */

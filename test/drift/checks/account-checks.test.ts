@@ -360,6 +360,15 @@ describe('account checks', () => {
     expect(finding?.canFix).toBe(true);
     if (severity === 'advice') expect(finding?.is).toMatch(new RegExp(`usable ${minutes} minutes? ago`));
   });
+  it('an automatic use for which the app made Storage check gets no second repair for that version', () => {
+    const asked = (version: string) =>
+      found(subject({ use: LAGGING, asked: version, scopes: [scope(LAGGING, { asked: version })] }));
+    expect(asked(NEW.id)).toMatchObject([
+      { reason: 'LaggingAutomaticVersion', canFix: false, is: expect.stringContaining('The app made Storage check') },
+      { reason: 'ScopeStaleKeyVersion', canFix: false, is: expect.stringContaining('The app made Storage check') },
+    ]);
+    expect(asked(OLD.id)).toMatchObject([{ canFix: true }, { canFix: true }]);
+  });
   it('an automatic scope that lags is as bad as an account that does', () => {
     const lagging = subject({
       use: LAGGING,
