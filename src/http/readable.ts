@@ -2,11 +2,13 @@
 export const TEXT_LENGTHS = { reason: [3, 500], ticket: [1, 100], revocation: [1, 64] } as const;
 
 /**
- * Allows joiners, which some scripts need, and emoji selectors. Rejects Hangul fillers, which are invisible letters,
- * and the blank braille pattern, which looks like a space.
+ * Characters that a terminal interprets or does not show: controls, directional marks, line separators, Hangul fillers,
+ * which are invisible letters, and the blank braille pattern, which looks like a space. Not emoji selectors.
  */
-const UNREADABLE =
-  /(?!\u200c|\u200d|\ufe0e|\ufe0f)[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+export const INVISIBLE =
+  /(?!\ufe0e|\ufe0f)[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+/** Allowed in a caller's text, because some scripts need them. */
+const JOINERS = /[\u200c\u200d]/g;
 /** More combining marks than any script uses, which would cover neighbouring lines. */
 const PILED = /\p{M}{9}/u;
 
@@ -15,7 +17,8 @@ const PILED = /\p{M}{9}/u;
  * Readers of the audit trail must see exactly the recorded text.
  */
 export function isReadable(said: string): boolean {
-  return /[\p{L}\p{N}]/u.test(said) && !UNREADABLE.test(said) && !PILED.test(said);
+  const isSeen = said.replace(JOINERS, ' ').search(INVISIBLE) === -1;
+  return /[\p{L}\p{N}]/u.test(said) && isSeen && !PILED.test(said);
 }
 
 /** Message about an unreadable text. */

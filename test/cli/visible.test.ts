@@ -8,10 +8,12 @@ it.each([
   ['a Hangul filler', 0x3164, '\\u3164'],
   ['a blank braille pattern', 0x2800, '\\u2800'],
   ['a tag character', 0xe0041, '\\udb40\\udc41'],
+  ['a code point of the ignorable plane', 0xe0fff, '\\udb43\\udfff'],
+  ['a format character of musical notation', 0x1d173, '\\ud834\\udd73'],
 ])('a terminal shows what it would hide: %s', (_, point, shown) => {
   expect(visible(`a${String.fromCodePoint(point)}b`)).toBe(`a${shown}b`);
 });
 
 it('a terminal gets letters, accents and emoji as they are', () => {
-  expect(visible('Größe é ✓ 😀 नमस्ते')).toBe('Größe é ✓ 😀 नमस्ते');
+  expect(visible('Größe é ✓ 😀 ❤️ नमस्ते')).toBe('Größe é ✓ 😀 ❤️ नमस्ते');
 });
