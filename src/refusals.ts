@@ -246,7 +246,8 @@ export const REFUSALS = {
   KeyDisabled: {
     status: 409,
     sentence: 'The newest version is disabled, and the app does not rotate a disabled key.',
-    nextStep: 'Ask who disabled the version and why, then enable it.',
+    nextStep:
+      'Ask who disabled the version and why before you enable it: the log of the vault and `cmk audit list` tell. If the key was revoked, restore it.',
   },
   ImportedKey: {
     status: 409,

@@ -109,7 +109,7 @@ describe('account enable', () => {
       'IdentityHasNoAccess',
       /cmk admin ensure-identity id-.* --vault kv-/,
     ],
-    ['a disabled key', { key: { enabled: false } }, 'KeyDisabled', /--enabled true/],
+    ['a disabled key', { key: { enabled: false } }, 'KeyDisabled', /^Ask who disabled it/],
     ['an expired key', { key: { exp: 1_600_000_000 } }, 'KeyExpired', /cmk key rotate/],
     ['a key of a wrong type', { key: { kty: 'EC' as const } }, 'KeyUnsupported', /cmk key ensure/],
   ])('refuses %s, and says what to do', async (_, options, reason, nextStep) => {

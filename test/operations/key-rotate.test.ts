@@ -79,9 +79,16 @@ describe('key rotate', () => {
     expect(versions.every(({ exp }) => exp !== undefined)).toBe(true);
   });
 
-  it('refuses a disabled key, and one that is not there', async () => {
+  it('refuses a disabled key: its tags show no revocation, and where to look', async () => {
     const site = procedures.site({ key: { enabled: false } });
-    expect((await procedures.refusal((operation) => rotateKey(keyOf(site), 0, operation))).reason).toBe('KeyDisabled');
+    const refused = await procedures.refusal((operation) => rotateKey(keyOf(site), 0, operation));
+    expect(refused).toMatchObject({ reason: 'KeyDisabled', message: expect.stringMatching(/tags show no revocation/) });
+    expect(refused.nextStep).toContain(`cmk audit list --key ${site.vault.name}/${site.key}`);
+    expect(refused.nextStep).not.toContain('change-key');
+  });
+
+  it('refuses a key that is not there', async () => {
+    const site = procedures.site();
     const nowhere = keyOf({ ...site, key: 'nowhere' });
     expect((await procedures.refusal((operation) => rotateKey(nowhere, 0, operation))).reason).toBe('KeyNotFound');
   });

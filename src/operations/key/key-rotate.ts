@@ -7,7 +7,7 @@ import { completeVersion, LATE_SECONDS, makeVersion } from '../../rotation/make-
 import { ORIGIN_TAG, unfinishedRotation } from '../../rotation/rotation.ts';
 import { inWords } from '../../time/duration.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { keyNotFound, nameOf, refuseRevoked } from './usable-key.ts';
+import { askWhoDisabled, keyNotFound, nameOf, refuseRevoked } from './usable-key.ts';
 
 interface RotateServices extends Pick<Operation, 'journal'> {
   readonly azure: Pick<Azure, 'keys' | 'now'>;
@@ -75,8 +75,8 @@ function rotatable(key: ManagedKey, versions: readonly KeyVersion[], now: Date):
   if (!newest.enabled) {
     throw new CmkError(
       'KeyDisabled',
-      `The newest version of ${nameOf(key)} is disabled, and no record shows why.`,
-      'Investigate why it was disabled; then enable it, or create a new key and move the accounts: cmk account change-key',
+      `The newest version of ${nameOf(key)} is disabled. Its tags show no revocation.`,
+      askWhoDisabled(key),
     );
   }
   if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') {

@@ -35,6 +35,14 @@ export function refuseRevoked(key: ManagedKey, versions: readonly KeyVersion[], 
   );
 }
 
+/**
+ * The next step for a disabled version whose tags show no revocation. It enables and creates no version: another tool may
+ * have removed the record of a revocation.
+ */
+export function askWhoDisabled(key: ManagedKey): string {
+  return `Ask who disabled it, and why, before you enable it or create a new version: the vault's log and \`cmk audit list --key ${nameOf(key)}\` tell. If the key was revoked, restore it: cmk key restore`;
+}
+
 /** @throws {@link CmkError} `UnknownVersion` */
 export function versionNamed(key: ManagedKey, versions: readonly KeyVersion[], version: string): KeyVersion {
   const found = findVersion(versions, version);
@@ -66,11 +74,7 @@ export function usableVersion(
   const state = usability(chosen, now);
   if (state === 'Usable') return chosen;
   const refusals = {
-    Disabled: [
-      'KeyDisabled',
-      `${which} is disabled.`,
-      `Enable it (az keyvault key set-attributes ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name} --version ${chosen.version} --enabled true), or create a new version: az keyvault key create with the same name.`,
-    ],
+    Disabled: ['KeyDisabled', `${which} is disabled. Its tags show no revocation.`, askWhoDisabled(key)],
     Expired: [
       'KeyExpired',
       `${which} expired on ${chosen.expiresOn?.toISOString()}. Storage accepts no expired key for a change, but accounts that already use it keep working.`,
