@@ -23,6 +23,8 @@ export interface RotationOptions {
   readonly scopes?: number;
   /** So long each PATCH takes, in milliseconds. */
   readonly patchMs?: number;
+  /** So long each request to Key Vault takes, in milliseconds. */
+  readonly vaultMs?: number;
 }
 
 export interface RotationBench {
@@ -68,6 +70,7 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
     rig.azure.faults.add([
       ...inHanging.map(({ name }) => ({ match: { path: `/storageAccounts/${name}[/?]` }, hang: true })),
       ...(options.patchMs === undefined ? [] : [{ match: { method: 'PATCH' }, delayMs: options.patchMs }]),
+      ...(options.vaultMs === undefined ? [] : [{ match: { host: '*.vault.azure.net' }, delayMs: options.vaultMs }]),
     ]);
     const started = rig.seconds();
     const versions = new Set(keyNames.map((name) => rotateKey(world, vault, name).version));

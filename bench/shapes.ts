@@ -130,6 +130,15 @@ export const SHAPES: readonly Shape[] = [
     { accounts: 2_000, subscriptions: 8, keys: 20 },
     { ...SPREAD, ratio: 1.7, beside: { shape: 'one-key-2000', requests: 1.2 } },
   ),
+  ...[0, 200, 500].map((vaultMs) =>
+    rotation(
+      vaultMs === 0 ? 'keys-100' : `keys-100-${vaultMs}`,
+      vaultMs === 0 ? '100 accounts on 100 keys in one region' : `The same, and Key Vault takes ${vaultMs} ms`,
+      { accounts: 100, keys: 100, ...(vaultMs === 0 ? {} : { vaultMs }) },
+      // The budgets need 9 s.
+      { seconds: 12, refused: 0.005, peakMiB: 200 },
+    ),
+  ),
   rotation('spread-5000', '5,000 accounts in 40 subscriptions', { accounts: 5_000, subscriptions: 40 }, SPREAD),
   ...byInstances(
     'subs-1000',
