@@ -11,11 +11,15 @@ import type { KnownRevocation } from './report.ts';
 /** A revocation or restore of any key in the audit trail. */
 export type KeyEvent = Pick<RevocationEvent, 'did' | 'revocation' | 'by'> & { readonly key: string };
 
-/** Parses an audit record; undefined if it is no revocation or restore. */
+/**
+ * Parses an audit record; undefined if it is no revocation or restore. A revocation that failed at every version is none:
+ * the tags have no record of it that another tool could remove.
+ */
 export function keyEventOf(entry: AuditEntry): KeyEvent | undefined {
   if (!entry.action.startsWith('key.re')) return undefined;
   const event = eventOf(entry, { id: entry.resource });
-  return event && { ...event, key: entry.resource.toLowerCase() };
+  if (!event || (event.did === 'revoke' && !event.wasRecorded)) return undefined;
+  return { ...event, key: entry.resource.toLowerCase() };
 }
 
 /**

@@ -45,6 +45,7 @@ const ENTRY = z.object({
     }),
     joins: z.object({ id: z.string(), revokedOn: time, revokedBy: z.string() }).exactOptional(),
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
+    versions: z.array(z.object({ recorded: z.boolean() })).catch([]),
     foundIn: z.string().optional(),
     // In version 2, `true` marked a record derived from a message, which proves nothing.
     foundLater: z.literal(false).optional(),
@@ -97,7 +98,8 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>) {
   const { data } = ENTRY.safeParse(entry);
   const did = data && DID[`${data.action} ${data.reason}`];
   if (!did || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
-  const { carriers, foundIn, joins } = data.details;
+  const { carriers, versions, foundIn, joins } = data.details;
+  const isComplete = COMPLETE.has(data.reason);
   const { version: shownOn, ...revocation } = data.details.revocation;
   return {
     /** Id of the audit record. */
@@ -110,7 +112,9 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>) {
     /** Object id of the caller, in lower case. */
     by: data.caller.objectId,
     /** Whether a read confirmed that the whole change took effect. */
-    isComplete: COMPLETE.has(data.reason),
+    isComplete,
+    /** Of a revocation: whether a version had its record; false if Key Vault confirmed no write. */
+    wasRecorded: isComplete || carriers.length > 0 || versions.some(({ recorded }) => recorded),
     /** Of a revocation: versions with its record, and whether they were enabled before. */
     carriers: new Map(carriers.map(({ version, wasEnabled }) => [version, wasEnabled])),
     /** Of a restore: the key's tags had the revocation, including its caller, at the start of the call. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AuditEntry } from '../../src/audit/record.ts';
 import { findOpenRevocations, type KeyEvent, keyEventOf } from '../../src/drift/known-revocations.ts';
 import type { KnownRevocation } from '../../src/drift/report.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
@@ -8,6 +9,7 @@ import {
   REVOCATION_TAG,
   type RevocationName,
 } from '../../src/revocation/revocation.ts';
+import type { VersionReport } from '../../src/revocation/version-report.ts';
 import { DAYS, KEY, key, NOW, UNREAD, version } from './checks/subjects.ts';
 
 const REVOKER = '33333333-3333-4333-8333-333333333333';
@@ -15,25 +17,40 @@ const on = (daysAgo: number) => new Date(NOW.getTime() - daysAgo * DAYS);
 const FIRST: RevocationName = { id: 'rev-1', revokedOn: on(5) };
 const SECOND: RevocationName = { id: 'rev-2', revokedOn: on(3) };
 
-function event(did: KeyEvent['did'], { id, revokedOn }: RevocationName): KeyEvent {
-  const details = { revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy: REVOKER } };
-  const reason = did === 'revoke' ? 'Revoked' : 'Restored';
-  const entry = {
+function event(did: KeyEvent['did'], of: RevocationName): KeyEvent {
+  const found = keyEventOf(entry(did, did === 'revoke' ? 'Revoked' : 'Restored', of));
+  if (!found) throw new Error('The record is no event.');
+  return found;
+}
+
+/** What a revocation leaves in the trail of which Key Vault answered some calls, or none. */
+function incomplete(of: RevocationName, details: object): KeyEvent[] {
+  const found = keyEventOf(entry('revoke', 'RevocationIncomplete', of, details));
+  return found ? [found] : [];
+}
+
+function entry(did: KeyEvent['did'], reason: string, { id, revokedOn }: RevocationName, details = {}): AuditEntry {
+  const revocation = { id, revokedOn: revokedOn.toISOString(), revokedBy: REVOKER };
+  return {
     action: `key.${did}`,
     reason,
     resource: KEY.id,
     caller: { objectId: REVOKER, appId: 'app' },
-    details,
+    details: { ...details, revocation },
   };
-  const found = keyEventOf(entry);
-  if (!found) throw new Error('The record is no event.');
-  return found;
 }
 
 function knownAs({ id, revokedOn }: RevocationName): KnownRevocation {
   return { key: KEY.id, id, revokedOn: revokedOn.toISOString(), revokedBy: REVOKER };
 }
 
+const reported = (recorded: boolean): VersionReport => ({
+  version: bare().version,
+  createdOn: bare().createdOn.toISOString(),
+  before: 'Usable',
+  after: 'Unknown',
+  recorded,
+});
 const bare = (change: Partial<KeyVersion> = {}) => version(100, change);
 const recorded = (of: RevocationName) => {
   const record = { ...of, revokedBy: REVOKER, version: bare().version, wasEnabled: true };
@@ -53,6 +70,16 @@ describe('a revocation of which no version has a record is found', () => {
   it.each<[string, KnownRevocation[], KeyEvent[]]>([
     ['by its audit record', [], [event('revoke', FIRST)]],
     ['by what the check before knew', [knownAs(FIRST)], []],
+    [
+      'by its audit record, though it is incomplete: Key Vault answered for a version',
+      [],
+      incomplete(FIRST, { carriers: [{ version: bare().version, wasEnabled: true }] }),
+    ],
+    [
+      'by its audit record, though no call was answered: the last list shows the record',
+      [],
+      incomplete(FIRST, { carriers: [], versions: [reported(true)] }),
+    ],
     [
       'after the restore of an older one',
       [],
@@ -79,6 +106,11 @@ describe('a revocation is not called lost', () => {
     ['in the tags', [event('revoke', FIRST)], closed(FIRST)],
   ])('after its restore: %s', (_, events, one) => {
     expect(find([], events, one)).toEqual({ lost: undefined, next: [] });
+  });
+
+  it('when it failed at every version: no version had its record', () => {
+    const failed = incomplete(FIRST, { carriers: [], versions: [reported(false)] });
+    expect(find([], failed, bare())).toEqual({ lost: undefined, next: [] });
   });
 
   it('when every version was created after it: another key of that name', () => {
