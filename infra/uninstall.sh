@@ -1,15 +1,14 @@
 #!/bin/sh
 # Parts of docs/how-to/uninstall.md that are loops.
 #
-#   VAULTS='<vault> …' SUBSCRIPTIONS='<id> …' sh infra/uninstall.sh look    prints what is revoked, and changes nothing
+#   VAULTS='<vault> …' sh infra/uninstall.sh look                           prints what is revoked, and changes nothing
 #   SUBSCRIPTIONS='<id> …' sh infra/uninstall.sh roles <environment>        deletes the app's role assignments and roles
 #
 # The subscriptions are those of the app, its vaults and their system topics, the accounts, and the secret of the notifications.
 # The app's principal is CMK_APP_PRINCIPAL_ID of the shell, else of the azd environment.
 set -u
 
-usage='usage: VAULTS=… SUBSCRIPTIONS=… sh infra/uninstall.sh look | SUBSCRIPTIONS=… sh infra/uninstall.sh roles <environment>'
-: "${SUBSCRIPTIONS:?$usage}"
+usage='usage: VAULTS=… sh infra/uninstall.sh look | SUBSCRIPTIONS=… sh infra/uninstall.sh roles <environment>'
 
 # Every version is looked at: one that was made after a revocation has no record.
 look() {
@@ -19,10 +18,6 @@ look() {
         --query '[?tags."cmk-revocation"].[kid, tags."cmk-revocation"]'
     done
   done
-  for subscription in $SUBSCRIPTIONS; do
-    az storage account list --subscription "$subscription" -o tsv \
-      --query '[?keys(tags || `{}`)[?starts_with(@, `"cmk-revoked-"`)]].id'
-  done
 }
 
 # Assignments first, while their principal can be named. Azure refuses to delete a role that another principal has.
@@ -31,17 +26,13 @@ roles() {
   principal="${CMK_APP_PRINCIPAL_ID:-$(azd env get-value CMK_APP_PRINCIPAL_ID -e "$environment")}"
   # Without the principal, az would list the role assignments of every principal.
   : "${principal:?is not known: set CMK_APP_PRINCIPAL_ID, an output of the deployment}"
-  for subscription in $SUBSCRIPTIONS; do
+  for subscription in ${SUBSCRIPTIONS:?$usage}; do
     az role assignment list --all --assignee "$principal" --subscription "$subscription" --query '[].id' -o tsv |
       xargs -r az role assignment delete --ids
     az role definition list --custom-role-only --scope "/subscriptions/$subscription" -o tsv \
       --query "[?starts_with(roleName, 'CMK Autopilot ') && contains(roleName, '($environment, ')].name" |
       xargs -r -n 1 az role definition delete --scope "/subscriptions/$subscription" --name
   done
-  # Up to version 0.2, one more: a role for a resource group alone is in no list of its subscription.
-  az role definition list --custom-role-only --resource-group "rg-cmk-$environment" -o tsv \
-    --query "[?starts_with(roleName, 'CMK Autopilot event destination ')].name" |
-    xargs -r -n 1 az role definition delete --resource-group "rg-cmk-$environment" --name
 }
 
 case "${1:-}" in

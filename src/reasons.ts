@@ -138,7 +138,6 @@ export const REASONS = {
   IdentityMissing: "The account's identity for the key does not exist.",
   IdentityDeleted: "The account's identity for the key was deleted, so Storage cannot access the key.",
   IdentityWithoutRole: "The account's identity lacks permission to get, wrap and unwrap with the key.",
-  LegacyRevocation: 'Version 2 revoked the account or encryption scope below its key, and it was not restored.',
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
   QueueOnServiceKey: 'The queues of an account use a Microsoft-managed key, so a revocation does not block them.',
   TableOnServiceKey: 'The tables of an account use a Microsoft-managed key, so a revocation does not block them.',

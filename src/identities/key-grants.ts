@@ -7,11 +7,13 @@ import type { Vaults } from '../vaults/vault-client.ts';
 import type { Authorization, RoleAssignments } from './authorization-client.ts';
 import { letsUseKeys } from './key-access.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
-import type { LocalRoles } from './local-role-client.ts';
 import { covers, type RoleGrant, vaultOfRole } from './role-grant.ts';
 
-/** An assignment of "Key Vault Crypto Service Encryption User" on a vault or a key. */
-const ROLE_GRANT = z.object({
+/**
+ * An assignment of "Key Vault Crypto Service Encryption User" on a vault or a key, with all fields needed to restore
+ * it.
+ */
+export const KEY_GRANT = z.object({
   kind: z.literal('role'),
   name: z.guid(),
   scope: z.string().startsWith('/subscriptions/'),
@@ -20,22 +22,6 @@ const ROLE_GRANT = z.object({
   condition: z.string().optional(),
   conditionVersion: z.string().optional(),
 });
-type RoleKeyGrant = z.output<typeof ROLE_GRANT>;
-
-/**
- * An assignment of the local role "Managed HSM Crypto Service Encryption User". Only version 2 removed such
- * assignments.
- */
-const LOCAL_ROLE_GRANT = z.object({
-  kind: z.literal('localRole'),
-  name: z.guid(),
-  hsm: z.url({ protocol: /^https$/ }),
-  scope: z.union([z.enum(['/', '/keys']), z.templateLiteral(['/keys/', z.string().regex(/^[0-9A-Za-z-]{1,127}$/)])]),
-  principalId: z.guid(),
-});
-
-/** A grant that lets an identity use keys of a vault, with all fields needed to restore it. */
-export const KEY_GRANT = z.discriminatedUnion('kind', [ROLE_GRANT, LOCAL_ROLE_GRANT]);
 export type KeyGrant = z.output<typeof KEY_GRANT>;
 
 /** Access of a principal to a key that cannot be removed and restored for the principal alone. */
@@ -48,7 +34,7 @@ export interface StandingAccess {
 
 export interface KeyGrants {
   /** Assignments that can be removed and restored on their own. */
-  readonly removable: readonly RoleKeyGrant[];
+  readonly removable: readonly KeyGrant[];
   readonly standing: readonly StandingAccess[];
 }
 
@@ -69,7 +55,7 @@ export async function readKeyGrants(
     authorization.endsAt(keyId).catch(() => new Map<string, Date>()),
   ]);
 
-  const removable: RoleKeyGrant[] = [];
+  const removable: KeyGrant[] = [];
   const standing: StandingAccess[] = [];
   for (const grant of grants) {
     if (!covers(grant.scope, keyId) || !letsUseKeys(grant) || !grant.assignment) continue;
@@ -140,14 +126,8 @@ export function notRevocable({ vault, name }: ManagedKey, standing: readonly Sta
 
 /** Creates the removed assignment again, under the same name. Idempotent. */
 export async function restoreKeyGrant(
-  grant: KeyGrant,
-  { roles, localRoles }: { readonly roles: RoleAssignments; readonly localRoles: LocalRoles },
+  { kind: _, ...role }: KeyGrant,
+  { roles }: { readonly roles: RoleAssignments },
 ): Promise<void> {
-  if (grant.kind === 'role') {
-    const { kind: _, ...role } = grant;
-    await roles.create({ ...role, role: ENCRYPTION_USER, principalType: 'ServicePrincipal' });
-  } else {
-    const { hsm, scope, principalId, name } = grant;
-    await localRoles.give({ uri: hsm }, scope, principalId, ENCRYPTION_USER.local.id, name);
-  }
+  await roles.create({ ...role, role: ENCRYPTION_USER, principalType: 'ServicePrincipal' });
 }

@@ -86,10 +86,9 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
      * Assigns a built-in role. Idempotent. Needs `roleAssignments/write/action` at the scope.
      *
      * @param roleId GUID of its definition
-     * @param named GUID of the assignment; by default derived from scope, principal and role
      */
-    async give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string, named?: string): Promise<void> {
-      const name = named ?? assignmentName(`${hsm.uri}${scope}`, principalId, roleId);
+    async give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string): Promise<void> {
+      const name = assignmentName(`${hsm.uri}${scope}`, principalId, roleId);
       const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
       const url = `${hsm.uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
       try {

@@ -17,7 +17,7 @@ const OTHER = '66666666-6666-6666-6666-666666666666';
 
 const SCRIPT = fileURLToPath(new URL('../../infra/uninstall.sh', import.meta.url));
 const subscriptions = `SUBSCRIPTIONS='${SUBSCRIPTION_ID} ${OTHER}'`;
-const look = `VAULTS=kv-revoked ${subscriptions} sh '${SCRIPT}' look`;
+const look = `VAULTS=kv-revoked sh '${SCRIPT}' look`;
 const script = `${subscriptions} sh '${SCRIPT}' roles test`;
 
 let az: Az;
@@ -78,26 +78,22 @@ describe('the first step of uninstalling', () => {
     const [vault] = [...world.vaults.values()];
     const [key] = [...(vault?.keys.values() ?? [])];
     const version = key?.versions[0];
-    const [cut, fine] = [...world.storageAccounts.values()].filter(({ id }) => id.includes('/rg-demo/'));
-    if (!vault || !key || !version || !cut || !fine) throw new Error('The demo has a key and two accounts.');
+    if (!vault || !key || !version) throw new Error('The demo has a key.');
     await az.text(
       `role assignment create --role "Key Vault Crypto Officer" --assignee ${owner.AZURE_CLIENT_ID} --scope ${vault.id}`,
     );
     const pasted = look.replace('kv-revoked', vault.name);
-    fine.tags.team = 'files';
     expect(await az.script(pasted, folder)).toEqual({ code: 0, stdout: '', stderr: '' });
     // A version that somebody makes after a revocation has no record: what is revoked is one before it.
     await az.text(`keyvault key create --vault-name ${vault.name} --name ${key.name} --kty RSA --size 2048`);
     const record = 'a1b2c3d4e5f6 2026-11-26T00:00:00Z someone 1';
     version.tags = { 'cmk-revocation': record };
-    cut.tags['cmk-revoked-a1b2c3d4e5f6'] = 'cut off';
     expect(await az.script(pasted, folder)).toEqual({
       code: 0,
-      stdout: `https://${vault.name}.vault.azure.net/keys/${key.name}/${version.version}\t${record}\n${cut.id}\n`,
+      stdout: `https://${vault.name}.vault.azure.net/keys/${key.name}/${version.version}\t${record}\n`,
       stderr: '',
     });
     version.tags = undefined;
-    delete cut.tags['cmk-revoked-a1b2c3d4e5f6'];
   });
 });
 

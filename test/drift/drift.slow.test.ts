@@ -385,12 +385,6 @@ const cases: readonly Case[] = [
     // Azurite goes by the time of day, and this world's clock has been moved.
     return { resource: id, report: () => check(noFix, { now: () => new Date() }) };
   }),
-  when('LegacyRevocation', 'version 2 had revoked an account below its key', undefined, async () => {
-    const { account } = pinnedAccount();
-    const record = { on: wire.azure.clock.now().toISOString(), by: REVOKER.revokedBy, part: 'identity', took: [] };
-    account.tags = { 'cmk-revoked-f00d': `1/1 ${JSON.stringify(record)}` };
-    return account.id;
-  }),
   when('LegacyOrder', 'version 2 had a re-key under way', undefined, async () => {
     const options = { allowInsecureConnection: true };
     const table = TableClient.fromConnectionString(wire.connectionString, 'cmkrekeys', options);

@@ -73,16 +73,15 @@ describe('infra/uninstall.sh', () => {
 
   it('deletes the roles of this environment, and no others that the lists have', () => {
     const ours = 'CMK Autopilot vault operator (prod, abcdef)';
-    const old = 'CMK Autopilot event destination (prod, abcdef)';
     const others = [
       'Their role',
       'CMK Autopilot vault operator (prod-2, abcdef)',
       'CMK Autopilot topic reader (test, a)',
     ];
-    const roles = [ours, old, ...others].map((roleName) => ({ roleName, name: roleName }));
+    const roles = [ours, ...others].map((roleName) => ({ roleName, name: roleName }));
     const said = run('the-app', 'role definition');
     const queries = said.flatMap((line) => /--query (\[.*\]\.name)/.exec(line)?.[1] ?? []);
-    expect(queries.map((query) => search(roles, query))).toEqual([[ours, old], [old]]);
+    expect(queries.map((query) => search(roles, query))).toEqual([[ours]]);
   });
 });
 

@@ -10,7 +10,6 @@ import {
   addVault,
   allowStorage,
 } from '../../local/azure/fleet.ts';
-import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal, StorageAccount } from '../../local/azure/world.ts';
 import { lastName } from '../../src/azure/resource-id.ts';
@@ -51,15 +50,6 @@ const rolesOf = ({ identity }: Pick<Site, 'identity'>) =>
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 const recordsOf = ({ id }: StorageAccount) =>
   trail.entries.filter(({ resource }) => resource === id).map(({ action, reason }) => `${action} ${reason}`);
-
-/** The tags of a revocation as version 2 wrote them. */
-function legacyTags(id: string, part: string, took: object): Record<string, string> {
-  const text = JSON.stringify({ on: '2026-11-20T10:00:00.000Z', by: randomUUID(), part, took: [took] });
-  const pieces = text.match(/.{1,245}/g) ?? [];
-  return Object.fromEntries(
-    pieces.map((piece, n) => [`cmk-revoked-${id}${n === 0 ? '' : `.${n + 1}`}`, `${n + 1}/${pieces.length} ${piece}`]),
-  );
-}
 
 describe('account revoke and account restore', () => {
   it('remove the role of the identity and grant exactly that again, each once', async () => {
@@ -261,7 +251,7 @@ describe('account revoke and account restore', () => {
       },
       /access policy/,
     ],
-    ['a Managed HSM', (site) => inHsm(site).account, /Managed HSM/],
+    ['a Managed HSM', (site) => inHsm(site), /Managed HSM/],
   ])('refuse what they could not grant again: %s', async (_, accountIn, message) => {
     const site = procedures.site();
     const refused = await procedures.refusal(revoking(accountIn(site)), { as: admin(site) });
@@ -331,67 +321,6 @@ describe('account revoke and account restore', () => {
   });
 });
 
-describe('what version 2 revoked below its key', () => {
-  it('is granted again by account restore, which removes the record and no other tag', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    const [role] = rolesOf(site);
-    const { id = '', scope = '', principalId = '' } = role ?? {};
-    procedures.world.roleAssignments.delete(id.toLowerCase());
-    const took = { kind: 'role', name: id.slice(id.lastIndexOf('/') + 1), scope, principalId };
-    account.tags = { env: 'prod', ...legacyTags('1b4e28ba9d2f4c6e', 'identity', took) };
-    await procedures.run(restoring(account), { as: admin(site) });
-    expect(rolesOf(site).map((one) => one.id)).toEqual([id]);
-    expect(account.tags).toEqual({ env: 'prod' });
-    expect(trail.entries.at(-1)).toMatchObject({ resource: account.id, details: { legacy: ['1b4e28ba9d2f4c6e'] } });
-  });
-
-  it('is granted again in a Managed HSM, where only version 2 revoked', async () => {
-    const site = procedures.site();
-    const { account, hsm } = inHsm(site);
-    const [role] = [...(hsm.local?.roleAssignments.values() ?? [])].filter(isOf(site));
-    const { name = '', principalId = '' } = role ?? {};
-    hsm.local?.roleAssignments.clear();
-    const took = {
-      kind: 'localRole',
-      name,
-      hsm: `https://${hsm.name}.managedhsm.azure.net`,
-      scope: '/keys',
-      principalId,
-    };
-    account.tags = legacyTags('cafe', 'identity', took);
-    const as = admin(site);
-    const administrator = LOCAL_ROLES.policyAdministrator;
-    if (hsm.local) assignLocalRole(hsm.local, { principalId: as.objectId, role: administrator, scope: '/' });
-    await procedures.run(restoring(account), { as });
-    expect([...(hsm.local?.roleAssignments.values() ?? [])].filter(isOf(site))).toMatchObject([
-      { name, scope: '/keys' },
-    ]);
-    expect(account.tags).toEqual({});
-  });
-
-  it('is not granted to a principal that the account does not have, whatever its tags say', async () => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    const took = {
-      kind: 'role',
-      name: randomUUID(),
-      scope: site.vault.id,
-      principalId: procedures.stranger().objectId,
-    };
-    account.tags = legacyTags('cafe', 'identity', took);
-    expect((await procedures.refusal(restoring(account), { as: admin(site) })).reason).toBe('Refused');
-  });
-
-  it('is enabled by scope enable, which removes the record', async () => {
-    const site = procedures.site();
-    const account = withScope(site, 'Disabled');
-    account.tags = { env: 'prod', ...legacyTags('cafe', 'scope:scope1', { kind: 'scope', name: 'scope1' }) };
-    await procedures.run(scoping(account, 'Enabled'), { as: admin(site) });
-    expect([stateOf(account), account.tags]).toEqual(['Enabled', { env: 'prod' }]);
-  });
-});
-
 it('scope disable and scope enable change the state of an encryption scope, each once', async () => {
   const site = procedures.site();
   const account = withScope(site, 'Enabled');
@@ -445,16 +374,12 @@ function lock(scope: string): string {
 }
 
 /** An account on a key of a Managed HSM, with the identity of a site. */
-function inHsm({ group, identity }: Site) {
+function inHsm({ group, identity }: Site): StorageAccount {
   const hsm = addManagedHsm(procedures.world, group, unique('hsm'));
   addKeyVersion(procedures.world, hsm, 'hsm-key');
   allowStorage(procedures.world, hsm, identity.principalId);
   const key = { vault: hsm, keyName: 'hsm-key', mode: 'pinned' } as const;
-  return { hsm, account: addAccount(procedures.world, group, { name: unique('st'), identity, key }) };
-}
-
-function isOf({ identity }: Site) {
-  return ({ principalId }: { readonly principalId: string }) => principalId === identity.principalId;
+  return addAccount(procedures.world, group, { name: unique('st'), identity, key });
 }
 
 function withScope({ group, identity, vault, key }: Site, state: 'Enabled' | 'Disabled'): StorageAccount {

@@ -108,9 +108,7 @@ export function addScopeCommands(program: CmkCommand): void {
     .confirmed()
     .description('block every request for data of an encryption scope until it is enabled again')
     .changes(set('Disabled'));
-  named('enable')
-    .description('enable an encryption scope, also after a revocation by version 2')
-    .changes(set('Enabled'));
+  named('enable').description('enable an encryption scope').changes(set('Enabled'));
 }
 
 function nameOf({ vault, name }: ManagedKey): string {

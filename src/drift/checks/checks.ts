@@ -136,13 +136,6 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     find: access.tenantMismatch,
   },
   ...accounts.PROTECTION_CHECKS,
-  {
-    reason: 'LegacyRevocation',
-    severity: 'error',
-    ensures: 'No account or scope has a revocation of version 2, which no longer takes effect.',
-    fix: 'Restore it with `cmk account restore`, or a scope as in docs/how-to/upgrade.md. To keep access removed, delete its tags `cmk-revoked-…`. To keep data revoked, revoke the key.',
-    find: left.legacyRevocation,
-  },
 ];
 
 /** Promises about each key of a managed vault. */

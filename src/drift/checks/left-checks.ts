@@ -1,8 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
-import { scopeResource } from '../../azure/resource-id.ts';
 import type { Account } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
-import { readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import { isOptedOut, requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found, FoundCause } from './check.ts';
@@ -71,13 +69,4 @@ export function noLongerCustomerManaged({ account, use, left }: AccountSubject, 
     command: another === undefined ? encryptAccount(account, key, identity, left.pinned) : undefined,
     cause: { about: [key.id] },
   };
-}
-
-/** Revocations of version 2, which this version does not maintain. */
-export function legacyRevocation({ account }: AccountSubject): readonly Found[] {
-  return readLegacyRevocations(account.tags).map(({ id, revokedOn, revokedBy, scope }) => ({
-    ...(scope === undefined ? {} : { resource: scopeResource(account.id, scope) }),
-    part: id,
-    is: `${revokedBy} revoked it below its key on ${revokedOn.toISOString()} (${id}), with version 2. This version does not keep it revoked.`,
-  }));
 }

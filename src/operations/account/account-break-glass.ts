@@ -11,7 +11,6 @@ import type { Account } from '../../fleet/account.ts';
 import { accountKeyUse } from '../../fleet/key-use.ts';
 import { keyIdentity } from '../../identities/key-access.ts';
 import { KEY_GRANT, type KeyGrant, notRevocable, readKeyGrants, restoreKeyGrant } from '../../identities/key-grants.ts';
-import { type LegacyRevocation, readLegacyRevocations } from '../../identities/legacy-revocation.ts';
 import { vaultOfRole } from '../../identities/role-grant.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
@@ -154,17 +153,12 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
 }
 
-function scopeOf(grant: KeyGrant): string {
-  return grant.kind === 'role' ? grant.scope : `${grant.hsm}${grant.scope}`;
-}
-
-function grantText(grant: KeyGrant): string {
-  return `role of ${grant.principalId} on ${scopeOf(grant).replace(/^.*\/vaults\/|^https:\/\//i, '')}`;
+function grantText({ principalId, scope }: KeyGrant): string {
+  return `role of ${principalId} on ${scope.replace(/^.*\/vaults\//i, '')}`;
 }
 
 function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
-  const { principalId, name } = grant;
-  const scope = scopeOf(grant);
+  const { principalId, name, scope } = grant;
   const of = grantText(grant);
   const resource = `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
   return did === 'remove'
@@ -183,28 +177,24 @@ const ENTRY = z.object({
   action: z.enum(['account.revoke', 'account.restore']),
   reason: z.string(),
   resource: z.string(),
-  // Records of version 2 lack this field: tags of the account record the removed grants.
+  // Absent from the record of a restore.
   details: z.object({ removes: z.array(KEY_GRANT).default([]) }),
 });
 
 /**
  * Restores the grants that revocations removed since the last restore, if they belong to the account's present identity
- * and the vault of its present key. The audit trail and tags of version 2 record these grants. A repeated call after a failure restores the missing grants.
+ * and the vault of its present key. A repeated call after a failure restores the missing grants.
  *
- * @throws {@link CmkError} `AccountNotFound`, `Refused`; the SDK's error if the trail cannot be read: nothing was
- *   changed
+ * @throws {@link CmkError} `AccountNotFound`; the SDK's error if the trail cannot be read: nothing was changed
  */
 export async function restoreAccount(
   { account: named, reason: why, ticket, audit, trail, ...where }: AccountRestoreOptions,
   { azure, journal }: Operation,
 ) {
   const account = await findAccount(named, azure, where);
-  const legacy = readLegacyRevocations(account.tags).filter(({ scope }) => scope === undefined);
-  const removed = [...(await removedSinceRestore(account.id, trail)), ...legacyGrants(legacy, account)];
+  const removed = await removedSinceRestore(account.id, trail);
   const recorded = [...new Map(removed.map((grant) => [JSON.stringify(grant).toLowerCase(), grant])).values()];
-  if (recorded.length === 0 && legacy.length === 0) {
-    journal.found(`no open revocation of ${account.name} is recorded`);
-  }
+  if (recorded.length === 0) journal.found(`no open revocation of ${account.name} is recorded`);
 
   const restored = recorded.filter((grant) => isGrantOf(account, grant));
   for (const grant of recorded) {
@@ -213,9 +203,8 @@ export async function restoreAccount(
   for (const grant of restored) {
     await journal.change(grantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
   }
-  await removeLegacyRecords(account, legacy, { azure, journal });
   if (journal.dryRun || !journal.changed) return { account: account.id, restored, ...NOT_AUDITED };
-  const details = { why, ticket, restored, legacy: legacy.map(({ id }) => id) };
+  const details = { why, ticket, restored };
   const entry = { action: 'account.restore', reason: 'AccountRestored', resource: account.id, details };
   const audited = await recordDone(entry, audit, { azure, journal });
   journal.note('A new role assignment takes effect within ten minutes; Storage retries automatically.');
@@ -233,53 +222,20 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
   return removed;
 }
 
-/**
- * Reads grants from tags. Principals who may not assign roles may write tags. So a grant counts only for the account's
- * own identity in the vault of its key.
- */
-function legacyGrants(legacy: readonly LegacyRevocation[], account: Account): readonly KeyGrant[] {
-  const grants = legacy.flatMap(({ removed }) => removed);
-  if (grants.every((grant) => isGrantOf(account, grant))) return grants;
-  throw new CmkError(
-    'Refused',
-    `The tags cmk-revoked-… of ${account.name} name a role that does not match its identity and the vault of its key. Nothing was changed.`,
-    "If the account's identity or vault has changed since, grant the missing roles manually (cmk admin grant-role) and remove the tags; otherwise investigate which principal wrote them.",
-  );
-}
-
 /** Whether a grant belongs to the account's present identity in the vault of its present key. */
 function isGrantOf(account: Account, grant: KeyGrant): boolean {
   const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
-  const place = grant.kind === 'role' ? `https://${lastName(vaultOfRole(grant.scope))}.` : grant.hsm;
+  const place = `https://${lastName(vaultOfRole(grant.scope))}.`;
   const isOwnVault = vaultUri?.startsWith(place.toLowerCase()) ?? false;
   return isOwnVault && grant.principalId.toLowerCase() === principalOf(account);
 }
 
 function notRestored(grant: KeyGrant, { name }: Account): string {
-  const at = grant.kind === 'role' ? vaultOfRole(grant.scope) : grant.hsm;
-  const option = grant.kind === 'role' ? '--vault' : '--hsm';
   const command = shellCommand('cmk admin grant-role', [
     ['--assignee', grant.principalId],
-    [option, at],
+    ['--vault', vaultOfRole(grant.scope)],
   ]);
   return `${grantText(grant)} NOT restored: ${name} now has another identity, or its key is in another vault. If something else needs the role: ${commandOr(command, 'assign it again.')}`;
-}
-
-/** Removes the tags with restored revocations of version 2. Keeps all other tags. */
-async function removeLegacyRecords(
-  account: Account,
-  legacy: readonly LegacyRevocation[],
-  { azure, journal }: Pick<Operation, 'azure' | 'journal'>,
-): Promise<void> {
-  if (legacy.length === 0) return;
-  const names = new Set(legacy.flatMap(({ tags }) => tags));
-  const text = `record of the revocation ${legacy.map(({ id }) => id).join(', ')} removed`;
-  await journal.change({ text, action: 'account.tag', resource: account.id }, async () => {
-    // A PATCH replaces all tags, so this reads them again right before it.
-    const { tags } = await azure.accounts.get(account);
-    const kept = Object.entries(tags).filter(([name]) => !names.has(name));
-    await azure.accounts.update(account, { tags: Object.fromEntries(kept) });
-  });
 }
 
 interface ScopeState {
@@ -290,7 +246,7 @@ interface ScopeState {
 }
 
 /**
- * Disables or enables an encryption scope. Enabling a scope also removes the records of its revocations by version 2.
+ * Disables or enables an encryption scope.
  *
  * @throws {@link CmkError} `AccountNotFound`, `NotFound`
  */
@@ -311,10 +267,7 @@ export async function setScopeState(
   const change = { text, action: isOn ? 'scope.enable' : 'scope.disable', resource, from, to: state } as const;
   if (from === state) journal.found(`${text} before`);
   else await journal.change(change, () => azure.accounts.setScopeState(account, scope, state));
-  if (isOn) {
-    const legacy = readLegacyRevocations(account.tags).filter((one) => one.scope?.toLowerCase() === scope);
-    await removeLegacyRecords(account, legacy, { azure, journal });
-  } else {
+  if (!isOn) {
     journal.note(
       `Storage rejects requests for blobs of the scope (403). File shares have no scopes and stay readable.`,
     );

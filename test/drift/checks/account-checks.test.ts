@@ -73,12 +73,6 @@ const expired = (...versions: readonly KeyVersion[]): AccountSubject => on(pinne
 
 const SUBSCRIPTION = `/subscriptions/${account().subscriptionId}`;
 
-/** With the record that version 2 left in the tags of an account. */
-const revokedByVersion2 = (part: string): AccountSubject => {
-  const record = { on: '2026-05-01T00:00:00.000Z', by: '0b3c2f64-7f0a-4a1e-9f0e-3f1a2b3c4d5e', part, took: [] };
-  return subject({ account: account({ tags: { 'cmk-revoked-f00d': `1/1 ${JSON.stringify(record)}` } }) });
-};
-
 const accounts: Record<string, Cases<AccountSubject>> = {
   StaleKeyVersion: {
     found: [
@@ -300,16 +294,6 @@ Object.assign(accounts, {
       ['Microsoft-managed by now', reverted({ use: undefined, key: undefined })],
     ],
   } satisfies Cases<AccountSubject>,
-  LegacyRevocation: {
-    found: [
-      ['its identity', revokedByVersion2('identity'), /^0b3c2f64\S+ revoked it below its key on 2026-05-01T/],
-      ['an encryption scope', revokedByVersion2('scope:scope1'), /with version 2/],
-    ],
-    right: [
-      ['none', subject()],
-      ['a tag of others', subject({ account: account({ tags: { 'cmk-revoked-f00d': 'yes' } }) })],
-    ],
-  },
   TenantMismatch: {
     found: [
       ['its vault', abroad(), /trusts the tenant tenant-2, but the account is in the tenant tenant-1/],
