@@ -243,7 +243,7 @@ function missingPermissions(principalId: string, access: PolicyAccess): MissingR
   };
 }
 
-function permits({ keyPermissions }: KeyPolicy, permission: string): boolean {
+export function permits({ keyPermissions }: KeyPolicy, permission: string): boolean {
   return keyPermissions.some((one) => ['all', permission.toLowerCase()].includes(one.toLowerCase()));
 }
 

@@ -3,10 +3,12 @@ import { sameResource } from '../azure/resource-id.ts';
 import { commandOr, shellCommand } from '../azure/shell-command.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Vaults } from '../vaults/vault-client.ts';
+import type { KeyPolicy, Vaults } from '../vaults/vault-client.ts';
 import type { Authorization, RoleAssignments } from './authorization-client.ts';
-import { letsUseKeys } from './key-access.ts';
-import { ENCRYPTION_USER } from './key-roles.ts';
+import { letsUseKeys, missingRights, type PolicyAccess, permits } from './key-access.ts';
+import { ENCRYPTION_USER, STORAGE_PERMISSIONS } from './key-roles.ts';
+import { policyAccessReader } from './policy-access-reader.ts';
+import type { Principals } from './principal-client.ts';
 import { covers, type RoleGrant, vaultOfRole } from './role-grant.ts';
 
 /**
@@ -38,14 +40,23 @@ export interface KeyGrants {
   readonly standing: readonly StandingAccess[];
 }
 
+interface GrantServices {
+  readonly vaults: Vaults;
+  readonly authorization: Authorization;
+  readonly principals: Principals;
+}
+
 /** Reads everything that lets a principal use a key of a vault. */
 export async function readKeyGrants(
   principalId: string,
   key: ManagedKey,
-  { vaults, authorization }: { readonly vaults: Vaults; readonly authorization: Authorization },
+  { vaults, authorization, principals }: GrantServices,
 ): Promise<KeyGrants> {
-  if ((await vaults.get(key.vault)).accessModel !== 'rbac') {
-    return { removable: [], standing: [policyAccess(principalId, key)] };
+  const { accessModel, policies } = await vaults.get(key.vault);
+  if (accessModel === 'local') return { removable: [], standing: [localAccess(key)] };
+  if (accessModel === 'accessPolicies') {
+    const access = await policyAccessReader(key.vault, policies, { principals }, undefined)(principalId);
+    return { removable: [], standing: policyAccess(principalId, key, access) };
   }
 
   const keyId = `${key.vault.id}/keys/${key.name}`;
@@ -72,13 +83,36 @@ export async function readKeyGrants(
   return { removable, standing };
 }
 
-function policyAccess(principalId: string, { vault }: ManagedKey): StandingAccess {
-  const command = shellCommand('az keyvault delete-policy', [
-    ['--name', vault.name],
-    ['--object-id', principalId],
-  ]);
-  const remedy = 'A Key Vault Contributor removes the access policy, with every permission that it gives';
-  return { how: 'by an access policy of the vault', remedy: `${remedy}: ${commandOr(command, principalId)}` };
+/** Access to a Managed HSM, whose local roles the command does not read. */
+function localAccess({ vault }: ManagedKey): StandingAccess {
+  const remedy = `An administrator of ${vault.name} removes the role, if the identity has one.`;
+  return { how: 'perhaps by a local role of the Managed HSM', remedy };
+}
+
+/** Empty if neither a policy of the principal nor one that may be of a group lets it use keys. */
+function policyAccess(principalId: string, { vault, name }: ManagedKey, access: PolicyAccess): StandingAccess[] {
+  if (access.policies.some((policy) => isOf(policy, principalId) && permitsUse(policy))) {
+    const command = shellCommand('az keyvault delete-policy', [
+      ['--name', vault.name],
+      ['--object-id', principalId],
+    ]);
+    const remedy = 'A Key Vault Contributor removes the access policy, with every permission that it gives';
+    return [{ how: 'by an access policy of the vault', remedy: `${remedy}: ${commandOr(command, principalId)}` }];
+  }
+
+  const { undetermined } = missingRights(principalId, { vaultId: vault.id, name }, access);
+  if (undetermined === undefined) return [];
+  const remedy = `Ask an owner of the group whether it contains the identity ${principalId}, and to remove it. ${undetermined}`;
+  return [{ how: 'perhaps by an access policy of a group', remedy }];
+}
+
+function isOf({ objectId }: KeyPolicy, principalId: string): boolean {
+  return objectId.toLowerCase() === principalId.toLowerCase();
+}
+
+/** Whether a policy gives any key permission that Storage uses. */
+function permitsUse(policy: KeyPolicy): boolean {
+  return STORAGE_PERMISSIONS.some((permission) => permits(policy, permission));
 }
 
 /** Undefined if the assignment can be removed and restored on its own. */
