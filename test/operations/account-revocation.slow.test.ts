@@ -25,6 +25,10 @@ const NO_AUDIT = { audit: async () => ({ failed: 'out of reach' }) };
 const USER = BUILT_IN_ROLES['Key Vault Crypto Service Encryption User'];
 const CORP = '/providers/Microsoft.Management/managementGroups/corp';
 
+const policiesOf = (objectId: string) => [
+  { tenantId: procedures.world.tenantId, objectId, permissions: { keys: ['get', 'wrapKey', 'unwrapKey'] } },
+];
+
 function admin({ group }: Site): Principal {
   const person = procedures.somebodyWith(group.id, 'Owner', 'Key Vault Crypto Officer');
   const scope = `/subscriptions/${SUBSCRIPTION_ID}`;
@@ -143,6 +147,24 @@ describe('account revoke and account restore', () => {
     );
   });
 
+  it('name of the accounts with the same identity only those that use a key of that vault, by a scope too', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const { identity } = site;
+    const vault = addVault(procedures.world, site.group, unique('kv-'));
+    addKeyVersion(procedures.world, vault, 'other');
+    allowStorage(procedures.world, vault, identity.principalId);
+    const key = { vault, keyName: 'other', mode: 'automatic' } as const;
+    const scopes = [{ name: 'here', key: { vault: site.vault, keyName: site.key, mode: 'automatic' } as const }];
+    addAccount(procedures.world, site.group, { name: unique('st'), identity, key });
+    const scoped = addAccount(procedures.world, site.group, { name: unique('st'), identity, key, scopes });
+
+    const revoked = await procedures.run(revoking(account, { shared: true }), { as: admin(site) });
+    expect(revoked.result.others).toEqual([scoped.id]);
+    const recorded = trail.entries.findLast(({ resource }) => resource === account.id);
+    expect(recorded?.details).toMatchObject({ others: [scoped.id] });
+  });
+
   it('name resources of other services with the same identity, and go on with --shared alone', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
@@ -246,10 +268,21 @@ describe('account revoke and account restore', () => {
       'an access policy',
       (site) => {
         const account = procedures.encrypted(site);
-        Object.assign(site.vault.properties, { enableRbacAuthorization: false });
+        const accessPolicies = policiesOf(site.identity.principalId);
+        Object.assign(site.vault.properties, { enableRbacAuthorization: false, accessPolicies });
         return account;
       },
-      /access policy/,
+      /reaches the key by an access policy/,
+    ],
+    [
+      'an access policy that may be that of a group',
+      (site) => {
+        const account = procedures.encrypted(site);
+        const accessPolicies = policiesOf(randomUUID());
+        Object.assign(site.vault.properties, { enableRbacAuthorization: false, accessPolicies });
+        return account;
+      },
+      /reaches the key perhaps by an access policy of a group/,
     ],
     ['a Managed HSM', (site) => inHsm(site), /Managed HSM/],
   ])('refuse what they could not grant again: %s', async (_, accountIn, message) => {
@@ -309,6 +342,15 @@ describe('account revoke and account restore', () => {
       expect(refused.nextStep).toContain(`az lock delete --ids ${id}\n`);
     }
     expect([rolesOf(site).length, recordsOf(account)]).toEqual([1, []]);
+  });
+
+  it('say of an identity without an access policy that it has no access', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    Object.assign(site.vault.properties, { enableRbacAuthorization: false, accessPolicies: [] });
+    const revoked = await procedures.run(revoking(account), { as: admin(site) });
+    expect(revoked.result).toMatchObject({ removed: [], complete: true });
+    expect(texts(revoked, 'found').join()).toContain('has no access to');
   });
 
   it('revoke without an audit trail, and show what to grant again by hand', async () => {

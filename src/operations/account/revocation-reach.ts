@@ -8,7 +8,7 @@ import type { GraphResource } from '../../dependents/resource-graph-client.ts';
 import { vaultUseQuery } from '../../dependents/resource-graph-query.ts';
 import { CmkError } from '../../errors.ts';
 import { type Account, ownKeyServices, type PlatformScope, type Scope } from '../../fleet/account.ts';
-import { scopeKeyUse, usesKey } from '../../fleet/key-use.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from '../../fleet/key-use.ts';
 import { keyIdentity, userAssignedIdentity } from '../../identities/key-access.ts';
 import { type KeyGrant, readKeyGrants } from '../../identities/key-grants.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
@@ -28,8 +28,8 @@ export function principalOf(account: Account): string | undefined {
 }
 
 /**
- * Lists the ARM ids of the other resources with the same identity: a role removed from the identity is removed from
- * them too. For a system-assigned identity it reads nothing, because only one account has it.
+ * Lists the ARM ids of the other resources that use a key of the vault with the same identity: they lose access to it
+ * too. For a system-assigned identity it reads nothing, because only one account has it.
  *
  * @throws {@link CmkError} `SubscriptionUnreadable` if they cannot be listed, unless the operator accepts that the
  *   identity is shared
@@ -47,7 +47,7 @@ export async function othersWithIdentity(
   try {
     await withDeadline(LISTING_MS, 'The resources were not listed', (signal) =>
       Promise.all([
-        addAccounts(others, account, principal, azure, signal),
+        addAccounts(others, account, key, azure, signal),
         addResources(others, account, key, azure, signal),
       ]),
     );
@@ -69,16 +69,27 @@ export async function othersWithIdentity(
 async function addAccounts(
   others: Set<string>,
   account: Account,
-  principal: string,
-  { subscriptions, accounts }: Azure,
+  key: ManagedKey,
+  azure: Azure,
   signal: AbortSignal,
 ): Promise<void> {
+  const principal = principalOf(account);
   const list = async (subscription: string): Promise<void> => {
-    for await (const other of accounts.list(subscription, signal)) {
-      if (!sameResource(other.id, account.id) && principalOf(other) === principal) others.add(other.id);
+    for await (const other of azure.accounts.list(subscription, signal)) {
+      if (sameResource(other.id, account.id) || principalOf(other) !== principal) continue;
+      if (await usesVaultOf(key, other, azure)) others.add(other.id);
     }
   };
-  await pMap(await subscriptions.list(), list, { concurrency: CONCURRENCY });
+  await pMap(await azure.subscriptions.list(), list, { concurrency: CONCURRENCY });
+}
+
+/** Whether the account or one of its scopes uses a key of that vault. Unreadable scopes count as such. */
+async function usesVaultOf({ vault }: ManagedKey, account: Account, azure: Azure): Promise<boolean> {
+  if (accountKeyUse(account.encryption)?.vaultUri === vault.uri) return true;
+
+  const scopes = await readScopes(account, azure);
+  if ('unread' in scopes) return true;
+  return scopes.value.filter(hasOwnKey).some((scope) => scopeKeyUse(scope)?.vaultUri === vault.uri);
 }
 
 /** Adds the resources of other services that use a key of the vault with the same identity. */
