@@ -197,12 +197,16 @@ export class GrantsWorld implements World {
       if (before.some((one) => !this.#tenant.assignments.includes(one))) {
         throw new Error('It refuses to revoke, and has removed a role.');
       }
+      if (this.#hasNoPolicy()) throw new Error(`It has no access policy, and it refuses: ${error.message}`);
       if (this.#isRemovable(before)) throw new Error(`Its only roles can be removed, and it refuses: ${error.message}`);
     }
   }
 
   #judgeComplete(scopes: GrantsScenario['scopes']): void {
-    if (this.#scenario.model === 'accessPolicies') throw new Error('It is complete, and a policy may give access.');
+    if (this.#scenario.model === 'accessPolicies') {
+      if (this.#truth(KEY) === 'yes') throw new Error('It is complete, and a policy gives access.');
+      return;
+    }
     for (const place of [KEY, ...scopes.map((scope) => SCOPE_KEYS[scope].place)]) {
       const [standing] = this.#tenant.letting(IDENTITY, place, ACTIONS);
       if (standing) throw new Error(`It is complete, and the role at ${standing.place.id} still reaches ${place.id}.`);
@@ -221,6 +225,14 @@ export class GrantsWorld implements World {
       if (one.holder === IDENTITY && (one.place === VAULT || one.place === KEY)) continue;
       throw new Error(`It removes the role of ${one.holder} at ${one.place.id}.`);
     }
+  }
+
+  /** Whether no access policy is that of the identity, and none can be that of a group. */
+  #hasNoPolicy(): boolean {
+    const { model, policies } = this.#scenario;
+    return (
+      model === 'accessPolicies' && this.#isPlain('alone') && policies.every(({ objectId }) => objectId !== IDENTITY)
+    );
   }
 
   /** Whether the identity has the role of Storage at the vault or the key, and nothing else that reaches the key. */
