@@ -70,8 +70,6 @@ const NO_STORAGE: Pick<GatherServices, 'driftStorage' | 'rollouts' | 'useRows'> 
     managedAccounts: async () => ({}),
     poisonMessages: async () => [],
     deadLetters: async () => [],
-    legacyOrders: async () => [],
-    legacyApprovals: async () => [],
   },
   rollouts: undefined,
   useRows: undefined,

@@ -88,7 +88,7 @@ it('what causes work is in the account of the work zone, what decides in the oth
     orders: controlContainer(zones, credential, 'c').url,
     rekeys: controlTable(zones, credential, 't').url,
     trail: auditContainer(zones, credential).url,
-    approvals: auditContainer(zones, credential, 'cmk-approvals').url,
+    copied: auditContainer(zones, credential, 'c').url,
   }).toEqual({
     queues: 'https://work.queue',
     index: 'https://work.table',
@@ -96,6 +96,6 @@ it('what causes work is in the account of the work zone, what decides in the oth
     orders: 'https://control.blob/c',
     rekeys: 'https://control.table',
     trail: 'https://audit.blob/cmk-audit',
-    approvals: 'https://control.blob/cmk-approvals',
+    copied: 'https://control.blob/c',
   });
 });

@@ -1,4 +1,3 @@
-import { TableClient } from '@azure/data-tables';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { deployCode } from '../../local/azure/app-setup.ts';
@@ -384,34 +383,6 @@ const cases: readonly Case[] = [
       .uploadData(Buffer.from(JSON.stringify([event])));
     // Azurite goes by the time of day, and this world's clock has been moved.
     return { resource: id, report: () => check(noFix, { now: () => new Date() }) };
-  }),
-  when('LegacyOrder', 'version 2 had a re-key under way', undefined, async () => {
-    const options = { allowInsecureConnection: true };
-    const table = TableClient.fromConnectionString(wire.connectionString, 'cmkrekeys', options);
-    await table.createTable();
-    onTestFinished(async () => void (await table.deleteTable()));
-    const order = JSON.stringify({ id: 'r1', from: 'k1', to: 'k2', state: 'moving', maxFailures: 1 });
-    await table.upsertEntity({ partitionKey: 'order', rowKey: 'r1', order });
-    return 'cmkrekeys/r1';
-  }),
-  when('LegacyApproval', 'version 2 left a request for approval open', undefined, async () => {
-    const blobs = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-approvals');
-    await blobs.createIfNotExists();
-    const put = (id: string, state: string, hours: number) => {
-      const metadata = { state, expireson: new Date(wire.azure.clock.nowMs() + hours * HOUR_MS).toISOString() };
-      const text = JSON.stringify({ id, action: 'restore', vault: 'kv', key: 'k', askedBy: { objectId: 'bob' } });
-      return blobs.getBlockBlobClient(`${id}.json`).upload(text, text.length, { metadata });
-    };
-    for (const [id, state, hours] of [
-      ['open', 'waiting', 4],
-      ['expired', 'waiting', -1],
-      ['over', 'done', 4],
-    ] as const) {
-      await put(id, state, hours);
-    }
-    expect((await check()).findings.filter(({ reason }) => reason === 'LegacyApproval')).toHaveLength(1);
-    wire.records.length = 0;
-    return 'cmk-approvals/open';
   }),
   when('SelfLockout', "the app's own storage is put on a managed key", undefined, async () => {
     const { account } = pinnedAccount();

@@ -13,20 +13,6 @@ function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
   });
 }
 
-function legacyOrder({ legacyOrders = [] }: AppSubject): readonly Found[] {
-  return legacyOrders.map(({ id, from, to, state }) => ({
-    resource: `cmkrekeys/${id}`,
-    is: `Version 2 ${state === 'moving' ? `was moving everything from ${from} to ${to}` : `was moving accounts back from ${to} to ${from}`}. This version of the app does not continue it.`,
-  }));
-}
-
-function legacyApproval({ legacyApprovals = [] }: AppSubject): readonly Found[] {
-  return legacyApprovals.map(({ id, action, vault, key, askedBy }) => ({
-    resource: `cmk-approvals/${id}`,
-    is: `${askedBy.objectId} asked version 2 to approve: ${action} ${key === undefined ? 'of all keys' : `${vault}/${key}`}. This version does not process it.`,
-  }));
-}
-
 function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rules): readonly Found[] {
   return watches.flatMap(({ subscription, events }): readonly Found[] => {
     const wrong = judgeSubscriptions(wantedWatches, events.subscriptions).filter(({ is }) => is !== 'right');
@@ -132,20 +118,6 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: 'No record of the audit trail is changed, removed, moved or inserted.',
     fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten). Determine which client wrote to the container cmk-audit. The app keeps writing the trail. Exempt the finding once it is explained.',
     find: auditTrailBroken,
-  },
-  {
-    reason: 'LegacyOrder',
-    severity: 'warning',
-    ensures: 'No re-key of version 2 is unfinished.',
-    fix: 'Start it again (`cmk rekey start`): moved accounts keep their new key. Then delete the table cmkrekeys.',
-    find: legacyOrder,
-  },
-  {
-    reason: 'LegacyApproval',
-    severity: 'warning',
-    ensures: 'No approval request of version 2 is open. Requests expire after eight hours.',
-    fix: 'Call the operation directly, with a role approved through Entra Privileged Identity Management (docs/how-to/access.md).',
-    find: legacyApproval,
   },
   {
     reason: 'ChangesNotWatched',

@@ -16,7 +16,7 @@ import type { DriftSettings } from '../../settings/settings.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
 import type { KnownRevocation } from '../report.ts';
-import type { DeadLetter, LegacyApproval, LegacyOrder } from '../store/app-state-client.ts';
+import type { DeadLetter } from '../store/app-state-client.ts';
 import type { KeyUsage } from './key-usage.ts';
 
 /** Rules of the checks, apart from the read state. */
@@ -129,9 +129,6 @@ export interface AppSubject {
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   /** Errors of the audit trail since the last check; absent if it was not read. */
   readonly trail?: readonly ChainFinding[];
-  /** Absent if they could not be read. */
-  readonly legacyOrders?: readonly LegacyOrder[] | undefined;
-  readonly legacyApprovals?: readonly LegacyApproval[] | undefined;
   /** Event subscriptions of the watched subscriptions, as far as readable. */
   readonly watches?: readonly { readonly subscription: string; readonly events: SourceSubscriptions }[];
   readonly settingsProblems: readonly string[];

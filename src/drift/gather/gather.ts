@@ -59,7 +59,7 @@ export interface Gathered {
 
 /** Reads the app's own state, the vaults, their keys, and every account. Never throws for a failed read. */
 export async function gather({ signal }: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
-  const own = await gatherApp(services, rules.now);
+  const own = await gatherApp(services);
   const previous = known(own.previous);
   const { trail, events } = await gatherTrail(services.auditWatch, previous?.trailEnd);
   const ids = await readPart(
@@ -113,8 +113,6 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
       lockedOutBy: ownStorage.lockedOutBy,
       sharedZones,
       poison: own.poison,
-      legacyOrders: known(own.legacyOrders),
-      legacyApprovals: known(own.legacyApprovals),
       trail: known(trail)?.findings ?? [],
       watches: watches.flatMap(({ subscription, events }) =>
         'value' in events ? { subscription, events: events.value } : [],
@@ -126,13 +124,11 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
 }
 
 /** State in the app's own storage. */
-async function gatherApp({ driftStorage: storage }: GatherServices, now: Date) {
+async function gatherApp({ driftStorage: storage }: GatherServices) {
   return {
     previous: await readPart(PARTS.previous(DRIFT_CONTAINER), () => storage.before()),
     poison: await readPart(PARTS.poison('poison queues'), () => storage.poisonMessages()),
     managedAccounts: await readPart(PARTS.managedAccounts(DRIFT_CONTAINER), () => storage.managedAccounts()),
-    legacyOrders: await readPart(PARTS.legacyOrders('cmkrekeys'), () => storage.legacyOrders()),
-    legacyApprovals: await readPart(PARTS.legacyApprovals('cmk-approvals'), () => storage.legacyApprovals(now)),
   };
 }
 

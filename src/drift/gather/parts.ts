@@ -65,8 +65,6 @@ export const PARTS = {
   poison: part('the poison queues', 'Microsoft.Storage/storageAccounts/queueServices/queues/read'),
   previous: part('the previous report', BLOBS),
   managedAccounts: part('the accounts that used a managed key before', BLOBS),
-  legacyApprovals: part('the requests for approval of version 2', BLOBS),
-  legacyOrders: beside('the re-keys of version 2', ENTITIES),
   trail: part('the audit trail', BLOBS),
   deadLetters: part('the events that could not be delivered', BLOBS),
   rollouts: beside('the progress of rotations', ENTITIES),

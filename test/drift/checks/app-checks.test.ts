@@ -20,8 +20,6 @@ const watched = (...subscriptions: (typeof watch)[]) => ({
   events: { topic: undefined, topicUnreadable: undefined, subscriptions },
 });
 
-const legacyOrder = (state: 'moving' | 'takingBack') => ({ id: 'r1', from: 'k1', to: 'k2', state });
-
 const apps: Record<string, Cases<AppSubject>> = {
   SelfLockout: {
     found: [['its own storage', app({ lockedOutBy: [{ account: account().id, key: 'k' }] }), /own storage uses k/]],
@@ -48,34 +46,6 @@ const apps: Record<string, Cases<AppSubject>> = {
       ['nothing', app({ trail: [] })],
       ['that was not looked at', app()],
     ],
-  },
-  LegacyOrder: {
-    found: [
-      [
-        'one that moves',
-        app({ legacyOrders: [legacyOrder('moving')] }),
-        /^Version 2 was moving everything from k1 to k2/,
-      ],
-      ['one that is taken back', app({ legacyOrders: [legacyOrder('takingBack')] }), /was moving accounts back/],
-    ],
-    right: [['none', app({ legacyOrders: [] })]],
-  },
-  LegacyApproval: {
-    found: [
-      [
-        'one of a key',
-        app({
-          legacyApprovals: [{ id: 'a1', action: 'restore', vault: 'kv', key: 'k', askedBy: { objectId: 'bob' } }],
-        }),
-        /^bob asked version 2 to approve: restore kv\/k\./,
-      ],
-      [
-        'one of all keys',
-        app({ legacyApprovals: [{ id: 'a1', action: 'pause', askedBy: { objectId: 'bob' } }] }),
-        /pause of all keys/,
-      ],
-    ],
-    right: [['none', app({ legacyApprovals: [] })]],
   },
   ChangesNotWatched: {
     found: [
