@@ -173,8 +173,6 @@ export const REASONS = {
   DriftFoundByEvent: 'An event reported a change, and the app checked the affected resources.',
   EventDeliveryFailing: 'Event Grid could not deliver events of the vault.',
   SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
-  StorageZonesShared:
-    "One storage account holds the app's queues and its decisions. Separate accounts would separate the roles.",
   PoisonMessages: 'The poison queues contain messages. An operator must check and replay them.',
   Unreadable: 'The app could not read a resource, so its state is unknown.',
   NotChecked: 'No recent drift check read the resource, so its health is unknown.',

@@ -16,16 +16,6 @@ export function ownStorage(settings: { readonly storage: AppStorage | undefined;
   return own.length === 0 ? 'local' : [...new Set(own)];
 }
 
-/**
- * Name of the account that has both zones; undefined: the zones have separate accounts, or the account is an emulator
- * or unknown.
- */
-export function sharedZones(storage: AppStorage, cloud: Cloud): string | undefined {
-  const control = nameOfStorage(storage, cloud);
-  const isShared = control === nameOfStorage(storage.work ?? storage, cloud);
-  return isShared && control !== 'local' && control !== '' ? control : undefined;
-}
-
 /** Name of a storage account. `local`: an emulator. Undefined: the connection string does not name the account. */
 export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
   if ('accountName' in account) return account.accountName.toLowerCase();

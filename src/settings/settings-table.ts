@@ -127,7 +127,7 @@ export const SETTINGS = {
     example: 'https://stcmkwork.queue.core.windows.net',
     description:
       'Queue service of the work zone, which the app accesses with its identity; the tables and blobs of the zone are in the same account. The host also reads `CMK_WORK__credential` and `CMK_WORK__clientId`.',
-    fallback: 'the `AzureWebJobsStorage` account holds both zones, which the drift check reports',
+    fallback: 'the `AzureWebJobsStorage` account holds both zones',
   }),
   CMK_AUDIT__blobServiceUri: setting({
     schema: serviceUri('blob').optional(),

@@ -6,7 +6,7 @@ import type { AccessRules } from '../http/access.ts';
 import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './exemption.ts';
 import { DEFAULT_DIGEST_HOUR } from './notify-targets.ts';
-import { nameOfStorage, sharedZones } from './own-storage.ts';
+import { nameOfStorage } from './own-storage.ts';
 import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';
 
 export type { Environment } from './reader.ts';
@@ -150,11 +150,6 @@ export function readDrift(environment: Environment, cloud: Cloud) {
     functionAppId: app?.id,
     /** ARM id of the app's own storage account. */
     storageAccountId: beside,
-    /**
-     * Name of the storage account that has both zones; undefined: the zones have separate accounts, or the account is
-     * an emulator.
-     */
-    sharedZones: sharedZones(own, cloud),
     watchChanges: reader.read('CMK_WATCH_CHANGES') ?? true,
     /** ARM ids of the configured system topics, by the ARM id of their vault. */
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ownStorage, sharedZones } from '../../src/settings/own-storage.ts';
+import { ownStorage } from '../../src/settings/own-storage.ts';
 import { PUBLIC } from '../support/keys.ts';
 
 describe("the name of the app's own storage", () => {
@@ -17,9 +17,6 @@ describe("the name of the app's own storage", () => {
     const account = (accountName: string) => ({ accountName, blobUri: '', queueUri: '', tableUri: '' });
     const storage = { ...account('stcontrol'), work: account('stwork'), audit: account('stcontrol') };
     expect(ownStorage({ cloud: PUBLIC, storage })).toEqual(['stcontrol', 'stwork']);
-    expect(sharedZones(storage, PUBLIC)).toBeUndefined();
-    expect(sharedZones(account('stcontrol'), PUBLIC)).toBe('stcontrol');
-    expect(sharedZones({ connectionString: 'UseDevelopmentStorage=true' }, PUBLIC)).toBeUndefined();
   });
 
   it.each([

@@ -86,20 +86,6 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
       })),
   },
   {
-    reason: 'StorageZonesShared',
-    severity: 'advice',
-    ensures: "The queues, the index and the leases are not in the storage account of the app's decisions.",
-    fix: 'Deploy again with the templates of this version, which create the second account, or set `CMK_WORK__queueServiceUri` and the related settings (docs/explanation/trust.md).',
-    find: ({ sharedZones }) =>
-      sharedZones === undefined
-        ? undefined
-        : {
-            resource: sharedZones,
-            is: "The app's queues, index and leases are in the account of its package, orders and audit trail.",
-            shouldBe: 'They are in a separate account, so a role on one account grants nothing on the other.',
-          },
-  },
-  {
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No poison queue contains messages.',

@@ -124,8 +124,6 @@ export interface AppSubject {
   readonly name: string;
   /** The app's own storage accounts with the managed key that they or their scopes use. */
   readonly lockedOutBy: readonly { readonly account: string; readonly key: string }[];
-  /** Name of the storage account that contains both zones; absent if the zones are separate. */
-  readonly sharedZones?: string | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   /** Errors of the audit trail since the last check; absent if it was not read. */
   readonly trail?: readonly ChainFinding[];

@@ -99,7 +99,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   ];
   const found = [...vaults, ...subscriptions, ownStorage];
   const unread = [...unreadOf(parts), ...found.flatMap((one) => one.unread), ...unreadOthers];
-  const { functionAppId, sharedZones, problems } = rules.drift;
+  const { functionAppId, problems } = rules.drift;
   return {
     previous,
     vaults,
@@ -111,7 +111,6 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
     app: {
       name: functionAppId ?? 'cmk-autopilot',
       lockedOutBy: ownStorage.lockedOutBy,
-      sharedZones,
       poison: own.poison,
       trail: known(trail)?.findings ?? [],
       watches: watches.flatMap(({ subscription, events }) =>

@@ -25,10 +25,6 @@ const apps: Record<string, Cases<AppSubject>> = {
     found: [['its own storage', app({ lockedOutBy: [{ account: account().id, key: 'k' }] }), /own storage uses k/]],
     right: [['no', app()]],
   },
-  StorageZonesShared: {
-    found: [['one account', app({ sharedZones: 'stcmkapp' }), /queues, index and leases/]],
-    right: [['two accounts', app()]],
-  },
   PoisonMessages: {
     found: [
       ['one', poisoned(1), /a message/],

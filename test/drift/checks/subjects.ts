@@ -60,7 +60,6 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       usageWorkspace: undefined,
       functionAppId: FUNCTION_APP,
       storageAccountId: STORAGE,
-      sharedZones: undefined,
       watchChanges: true,
       systemTopics: {},
       ...drift,
