@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { storageClock } from '../azure/storage-clock.ts';
 import { sendFor } from '../fleet/fleet-work.ts';
-import { type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
+import { isAboutAccount, type NewWorkItem, type WorkItems, workRow } from '../fleet/work-items.ts';
 import type { FleetServices } from '../fleet/worker-ports.ts';
 import type { Cause } from '../work/messages.ts';
 
@@ -27,10 +27,10 @@ export async function putWork(
 ): Promise<void> {
   const at = storageClock.now();
   const items = [...new Map(wanted.map((item) => [workRow(item), { ...item, due: at, since: at, cause }])).values()];
-  const accounts = items.filter(({ kind }) => kind === 'account');
+  const accounts = items.filter(isAboutAccount);
   // A running pass would finish the old item although it read the account before this change.
   if (accounts.length > 0) await workItems.put(accounts);
-  const others = items.filter(({ kind }) => kind !== 'account');
+  const others = items.filter((item) => !isAboutAccount(item));
   const created = new Set(await workItems.putNew(others));
   // A pass may have read the uses for an existing item before this finding, and may finish it in the meantime.
   const stale = others.filter((item) => item.fresh && !created.has(item));

@@ -15,6 +15,7 @@ import type { PassResults } from './pass-results.ts';
 import type { Announcement } from './pass-state.ts';
 import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
 import { type UseRow, versionOfRow } from './use-row.ts';
+import { isAboutAccount } from './work-items.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
@@ -23,6 +24,8 @@ const SCOPES_CONCURRENCY = 2;
 const SCOPES_PER_PASS = 64;
 /** Maximum number of a region's accounts whose scopes a pass lists: more than the budget of lists admits. */
 const MOST_ACCOUNTS = 100;
+/** Shortest time between two lists of an account's scopes, however many of them change. Milliseconds. */
+const SCOPES_AGAIN_MS = 60_000;
 
 interface ListingPass {
   readonly subscription: string;
@@ -116,6 +119,26 @@ export class Listing {
     await this.#readAccount(about, await this.#ports.fleet.account(about), wanted);
   }
 
+  /** Lists the encryption scopes of one account, of which some are new or have changed. */
+  async accountScopes(wanted: Wanted): Promise<void> {
+    const { about, since } = wanted.item;
+    const record = await this.#ports.fleet.account(about);
+    if (!record) {
+      await this.#readAccount(about, undefined, wanted);
+      return;
+    }
+    const { scopesReadOn } = record;
+    const now = this.#ports.now();
+    if (hasBeenSince(scopesReadOn, since.getTime(), now)) return;
+
+    if (scopesReadOn && hasBeenSince(scopesReadOn, now.getTime() - SCOPES_AGAIN_MS, now)) {
+      const again = new Date(Date.parse(scopesReadOn) + SCOPES_AGAIN_MS);
+      wanted.postpone(again, 'ScopesNotListed');
+      return;
+    }
+    await this.#listScopes(record, wanted);
+  }
+
   /** Lists the encryption scopes of all due accounts, within the rate limits. */
   async scopes(wanted: Wanted): Promise<void> {
     const regions = await this.#dueAccounts(wanted);
@@ -158,7 +181,9 @@ export class Listing {
     try {
       const startedOn = this.#ports.now();
       const read = () => this.#ports.capacity.scopeLists(() => this.#readScopes(account));
-      const listed = await this.#pass.budget.call(location, { lists: 1, purpose: 'scopes' }, wanted, read);
+      // The lists of all accounts, which take hours, must not use up the budget of one whose scopes changed.
+      const purpose = isAboutAccount(wanted.item) ? undefined : 'scopes';
+      const listed = await this.#pass.budget.call(location, { lists: 1, purpose }, wanted, read);
       if (!listed) return false;
       if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, wanted);
       else await this.#readAccount(account, record, wanted);
@@ -182,6 +207,8 @@ export class Listing {
     );
     const scopeKeys = [...new Set(all.map(({ key }) => key))];
     const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);
+    if (!this.#pass.results.isNewestScopeList(account, startedOn)) return;
+
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
     const ofScopes = Map.groupBy(rows, ({ scope }) => scope?.toLowerCase());
     const requested = this.#requested;
@@ -201,7 +228,7 @@ export class Listing {
     const { accounts, now } = this.#ports;
     const region = record?.location ?? this.#pass.subscription;
     // Accounts that a list lacks must not use up the region's reads.
-    const purpose = wanted.item.kind === 'account' ? undefined : 'retry';
+    const purpose = isAboutAccount(wanted.item) ? undefined : 'retry';
     const read = await this.#pass.budget.call(region, { reads: 1, purpose }, wanted, async () => ({
       startedOn: now(),
       found: await unlessMissing(() => accounts.get(accountId(account), this.#pass.budget.reads.signal)),
@@ -210,7 +237,8 @@ export class Listing {
     const { startedOn, found } = read.answer;
     if (found) {
       await this.#compareAccount(found, startedOn, record, wanted);
-      if (wanted.item.kind !== 'scopes' && this.#areScopesDue(record)) this.#pass.results.requestScopes();
+      const isOfList = wanted.item.kind === 'scopes' && !isAboutAccount(wanted.item);
+      if (!isOfList && this.#areScopesDue(record)) this.#pass.results.requestScopes();
       return;
     }
     const rows = await this.#rowsOf(account, record ? keysOfAccount(record) : []);

@@ -45,6 +45,8 @@ export class PassResults {
   #results: Result[] = [];
   /** Keys to reconcile after the pass, by id. */
   readonly progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
+  /** Start of the newest compared list of scopes, by account. */
+  readonly #scopeLists = new Map<string, Date>();
   #drops: UseRef[] = [];
   #changes: AccountChange[] = [];
   #listedOn: Date | undefined;
@@ -96,6 +98,16 @@ export class PassResults {
 
   change(change: AccountChange): void {
     this.#changes.push(change);
+  }
+
+  /** Returns whether no list of the account's scopes that began later was compared in this pass. */
+  isNewestScopeList(account: string, startedOn: Date): boolean {
+    const name = accountRow(account);
+    const newest = this.#scopeLists.get(name);
+    if (newest && newest > startedOn) return false;
+
+    this.#scopeLists.set(name, startedOn);
+    return true;
   }
 
   /** Requests that a worker lists the encryption scopes of all due accounts. */

@@ -22,6 +22,7 @@ import type { Blocked } from './rollout-gate.ts';
 import type { UseRow } from './use-row.ts';
 import {
   dueOf,
+  isAboutAccount,
   isComparison,
   keyItem,
   LONGEST_WAIT_MS,
@@ -206,9 +207,11 @@ export class Pass {
       list: (wanted) => this.#listWithin(subscriptionLists, wanted, () => listing.list(wanted)),
       verify: (wanted) => this.#listWithin(subscriptionLists, wanted, () => listing.list(wanted)),
       scopes: (wanted) =>
-        this.#scopeListings(() =>
-          this.#listWithin(subscriptionScopes, wanted, () => new Listing(this, this.#ports).scopes(wanted)),
-        ),
+        isAboutAccount(wanted.item)
+          ? listing.accountScopes(wanted)
+          : this.#scopeListings(() =>
+              this.#listWithin(subscriptionScopes, wanted, () => new Listing(this, this.#ports).scopes(wanted)),
+            ),
     };
     for (const item of found) {
       const wanted = new Wanted(item, now);
@@ -334,7 +337,7 @@ export class Pass {
     }
     permitted();
     // The change check puts the items of accounts.
-    const isChecked = wanted.some(({ item }) => item.kind === 'account');
+    const isChecked = wanted.some(({ item }) => isAboutAccount(item));
     // The use needs a PATCH, but the task has no write permit. The retry requests one.
     const requestWrite = async (): Promise<Blocked> => ({ reason: 'Busy', until: this.#ports.now() });
     const ports = { ...this.#usePorts, ...(mayWrite ? {} : { admit: requestWrite }) };

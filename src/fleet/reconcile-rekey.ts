@@ -21,7 +21,7 @@ import { coverageOf } from './moved-uses.ts';
 import { findRekeyBlocker } from './plan.ts';
 import { failedOn } from './reconcile-use.ts';
 import type { UseRow } from './use-row.ts';
-import type { NewWorkItem } from './work-items.ts';
+import { isAboutAccount, type NewWorkItem } from './work-items.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** A PATCH ends within its deadline, and takes effect within a minute after that. Milliseconds. */
@@ -133,12 +133,13 @@ export async function findGaps(
       gaps.push(`The accounts of subscription ${subscription} were not listed two minutes after the last move.`);
       if (now() > since) wanted.push({ ...item, kind: 'list', since });
     }
-    const unfinished = new Set((await items.of(subscription)).map(({ kind }) => kind));
+    const pending = await items.of(subscription);
+    const unfinished = new Set(pending.map(({ kind }) => kind));
     if (unfinished.has('verify')) {
       gaps.push(`A worker of subscription ${subscription} died. Its last PATCHes are not verified yet.`);
     }
     // A list may have shown uses of the source key that the budget of reads did not admit yet.
-    if (unfinished.has('list') || unfinished.has('account')) {
+    if (unfinished.has('list') || pending.some(isAboutAccount)) {
       gaps.push(`A list of subscription ${subscription}, or a read of one of its accounts, is not finished.`);
     }
     let unlisted = 0;

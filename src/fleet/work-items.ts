@@ -30,7 +30,7 @@ const ITEM = z.object({
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
   subscription: z.union([z.literal(NO_SUBSCRIPTION), z.guid()]),
   kind: z.enum(['key', 'account', 'list', 'scopes', 'verify']),
-  /** Key identifier without a version, or ARM id of an account; empty for other kinds. */
+  /** Key identifier without a version, or ARM id of an account; empty: the whole subscription. */
   about: z.union([KEY_ID, ACCOUNT_ID, z.literal('')]),
   /** Earliest start. */
   due: time,
@@ -50,8 +50,8 @@ type Item = Readonly<z.output<typeof ITEM>>;
 
 /**
  * `key`: reconcile the uses of a key. `account`: read one account. `list`: list the accounts of the subscription.
- * `scopes`: list encryption scopes that were never listed. `verify`: read the uses for which a dead worker may have
- * sent a PATCH; the lease's state has the announced targets.
+ * `scopes`: list the encryption scopes of one account, or of all accounts for which this is due. `verify`: read the
+ * uses for which a dead worker may have sent a PATCH; the lease's state has the announced targets.
  */
 export type WorkKind = Item['kind'];
 export type NewWorkItem = Omit<Item, 'attempts'> & { readonly attempts?: number };
@@ -145,6 +145,11 @@ export function dueOf({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
   return due.getTime() > now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due;
 }
 
+/** Returns whether an item is about one account, or about its encryption scopes. */
+export function isAboutAccount({ kind, about }: Pick<NewWorkItem, 'kind' | 'about'>): boolean {
+  return kind === 'account' || (kind === 'scopes' && about !== '');
+}
+
 /** Returns an item's unique row key. @throws TypeError for an `about` that contradicts the kind or subscription */
 export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): string {
   const prefix = `${encoded(subscription)}|${kind}`;
@@ -153,7 +158,7 @@ export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscr
     if (!key) throw new TypeError(`${about} is not a key identifier.`);
     return `${prefix}|${encoded(new URL(key.vaultUri).hostname)}|${encoded(key.keyName)}`;
   }
-  if (kind === 'account') {
+  if (isAboutAccount({ kind, about })) {
     const account = parseStorageAccountId(about);
     if (account?.subscriptionId.toLowerCase() !== subscription.toLowerCase())
       throw new TypeError(`${about} is not the ARM id of a storage account of ${subscription}.`);

@@ -107,7 +107,7 @@ function unlistedViews(subscriptions: number, hasUnlistedScopes: boolean): Unrea
 }
 
 /**
- * Whether encryption scopes of any account were never listed. Only subscriptions with a work item for this can have
+ * Whether encryption scopes of any account were never listed, or not since one was created or changed. Only subscriptions with a work item for this can have
  * such accounts. Where the app lists only scopes of dependents, other accounts' scopes are never listed.
  */
 async function haveUnlistedScopes(
@@ -115,8 +115,11 @@ async function haveUnlistedScopes(
   { fleet, workItems }: Pick<KeyUsersPorts, 'fleet' | 'workItems'>,
 ): Promise<boolean> {
   const ids = inSight?.map((id) => id.toLowerCase());
-  for await (const { kind, subscription } of workItems.all()) {
+  for await (const { kind, subscription, about } of workItems.all()) {
     if (kind !== 'scopes' || ids?.includes(subscription.toLowerCase()) === false) continue;
+    // An event or the drift check reported a scope of this account, and no worker has listed it yet.
+    if (about !== '') return true;
+
     for await (const account of fleet.accounts(subscription)) {
       if (account.scopesReadOn === undefined) return true;
     }

@@ -112,6 +112,22 @@ it('Scopes of ten accounts are listed each day although 80 other lists fail', { 
   expect(new Set(again).size).toBe(10);
 });
 
+it('700 scopes created one after the other are in the index within two minutes, and cost a list a minute', {
+  timeout: 60_000,
+}, async () => {
+  const region = await Region.indexed(1);
+  for (let n = 1; n <= 700; n += 1) {
+    region.addScopes(n);
+    region.want('scopes', idOf(nameOf(0)));
+    await region.deliver();
+    region.clock += 1_000;
+  }
+  const done = await region.until(() => region.items.all.length === 0, HOUR);
+  expect(done).toBeLessThan(2 * MINUTE);
+  expect(region.uses()).toHaveLength(701);
+  expect(region.calls.filter((call) => call.startsWith('list scopes')).length).toBeLessThan(15);
+});
+
 describe('A re-key order', { timeout: 60_000 }, () => {
   const isDone = (region: Region) => region.orders.orders.rekeys[0]?.state === 'done';
 

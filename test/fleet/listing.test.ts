@@ -12,7 +12,7 @@ import { keyItem, NO_SUBSCRIPTION } from '../../src/fleet/work-items.ts';
 import type { FleetServices } from '../../src/fleet/worker-ports.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
-import { account, CAUSE, Fleet, FOREIGN, notFound, OTHER, saveState, scopeOf, WRITTEN } from './fleet.ts';
+import { account, CAUSE, Fleet, FOREIGN, idOf, notFound, OTHER, saveState, scopeOf, WRITTEN } from './fleet.ts';
 
 describe('A list of a subscription', () => {
   it('puts uses of all keys into the index, lists the scopes, and drops the rows of deleted accounts', async () => {
@@ -245,6 +245,39 @@ describe('Scopes', () => {
     fleet.clock += 24 * 3_600_000;
     await fleet.pass('list');
     expect(lists()).toBe(2);
+  });
+
+  it('of one account are listed on request, so that the index has a scope created since the last list', async () => {
+    const fleet = await Fleet.listed(account('st1'), account('st2'));
+    fleet.calls.length = 0;
+    fleet.items.clear();
+    fleet.scopes.set('st1', [scopeOf(VAULT.uri)]);
+    fleet.clock += 3_600_000;
+    await fleet.pass('scopes', idOf('st1'));
+    expect(fleet.uses()).toEqual(['st1 own', 'st2 own', 'st1/scope own']);
+    expect(fleet.calls).toEqual(['list scopes st1']);
+    // A stage is decided with it.
+    expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toEqual([['key', KEY.id]]);
+  });
+
+  it('of one account that the index lacks are listed with it', async () => {
+    const fleet = await Fleet.listed(account('st1'));
+    fleet.add(account('st2'));
+    fleet.scopes.set('st2', [scopeOf(VAULT.uri)]);
+    await fleet.pass('scopes', idOf('st2'));
+    expect(fleet.uses()).toEqual(['st1 own', 'st2 own', 'st2/scope own']);
+  });
+
+  it('of one account are listed although the lists of other accounts have used up their budget', async () => {
+    const fleet = new Fleet();
+    const leases = new MemoryLeases(() => new Date(fleet.clock));
+    fleet.add(...Array.from({ length: 100 }, (_, n) => account(`st${n}`)));
+    await fleet.pass('list', '', { leases });
+    const last = (await fleet.unlisted()).at(-1) ?? '';
+    fleet.scopes.set(last, [scopeOf(VAULT.uri)]);
+    await fleet.pass('scopes', idOf(last), { leases });
+    expect(fleet.uses()).toContain(`${last}/scope own`);
+    expect(await fleet.unlisted()).toHaveLength(29);
   });
 });
 
