@@ -177,7 +177,7 @@ export const REASONS = {
   Unreadable: 'The app could not read a resource, so its state is unknown.',
   NotChecked: 'No recent drift check read the resource, so its health is unknown.',
   DriftChecked: 'A drift check is done. This record summarizes it.',
-  DriftFixed: 'The app made the change that fixes a finding, or queued its work item.',
+  DriftFixed: 'The app made the change that fixes a finding.',
   DriftFixFailed: 'The app could not fix a finding.',
   DriftReportNotWritten: 'The app could not write the report of a drift check.',
   VersionRetired:

@@ -6,6 +6,8 @@ import { readOnce } from '../azure/read-or-why.ts';
 import { parseStorageAccountId, splitScope } from '../azure/resource-id.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, placementOf, wantedSubscriptions, wantedWatches } from '../events/subscription.ts';
+import { accountRow } from '../fleet/fleet-keys.ts';
+import type { UseRows } from '../fleet/use-row.ts';
 import type { Log } from '../log.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
@@ -40,6 +42,7 @@ export type FixServices = RetireServices &
     readonly eventGrid: EventGrid;
     readonly audit: RecordAudit;
     readonly orderStore: Pick<OrdersStore, 'recent'>;
+    readonly useRows: Pick<UseRows, 'of'>;
     readonly now: () => Date;
   };
 
@@ -94,7 +97,8 @@ function takeTurn(retirements: readonly Finding[], round: number): Finding[] {
 }
 
 /**
- * Puts one item for each subscription and key, regardless of the number of accounts. reconcileKey decides the stage.
+ * Puts one item for each subscription and key, regardless of the number of accounts. reconcileKey decides the stage. For
+ * a scope that the index lacks, it puts an item that lists the scopes of its account.
  */
 async function moveAll(due: readonly Finding[], ref: string, services: FixServices): Promise<Done> {
   const orders = await services.orderStore.recent();
@@ -102,15 +106,25 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
     action?.kind === 'account' && !findPause(orders, action.key, services.now()) ? [{ ...action, resource }] : [],
   );
   const cause = { by: 'drift', ref, since: services.now().toISOString() };
-  const wanted = moves.flatMap(({ account, key, resource }): WantedWork[] => {
-    const subscription = parseStorageAccountId(account)?.subscriptionId;
-    // The index may contain an outdated version of the scope, and the list of accounts does not show scopes.
-    const fresh = splitScope(resource).scope !== undefined;
-    return subscription ? [{ subscription, kind: 'key', about: key, fresh }] : [];
-  });
-  wanted.sort((a, b) => Number(a.fresh) - Number(b.fresh));
   try {
-    await putWork(wanted, cause, services);
+    const knownScopes = readOnce(
+      ({ subscription, key }: ShareOfKey) => readKnownScopes(key, subscription, services),
+      ({ subscription, key }) => `${subscription} ${key}`.toLowerCase(),
+    );
+    const wanted = await pMap(moves, async ({ account, key, resource }): Promise<WantedWork[]> => {
+      const subscription = parseStorageAccountId(account)?.subscriptionId;
+      if (!subscription) return [];
+
+      const { scope } = splitScope(resource);
+      if (scope === undefined) return [{ subscription, kind: 'key', about: key }];
+
+      const isKnown = (await knownScopes.get({ subscription, key })).has(accountRow(account, scope));
+      // The index may contain an outdated version of the scope, and the list of accounts does not show scopes.
+      if (isKnown) return [{ subscription, kind: 'key', about: key, fresh: true }];
+      return [{ subscription, kind: 'scopes', about: account }];
+    });
+    const items = wanted.flat().sort((a, b) => Number(a.fresh ?? false) - Number(b.fresh ?? false));
+    await putWork(items, cause, services);
     await services.requestKeys([...new Set(moves.map(({ key }) => key))], cause);
     return { outcome: 'enqueued', detail: 'The worker of its subscription decides whether to move it.' };
   } catch (error) {
@@ -118,12 +132,30 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
   }
 }
 
-/** Logs one record for equal fixes of one cause. */
+/** The uses of a key in one subscription. */
+interface ShareOfKey {
+  readonly subscription: string;
+  readonly key: string;
+}
+
+async function readKnownScopes(
+  key: string,
+  subscription: string,
+  { useRows }: Pick<FixServices, 'useRows'>,
+): Promise<ReadonlySet<string>> {
+  const known = new Set<string>();
+  for await (const { account, scope } of useRows.of(key, subscription)) {
+    if (scope !== undefined) known.add(accountRow(account, scope));
+  }
+  return known;
+}
+
+/** Logs one record for equal fixes of one cause. The worker logs what it does for a queued work item. */
 function logFixes(due: readonly Finding[], fixes: readonly Fix[], correlationId: string, log: Log): void {
   const made = fixes.map((fix, index) => ({ ...fix, cause: due[index]?.cause.id ?? '' }));
   const alike = Map.groupBy(made, ({ cause, reason, outcome, detail }) => [cause, reason, outcome, detail].join(' '));
   for (const [first, ...others] of alike.values()) {
-    if (!first || first.outcome === 'waiting') continue;
+    if (!first || first.outcome === 'waiting' || first.outcome === 'enqueued') continue;
     const failed = first.outcome === 'failed';
     const { reason, detail, resource, cause } = first;
     const about = { because: reason, resource, resources: 1 + others.length, cause, correlationId };

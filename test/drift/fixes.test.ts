@@ -37,7 +37,12 @@ const PAUSE = { id: 'p', reason: 'Paused by Ada.', by: { objectId: 'ada' }, sinc
 
 async function fixed(
   findings: readonly Finding[],
-  { paused, putNew, round }: { paused?: boolean; putNew?: () => Promise<void>; round?: number } = {},
+  {
+    paused,
+    putNew,
+    round,
+    indexed = [],
+  }: { paused?: boolean; putNew?: () => Promise<void>; round?: number; indexed?: readonly string[] } = {},
   autofix = ['StaleKeyVersion', 'NearExpiry', 'RetirableVersion'],
 ) {
   const done: string[] = [];
@@ -48,13 +53,15 @@ async function fixed(
     requestKeys: async (keys: readonly string[]) => void done.push(...keys.map((key) => `reconcile ${key}`)),
     workItems: {
       refresh: async () => true,
+      put: async (items: readonly NewWorkItem[]) => void done.push(...items.map(nameOf)),
       async putNew(items: readonly NewWorkItem[]) {
         await putNew?.();
-        done.push(
-          ...items.map(
-            ({ subscription, kind, about, fresh }) => `${subscription} ${kind} ${about}${fresh ? ' fresh' : ''}`,
-          ),
-        );
+        done.push(...items.map(nameOf));
+      },
+    },
+    useRows: {
+      async *of() {
+        for (const scope of indexed) yield { account: account().id, scope };
       },
     },
     fleetQueue: { send: async ({ subscriptions }: FleetWork) => void done.push(`read items of ${subscriptions}`) },
@@ -62,9 +69,17 @@ async function fixed(
     keys: { listVersions: async ({ name }: ManagedKey) => (name === HELD.name ? heldVersions(20) : []) },
     now: () => NOW,
   } as unknown as FixServices;
-  const fixes = await fix(findings, 'check', services, keptLog().log, round);
-  return { done: done.sort(), outcomes: fixes.map(({ outcome }) => outcome) };
+  const { log, records } = keptLog();
+  const fixes = await fix(findings, 'check', services, log, round);
+  return {
+    done: done.sort(),
+    outcomes: fixes.map(({ outcome }) => outcome),
+    logged: records.flatMap(({ reason }) => (reason.startsWith('DriftFix') ? reason : [])),
+  };
 }
+
+const nameOf = ({ subscription, kind, about, fresh }: NewWorkItem) =>
+  `${subscription} ${kind} ${about}${fresh ? ' fresh' : ''}`;
 
 describe('a fix', () => {
   const moved = [
@@ -75,32 +90,50 @@ describe('a fix', () => {
 
   it('is made of what CMK_AUTOFIX names and no exemption has', async () => {
     const outcomes = ['enqueued', 'enqueued'];
-    expect(await fixed([OF_ACCOUNT, OF_KEY])).toEqual({ done: [...moved, 'rotate'], outcomes });
-    expect(await fixed([OF_ACCOUNT, OF_KEY], {}, ['NearExpiry'])).toEqual({ done: ['rotate'], outcomes: ['enqueued'] });
+    expect(await fixed([OF_ACCOUNT, OF_KEY])).toMatchObject({ done: [...moved, 'rotate'], outcomes });
+    expect(await fixed([OF_ACCOUNT, OF_KEY], {}, ['NearExpiry'])).toMatchObject({
+      done: ['rotate'],
+      outcomes: ['enqueued'],
+    });
     const exemption = { by: 'Ada', until: undefined } as unknown as NonNullable<Finding['exemption']>;
-    expect(await fixed([{ ...OF_ACCOUNT, exemption }])).toEqual({ done: [], outcomes: [] });
+    expect(await fixed([{ ...OF_ACCOUNT, exemption }])).toMatchObject({ done: [], outcomes: [] });
   });
 
   it('of many accounts and scopes is one work item for each subscription and key', async () => {
     const findings = Array.from({ length: 50 }, (_, n) => ({ ...OF_ACCOUNT, id: `f${n}` }));
-    expect(await fixed(findings)).toEqual({ done: moved, outcomes: Array(50).fill('enqueued') });
+    expect(await fixed(findings)).toMatchObject({ done: moved, outcomes: Array(50).fill('enqueued') });
   });
 
   it('of a scope has every use of its key read: no list shows where the index is wrong about it', async () => {
     const ofScope = { ...OF_ACCOUNT, id: 'f3', resource: scopeResource(account().id, 'scope1') };
     const [item, ...rest] = moved;
     for (const findings of [[ofScope], [ofScope, OF_ACCOUNT], [OF_ACCOUNT, ofScope]])
-      expect((await fixed(findings)).done).toEqual([`${item} fresh`, ...rest]);
+      expect((await fixed(findings, { indexed: ['scope1'] })).done).toEqual([`${item} fresh`, ...rest]);
+  });
+
+  it('of a scope that the index lacks has the scopes of its account listed, once for all of them', async () => {
+    const scopes = ['scope1', 'scope2', 'scope3'].map((name) => ({
+      ...OF_ACCOUNT,
+      id: name,
+      resource: scopeResource(account().id, name),
+    }));
+    const [, ...rest] = moved;
+    expect((await fixed(scopes)).done).toEqual([...rest, `${account().subscriptionId} scopes ${account().id}`].sort());
+  });
+
+  it('that is only queued is not logged as made', async () => {
+    expect((await fixed([OF_ACCOUNT, OF_KEY])).logged).toEqual([]);
+    expect((await fixed([OF_ACCOUNT, retirable(1)])).logged).toEqual(['DriftFixed']);
   });
 
   it('waits while its key is paused, whatever it would do', async () => {
     const all = [OF_ACCOUNT, OF_KEY, retirable(1)];
-    expect(await fixed(all, { paused: true })).toEqual({ done: [], outcomes: ['waiting', 'waiting', 'waiting'] });
+    expect(await fixed(all, { paused: true })).toMatchObject({ done: [], outcomes: ['waiting', 'waiting', 'waiting'] });
   });
 
   it('that fails keeps no other from being made', async () => {
     const putNew = () => Promise.reject(new Error('table down'));
-    expect(await fixed([OF_ACCOUNT, OF_KEY], { putNew })).toEqual({
+    expect(await fixed([OF_ACCOUNT, OF_KEY], { putNew })).toMatchObject({
       done: ['rotate'],
       outcomes: ['failed', 'enqueued'],
     });

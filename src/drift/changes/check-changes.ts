@@ -1,4 +1,4 @@
-import { comparableId, parseStorageAccountId } from '../../azure/resource-id.ts';
+import { comparableId, parseStorageAccountId, splitScope } from '../../azure/resource-id.ts';
 import type { Log } from '../../log.ts';
 import { type Contest, withContest } from '../../orders/standing-orders.ts';
 import { REASONS } from '../../reasons.ts';
@@ -65,7 +65,7 @@ async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, 
   const { id, rows } = check;
   const merged = await mergeIntoReport(check, services);
   // Runs without a report too, because the index must contain the accounts. The first full check creates the report.
-  await putWork(accountWork(rows), { by: 'drift', ref: id, since: services.now().toISOString() }, services);
+  await putWork(workOfChanges(rows), { by: 'drift', ref: id, since: services.now().toISOString() }, services);
   if (!merged) return services.changes.finish(rows);
   logMerged(merged, log);
   const again = await repair(check, merged.report, services, log);
@@ -139,11 +139,17 @@ async function repair(
     .map((row) => ({ ...row, due, attempts: row.attempts + 1 }));
 }
 
-/** Work items for changed accounts. A pass reads each account, updates the index, and moves the account if allowed. */
-function accountWork(rows: readonly ChangeRow[]): WantedWork[] {
-  return rows.flatMap(({ concern, at, attempts }): WantedWork[] => {
+/**
+ * Work items for changed accounts. A pass reads each account, or lists its encryption scopes if one of them changed,
+ * updates the index, and moves the use if allowed.
+ */
+export function workOfChanges(rows: readonly Pick<ChangeRow, 'concern' | 'at' | 'attempts' | 'changedBy'>[]) {
+  return rows.flatMap(({ concern, at, attempts, changedBy }): WantedWork[] => {
     const account = concern === 'account' && attempts === 0 ? parseStorageAccountId(at) : undefined;
-    return account ? [{ subscription: account.subscriptionId, kind: 'account', about: account.id }] : [];
+    if (!account) return [];
+
+    const isOfScope = splitScope(changedBy.resource).scope !== undefined;
+    return [{ subscription: account.subscriptionId, kind: isOfScope ? 'scopes' : 'account', about: account.id }];
   });
 }
 

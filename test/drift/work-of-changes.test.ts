@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { scopeResource } from '../../src/azure/resource-id.ts';
+import type { ChangeRow } from '../../src/drift/changes/change-rows.ts';
+import { workOfChanges } from '../../src/drift/changes/check-changes.ts';
+import { account, NOW } from './checks/subjects.ts';
+
+const { id, subscriptionId: subscription } = account();
+
+function change(resource: string, more: Partial<ChangeRow> = {}) {
+  const changedBy = { on: NOW.toISOString(), operation: 'write', resource, confirmed: false };
+  return { concern: 'account', at: id, attempts: 0, changedBy, ...more } as const;
+}
+
+it('An event about an encryption scope has the scopes of its account listed, one about the account has it read', () => {
+  expect(workOfChanges([change(scopeResource(id, 'scope1'))])).toEqual([{ subscription, kind: 'scopes', about: id }]);
+  expect(workOfChanges([change(id)])).toEqual([{ subscription, kind: 'account', about: id }]);
+});
+
+it('The second check of a change, and a change of a vault, put no work of an account', () => {
+  expect(workOfChanges([change(id, { attempts: 1 }), change(id, { concern: 'vault' })])).toEqual([]);
+});
