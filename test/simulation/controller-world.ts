@@ -43,6 +43,8 @@ type Deed =
   /** A person pins an account to the version before, to the newest, or to one that the person makes first. */
   | { readonly do: 'pinBack' | 'pinNewest' | 'pinToNew' | 'deleteAccount'; readonly account: string }
   | { readonly do: 'createAccount'; readonly spec: UseSpec }
+  /** A person makes an encryption scope on the version before the newest of its account's key. */
+  | { readonly do: 'createScope'; readonly account: string }
   /** No call about an account of the region is answered, until it is well again. */
   | { readonly do: 'hangRegion' | 'healRegion'; readonly region: string }
   /** The vault of a key answers nothing, until it is well again. */
@@ -519,6 +521,15 @@ export class ControllerWorld implements World {
           this.#subscriptions.find((id) => id === deed.spec.subscription) ?? this.#subscriptions[0] ?? '';
         const account = this.storage.create({ ...deed.spec, subscription });
         this.#want(subscription, 'account', this.storage.id(account), 'drift', 5_000);
+        return;
+      }
+      case 'createScope': {
+        const use = this.storage.uses.find(([name]) => name === deed.account)?.[1];
+        const usable = this.#versions(use?.key ?? '').filter(({ enabled }) => enabled);
+        const version = usable.at(-2) ?? usable.at(-1);
+        if (!use || !version) return;
+        this.storage.createScope(deed.account, use.key, version.version);
+        this.#want(use.spec.subscription, 'scopes', this.storage.id(deed.account), 'drift', 5_000);
         return;
       }
       case 'hangRegion':

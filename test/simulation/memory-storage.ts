@@ -112,6 +112,14 @@ export class MemoryStorage {
     return name;
   }
 
+  /** A person makes an encryption scope, pinned to a version of a key. */
+  createScope(account: string, key: string, version: string): void {
+    const { spec } = this.#of(account);
+    const count = [...this.#uses.keys()].filter((name) => name.startsWith(`${account}/`)).length;
+    const scope = { ...this.#newUse(spec, key, 'pinned'), pin: version, current: version, first: version };
+    this.#uses.set(`${account}/scope${count === 0 ? '' : count}`, scope);
+  }
+
   #newUse(spec: UseSpec, key: string, mode: UseSpec['mode']): Kept {
     const current = this.#rules.wraps(key, '') ?? versionName(0);
     return {

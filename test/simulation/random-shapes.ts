@@ -50,6 +50,21 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     canaries: one(random, [0, 1]),
   }),
 
+  'encryption scopes are created after those of their account were listed': (random) => ({
+    uses: repeat(2, () => ({ ...USE, scoped: random() < 0.5 })),
+    deeds: [
+      WAIT,
+      ...repeat<ControllerDeed>(one(random, [1, 2, 4]), () => ({
+        do: 'createScope',
+        account: one(random, ['st1', 'st2']),
+        ...one(random, [{}, { after: 40 }, { during: /^list scopes/ }]),
+      })),
+      ...perhapsKilled(random),
+      { do: 'newVersion', key: FIRST_KEY },
+      ...perhapsKilled(random),
+    ],
+  }),
+
   'a vault hangs beside one that answers': (random) => ({
     uses: repeat(one(random, [2, 6, 20]), (n) => ({ ...USE, key: n % 2 === 0 ? FIRST_KEY : SECOND_KEY })),
     deeds: [
@@ -90,7 +105,8 @@ export const MANY: readonly (keyof typeof SHAPES)[] = [
 
 /** How many of 100 histories have the shape: those with many keys take seconds each. */
 const SHARES: readonly (readonly [shape: keyof typeof SHAPES, share: number])[] = [
-  ['names of one key are written in two ways', 55],
+  ['names of one key are written in two ways', 35],
+  ['encryption scopes are created after those of their account were listed', 20],
   ['a vault hangs beside one that answers', 40],
   ['thirty keys of a subscription have a new version at once', 4],
   ['each of 400 customers has a key on a scope of one account', 0.5],
