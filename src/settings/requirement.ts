@@ -1,4 +1,5 @@
 import { dayOf } from '../time/duration.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
 
 /** Rule that requires accounts to use a customer-managed key. A single matching rule is sufficient. */
 export type Requirement =
@@ -54,11 +55,11 @@ export function formatOptOut(now: Date, by: string): string {
 
 /**
  * Whether an account left its key on purpose: the tag's time is not earlier than the last read that found the account
- * on the key. An older tag does not count, because the account has returned to the key since. A date covers its whole
- * day.
+ * on the key, as far as the clocks of the person and the app may differ. An older tag does not count, because the account
+ * has returned to the key since. A date covers its whole day.
  */
 export function isOptedOut(tags: Readonly<Record<string, string>>, lastSeen: Date): boolean {
   const [time = ''] = (tagOf(tags, OPT_OUT_TAG) ?? '').trim().split(/\s/);
   if (/^\d{4}-\d\d-\d\d$/.test(time)) return time >= dayOf(lastSeen);
-  return Date.parse(time) >= lastSeen.getTime();
+  return Date.parse(time) >= lastSeen.getTime() - CLOCKS_MS;
 }

@@ -32,7 +32,7 @@ export function staleKeyVersion(subject: AccountSubject, { now }: Rules): readon
   const { account, use, key, blocked } = subject;
   if (!use || !key) return [];
   return staleUse(account, use, key, now).map((stale): Found => {
-    const found: Found = { ...stale, command: moveAccount(account), cause: pinnedBack(subject) ?? stale.cause };
+    const found: Found = { ...stale, command: moveAccount(account), cause: pinnedBack(subject, now) ?? stale.cause };
     if (!blocked) return found;
     // Only an administrator can remove what blocked the last move. It is therefore the cause, without a deadline.
     const { action: _, command: __, ...rest } = found;

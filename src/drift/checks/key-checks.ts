@@ -106,7 +106,7 @@ function expiryCause({ key }: KeySubject, hasExpired: boolean): FoundCause {
 export function rotationIncomplete(subject: KeySubject, { now }: Rules): Found | undefined {
   const { key, versions } = subject;
   const unfinished = unfinishedRotation(listed(versions), now);
-  if (!unfinished) return undefined;
+  if (!unfinished || isUsedByMySql(subject)) return undefined;
   const { from, to } = unfinished;
   const rotates = !rotatedByHand(from) && !rotatedByHand(to) && mayRotate(subject, from);
   return {

@@ -1,7 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
 import type { Account } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
-import { findVersion } from '../../keys/key-versions.ts';
+import { findVersion, usability } from '../../keys/key-versions.ts';
 import { isOptedOut, requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount, moveAccount, releaseContested } from './commands.ts';
@@ -16,21 +16,29 @@ export function hasToUseKey(account: Account, { drift }: Rules): boolean {
 }
 
 /** The app never moves an account back, so an operator or a template did. */
-export function versionReverted(subject: AccountSubject): Found | undefined {
-  const { account, use, key, before } = subject;
-  if (!before || !isReverted(use, key, before)) return undefined;
+export function versionReverted(subject: AccountSubject, { now }: Rules): Found | undefined {
+  const { account, use, before } = subject;
+  if (!isBackOnOlder(subject, now)) return undefined;
   return {
     is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before}.`,
     shouldBe: 'It stays on the newer version. To replace a version, rotate the key.',
     command: moveAccount(account),
-    cause: pinnedBack(subject),
+    cause: pinnedBack(subject, now),
   };
 }
 
 /** The cause of findings after a pin to an older version by an operator or a tool; undefined if none. */
-export function pinnedBack({ account, use, key, before, contest }: AccountSubject): FoundCause | undefined {
+export function pinnedBack(subject: AccountSubject, now: Date): FoundCause | undefined {
+  const { account, contest } = subject;
   if (contest) return { reason: 'ContestedChange', about: [account.id] };
-  return before && isReverted(use, key, before) ? { reason: 'VersionReverted', about: [account.id] } : undefined;
+  return isBackOnOlder(subject, now) ? { reason: 'VersionReverted', about: [account.id] } : undefined;
+}
+
+/** Whether the account could use its newer version of before. No one can move it to a version that is disabled. */
+function isBackOnOlder({ use, key, before }: AccountSubject, now: Date): boolean {
+  if (before === undefined || !isReverted(use, key, before)) return false;
+  const newer = findVersion(known(key?.versions) ?? [], before);
+  return newer !== undefined && usability(newer, now) === 'Usable';
 }
 
 /** The app repaired the account twice within an hour, and it was changed again. */

@@ -147,6 +147,13 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['both expire', inVersions(version(100, { expiresOn: tomorrow }), NEW)],
       ['neither did before', inVersions(version(100, { expiresOn: undefined }), endless())],
       ['for more than a day', inVersions(version(100, { expiresOn: tomorrow }), version(2, { expiresOn: undefined }))],
+      [
+        'MySQL uses it, for which a key without expiry is recommended',
+        key({
+          versions: { value: [version(100, { expiresOn: tomorrow }), endless()] },
+          others: [other([NEW], 'primaryKeyURI', MYSQL)],
+        }),
+      ],
     ],
   },
   RotationStuck: {
