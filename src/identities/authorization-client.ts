@@ -20,7 +20,7 @@ const ROLE_AGE_MS = 10 * 60_000;
 /** Reads role assignments with the rights of their roles. Scopes are ARM ids. Read its errors with `describeFailure`. */
 export function createAuthorization(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
   const client = authorizationManagement(credential, cloud, limits);
-  const roles = new ReadCache<RoleRights>(ROLE_AGE_MS);
+  let roles = new ReadCache<RoleRights>(ROLE_AGE_MS);
 
   /** Reads the role at the scope itself: a caller that may read its assignments may read its roles too. */
   const rightsOf = async (scope: string, roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> => {
@@ -51,6 +51,10 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
   };
 
   return {
+    /** Reads each role again: a role was changed. */
+    forgetRoles(): void {
+      roles = new ReadCache<RoleRights>(ROLE_AGE_MS);
+    },
     /** Lists every assignment at a scope, above and below it. */
     grantsAt: (scope: string, signal?: AbortSignal) => list(scope, undefined, undefined, signal),
     /** Lists the assignments of a principal and of its groups at a scope and above. Each grant names the principal. */

@@ -34,6 +34,8 @@ export interface FocusResult {
  * read.
  */
 export async function checkFocus(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusResult> {
+  // A change at a vault may be one of a role.
+  if (ofKind(focus, 'vault').length > 0) services.authorization.forgetRoles();
   const accounts = ofKind(focus, 'account');
   const changed = new Set(accounts.flatMap((one) => (one.changed ? resourceOf(one.id) : [])));
   const context = await contextOf({
