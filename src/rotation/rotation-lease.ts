@@ -27,7 +27,9 @@ export type RotationIntent = z.output<typeof INTENT>;
  * @returns undefined if another rotation of the key holds it
  */
 export function acquireRotation(key: ManagedKey, leases: Leases): Promise<Lease | undefined> {
-  return leases.acquire(`key/${key.vault.name}/${key.name.toLowerCase()}`);
+  // A vault and a Managed HSM may have one name, but never one host.
+  const { host } = new URL(key.vault.uri);
+  return leases.acquire(`key/${host}/${key.name.toLowerCase()}`);
 }
 
 /** Reads what the last holder announced; undefined if it announced nothing, or finished. */

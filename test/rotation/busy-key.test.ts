@@ -10,7 +10,7 @@ const LEASE_SECONDS = 60;
 it('A message that finds a rotation of its key under way is dropped after a few tries, and not before the lease of a dead holder ends', async () => {
   const now = () => day(60);
   const leases = new MemoryLeases(now);
-  await leases.acquire(`key/kv-files/${KEY.name}`);
+  await leases.acquire(`key/kv-files.vault.azure.net/${KEY.name}`);
   const unused = async () => Promise.reject(new Error('Another worker holds the lease.'));
   const ports: RotationPorts = {
     settings: { vaults: VAULTS },

@@ -25,7 +25,7 @@ const FORGED = {
 /** One look at the key, after the state of its lease was written by another hand. */
 async function look(versions: readonly KeyVersion[], state: object = FORGED) {
   const leases = new MemoryLeases(() => NOW);
-  const lease = await leases.acquire(`key/kv-files/${KEY.name}`);
+  const lease = await leases.acquire(`key/kv-files.vault.azure.net/${KEY.name}`);
   await lease?.save(state);
   await lease?.release();
   const written: { readonly version: string; readonly change: object }[] = [];

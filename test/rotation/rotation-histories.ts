@@ -68,7 +68,7 @@ class HistoryWorld {
   }
 
   ending(): Ending {
-    const state = this.#leases.state(`key/kv-files/${KEY.name}`);
+    const state = this.#leases.state(`key/kv-files.vault.azure.net/${KEY.name}`);
     return {
       versions: [...this.#versions].sort(compareAge),
       trail: [...new Map(this.#trail.map((entry) => [entry.id, entry])).values()],
