@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 const { spawn } = require('node:child_process');
 const { existsSync } = require('node:fs');
+const { constants } = require('node:os');
 const { join } = require('node:path');
 
 // The command line is TypeScript, which Node runs directly from version 22.18 on. On an older Node the script starts
@@ -17,7 +18,7 @@ if (!process.features.typescript && existsSync(own)) {
     throw error;
   });
   child.on('exit', (code, signal) => {
-    process.exitCode = signal ? 130 : (code ?? 1);
+    process.exitCode = signal ? 128 + constants.signals[signal] : (code ?? 1);
   });
 } else {
   require('../scripts/require-node.cjs');

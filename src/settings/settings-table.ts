@@ -219,6 +219,7 @@ export const SETTINGS = {
         (codes) => codes.every((code) => isFixable(code) || /^none$/i.test(code)),
         `has a value other than ${FIXABLE.join(', ')} or none`,
       )
+      .refine((codes) => codes.length < 2 || codes.every(isFixable), 'has other values beside none')
       .transform((codes) => codes.filter(isFixable))
       .optional(),
     example: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing',

@@ -95,9 +95,11 @@ export function parseMoment(text: string, now: Date): Date {
  */
 export function momentAgo(text: string, now: Date, edge: 'first' | 'after' = 'first'): Date | undefined {
   if (/^p/i.test(text)) return shift(now, text, -1);
-  const [day = ''] = text.split('T');
+  const [day = '', time] = text.split('T');
   const date = new Date(text);
-  if (!isDay(day) || Number.isNaN(date.getTime())) return undefined;
+  // Without a zone it would be a time of this machine.
+  const hasZone = time === undefined || /(?:Z|[+-]\d\d:\d\d)$/.test(time);
+  if (!isDay(day) || !hasZone || Number.isNaN(date.getTime())) return undefined;
   return edge === 'after' && isDay(text) ? shift(date, 'P1D', 1) : date;
 }
 

@@ -154,6 +154,13 @@ describe('readSettings', () => {
     ]);
   });
 
+  it('reports reasons beside none in CMK_AUTOFIX, and fixes nothing', () => {
+    const { drift } = readSettings({ ...VALID, CMK_AUTOFIX: 'none,NearExpiry' });
+    expect(drift.problems).toEqual([expect.stringMatching(/^CMK_AUTOFIX has other values beside none/)]);
+    expect(drift.autofix).toEqual([]);
+    expect(readSettings({ ...VALID, CMK_AUTOFIX: 'none' }).drift).toMatchObject({ autofix: [], problems: [] });
+  });
+
   it('takes an empty setting for one that is missing', () => {
     expect(problemsOf({ ...VALID, CMK_VAULTS: ' ' })).toEqual([expect.stringMatching(/^CMK_VAULTS is missing/)]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addDuration, evenDays, inShort, inWords, parseMoment, shift } from '../../src/time/duration.ts';
+import { addDuration, evenDays, inShort, inWords, momentAgo, parseMoment, shift } from '../../src/time/duration.ts';
 
 const T = new Date('2024-01-31T12:00:00Z');
 
@@ -56,6 +56,17 @@ describe('durations', () => {
     '2028-06-30T25:00:00Z',
   ])('"%s" is no moment', (text) => {
     expect(() => parseMoment(text, T)).toThrow(/neither a date nor a duration/);
+  });
+
+  it.each([
+    ['2024-01-24T12:00', undefined],
+    ['2024-01-24T12:00:00', undefined],
+    ['2024-01-24T12:00:00Z', '2024-01-24T12:00:00.000Z'],
+    ['2024-01-24T12:00+02:00', '2024-01-24T10:00:00.000Z'],
+    ['2024-01-24', '2024-01-24T00:00:00.000Z'],
+    ['P7D', '2024-01-24T12:00:00.000Z'],
+  ])('a moment of the past has a zone: "%s"', (text, moment) => {
+    expect(momentAgo(text, T)?.toISOString()).toBe(moment);
   });
 
   it.each([
