@@ -266,6 +266,7 @@ export class GrantsWorld implements World {
       grantsTo: async (principal: string, scope: string) => [
         ...this.#tenant.assignedTo(principal.toLowerCase(), this.#place(scope)),
       ],
+      forgetRoles: () => undefined,
       endsAt: async (scope: string) => this.#tenant.ends(this.#place(scope)),
     };
     return { principals, localRoles, authorization };
