@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deployCode } from '../../local/azure/app-setup.ts';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { storageClock } from '../../src/azure/storage-clock.ts';
+import { checkChanges } from '../../src/drift/changes/check-changes.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
@@ -16,6 +18,8 @@ import { outsider } from './outsider.ts';
 const wire = useWire();
 const ALL =
   'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing,EventSubscriptionMisaimed,NearExpiry,RotationIncomplete';
+
+const MINUTE_MS = 61_000;
 
 const world = () => wire.azure.world;
 const them = () => outsider(wire.azure);
@@ -90,6 +94,48 @@ describe('a stale pin', () => {
       await work();
       return account.encryption.keyvaultproperties?.keyversion === newer.version;
     });
+  });
+});
+
+describe('an encryption scope that was created after the scopes of its account were listed', () => {
+  /** Creates a scope on the first version of a key that has a newer one, a minute after the list of its account. */
+  async function createStaleScope() {
+    const key = new TestKey(world());
+    const account = key.account('automatic');
+    await list();
+    key.add();
+    const later = vi.spyOn(storageClock, 'now').mockImplementation(() => new Date(Date.now() + MINUTE_MS));
+    onTestFinished(() => void later.mockRestore());
+    const keyVaultProperties = { keyUri: key.id(key.first) };
+    const scope = { source: 'Microsoft.KeyVault', keyVaultProperties };
+    await them().storage.encryptionScopes.put('rg-files', account.name, 'late', scope);
+    return { key, account, resource: `${account.id}/encryptionScopes/late` };
+  }
+
+  const versionOf = (account: ReturnType<TestKey['account']>) =>
+    account.encryptionScopes.get('late')?.keyVaultProperties?.keyUri?.split('/').at(-1);
+
+  it('is moved by the check that finds it', async () => {
+    const { key, account, resource } = await createStaleScope();
+    const report = await check();
+    expect(report.fixes).toContainEqual(expect.objectContaining({ resource, outcome: 'enqueued' }));
+    await work();
+    expect(versionOf(account)).not.toBe(key.first.version);
+    expect(versionOf(account)).toBeDefined();
+  });
+
+  it('is in the index once its event was checked', async () => {
+    const { key, account, resource } = await createStaleScope();
+    const services = wire.services({ CMK_AUTOFIX: 'none' });
+    const on = services.now().toISOString();
+    const operation = 'Microsoft.Storage/storageAccounts/encryptionScopes/write';
+    const changedBy = { on, operation, resource, confirmed: false };
+    const change = { id: crypto.randomUUID(), concern: 'account', at: account.id, changedBy } as const;
+    await services.changes.put([{ ...change, notedOn: on, due: services.now(), attempts: 0 }]);
+    await checkChanges({ by: 'ResourceChanged', ref: change.id, since: on }, services, wire.log);
+    await work();
+    const known = await Array.fromAsync(services.useRows.of(key.id()));
+    expect(known.map(({ scope }) => scope)).toContain('late');
   });
 });
 

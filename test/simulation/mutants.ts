@@ -129,6 +129,12 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: "await items.putNew([this.#itemOf('scopes'",
   },
   {
+    name: 'the scopes of one account are not listed when one of them changed',
+    file: 'src/fleet/pass.ts',
+    from: '? listing.accountScopes(wanted)',
+    to: '? listing.account(wanted)',
+  },
+  {
     name: 'an account that is gone keeps its rows',
     file: 'src/fleet/listing.ts',
     from: 'this.#pass.results.dropAccount(account, rows)',
