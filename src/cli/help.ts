@@ -90,7 +90,7 @@ export function addHelpCommand(program: CmkCommand): void {
         return;
       }
       let command: Command = program;
-      for (const word of renamed(words, program).args) {
+      for (const word of renamed(words, program)) {
         const next = command.commands.find((one) => one.name() === word);
         if (!next) command.error(`error: unknown command '${word}'`, { code: 'commander.unknownCommand' });
         else command = next;

@@ -1,24 +1,5 @@
 import type { Command } from 'commander';
 
-/** Commands by their version 2 names, which work for one release; delete them afterwards. */
-const OLD_NAMES: Readonly<Record<string, string>> = {
-  'audit lock': 'admin lock-audit',
-  'drift check': 'drift',
-  'events ensure': 'admin ensure-events',
-  fleet: 'account list',
-  'fleet list': 'account list',
-  history: 'audit list --account',
-  'identity ensure': 'admin ensure-identity',
-  'key status': 'key show',
-  'notify test': 'admin test-notification',
-  'rekey status': 'get rekey',
-  replay: 'admin replay',
-  'role ensure': 'admin grant-role',
-  'rotation status': 'get rotation',
-  'rotation watch': 'rotation show --watch',
-  watch: 'now --watch',
-};
-
 /** Commands of `gh`, `kubectl` and `az`, and their equivalents here. */
 const HABITS: Readonly<Record<string, string>> = {
   'auth status': 'doctor',
@@ -58,29 +39,27 @@ const WITH_TIME = /^(?:-w|--(?:if-older-than|since|until|wait|watch))$/;
 /** Options of every command with a value: the value is not part of the command's name. */
 const WITH_VALUE = /^(?:-o|--(?:output|query|subscription|cloud))$/;
 
-/** Rewrites a command line to the command names of this version, with a hint for a version 2 name. */
-export function renamed(given: readonly string[], program: Command): { args: readonly string[]; hint?: string } {
+/** Rewrites a command line in the words of `gh`, `kubectl` and `az` to the command names here. */
+export function renamed(given: readonly string[], program: Command): readonly string[] {
   const args = given.flatMap((word, at) => {
     if (Object.hasOwn(OPTIONS, word)) return OPTIONS[word] || [];
     return WITH_TIME.test(given[at - 1] ?? '') ? isoOf(word) : word;
   });
+
   // The command's name follows the options of every command.
   const start = args.findIndex((word, at) => !word.startsWith('-') && !WITH_VALUE.test(args[at - 1] ?? ''));
-  if (start < 0) return { args };
+  if (start < 0) return args;
+
   const options = args.slice(0, start);
   const words = args.slice(start);
   for (const length of [2, 1]) {
     const name = words.slice(0, length).join(' ');
-    const isOld = Object.hasOwn(OLD_NAMES, name);
-    const target = isOld ? OLD_NAMES[name] : Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
+    const target = Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
     if (target === undefined) continue;
-    const now = spelled([...target.split(' '), ...words.slice(length)], program);
-    const renamed = { args: [...options, ...now] };
-    const command = now.slice(0, now.length - words.length + length).join(' ');
-    if (!isOld) return renamed;
-    return { ...renamed, hint: `\`cmk ${name}\` is now \`cmk ${command}\`: the old name works in this release only.` };
+
+    return [...options, ...spelled([...target.split(' '), ...words.slice(length)], program)];
   }
-  return { args: [...options, ...spelled(words, program)] };
+  return [...options, ...spelled(words, program)];
 }
 
 /** Rewrites `get keys`, `keys ls` and `describe key` to `key list` and `key show`. */

@@ -11,8 +11,7 @@ import { createProgram } from './program.ts';
 export async function run(given: readonly string[], context: CliContext): Promise<number> {
   const cli = new Cli(context);
   const program = createProgram(cli);
-  const { args, hint } = renamed(given, program);
-  if (hint !== undefined) context.err.write(`${hint}\n`);
+  const args = renamed(given, program);
   try {
     // Some commands have a --version option for a key version, so it is no option of all commands.
     const words = args[0] === '--version' || args[0] === 'version' ? ['-V', ...args.slice(1)] : args;

@@ -5,7 +5,6 @@ import { expect, it } from 'vitest';
 import type { Cli } from '../../src/cli/cli.ts';
 import { renamed } from '../../src/cli/other-names.ts';
 import { createProgram } from '../../src/cli/program.ts';
-import { runCmk } from '../support/run-cmk.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const PROGRAM = createProgram({
@@ -36,10 +35,10 @@ function find(
 }
 
 /** What is wrong with a command line that a text names: no such command, or no such option. */
-function trouble(line: string, isOldRead: boolean): string | undefined {
+function trouble(line: string, isHabitRead: boolean): string | undefined {
   const words = line.split(' ').slice(1);
   if (words[1]?.startsWith('$')) return undefined;
-  const { args } = isOldRead ? renamed(words, PROGRAM) : { args: words };
+  const args = isHabitRead ? renamed(words, PROGRAM) : words;
   // \`cmk key\`, of the group.
   if (args.length === 1 && PROGRAM.commands.some((one) => one.name() === args[0])) return undefined;
   const found = find(args);
@@ -57,33 +56,19 @@ const COMMANDS = PROGRAM.commands.map((one) => one.name());
 it('every `cmk` command that a message, the page or a document names is one that there is, with these options', () => {
   const named = texts().flatMap(({ file, text }) =>
     [...text.matchAll(LINE)]
-      .map(([line]) => ({ file, line, isOldRead: /^docs|README/.test(file) }))
+      .map(([line]) => ({ file, line, isHabitRead: /^docs|README/.test(file) }))
       // Prose: \`cmk needs Node 22\`.
-      .filter(({ line }) => [...COMMANDS, ...OLD].includes(line.split(' ')[1] ?? '')),
+      .filter(({ line }) => COMMANDS.includes(line.split(' ')[1] ?? '')),
   );
   expect(named.length).toBeGreaterThan(100);
-  const wrong = named.flatMap(({ file, line, isOldRead }) => {
-    const what = trouble(line, isOldRead);
+  const wrong = named.flatMap(({ file, line, isHabitRead }) => {
+    const what = trouble(line, isHabitRead);
     return what === undefined ? [] : [`${file}: ${line}: ${what}`];
   });
   expect(wrong).toEqual([]);
 });
 
-/** First words of the commands of version 2. */
-const OLD = ['fleet', 'history', 'identity', 'role', 'events', 'notify', 'replay'];
-
 it.each([
-  // Of version 2.
-  ['key status files-key --vault kv', 'key show files-key --vault kv'],
-  ['-o json fleet list --all', '-o json account list --all'],
-  ['--subscription fleet rotation status', '--subscription fleet rotation list'],
-  ['rotation status files-key', 'rotation show files-key'],
-  ['rotation watch files-key', 'rotation show --watch files-key'],
-  ['rekey status 7', 'rekey show 7'],
-  ['history st1 --since P1D', 'audit list --account st1 --since P1D'],
-  ['drift check --expand', 'drift --expand'],
-  ['role ensure --assignee me', 'admin grant-role --assignee me'],
-  // By the habits of gh, kubectl and az.
   ['get keys', 'key list'],
   ['get keys -o wide', 'key list -o wide'],
   ['-o json get keys --vault kv', '-o json key list --vault kv'],
@@ -101,15 +86,10 @@ it.each([
   ['logs --since 12h --until 7d', 'audit list --since PT12H --until P7D'],
   ['get all', 'now'],
   ['rollout status files-key', 'rotation show files-key'],
+  ['--subscription status rollout status files-key', '--subscription status rotation show files-key'],
   ['get pods', 'get pods'],
 ])('`cmk %s` is read as `cmk %s`', (given, here) => {
-  expect(renamed(given.split(' '), PROGRAM).args).toEqual(here.split(' '));
-});
-
-it('an old name works, and says the new one on stderr', async () => {
-  const { code, out, err } = await runCmk(undefined, ['fleet', 'list', '--help']);
-  expect({ code, first: out.split('\n')[0] }).toEqual({ code: 0, first: 'Usage: cmk account list [options]' });
-  expect(err).toBe('`cmk fleet list` is now `cmk account list`: the old name works in this release only.\n');
+  expect(renamed(given.split(' '), PROGRAM)).toEqual(here.split(' '));
 });
 
 it('no text tells an operator to run `npx cmk`: where this package is not installed, that is a stranger’s', () => {
