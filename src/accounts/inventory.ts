@@ -11,10 +11,10 @@ import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { DAY_MS, hasBeenSince } from '../time/spans.ts';
 
-/** Age of the index beyond which a search by lists is worth its requests: scopes are listed once a day. Milliseconds. */
-const RECENT_MS = 2 * DAY_MS;
-
 import { ThrottledRegions } from './throttled-regions.ts';
+
+/** Oldest index that makes a search by lists unnecessary: scopes are listed once a day. Milliseconds. */
+const RECENT_MS = 2 * DAY_MS;
 
 /** A subscription whose accounts the app could not list, or an account whose encryption scopes it could not. */
 interface Unread {
@@ -62,7 +62,7 @@ export async function hasDependents(
   return { answer: 'unknown', detail };
 }
 
-/** Returns the subscriptions whose accounts and scopes the index has not listed lately, or that may use the key. */
+/** Returns the subscriptions for which the recent index does not rule out a use of the key. */
 async function findUnindexed(
   key: ManagedKey,
   subscriptions: readonly string[],
@@ -70,7 +70,7 @@ async function findUnindexed(
 ): Promise<readonly string[]> {
   const since = now().getTime() - RECENT_MS;
   const listings = await fleet.listings();
-  const answers = async (subscription: string): Promise<boolean> => {
+  const isRuledOut = async (subscription: string): Promise<boolean> => {
     if (!hasBeenSince(listings.get(subscription.toLowerCase()), since, now())) return false;
     for await (const account of fleet.accounts(subscription)) {
       if (!hasBeenSince(account.scopesReadOn, since, now())) return false;
@@ -78,7 +78,7 @@ async function findUnindexed(
     }
     return true;
   };
-  const unindexed = async (subscription: string) => ((await answers(subscription)) ? [] : [subscription]);
+  const unindexed = async (subscription: string) => ((await isRuledOut(subscription)) ? [] : [subscription]);
   return (await pMap(subscriptions, unindexed, { concurrency: CONCURRENCY })).flat();
 }
 
@@ -86,7 +86,7 @@ interface SearchServices {
   readonly accounts: StorageAccounts;
   /** Row names of accounts that use the key by an encryption scope. Absent: the search lists the scopes of each account. */
   readonly byScope?: ReadonlySet<string>;
-  /** Regions that throttle the caller's other lists, too. */
+  /** Shared with the caller's other lists, because Azure counts all lists together. */
   readonly regions?: ThrottledRegions;
 }
 

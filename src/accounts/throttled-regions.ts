@@ -4,8 +4,8 @@ import type { ResourceId } from '../azure/resource-id.ts';
 type Place = Pick<ResourceId, 'subscriptionId'> & { readonly location: string };
 
 /**
- * Reads of a search, by subscription and region: Azure Storage counts lists there. After the first throttled read of a
- * region the search reads nothing more from it, because early calls only extend the wait.
+ * Stops a search in a subscription and region after its first throttled read there, because further calls only extend the
+ * wait. Azure Storage counts lists by subscription and region.
  */
 export class ThrottledRegions {
   readonly #refusals = new Map<string, unknown>();

@@ -121,7 +121,7 @@ function actOf({ method, act, query }: Route, sent: URLSearchParams): Act {
   return act ?? 'change';
 }
 
-/** Lane of a call: its vault, or else its route. A dry run reads the whole fleet, which other reads of its key do not. */
+/** Returns the lane of a call: its vault, or else its route. Dry runs have their own, because they read the whole fleet. */
 function laneOf({ id, method }: Route, act: Act, { vault = id }: Readonly<Record<string, string>>): string {
   const isDryRun = act === 'read' && method !== 'GET';
   return isDryRun ? `${vault.toLowerCase()} dry run` : vault.toLowerCase();

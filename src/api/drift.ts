@@ -158,7 +158,7 @@ interface StartedCheck {
 let started: StartedCheck | undefined;
 
 /**
- * Starts a check, or joins the running one, since calls that are repeated would fill the memory with the fleet.
+ * Starts a check, or joins the running one: concurrent checks would fill the memory with copies of the fleet.
  * Answers with the report, or with the path of the future report.
  */
 export async function startDriftCheck(

@@ -59,8 +59,8 @@ export async function listOrRefuse(
 type KeyCommand = 'cmk key show' | 'cmk key revoke --dry-run' | 'cmk key revoke' | 'cmk key restore';
 
 /**
- * Problem of a call that failed to read Key Vault and changed nothing. Names only the command of the call itself: who
- * revokes in place of a restore takes part in a new revocation, and may no longer restore.
+ * Problem of a call that failed to read Key Vault and changed nothing. Names only the command of the call itself: a
+ * caller who revokes instead of restoring takes part in the revocation, and may no longer restore.
  */
 export function unreadable(error: unknown, command: KeyCommand): HttpProblem {
   const failure = describeFailure(error);

@@ -36,7 +36,7 @@ export const CONTROL_RESPONSE = z.object({
   ended: z.array(PAUSE).describe('Pauses that this call ended or replaced.'),
   opened: z
     .array(z.string())
-    .describe('Versions to which a rotation or re-key continues although a canary or wave failed, by this call.'),
+    .describe('Versions to which this call lets a rotation or re-key continue although a canary or wave failed.'),
   audit: AUDITED,
   warnings: z.array(z.string()),
 });
@@ -119,16 +119,16 @@ async function answerOrder(
   return jsonResponse(200, { ...ordered, warnings: [...ordered.warnings, warning] });
 }
 
-/** How long the answer waits for a look whether the key exists, in milliseconds. */
-const LOOK_MS = 2_000;
+/** Deadline for the check whether the key exists, which delays the answer. Milliseconds. */
+const EXISTENCE_MS = 2_000;
 
-/** Whether neither the index nor Key Vault has the key. False if they do not answer: an order does not depend on them. */
+/** Returns whether neither the index nor Key Vault has the key; false if they do not answer, as an order needs neither. */
 async function isUnknownKey(key: ManagedKey, { urgentKeys, useRows }: Services): Promise<boolean> {
-  const look = async () => {
+  const checkExistence = async () => {
     const versions = await urgentKeys.listVersionsUnsettled(key);
     return versions.length === 0 && !(await hasUses(useRows, key.id));
   };
-  return withDeadline(LOOK_MS, 'The key was not found', look).catch(() => false);
+  return withDeadline(EXISTENCE_MS, 'The key was not found', checkExistence).catch(() => false);
 }
 
 /** @throws {@link HttpProblem} 503 if the store failed: the result is indeterminate */

@@ -21,10 +21,10 @@ interface Allowance {
   atMs: number;
 }
 
-/** What the limits go by. `lane`: what the call depends on, so that it waits for no call that depends on another. */
 interface LimitedCall {
   readonly caller: string;
   readonly act: Act;
+  /** What the call depends on. Calls of different lanes do not wait for each other. */
   readonly lane: string;
 }
 

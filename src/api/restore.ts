@@ -50,14 +50,14 @@ const DELETED = {
 /** For versions whose record another tool removed. */
 const RECORD_LOST = {
   detail:
-    'The revocation disabled versions whose tags no longer show it, because another tool changed them. A restore goes by the tags, so these versions stay disabled; "warnings" lists them.',
+    'The revocation disabled versions whose tags no longer show it, because another tool changed them. A restore enables only what the tags show, so these versions stay disabled; "warnings" lists them.',
   nextStep:
     'Enable these versions yourself (`az keyvault key set-attributes --enabled true`), then repeat the call, which records the end of the revocation.',
 };
 
 /**
- * Depends only on Key Vault and the token; on the audit trail if the tags omit a revoker. The answer waits for the trail,
- * at most ten seconds, if a version stays disabled without a record.
+ * Depends only on Key Vault and the token, and on the audit trail if the tags omit a revoker. If a version stays disabled
+ * without a record, the answer also waits for the trail, at most ten seconds.
  */
 export const RESTORE_ROUTE: Route = route({
   id: 'restoreKey',

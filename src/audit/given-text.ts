@@ -1,8 +1,8 @@
 import type { AuditEntry } from './record.ts';
 
 /**
- * The reason or ticket of a record, for people. A record that was derived later has them from a queue message, whose
- * sender may be another than the caller: `claimed` shows that.
+ * Returns the reason or ticket of a record for display. A record with `claimed` was derived later and has them from a
+ * queue message, whose sender may not be the caller, so they are unverified.
  */
 export function givenText({ details = {} }: Pick<AuditEntry, 'details'>, name: 'why' | 'ticket'): string | undefined {
   const text = details[name];

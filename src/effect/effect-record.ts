@@ -23,7 +23,7 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
   const accounts = round.results.map((result) => {
     const known = before.get(effectId(result));
     if (same && known && Date.parse(known.checkedOn) > result.checkedOn.getTime()) return known;
-    // What was seen stays seen if its place is gone, or if the list of its places failed.
+    // The expected effect stays recorded if the probed share or container is gone, or if listing them failed.
     if (same && known?.state === round.change.expect && result.unlisted) {
       return { ...known, unlisted: result.unlisted };
     }
@@ -68,7 +68,7 @@ function keepTimes(before: KeyEffect | undefined, change: KeyChange, accounts: r
   const current = accounts.flatMap((effect) => {
     const earlier = known.get(effectId(effect));
     const time = timeOf(effect, change);
-    // A first clear result in a later round shows only that the effect came before it.
+    // If the first result comes in a later round, the effect came at an unknown time before it: no measurement.
     if (isSameChange(before, change) && !earlier && time?.seconds !== undefined) return [];
     return time ?? earlier ?? [];
   });
@@ -96,7 +96,7 @@ function secondsBetween(start: string, end: string): number {
 
 /** Time after a change during which probes wait for its effect. Microsoft gives no figure for Storage. Milliseconds. */
 const PATIENCE_MS = 30 * 60_000;
-/** The same while Azure throttles the lists of some accounts' places, and all other accounts show the effect. */
+/** The same if all other accounts show the effect, and Azure throttles the lists of what to probe. Milliseconds. */
 const LISTING_MS = 2 * 60 * 60_000;
 /** Longest propagation of a role assignment ("Troubleshoot Azure RBAC"). Milliseconds. */
 const ROLE_SPREADS_MS = 10 * 60_000;
@@ -137,7 +137,7 @@ export function isJudged(effect: KeyEffect): boolean {
   return effect.accounts.every(({ checkedOn }) => isOver(effect.change, new Date(checkedOn), patienceMs));
 }
 
-/** Azure Storage admits so few lists that some accounts may be probed for the first time after half an hour. */
+/** Waits longer while only throttled lists are missing: Azure may admit an account's first list only after half an hour. */
 function patienceFor(effect: KeyEffect): number {
   const pending = pendingAccounts(effect);
   const isThrottled = pending.length > 0 && pending.every(({ unlisted }) => unlisted === 'throttled');

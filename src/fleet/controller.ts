@@ -12,7 +12,7 @@ import type { Log } from '../log.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import { REASONS } from '../reasons.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
-import { keptSince } from '../revocation/record-found.ts';
+import { findKeptRevoked } from '../revocation/record-found.ts';
 import { LOOKED_BACK_MS } from '../revocation/verify-revocation.ts';
 import { isExcluded } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -41,7 +41,7 @@ const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 /** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
 const MOST_PASSES = 24;
-/** Interval at which a pass that waits for its slot checks its time. Milliseconds. */
+/** Interval at which a pass that waits for a slot checks whether its time has ended. Milliseconds. */
 const SLOT_STEP_MS = 1_000;
 
 type OwnPorts = 'items' | 'rows' | 'fleet' | 'moved' | 'inSight' | 'rollouts' | 'orders' | 'leases' | 'accounts';
@@ -70,9 +70,9 @@ export class Controller {
   readonly #passes = pLimit(MOST_PASSES);
   /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
   readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
-  /** By key. Separate from the decisions, which call the app's own storage: that must not delay a revocation. */
+  /** By key. Separate from the decisions, because their calls to the app's own storage must not delay a revocation. */
   readonly #preparations = new SingleFlight<string | undefined>();
-  /** By key. Concurrent decisions would only repeat each other's. */
+  /** By key. Concurrent decisions on a key would only repeat each other's calls. */
   readonly #decisions = new SingleFlight<Cause>();
 
   constructor(services: ControllerPorts) {
@@ -144,7 +144,7 @@ export class Controller {
     const managed = this.#services.settings.subscriptions?.map((id) => id.toLowerCase());
     // A message cannot add a subscription to the managed ones.
     const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
-    await this.#passOver({ ...work, subscriptions: own }, this.#passEnd(), this.#ports(log));
+    await this.#runPasses({ ...work, subscriptions: own }, this.#passEnd(), this.#ports(log));
   }
 
   /** Sends messages for overdue work. Throws the SDK's errors. */
@@ -164,28 +164,30 @@ export class Controller {
    * @param version the event's key version
    */
   #prepareKey(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
-    return this.#preparations.run(key.id, version?.toLowerCase(), async (named) => {
+    return this.#preparations.run(key.id, version?.toLowerCase(), async (eventVersions) => {
       const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
       // This step calls only Key Vault.
       const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
-      if (open) await this.#requestRecords(key, versions, cause);
+      if (open) await this.#requestAuditRecords(key, versions, cause);
       else await this.#requestRotation(key, versions, cause, log);
+
       const listed = new Set<string | undefined>(versions.map((one) => one.version));
-      if (named.some((one) => one !== undefined && !listed.has(one))) await this.#requestLater(key, cause);
+      const isUnlisted = eventVersions.some((one) => one !== undefined && !listed.has(one));
+      if (isUnlisted) await this.#requestLaterReconciles(key, cause);
     });
   }
 
   /** Requests later reconciles of a key whose list lacks an event's version. */
-  async #requestLater(key: ManagedKey, cause: Cause): Promise<void> {
+  async #requestLaterReconciles(key: ManagedKey, cause: Cause): Promise<void> {
     const dues = UNLISTED_MS.map((ms) => new Date(this.#services.now().getTime() + ms));
     await Promise.all(dues.map((due) => this.queues.sendKey(key.id, cause, due)));
   }
 
-  /** Requests the audit records of versions that were disabled while the key was revoked: their process may have died. */
-  async #requestRecords(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause): Promise<void> {
+  /** Requests audit records of versions that appeared while the key was revoked: the process that disabled them may have died. */
+  async #requestAuditRecords(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause): Promise<void> {
     const { queue, now } = this.#services;
     const since = new Date(now().getTime() - LOOKED_BACK_MS);
-    if (keptSince(versions, since, now()).length === 0) return;
+    if (findKeptRevoked(versions, since, now()).length === 0) return;
     await queue.send(KEY_WORK, { kind: 'revocation', key: key.id, cause, attempt: 0 });
   }
 
@@ -209,28 +211,29 @@ export class Controller {
 
   /** Decides on a key, reconciles its first subscriptions, and sends messages for the others. */
   async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: FleetServices): Promise<void> {
-    // Empty if the decision of another caller serves this one.
+    // Stays empty if the shared decision runs for another caller, which then sends the work.
     const works: FleetWork[] = [];
     await this.#decide(key, cause, { ...ports, send: async (work) => void works.push(work) });
     const [first, ...rest] = works;
     await Promise.all([
       ...rest.map((work) => this.queues.send(work)),
-      ...(first ? [this.#passOver(first, until, ports)] : []),
+      ...(first ? [this.#runPasses(first, until, ports)] : []),
     ]);
   }
 
   /** Runs a pass over each subscription, within the instance's limit of passes. Never throws. */
-  async #passOver(work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
-    const passOver = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, ports);
-    await Promise.all(work.subscriptions.map((id) => this.#inSlot(until, () => passOver(id))));
+  async #runPasses(work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
+    const runPass = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, ports);
+    await Promise.all(work.subscriptions.map((id) => this.#runInSlot(until, () => runPass(id))));
   }
 
   /**
-   * Runs a pass once the instance's limit admits it, or at the end of its time, when no slot has come.
+   * Runs a pass once the instance's limit of passes admits it. If no slot is free until its time ends, the pass runs
+   * without one: it then calls no account, and only sends a message for the due work.
    *
-   * @param pass after `until`, it starts no call to Azure, and sends a message for what is due
+   * @param until end of the pass's time
    */
-  async #inSlot(until: Date, pass: () => Promise<void>): Promise<void> {
+  async #runInSlot(until: Date, pass: () => Promise<void>): Promise<void> {
     const { now, sleep } = this.#services;
     const admitted = Promise.withResolvers<void>();
     let isWaiting = true;

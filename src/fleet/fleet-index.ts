@@ -24,7 +24,7 @@ const ACCOUNT = z.object({
   tags: optional(json.pipe(z.record(z.string(), z.string()).readonly())).catch(undefined),
   /** Keys that its encryption scopes use, or the first of them; absent in rows of earlier versions. */
   scopeKeys: optional(SCOPE_KEYS).catch(undefined),
-  /** Number of further rows with keys of its encryption scopes. */
+  /** Number of scope rows, which have the other keys of its encryption scopes. */
   scopeRows: z.coerce.number().int().min(0).catch(0),
   /** When a worker last listed its encryption scopes (ISO 8601); absent before the first list. */
   scopesReadOn: optional(time).catch(undefined),
@@ -40,7 +40,7 @@ export type FleetAccount = Omit<Readonly<z.output<typeof ACCOUNT>>, 'scopeKeys' 
 
 /** A change to an account's row. Absent fields remain unchanged; `key` is empty if the account uses none. */
 export type AccountChange = Pick<FleetAccount, 'account'> & {
-  /** The keys of its scopes before the change: rows that it no longer needs are deleted. */
+  /** The keys of its scopes before the change. Scope rows that only these needed are deleted. */
   readonly formerScopeKeys?: readonly string[];
 } & (Partial<FleetAccount> | { readonly isGone: true });
 
@@ -71,7 +71,7 @@ export function createFleetIndex(table: FleetTable) {
     /** Returns every account of a subscription, except accounts that a list showed as deleted. */
     async *accounts(subscriptionId: string): AsyncIterable<FleetAccount> {
       let stored: StoredAccount | undefined;
-      // The further rows of an account follow its own.
+      // An account's scope rows follow its own row, before the next account's.
       for await (const row of table.rows(subscriptionPartition(subscriptionId))) {
         if (isScopeRow(row)) {
           stored?.scopeRows.push(row);
@@ -89,7 +89,8 @@ export function createFleetIndex(table: FleetTable) {
       const row = await table.row(partition, accountRow(id));
       const stored = row && toStored(row);
       if (!stored) return undefined;
-      if (stored.count > 0) stored.scopeRows.push(...(await Array.fromAsync(table.rows(partition, beginScopeRow(id)))));
+      if (stored.count > 0)
+        stored.scopeRows.push(...(await Array.fromAsync(table.rows(partition, scopeRowPrefix(id)))));
       return toAccount(stored);
     },
     write: (changes: readonly AccountChange[]) => table.write(changes.flatMap(toRowChanges)),
@@ -98,7 +99,7 @@ export function createFleetIndex(table: FleetTable) {
 
 /** Azure limits a property to 32,768 characters; an account's 50 tags may exceed that. */
 const MOST = 30_000;
-/** Keys in a row: an identifier has at most 200 characters in JSON. An account may have 10,000 scopes. */
+/** Key identifiers in one row: each has at most 200 characters in JSON. An account may have 10,000 scopes. */
 const MOST_KEYS = MOST / 200;
 
 function keysOf({ account }: Pick<FleetAccount, 'account'>): RowChange {
@@ -106,42 +107,43 @@ function keysOf({ account }: Pick<FleetAccount, 'account'>): RowChange {
   return { partitionKey: subscriptionPartition(subscriptionId), rowKey: accountRow(account) };
 }
 
-/** Beginning of the names of an account's further rows. `!` sorts before every character of an account's name. */
-function beginScopeRow(account: string): string {
+/** Prefix of the row keys of an account's scope rows. `!` sorts before every character of an account's name. */
+function scopeRowPrefix(account: string): string {
   return `${accountRow(account)}!`;
 }
 
 function scopeRow(account: string, number: number): string {
-  return `${beginScopeRow(account)}${String(number).padStart(4, '0')}`;
+  return `${scopeRowPrefix(account)}${String(number).padStart(4, '0')}`;
 }
 
 function toRowChanges(change: AccountChange): RowChange[] {
   const { formerScopeKeys, ...rest } = change;
-  if ('isGone' in rest) return [keysOf(rest), ...scopeRows(rest.account, [], formerScopeKeys)];
+  if ('isGone' in rest) return [keysOf(rest), ...changeScopeRows(rest.account, [], formerScopeKeys)];
   const { tags, scopeKeys, ...others } = rest;
-  const parts = scopeKeys && partsOf(scopeKeys);
+  const parts = scopeKeys && splitByRow(scopeKeys);
   const properties = formatProperties({
     ...others,
     ...(tags ? { tags: shortTags(tags) } : {}),
     ...(parts ? { scopeKeys: parts[0] ?? [], scopeRows: Math.max(0, parts.length - 1) } : {}),
   });
-  return [{ ...keysOf(rest), properties }, ...(parts ? scopeRows(rest.account, parts, formerScopeKeys) : [])];
+  return [{ ...keysOf(rest), properties }, ...(parts ? changeScopeRows(rest.account, parts, formerScopeKeys) : [])];
 }
 
-function partsOf(keys: readonly string[]): readonly (readonly string[])[] {
+/** Splits the keys of an account's scopes: the first part is in the account's own row, each other one in a scope row. */
+function splitByRow(keys: readonly string[]): readonly (readonly string[])[] {
   return Array.from({ length: Math.ceil(keys.length / MOST_KEYS) }, (_, n) =>
     keys.slice(n * MOST_KEYS, (n + 1) * MOST_KEYS),
   );
 }
 
-/** Returns the further rows, and deletes those of the former keys. */
-function scopeRows(
+/** Returns the changes that write an account's scope rows, and delete those that it no longer needs. */
+function changeScopeRows(
   account: string,
   parts: readonly (readonly string[])[],
   formerKeys: readonly string[] = [],
 ): RowChange[] {
   const { partitionKey } = keysOf({ account });
-  const count = Math.max(parts.length, partsOf(formerKeys).length);
+  const count = Math.max(parts.length, splitByRow(formerKeys).length);
   return Array.from({ length: Math.max(0, count - 1) }, (_, n) => {
     const scopeKeys = parts[n + 1];
     const row = { partitionKey, rowKey: scopeRow(account, n + 1) };
@@ -149,7 +151,7 @@ function scopeRows(
   });
 }
 
-/** Returns all tags, or only the app's own if all are too long, as many as fit. */
+/** Returns all tags, or only as many of the app's own as fit. */
 function shortTags(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   if (JSON.stringify(tags).length <= MOST) return tags;
   const own = Object.entries(tags).filter(([name]) => /^cmk-/i.test(name));
@@ -157,10 +159,10 @@ function shortTags(tags: Readonly<Record<string, string>>): Readonly<Record<stri
   return Object.fromEntries(own);
 }
 
-/** An account's row, with the rows of further keys. */
+/** An account's own row and its scope rows, which have the keys that the own row has no room for. */
 interface StoredAccount {
   readonly account: FleetAccount;
-  /** Number of further rows that the account needs. */
+  /** Number of scope rows that the account needs. */
   readonly count: number;
   readonly scopeRows: Row[];
 }
@@ -180,17 +182,18 @@ function toStored(row: Row): StoredAccount | undefined {
 
 function toAccount({ account, count, scopeRows: rows }: StoredAccount): FleetAccount {
   if (count === 0) return account;
-  const parts = rows.slice(0, count).map((row, n) => {
-    const nameOf = (part: { readonly account: string }) => ({
-      ...keysOf(part),
-      rowKey: scopeRow(account.account, n + 1),
-    });
-    return parseRow(row, SCOPE_ROW, nameOf)?.scopeKeys;
-  });
-  const keys = parts.filter((part) => part !== undefined);
-  const scopeKeys = [account.scopeKeys, ...keys].flat();
-  // Without all rows, the scopes count as never listed.
-  return { ...account, scopeKeys, scopesReadOn: keys.length < count ? undefined : account.scopesReadOn };
+  const parts = rows.slice(0, count).map((row, n) => parseScopeRow(row, scopeRow(account.account, n + 1)));
+  const valid = parts.filter((part) => part !== undefined);
+  const scopeKeys = [account.scopeKeys, ...valid].flat();
+  // If a scope row is missing or invalid, the scopes count as never listed, so a worker lists them again.
+  const scopesReadOn = valid.length < count ? undefined : account.scopesReadOn;
+  return { ...account, scopeKeys, scopesReadOn };
+}
+
+/** Returns the keys in a scope row; undefined if the row is invalid, or is not the expected one. */
+function parseScopeRow(row: Row, rowKey: string): readonly string[] | undefined {
+  const nameOf = (part: { readonly account: string }) => ({ ...keysOf(part), rowKey });
+  return parseRow(row, SCOPE_ROW, nameOf)?.scopeKeys;
 }
 
 export function keysOfAccount({ key, scopeKeys }: FleetAccount): readonly string[] {

@@ -1,9 +1,9 @@
-/** Largest part of the index that one read keeps: more than 100,000 accounts with a use each. */
+/** Largest part of the index that one read keeps in memory. 100,000 accounts with one use each need less. */
 const MOST = { rows: 250_000, characters: 200_000_000 };
 
 /**
- * Limits what a read of the index keeps in memory. A writer of the table decides how many rows there are, and the
- * process that reads them also revokes keys.
+ * Limits what a read of the index keeps in memory: a writer of the table decides how many rows there are, and must not
+ * be able to fill the memory of the process, which also revokes keys.
  */
 export class IndexLimit {
   readonly #most: { readonly rows: number; readonly characters: number };
@@ -14,7 +14,7 @@ export class IndexLimit {
     this.#most = most;
   }
 
-  /** Whether a read has left out rows. */
+  /** Whether a read has omitted rows. */
   get isExceeded(): boolean {
     return this.#rows > this.#most.rows || this.#characters > this.#most.characters;
   }

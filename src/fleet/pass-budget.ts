@@ -113,8 +113,8 @@ export class PassBudget {
     }
     const isPassing = mayPass(describeFailure(error));
     // A new role assignment needs up to ten minutes to take effect.
-    const isSoon = isPassing || attempts < QUICK_TRIES;
-    const delayMs = isSoon ? retryDelayMs(attempts) : LONGEST_WAIT_MS;
+    const isRetriedSoon = isPassing || attempts < QUICK_TRIES;
+    const delayMs = isRetriedSoon ? retryDelayMs(attempts) : LONGEST_WAIT_MS;
     const reason = UNREADABLE[kind] ?? 'PassFailed';
     wanted.postpone(new Date(this.#ports.now().getTime() + delayMs), reason);
     const message = `${REASONS[reason]} ${errorText(error)}`;

@@ -14,8 +14,8 @@ export type Announcement = Readonly<z.output<typeof ANNOUNCEMENT>>;
 const CALLS = z.tuple([z.number(), z.number()]).readonly();
 const USAGE = z.record(z.string().max(200), z.array(CALLS).max(100).readonly()).readonly();
 /**
- * State in the lease's blob, which has room for the keys of a subscription; a table's property has not. The state decides
- * what to read and how to attribute changes, never what to write to an account.
+ * State of a subscription's passes. It is in the lease's blob, because a table's property is too small for all keys of a
+ * subscription. It decides what to read and how to attribute changes, never what to write to an account.
  */
 export const PASS_STATE = z
   .object({

@@ -40,11 +40,11 @@ export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetSe
     if (decided === 'done' && item) await ports.items.finish(item);
     return;
   }
-  // Other instances decided each time, maybe from an older state.
+  // Another instance decided first at each try, perhaps from an older state, so a worker decides again later.
   await decideLater(key, cause, 'Busy', item, ports);
 }
 
-/** Returns the cause of a decision that several callers share: a follow-up moves no use that another cause does not. */
+/** Returns the cause for a decision that several callers share. Any other cause moves all that a follow-up moves, and more. */
 export function strongestCause(causes: Callers<Cause>): Cause {
   return causes.find(({ by }) => !FOLLOW_UPS.has(by)) ?? causes[0];
 }
@@ -67,7 +67,7 @@ async function decide(
   // A comparison moves no exempt use, so it must not take over a rollout that another cause has begun.
   const isContinued = CONTINUATIONS.has(wanted.by) || (isComparison(wanted) && (begun?.unfinished ?? 0) > 0);
   const origin = isContinued ? (begun?.cause ?? wanted) : wanted;
-  // The item has the request: the message of an event or of an operator's call may be lost.
+  // The item also keeps a request whose message was lost.
   const isRequested = !FOLLOW_UPS.has(wanted.by) || item?.reason === 'Paused';
   const causes = { cause, origin, isRequested };
   if (!target && !open) {
@@ -137,7 +137,7 @@ async function readState(key: ManagedKey, ports: FleetServices) {
   };
 }
 
-/** Returns whether the app knows nothing of a key but its name, which a writer of the queue may have invented. */
+/** Returns whether the app knows only the name of a key, which a writer of the queue may have invented. */
 async function isUnknown(
   key: ManagedKey,
   { versions, stored }: KeyState,

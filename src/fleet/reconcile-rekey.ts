@@ -86,7 +86,7 @@ export async function verifyRekey(
     for await (const use of ports.rows.of(rekey.from)) if (covers(use) && isManaged(use)) return false;
   }
   const now = ports.now();
-  const verified = { on: now.toISOString(), gaps: nameGaps(gaps) };
+  const verified = { on: now.toISOString(), gaps: nameFirstGaps(gaps) };
   if (gaps.length === 0) {
     const done: Rekey = { ...rekey, state: 'done', verified, endedOn: verified.on };
     await changeRekey(done, rekey, rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack', ports);
@@ -98,8 +98,8 @@ export async function verifyRekey(
   return gaps.length === 0;
 }
 
-/** Every instance reads the orders every ten seconds, so an order names only the first gaps. */
-function nameGaps(gaps: readonly string[]): string[] {
+/** Returns the first gaps, and how many there are beyond: every instance reads the orders every ten seconds. */
+function nameFirstGaps(gaps: readonly string[]): string[] {
   const more = gaps.length - MOST_GAPS;
   return [
     ...gaps.slice(0, MOST_GAPS),

@@ -39,18 +39,22 @@ export async function reconcileSubscription(
     if (!lease) return 'busy';
     let progressed: readonly ManagedKey[] = [];
     try {
-      const start = await begin(subscription, lease, ports);
+      const start = await prepareStart(subscription, lease, ports);
       if (start) progressed = await new Pass(subscription, until, start, ports).run();
     } finally {
-      // All calls have ended, so no other worker has to wait until a lost lease expires.
+      // All calls have ended, so even a lease that was lost can be released: no worker has to wait until it expires.
       await lease.release();
     }
     await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });
   }
 }
 
-/** Reads the lease's state. @returns undefined if the work of dead workers is postponed */
-async function begin(subscription: string, lease: Lease, ports: FleetServices): Promise<PassStart | undefined> {
+/**
+ * Reads the state in the lease, and takes over from a holder that died.
+ *
+ * @returns undefined if too many workers died, and the work is postponed
+ */
+async function prepareStart(subscription: string, lease: Lease, ports: FleetServices): Promise<PassStart | undefined> {
   const { pass: left, unverified, unclean, usage } = PASS_STATE.parse(lease.state);
   if (!left) return { lease, unclean, usage, unverified };
   const { isPostponed, ...taken } = await takeOver(subscription, left, { lease, unclean, usage, unverified }, ports);
@@ -74,7 +78,7 @@ async function takeOver(
   const { items, now, log } = ports;
   const all = await items.of(subscription);
   const earlier = all.find(({ kind }) => kind === 'verify');
-  // Without an item, an earlier pass has verified them.
+  // A missing item means that a pass has verified the earlier announcements.
   const before = earlier && start.unverified;
   const unverified = hasTargets(left) ? mergeAnnouncements(before, left) : before;
   // A worker without an announcement sent no PATCH.
@@ -96,8 +100,9 @@ function verifyItem(subscription: string, { startedOn }: Announcement, now: Date
 }
 
 /**
- * Counts the attempt of the dead worker: a first list that kills its worker must not delay decisions on keys. Items of
- * keys stay as they are, since a new one retries failed uses at once.
+ * Counts the dead worker's attempt at each due item. Decisions on keys wait for a first list only while it has no failed
+ * attempt, so a list that kills its worker must not delay them forever. Items of keys are not counted, because a key's
+ * item without attempts retries failed uses at once.
  */
 async function countAttempts(work: readonly WorkItem[], { items, now }: FleetServices): Promise<void> {
   for (const item of work) {

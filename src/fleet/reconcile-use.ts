@@ -137,7 +137,7 @@ async function moveUse(
   let planned: UsePlan;
   try {
     const planning = planOf(task, read.use, ports);
-    // At the end of the pass: the lease must not be held for a vault that hangs.
+    // At the end of the pass, the use stays pending: the worker must not hold the lease for a vault that hangs.
     if (!(await untilAborted(planning, ports.reads))) return whileBlocked({ reason: 'Busy', until: ports.now() });
     planned = await planning;
   } catch (error) {

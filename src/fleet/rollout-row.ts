@@ -60,7 +60,7 @@ export interface StoredRollout {
 }
 
 const ROTATIONS = 'rotations';
-/** Characters about failed canaries: a hundred canaries use most of the 32,768 characters of a property. */
+/** Limit of the text about failed canaries, in characters: a property has room for 32,768, and canaries need most of it. */
 const MOST_UNWELL = 2_000;
 
 /** A rollout without a decision. Replaces a row that fails to parse. */

@@ -8,15 +8,15 @@ interface Run<A> {
 }
 
 /**
- * Runs the tasks of a name one after the other. Callers that arrive during a run share the next run: it starts after
- * all of them have arrived, so it sees what each of them is about.
+ * Runs the tasks of a name one after the other. Callers that arrive during a run share the next run, which gets the
+ * arguments of all of them.
  */
 export class SingleFlight<A> {
   /** By name: the last run. */
   readonly #runs = new Map<string, Run<A>>();
 
   /**
-   * Returns when a run that started after this call has ended. Throws the error of that run.
+   * Waits for the end of a run that started after this call. Throws the error of that run.
    *
    * @param task not called if the run of another caller serves this one
    */

@@ -83,7 +83,7 @@ export function createStorageAccounts(
     async *listScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope> {
       for await (const scope of listAllScopes(id, signal)) if (scope.keyUri !== undefined) yield scope;
     },
-    /** Lists encryption scopes with any kind of key; none of an account of a kind without scopes. */
+    /** Lists encryption scopes with any kind of key. Returns none if accounts of that kind cannot have scopes. */
     listAllScopes,
     /** Returns a scope; undefined if it has no key in Key Vault. */
     async getScope(id: ResourceId, scope: string, signal?: AbortSignal): Promise<Scope | undefined> {

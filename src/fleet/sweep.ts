@@ -22,8 +22,8 @@ type SweepPorts = Pick<
 
 /**
  * Finds unfinished work of lost messages or dead processes, and work that is due before the next sweep. Makes one
- * query, and sends a message for each key and for each ten subscriptions. A queue's length decides nothing: hidden
- * messages count in it, so it would keep back what is due.
+ * query, and sends a message for each key and for each ten subscriptions. It ignores the length of the queues, which
+ * includes hidden messages: a limit by length would keep back due work.
  *
  * @returns number of overdue entries
  * @throws the SDK's errors, after all other messages were sent
@@ -40,7 +40,7 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
   for await (const item of items.all()) {
     const isKey = item.subscription === NO_SUBSCRIPTION;
     if (!isKey && managed?.has(item.subscription.toLowerCase()) === false) {
-      // A younger item may be of a subscription that this instance does not know yet.
+      // A newer item may belong to a subscription that this instance does not know yet.
       if (dueOf(item, now()).getTime() <= nowMs - OVERDUE_MS) await items.finish(item);
       continue;
     }
@@ -54,7 +54,7 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
   const moving = open.map(({ from }) => from).filter((from) => vaults.key(from));
   const stale: string[] = [];
   for await (const { name, row } of rollouts.all()) {
-    // Workers decide on an order's rollout with its key. A vault may be managed no more.
+    // Skips rollouts of orders, on which workers decide with the key, and keys whose vault is no longer managed.
     if (keys.has(name) || !vaults.key(name)) continue;
     const activation = Date.parse(row.activation ?? '');
     if (activation > nowMs) keys.set(name, activation);
@@ -65,15 +65,15 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
   const undecided = [...stale, ...moving.filter((from) => !keys.has(from))];
   await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
 
-  const isSent = ([, due]: readonly [string, number]) =>
-    due <= nowMs - OVERDUE_MS || (due > nowMs && due < nowMs + SWEEP_MS);
+  const isOverdue = (due: number) => due <= nowMs - OVERDUE_MS;
+  const isDueSoon = (due: number) => due > nowMs && due < nowMs + SWEEP_MS;
+  const needsMessage = ([, due]: readonly [string, number]) => isOverdue(due) || isDueSoon(due);
   const sends = [
     ...undecided.map((key) => () => ports.sendKey(key, cause)),
-    ...keySends([...keys].filter(isSent), nowMs, cause, ports),
-    ...subscriptionSends([...subscriptions].filter(isSent), nowMs, cause, ports),
+    ...sendsForKeys([...keys].filter(needsMessage), nowMs, cause, ports),
+    ...sendsForSubscriptions([...subscriptions].filter(needsMessage), nowMs, cause, ports),
   ];
   await pMap(sends, (send) => send(), { concurrency: CONCURRENCY, stopOnError: false });
-  const isOverdue = (due: number) => due <= nowMs - OVERDUE_MS;
   return [...keys.values(), ...subscriptions.values()].filter(isOverdue).length + stale.length;
 }
 
@@ -81,14 +81,14 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
 type Dues = readonly (readonly [about: string, due: number])[];
 type Send = () => Promise<void>;
 
-function keySends(dues: Dues, nowMs: number, cause: Cause, { sendKey }: SweepPorts): readonly Send[] {
+function sendsForKeys(dues: Dues, nowMs: number, cause: Cause, { sendKey }: SweepPorts): readonly Send[] {
   return dues.map(([key, due]) => {
     const visibleOn = due > nowMs ? new Date(due) : undefined;
     return () => sendKey(key, cause, visibleOn);
   });
 }
 
-function subscriptionSends(dues: Dues, nowMs: number, cause: Cause, ports: SweepPorts): readonly Send[] {
+function sendsForSubscriptions(dues: Dues, nowMs: number, cause: Cause, ports: SweepPorts): readonly Send[] {
   const groups = Map.groupBy(dues, ([, due]) => (due > nowMs ? Math.ceil(due / TOGETHER_MS) : undefined));
   return [...groups].map(([group, members]) => {
     const subscriptions = members.map(([subscription]) => ({ subscription }));

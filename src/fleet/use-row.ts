@@ -18,7 +18,7 @@ import { ATTEMPTS, STORED_REASON } from './work-items.ts';
  */
 const STATES = ['pending', 'done', 'failed', 'skipped', 'indeterminate'] as const;
 
-// A writer of the table must not fill the memory: no text is longer than Azure makes one.
+// No text may be longer than Azure's own limit: a writer of the table must not be able to fill the memory.
 const time = z.iso.datetime().max(40);
 const version = z.string().max(400);
 const text = (most: number) => optional(z.string().max(most));
@@ -58,7 +58,7 @@ const USE = z.object({
    * after the trail has the record.
    */
   movedFrom: optional(version.refine((id) => parseKeyIdentifier(id))).catch(undefined),
-  /** Whether only the announcement of a dead worker attributes that move to the app; absent: the app sent its PATCH. */
+  /** Only the announcement of a dead worker attributes that move to the app; absent: the app is known to have sent its PATCH. */
   isOnlyObserved: optional(z.literal('true').transform(() => true)).catch(undefined),
 });
 

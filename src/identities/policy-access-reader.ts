@@ -6,8 +6,8 @@ import { GROUP_ROLES_READ } from './local-access-reader.ts';
 import type { Principals } from './principal-client.ts';
 
 /**
- * Reads which principals the access policies of a vault let use its keys. Reads the types of the principals once, and
- * only if the access of one depends on them. Never throws: the result names the part that cannot be read.
+ * Reads the access of principals to a vault's keys by its access policies. Reads which policies may be those of groups
+ * once, and only if a principal's access depends on it. Never throws: the result names the part that cannot be read.
  */
 export function policyAccessReader(
   vault: ManagedVault,

@@ -13,7 +13,7 @@ const GO_ON_KEPT_MS = 90 * DAY_MS;
 const iso = z.iso.datetime();
 const by = z.object({ objectId: z.string(), appId: z.string().optional(), name: z.string().optional() });
 
-/** Key identifier without a version. In lower case, as every id of a key: version 2 stored it as spelled. */
+/** Key identifier without a version, in lower case: orders of version 2 have the operator's spelling. */
 const KEY = z.string().toLowerCase();
 
 /** A pause: no use moves until it ends. */
@@ -222,7 +222,7 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
   const needed = new Set(
     rekeys.filter((rekey) => isOpen(rekey) || rekeys.some((one) => isOpen(one) && one.only === rekey.id)),
   );
-  // The pause of all keys always has room: it replaces all others in an emergency.
+  // The pause of all keys does not count, so that an operator can always set it in an emergency.
   const ofKeys = pauses.filter(({ key }) => key !== undefined);
   const room = MOST_ENTRIES - ofKeys.length - needed.size;
   if (room < 0) {

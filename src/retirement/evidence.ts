@@ -72,10 +72,10 @@ export function reasonsOfLog(
 /** A client that is switched off sends no requests, but needs the version that it used last once it is on again. */
 function clientsLeftOn({ version }: KeyVersion, { lastOfClients }: UsageLog): string[] {
   const left = lastOfClients.filter((use) => use.version === version);
-  return left.map((use) => `${sentenceOf(use)} It used no other version since, and may be switched off.`);
+  return left.map((use) => `${sentenceOf(use)} It has used no other version since, and may be switched off.`);
 }
 
-/** Earliest time at which the next younger version can have taken over: a use of the older one since then counts. */
+/** Returns the earliest time at which a newer version can have taken over: later uses of the older one count. */
 function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[]): Date {
   const younger = versions.filter((other) => compareAge(other, version) > 0);
   return new Date(Math.min(...younger.map((one) => aDayAfter(activeFrom(one)).getTime())));
@@ -87,7 +87,7 @@ function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
   return [`The log shows no request for the key since ${from}, although it is used: the log is incomplete.`];
 }
 
-/** When the newest usable version took over, at the latest. By then, automatic users use it. */
+/** Returns the latest time at which the newest usable version took over. By then, automatic users use it. */
 export function takenOver(versions: readonly KeyVersion[], now: Date): Date | undefined {
   const successor = newestUsableVersion(versions, now);
   return successor && aDayAfter(usableSince(successor));

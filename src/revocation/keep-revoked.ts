@@ -123,7 +123,7 @@ export async function disableUnder(
       log({ level: 'error', reason: 'KeptRevokedUnrecorded', message: REASONS.KeptRevokedUnrecorded, ...about });
     }
     const details = { version: about.version, revocation: open.id, recorded };
-    // Without an id: the app may disable a version again, and each time is an event of its own.
+    // The record has no id: the app may disable a version several times, and each time is a separate event.
     await services.audit(
       { action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details },
       BREAK_GLASS_AUDIT_WAIT_MS,

@@ -63,7 +63,7 @@ export function keyTrail(files: AuditFiles): KeyTrail {
 }
 
 /**
- * Lists the versions of a key that the app disabled under an open revocation since a time, by {@link keptId}.
+ * Lists the versions of a key that the app disabled under an open revocation since a time, by {@link keptRevokedId}.
  *
  * @throws the SDK's error when the app cannot read the trail
  */
@@ -78,18 +78,19 @@ const KEPT = z.object({
 export function keptTrail(files: AuditFiles): KeptTrail {
   return async (key, since) => {
     const records = await Array.fromAsync(recordsSince(files, '"action":"key.keepRevoked"', since));
-    return new Set(records.flatMap(({ entry }) => keptIn(entry, key) ?? []));
+    return new Set(records.flatMap(({ entry }) => findKeptRevokedId(entry, key) ?? []));
   };
 }
 
-/** Undefined: the entry is about no version of this key that the app disabled. */
-export function keptIn(entry: unknown, key: Pick<ManagedKey, 'id'>): string | undefined {
+/** Returns undefined if the entry is about no version of this key that the app disabled under a revocation. */
+export function findKeptRevokedId(entry: unknown, key: Pick<ManagedKey, 'id'>): string | undefined {
   const { data } = KEPT.safeParse(entry);
   if (!data || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
-  return keptId(data.details.revocation, data.details.version);
+  return keptRevokedId(data.details.revocation, data.details.version);
 }
 
-export function keptId(revocation: string, version: string): string {
+/** Id of the audit record of a version that the app disabled under an open revocation. */
+export function keptRevokedId(revocation: string, version: string): string {
   return `key.keepRevoked/${revocation}/${version}`;
 }
 

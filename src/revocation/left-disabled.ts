@@ -7,14 +7,14 @@ import type { KeyRestoration, RestoreOrder } from './restore-key.ts';
 import { isNamed, isNewer, type RevocationName, readRevocation } from './revocation.ts';
 import { hasRevoked } from './revokers.ts';
 
-/** Deadline for reading the audit trail: the restored versions are enabled, and only the answer waits. Milliseconds. */
+/** Deadline for reading the audit trail, which delays only the answer of a restore. Milliseconds. */
 const TRAIL_MS = 10_000;
 
 /** Versions that are still disabled after a restore. */
 export interface LeftDisabled {
-  /** The revocation's own audit record says that it disabled them, and their tags no longer do. */
+  /** The revocation's audit record says that it disabled them, and their tags no longer do. */
   readonly lost: readonly string[];
-  /** Nothing says that the revocation disabled them. */
+  /** Neither the tags nor the audit trail say that the revocation disabled them. */
   readonly others: readonly string[];
   /** Why the app could not read the audit trail, which may name some of `others`. */
   readonly unread?: Failure;
@@ -22,15 +22,15 @@ export interface LeftDisabled {
 
 export interface ComparedRestoration extends KeyRestoration {
   readonly left: LeftDisabled;
-  /** The tags show no revocation, and the audit trail does: the call changed no version, and only its record ends it. */
+  /** Only the audit trail shows the revocation: the call changed no version, and only its audit record ends the revocation. */
   readonly isByTrail: boolean;
 }
 
 /**
- * Compares the result of a restore with the revocation's own audit record. Another tool may have removed the record from
- * a version's tags, and a restore by the tags then misses the version.
+ * Finds versions that a restore by the tags missed, because another tool had removed the record from their tags. Compares
+ * the result of the restore with the revocation's own audit record.
  *
- * The trail never decides what is enabled.
+ * The app never enables a version because of the trail.
  */
 export async function compareWithTrail(
   result: KeyRestoration,
@@ -43,55 +43,59 @@ export async function compareWithTrail(
   return { ...result, left: { lost: [], others: [] }, isByTrail: false };
 }
 
-/** The tags showed the revocation: whether it disabled more than they showed. */
+/** For a restore of a revocation that the tags showed: checks whether the revocation disabled more versions. */
 async function compareRestored(
   result: KeyRestoration,
   revocation: RevocationName,
   { keyTrail, now }: { readonly keyTrail?: KeyTrail; readonly now: () => Date },
 ): Promise<ComparedRestoration> {
-  const off = namesOf(result.last.filter(({ enabled }) => !enabled));
+  const disabled = namesOf(result.last.filter(({ enabled }) => !enabled));
   const untagged = result.last.filter((version) => !version.enabled && !isClosed(version, revocation, now()));
-  if (!keyTrail || untagged.length === 0) return { ...result, left: { lost: [], others: off }, isByTrail: false };
+  if (!keyTrail || untagged.length === 0) return { ...result, left: { lost: [], others: disabled }, isByTrail: false };
 
   const since = new Date(revocation.revokedOn.getTime() - CLOCKS_MS);
   const read = await readTrail(keyTrail, result, since);
-  if ('unread' in read) return { ...result, left: { lost: [], others: off, ...read }, isByTrail: false };
+  if ('unread' in read) return { ...result, left: { lost: [], others: disabled, ...read }, isByTrail: false };
 
-  const lost = disabledBy(findRevoke(read.events, revocation.id), untagged);
-  const others = off.filter((version) => !lost.includes(version));
+  const lost = versionsDisabledBy(findRevocationEvent(read.events, revocation.id), untagged);
+  const others = disabled.filter((version) => !lost.includes(version));
   const end = lost.length > 0 ? 'RestoreIncomplete' : result.end;
   return { ...result, end, left: { lost, others }, isByTrail: false };
 }
 
-/** The tags show no open revocation: whether the trail has the named one, and no restore of it. */
+/** For a key whose tags show no open revocation: checks whether the trail has the named one, and no restore of it. */
 async function compareUntagged(
   result: KeyRestoration,
   order: RestoreOrder,
   { keyTrail, now }: { readonly keyTrail?: KeyTrail; readonly now: () => Date },
 ): Promise<ComparedRestoration> {
-  const off = result.last.filter(({ enabled }) => !enabled);
-  const nothing = { ...result, left: { lost: [], others: namesOf(off) }, isByTrail: false };
+  const disabled = result.last.filter(({ enabled }) => !enabled);
+  const nothing = { ...result, left: { lost: [], others: namesOf(disabled) }, isByTrail: false };
   if (!keyTrail) return nothing;
 
   const created = Math.min(...result.last.map(({ createdOn }) => createdOn.getTime()));
   const read = await readTrail(keyTrail, result, new Date(created - CLOCKS_MS));
   if ('unread' in read) return { ...nothing, left: { ...nothing.left, ...read } };
 
-  const made = findRevoke(read.events, order.revocation);
-  const { restored } = readRevocation(result.last, now());
-  if (!made || (restored && !isNewer(made.revocation, restored))) return nothing;
-  if (
-    order.dualControl &&
-    (made.by === order.restoredBy.toLowerCase() || hasRevoked(made.revocation, order.restoredBy))
-  )
-    return { ...nothing, end: 'SecondPersonNeeded' };
+  const revoked = findRevocationEvent(read.events, order.revocation);
+  if (!revoked) return nothing;
 
-  const lost = disabledBy(made, off);
-  const others = namesOf(off).filter((version) => !lost.includes(version));
-  const isEnded = read.events.some(({ did, revocation }) => did === 'restore' && !isNewer(made.revocation, revocation));
+  const { restored } = readRevocation(result.last, now());
+  const isRestoredByTags = restored !== undefined && !isNewer(revoked.revocation, restored);
+  if (isRestoredByTags) return nothing;
+
+  const hasTakenPart =
+    revoked.by === order.restoredBy.toLowerCase() || hasRevoked(revoked.revocation, order.restoredBy);
+  if (order.dualControl && hasTakenPart) return { ...nothing, end: 'SecondPersonNeeded' };
+
+  const lost = versionsDisabledBy(revoked, disabled);
+  const others = namesOf(disabled).filter((version) => !lost.includes(version));
+  const isEnded = read.events.some(
+    ({ did, revocation }) => did === 'restore' && !isNewer(revoked.revocation, revocation),
+  );
   if (lost.length === 0 && isEnded) return nothing;
   const end = lost.length > 0 ? 'RestoreIncomplete' : 'Restored';
-  return { ...result, end, revocation: made.revocation, left: { lost, others }, isByTrail: true };
+  return { ...result, end, revocation: revoked.revocation, left: { lost, others }, isByTrail: true };
 }
 
 async function readTrail(
@@ -109,16 +113,17 @@ async function readTrail(
   }
 }
 
-/** The revocation's own record: one that was derived from the tags does not know which versions it disabled. */
-function findRevoke(events: readonly RevocationEvent[], id: string): RevocationEvent | undefined {
+/** Finds the audit record of the revocation itself: a record derived from tags does not name the disabled versions. */
+function findRevocationEvent(events: readonly RevocationEvent[], id: string): RevocationEvent | undefined {
   return events.find(({ did, isFound, revocation }) => did === 'revoke' && !isFound && isNamed(revocation.id, id));
 }
 
-function disabledBy(made: RevocationEvent | undefined, versions: readonly KeyVersion[]): string[] {
-  return namesOf(versions).filter((version) => made?.carriers.get(version));
+/** Returns those of the versions that the revocation disabled. */
+function versionsDisabledBy(revoked: RevocationEvent | undefined, versions: readonly KeyVersion[]): string[] {
+  return namesOf(versions).filter((version) => revoked?.carriers.get(version));
 }
 
-/** Whether the version's own tombstone shows that a restore of the revocation has decided about it. */
+/** Returns whether the version has the tombstone of a restore of that revocation, or of a newer one. */
 function isClosed(version: KeyVersion, revocation: RevocationName, now: Date): boolean {
   const { restored } = readRevocation([version], now);
   return restored !== undefined && !isNewer(revocation, restored);
@@ -128,12 +133,12 @@ function namesOf(versions: readonly KeyVersion[]): string[] {
   return versions.map(({ version }) => version);
 }
 
-/** Words for the caller, one for each cause. */
-export function warnOfLeft({ lost, others, unread }: LeftDisabled): string[] {
+/** Returns a warning for each reason why versions stay disabled. */
+export function describeLeftDisabled({ lost, others, unread }: LeftDisabled): string[] {
   const warnings: string[] = [];
   if (lost.length > 0) {
     warnings.push(
-      `The revocation disabled these versions, and another tool removed its record from their tags, so they stay disabled: ${lost.join(', ')}. Enable them yourself: az keyvault key set-attributes --enabled true.`,
+      `These versions stay disabled: ${lost.join(', ')}. The revocation disabled them, but another tool removed its record from their tags. Enable them yourself: az keyvault key set-attributes --enabled true.`,
     );
   }
   if (others.length > 0) {

@@ -5,7 +5,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS } from '../time/spans.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
 import { RECORDED_AFTER_MS, UNCLAIMED_AFTER_MS } from './follow-ups.ts';
-import { type KeptTrail, keptId, type RevocationEvent } from './key-trail.ts';
+import { type KeptTrail, keptRevokedId, type RevocationEvent } from './key-trail.ts';
 import { type BesideServices, type RevocationAction, recordId } from './record-revocation.ts';
 import { readRevocation, revocationOf } from './revocation.ts';
 import { closedOn, isUnderWay } from './revocation-plans.ts';
@@ -49,8 +49,8 @@ export async function recordFound(
 }
 
 /**
- * Appends the missing audit records of versions that appeared while the key was revoked, and that a process which was
- * killed had disabled. Such a version has the revocation's record, and is not in the revocation's own audit record.
+ * Appends the missing audit records of versions that appeared while the key was revoked, if the process that disabled
+ * them was killed. Such a version has the revocation's tag, but the revocation's own audit record does not name it.
  *
  * @throws an error with the reason, so the message is requeued
  */
@@ -65,12 +65,12 @@ export async function recordKept(
     ({ did, isFound, revocation }) => did === 'revoke' && !isFound && revocation.id === open?.id,
   );
   if (!open || !made) return;
-  const kept = keptSince(versions, since, now()).filter(({ version }) => !made.carriers.has(version));
+  const kept = findKeptRevoked(versions, since, now()).filter(({ version }) => !made.carriers.has(version));
   if (kept.length === 0) return;
 
   const recorded = await keptTrail(key, since);
   for (const { version } of kept) {
-    const id = keptId(open.id, version);
+    const id = keptRevokedId(open.id, version);
     if (recorded.has(id)) continue;
     const details = { version, revocation: open.id, recorded: true, foundIn: KEY_WORK };
     const entry = { id, action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details } as const;
@@ -80,16 +80,17 @@ export async function recordKept(
 }
 
 /**
- * Versions that appeared while the key was revoked, and that the app disabled since a time. Their process may still
- * append a record in the first seconds.
+ * Returns the versions that appeared while the key was revoked, and that the app disabled since a time. Omits versions
+ * of the last seconds, because the process that disabled them may still append their record.
  */
-export function keptSince(versions: readonly KeyVersion[], since: Date, now: Date): readonly KeyVersion[] {
+export function findKeptRevoked(versions: readonly KeyVersion[], since: Date, now: Date): readonly KeyVersion[] {
   const { open } = readRevocation(versions, now);
   if (!open) return [];
   return versions.filter((version) => {
-    const isItsOwn = revocationOf(version, now)?.id === open.id && !version.enabled;
-    const isLater = version.createdOn.getTime() > open.revokedOn.getTime() - CLOCKS_MS;
-    return isItsOwn && isLater && (version.updatedOn ?? version.createdOn) >= since && !isUnderWay(version, now);
+    const isDisabledByIt = revocationOf(version, now)?.id === open.id && !version.enabled;
+    const isCreatedLater = version.createdOn.getTime() > open.revokedOn.getTime() - CLOCKS_MS;
+    const isChangedSince = (version.updatedOn ?? version.createdOn) >= since;
+    return isDisabledByIt && isCreatedLater && isChangedSince && !isUnderWay(version, now);
   });
 }
 

@@ -78,9 +78,9 @@ export interface RestoreOrder {
   readonly dualControl: boolean;
 }
 
-/** The app could not recover the soft-deleted key, or not read whether there is one; `cause` is the SDK's error. */
+/** The app could not recover the soft-deleted key, or could not check whether there is one; `cause` is the SDK's error. */
 export class KeyNotRecoveredError extends Error {
-  /** The key is deleted. */
+  /** Whether the app found the soft-deleted key; false if it could not check. */
   readonly isFound: boolean;
 
   constructor(key: ManagedKey, isFound: boolean, cause: unknown) {
@@ -108,7 +108,7 @@ export async function restoreKey(
   if (recovered) {
     const deleted = await orNotRecovered(key, false, () => keys.deletedVersion(key));
     if (!deleted) return answer(key, 'NothingToRestore', [], false, now());
-    // Recovery brings back the whole key, so the deleted version's own record must be of the named revocation.
+    // Recovery brings back the whole key, so the record on its newest version has to be of the named revocation.
     const refused = await refusal(key, [deleted], request, services);
     if (refused) {
       return { ...answer(key, refused.end, [deleted], false, now()), isDeleted: true, unproven: refused.why };

@@ -4,7 +4,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { type RevocationCall, reconcileRestored, requestPasses, watchEffect } from './follow-ups.ts';
-import { type ComparedRestoration, compareWithTrail, warnOfLeft } from './left-disabled.ts';
+import { type ComparedRestoration, compareWithTrail, describeLeftDisabled } from './left-disabled.ts';
 import { type Audited, type BesideServices, entryOf, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
 import { isComplete, type RestoreServices, restoreKey } from './restore-key.ts';
 
@@ -59,10 +59,10 @@ export async function restore(
   const byTags = await restoreKey(key, order, { ...services, recordBegun });
   const result = await compareWithTrail(byTags, order, services);
   const { key: spelled, end, recovered, versions } = result;
-  const left = warnOfLeft(result.left);
-  if (!isRecorded(result)) {
+  const leftDisabled = describeLeftDisabled(result.left);
+  if (!needsRecord(result)) {
     await passes;
-    return { ...result, ...NOT_AUDITED, accounts: [], warnings: left };
+    return { ...result, ...NOT_AUDITED, accounts: [], warnings: leftDisabled };
   }
   const [access, audited, ...notDone] = await Promise.all([
     reading,
@@ -82,15 +82,15 @@ export async function restore(
     reconcileRestored(spelled, call, services),
     watchEffect(spelled, 'restore', call, services),
   ]);
-  const warnings = [...left, ...access.warnings, ...notDone.flat()];
+  const warnings = [...leftDisabled, ...access.warnings, ...notDone.flat()];
   return { ...result, ...audited, accounts: access.accounts, warnings };
 }
 
 /**
- * Whether a restore needs a record. While versions are disabled of a revocation that the tags no longer show, a record
- * of its restore would keep a later verification from writing the tags again.
+ * Returns whether a restore needs an audit record. If the tags no longer show the revocation and its versions are still
+ * disabled, it gets none: with a record of the restore, a later pass would no longer write the tags again.
  */
-function isRecorded({ end, recovered, changed, isByTrail }: ComparedRestoration): boolean {
+function needsRecord({ end, recovered, changed, isByTrail }: ComparedRestoration): boolean {
   if (isByTrail) return end === 'Restored';
   return recovered || changed || end === 'RestoreIncomplete';
 }

@@ -86,7 +86,7 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
     if (changes.length === 0) break;
     await apply(changes);
   }
-  // An empty list proves nothing: the versions of a deleted key come back as they were.
+  // An empty list proves nothing: a recovery of the deleted key brings its versions back as they were.
   const isDeleted = proof?.length === 0;
   return {
     ...resultOf(key, before, [...applied.values()], proof, now()),

@@ -48,7 +48,7 @@ export async function verifyRevocation(work: RevocationWork, services: VerifySer
     );
     if ('events' in read) await repair(key, read.events, services, log);
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
-    await requestRestored(key, versions, work, since, services);
+    await requestRestoredUses(key, versions, work, since, services);
     // After what the tags alone can decide, which does not need the trail.
     if ('error' in read) throw read.error;
     await recordFound(key, versions, work, { events: read.events, since }, services);
@@ -59,8 +59,8 @@ export async function verifyRevocation(work: RevocationWork, services: VerifySer
   }
 }
 
-/** Requests the uses of a restored key: the call that restored it may have died before that. */
-async function requestRestored(
+/** Requests a reconcile of the uses of a restored key, because the call that restored it may have died before that. */
+async function requestRestoredUses(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   { cause }: RevocationWork,

@@ -37,7 +37,7 @@ export function readIntent({ state }: Pick<Lease, 'state'>): RotationIntent | un
   return INTENT.safeParse(state).data;
 }
 
-/** Milliseconds in which the announced request may still create a version. The app never announces a longer time. */
+/** Returns for how many milliseconds an announced request may still create a version. A longer time is forged: 0. */
 export function msToLand(intent: RotationIntent | undefined, now: Date): number {
   const ms = intent ? Date.parse(intent.until) - now.getTime() : 0;
   return ms > 0 && ms <= LANDED_MS ? ms : 0;

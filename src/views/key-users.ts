@@ -28,9 +28,9 @@ export interface KeyUsersPorts extends RotationCountPorts {
 export interface KeyUsers {
   /** Undefined: no use is known, but some subscriptions or encryption scopes were never listed. */
   readonly users: KeyUsersView | undefined;
-  /** Why users may be missing: the app has not listed some subscriptions or encryption scopes yet, or they are too many. */
+  /** Why users may be missing: some subscriptions or encryption scopes were never listed, or the key has too many uses. */
   readonly unread: UnreadView[];
-  /** The index read all users at this time (ISO 8601) or later; undefined: it has read nothing. */
+  /** Oldest time (ISO 8601) at which the app read one of the users from Azure; undefined: it has read none. */
   readonly asOf: string | undefined;
   /** Undefined if the count is incomplete. */
   readonly rotation: RotationSummary | undefined;
@@ -127,7 +127,7 @@ async function haveUnlistedScopes(
   return false;
 }
 
-/** Oldest time at which the index read what it knows of a key. */
+/** Tracks the oldest read from Azure behind what the index has about a key. */
 class IndexAge {
   readonly #listings: ReadonlyMap<string, Date>;
   #oldest: string | undefined;
@@ -143,7 +143,7 @@ class IndexAge {
   }
 
   add({ account, scope, readOn }: UseRow): void {
-    // A list of accounts confirms their uses without writing each row, and shows no scopes.
+    // A list of accounts also confirms rows that it does not write. It shows no scopes, so a scope has its own time.
     const listedOn = scope === undefined ? this.#listings.get(accountId(account).subscriptionId) : undefined;
     const listed = listedOn?.toISOString() ?? '';
     this.#keep(listed > readOn ? listed : readOn);

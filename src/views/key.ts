@@ -70,7 +70,7 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
   };
 }
 
-/** Who uses a key, and what the app keeps of it. */
+/** Who uses a key, and what the app has stored about it. */
 interface KeyFacts {
   readonly view: KeyView;
   readonly dependents: KeyDependents;
@@ -158,7 +158,7 @@ export async function readIndexedFacts(
   };
 }
 
-/** Reads who uses a key without the app's storage: live. @param ms time limit in milliseconds */
+/** Reads who uses a key from Azure itself, without the app's storage. @param ms time limit in milliseconds */
 export async function readLiveFacts(key: ManagedKey, services: BlastRadiusServices, ms: number): Promise<KeyFacts> {
   const radius = await abortAfter((signal) => readBlastRadius(key, services, signal), ms);
   return { view: NOTHING_KEPT, dependents: radius, selfLockout: radius.selfLockout === true };
@@ -295,7 +295,7 @@ export function lockoutWarning({ selfLockout }: Pick<BlastRadius, 'selfLockout'>
   if (selfLockout === false) return [];
   if (selfLockout === 'unknown') {
     return [
-      'The app could not read whether its own storage is encrypted with this key. If it is, queues and audit trail of the app stop while the key is revoked: then restore it with `cmk key restore`.',
+      "The app could not read whether its own storage is encrypted with this key. If it is, the app's queues and audit trail stop while the key is revoked. Then restore the key with `cmk key restore`.",
     ];
   }
   return [

@@ -53,7 +53,7 @@ export interface FleetReading {
  * Reads the index, the newest drift report, and each key's versions and effect. A failure is an error only for the
  * index, and otherwise a warning.
  *
- * @param limit what the reading keeps of the index; beyond it, it has a part of the accounts, and a warning
+ * @param limit of what the reading keeps in memory; beyond it, the result has only some of the accounts, and a warning
  * @throws errors of the index
  */
 export async function readFleet(ports: FleetPorts, limit = new IndexLimit()): Promise<FleetReading> {
@@ -92,7 +92,7 @@ export async function readFleet(ports: FleetPorts, limit = new IndexLimit()): Pr
 }
 
 const TOO_LARGE =
-  'The fleet index is larger than any fleet that the app serves, so this shows only a part of the accounts. Find out who else writes the table cmkfleet, delete the table, and run a drift check, which builds it anew.';
+  'The fleet index is larger than any fleet that the app serves, so this shows only some of the accounts. Find out who else writes to the table cmkfleet, delete the table, and run a drift check, which rebuilds it.';
 
 type Warn = <T>(what: string, otherwise: T, reading: Promise<T>) => Promise<T>;
 

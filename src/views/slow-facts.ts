@@ -12,7 +12,7 @@ import { readKeyUsage, type ShownUsage } from './key.ts';
 /** Time to live in milliseconds: the page reads the status of a key every three seconds. */
 const TTL_MS = 60_000;
 
-/** Caches what the status of a key shows of Resource Graph and of the vault's log. Never throws. */
+/** Caches what the status of a key shows from Resource Graph and from the vault's log. Never throws. */
 export class SlowFacts {
   readonly #others = new ReadCache<OtherDependents>(TTL_MS);
   readonly #usage = new ReadCache<ShownUsage>(TTL_MS);

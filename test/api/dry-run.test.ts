@@ -5,7 +5,7 @@ import { routeCalls } from './route-calls.ts';
 
 const wire = useWire();
 
-it('a restore with dryRun=true, which it does not have, is rejected, and the key stays revoked', async () => {
+it('a restore rejects dryRun=true, a parameter that it does not have, and the key stays revoked', async () => {
   const key = keyOf(wire.azure, 2);
   const { revocation } = await breakGlass(wire).revoke(key, wire.services());
   const [records, seen] = [recordsOf(key), wire.azure.requests.last];

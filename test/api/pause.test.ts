@@ -17,7 +17,7 @@ it.each(['pause', 'resume'])(
   },
 );
 
-it('a pause of a key, or of all keys, warns of nothing', async () => {
+it('a pause of an existing key, or of all keys, has no warning', async () => {
   const call = routeCalls(wire, 'operator');
   const { name } = new TestKey(wire.azure.world);
 

@@ -26,7 +26,7 @@ it('two rotations of a key at the same moment make one version', async () => {
   expect(await rotate(key, 'bob')).toEqual({ from: newest, to: newest });
 });
 
-it('while the app rotates a key, another call is told so', async () => {
+it('a call to rotate a key is refused while the app rotates it', async () => {
   const key = new TestKey(wire.azure.world, 'kv-files');
   await wire.azure.clock.advance(2 * 3_600_000);
   const services = wire.services();

@@ -45,7 +45,7 @@ describe('The own storage of the app', () => {
     expect(includesOwnStorage({ accounts: [], otherResources: [found] }, settings)).toBe(true);
   });
 
-  it('is not among them by another resource of its name', () => {
+  it('is not among the dependents because of another resource with its name', () => {
     const server = { ...other, name: 'st1', type: 'microsoft.sql/servers' };
     const accounts = accountsOf(useRow(2));
     expect(includesOwnStorage({ accounts, otherResources: [server] }, settings)).toBe(false);

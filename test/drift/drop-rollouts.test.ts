@@ -29,18 +29,18 @@ beforeEach(async () => {
   for (const name of [KEY.id, GONE, FOREIGN, 'rekey-1']) await rollouts.put(name, NO_ROLLOUT, undefined);
 });
 
-describe('The drift check drops rollouts', () => {
-  it('of keys that their vault does not list: not of re-keys, nor of keys of other vaults', async () => {
+describe('The drift check', () => {
+  it('drops the rollouts of keys that their vault does not list, but not those of re-keys or of other vaults', async () => {
     await drop([KEY.name.toUpperCase()]);
     expect(await names()).toEqual([FOREIGN, KEY.id, 'rekey-1'].sort());
   });
 
-  it('of no vault whose keys could not be listed', async () => {
+  it('drops no rollout of a vault whose keys could not be listed', async () => {
     await drop(undefined);
     expect(await names()).toContain(GONE);
   });
 
-  it('of no key that the index has a use of: the key was deleted, and the accounts are not served', async () => {
+  it('drops no rollout of a deleted key that accounts still use', async () => {
     const use: UseRow = {
       key: GONE,
       account: idOf('st1'),
@@ -57,7 +57,7 @@ describe('The drift check drops rollouts', () => {
     await rows.drop([use]);
   });
 
-  it('of no key that was decided on meanwhile', async () => {
+  it('drops no rollout that another decision changed meanwhile', async () => {
     const { drop: dropRow } = rollouts;
     rollouts = {
       ...rollouts,

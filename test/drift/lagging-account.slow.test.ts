@@ -12,7 +12,7 @@ const wire = useWire();
 const REASON = 'LaggingAutomaticVersion';
 const CAUSE = { by: 'event', ref: '', since: '' };
 
-it('An automatic account that Storage does not refresh is asked for once, and then waits for the hourly check', async () => {
+it("The app asks Storage once to refresh an automatic account, and then leaves it to Storage's hourly check", async () => {
   Object.assign(wire.azure.world.settings, { automaticCheckMs: 1_000 * HOUR_MS, refreshAutomaticOnPatch: false });
   const services = wire.services({ CMK_AUTOFIX: REASON });
   const key = new TestKey(wire.azure.world);

@@ -11,7 +11,7 @@ function outOfSight(name: string, type = 'microsoft.storage/storageaccounts'): O
 }
 
 describe("the app's own storage", () => {
-  it('that a subscription shows is read, with the keys on it', () => {
+  it('is read, with the keys on it, if a subscription shows it', () => {
     const lockedOutBy = [{ account: '/x/stcmkapp', key: KEY.id }];
     expect(judgeOwnStorage(['stcmkapp'], [NONE, { ownSeen: ['stcmkapp'], lockedOutBy }], [])).toEqual({
       lockedOutBy,
@@ -20,7 +20,7 @@ describe("the app's own storage", () => {
     expect(judgeOwnStorage([], [NONE], [])).toEqual({ lockedOutBy: [], unread: [] });
   });
 
-  it('that no subscription shows is not read, which is advice', () => {
+  it('is reported as unread, as advice, if no subscription shows it', () => {
     const { lockedOutBy, unread } = judgeOwnStorage(
       ['stcmkapp', 'stcmkwork'],
       [{ ...NONE, ownSeen: ['stcmkwork'] }],
@@ -31,7 +31,7 @@ describe("the app's own storage", () => {
     expect(unread[0]?.detail).toMatch(/does not know whether it uses a managed key.*CMK_SUBSCRIPTIONS/);
   });
 
-  it('that Resource Graph alone shows on a managed key is locked out by it', () => {
+  it('is reported as locked out by a managed key if only Resource Graph shows it on that key', () => {
     const others = [outOfSight('StCmkApp'), outOfSight('stfiles01'), outOfSight('stcmkapp', 'microsoft.sql/servers')];
     expect(judgeOwnStorage(['stcmkapp'], [NONE], [{ key: KEY, others }, { key: KEY }])).toEqual({
       lockedOutBy: [{ account: '/subscriptions/s-app/StCmkApp', key: KEY.id }],

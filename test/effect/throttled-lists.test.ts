@@ -104,7 +104,7 @@ describe('the effect of a revocation with 1,000 dependents in a region, where Az
     expect(key.records.at(-1)).toMatchObject({ reason: 'EffectSeen', level: 'info' });
   });
 
-  it('loses no account again that was seen cut off', () => {
+  it('stays recorded for each account on which it was seen', () => {
     const blocked = seen.map((counts) => counts.blocked);
     expect(blocked).toEqual(blocked.toSorted((a, b) => a - b));
   });
@@ -113,14 +113,14 @@ describe('the effect of a revocation with 1,000 dependents in a region, where Az
     expect(key.lists).toHaveLength(1_000);
   });
 
-  it('sends a region that throttled a list no other in that round, beside those in flight', () => {
+  it('stops the lists of a round in a region that throttled one, except for those in flight', () => {
     const rounds = Object.values(Object.groupBy(key.refused, (atMs) => atMs));
     for (const refused of rounds) expect(refused?.length).toBeLessThanOrEqual(CONCURRENCY);
   });
 });
 
 describe('the effect of a revocation while lists of shares are throttled', () => {
-  it('reaches accounts that stand behind 150 without a share', async () => {
+  it('reaches accounts that come after 150 accounts without a share', async () => {
     const key = revokedKey(200, { withoutShare: 150 });
     await key.rounds();
     const { accounts = [] } = key.effect() ?? {};
@@ -129,7 +129,7 @@ describe('the effect of a revocation while lists of shares are throttled', () =>
     expect(key.records.at(-1)).toMatchObject({ reason: 'EffectSeen', accounts: 200, silent: 150 });
   });
 
-  it('stays seen of an account whose share is deleted while its shares cannot be listed', async () => {
+  it('stays recorded for an account whose share is deleted while its shares cannot be listed', async () => {
     const key = revokedKey(160);
     let round = 0;
     await key.rounds(({ blocked }) => {
@@ -141,7 +141,7 @@ describe('the effect of a revocation while lists of shares are throttled', () =>
     expect(found).toMatchObject({ state: 'blocked', share: 'share2', secondsAfterChange: 0 });
   });
 
-  it('has no measured time of an account that was first probed in a later round', async () => {
+  it('has no measured time for an account that was first probed in a later round', async () => {
     const key = revokedKey(160);
     await key.rounds();
     expect(key.seconds()).toBeGreaterThan(60);

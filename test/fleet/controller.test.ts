@@ -54,7 +54,7 @@ function portsOf(): ControllerPorts {
 describe('A flood of equal events', () => {
   const events = 50;
 
-  it('has the instance decide on their key once at a time, and once more for all that came meanwhile', async () => {
+  it('makes the instance decide on the key once, and once more for all events that arrive meanwhile', async () => {
     let [deciding, most, decisions] = [0, 0, 0];
     const ports = portsOf();
     const rollouts: ControllerPorts['rollouts'] = {
@@ -76,7 +76,7 @@ describe('A flood of equal events', () => {
     expect(fleet.items.all).toEqual([]);
   });
 
-  it('has three messages look for the version that the list lacks, and not three for each', async () => {
+  it('sends three messages for the version that the list lacks, not three for each event', async () => {
     const controller = new Controller(portsOf());
     const handle = () => controller.handleEvent(KEY, EVENT, log, keyVersion(2).version);
     await Promise.all(Array.from({ length: events }, handle));
@@ -85,7 +85,7 @@ describe('A flood of equal events', () => {
 });
 
 describe('Two events of one key, the second while the first is decided', () => {
-  it('are both decided on: what the second is about is not lost', async () => {
+  it('each get a decision: the version of the second event is not lost', async () => {
     const controller = new Controller(portsOf());
     const first = controller.handleEvent(KEY, EVENT, log);
     versions = [keyVersion(1), keyVersion(2)];
@@ -150,7 +150,7 @@ describe('Passes of an instance', () => {
     expect(running()).toBe(24);
   });
 
-  it('that find no slot in the time of an event are left to messages', async () => {
+  it('that get no slot within the time of an event are requested by messages', async () => {
     const { ports, running } = await hanging();
     const controller = new Controller(ports);
     const [key = KEY, ...others] = keys;
@@ -171,7 +171,7 @@ describe('The name of a key that does not exist', () => {
     expect(logs).toMatchObject([{ level: 'info', reason: 'KeyNotFound', key: PHANTOM.id }]);
   });
 
-  it('has a row, and an error, while the index has a use of it: the key was deleted', async () => {
+  it('gets a row and an error if the index has a use of the key, which was then deleted', async () => {
     const ports = { ...fleet.ports(), keys: { listVersions: async () => [] } };
     await reconcileKey(KEY, CAUSE, ports);
     expect(fleet.rollouts.all).toMatchObject([[KEY.id, { stage: 'canary' }]]);
@@ -179,7 +179,7 @@ describe('The name of a key that does not exist', () => {
   });
 });
 
-it('has the record of a version looked for that was disabled while the key was revoked, and of no other', async () => {
+it('An event requests the audit record of a version that was disabled while the key was revoked, and of no other version', async () => {
   const off = (n: number, change: Partial<KeyVersion> = {}): KeyVersion => {
     const version = keyVersion(n, { enabled: false, updatedOn: new Date(fleet.clock), ...change });
     const record = { ...REVOKER, revokedOn: new Date(fleet.clock - 3_600_000), version: version.version };

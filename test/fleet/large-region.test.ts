@@ -75,7 +75,7 @@ it('An account that a person pins to the version of a running rotation is not re
   expect(region.recorded.size).toBe(region.patches.length + 1);
 });
 
-it('A list that finds accounts which Storage has refreshed takes no writes of the hour', async () => {
+it("A list that finds accounts that Storage has refreshed uses none of the hour's writes", async () => {
   const automatic = (n: number, version: number) => account(nameOf(n), { version, isAutomatic: true });
   const region = await Region.indexed(0, (one) => {
     for (let n = 0; n < 300; n += 1) one.add(automatic(n, 1));

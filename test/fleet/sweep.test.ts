@@ -52,7 +52,7 @@ describe('The sweep', () => {
     expect(sent.map(({ visibleAfter }) => visibleAfter)).toEqual([0, 0, 0]);
   });
 
-  it('sends work that is due before the next sweep, hidden until all of its message is due', async () => {
+  it('sends work that is due before the next sweep in messages that stay hidden until all of their work is due', async () => {
     want(subscriptionOf(1), { dueSince: -61 });
     want(subscriptionOf(2), { dueSince: -68 });
     want(subscriptionOf(3), { dueSince: -100 });
@@ -73,7 +73,7 @@ describe('The sweep', () => {
     expect(sent.map(({ work }) => work.subscriptions)).toEqual([[subscriptionOf(1)]]);
   });
 
-  it('finishes overdue work of subscriptions that are managed no more, and keeps it while they are unknown', async () => {
+  it('finishes overdue work of subscriptions that are no longer managed, and keeps it while the managed ones are unknown', async () => {
     want(subscriptionOf(1), { dueSince: 0 });
     want(subscriptionOf(99));
     await sweepWork({ ...ports, inSight: async () => undefined });
@@ -84,7 +84,7 @@ describe('The sweep', () => {
     expect(fleet.items.all).toMatchObject([{ subscription: subscriptionOf(1) }]);
   });
 
-  it('skips the rollouts and the re-keys of keys whose vault is managed no more', async () => {
+  it('skips the rollouts and the re-keys of keys whose vault is no longer managed', async () => {
     const gone = 'https://kv-gone.vault.azure.net/keys/files-key';
     const since = new Date(fleet.clock - 3_600_000).toISOString();
     const row = { ...NO_ROLLOUT, target: `${gone}/1`, unfinished: 3, progressOn: since, checkedOn: since };
@@ -134,13 +134,13 @@ describe('The sweep of an instance', () => {
     want(subscriptionOf(1));
   });
 
-  it('sends overdue work and says so, whatever the queue holds', async () => {
+  it('sends overdue work and logs that, however long the queue is', async () => {
     await controller().sweep(log);
     expect(queued).toEqual([FLEET_WORK]);
     expect(logs).toMatchObject([{ reason: 'WorkOverdue', overdue: 1 }]);
   });
 
-  it('does not say that it sent what the queue refused', async () => {
+  it('does not report work as sent that the queue rejected', async () => {
     isQueueDown = true;
     await expect(controller().sweep(log)).rejects.toThrow();
     expect(logs).toEqual([]);

@@ -51,7 +51,7 @@ async function dieInList(subscription: string, fleet: Fleet, leases: MemoryLease
 }
 
 describe('A list that kills its worker', () => {
-  it('is counted, postponed after three workers, and reported', async () => {
+  it('is counted each time, postponed after three dead workers, and reported', async () => {
     const fleet = new Fleet();
     const leases = leasesOf(fleet);
     const due = new Date(fleet.clock);

@@ -52,7 +52,7 @@ beforeEach(() => {
 });
 
 describe('The check of a re-key', () => {
-  it('lists several subscriptions at a time: a call of a thousand has to end', async () => {
+  it('lists several subscriptions at a time, so that a call with a thousand ends in time', async () => {
     const { accounts: found } = await findAccounts(KEY, services);
     expect(found.map(({ name }) => name)).toEqual(accounts.map(({ name }) => name));
     expect(most).toBeGreaterThan(1);

@@ -48,7 +48,7 @@ describe('what the log proves', () => {
     ['it was tracked too short', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],
     ['it is behind', log({ trackedUntil: hoursAgo(2.1) }), /is behind: it ends on/],
     ['it was silent', log({ silences: [{ from: day(10), to: day(12) }] }), /from 2026-01-10T.* to 2026-01-12T.*off/],
-  ])('not that nobody uses it: %s', (_, evidence, reason) => {
+  ])('not that the version is unused: %s', (_, evidence, reason) => {
     expect(reasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([expect.stringMatching(reason)]);
   });
 
@@ -63,7 +63,7 @@ describe('what the log proves', () => {
     expect(reasonsOfLog(OLD, [OLD, NEW, later], log({ trackedSince: day(15) }), NOW)).toEqual([]);
   });
 
-  it('not that nobody uses it while a client used it last and no newer version since, however long ago', () => {
+  it('not that the version is unused while a client has used no newer version since, however long ago', () => {
     const silent = log({ lastOfClients: [use({ lastOn: day(9), objectId: 'oid-vm' })] });
     expect(reasonsOfLog(OLD, [OLD, NEW], silent, NOW)).toEqual([
       expect.stringMatching(/used it to unwrap on 2026-01-09T.*, by oid-vm\. .* no other version since/),

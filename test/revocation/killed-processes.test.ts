@@ -48,7 +48,7 @@ describe('a version that appears while the key is revoked', () => {
   });
 });
 
-it('the uses of a key are requested when a later pass finishes its restore, and a day after no longer', async () => {
+it('the pass that finishes the restore of a dead process requests the uses of the key, and a pass days later does not', async () => {
   const site = new KeySite();
   const id = await site.revoke(ALICE);
   void site.restore(BOB, id, KEY, { keys: killedAfterPatch(site).keys });

@@ -227,7 +227,7 @@ describe('planRevocation', () => {
       revoked(1, { tags: record(1, { revokedBy: BOB, revokedOn: day(1) }) }),
       [keyVersion(2, { enabled: false, tags: restored(2, { revokedOn: day(2) }) })],
     ],
-  ])('enters nobody by a record %s', (_, version, others) => {
+  ])('adds no earlier revoker from a record %s', (_, version, others) => {
     const [change] = planRevocation([version, ...others], stamp, NOW);
     expect(change?.tags).toEqual(record(1));
   });

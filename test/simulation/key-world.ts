@@ -14,9 +14,9 @@ import { finishRetirements, retireUnused } from '../../src/retirement/retire-ver
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import {
   eventOf,
+  findKeptRevokedId,
   type KeptTrail,
   type KeyTrail,
-  keptIn,
   type RevocationEvent,
 } from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
@@ -423,7 +423,7 @@ export class KeyWorld implements FiniteWorld {
         return { written: { file: 'f', seq: 1, hash: 'h' } };
       },
       keyTrail: async () => this.#trail,
-      keptTrail: async () => new Set(this.#entries.flatMap((entry) => keptIn(entry, KEY) ?? [])),
+      keptTrail: async () => new Set(this.#entries.flatMap((entry) => findKeptRevokedId(entry, KEY) ?? [])),
       // The uses of the key are for the world of the controller.
       requestKey: async () => {},
       effects: this.#effects,

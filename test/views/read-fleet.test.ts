@@ -77,7 +77,7 @@ describe('An index that a writer of its table has filled', () => {
     const { accounts, warnings } = await readFleet(ports, new IndexLimit(most));
     expect(accounts.length).toBeLessThanOrEqual(100);
     expect(read()).toBe(accounts.length);
-    expect(warnings).toEqual([expect.stringContaining('shows only a part of the accounts')]);
+    expect(warnings).toEqual([expect.stringContaining('shows only some of the accounts')]);
   });
 
   it('is read whole below the limits', async () => {

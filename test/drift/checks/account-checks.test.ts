@@ -422,10 +422,10 @@ describe('account checks', () => {
   it.each([
     ['a disabled version', subject({ key: inVersions(off(NEW)) }), /^Ask who disabled the version and why/],
     ['a role that is gone', withIdentity('IdentityWithoutRole'), /^If `cmk account revoke` removed its access/],
-  ])('%s may be meant, so the finding says whom to ask before anything is given back', (_, of, first) => {
+  ])('%s may be intentional, so the finding says whom to ask before access is granted again', (_, of, first) => {
     expect(found(of)[0]?.fix).toMatch(first);
   });
-  it('a newer version counts from when it was enabled at the latest, since it may have been made disabled', () => {
+  it('a newer version counts from the latest time at which it can have been enabled, not from its creation', () => {
     const newer = { ...NEW, updatedOn: new Date(NOW.getTime() - DAYS / 48) };
     const check = (of: AccountSubject) => evaluate(ACCOUNT_CHECKS, of, 'a', rules());
     expect(check(on(pinned(OLD), OLD, newer))).toMatchObject([

@@ -468,14 +468,14 @@ describe('the command of a finding', () => {
     expect(commandOf('NearExpiry', near(10))).toBe(`cmk key rotate ${KEY_ID}`);
   });
 
-  it('has the app alone disable a version that the log proves unused', () => {
+  it('lets only the app disable a version that the log proves unused', () => {
     const [proven] = found('RetirableVersion', key({ evidence: logged([]) }));
     expect(proven?.fix).toMatch(/^Add RetirableVersion to CMK_AUTOFIX/);
     // Without proof the app never disables it.
     expect([proven?.canFix, found('RetirableVersion', key())[0]?.canFix]).toEqual([true, false]);
   });
 
-  it('has nobody disable a version by the log that a backup may need', () => {
+  it('does not retire a version by the log if a backup may need it', () => {
     const [held] = found('RetirableVersion', key({ evidence: logged([]), others: [other([NEW])] }));
     expect(held).toMatchObject({ canFix: false, is: expect.stringMatching(/sql-files may have backups/) });
     expect(held?.fix).toMatch(/^Determine whether/);
