@@ -95,7 +95,7 @@ async function answerCaller(
     if (key && key !== 'later') noteKey(key);
     requireAccess(caller, { role, act, key }, access);
   };
-  require(reach === 'key' ? keyNamed(request.params) : reach === 'fleet' ? undefined : 'later');
+  require(keyToRequire(reach, request.params));
   try {
     // `request.query` is unsafe: the host joins the values of a repeated parameter.
     const query = queryOf(new URL(request.url).searchParams, route.query ?? {});
@@ -172,6 +172,12 @@ const MAX_ADDRESS_LENGTH = 64;
 function addressOf(headers: HeaderReader): string | undefined {
   const last = headers.get('x-forwarded-for')?.split(',').at(-1)?.trim();
   return last && last.length <= MAX_ADDRESS_LENGTH && /^[0-9a-f.:[\]]+$/i.test(last) ? last : undefined;
+}
+
+/** Returns `later` for a route whose handler requires the role itself. */
+function keyToRequire(reach: Route['reach'], params: Readonly<Record<string, string>>): RouteKey | 'later' | undefined {
+  if (reach === 'key') return keyNamed(params);
+  return reach === 'fleet' ? undefined : 'later';
 }
 
 /** Key that a path names; undefined for a route without a single key. */

@@ -1,3 +1,4 @@
+import { compareText } from '../text.ts';
 import { dayOf } from '../time/duration.ts';
 import { HOUR_MS } from '../time/spans.ts';
 
@@ -31,7 +32,7 @@ export function fileAfter(name: string, today: string): string {
 /** Sorts names oldest first. As text, part 10 would precede part 2, and part 1 part 0. */
 export function compareFileNames(a: string, b: string): number {
   const [left, right] = [parseFileName(a), parseFileName(b)];
-  if (!left || !right) return a < b ? -1 : a > b ? 1 : 0;
+  if (!left || !right) return compareText(a, b);
   if (left.day !== right.day) return left.day < right.day ? -1 : 1;
   return left.part - right.part;
 }

@@ -69,7 +69,8 @@ export function splitScope(id: string): { readonly account: string; readonly sco
 export function accountNameOf(id: string): string {
   const { account, scope } = splitScope(id);
   const [, name] = /\/storageAccounts\/([^/]+)$/i.exec(account) ?? [];
-  return name === undefined ? id : scope === undefined ? name : `${name}/${scope}`;
+  if (name === undefined) return id;
+  return scope === undefined ? name : `${name}/${scope}`;
 }
 
 /** Decodes each segment of the id, without a trailing slash; undefined if decoding fails or adds segments. */

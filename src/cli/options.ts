@@ -39,20 +39,19 @@ export function oneTo(most: number): (text: string) => number {
 
 /** Parses the text of an option. Accepts the lengths and characters that the audit trail accepts. */
 export function text(name: keyof typeof TEXT_LENGTHS): (given: string) => string {
-  const [least, most] = TEXT_LENGTHS[name];
   return (given) => {
     const said = given.trim();
-    const { length } = said;
-    const problem = /^<[^<>]*>$/.test(said)
-      ? `still has the placeholder ${said}`
-      : length < least || length > most
-        ? `takes ${least} to ${most} characters, but has ${length}`
-        : isReadable(said)
-          ? undefined
-          : NOT_READABLE;
+    const problem = findTextProblem(said, TEXT_LENGTHS[name]);
     if (problem === undefined) return said;
     throw new UsageError(`--${name} ${problem}.`, 'Correct the option; nothing was changed.');
   };
+}
+
+function findTextProblem(said: string, [least, most]: readonly [least: number, most: number]): string | undefined {
+  const { length } = said;
+  if (/^<[^<>]*>$/.test(said)) return `still has the placeholder ${said}`;
+  if (length < least || length > most) return `takes ${least} to ${most} characters, but has ${length}`;
+  return isReadable(said) ? undefined : NOT_READABLE;
 }
 
 export function seconds(text: string): number {

@@ -218,8 +218,9 @@ export class Output {
 
   #text(cell: Cell): string {
     if (typeof cell === 'object') return this.format === 'terminal' && !this.#wide ? cell.short : cell.full;
+    if (cell !== undefined) return String(cell);
     // An empty field between tabs would be invisible.
-    return cell === undefined ? (this.format === 'csv' ? '' : NOTHING) : String(cell);
+    return this.format === 'csv' ? '' : NOTHING;
   }
 
   #wait(text: string, progress?: WorkProgress): void {

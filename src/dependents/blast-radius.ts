@@ -6,7 +6,7 @@ import { untilAborted } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { type Account, ownKeyServices, type PlatformScope, type Scope } from '../fleet/account.ts';
-import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
 import type { AccountScopes, StorageAccounts } from '../fleet/storage-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
@@ -187,8 +187,13 @@ function toDependent(account: Account, key: ManagedKey): DependentAccount {
   const { id, name, location } = account;
   const use = accountKeyUse(account.encryption);
   const own = usesKey(use, key) ? use : undefined;
-  const mode = own === undefined ? 'scopesOnly' : own.pinned === undefined ? 'automatic' : 'pinned';
+  const mode = modeOf(own);
   const version = own?.current ?? own?.pinned;
   const notCutOff = own ? ownKeyServices(account) : [];
   return { id, name, region: location, mode, version, shares: [], scopes: [], notCutOff };
+}
+
+function modeOf(own: KeyUse | undefined): DependentAccount['mode'] {
+  if (own === undefined) return 'scopesOnly';
+  return own.pinned === undefined ? 'automatic' : 'pinned';
 }

@@ -64,8 +64,12 @@ export async function probe(
 }
 
 function resultOf({ account, service }: ProbeTarget, place: string | undefined, of: Seen, on: Date): ProbeResult {
-  const asked = place === undefined ? {} : service === 'file' ? { share: place } : { container: place };
-  return { account, service, ...asked, ...of, checkedOn: on };
+  return { account, service, ...nameAsked(service, place), ...of, checkedOn: on };
+}
+
+function nameAsked(service: DataService, place: string | undefined): Pick<ProbeResult, 'share' | 'container'> {
+  if (place === undefined) return {};
+  return service === 'file' ? { share: place } : { container: place };
 }
 
 async function ask(

@@ -221,7 +221,7 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
     filters: (filter?.advancedFilters ?? []).map((one) => ({
       operatorType: one.operatorType,
       key: one.key ?? '',
-      values: 'values' in one ? (one.values ?? []).map(String) : 'value' in one ? [String(one.value)] : [],
+      values: valuesOf(one),
     })),
     schema: subscription.eventDeliverySchema ?? 'EventGridSchema',
     deadLetter: placeOf(dead),
@@ -230,6 +230,12 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
     provisioningState: subscription.provisioningState ?? 'Succeeded',
     expiresOn: subscription.expirationTimeUtc,
   };
+}
+
+/** An operator has a list of values, one value, or none. */
+function valuesOf(filter: AdvancedFilterUnion): string[] {
+  if ('values' in filter) return (filter.values ?? []).map(String);
+  return 'value' in filter ? [String(filter.value)] : [];
 }
 
 /** The discriminator does not narrow the SDK's open union types. */

@@ -145,8 +145,7 @@ export class RolloutCount {
     const unfinished = counts.waiting + counts.failed;
     const progressOn =
       before && unfinished >= before.unfinished && !this.#wasPaused(before) ? before.progressOn : now.toISOString();
-    const isStuck = now.getTime() - Date.parse(progressOn) > STUCK_MS;
-    const news = heldBy ?? (unfinished === 0 ? 'RotationFinished' : isStuck ? 'RotationStuck' : undefined);
+    const news = heldBy ?? newsOfProgress(unfinished, progressOn, now);
     const row: RolloutRow = {
       ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
       ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
@@ -212,6 +211,12 @@ export class RolloutCount {
     const next = Math.min(...waves);
     return next > LAST_WAVE ? 'rest' : `wave ${next}`;
   }
+}
+
+function newsOfProgress(unfinished: number, progressOn: string, now: Date): RolloutNews | undefined {
+  if (unfinished === 0) return 'RotationFinished';
+  const isStuck = now.getTime() - Date.parse(progressOn) > STUCK_MS;
+  return isStuck ? 'RotationStuck' : undefined;
 }
 
 export function noCounts(): RotationCounts {

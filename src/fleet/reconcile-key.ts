@@ -155,7 +155,8 @@ function putEmptyRow(
   { at, activation, stored, versions, isRevoked }: KeyState,
   { rollouts, log }: FleetServices,
 ): Promise<boolean> {
-  const reason = isRevoked ? 'RevocationOpen' : versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
+  const withoutTarget = versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
+  const reason = isRevoked ? 'RevocationOpen' : withoutTarget;
   log({ level: isRevoked ? 'warning' : 'error', reason, message: REASONS[reason], key: key.id });
   const row = { ...NO_ROLLOUT, progressOn: at.toISOString(), checkedOn: at.toISOString(), activation };
   return rollouts.put(key.id, row, stored?.etag);

@@ -131,9 +131,11 @@ export function keyAccess(
   }
   const { principalId } = identity;
   const { lacking, undetermined } = missingRights(principalId, key, access);
-  const why = lacking.length > 0 ? undetermined : state?.is === 'unknown' ? state.why : undefined;
-  if (why !== undefined) return unknown(why, principalId);
-  if (lacking.length === 0) return { ...about, ready: true, reason: undefined, principalId, missing: [] };
+  if (lacking.length === 0) {
+    if (state?.is === 'unknown') return unknown(state.why, principalId);
+    return { ...about, ready: true, reason: undefined, principalId, missing: [] };
+  }
+  if (undetermined !== undefined) return unknown(undetermined, principalId);
   const by = access.model === 'unknown' ? undefined : access.model;
   return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, by, missing: lacking };
 }
@@ -185,16 +187,26 @@ export function missingRights(
   const scope = name === undefined ? vault || '/keys' : `${vault}/keys/${name}`;
   const lacking = lackingActions((isLocal ? role.local : role).dataActions, principalId, scope, access.grants);
   if (lacking.length === 0) return { lacking: [] };
-  // A role with a condition may allow the missing actions: check again as if its condition were met.
-  const unconditional = access.grants.map((grant) => ({ ...grant, conditional: false }));
-  const mayAllow = lackingActions(lacking, principalId, scope, unconditional).length === 0;
-  const undetermined =
-    isLocal && name !== undefined ? whyUnknown(lacking, name, access) : mayAllow ? UNEVALUATED : undefined;
   const which = isLocal ? 'No local role' : 'No role';
   return {
     lacking: lacking.map((action) => `${which} at ${scope} or above allows ${principalId} ${action}.`),
-    undetermined,
+    undetermined:
+      isLocal && name !== undefined
+        ? whyUnknown(lacking, name, access)
+        : whyUnevaluated(lacking, principalId, scope, access.grants),
   };
+}
+
+/** A role with a condition may allow the missing actions: checks again as if its condition were met. */
+function whyUnevaluated(
+  lacking: readonly string[],
+  principalId: string,
+  scope: string,
+  grants: readonly RoleGrant[],
+): string | undefined {
+  const unconditional = grants.map((grant) => ({ ...grant, conditional: false }));
+  const mayAllow = lackingActions(lacking, principalId, scope, unconditional).length === 0;
+  return mayAllow ? UNEVALUATED : undefined;
 }
 
 const UNEVALUATED = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';

@@ -96,7 +96,7 @@ export function digestOf({ day, now, report, before }: DigestInput): {
   ];
   const notification = makeNotification({
     ...head,
-    severity: errors > 0 ? 'error' : open.length > 0 ? 'warning' : 'info',
+    severity: worstSeverity(open),
     title: `Digest: ${open.length} open, ${fresh.length} new, ${gone.length} gone`,
     text: lines.length > 0 ? lines.join('\n') : 'No causes are open.',
     data: {
@@ -116,6 +116,11 @@ export function digestOf({ day, now, report, before }: DigestInput): {
 
 function openCauses({ causes }: DriftReport): readonly DriftCause[] {
   return causes.filter(({ exempt }) => !exempt);
+}
+
+function worstSeverity(causes: readonly DriftCause[]): Notification['severity'] {
+  if (causes.some(({ severity }) => severity === 'error')) return 'error';
+  return causes.length > 0 ? 'warning' : 'info';
 }
 
 function notificationOf(

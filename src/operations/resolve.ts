@@ -29,16 +29,22 @@ export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
  */
 export async function lookUpVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
   const name = text.replace(HSM_NAMED, '');
-  const uri = parseVault(text);
-  const isHsm = name !== text || uri?.kind === 'managedHsm' || new RegExp(`/${HSM_TYPE}/`, 'i').test(text);
-  // A vault URI or an ARM id without managedHSMs can only name a vault.
-  const types = isHsm ? [HSM_TYPE] : uri || text.startsWith('/') ? [VAULT_TYPE] : [VAULT_TYPE, HSM_TYPE];
-  for (const type of types) {
+  for (const type of typesNamed(text)) {
     const id = idOf(name, type, where) ?? (await findOne(type, nameOfVault(name), azure, where));
     const found = id && (await azure.vaults.find(id));
     if (found) return found;
   }
   return undefined;
+}
+
+/** Resource types that the text may name, the preferred one first. */
+function typesNamed(text: string): readonly string[] {
+  const uri = parseVault(text);
+  const isHsm = HSM_NAMED.test(text) || uri?.kind === 'managedHsm' || new RegExp(`/${HSM_TYPE}/`, 'i').test(text);
+  if (isHsm) return [HSM_TYPE];
+  // A vault URI or an ARM id without managedHSMs can only name a vault.
+  if (uri || text.startsWith('/')) return [VAULT_TYPE];
+  return [VAULT_TYPE, HSM_TYPE];
 }
 
 /** @throws {@link CmkError} `VaultNotFound` */

@@ -150,6 +150,12 @@ export function retirementEntry(key: ManagedKey, retirement: Retirement) {
   return { ...entry, reason: undone ? 'RetirementUndone' : 'RetirementNotUndone', details } as const;
 }
 
+const RETIREMENT_LEVELS = {
+  VersionRetired: 'info',
+  RetirementUndone: 'warning',
+  RetirementNotUndone: 'error',
+} as const;
+
 /** Records and logs the retirement of a version that the vault's log proved unused. */
 export async function recordRetirement(
   key: ManagedKey,
@@ -162,7 +168,7 @@ export async function recordRetirement(
   if (!entry) return;
   const { reason } = entry;
   await audit({ ...entry, correlationId, details: { ...entry.details, proof: 'log' } }, AUDIT_WAIT_MS);
-  const level = reason === 'RetirementNotUndone' ? 'error' : reason === 'VersionRetired' ? 'info' : 'warning';
+  const level = RETIREMENT_LEVELS[reason];
   const next = retirement.outcome === 'notUndone' ? ` ${retirement.nextStep}.` : '';
   const resource = retirement.version.id;
   log({ level, reason, message: `${REASONS[reason]}${next}`, resource, correlationId });

@@ -5,7 +5,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
-import { finishRestore } from './restore-key.ts';
+import { finishRestore, type KeyRestoration } from './restore-key.ts';
 import {
   type RevocationName,
   type RevocationReading,
@@ -86,8 +86,7 @@ export async function finish(
 ): Promise<void> {
   const { end, changed } = await finishRestore(key, revocation, restoredBy, versions, services);
   const about = { key: key.id, revocation: revocation.id, by: restoredBy };
-  const reason =
-    end === 'Restored' ? 'RestoreFinished' : end === 'RestoreOvertaken' ? 'RevocationOpen' : 'RestoreIncomplete';
+  const reason = reasonOf(end);
   const level = end === 'RestoreIncomplete' ? 'error' : 'warning';
   log({ level, reason, message: REASONS[reason], ...about });
   if (!changed) return;
@@ -98,6 +97,11 @@ export async function finish(
     details: { revocation: revocation.id, restoredBy },
   };
   await services.audit(entry, BREAK_GLASS_AUDIT_WAIT_MS);
+}
+
+function reasonOf(end: KeyRestoration['end']): 'RestoreFinished' | 'RevocationOpen' | 'RestoreIncomplete' {
+  if (end === 'Restored') return 'RestoreFinished';
+  return end === 'RestoreOvertaken' ? 'RevocationOpen' : 'RestoreIncomplete';
 }
 
 /** Disables versions under an open revocation, and adds the record to each version. */

@@ -119,13 +119,8 @@ export function inShort(span: number): string {
 
 function rounded(span: number): [amount: number, unit: string] {
   const seconds = Math.max(0, span);
-  const [amount, unit] =
-    seconds < 90
-      ? [seconds, 'second']
-      : seconds < 5_400
-        ? [seconds / 60, 'minute']
-        : seconds < 172_800
-          ? [seconds / 3_600, 'hour']
-          : [seconds / 86_400, 'day'];
-  return [Math.round(amount), unit];
+  if (seconds < 90) return [Math.round(seconds), 'second'];
+  if (seconds < 5_400) return [Math.round(seconds / 60), 'minute'];
+  if (seconds < 172_800) return [Math.round(seconds / 3_600), 'hour'];
+  return [Math.round(seconds / 86_400), 'day'];
 }

@@ -160,12 +160,17 @@ function networkOf(
   publicAccess: string | undefined,
   rules: { readonly bypass?: string; readonly defaultAction?: string } | undefined,
 ): VaultNetwork {
-  const access = publicAccess?.toLowerCase();
   return {
-    publicAccess: access === 'disabled' ? 'disabled' : access === 'securedbyperimeter' ? 'byPerimeter' : 'enabled',
+    publicAccess: publicAccessOf(publicAccess),
     allowsOthers: rules?.defaultAction?.toLowerCase() !== 'deny',
     allowsTrustedServices: rules?.bypass?.toLowerCase() !== 'none',
   };
+}
+
+function publicAccessOf(setting: string | undefined): VaultNetwork['publicAccess'] {
+  const access = setting?.toLowerCase();
+  if (access === 'disabled') return 'disabled';
+  return access === 'securedbyperimeter' ? 'byPerimeter' : 'enabled';
 }
 
 /**

@@ -148,7 +148,8 @@ export class RotationCount {
     const isCanary = name === 'canary';
     const hasFailed = this.#rollout !== undefined && isHeld(this.#rollout);
     const isUnproven = isCanary && !proven && this.#admitted.waiting + this.#admitted.failed === 0;
-    const state = isUnproven ? 'unproven' : hasFailed ? 'failed' : 'underWay';
+    const progress = hasFailed ? 'failed' : 'underWay';
+    const state = isUnproven ? 'unproven' : progress;
     const stage = name === 'rest' ? {} : { stage: { name, state } as const };
     if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
     const contested = [...this.#places.values()].reduce((sum, place) => sum + place.contested, 0);

@@ -67,8 +67,14 @@ function unreadFindings({ unread }: AppSubject): readonly Found[] {
     is: `Not read: ${what}. ${detail}`,
     // The missing permission has its own finding.
     cause: { ...(kind === 'forbidden' ? { reason: 'MissingPermission' as const } : {}), about: [placeOf(resource)] },
-    ...(beside ? { severity: 'advice' as const } : PASSING.has(kind) ? { severity: 'warning' as const } : {}),
+    ...severityOf({ kind, beside }),
   }));
+}
+
+/** Returns nothing for a part that has the severity of the check. */
+function severityOf({ kind, beside }: Pick<UnreadPart, 'kind' | 'beside'>): Pick<Found, 'severity'> {
+  if (beside) return { severity: 'advice' };
+  return PASSING.has(kind) ? { severity: 'warning' } : {};
 }
 
 /** Checks of the app itself. */
