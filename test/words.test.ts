@@ -21,11 +21,6 @@ it('the lint rejects a file name, and accepts the same words in prose', () => {
   expect(wordsOf('src/a.ts', '/** A message is put off; input offers. */ inputOffer')).toEqual([]);
 });
 
-it('an exception holds for its own file alone', () => {
-  expect(wordsOf('src/revocation/key-trail.ts', 'foundLater')).toEqual([]);
-  expect(wordsOf('src/revocation/restore.ts', 'foundLater')).toHaveLength(1);
-});
-
 it('the command of `npm run lint` fails on a planted word', async () => {
   const planted = `docs/planted-${process.pid}.md`;
   await writeFile(planted, 'Nobody knows.\n');

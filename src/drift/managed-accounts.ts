@@ -34,10 +34,7 @@ export function formerUses(memory: ManagedMemory): Map<string, FormerUse> {
   const uses = new Map<string, FormerUse>();
   for (const { key, version, lastSeen, accounts } of Object.values(memory).flat()) {
     const use = { key, version, lastSeen: new Date(lastSeen) };
-    for (const account of accounts) {
-      const known = uses.get(account);
-      if (!known || known.lastSeen < use.lastSeen) uses.set(account, use);
-    }
+    for (const account of accounts) uses.set(account, use);
   }
   return uses;
 }
@@ -84,7 +81,6 @@ export class AccountMemory {
     const all = [...namesByUse].map(([{ key, version, lastSeen }, accounts]) => {
       return { key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts };
     });
-    // Earlier versions had one entry per subscription.
     return { all };
   }
 

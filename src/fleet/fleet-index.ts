@@ -20,9 +20,9 @@ const ACCOUNT = z.object({
   location: z.string().max(60),
   /** Key that the account itself uses: an identifier without a version. */
   key: optional(KEY_ID).catch(undefined),
-  /** All tags, or only the app's own if all are too long. Absent in rows of earlier versions. */
+  /** All tags, or only the app's own if all are too long. */
   tags: optional(json.pipe(z.record(z.string(), z.string()).readonly())).catch(undefined),
-  /** Keys that its encryption scopes use, or the first of them; absent in rows of earlier versions. */
+  /** Keys that its encryption scopes use, or the first of them. */
   scopeKeys: optional(SCOPE_KEYS).catch(undefined),
   /** Number of scope rows, which have the other keys of its encryption scopes. */
   scopeRows: z.coerce.number().int().min(0).catch(0),

@@ -88,8 +88,6 @@ async function runKeyWork(work: WorkIn<typeof KEY_WORK>, services: Services, log
     }
     case 'probe':
       return probeKey(work, services, log);
-    default:
-      return DONE;
   }
 }
 

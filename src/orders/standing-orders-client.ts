@@ -1,18 +1,16 @@
 import type { TokenCredential } from '@azure/identity';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { blobDocuments } from '../azure/blobs.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { CmkError } from '../errors.ts';
 import { REASONS } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
-import { NO_ORDERS, PAUSE, STANDING_ORDERS, type StandingOrders } from './standing-orders.ts';
+import { NO_ORDERS, STANDING_ORDERS, type StandingOrders } from './standing-orders.ts';
 
 /** Container of standing orders, in the control zone of the app's own storage. */
 export const CONTROL_CONTAINER = 'cmk-control';
 const BLOB = 'orders.json';
-/** Blob of version 2, which is read until the first change. */
-const OLD_BLOB = 'rollout.json';
 /** A short deadline, since moves wait for the read. Milliseconds. */
 const TIMEOUT_MS = 4_000;
 /** Time to live of the orders in views. Milliseconds. */
@@ -27,9 +25,6 @@ const ORDERS: z.ZodType<StandingOrders> = STANDING_ORDERS.catch(() => {
   );
 });
 
-/** Pauses of version 2. Its gate orders concerned rollouts that start again in version 3. */
-const OLD_ORDERS = z.object({ pauses: z.array(PAUSE) }).catch({ pauses: [] });
-
 /** A small document, written with its ETag. Methods throw the SDK's errors, or `PauseUnreadable` if damaged. */
 export interface OrdersStore {
   read(): Promise<StandingOrders>;
@@ -43,9 +38,7 @@ export interface OrdersStore {
 export function createOrdersStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): OrdersStore {
   const container = controlContainer(settings, credential, CONTROL_CONTAINER, ONE_RETRY);
   const orders = blobDocuments(container, ORDERS, TIMEOUT_MS);
-  const old = blobDocuments(container, OLD_ORDERS, TIMEOUT_MS);
-  const missing = async (): Promise<StandingOrders> => ({ ...NO_ORDERS, ...(await old.read(OLD_BLOB))?.value });
-  const read = async () => (await orders.read(BLOB))?.value ?? missing();
+  const read = async () => (await orders.read(BLOB))?.value ?? NO_ORDERS;
   const cache = new ReadCache<StandingOrders>(RECENT_MS);
   return {
     read,
@@ -54,6 +47,6 @@ export function createOrdersStore(settings: Pick<Settings, 'storage'>, credentia
         ({ value }) => value,
         () => NO_ORDERS,
       ),
-    change: (change) => orders.change(BLOB, change, missing).finally(() => cache.invalidate(BLOB)),
+    change: (change) => orders.change(BLOB, change, async () => NO_ORDERS).finally(() => cache.invalidate(BLOB)),
   };
 }

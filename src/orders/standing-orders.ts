@@ -13,7 +13,7 @@ const GO_ON_KEPT_MS = 90 * DAY_MS;
 const iso = z.iso.datetime();
 const by = z.object({ objectId: z.string(), appId: z.string().optional(), name: z.string().optional() });
 
-/** Key identifier without a version, in lower case: orders of version 2 have the operator's spelling. */
+/** Key identifier without a version, in lower case as every id of a key. */
 const KEY = z.string().toLowerCase();
 
 /** A pause: no use moves until it ends. */

@@ -47,8 +47,6 @@ const ENTRY = z.object({
     carriers: z.array(z.object({ version: z.string(), wasEnabled: z.boolean() })).default([]),
     versions: z.array(z.object({ recorded: z.boolean() })).catch([]),
     foundIn: z.string().optional(),
-    // In version 2, `true` marked a record derived from a message, which proves nothing.
-    foundLater: z.literal(false).optional(),
   }),
 });
 

@@ -5,7 +5,7 @@ import { GUID } from '../http/auth-config.ts';
 export interface Revokers {
   /** Object id. */
   readonly revokedBy: string;
-  /** Callers of joined revocations, newest first, in the form of {@link shortOf}; version 2 wrote object ids. */
+  /** Callers of joined revocations, newest first, in the form of {@link shortOf}. */
   readonly joined?: readonly string[];
   /** The tag has no space for all callers; the audit trail has the complete list. */
   readonly isPartial?: true;
@@ -47,7 +47,7 @@ export function parseRevokers(text: string): Revokers | undefined {
   const [revokedBy = '', ...others] = text.split(SEPARATOR);
   const isPartial = others.at(-1) === MORE;
   const joined = isPartial ? others.slice(0, -1) : others;
-  if (!GUID.test(revokedBy) || !joined.every((word) => GUID.test(word) || SHORT.test(word))) return undefined;
+  if (!GUID.test(revokedBy) || !joined.every((word) => SHORT.test(word))) return undefined;
   return revokersOf(revokedBy, joined, isPartial);
 }
 

@@ -36,73 +36,6 @@ export class SettingsReader {
   }
 }
 
-interface Gone {
-  /** Replacement of the setting. */
-  readonly instead: string;
-  /**
-   * Value in lower case that matches the app's behaviour without the setting; `*`: any. With other values the app does
-   * not start.
-   */
-  readonly harmless?: string;
-}
-
-const OF_THE_QUEUE = 'the tables and blobs of the work zone are in the account that CMK_WORK__queueServiceUri names';
-
-/** Removed settings. */
-const GONE: Readonly<Record<string, Gone>> = {
-  CMK_APPROVALS: {
-    instead: 'have the app roles approved by Microsoft Entra Privileged Identity Management (docs/how-to/access.md)',
-  },
-  CMK_AUDIT_KEY: {
-    instead: 'lock the immutability policy of the audit trail (cmk admin lock-audit)',
-    harmless: '*',
-  },
-  CMK_KEY_MIN_BITS: { instead: 'set CMK_KEY_MINIMUM, for instance RSA-3072', harmless: '2048' },
-  CMK_REQUIRE_HSM: { instead: 'set CMK_KEY_MINIMUM, for instance RSA-HSM-3072', harmless: 'off' },
-  CMK_NO_EXPIRY: {
-    instead:
-      'NoExpiry is advice; assign the built-in Azure Policy "Key Vault keys should have an expiration date" to demand more',
-    harmless: 'advice',
-  },
-  CMK_RETIRE_AFTER_HOURS: {
-    instead: 'a version can be retired 24 hours after its successor',
-    harmless: '24',
-  },
-  CMK_REFRESH_AUTOMATIC: {
-    instead:
-      'leave LaggingAutomaticVersion out of CMK_AUTOFIX, and Storage moves automatic accounts by its daily check',
-    harmless: 'on',
-  },
-  CMK_SCOPE_DISCOVERY: { instead: 'the encryption scopes of all accounts are read', harmless: 'all' },
-  CMK_BUDGET_SHARE: {
-    instead: 'the app uses at most 80 % of the budgets of the Storage resource provider',
-    harmless: '0.8',
-  },
-  CMK_PAGE: { instead: 'set CMK_PAGE_SIGN_IN to off', harmless: 'on' },
-  CMK_KEY_MAX_AGE_DAYS: {
-    instead:
-      'KeyTooOld means older than two years; assign the built-in Azure Policy "Keys should not be active for longer than the specified number of days" to demand less',
-    harmless: '730',
-  },
-  CMK_STORAGE_ACCOUNT_ID: {
-    instead: 'it is the account of AzureWebJobsStorage__accountName in the resource group of the function app',
-    harmless: '*',
-  },
-  CMK_DRIFT_SCHEDULE: { instead: 'the drift check runs every hour', harmless: '*' },
-  CMK_HSM_WATCH: { instead: 'keys of Managed HSMs are read every five minutes', harmless: '*' },
-  CMK_WORK__tableServiceUri: { instead: OF_THE_QUEUE, harmless: '*' },
-  CMK_WORK__blobServiceUri: { instead: OF_THE_QUEUE, harmless: '*' },
-};
-
-/** Lists removed settings whose value requests behaviour that the app no longer has, a line each. */
-export function goneSettings(environment: Environment): readonly string[] {
-  return Object.entries(GONE).flatMap(([name, { instead, harmless }]) => {
-    const value = environment[name]?.trim().toLowerCase();
-    if (!value || harmless === '*' || harmless === value) return [];
-    return `${name} is no longer supported: ${instead}. Remove the setting.`;
-  });
-}
-
 /** Host settings of the work zone's connection: the identity with which the host reads its queues. */
 const HOST_READS: ReadonlySet<string> = new Set(['CMK_WORK__credential', 'CMK_WORK__clientId']);
 
@@ -115,12 +48,10 @@ export function misnamed(environment: Environment): string[] {
   const names = Object.keys(environment).filter(
     (name) => /^CMK_/i.test(name) && !Object.hasOwn(SETTINGS, name) && !HOST_READS.has(name),
   );
-  return names.sort().map((name) => {
-    const gone = GONE[name];
-    return gone ? `${name} has no effect in this version: ${gone.instead}. Remove the setting.` : unknown(name);
-  });
-}
-
-function unknown(name: string): string {
-  return `${name} is not a setting of this version and has no effect. docs/reference/settings.md lists all settings.`;
+  return names
+    .sort()
+    .map(
+      (name) =>
+        `${name} is not a setting of this version and has no effect. docs/reference/settings.md lists all settings.`,
+    );
 }

@@ -1,13 +1,12 @@
 import type { AppStorage, StorageAccount } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
-import { SettingsError } from '../errors.ts';
 import type { AccessRules } from '../http/access.ts';
 import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './exemption.ts';
 import { DEFAULT_DIGEST_HOUR } from './notify-targets.ts';
 import { nameOfStorage } from './own-storage.ts';
-import { type Environment, goneSettings, misnamed, SettingsReader } from './reader.ts';
+import { type Environment, misnamed, SettingsReader } from './reader.ts';
 
 export type { Environment } from './reader.ts';
 
@@ -19,11 +18,9 @@ export type NotifySettings = Settings['notify'];
 /**
  * Reads and validates every setting.
  *
- * @throws {@link SettingsError} with a line for each problem: the setting's name, the problem and an example.
+ * @throws `SettingsError` with a line for each problem: the setting's name, the problem and an example.
  */
 export function readSettings(environment: Environment) {
-  const gone = goneSettings(environment);
-  if (gone.length > 0) throw new SettingsError(gone);
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {
@@ -167,7 +164,7 @@ export type SearchSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'otherDe
 /**
  * Reads the same settings from an environment that may not be the app's.
  *
- * @throws {@link SettingsError}
+ * @throws `SettingsError`
  */
 export function readSearchSettings(environment: Environment): SearchSettings {
   const { AzureWebJobsStorage, AzureWebJobsStorage__accountName: account } = environment;
@@ -182,7 +179,7 @@ export function readSearchSettings(environment: Environment): SearchSettings {
 /**
  * Reads only the settings of the app's own storage, for commands that need no other settings.
  *
- * @throws {@link SettingsError}
+ * @throws `SettingsError`
  */
 export function readStorageSettings(environment: Environment): Pick<Settings, 'cloud' | 'storage'> {
   const reader = new SettingsReader(environment);

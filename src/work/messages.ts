@@ -51,7 +51,7 @@ const carried = {
 };
 
 // A message about a key has no authority: a writer of the queue may lack the right to revoke or restore. Its
-// schema ignores unknown fields: messages of version 2 have more fields.
+// schema ignores unknown fields.
 
 /** End of the visibility timeout (ISO 8601), from which the age of a hidden message counts. */
 const due = z.iso.datetime().optional();
@@ -100,9 +100,6 @@ const revocationWork = keyMessage('revocation').extend({
 /** Requests a check of reported changes. Only a hint: the rows of the changes are authoritative. */
 const changesWork = z.object({ kind: z.literal('changes'), ...carried });
 
-/** Messages of version 2. The worker drops them, since the drift check finds the same work. */
-const oldWork = z.object({ kind: z.enum(['rotation', 'rekey', 'approval', 'accountRevocation']), ...carried });
-
 /** Requests the delivery of a notification from the outbox to a target. */
 const notifyWork = z.object({
   kind: z.literal('notify'),
@@ -113,14 +110,7 @@ const notifyWork = z.object({
   ...carried,
 });
 
-const keyQueueWork = z.discriminatedUnion('kind', [
-  keyWork,
-  probeWork,
-  rotateWork,
-  changesWork,
-  revocationWork,
-  oldWork,
-]);
+const keyQueueWork = z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, changesWork, revocationWork]);
 
 export type Cause = z.output<typeof cause>;
 

@@ -31,16 +31,6 @@ describe('what is remembered of accounts', () => {
     expect(namesOf(memory, false)).toEqual(['st2']);
   });
 
-  it('is what was seen last of an account that earlier versions stored for two subscriptions', () => {
-    const moved = [{ key: `${KEY.id}2`, lastSeen: NOW.toISOString(), accounts: ['st1'] }];
-    for (const remembered of [
-      { a: stored.all, b: moved },
-      { a: moved, b: stored.all },
-    ]) {
-      expect(formerUses(remembered).get('st1')).toMatchObject({ key: `${KEY.id}2`, lastSeen: NOW });
-    }
-  });
-
   it('tells apart the versions that accounts of one key were pinned to', () => {
     const memory = new AccountMemory({});
     const pinned = { st1: 'a', st2: 'b', st3: undefined };

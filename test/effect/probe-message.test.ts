@@ -29,7 +29,7 @@ describe('a message of the key queue', () => {
     ['revocation', { did: 'restore', revocation: { id: 'f00d' }, finished: true, records: true, versions: [] }],
     ['key', { alsoLate: true }],
     ['rotate', { due: 'now' }],
-  ])('of kind %s is read without what version 2 said in it beside the key', (kind, more) => {
+  ])('of kind %s is read without what it says beside the key', (kind, more) => {
     const sent = { kind, key: KEY.id, cause, attempt: 0 };
     expect(PARSERS['key-work']({ ...sent, ...more })).toEqual(sent);
   });

@@ -23,7 +23,7 @@ describe('a record of the audit trail', () => {
   it('is one notification, however often it is read, or recorded under the same id of its own', () => {
     const one = fromRecord(record('key.revoke', 'Revoked'))?.id;
     expect(one).toMatch(/^[0-9a-f]{32}$/);
-    expect(fromRecord({ ...record('key.revoke', 'Revoked', { foundLater: true }), id: 'r2' })?.id).toBe(one);
+    expect(fromRecord({ ...record('key.revoke', 'Revoked', { foundIn: 'key-work' }), id: 'r2' })?.id).toBe(one);
     expect(fromRecord(record('key.revoke', 'Revoked', {}, 'e2'))?.id).not.toBe(one);
     // Once incomplete and then complete are two pieces of news.
     expect(fromRecord(record('key.revoke', 'RevocationIncomplete'))?.id).not.toBe(one);

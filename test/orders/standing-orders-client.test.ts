@@ -37,15 +37,6 @@ describe('The document of standing orders', () => {
     expect(await container().exists()).toBe(false);
   });
 
-  it('has the pauses of version 2 until it is first written', async () => {
-    await container().create();
-    const old = JSON.stringify({ pauses: [pause('old')], goOns: [], unrecorded: [] });
-    await container().getBlockBlobClient('rollout.json').upload(old, old.length);
-    expect((await store().read()).pauses).toEqual([pause('old')]);
-    await store().change((orders) => ({ ...orders, pauses: [] }));
-    expect((await store().read()).pauses).toEqual([]);
-  });
-
   it.each(['', '{"pauses": 1}'])('is unreadable, and not empty, when it is damaged: %j', async (text) => {
     await container().create();
     await container().getBlockBlobClient('orders.json').upload(text, text.length);

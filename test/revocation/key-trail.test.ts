@@ -65,7 +65,6 @@ describe('what the audit trail says was done to a key', () => {
     ['a restore that was overtaken', entry({ action: 'key.restore', reason: 'RestoreOvertaken' })],
     ['a move', entry({ action: 'account.move', reason: 'Moved' })],
     ['a call without a caller', { ...entry(), caller: undefined } as unknown as AuditEntry],
-    ['what version 2 has believed a message', entry({}, { foundLater: true })],
   ])('is not what is about %s', async (_, other) => {
     expect(await eventsOf([0, other])).toEqual([]);
   });

@@ -132,35 +132,6 @@ describe('readSettings', () => {
     expect(drift.systemTopics).toEqual({});
   });
 
-  it.each([
-    ['CMK_APPROVALS', 'restore:2', /Privileged Identity Management/],
-    ['CMK_REQUIRE_HSM', 'on', /CMK_KEY_MINIMUM, for instance RSA-HSM-3072/],
-    ['CMK_REFRESH_AUTOMATIC', 'off', /CMK_AUTOFIX/],
-    ['CMK_PAGE', 'off', /CMK_PAGE_SIGN_IN to off/],
-  ])(
-    'rejects %s=%s of version 2, whose loss would change behaviour, and names what replaces it',
-    (name, value, instead) => {
-      const problems = problemsOf({ ...VALID, [name]: value });
-      expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} is no longer supported: `))]);
-      expect(problems).toEqual([expect.stringMatching(instead)]);
-    },
-  );
-
-  it('reports settings of version 2 that have no effect, and starts', () => {
-    const gone = { CMK_REQUIRE_HSM: 'off', CMK_WORK__tableServiceUri: 'https://stw.table.core.windows.net' };
-    expect(readSettings({ ...VALID, ...gone, WEBSITE_SITE_NAME: 'func-cmk' }).drift.problems).toEqual([
-      expect.stringMatching(/^CMK_REQUIRE_HSM has no effect in this version: set CMK_KEY_MINIMUM/),
-      expect.stringMatching(/^CMK_WORK__tableServiceUri has no effect in this version: .*CMK_WORK__queueServiceUri/),
-    ]);
-  });
-
-  it('reports reasons beside none in CMK_AUTOFIX, and fixes nothing', () => {
-    const { drift } = readSettings({ ...VALID, CMK_AUTOFIX: 'none,NearExpiry' });
-    expect(drift.problems).toEqual([expect.stringMatching(/^CMK_AUTOFIX has other values beside none/)]);
-    expect(drift.autofix).toEqual([]);
-    expect(readSettings({ ...VALID, CMK_AUTOFIX: 'none' }).drift).toMatchObject({ autofix: [], problems: [] });
-  });
-
   it('takes an empty setting for one that is missing', () => {
     expect(problemsOf({ ...VALID, CMK_VAULTS: ' ' })).toEqual([expect.stringMatching(/^CMK_VAULTS is missing/)]);
   });

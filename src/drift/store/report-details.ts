@@ -59,7 +59,7 @@ async function* linesOf(stream: Readable): AsyncIterable<string> {
       rest = other;
     }
   }
-  // Earlier builds wrote a single line without a line feed.
+  // A last line that was cut off is not dropped: it fails to parse.
   if (rest !== '') yield rest;
 }
 
