@@ -191,8 +191,8 @@ async function readPage(
   const askedOn = new Date();
   const answer = await api.get<unknown>(`/api${path}`, { etag: before?.etag, signal, limitMs: LIMIT_MS });
   const readOn = new Date();
-  const isSame = answer.status === 304;
-  const data = merge ? merge(before?.data, answer.body, readOn) : isSame ? before?.data : answer.body;
+  const newest = answer.status === 304 ? before?.data : answer.body;
+  const data = merge ? merge(before?.data, answer.body, readOn) : newest;
   if (!signal.aborted) keep(api, path, { data, etag: answer.etag, askedOn, readOn });
   return data;
 }

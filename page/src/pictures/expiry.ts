@@ -58,7 +58,9 @@ function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {
     .sort((a, b) => a.at - b.at);
   const isSoon = [expiry, period].some((at) => at !== undefined && at - now < SOON_MS);
   const isOff = state === 'revoked' || state === 'disabled';
-  const tone = isOff || (first && first.at < now) ? 'bad' : isSoon ? 'warn' : 'good';
+  const isOverdue = first !== undefined && first.at < now;
+  const whileActive = isSoon ? 'warn' : 'good';
+  const tone = isOff || isOverdue ? 'bad' : whileActive;
   return { key, vault, name, isOff, from: Date.parse(newest.activeFrom), expiry, rotation, period, tone, due: first };
 }
 

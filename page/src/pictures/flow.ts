@@ -3,7 +3,7 @@ import { count, digits } from '../names.ts';
 import type { Tone } from '../ui/tone.ts';
 
 /** An account or a scope that uses a version, or the number of further uses. */
-interface FlowUse {
+export interface FlowUse {
   readonly name: string;
   /** Undefined: the entry counts several uses, or none. */
   readonly account: string | undefined;
@@ -34,6 +34,7 @@ export interface Band {
   readonly tone: Tone;
 }
 
+type VersionState = KeyStatusResponse['versions'][number]['state'];
 type Uses = NonNullable<KeyStatusResponse['users']>['versions'][number];
 
 /** The versions of a key with the accounts and scopes that use them: the newest usable version first, then by number of uses. */
@@ -43,17 +44,15 @@ export function flowOf({ versions, users, newestUsable }: KeyStatusResponse): Fl
   const unusedNewest =
     newestUsable === undefined || isListed ? [] : [{ version: newestUsable, accounts: 0, scopes: 0, first: [] }];
   const all = [...used, ...unusedNewest];
-  // The more versions are in use, the fewer of their users are named.
-  const named = all.length <= 2 ? 5 : all.length <= 5 ? 3 : 1;
+  const named = countNamed(all.length);
   const shown = all
     .map((of): FlowVersion => {
       const state = versions.find((one) => one.version === of.version)?.state;
       const isNewest = of.version !== undefined && of.version === newestUsable;
-      const words = isNewest ? 'newest' : state === 'Usable' ? 'older' : (state?.toLowerCase() ?? 'not in the vault');
       return {
         version: of.version,
-        tone: isNewest ? 'good' : state === 'Disabled' || state === 'Expired' ? 'bad' : 'warn',
-        words: `${words}, ${usesWords(of)}`,
+        tone: toneOf(state, isNewest),
+        words: `${wordOf(state, isNewest)}, ${usesWords(of)}`,
         uses: of.accounts + of.scopes,
         leaves: leavesOf(of, named),
       };
@@ -61,6 +60,23 @@ export function flowOf({ versions, users, newestUsable }: KeyStatusResponse): Fl
     .sort((a, b) => Number(b.tone === 'good') - Number(a.tone === 'good') || b.uses - a.uses);
   const unused = versions.filter(({ version }) => !shown.some((one) => one.version === version)).length;
   return { versions: shown, unused };
+}
+
+/** The more versions are in use, the fewer of their users are named. */
+function countNamed(versions: number): number {
+  if (versions <= 2) return 5;
+  return versions <= 5 ? 3 : 1;
+}
+
+function toneOf(state: VersionState | undefined, isNewest: boolean): Tone {
+  if (isNewest) return 'good';
+  return state === 'Disabled' || state === 'Expired' ? 'bad' : 'warn';
+}
+
+function wordOf(state: VersionState | undefined, isNewest: boolean): string {
+  if (isNewest) return 'newest';
+  if (state === 'Usable') return 'older';
+  return state?.toLowerCase() ?? 'not in the vault';
 }
 
 function leavesOf({ accounts, scopes, first }: Uses, named: number): readonly FlowUse[] {

@@ -1,7 +1,7 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { count, keyLabel, keyNames, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
-import { type Band, bandsToUses, bandsToVersions, flowOf, rowsOf } from './flow.ts';
+import { type Band, bandsToUses, bandsToVersions, type FlowUse, flowOf, rowsOf } from './flow.ts';
 
 /** Height of a row, as `.flow-uses li` has it. Pixels. */
 const ROW = 30;
@@ -30,15 +30,9 @@ export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
               </span>
               <Bands bands={bandsToUses(version)} rows={rowsOf(version)} all={all} />
               <ul class="flow-uses">
-                {version.leaves.map(({ name, account, uses }) => (
-                  <li key={name} title={name}>
-                    {account ? (
-                      <a href={href(['fleet', account])}>{name}</a>
-                    ) : uses > 0 ? (
-                      <a href={href(['fleet'], { key, q: version.version })}>{name}</a>
-                    ) : (
-                      <span class="muted">{name}</span>
-                    )}
+                {version.leaves.map((leaf) => (
+                  <li key={leaf.name} title={leaf.name}>
+                    <Leaf of={leaf} flowKey={key} version={version.version} />
                   </li>
                 ))}
               </ul>
@@ -49,6 +43,18 @@ export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
       {unused > 0 && <p class="muted">Nothing uses {count(unused, 'other version')}.</p>}
     </>
   );
+}
+
+interface LeafProps {
+  readonly of: FlowUse;
+  readonly flowKey: string;
+  readonly version: string | undefined;
+}
+
+function Leaf({ of: { name, account, uses }, flowKey, version }: LeafProps) {
+  if (account) return <a href={href(['fleet', account])}>{name}</a>;
+  if (uses > 0) return <a href={href(['fleet'], { key: flowKey, q: version })}>{name}</a>;
+  return <span class="muted">{name}</span>;
 }
 
 interface BandsProps {

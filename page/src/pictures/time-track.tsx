@@ -71,7 +71,10 @@ export function Axis({ scale: { place, ticks }, now }: Pick<TrackProps, 'scale' 
 }
 
 /** A label at an edge stays inside. */
-const anchorAt = (place: number) => (place < 8 ? 'start' : place > 92 ? 'end' : 'middle');
+function anchorAt(place: number): 'start' | 'middle' | 'end' {
+  if (place < 8) return 'start';
+  return place > 92 ? 'end' : 'middle';
+}
 
 const WORDS: Readonly<Record<Mark, string>> = {
   rotation: 'next rotation',

@@ -164,14 +164,20 @@ interface ChangedProps {
 
 /** Who changed what a finding comes from, by name where the event has one. */
 export function Changed({ by, word }: ChangedProps) {
-  const { name, objectId, client, on, operation, confirmed } = by;
-  const who = name ?? (objectId ? `object id ${objectId}` : client ? `application ${client}` : 'an unknown caller');
+  const { on, operation, confirmed } = by;
   return (
     <>
-      {word ?? (/roleAssignments\/delete$/i.test(operation) ? 'Role removed' : 'Changed')} by {who}, <Since at={on} />
+      {word ?? (/roleAssignments\/delete$/i.test(operation) ? 'Role removed' : 'Changed')} by {callerName(by)},{' '}
+      <Since at={on} />
       {confirmed ? '' : ' (unconfirmed)'}
     </>
   );
+}
+
+function callerName({ name, objectId, client }: ChangedProps['by']): string {
+  if (name !== undefined) return name;
+  if (objectId) return `object id ${objectId}`;
+  return client ? `application ${client}` : 'an unknown caller';
 }
 
 /** A resource by its name, with a way to it where there is one. */

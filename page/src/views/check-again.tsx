@@ -9,12 +9,13 @@ export function CheckAgain({ isFirst, changed }: { readonly isFirst: boolean; re
   const me = usePerson();
   const check = useCall<object>();
   if (!has(me, 'Cmk.Operate')) return null;
+  const order = isFirst ? 'Check now' : 'Check again';
   const run = () => void check.run(async () => (await api.post<object>('/api/drift')).body).then(changed);
   return (
     <>
       <p class="row">
         <button type="button" class="small" disabled={check.isRunning} onClick={run}>
-          {check.isRunning ? 'Checking …' : isFirst ? 'Check now' : 'Check again'}
+          {check.isRunning ? 'Checking …' : order}
         </button>
         <span class="muted small-text">This also starts automatic repairs, if any are on.</span>
       </p>

@@ -11,6 +11,11 @@ const ROW = { wide: 41.25, narrow: 60 };
 /** A phone has the others below the name, and on the page of the account. */
 const NARROW = ['account', 'health'];
 
+const ORDERS = {
+  ascending: { name: 'ascending', arrow: ' ↑' },
+  descending: { name: 'descending', arrow: ' ↓' },
+} as const;
+
 interface FleetTableProps {
   readonly rows: readonly FleetRow[];
   readonly sort: FleetSort;
@@ -28,12 +33,13 @@ export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
           <tr aria-rowindex={1}>
             {COLUMN_NAMES.map((name) => {
               const isSorted = sort.column === name;
+              const order = sort.isDescending ? ORDERS.descending : ORDERS.ascending;
               return (
                 <th
                   key={name}
                   scope="col"
                   class={NARROW.includes(name) ? undefined : `optional of-${name}`}
-                  aria-sort={isSorted ? (sort.isDescending ? 'descending' : 'ascending') : undefined}
+                  aria-sort={isSorted ? order.name : undefined}
                 >
                   <button
                     type="button"
@@ -41,7 +47,7 @@ export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
                     onClick={() => setSort(isSorted && !sort.isDescending ? `-${name}` : name)}
                   >
                     {name.charAt(0).toUpperCase() + name.slice(1)}
-                    <span aria-hidden="true">{isSorted ? (sort.isDescending ? ' ↓' : ' ↑') : ''}</span>
+                    <span aria-hidden="true">{isSorted ? order.arrow : ''}</span>
                   </button>
                 </th>
               );

@@ -55,6 +55,7 @@ export function KeysView() {
 
 function KeyRow({ of }: { readonly of: Key }) {
   const { key, vault, name, state, newest, expiresOn, cryptoPeriodEndsOn, nextRotation, users, rotation, paused } = of;
+  const withoutExpiry = newest ? 'never' : '–';
   return (
     <tr key={key}>
       <th scope="row">
@@ -83,7 +84,7 @@ function KeyRow({ of }: { readonly of: Key }) {
       </td>
       <td data-label="Expires">
         <span>
-          {expiresOn ? <Time at={expiresOn} /> : newest ? 'never' : '–'}
+          {expiresOn ? <Time at={expiresOn} /> : withoutExpiry}
           {cryptoPeriodEndsOn && (
             <small class="block">
               Crypto-period {isPast(cryptoPeriodEndsOn) ? 'ended' : 'ends'} <Day at={new Date(cryptoPeriodEndsOn)} />

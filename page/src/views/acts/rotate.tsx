@@ -5,18 +5,19 @@ import { duration } from '../../ui/time.tsx';
 import { useCall } from '../break-glass/use-call.ts';
 import { Act } from './act.tsx';
 
+type Status = Partial<Pick<KeyStatusResponse, 'rotationCost' | 'paused'>>;
+
 interface RotateProps {
   readonly label: string;
-  readonly status?: Pick<KeyStatusResponse, 'rotationCost' | 'paused'>;
+  readonly status?: Status;
   readonly changed: () => void;
 }
 
 /** Makes a new version of a key; its dry run is a call of its own, since Key Vault knows what forbids it. */
-export function Rotate({ label, status: { rotationCost, paused } = {}, changed }: RotateProps) {
+export function Rotate({ label, status = {}, changed }: RotateProps) {
   const api = useApi();
   const dryRun = useCall<RotateResponse>();
   const path = `/api/keys/${label.split('/').map(encodeURIComponent).join('/')}/rotate`;
-  const { from, to } = dryRun.answer ?? {};
   return (
     <Act
       title={`Rotate ${label}`}
@@ -26,17 +27,23 @@ export function Rotate({ label, status: { rotationCost, paused } = {}, changed }
       changed={changed}
       done="Rotated. Moves begin within seconds."
     >
-      {from === undefined
-        ? 'Checking …'
-        : to !== undefined
-          ? `Version ${shortVersion(from)} is younger than an hour: it counts as the rotation, and no other is made.`
-          : `A new version follows ${shortVersion(from)}. ${
-              paused
-                ? 'Moves are paused: what uses the key moves once they are resumed.'
-                : rotationCost
-                  ? `The app makes ${count(rotationCost.moves, 'move')} in about ${rotationCost.seconds < 1 ? 'a second' : duration(rotationCost.seconds)}.`
-                  : 'The app moves what uses the key.'
-            }`}
+      {describeDryRun(dryRun.answer, status)}
     </Act>
   );
+}
+
+function describeDryRun(answer: Partial<RotateResponse> | undefined, status: Status): string {
+  const { from, to } = answer ?? {};
+  if (from === undefined) return 'Checking …';
+  if (to !== undefined) {
+    return `Version ${shortVersion(from)} is younger than an hour: it counts as the rotation, and no other is made.`;
+  }
+  return `A new version follows ${shortVersion(from)}. ${describeMoves(status)}`;
+}
+
+function describeMoves({ rotationCost, paused }: Status): string {
+  if (paused) return 'Moves are paused: what uses the key moves once they are resumed.';
+  if (!rotationCost) return 'The app moves what uses the key.';
+  const { moves, seconds } = rotationCost;
+  return `The app makes ${count(moves, 'move')} in about ${seconds < 1 ? 'a second' : duration(seconds)}.`;
 }
