@@ -162,6 +162,9 @@ function varint(value: number): Buffer {
   }
 }
 
+/** Bytes of a field by its wire type, where that says it. */
+const FIXED_LENGTHS: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
+
 function fieldsOf(message: Buffer): { readonly field: number; readonly content: Buffer; readonly number: number }[] {
   const fields = [];
   let at = 0;
@@ -176,7 +179,7 @@ function fieldsOf(message: Buffer): { readonly field: number; readonly content: 
     const tag = next();
     const [field, wire] = [Math.floor(tag / 8), tag % 8];
     const number = wire === 0 ? next() : 0;
-    const length = wire === 2 ? next() : wire === 1 ? 8 : wire === 5 ? 4 : 0;
+    const length = wire === 2 ? next() : (FIXED_LENGTHS[wire] ?? 0);
     fields.push({ field, number, content: message.subarray(at, at + length) });
     at += length;
   }

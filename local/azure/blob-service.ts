@@ -24,7 +24,8 @@ export function createBlobService(world: World): Service {
       const isList = name === '' && c.req.method === 'GET' && url.searchParams.get('comp') === 'list';
       if (name === '' && !isList)
         throw new FileServiceError(400, 'InvalidQueryParameterValue', 'The local blob service only lists a container.');
-      const access = isList ? 'list' : c.req.method === 'PUT' ? 'write' : 'read';
+      const ofBlob = c.req.method === 'PUT' ? 'write' : 'read';
+      const access = isList ? 'list' : ofBlob;
       requireBlobRole(world, account, c.get('caller'), containerName, access);
       const container = account.blobContainers.get(containerName);
       if (!container) throw new FileServiceError(404, 'ContainerNotFound', 'The specified container does not exist.');

@@ -87,7 +87,8 @@ function parseField(text: string, least: number, most: number, names: readonly s
 
 function number(text: string, least: number, most: number, names: readonly string[]): number {
   const named = names.indexOf(text.toLowerCase());
-  const value = named >= 0 ? named + least : /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  const numbered = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  const value = named >= 0 ? named + least : numbered;
   if (!(value >= least && value <= most)) throw new Error(`"${text}" is not from ${least} to ${most}.`);
   return value;
 }

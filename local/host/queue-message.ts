@@ -98,7 +98,8 @@ function parseJson(text: string): unknown {
 }
 
 function dotNetText(value: unknown): string {
-  return typeof value === 'boolean' ? (value ? 'True' : 'False') : String(value);
+  if (typeof value !== 'boolean') return String(value);
+  return value ? 'True' : 'False';
 }
 
 function dotNetTime(date: Date): string {

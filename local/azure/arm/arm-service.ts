@@ -174,14 +174,16 @@ function isOpenToAll({ pattern, scope }: ArmPath): boolean {
   );
 }
 
+/** What the methods that do not write do. */
+const VERBS: Readonly<Record<string, string>> = { GET: 'read', HEAD: 'read', DELETE: 'delete' };
+
 /** The RBAC action of a request, as ARM derives it from method and type. */
 function actionOf(path: ArmPath, method: string): string {
   const type = /^(subscriptions|tenants)/.test(path.pattern)
     ? `Microsoft.Resources/${typeOf(path.pattern)}`
     : typeOf(path.pattern);
   if (method === 'POST') return `${type}/action`;
-  const verb = method === 'GET' || method === 'HEAD' ? 'read' : method === 'DELETE' ? 'delete' : 'write';
-  return `${type}/${verb}`;
+  return `${type}/${VERBS[method] ?? 'write'}`;
 }
 
 /** Where a collection or an action is asked: the resource before its last segment, or the scope of the provider. */

@@ -69,12 +69,16 @@ export function patchSubscription(
   return next;
 }
 
+/** The event types of a source; undefined for a topic, whose publishers choose them. */
+function allEventTypes(source: string): readonly string[] | undefined {
+  if (/\/Microsoft\.EventGrid\/topics\//i.test(source)) return undefined;
+  if (/^\/subscriptions\/[^/]+(\/resourceGroups\/[^/]+)?$/i.test(source)) return resourceEventTypes;
+  return /\/providers\/Microsoft\.Storage\//i.test(source) ? storageEventTypes : keyVaultEventTypes;
+}
+
 function withEventTypes(source: string, filter: JsonObject): JsonObject {
   const { isSubjectCaseSensitive, includedEventTypes, ...rest } = filter;
   const asked = Array.isArray(includedEventTypes) && includedEventTypes.length > 0 ? includedEventTypes : undefined;
-  const ofSubscription = /^\/subscriptions\/[^/]+(\/resourceGroups\/[^/]+)?$/i.test(source);
-  const ofStorage = /\/providers\/Microsoft\.Storage\//i.test(source);
-  const all = ofSubscription ? resourceEventTypes : ofStorage ? storageEventTypes : keyVaultEventTypes;
   refuseUnknownOperators(rest.advancedFilters);
   const values = (Array.isArray(rest.advancedFilters) ? rest.advancedFilters : []).flatMap(
     (one: unknown) => asObject(one)?.values ?? [null],
@@ -85,7 +89,7 @@ function withEventTypes(source: string, filter: JsonObject): JsonObject {
       'InvalidRequest',
     );
   }
-  const types = asked ?? (/\/Microsoft\.EventGrid\/topics\//i.test(source) ? undefined : all);
+  const types = asked ?? allEventTypes(source);
   return {
     subjectBeginsWith: '',
     subjectEndsWith: '',

@@ -67,11 +67,12 @@ function put(request: ArmRequest): Response {
   const kept = existing && { eventDeliverySchema: existing.properties.eventDeliverySchema };
   const properties = patchSubscription(world, parent.source, kept, asObject(body.properties) ?? {});
   const instant = world.settings.instantProvisioning;
+  const underWay = existing ? 'Updating' : 'Creating';
   const subscription: EventSubscription = {
     id: existing?.id ?? path.id,
     name: existing?.name ?? name,
     topic: parent.source,
-    properties: { ...properties, provisioningState: instant ? 'Succeeded' : existing ? 'Updating' : 'Creating' },
+    properties: { ...properties, provisioningState: instant ? 'Succeeded' : underWay },
   };
   world.eventSubscriptions.set(path.id.toLowerCase(), subscription);
   if (instant) return ok(subscriptionBody(subscription), existing ? 200 : 201);

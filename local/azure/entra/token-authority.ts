@@ -19,6 +19,13 @@ export interface TokenOptions {
 
 const lifetimeSeconds = 3_900;
 
+/** How a client has proved itself, as `azpacr` has it: by nothing, by a secret or by a certificate. */
+const AUTHENTICATIONS: Readonly<Record<Principal['kind'], string>> = {
+  user: '0',
+  application: '1',
+  managedIdentity: '2',
+};
+
 /**
  * Issues and verifies the tenant's access tokens (RS256).
  *
@@ -76,7 +83,7 @@ export class TokenAuthority {
       ...(options.authContexts?.length ? { acrs: options.authContexts } : {}),
     };
     const client = principal.kind === 'user' ? (options.clientId ?? AZURE_CLI_CLIENT_ID) : principal.clientId;
-    const authentication = principal.kind === 'application' ? '1' : principal.kind === 'user' ? '0' : '2';
+    const authentication = AUTHENTICATIONS[principal.kind];
     const versioned = api
       ? {
           aud: CMK_API_CLIENT_ID,

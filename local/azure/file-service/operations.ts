@@ -36,7 +36,8 @@ const xml = { 'content-type': 'application/xml' };
 export function findOperation(method: string, url: URL, share: string | undefined, path: string): FileOperation {
   const comp = url.searchParams.get('comp') ?? '';
   const restype = url.searchParams.get('restype') ?? '';
-  const what = [method, share ? (path ? 'path' : 'share') : 'account', restype, comp].join(' ').trim();
+  const inShare = path ? 'path' : 'share';
+  const what = [method, share ? inShare : 'account', restype, comp].join(' ').trim();
   const operation = operations[what.replace(/ {2,}/g, ' ')];
   if (operation) return operation;
   throw new FileServiceError(

@@ -4,7 +4,7 @@ import { element, xmlDocument } from './xml.ts';
 
 /** An answer of a data service of Storage, with what each carries. */
 export function reply(status: number, body?: string | Buffer | null, headers: Record<string, string> = {}): Response {
-  return new Response(typeof body === 'string' ? body : body ? new Uint8Array(body) : null, {
+  return new Response(toResponseBody(body), {
     status,
     headers: {
       'x-ms-version': '2025-11-05',
@@ -14,6 +14,11 @@ export function reply(status: number, body?: string | Buffer | null, headers: Re
       ...headers,
     },
   });
+}
+
+function toResponseBody(body: string | Buffer | null | undefined): ConstructorParameters<typeof Response>[0] {
+  if (typeof body === 'string') return body;
+  return body ? new Uint8Array(body) : null;
 }
 
 /** @param method of a `HEAD` the answer has no body */

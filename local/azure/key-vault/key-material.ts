@@ -103,7 +103,7 @@ export function curveOf(privateKey: KeyObject): string | undefined {
 }
 
 function curveOfSize(size: number | undefined): string {
-  return size === 384 ? 'P-384' : size === 521 ? 'P-521' : 'P-256';
+  return size === 384 || size === 521 ? `P-${size}` : 'P-256';
 }
 
 function checkRsaSize(size: number): number {

@@ -165,5 +165,6 @@ export function refuseDeletedName(vault: Vault, keyName: string): void {
 function sizeOf(privateKey: KeyObject): number {
   const details = privateKey.asymmetricKeyDetails;
   if (details?.modulusLength) return details.modulusLength;
-  return details?.namedCurve === 'secp384r1' ? 384 : details?.namedCurve === 'secp521r1' ? 521 : 256;
+  if (details?.namedCurve === 'secp384r1') return 384;
+  return details?.namedCurve === 'secp521r1' ? 521 : 256;
 }

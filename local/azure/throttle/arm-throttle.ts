@@ -11,13 +11,16 @@ const limits: Record<Kind, { capacity: number; perSecond: number }> = {
   deletes: { capacity: 200, perSecond: 10 },
 };
 
+/** What the methods that do not write count as. */
+const KINDS: Readonly<Record<string, Kind>> = { GET: 'reads', HEAD: 'reads', DELETE: 'deletes' };
+
 /** ARM's own throttle. Returns the headers that say what is left; throws the 429 when nothing is. */
 export function createArmThrottle(
   world: World,
 ): (subscriptionId: string | undefined, principalId: string, method: string) => Record<string, string> {
   const buckets = new Map<string, TokenBucket>();
   return (subscriptionId, principalId, method) => {
-    const kind: Kind = method === 'GET' || method === 'HEAD' ? 'reads' : method === 'DELETE' ? 'deletes' : 'writes';
+    const kind = KINDS[method] ?? 'writes';
     const name = `${subscriptionId ?? 'tenant'}/${principalId}/${kind}`;
     const nowMs = world.clock.nowMs();
     let bucket = buckets.get(name);

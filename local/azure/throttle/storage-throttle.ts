@@ -17,6 +17,11 @@ const limits: Record<Kind, { capacity: number; seconds: number; window: string }
   List: [{ capacity: 100, seconds: 300, window: '00:05:00' }],
 };
 
+function kindOf(method: string, isItem: boolean): Kind {
+  if (method !== 'GET' && method !== 'HEAD') return 'Write';
+  return isItem ? 'Read' : 'List';
+}
+
 /** The provider's throttle: throws the 429 with `Retry-After` when a window is used up. */
 export function createStorageThrottle(
   world: World,
@@ -24,7 +29,7 @@ export function createStorageThrottle(
   const buckets = new Map<string, { bucket: TokenBucket; window: string }[]>();
   return (subscriptionId, region, method, isItem) => {
     if (!world.settings.throttle) return;
-    const kind: Kind = method === 'GET' || method === 'HEAD' ? (isItem ? 'Read' : 'List') : 'Write';
+    const kind = kindOf(method, isItem);
     const name = `${subscriptionId}/${region}/${kind}`;
     const nowMs = world.clock.nowMs();
     let windows = buckets.get(name);
