@@ -30,7 +30,8 @@ export class Az {
     const words = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
     return new Promise((resolve) => {
       execFile('az', words, { env: this.#environment, encoding: 'utf8' }, (error, stdout, stderr) => {
-        const code = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
+        const failed = typeof error?.code === 'number' ? error.code : 1;
+        const code = error ? failed : 0;
         resolve({ code, stdout, stderr });
       });
     });

@@ -24,6 +24,11 @@ let server: Server;
 let url: string;
 const chromium = useChromium();
 
+function fileOf(pathname: string): string {
+  if (pathname.endsWith('/')) return `${pathname}index.html`;
+  return extname(pathname) ? pathname : `${pathname}.html`;
+}
+
 beforeAll(async () => {
   const vitepress = join(PROJECT, 'node_modules/vitepress/bin/vitepress.js');
   const built = spawnSync(process.execPath, [vitepress, 'build', 'docs'], {
@@ -35,7 +40,7 @@ beforeAll(async () => {
   expect(built.status).toBe(0);
   server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const file = pathname.endsWith('/') ? `${pathname}index.html` : extname(pathname) ? pathname : `${pathname}.html`;
+    const file = fileOf(pathname);
     const body = await readFile(join(SITE, file)).catch(() => undefined);
     response.writeHead(body ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
     response.end(body);

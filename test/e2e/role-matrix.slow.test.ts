@@ -36,7 +36,8 @@ function callOf(
 ): { path: string; method: string; body?: object } {
   const { vault, key, other, account, order } = PLACES[place];
   const [method = '', template = ''] = call.split(' ');
-  const id = template.startsWith('/rekeys') ? order : template.startsWith('/audit') ? '1' : '';
+  const ofAudit = template.startsWith('/audit') ? '1' : '';
+  const id = template.startsWith('/rekeys') ? order : ofAudit;
   const names: Record<string, string> = { vault, key, account, name: account, id, report: 'newest' };
   const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? '');
   const reason = 'The role matrix';

@@ -18,11 +18,16 @@ const PERSON: Caller = {
 const APPLICATION: Caller = { ...PERSON, kind: 'application', scopes: [] };
 const OPEN: AccessRules = { clients: [], restoreApplications: [], stepUp: undefined, roleScopes: [] };
 const KEY = { vault: 'kv-files', key: 'files-key' };
+/** The roles of the acts that do more than read. */
+const ROLE_OF: Partial<Record<AccessAsked['act'], AccessAsked['role']>> = {
+  revoke: 'CmkKey.Revoke',
+  restore: 'CmkKey.Restore',
+};
 /** `key` as `<vault>/<key>`; undefined: the whole fleet. */
 const asked = (act: AccessAsked['act'], name: string | undefined = 'kv-files/files-key'): AccessAsked => {
   const [vault = '', key = ''] = name.split('/');
   return {
-    role: act === 'revoke' ? 'CmkKey.Revoke' : act === 'restore' ? 'CmkKey.Restore' : 'CmkKey.Read',
+    role: ROLE_OF[act] ?? 'CmkKey.Read',
     act,
     key: { vault, key },
   };

@@ -23,7 +23,8 @@ export function randomly(random: () => number): Choose {
       else slow.delete(actor);
     }
     const roll = random();
-    const kind = roll < harm ? 'harm' : roll < harm + late ? 'late' : undefined;
+    const harmless = roll < harm + late ? 'late' : undefined;
+    const kind = roll < harm ? 'harm' : harmless;
     const indices = transitions.map((_, index) => index);
     const of = (wanted: (transition: Transition) => boolean) =>
       indices.filter((index) => wanted(transitions[index] as Transition));
@@ -32,9 +33,10 @@ export function randomly(random: () => number): Choose {
     const usual = of(({ rare }) => rare === undefined);
     // Whoever comes in right after something went wrong meets it half done.
     const comesIn = harmed ? random() < 0.5 : random() < hurry;
+    const frequent = comesIn ? comers : calls;
     const from = [
       kind ? of(({ rare }) => rare === kind) : [],
-      hurry === 1 && !harmed ? [...comers, ...calls] : comesIn ? comers : calls,
+      hurry === 1 && !harmed ? [...comers, ...calls] : frequent,
       [...comers, ...calls],
       usual,
       indices,

@@ -94,7 +94,7 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
 function forgedItem(random: Random, subscription: string, account: string, key: string): Forgery {
   const kind = one<WorkKind>(random, ['key', 'account', 'list', 'scopes', 'verify']);
   const of = kind === 'key' && random() < 0.3 ? NO_SUBSCRIPTION : subscription;
-  const about = kind === 'key' ? key : kind === 'account' ? account : '';
+  const about = { key, account, list: '', scopes: '', verify: '' }[kind];
   const item = { subscription: of, kind, about };
   const elsewhere = random() < 0.1 ? one(random, SUBSCRIPTIONS) : of;
   const row = workRow(item).replace(/^[^|]*/, elsewhere);

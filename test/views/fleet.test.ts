@@ -26,7 +26,7 @@ const USE: UseRow = {
 async function health(
   change: { use?: UseRow | undefined; versions?: KeyVersion[]; findings?: Finding[]; effect?: KeyEffect } = {},
 ) {
-  const { versions = [keyVersion(1), keyVersion(2)], findings = [], effect } = change;
+  const { use, versions = [keyVersion(1), keyVersion(2)], findings = [], effect } = { use: USE, ...change };
   const whole = report({ startedOn: NOW.toISOString() });
   const covered = { id: subscriptionId, accounts: 1, scopesLookedAt: 1, complete: true };
   const reading: FleetReading = {
@@ -34,7 +34,7 @@ async function health(
     unlisted: 0,
     listings: new Map([[subscriptionId, NOW]]),
     accounts: [{ account: id, location, key: KEY.id, writtenOn: NOW.toISOString(), scopeKeys: [] }],
-    uses: 'use' in change ? (change.use ? [change.use] : []) : [USE],
+    uses: use ? [use] : [],
     keys: new Map([[KEY.id.toLowerCase(), { key: KEY, versions, effect }]]),
     report: { ...whole, coverage: { ...whole.coverage, subscriptions: [covered] } },
     findings,

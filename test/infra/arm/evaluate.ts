@@ -1,4 +1,4 @@
-import { PURE_FUNCTIONS } from './functions.ts';
+import { memberOf, PURE_FUNCTIONS } from './functions.ts';
 import { asObject, asString, isObject, type Json, type JsonObject } from './json.ts';
 import { type Expression, parseExpression } from './parse-expression.ts';
 import { type DeploymentScope, resourceIdFrom, scopeId } from './resource-id.ts';
@@ -49,7 +49,7 @@ function run(expression: Expression, around: CliContext): Json {
   if (expression.kind === 'member') {
     const of = run(expression.of, around);
     const name = run(expression.name, around);
-    const found = Array.isArray(of) ? of[Number(name)] : isObject(of) ? of[String(name)] : undefined;
+    const found = memberOf(of, name);
     if (found === undefined && !expression.safe) {
       throw new Error(`There is no ${JSON.stringify(name)} in ${JSON.stringify(of)?.slice(0, 200)}`);
     }

@@ -22,12 +22,11 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   empty: (value) =>
     value === null || value === '' || (isObject(value) ? Object.keys(value).length === 0 : length(value) === 0),
   length,
-  contains: (value, item) =>
-    typeof value === 'string'
-      ? value.includes(String(item))
-      : Array.isArray(value)
-        ? value.some((one) => JSON.stringify(one) === JSON.stringify(item))
-        : isObject(value) && String(item) in value,
+  contains: (value, item) => {
+    if (typeof value === 'string') return value.includes(String(item));
+    if (Array.isArray(value)) return value.some((one) => JSON.stringify(one) === JSON.stringify(item));
+    return isObject(value) && String(item) in value;
+  },
   concat: (...args) => (args.every(Array.isArray) ? args.flat() : args.map(String).join('')),
   createArray: (...args) => args,
   createObject: (...args) => {
@@ -65,8 +64,7 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   trim: (text) => asString(text, 'trim').trim(),
   tryGet: (value, ...path) => {
     let here: Json = value ?? null;
-    for (const step of path)
-      here = isObject(here) ? (here[String(step)] ?? null) : Array.isArray(here) ? (here[Number(step)] ?? null) : null;
+    for (const step of path) here = memberOf(here, step) ?? null;
     return here;
   },
   union: (...args) =>
@@ -74,6 +72,12 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
       ? [...new Map(args.flat().map((item) => [JSON.stringify(item), item])).values()]
       : args.reduce<Json>((merged, arg) => merge(merged, arg), {}),
 };
+
+/** The element or the property of that name; undefined if there is none. */
+export function memberOf(of: Json, name: Json): Json | undefined {
+  if (Array.isArray(of)) return of[Number(name)];
+  return isObject(of) ? of[String(name)] : undefined;
+}
 
 function length(value: Json | undefined): number {
   if (typeof value === 'string' || Array.isArray(value)) return value.length;

@@ -60,7 +60,8 @@ export async function replay(azure: LocalAzure, recording: Recording, options: S
           ),
         ];
     const emptied = !different && isEmptied(pair.response);
-    const verdict = emptied ? 'emptied' : paths.length > 0 ? 'differs' : 'equal';
+    const compared = paths.length > 0 ? 'differs' : 'equal';
+    const verdict = emptied ? 'emptied' : compared;
     outcomes.push({ i: pair.i, request, verdict, paths: emptied ? [] : paths });
   }
   return outcomes;
