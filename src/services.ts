@@ -77,8 +77,14 @@ export function createServices(
     identity,
     { work: table, control },
     {
-      ...{ fleet, queue, leases, accounts, audit, sleep },
-      ...{ orders: orderStore, inSight },
+      fleet,
+      queue,
+      leases,
+      accounts,
+      audit,
+      sleep,
+      orders: orderStore,
+      inSight,
       subscriptions: inReach,
       probe: canaryProbe({ settings, ...clients, now }),
     },
@@ -107,8 +113,13 @@ export function createServices(
     dependents: (key: ManagedKey): Promise<Dependence> =>
       hasDependents(key, inReach, { accounts, fleet, useRows: controller.useRows, now }),
     /** Caches of this instance, shared by several routes. */
-    ...{ fleetSnapshots, keyLister, nowBoard: createNowBoard(fleetSnapshots, keyLister), slowFacts: new SlowFacts() },
-    ...{ newId, now, sleep },
+    fleetSnapshots,
+    keyLister,
+    nowBoard: createNowBoard(fleetSnapshots, keyLister),
+    slowFacts: new SlowFacts(),
+    newId,
+    now,
+    sleep,
   };
 }
 
@@ -121,7 +132,8 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork) as KeyCatalog,
     accounts: tracedAccounts(createStorageAccounts(identity, cloud), telemetry),
     activityLog: createActivityLog(identity, cloud),
-    ...{ listed, tenants: listed as Tenants },
+    listed,
+    tenants: listed as Tenants,
     ...createStoredData(identity, cloud),
     dataLists: createDataLists(identity, cloud),
     resourceGraph: createResourceGraph(identity, cloud),
@@ -145,7 +157,8 @@ function createStores(settings: Settings, identity: TokenCredential, telemetry: 
   const table = createFleetTable(settings, credential);
   const control = createControlTable(settings, credential);
   return {
-    ...{ table, control },
+    table,
+    control,
     fleet: createFleetIndex(table),
     knownKeys: createKnownKeys(table),
     seenKeys: createSeenKeys(table),

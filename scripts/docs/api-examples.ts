@@ -85,7 +85,9 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   await call('rotations', 'operator', 'GET', '/rotations');
   await call('rotation', 'operator', 'GET', `/rotations/${KEY}`);
   await call('revokeKey', 'revoker', 'POST', `/keys/${KEY}/revoke`, {
-    ...{ reason: 'Laptop stolen', ticket: 'INC-4711', confirm: KEY },
+    reason: 'Laptop stolen',
+    ticket: 'INC-4711',
+    confirm: KEY,
   });
   await call('now', 'operator', 'GET', '/now');
   await call('restoreKey', 'restorer', 'POST', `/keys/${KEY}/restore`, {
@@ -102,7 +104,10 @@ async function record(url: string, control: string): Promise<Record<string, Exam
   });
   await call('resume', 'operator', 'POST', '/resume', { reason: 'Freeze is over' });
   await call('startRekey', 'operator', 'POST', '/rekeys', {
-    ...{ from: 'kv-files/archive-key', to: KEY, reason: 'Backup of the vault went astray', ticket: 'INC-4712' },
+    from: 'kv-files/archive-key',
+    to: KEY,
+    reason: 'Backup of the vault went astray',
+    ticket: 'INC-4712',
   });
   await call('listRekeys', 'operator', 'GET', '/rekeys');
   const rekey = '/rekeys/{{startRekey.response.body.$.order.id}}';

@@ -20,7 +20,9 @@ export function rulesOf({ drift, clientId }: Settings, now: Date, contests: Rule
   const { functionAppId, storageAccountId, watchChanges } = drift;
   const destination = functionAppId === undefined ? undefined : { functionAppId, storageAccountId };
   return {
-    ...{ now, drift, contests },
+    now,
+    drift,
+    contests,
     wantedSubscriptions: destination && wantedSubscriptions(destination),
     wantedWatches: destination && watchChanges ? wantedWatches(destination, clientId) : [],
   };

@@ -191,7 +191,12 @@ function toReport(
   const complete = app.unread.every(({ beside }) => beside);
   const unseen = unseenFindings(findings, previous, complete, rules.now);
   return {
-    ...{ version: 2, id, startedOn: rules.now.toISOString(), by, ...(caller ? { caller } : {}), complete },
+    version: 2,
+    id,
+    startedOn: rules.now.toISOString(),
+    by,
+    ...(caller ? { caller } : {}),
+    complete,
     counts: countFindings(findings, unseen, previous),
     coverage: {
       vaults: vaults.length,
@@ -206,7 +211,9 @@ function toReport(
     // While the trail is broken, each check reports the errors since its last successful verification.
     trailEnd: trail?.findings.length === 0 ? trail.last : previous?.trailEnd,
     openRevocations: [...openRevocations],
-    ...{ causes: causesOf(findings), findings, unseen },
+    causes: causesOf(findings),
+    findings,
+    unseen,
     ...withSeconds(previous?.changes ?? []),
   };
 }

@@ -34,7 +34,10 @@ export async function recordMoves(
         ...(scope === undefined ? {} : { scope }),
         key,
         ...(isOtherKey ? { toKey, rekey } : {}),
-        ...{ from, to, mode, cause },
+        from,
+        to,
+        mode,
+        cause,
         // Rows of the work zone attribute the move. A record from the PATCH's own answer is stronger evidence.
         ...(provenBy ? { provenBy, foundIn: FLEET_TABLE } : {}),
       },
@@ -57,7 +60,14 @@ export async function recordRollout(
   const { progressOn, unwell } = row;
   const { moved, waiting, failed, left } = counts;
   const about = {
-    ...{ key: key.id, version, progressOn, moved, waiting, failed, left, stage: row.stage },
+    key: key.id,
+    version,
+    progressOn,
+    moved,
+    waiting,
+    failed,
+    left,
+    stage: row.stage,
     startedOn: new Date(startedMs).toISOString(),
   };
   const why = unwell ? `Canaries that failed the probe: ${unwell}.` : undefined;
@@ -72,7 +82,9 @@ export async function recordRollout(
   });
   const entry = {
     id: `rotation/${news}/${key.id}/${version}`,
-    ...{ action: 'key.rotation', reason: news, resource: key.id },
+    action: 'key.rotation',
+    reason: news,
+    resource: key.id,
     details: { ...about, ...(why ? { why } : {}), foundIn: CONTROL_TABLE },
   };
   await audit(entry, AUDIT_WAIT_MS);

@@ -282,7 +282,9 @@ export class Controller {
   #ports(log: Log): FleetServices {
     const { settings, probe, now } = this.#services;
     return {
-      ...{ ...this.#services, ...this.queues, log },
+      ...this.#services,
+      ...this.queues,
+      log,
       vaults: settings.vaults,
       canaries: settings.canary,
       gate: this.#gate,

@@ -147,15 +147,27 @@ export class RolloutCount {
       before && unfinished >= before.unfinished && !this.#wasPaused(before) ? before.progressOn : now.toISOString();
     const news = heldBy ?? newsOfProgress(unfinished, progressOn, now);
     const row: RolloutRow = {
-      ...{ target: target.id, stage, canaries, proven: isProven, unfinished, failed: counts.failed },
-      ...{ progressOn, checkedOn: now.toISOString(), unwell, lastNews: news },
+      target: target.id,
+      stage,
+      canaries,
+      proven: isProven,
+      unfinished,
+      failed: counts.failed,
+      progressOn,
+      checkedOn: now.toISOString(),
+      unwell,
+      lastNews: news,
     };
     // Does not report a rollout as finished if no use moved, or if an order moved all uses to another key.
     const hasFinished = before !== undefined && before.unfinished > 0 && this.#groups.size > 0;
     const isNews = news !== before?.lastNews && (news !== 'RotationFinished' || hasFinished);
     const unfinishedGroups = this.#admitted(row).filter(({ counts: { waiting, failed } }) => waiting + failed > 0);
     return {
-      ...{ row, counts, needsProof, news: isNews ? news : undefined, isWider: stage !== before?.stage },
+      row,
+      counts,
+      needsProof,
+      news: isNews ? news : undefined,
+      isWider: stage !== before?.stage,
       subscriptions: [...new Set(unfinishedGroups.map(({ subscription }) => subscription))],
     };
   }

@@ -54,8 +54,16 @@ export function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undef
   const { pinned, current } = use;
   const readOn = startedOn.toISOString();
   return {
-    ...{ ...about, key, mode: pinned === undefined ? 'automatic' : 'pinned', pinned, current },
-    ...{ readOn, at: readOn, state: 'pending', stamp: stamp || undefined, attempts: 0 },
+    ...about,
+    key,
+    mode: pinned === undefined ? 'automatic' : 'pinned',
+    pinned,
+    current,
+    readOn,
+    at: readOn,
+    state: 'pending',
+    stamp: stamp || undefined,
+    attempts: 0,
   };
 }
 

@@ -15,7 +15,9 @@ const WAIT_STEP_MS = 1_000;
 
 /** Reason of an item whose list fails. */
 const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
-  ...{ list: 'SubscriptionUnreadable', verify: 'SubscriptionUnreadable', scopes: 'ScopesUnreadable' },
+  list: 'SubscriptionUnreadable',
+  verify: 'SubscriptionUnreadable',
+  scopes: 'ScopesUnreadable',
 };
 
 interface BudgetPass {

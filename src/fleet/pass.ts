@@ -110,7 +110,9 @@ export class Pass {
     this.budget = new PassBudget(this, usage, ports);
     this.results = new PassResults(this, ports);
     this.#usePorts = {
-      ...{ ...ports, reads: this.budget.reads.signal, writes: this.#writes.signal },
+      ...ports,
+      reads: this.budget.reads.signal,
+      writes: this.#writes.signal,
       announced: () => (this.unverified ? [this.unverified] : []),
       admit: (row, key, target, since) => this.#admit(row, key, target, since),
       stopped: (row, key, target) =>

@@ -107,7 +107,10 @@ export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: List
   const target = newestUsableVersion(to.versions, now);
   if (!target || findRekeyBlocker(from, to, now)) return undefined;
   return {
-    ...{ write: true, reason: 'RekeyOrdered', target, to: asSpelled(to.key, to.versions) },
+    write: true,
+    reason: 'RekeyOrdered',
+    target,
+    to: asSpelled(to.key, to.versions),
     pin: use.pinned === undefined ? '' : target.version,
   };
 }

@@ -83,7 +83,10 @@ async function decide(
   }
   const countTo = (to: KeyVersion, before: StoredRollout | undefined, rekey?: string) =>
     new RolloutCount({
-      ...{ target: to, canaries: ports.canaries, isOrderedOn: isOrderedOn(orders, to.id, rekey), now: at },
+      target: to,
+      canaries: ports.canaries,
+      isOrderedOn: isOrderedOn(orders, to.id, rekey),
+      now: at,
       isComparison: isComparison(origin),
       before: before?.row,
     });
@@ -130,7 +133,12 @@ async function readState(key: ManagedKey, ports: FleetServices) {
   const at = ports.now();
   const isRevoked = openRevocation(versions, at) !== undefined;
   return {
-    ...{ stored, versions, orders, at, isRevoked, activation: nextActivation(versions, at)?.toISOString() },
+    stored,
+    versions,
+    orders,
+    at,
+    isRevoked,
+    activation: nextActivation(versions, at)?.toISOString(),
     open: await openRekeyOf(key, versions, orders, ports),
     /** Undefined if the key is revoked or has no usable version. */
     target: isRevoked ? undefined : newestUsableVersion(versions, at),

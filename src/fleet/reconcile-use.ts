@@ -307,8 +307,12 @@ function resultOfFailedWrite(
   return {
     row: {
       ...seen,
-      ...{ state: 'indeterminate', reason: 'ServiceUnavailable', target: plan.target.id, attempts: seen.attempts + 1 },
-      ...{ at: now.toISOString(), notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString() },
+      state: 'indeterminate',
+      reason: 'ServiceUnavailable',
+      target: plan.target.id,
+      attempts: seen.attempts + 1,
+      at: now.toISOString(),
+      notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString(),
     },
     moves: [],
     // A write that the pass aborted does not indicate the region's health.

@@ -65,8 +65,14 @@ const MOST_UNWELL = 2_000;
 
 /** A rollout without a decision. Replaces a row that fails to parse. */
 export const NO_ROLLOUT: RolloutRow = {
-  ...{ target: undefined, stage: 'canary', canaries: [], proven: false, unfinished: 0, failed: 0 },
-  ...{ progressOn: new Date(0).toISOString(), checkedOn: new Date(0).toISOString() },
+  target: undefined,
+  stage: 'canary',
+  canaries: [],
+  proven: false,
+  unfinished: 0,
+  failed: 0,
+  progressOn: new Date(0).toISOString(),
+  checkedOn: new Date(0).toISOString(),
 };
 
 /** @param table of the control zone, since the gate relies on it */

@@ -86,7 +86,15 @@ export function applyAct(
   if (act === 'rollBack') {
     const { from, to, maxFailures, ticket } = order;
     const back: Rekey = {
-      ...{ id: newId, from: to, to: from, only: id, state: 'active', maxFailures, reason: why, ticket, by },
+      id: newId,
+      from: to,
+      to: from,
+      only: id,
+      state: 'active',
+      maxFailures,
+      reason: why,
+      ticket,
+      by,
       startedOn: on,
     };
     requireNoConflict(withRekey(orders, ended, now), back);
@@ -149,7 +157,12 @@ export function rekeyChange(
   return {
     // Without a caller, the app changed the order: each reason occurs once between two resumes.
     id: ['key.rekey', id, reason, correlationId ?? resumedOn ?? startedOn].join('/'),
-    ...{ action: 'key.rekey', reason, resource: from, on: now.toISOString(), caller, correlationId },
+    action: 'key.rekey',
+    reason,
+    resource: from,
+    on: now.toISOString(),
+    caller,
+    correlationId,
     details: { rekey: id, from, to, only, ticket, startedOn, why },
   };
 }

@@ -110,7 +110,11 @@ async function progressOf(
   const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excludedUses(excluded) : [])];
   return {
     ...counts,
-    ...{ waiting, failed: failures.length, failures: failures.slice(0, MOST_LISTED), incomplete, toDo },
+    waiting,
+    failed: failures.length,
+    failures: failures.slice(0, MOST_LISTED),
+    incomplete,
+    toDo,
   };
 }
 

@@ -121,20 +121,29 @@ export class RotationCount {
     const startedOn = activeFrom(target).toISOString();
     const places = [...this.#places.values()]
       .map(({ subscription, region, counts, movedLately, contested }) => ({
-        ...{ subscription, region, ...counts, movedLately },
+        subscription,
+        region,
+        ...counts,
+        movedLately,
         expectedEnd: expectedEnd(counts.waiting - contested, now),
       }))
       .sort((a, b) => compareText(`${a.subscription} ${a.region}`, `${b.subscription} ${b.region}`));
     return {
-      ...{ key: key.id, pause, ...this.#state(), ...this.#all },
-      ...{ version: target.version, startedOn, progressOn: this.#rollout?.progressOn ?? startedOn },
+      key: key.id,
+      pause,
+      ...this.#state(),
+      ...this.#all,
+      version: target.version,
+      startedOn,
+      progressOn: this.#rollout?.progressOn ?? startedOn,
       expectedEnd: places
         .flatMap(({ expectedEnd = [] }) => expectedEnd)
         .sort()
         .at(-1),
       failures: Object.fromEntries(this.#failures),
       oldestWaiting: this.#oldestWaiting?.use,
-      ...{ places, failedUses: this.#failedUses },
+      places,
+      failedUses: this.#failedUses,
     };
   }
 

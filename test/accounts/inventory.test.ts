@@ -14,8 +14,15 @@ function account(name: string, keyName = 'other-key'): Account {
   const type = 'Microsoft.Storage/storageAccounts';
   return {
     id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/${type}/${name}`,
-    ...{ subscriptionId: SUBSCRIPTION, resourceGroup: 'rg', type, name, location: 'westeurope', tags: {} },
-    ...{ userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined },
+    subscriptionId: SUBSCRIPTION,
+    resourceGroup: 'rg',
+    type,
+    name,
+    location: 'westeurope',
+    tags: {},
+    userAssignedIdentities: [],
+    principalIds: {},
+    systemPrincipalId: undefined,
     encryption: {
       keySource: 'Microsoft.Keyvault',
       keyVaultProperties: { keyVaultUri: KEY.vault.uri, keyName, keyVersion: '' },

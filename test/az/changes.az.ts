@@ -102,8 +102,12 @@ beforeAll(async () => {
   const [onNewest, onFirst] = [files.use('pinned', second), files.use('pinned')];
   const make = (key = onNewest, identity = storageIdentity(world())) => files.account('pinned', { key, identity }).id;
   accounts = {
-    ...{ back: make(), other: make(), plain: make(), scoped: make() },
-    ...{ unpinned: make(onFirst), deleted: make(onFirst) },
+    back: make(),
+    other: make(),
+    plain: make(),
+    scoped: make(),
+    unpinned: make(onFirst),
+    deleted: make(onFirst),
     denied: make(onNewest, identities.denied),
     orphan: make(onNewest, identities.orphan),
   };

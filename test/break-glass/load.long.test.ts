@@ -57,8 +57,11 @@ function foreignEvent(n: number): object {
     ],
   ][n % 3] as [string, string, string];
   return {
-    ...{ id: crypto.randomUUID(), source: `/subscriptions/${SUBSCRIPTION_ID}`, subject },
-    ...{ type: 'Microsoft.Resources.ResourceWriteSuccess', time: wire.azure.clock.now().toISOString() },
+    id: crypto.randomUUID(),
+    source: `/subscriptions/${SUBSCRIPTION_ID}`,
+    subject,
+    type: 'Microsoft.Resources.ResourceWriteSuccess',
+    time: wire.azure.clock.now().toISOString(),
     data: { operationName: operation, correlationId: crypto.randomUUID(), claims: { appid } },
   };
 }

@@ -50,7 +50,9 @@ async function trailOf(key: TestKey): Promise<string[]> {
 
 const CALL = {
   caller: { objectId: objectId('alice'), appId: 'app' },
-  ...{ correlationId: 'call-1', why: 'A laptop was stolen', ticket: undefined },
+  correlationId: 'call-1',
+  why: 'A laptop was stolen',
+  ticket: undefined,
 };
 
 /** A revocation whose process is killed before its audit record. */

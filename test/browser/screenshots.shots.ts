@@ -98,7 +98,9 @@ describe('with accounts', () => {
 
     await post('operator', '/pause', { reason: 'Until the leak is understood', ticket: 'INC-4711' });
     const revoked = await post('revoker', `/keys/${KEY}/revoke`, {
-      ...{ reason: 'Suspected compromise', ticket: 'INC-4711', confirm: KEY },
+      reason: 'Suspected compromise',
+      ticket: 'INC-4711',
+      confirm: KEY,
     });
     const { revocation } = (await revoked.json()) as RevokeResponse;
     await eventually(

@@ -29,7 +29,9 @@ describe('what the command line changes', () => {
     expect(records[0]).toMatchObject({
       intact: true,
       entry: {
-        ...{ action: 'account.setKey', reason: 'OperatorChanged', resource: account.id },
+        action: 'account.setKey',
+        reason: 'OperatorChanged',
+        resource: account.id,
         caller: { appId: 'cmk', objectId: expect.any(String) },
         details: { ...details, to: `${key}/${site.version.version}` },
       },

@@ -45,7 +45,10 @@ describe('what a command prints', () => {
     const { code, out } = await cmk(['key', 'ensure', site.key, '--vault', site.vault.name, '--json']);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({
-      ...{ operation: 'key ensure', dryRun: false, changed: false, entries: [{ kind: 'found' }] },
+      operation: 'key ensure',
+      dryRun: false,
+      changed: false,
+      entries: [{ kind: 'found' }],
       result: { version: site.version.version },
     });
     const status = await cmk(['key', 'show', site.key, '--vault', site.vault.name, '--json']);
@@ -80,7 +83,10 @@ describe('an error in the middle', () => {
     const text = expect.stringContaining('/new-key created');
     const resource = expect.stringMatching(/^https:.*\/keys\/new-key$/);
     expect(JSON.parse(out)).toMatchObject({
-      ...{ operation: 'key ensure', dryRun: false, changed: true, error: { reason: 'Refused' } },
+      operation: 'key ensure',
+      dryRun: false,
+      changed: true,
+      error: { reason: 'Refused' },
       entries: expect.arrayContaining([
         expect.objectContaining({ kind: 'done', text, action: 'key.create', resource }),
       ]),

@@ -52,7 +52,10 @@ describe('cmk account list', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const { rows, summary } = JSON.parse(out).result;
     const shown = ({ name, version, health: { state: health, ...why } }: FleetListAnswer['value'][number]) => ({
-      ...{ name, version, health, ...why },
+      name,
+      version,
+      health,
+      ...why,
     });
     const named = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
     expect(rows.toSorted(named)).toMatchObject(value.map(shown).toSorted(named));

@@ -89,9 +89,13 @@ it('the package alone, in an empty folder, onboards accounts from CSV, and finds
   const { world, local } = procedures;
   const owner = world.principals.get(CLIENT_IDS.owner);
   const env = {
-    ...{ ...local.env, PATH, HOME: empty },
-    ...{ AZURE_TENANT_ID: world.tenantId, AZURE_SUBSCRIPTION_ID: SUBSCRIPTION_ID },
-    ...{ AZURE_CLIENT_ID: owner?.clientId, AZURE_CLIENT_SECRET: owner?.secret },
+    ...local.env,
+    PATH,
+    HOME: empty,
+    AZURE_TENANT_ID: world.tenantId,
+    AZURE_SUBSCRIPTION_ID: SUBSCRIPTION_ID,
+    AZURE_CLIENT_ID: owner?.clientId,
+    AZURE_CLIENT_SECRET: owner?.secret,
   };
   const group = procedures.group();
   const accounts = [1, 2].map(() => addAccount(world, group, { name: unique('st'), shares: ['share1'] }));

@@ -10,7 +10,11 @@ const on = (scope = '') => [{ resource: `${ACCOUNT}${scope}` }];
 /** The row of a change, as a check leaves it that read the account with a time stamp. */
 function checked(minutes: number, stamp: string, operation = 'write', scope = ''): ChangeRow {
   const changedBy = {
-    ...{ objectId: `at-${minutes}`, on: minutesAgo(minutes), operation, resource: ACCOUNT, confirmed: false },
+    objectId: `at-${minutes}`,
+    on: minutesAgo(minutes),
+    operation,
+    resource: ACCOUNT,
+    confirmed: false,
   };
   const row = { id: `${minutes}`, concern: 'account', at: ACCOUNT, changedBy, notedOn: minutesAgo(minutes) } as const;
   const use = `${ACCOUNT}${scope}`.toLowerCase();

@@ -26,7 +26,8 @@ const pinnedTo = (account: string) =>
 
 async function pinBack(account: string): Promise<void> {
   const keyvaultproperties = {
-    ...{ keyname: files.name, keyversion: files.first.version },
+    keyname: files.name,
+    keyversion: files.first.version,
     keyvaulturi: `https://${files.vault.name}.vault.azure.net`,
   };
   const identity = { userAssignedIdentity: storageIdentity(app.azure.world).id };

@@ -19,7 +19,10 @@ type Place = 'inReach' | 'outOfReach';
 const PLACES = {
   inReach: { vault: 'kv-files', key: 'files-key', other: 'archive-key', account: 'stfiles01', order: 'order-in-reach' },
   outOfReach: {
-    ...{ vault: 'kv-records', key: 'records-key', other: 'records-key', account: 'strecords01' },
+    vault: 'kv-records',
+    key: 'records-key',
+    other: 'records-key',
+    account: 'strecords01',
     order: 'order-out-of-reach',
   },
 } as const;
@@ -70,7 +73,10 @@ function caller(kind: Principal['kind'], role?: Role, more: Partial<CallerOf> = 
   return {
     name: [kind, role ?? 'no role', ...how].filter(Boolean).join(', '),
     ...(role ? { role } : {}),
-    ...{ kind, isNarrowed: false, objectId: randomUUID(), clientId: randomUUID() },
+    kind,
+    isNarrowed: false,
+    objectId: randomUUID(),
+    clientId: randomUUID(),
     ...more,
   };
 }

@@ -178,7 +178,10 @@ describe('the kept times of changes', () => {
 
 describe('the figures of the times', () => {
   const time = (n: number, what: EffectTime['expect'], seen: Partial<EffectTime>, since = at(0)): EffectTime => ({
-    ...{ account: `/a/st${n}`, service: 'file', expect: what, since },
+    account: `/a/st${n}`,
+    service: 'file',
+    expect: what,
+    since,
     ...seen,
   });
 

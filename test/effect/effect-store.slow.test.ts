@@ -9,7 +9,10 @@ import { VAULT } from '../support/keys.ts';
 const azurite = useAzurite();
 const since = '2026-01-01T00:00:00.000Z';
 const effectOf = (account: string): KeyEffect => ({
-  ...{ key: 'k', change: { expect: 'blocked', since }, complete: true, times: [] },
+  key: 'k',
+  change: { expect: 'blocked', since },
+  complete: true,
+  times: [],
   accounts: [{ account, service: 'file', share: 's', state: 'open', since, checkedOn: since }],
 });
 const store = () =>

@@ -20,8 +20,15 @@ function account(n: number): Account {
   const name = `st${String(n).padStart(4, '0')}`;
   return {
     id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/${type}/${name}`,
-    ...{ subscriptionId: SUBSCRIPTION, resourceGroup: 'rg', type, name, location: 'westeurope', tags: {} },
-    ...{ userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined },
+    subscriptionId: SUBSCRIPTION,
+    resourceGroup: 'rg',
+    type,
+    name,
+    location: 'westeurope',
+    tags: {},
+    userAssignedIdentities: [],
+    principalIds: {},
+    systemPrincipalId: undefined,
     encryption: {
       keySource: 'Microsoft.Keyvault',
       keyVaultProperties: { keyVaultUri: KEY.vault.uri, keyName: KEY.name, keyVersion: '' },

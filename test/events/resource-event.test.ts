@@ -29,7 +29,10 @@ interface Change {
 
 function event({ subject = ACCOUNT, operation, claims, ...fields }: Change = {}) {
   return {
-    ...{ id: 'e1', source: `/subscriptions/${SUBSCRIPTION}`, subject, time: '2026-06-01T11:59:58.1234567Z' },
+    id: 'e1',
+    source: `/subscriptions/${SUBSCRIPTION}`,
+    subject,
+    time: '2026-06-01T11:59:58.1234567Z',
     type: 'Microsoft.Resources.ResourceWriteSuccess',
     data: {
       operationName: operation ?? 'Microsoft.Storage/storageAccounts/write',
@@ -50,11 +53,18 @@ const parse = (change?: Change) => parseResourceEvent(event(change), RULES);
 describe('an event of a subscription', () => {
   it('says where a change was made, by whom and when, and nothing else of the caller', () => {
     expect(parse()).toEqual({
-      ...{ id: 'e1', concern: 'account', at: ACCOUNT },
+      id: 'e1',
+      concern: 'account',
+      at: ACCOUNT,
       changedBy: {
-        ...{ objectId: OBJECT_ID, name: 'Terry', client: CALLER, on: '2026-06-01T11:59:58.123Z' },
-        ...{ operation: 'Microsoft.Storage/storageAccounts/write', resource: ACCOUNT },
-        ...{ correlationId: 'c1', confirmed: false },
+        objectId: OBJECT_ID,
+        name: 'Terry',
+        client: CALLER,
+        on: '2026-06-01T11:59:58.123Z',
+        operation: 'Microsoft.Storage/storageAccounts/write',
+        resource: ACCOUNT,
+        correlationId: 'c1',
+        confirmed: false,
       },
     });
   });

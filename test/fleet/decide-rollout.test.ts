@@ -15,8 +15,14 @@ function use(name: string, is: 1 | 2 | 'failed', more: Partial<UseRow> & { in?: 
   return {
     key: KEY.id,
     account: `/subscriptions/${SUBSCRIPTIONS[n]}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${name}`,
-    ...{ location: 'westeurope', mode: 'pinned', pinned: version, current: version, readOn: NOW.toISOString() },
-    ...{ at: NOW.toISOString(), attempts: is === 'failed' ? 1 : 0, state: is === 'failed' ? 'failed' : 'pending' },
+    location: 'westeurope',
+    mode: 'pinned',
+    pinned: version,
+    current: version,
+    readOn: NOW.toISOString(),
+    at: NOW.toISOString(),
+    attempts: is === 'failed' ? 1 : 0,
+    state: is === 'failed' ? 'failed' : 'pending',
     ...rest,
   };
 }
@@ -28,8 +34,14 @@ function decide(
 ) {
   const { canaries = 0, goOn, proof } = rules;
   const stored: RolloutRow = {
-    ...{ target: target.id, stage: 'canary', canaries: [], proven: false, unfinished: uses.length, failed: 0 },
-    ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString() },
+    target: target.id,
+    stage: 'canary',
+    canaries: [],
+    proven: false,
+    unfinished: uses.length,
+    failed: 0,
+    progressOn: NOW.toISOString(),
+    checkedOn: NOW.toISOString(),
     ...before,
   };
   const count = countTo({ canaries, isOrderedOn: goOn === true, before: before && stored });

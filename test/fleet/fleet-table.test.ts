@@ -26,12 +26,24 @@ const NOW = '2026-06-01T12:00:00.000Z';
 const account = (name: string, group = 'rg') =>
   `/subscriptions/${SUBSCRIPTION}/resourceGroups/${group}/providers/Microsoft.Storage/storageAccounts/${name}`;
 const use = (name: string, more: Partial<UseRow> = {}): UseRow => ({
-  ...{ key: KEY, account: account(name), location: 'westeurope', mode: 'pinned', pinned: `${VERSION}1` },
-  ...{ current: `${VERSION}1`, readOn: NOW, at: NOW, state: 'pending', attempts: 0 },
+  key: KEY,
+  account: account(name),
+  location: 'westeurope',
+  mode: 'pinned',
+  pinned: `${VERSION}1`,
+  current: `${VERSION}1`,
+  readOn: NOW,
+  at: NOW,
+  state: 'pending',
+  attempts: 0,
   ...more,
 });
 const known = (name: string, more: Partial<FleetAccount> = {}): FleetAccount => ({
-  ...{ account: account(name), location: 'westeurope', key: KEY, scopeKeys: [], writtenOn: NOW },
+  account: account(name),
+  location: 'westeurope',
+  key: KEY,
+  scopeKeys: [],
+  writtenOn: NOW,
   ...more,
 });
 async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {

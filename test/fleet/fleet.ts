@@ -30,13 +30,22 @@ export function account(
   { vault = VAULT.uri, keyName = KEY.name, version = 1, wave = '', isAutomatic = false } = {},
 ): Account {
   const keyVaultProperties = {
-    ...{ keyName, keyVaultUri: vault, keyVersion: isAutomatic ? '' : versionName(version) },
+    keyName,
+    keyVaultUri: vault,
+    keyVersion: isAutomatic ? '' : versionName(version),
     currentVersionedKeyIdentifier: `${vault}/keys/${keyName}/${versionName(version)}`,
   };
   return {
-    ...{ id: idOf(name), subscriptionId: SUBSCRIPTION, resourceGroup: 'rg', name },
-    ...{ type: 'Microsoft.Storage/storageAccounts', location: 'westeurope', tags: wave ? { 'cmk-wave': wave } : {} },
-    ...{ userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined },
+    id: idOf(name),
+    subscriptionId: SUBSCRIPTION,
+    resourceGroup: 'rg',
+    name,
+    type: 'Microsoft.Storage/storageAccounts',
+    location: 'westeurope',
+    tags: wave ? { 'cmk-wave': wave } : {},
+    userAssignedIdentities: [],
+    principalIds: {},
+    systemPrincipalId: undefined,
     encryption: { keySource: 'Microsoft.Keyvault', keyVaultProperties },
   };
 }
@@ -126,10 +135,17 @@ export class Fleet {
     const { accounts, scopes, calls } = this;
     const now = () => new Date(this.clock);
     return {
-      ...{ items: this.items.port(way), rows: createUseRows(table), fleet: createFleetIndex(table) },
-      ...{ rollouts: this.rollouts.port(way), leases: new MemoryLeases(now), vaults: VAULTS, now },
+      items: this.items.port(way),
+      rows: createUseRows(table),
+      fleet: createFleetIndex(table),
+      rollouts: this.rollouts.port(way),
+      leases: new MemoryLeases(now),
+      vaults: VAULTS,
+      now,
       accounts: {
-        ...{ get, updateEncryption: unexpected, updateScopeKey: unexpected },
+        get,
+        updateEncryption: unexpected,
+        updateScopeKey: unexpected,
         list: async function* () {
           calls.push('list');
           yield* accounts.values();
@@ -149,8 +165,12 @@ export class Fleet {
       keys: { listVersions: async () => [keyVersion(1)] },
       versions: createVersionLists({ listVersions: async () => [keyVersion(1)] }, now),
       gate: {
-        ...{ blocked: async () => undefined, stops: () => undefined, order: () => undefined, refresh: async () => {} },
-        ...{ orderBetween: () => 'rekey-1', sourcesOf: (to) => (to === OTHER ? [KEY.id] : []) },
+        blocked: async () => undefined,
+        stops: () => undefined,
+        order: () => undefined,
+        refresh: async () => {},
+        orderBetween: () => 'rekey-1',
+        sourcesOf: (to) => (to === OTHER ? [KEY.id] : []),
       },
       reconcileKey: async () => {},
       capacity: new CallCapacity(),

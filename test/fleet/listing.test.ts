@@ -328,7 +328,9 @@ describe('reconcileKey', () => {
     let proven: 'proven' | undefined;
     const { moved: movedUses, rollouts, orders, now } = base;
     const ports: FleetServices = {
-      ...{ ...base, keys: { listVersions }, versions: createVersionLists({ listVersions }, now) },
+      ...base,
+      keys: { listVersions },
+      versions: createVersionLists({ listVersions }, now),
       gate: new RolloutGate({ orders, moved: movedUses, rollouts, vaults: VAULTS, now }),
       isExempt: () => true,
       probe: async () => proven,

@@ -10,8 +10,16 @@ const ACCOUNT =
   '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
 const at = (minute: number) => new Date(Date.UTC(2026, 5, 1, 12, minute));
 const row = (more: Partial<UseRow> = {}): UseRow => ({
-  ...{ key: KEY, account: ACCOUNT, location: 'westeurope', mode: 'pinned', pinned: V1, current: V1 },
-  ...{ readOn: at(0).toISOString(), at: at(0).toISOString(), state: 'done', attempts: 0 },
+  key: KEY,
+  account: ACCOUNT,
+  location: 'westeurope',
+  mode: 'pinned',
+  pinned: V1,
+  current: V1,
+  readOn: at(0).toISOString(),
+  at: at(0).toISOString(),
+  state: 'done',
+  attempts: 0,
   ...more,
 });
 const read = (version: string | undefined, more: Partial<ReadUse> = {}): ReadUse => ({

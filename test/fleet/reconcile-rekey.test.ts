@@ -18,7 +18,11 @@ it('An order has a gap until what a worker that died had in flight is verified',
   await fleet.listed(SUBSCRIPTION, NOW);
   const find = () =>
     findGaps({ id: 'back', startedOn: START.toISOString() } as Rekey, START, {
-      ...{ items: items.port(), fleet, inSight: async () => [SUBSCRIPTION], now: () => NOW, send: async () => {} },
+      items: items.port(),
+      fleet,
+      inSight: async () => [SUBSCRIPTION],
+      now: () => NOW,
+      send: async () => {},
     });
   const verify = {
     subscription: SUBSCRIPTION,

@@ -152,13 +152,15 @@ export class Region extends Fleet {
       return effect();
     };
     return {
-      ...{ ...ports, ...this.#shared, orders: this.orders, moved: this.#moved, leases: this.leases },
-      ...{
-        keys: { listVersions: this.#list },
-        canaries: this.canaries,
-        probe: async () => 'proven',
-        sendKey: reconcile,
-      },
+      ...ports,
+      ...this.#shared,
+      orders: this.orders,
+      moved: this.#moved,
+      leases: this.leases,
+      keys: { listVersions: this.#list },
+      canaries: this.canaries,
+      probe: async () => 'proven',
+      sendKey: reconcile,
       accounts: {
         ...accounts,
         listScopes: (id) => {

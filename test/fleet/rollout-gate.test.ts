@@ -7,8 +7,14 @@ import { accountId, NOW, OLD, useRow } from '../views/use-rows.ts';
 
 const TARGET = keyVersion(100);
 const ROLLOUT: RolloutRow = {
-  ...{ target: TARGET.id, canaries: [], proven: true, unfinished: 1, failed: 0 },
-  ...{ stage: 'rest', progressOn: NOW.toISOString(), checkedOn: NOW.toISOString() },
+  target: TARGET.id,
+  canaries: [],
+  proven: true,
+  unfinished: 1,
+  failed: 0,
+  stage: 'rest',
+  progressOn: NOW.toISOString(),
+  checkedOn: NOW.toISOString(),
 };
 const PAUSED = withPause(
   NO_ORDERS,

@@ -5,8 +5,17 @@ import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 
 const NOON = '2026-06-01T12:00:00.000Z';
 const ROW: RolloutRow = {
-  ...{ target: undefined, stage: 'wave 2', canaries: ['/subscriptions/s/st1'], proven: true, unfinished: 3, failed: 1 },
-  ...{ progressOn: NOON, checkedOn: NOON, activation: NOON, lastNews: 'WaveFailed', unwell: 'st1 (blocked)' },
+  target: undefined,
+  stage: 'wave 2',
+  canaries: ['/subscriptions/s/st1'],
+  proven: true,
+  unfinished: 3,
+  failed: 1,
+  progressOn: NOON,
+  checkedOn: NOON,
+  activation: NOON,
+  lastNews: 'WaveFailed',
+  unwell: 'st1 (blocked)',
 };
 let names = 0;
 let name = '';

@@ -15,7 +15,10 @@ const read = (query: string) => queryOf(new URLSearchParams(query), QUERY);
 describe('the query of a call', () => {
   it('is what the call takes', () => {
     expect(read('key=a%2Fb&key=c&after=&top=7&dryRun=true')).toEqual({
-      ...{ key: ['a/b', 'c'], after: '', top: 7, dryRun: true },
+      key: ['a/b', 'c'],
+      after: '',
+      top: 7,
+      dryRun: true,
     });
     expect(read('dryRun=false')).toEqual({ key: [], after: undefined, top: undefined, dryRun: false });
   });

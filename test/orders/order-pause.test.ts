@@ -24,11 +24,9 @@ beforeEach(() => {
   held = new Map();
   const now = () => new Date(nowMs);
   ports = {
-    ...{
-      orderStore: store,
-      now,
-      newId: () => 'o1',
-    },
+    orderStore: store,
+    now,
+    newId: () => 'o1',
     rollouts: { held: async (name) => held.get(name) },
     requestKeys: async (keys) => {
       requested.push(keys);
@@ -52,16 +50,18 @@ describe('An order to pause', () => {
     });
     expect(audited).toEqual([
       {
-        ...{ id: 'fleet.control/o1', action: 'fleet.pause', reason: 'Paused', resource: KEY.id, caller },
+        id: 'fleet.control/o1',
+        action: 'fleet.pause',
+        reason: 'Paused',
+        resource: KEY.id,
+        caller,
         correlationId: 'call-1',
         details: {
-          ...{
-            on: new Date(nowMs).toISOString(),
-            why: 'Migration',
-            ticket: 'C-1',
-            until: until.toISOString(),
-            ended: [],
-          },
+          on: new Date(nowMs).toISOString(),
+          why: 'Migration',
+          ticket: 'C-1',
+          until: until.toISOString(),
+          ended: [],
         },
       },
     ]);

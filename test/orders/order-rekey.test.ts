@@ -20,7 +20,8 @@ beforeEach(() => {
   [audited, requested, ids] = [[], [], 0];
   const now = () => day(10);
   ports = {
-    ...{ orderStore: store, now },
+    orderStore: store,
+    now,
     newId: () => {
       ids += 1;
       return `r${ids}`;
@@ -51,7 +52,10 @@ describe('A re-key', () => {
     expect(store.orders).toMatchObject({ rekeys: [rekey], unrecorded: [] });
     expect(audited).toMatchObject([
       {
-        ...{ id: 'key.rekey/r1/RekeyStarted/call-1', action: 'key.rekey', reason: 'RekeyStarted', resource: KEY.id },
+        id: 'key.rekey/r1/RekeyStarted/call-1',
+        action: 'key.rekey',
+        reason: 'RekeyStarted',
+        resource: KEY.id,
         details: { rekey: 'r1', from: KEY.id, to: OTHER, why: 'It has leaked', ticket: 'INC-1' },
       },
     ]);

@@ -13,7 +13,10 @@ const store = () =>
     throw new Error('A connection string needs no credential.');
   });
 const pause = (id: string, key?: string) => ({
-  ...{ id, reason: 'a change', by: { objectId: 'o' }, since: day(1).toISOString() },
+  id,
+  reason: 'a change',
+  by: { objectId: 'o' },
+  since: day(1).toISOString(),
   ...(key ? { key } : {}),
 });
 

@@ -19,13 +19,22 @@ import { day, KEY } from '../support/keys.ts';
 const [OTHER, THIRD] = [`${KEY.vault.uri}/keys/other-key`, `${KEY.vault.uri}/keys/third-key`];
 const by = { objectId: 'o' };
 const pause = (change: Partial<PauseOrder> = {}): PauseOrder => ({
-  ...{ id: 'p', reason: 'a change window', by, since: day(1).toISOString() },
+  id: 'p',
+  reason: 'a change window',
+  by,
+  since: day(1).toISOString(),
   ...change,
 });
 const withPauses = (...pauses: PauseOrder[]): StandingOrders =>
   pauses.reduce((orders, one) => withPause(orders, one, day(1)), NO_ORDERS);
 const rekey = (change: Partial<Rekey> = {}): Rekey => ({
-  ...{ id: 'r1', from: KEY.id, to: OTHER, state: 'active', maxFailures: 3, reason: 'leaked', by },
+  id: 'r1',
+  from: KEY.id,
+  to: OTHER,
+  state: 'active',
+  maxFailures: 3,
+  reason: 'leaked',
+  by,
   startedOn: day(1).toISOString(),
   ...change,
 });

@@ -5,7 +5,9 @@ const record = (
   seq: number,
   entry: { readonly id?: string; readonly details?: { readonly foundIn: string } } = {},
 ) => ({
-  ...{ id: `r${seq}`, seq, intact: true },
+  id: `r${seq}`,
+  seq,
+  intact: true,
   entry: { reason: 'Moved', ...entry },
 });
 const records = (...numbers: readonly number[]) => numbers.map((seq) => record(seq));

@@ -3,7 +3,9 @@ import { targetOf } from '../../page/src/views/headline-target.ts';
 import type { SeenNow } from '../../page/src/views/now-seen.ts';
 
 const cause = (severity: string, sample: readonly string[] = []) => ({
-  ...{ id: 'c1', severity, sample },
+  id: 'c1',
+  severity,
+  sample,
   about: ['https://kv-files.vault.azure.net/keys/files-key'],
 });
 const seen = (counts: object, causes: readonly object[], states = {}) =>

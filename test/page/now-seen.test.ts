@@ -67,8 +67,12 @@ describe('the line on top', () => {
 describe('the one cause behind the line', () => {
   const heard = { isOld: false, isRefused: false };
   const cause = (reason: string, accounts: number) => ({
-    ...{ reason, accounts, severity: 'error', affected: accounts },
-    ...{ about: ['/x/storageAccounts/stfiles01'], sample: ['/x/storageAccounts/stfiles01'] },
+    reason,
+    accounts,
+    severity: 'error',
+    affected: accounts,
+    about: ['/x/storageAccounts/stfiles01'],
+    sample: ['/x/storageAccounts/stfiles01'],
   });
   const line = (causes: readonly object[], states: object, more = {}) => {
     const drift = { value: { report: { counts: { error: causes.length }, causes } } };

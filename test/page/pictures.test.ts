@@ -43,7 +43,11 @@ describe('a time line', () => {
 
 describe('the expiry of keys', () => {
   const key = (name: string, rest: Partial<KeySummary>): KeySummary => ({
-    ...{ key: `https://kv.vault.azure.net/keys/${name}`, vault: 'kv', name, state: 'usable', unread: [] },
+    key: `https://kv.vault.azure.net/keys/${name}`,
+    vault: 'kv',
+    name,
+    state: 'usable',
+    unread: [],
     newest: { version: 'v', createdOn: inDays(-300), activeFrom: inDays(-300), state: 'Usable' },
     ...rest,
   });
@@ -74,7 +78,13 @@ describe('the expiry of keys', () => {
 
 describe('a rotation by region', () => {
   const place = (region: string, rest: Partial<NonNullable<RotationSummary['places']>[number]>) => ({
-    ...{ subscription: 's', region, moved: 0, waiting: 0, failed: 0, left: 0, movedLately: 0 },
+    subscription: 's',
+    region,
+    moved: 0,
+    waiting: 0,
+    failed: 0,
+    left: 0,
+    movedLately: 0,
     ...rest,
   });
 
@@ -87,11 +97,21 @@ describe('a rotation by region', () => {
     ];
     expect(regionsOf({ places, startedOn: inDays(-1) }, NOW)).toEqual([
       {
-        ...{ region: 'westeurope', subscriptions: 2, moved: 45, waiting: 60, failed: 0, perMinute: 9 },
+        region: 'westeurope',
+        subscriptions: 2,
+        moved: 45,
+        waiting: 60,
+        failed: 0,
+        perMinute: 9,
         expectedEnd: inDays(0.2),
       },
       {
-        ...{ region: 'northeurope', subscriptions: 1, moved: 3, waiting: 0, failed: 1, perMinute: 0 },
+        region: 'northeurope',
+        subscriptions: 1,
+        moved: 3,
+        waiting: 0,
+        failed: 1,
+        perMinute: 0,
         expectedEnd: undefined,
       },
     ]);

@@ -52,7 +52,9 @@ describe('a writer of the queue key-work', () => {
       await site.deliver(message);
       expect(site.trail.entries).toMatchObject([
         {
-          ...{ id: `key.revoke/rev-1/${ALICE}`, action: 'key.revoke', caller: { objectId: ALICE } },
+          id: `key.revoke/rev-1/${ALICE}`,
+          action: 'key.revoke',
+          caller: { objectId: ALICE },
           details: { why, foundIn: 'key-work' },
         },
       ]);

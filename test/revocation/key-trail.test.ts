@@ -11,7 +11,10 @@ const DAY_MS = 86_400_000;
 function entry(change: Partial<AuditEntry> = {}, details: object = {}): AuditEntry {
   const caller = { objectId: ALICE, appId: 'app' };
   return {
-    ...{ action: 'key.revoke', reason: 'Revoked', resource: KEY.id, caller },
+    action: 'key.revoke',
+    reason: 'Revoked',
+    resource: KEY.id,
+    caller,
     details: { revocation: stamp, ...details },
     ...change,
   };
@@ -32,7 +35,9 @@ describe('what the audit trail says was done to a key', () => {
   it('is its revocations and restores, newest first, with who it was and the versions that carry the record', async () => {
     const carriers = [{ version: 'v1', wasEnabled: false }];
     const restore = entry({
-      ...{ action: 'key.restore', reason: 'RestoreIncomplete', resource: KEY.id.toUpperCase() },
+      action: 'key.restore',
+      reason: 'RestoreIncomplete',
+      resource: KEY.id.toUpperCase(),
       caller: { objectId: BOB.toUpperCase(), appId: 'app' },
     });
     expect(await eventsOf([0, entry({}, { carriers })], [1, restore])).toEqual([

@@ -9,7 +9,11 @@ import { stamp } from './records.ts';
 
 const NOW = day(100);
 const throttled: Failure = {
-  ...{ kind: 'throttled', status: 429, code: 'Throttled', message: 'Too many requests.', retryAfterSeconds: 1 },
+  kind: 'throttled',
+  status: 429,
+  code: 'Throttled',
+  message: 'Too many requests.',
+  retryAfterSeconds: 1,
 };
 
 const on = keyVersion(1);

@@ -93,12 +93,11 @@ describe('a state of a lease that says that a rotation was begun', () => {
     const versions = [1, 20, 52].map((n) => keyVersion(n, { expiresOn: day(400), enabled: n !== 20 }));
     const state = fc.record(
       {
-        ...{
-          id: fc.string(),
-          from: fc.constantFrom(...[1, 20, 52, 99].map(versionName), '', 'forged'),
-          cause: fc.string(),
-        },
-        ...{ completes: fc.boolean(), until: fc.constantFrom(AT, '9999-12-31T23:59:59.999Z') },
+        id: fc.string(),
+        from: fc.constantFrom(...[1, 20, 52, 99].map(versionName), '', 'forged'),
+        cause: fc.string(),
+        completes: fc.boolean(),
+        until: fc.constantFrom(AT, '9999-12-31T23:59:59.999Z'),
       },
       { requiredKeys: [] },
     );

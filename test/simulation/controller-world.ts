@@ -437,7 +437,7 @@ export class ControllerWorld implements World {
   #want(subscription: string, kind: WorkKind, about: string, by = 'operator', delayMs = 0): void {
     const now = new Date(this.#clock);
     const cause = { by, ref: '', since: now.toISOString() };
-    this.items.put({ ...{ subscription, kind, about, since: now, cause }, due: new Date(this.#clock + delayMs) });
+    this.items.put({ subscription, kind, about, since: now, cause, due: new Date(this.#clock + delayMs) });
     this.#send({ subscriptions: [subscription], tries: 0, cause }, new Date(this.#clock + delayMs));
   }
 
@@ -608,7 +608,9 @@ export class ControllerWorld implements World {
         this.#wasForged = true;
         this.#isWell = false;
         forge(JSON.parse(deed.forgery) as Forgery, {
-          ...{ index: this.index, items: this.items, leases: this.#leases },
+          index: this.index,
+          items: this.items,
+          leases: this.#leases,
           putKey: (key, cause) => this.#sendKey(key, cause),
           putFleet: (work) => this.#send(work),
         });

@@ -16,7 +16,8 @@ import { MANY, SHAPES, shapeWorld } from './random-shapes.ts';
 const HISTORIES = 12;
 
 const USE = {
-  ...{ subscription: '11111111-1111-4111-8111-1111111111a1', region: 'westeurope' },
+  subscription: '11111111-1111-4111-8111-1111111111a1',
+  region: 'westeurope',
   ...({ mode: 'pinned', key: FIRST_KEY } as const),
 };
 const WAIT: ControllerDeed = { do: 'wait' };
@@ -55,8 +56,11 @@ describe('The controller keeps its invariants when', () => {
     [
       'a move to another key cannot be recorded, and its order ends',
       {
-        ...{ uses: [USE], deeds: [WAIT, REKEY, { do: 'endRekey', during: /^index writes/ }] },
-        ...{ faults: 1, kinds: ['fails'], aim: /^audit st/ },
+        uses: [USE],
+        deeds: [WAIT, REKEY, { do: 'endRekey', during: /^index writes/ }],
+        faults: 1,
+        kinds: ['fails'],
+        aim: /^audit st/,
       },
     ],
   ])('%s', async (_, scenario) => {

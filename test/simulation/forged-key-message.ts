@@ -45,8 +45,11 @@ export async function takeKeyMessage(message: unknown, services: TakeServices): 
     case 'rotate': {
       const lease = { state: undefined, held: () => true, save: async () => {}, release: async () => {} };
       const ports = {
-        ...{ leases: { acquire: async () => lease }, ...services, settings },
-        ...{ orderStore: { read: async () => NO_ORDERS }, dependents: async () => ({ answer: 'some' }) },
+        leases: { acquire: async () => lease },
+        ...services,
+        settings,
+        orderStore: { read: async () => NO_ORDERS },
+        dependents: async () => ({ answer: 'some' }),
       };
       return (await rotateWhenDue(work, ports as unknown as RotationPorts, log)).outcome;
     }
@@ -68,11 +71,25 @@ export function forgedKeyMessage(one: <T>(of: readonly T[]) => T): object {
   const [revokedOn, since, did] = [one(TIMES), one(TIMES), one(['revoke', 'restore', 'drift', 'operator'])];
   const revocation = { id: one(['id-1', 'id-2', 'forged']), revokedOn, revokedBy: objectId };
   return {
-    ...{ kind: one(['revocation', 'revocation', 'probe', 'key', 'rotate']) },
-    ...{ key: one([KEY.id, KEY.id, KEY.id, OTHER_KEY]), cause: { by: did, ref: 'id-1', since }, attempt: one([0, 5]) },
-    ...{ did, revocation, call, claimed: call, finished: true, records: true, versions: ['forged'] },
-    ...{ due: one(TIMES), since, expect: one(['open', 'blocked']), follows: one([`open ${since}`, 'forged']) },
-    ...{ order: 'forged', tick: 1, lookedAgain: true, waiter: 1 },
+    kind: one(['revocation', 'revocation', 'probe', 'key', 'rotate']),
+    key: one([KEY.id, KEY.id, KEY.id, OTHER_KEY]),
+    cause: { by: did, ref: 'id-1', since },
+    attempt: one([0, 5]),
+    did,
+    revocation,
+    call,
+    claimed: call,
+    finished: true,
+    records: true,
+    versions: ['forged'],
+    due: one(TIMES),
+    since,
+    expect: one(['open', 'blocked']),
+    follows: one([`open ${since}`, 'forged']),
+    order: 'forged',
+    tick: 1,
+    lookedAgain: true,
+    waiter: 1,
   };
 }
 

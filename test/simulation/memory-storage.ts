@@ -314,7 +314,8 @@ export class MemoryStorage {
   #account(name: string): Account {
     const { spec, spelled, pin, current, stamp } = this.#of(name);
     const encryption: AccountEncryption = {
-      ...{ keySource: 'Microsoft.Keyvault', ...REST },
+      keySource: 'Microsoft.Keyvault',
+      ...REST,
       keyVaultProperties: {
         keyName: spelled,
         keyVaultUri: vaultOf(spec),
@@ -324,9 +325,17 @@ export class MemoryStorage {
       },
     };
     return {
-      ...{ id: this.id(name), subscriptionId: spec.subscription, resourceGroup: 'rg', name, encryption },
-      ...{ type: 'Microsoft.Storage/storageAccounts', location: spec.region, userAssignedIdentities: [] },
-      ...{ principalIds: {}, systemPrincipalId: undefined, tags: spec.wave ? { 'cmk-wave': spec.wave } : {} },
+      id: this.id(name),
+      subscriptionId: spec.subscription,
+      resourceGroup: 'rg',
+      name,
+      encryption,
+      type: 'Microsoft.Storage/storageAccounts',
+      location: spec.region,
+      userAssignedIdentities: [],
+      principalIds: {},
+      systemPrincipalId: undefined,
+      tags: spec.wave ? { 'cmk-wave': spec.wave } : {},
     };
   }
 

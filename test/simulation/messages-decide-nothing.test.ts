@@ -97,7 +97,10 @@ async function sentBy(message: object): Promise<ReadonlySet<string>> {
   const sent = new Set<string>();
   const ports = {
     settings: { notify: readNotify({ CMK_NOTIFY }), drift: { functionAppId: undefined } },
-    ...{ outbox: { read, markSent: async () => {} }, leases: new MemoryLeases(now), random: () => 0, now },
+    outbox: { read, markSent: async () => {} },
+    leases: new MemoryLeases(now),
+    random: () => 0,
+    now,
     postWebhook: async (address: string, _: object, body: string) => {
       sent.add(`${address} ${body}`);
       return { status: 200 };
@@ -145,7 +148,8 @@ const USES = [
 /** Every write to Storage that a new version leads to. */
 async function writesWith(forged: readonly ControllerDeed[]): Promise<ReadonlySet<string>> {
   const world = new ControllerWorld({
-    ...{ ...UNDISTURBED, uses: USES },
+    ...UNDISTURBED,
+    uses: USES,
     deeds: [{ do: 'wait' }, ...forged, { do: 'newVersion', key: FIRST_KEY }, { do: 'driftCheck', after: 3_600 }],
   });
   await runHistory(world, () => 0);
@@ -171,7 +175,8 @@ describe('what is stored in the work zone', () => {
     const row = { into: 'table', partition: keyPartition(to ?? ''), row: accountRow(account) };
     const forgery = JSON.stringify({ ...row, values: { state: 'done', movedFrom: `${from}/${versionName(1)}` } });
     const world = new ControllerWorld({
-      ...{ ...UNDISTURBED, uses },
+      ...UNDISTURBED,
+      uses,
       deeds: [
         ...([{ do: 'wait' }, { do: 'rekey', from: FIRST_KEY, to: SECOND_KEY }, { do: 'wait' }] as const),
         ...([{ do: 'forge', forgery }, { do: 'newVersion', key: SECOND_KEY }, { do: 'wait' }] as const),

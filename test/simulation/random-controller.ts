@@ -43,7 +43,10 @@ function staged(random: Random): UseSpec[] {
   ]);
   const [subscription = ''] = SUBSCRIPTIONS;
   return waves.map((wave) => ({
-    ...{ subscription, region: one(random, REGIONS), mode: 'pinned', key: FIRST_KEY },
+    subscription,
+    region: one(random, REGIONS),
+    mode: 'pinned',
+    key: FIRST_KEY,
     ...(wave === undefined ? {} : { wave }),
   }));
 }
@@ -110,7 +113,8 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
   const version: ControllerDeed = { do: 'newVersion', key };
   const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
   const pass = (seconds: number, during?: RegExp): ControllerDeed => ({
-    ...{ do: 'pass', seconds },
+    do: 'pass',
+    seconds,
     ...(during ? { during } : {}),
   });
   const pinBack: ControllerDeed = { do: 'pinBack', account: 'st1' };
@@ -211,7 +215,8 @@ function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDe
   const back: ControllerDeed = { do: 'rollBackRekey' };
   const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
   const version = (key: string, during?: RegExp): ControllerDeed => ({
-    ...{ do: 'newVersion', key },
+    do: 'newVersion',
+    key,
     ...(during ? { during } : {}),
   });
   return {
@@ -254,7 +259,8 @@ export function aimedControllerWorld(random: Random, deedsOf: (key: string) => r
     ...UNDISTURBED,
     uses: isPlain ? specs.map(({ wave: _, ...spec }) => spec) : specs,
     deeds: [WAIT, ...told],
-    ...{ instances: one(random, [1, 2, 3]), canaries: isPlain ? 0 : one(random, [0, 0, 1, 2]) },
+    instances: one(random, [1, 2, 3]),
+    canaries: isPlain ? 0 : one(random, [0, 0, 1, 2]),
     stampSkewMs: one(random, [0, 0, 120_000, -120_000]),
   };
   return () => new ControllerWorld(scenario);

@@ -34,11 +34,22 @@ const targets = (random: Random) => some(random, { [KEYS[0] ?? '']: versionIds, 
 
 function useValues(random: Random): Record<string, string> {
   return some(random, {
-    ...{ location: ['westeurope', 'nowhere'], mode: ['pinned', 'automatic'], wave: ['', '1', '9'] },
-    ...{ pinned: ['', ...VERSIONS], current: ['', ...VERSIONS], identity: ['', 'forged'], scopes: ['none', 'some'] },
-    ...{ state: ['pending', 'done', 'failed', 'skipped', 'indeterminate'], movedFrom: ['', ...versionIds, ...KEYS] },
-    ...{ reason: ['', 'Moved', 'LeftByCheck', 'ForgedReason'], target: ['', ...versionIds] },
-    ...{ stamp: ['', ...TIMES], readOn: TIMES, at: TIMES, notBefore: ['', ...TIMES], attempts: NUMBERS },
+    location: ['westeurope', 'nowhere'],
+    mode: ['pinned', 'automatic'],
+    wave: ['', '1', '9'],
+    pinned: ['', ...VERSIONS],
+    current: ['', ...VERSIONS],
+    identity: ['', 'forged'],
+    scopes: ['none', 'some'],
+    state: ['pending', 'done', 'failed', 'skipped', 'indeterminate'],
+    movedFrom: ['', ...versionIds, ...KEYS],
+    reason: ['', 'Moved', 'LeftByCheck', 'ForgedReason'],
+    target: ['', ...versionIds],
+    stamp: ['', ...TIMES],
+    readOn: TIMES,
+    at: TIMES,
+    notBefore: ['', ...TIMES],
+    attempts: NUMBERS,
   });
 }
 
@@ -113,8 +124,10 @@ export function randomForgeryWorld(random: Random): () => World {
   const specs = Array.from(
     { length: one(random, [1, 2, 3]) },
     (): UseSpec => ({
-      ...{ subscription: one(random, SUBSCRIPTIONS.slice(0, 2)), region: 'westeurope' },
-      ...{ mode: one(random, ['pinned', 'pinned', 'automatic']), key: one(random, [FIRST_KEY, FIRST_KEY, SECOND_KEY]) },
+      subscription: one(random, SUBSCRIPTIONS.slice(0, 2)),
+      region: 'westeurope',
+      mode: one(random, ['pinned', 'pinned', 'automatic']),
+      key: one(random, [FIRST_KEY, FIRST_KEY, SECOND_KEY]),
       scoped: random() < 0.25,
     }),
   );

@@ -134,7 +134,8 @@ export function randomLateWorld(random: Random): () => World {
     {
       versions: one(random, [1, 2, 3]),
       parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }],
-      ...{ faults: 0, hangingQueue: true },
+      faults: 0,
+      hangingQueue: true,
     },
   ]);
   return () => new KeyWorld({ faults: 1, kinds: ['late'], ...scenario });

@@ -14,7 +14,9 @@ const section =
   readFileSync('docs/reference/api.md', 'utf8').split('## Who may make which call')[1]?.split('\n## ')[0] ?? '';
 export const ROWS: readonly Row[] = [...section.matchAll(/^\| `([A-Z]+ [^`]+)` \| (.+?) \| (.+?) \| (.+?) \|$/gm)].map(
   ([, call = '', roles = '', narrowed = '', applications = '']) => ({
-    ...{ call, narrowed, applications },
+    call,
+    narrowed,
+    applications,
     roles: [...roles.matchAll(/`([\w.]+)`/g)].map(([, role = '']) => role),
   }),
 );

@@ -17,9 +17,16 @@ const { id, location, subscriptionId } = account();
 const IDENTITY = `/subscriptions/${subscriptionId}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-1`;
 const settings = readSettings({ CMK_VAULTS: VAULT_ID, AzureWebJobsStorage: 'UseDevelopmentStorage=true' });
 const USE: UseRow = {
-  ...{ key: KEY.id, account: id, location, mode: 'automatic', identity: IDENTITY },
-  ...{ current: versionName(2), readOn: NOW.toISOString() },
-  ...{ state: 'done', at: NOW.toISOString(), attempts: 0 },
+  key: KEY.id,
+  account: id,
+  location,
+  mode: 'automatic',
+  identity: IDENTITY,
+  current: versionName(2),
+  readOn: NOW.toISOString(),
+  state: 'done',
+  at: NOW.toISOString(),
+  attempts: 0,
 };
 
 /** How an account stands that the last check has looked at. */

@@ -5,17 +5,32 @@ import type { NowParts } from '../../src/views/now-schemas.ts';
 const AT = '2026-11-27T00:00:00.000Z';
 const STATES = { Revoked: 0, Blocked: 0, NoAccess: 0, NotManaged: 0, Stale: 0, Unknown: 0, Serving: 13 };
 const FLEET = {
-  ...{ text: '13 accounts: 13 serving', listed: true, subscriptions: { listed: 2, all: 2 } },
-  ...{ accounts: 13, states: STATES, warnings: [] as string[] },
+  text: '13 accounts: 13 serving',
+  listed: true,
+  subscriptions: { listed: 2, all: 2 },
+  accounts: 13,
+  states: STATES,
+  warnings: [] as string[],
 };
 const KEYS = {
-  ...{ revoked: [], moreRevoked: 0, notBegun: [], moreNotBegun: 0 },
-  ...{ vaultsUnread: 0, keysUnread: 0, complete: true },
+  revoked: [],
+  moreRevoked: 0,
+  notBegun: [],
+  moreNotBegun: 0,
+  vaultsUnread: 0,
+  keysUnread: 0,
+  complete: true,
 };
 const COUNTS = { error: 0, warning: 0, advice: 2 };
 const REPORT = {
-  ...{ id: 'a', startedOn: AT, complete: true, counts: COUNTS },
-  ...{ causes: [], changes: [], moreCauses: 0, exempt: 0 },
+  id: 'a',
+  startedOn: AT,
+  complete: true,
+  counts: COUNTS,
+  causes: [],
+  changes: [],
+  moreCauses: 0,
+  exempt: 0,
 };
 const WELL: NowParts = {
   fleet: { readOn: AT, value: FLEET },

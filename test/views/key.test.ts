@@ -53,24 +53,29 @@ it.each([
 const ACCOUNT = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/st1`;
 const PENDING = { state: 'pending', at: NOW.toISOString(), attempts: 0 } as const;
 const USE: UseRow = {
-  ...{ account: ACCOUNT, location: 'westeurope', key: KEY.id, mode: 'automatic', readOn: NOW.toISOString() },
+  account: ACCOUNT,
+  location: 'westeurope',
+  key: KEY.id,
+  mode: 'automatic',
+  readOn: NOW.toISOString(),
   ...PENDING,
 };
 const CAUSE = { by: 'list', ref: '', since: NOW.toISOString() };
 const SCOPES: WorkItem = {
-  ...{
-    subscription: SUBSCRIPTION,
-    kind: 'scopes',
-    about: '',
-    due: NOW,
-    since: NOW,
-    cause: CAUSE,
-    attempts: 0,
-    etag: '',
-  },
+  subscription: SUBSCRIPTION,
+  kind: 'scopes',
+  about: '',
+  due: NOW,
+  since: NOW,
+  cause: CAUSE,
+  attempts: 0,
+  etag: '',
 };
 const UNLISTED: FleetAccount = {
-  ...{ account: ACCOUNT, location: 'westeurope', scopeKeys: [], writtenOn: NOW.toISOString() },
+  account: ACCOUNT,
+  location: 'westeurope',
+  scopeKeys: [],
+  writtenOn: NOW.toISOString(),
 };
 
 it.each([

@@ -33,7 +33,10 @@ it('An unchanged part is sent again as it ages', async () => {
 
 it('The keys are the unusual ones, and incomplete when some were not read in time', async () => {
   const key = (name: string, state: string, reason?: string) => ({
-    ...{ key: name, vault: 'kv', name, state },
+    key: name,
+    vault: 'kv',
+    name,
+    state,
     unread: reason ? [{ what: 'the versions of the key', reason, detail: '' }] : [],
   });
   const keysOf = async (...value: ReturnType<typeof key>[]) => {

@@ -22,8 +22,14 @@ interface Facts {
 
 function rotationOf(uses: readonly UseRow[], { rollout, pause, versions = VERSIONS, contested = [] }: Facts = {}) {
   const row: RolloutRow = {
-    ...{ target: TARGET, stage: 'rest', canaries: [], proven: false, unfinished: 1, failed: 0 },
-    ...{ progressOn: day(151).toISOString(), checkedOn: NOW.toISOString() },
+    target: TARGET,
+    stage: 'rest',
+    canaries: [],
+    proven: false,
+    unfinished: 1,
+    failed: 0,
+    progressOn: day(151).toISOString(),
+    checkedOn: NOW.toISOString(),
     ...rollout,
   };
   const [since, until] = [NOW, day(1_000)].map((date) => date.toISOString());
@@ -67,7 +73,10 @@ describe('A use in a rotation', () => {
       failures: { ScopeLocked: 1 },
       failedUses: [
         {
-          ...{ account: accountId(1), scope: 'scope1', reason: 'ScopeLocked', detail: REASONS.ScopeLocked },
+          account: accountId(1),
+          scope: 'scope1',
+          reason: 'ScopeLocked',
+          detail: REASONS.ScopeLocked,
           nextTryOn: day(201).toISOString(),
         },
       ],
@@ -98,7 +107,11 @@ describe('A use in a rotation', () => {
 describe('A rotation', () => {
   it('is finished when nothing waits and nothing failed', () => {
     expect(rotationOf([useRow(1), useRow(2, { ...OLD, state: 'skipped', target: TARGET })])).toMatchObject({
-      ...{ state: 'finished', version: versionName(100), startedOn: day(100).toISOString(), moved: 1, left: 1 },
+      state: 'finished',
+      version: versionName(100),
+      startedOn: day(100).toISOString(),
+      moved: 1,
+      left: 1,
     });
     expect(rotationOf([]).expectedEnd).toBeUndefined();
   });

@@ -15,9 +15,16 @@ export function accountId(n: number, subscription = SUBSCRIPTION): string {
 export function useRow(n: number, change: Partial<UseRow> = {}): UseRow {
   const version = versionName(100);
   return {
-    ...{ key: KEY.id, account: accountId(n), location: 'westeurope', mode: 'pinned' },
-    ...{ pinned: version, current: version },
-    ...{ readOn: NOW.toISOString(), state: 'done', at: day(150).toISOString(), attempts: 0 },
+    key: KEY.id,
+    account: accountId(n),
+    location: 'westeurope',
+    mode: 'pinned',
+    pinned: version,
+    current: version,
+    readOn: NOW.toISOString(),
+    state: 'done',
+    at: day(150).toISOString(),
+    attempts: 0,
     ...change,
   };
 }

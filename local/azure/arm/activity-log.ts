@@ -38,7 +38,11 @@ export function noteActivity(world: World, { path, method, url, status, caller, 
     if (world.activity.length > KEPT) world.activity.shift();
   }
   world.publishChange({
-    ...{ subscriptionId: path.subscriptionId, kind, resourceId, operation, correlationId },
+    subscriptionId: path.subscriptionId,
+    kind,
+    resourceId,
+    operation,
+    correlationId,
     claims: eventClaims(caller),
     ...(status === 201 ? {} : { httpRequest: { method, url } }),
   });
@@ -60,7 +64,9 @@ function eventClaims({ claims: ofToken = {}, principal }: Caller): ResourceEvent
   const schemas = 'http://schemas.microsoft.com/identity/claims';
   return {
     ...claims,
-    ...{ ipaddr: '127.0.0.1', [`${schemas}/objectidentifier`]: oid, [`${schemas}/tenantid`]: tid },
+    ipaddr: '127.0.0.1',
+    [`${schemas}/objectidentifier`]: oid,
+    [`${schemas}/tenantid`]: tid,
     ...(name ? { name, [`${schemas}/scope`]: scp } : {}),
     ...(principal.kind === 'user'
       ? {

@@ -33,10 +33,18 @@ function requireOwnTopic(world: World, source: string): void {
   const name = `evgt-${subscription}`;
   const id = `${group}/providers/Microsoft.EventGrid/systemTopics/${name}`;
   world.resourceGroups.set(group.toLowerCase(), {
-    ...{ id: group, name: 'Default-EventGrid', location: 'westeurope', tags: {} },
+    id: group,
+    name: 'Default-EventGrid',
+    location: 'westeurope',
+    tags: {},
   });
   world.systemTopics.set(id.toLowerCase(), {
-    ...{ id, name, location: 'global', tags: {}, source, topicType: 'Microsoft.Resources.Subscriptions' },
+    id,
+    name,
+    location: 'global',
+    tags: {},
+    source,
+    topicType: 'Microsoft.Resources.Subscriptions',
   });
 }
 

@@ -18,7 +18,9 @@ export function writtenBy(world: World, principal: Principal, before?: SystemDat
   const at = world.clock.now().toISOString();
   return {
     ...(before ?? { createdBy: by, createdByType: type, createdAt: at }),
-    ...{ lastModifiedBy: by, lastModifiedByType: type, lastModifiedAt: at },
+    lastModifiedBy: by,
+    lastModifiedByType: type,
+    lastModifiedAt: at,
   };
 }
 

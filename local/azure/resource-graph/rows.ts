@@ -34,7 +34,11 @@ function resourcesOf(world: World): Resource[] {
     ...[...world.vaults.values()].map((vault) => ({ ...vault, type: 'Microsoft.KeyVault/vaults' })),
     ...[...world.managedHsms.values()].map((hsm) => hsmBody(hsm) as unknown as Resource),
     ...[...world.identities.values()].map(({ id, name, location, tags, principalId, clientId }) => ({
-      ...{ id, name, location, tags, type: 'Microsoft.ManagedIdentity/userAssignedIdentities' },
+      id,
+      name,
+      location,
+      tags,
+      type: 'Microsoft.ManagedIdentity/userAssignedIdentities',
       properties: { tenantId: world.tenantId, principalId, clientId },
     })),
     ...[...world.otherResources.values()].map((other) => ({

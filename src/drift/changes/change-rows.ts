@@ -72,7 +72,12 @@ function toRow(partitionKey: string, row: ChangeRow): RowChange {
   return {
     ...keysOf(partitionKey, row),
     properties: {
-      ...{ id, concern, at, notedOn, due: due.toISOString(), attempts: String(attempts) },
+      id,
+      concern,
+      at,
+      notedOn,
+      due: due.toISOString(),
+      attempts: String(attempts),
       changedBy: JSON.stringify(changedBy),
       broken: JSON.stringify(broken ?? []),
     },

@@ -49,7 +49,11 @@ export async function releaseChange(
   if (subscription) await resumePostponed(subscription.toLowerCase(), now, ports);
   if (subscription) await putWork([{ subscription, kind: 'account', about: account }], cause, ports);
   const changedBy = {
-    ...{ objectId: caller.objectId, on, operation: RELEASE, resource: account, confirmed: true },
+    objectId: caller.objectId,
+    on,
+    operation: RELEASE,
+    resource: account,
+    confirmed: true,
     ...(caller.name ? { name: caller.name } : {}),
   };
   const row = { id: release.id, concern: 'account', at: account, changedBy } as const;

@@ -65,7 +65,11 @@ export async function contextOf({
   const vaults = gatheredVaults(services, rules, signal);
   const own = ownStorage(services.settings);
   return {
-    ...{ services, rules, vaults, areScopesDue, signal },
+    services,
+    rules,
+    vaults,
+    areScopesDue,
+    signal,
     keys: gatheredKeys(vaults, services),
     identityOf: identityReader(services, signal),
     /** Names of the app's own storage accounts. */
@@ -156,7 +160,9 @@ class SubscriptionScan {
     }
     const contest = contestOf(rules.contests, account.id, rules.now);
     const subject: AccountSubject = {
-      ...{ ...gathered, ...(await this.#remember(gathered)), contest },
+      ...gathered,
+      ...(await this.#remember(gathered)),
+      contest,
       asked: await this.#askedFor(account, gathered),
       scopes: await pMap(
         gathered.scopes,

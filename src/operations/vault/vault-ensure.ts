@@ -90,8 +90,18 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
   const uri = `https://${name.toLowerCase()}.${azure.cloud.keyVaultSuffix}/`;
   const network = { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true } as const;
   return {
-    ...{ ...id, kind: 'vault', location, uri, tenantId, sku, accessModel: 'rbac', policies: [], network },
-    ...{ softDelete: true, purgeProtection: true, planned: true },
+    ...id,
+    kind: 'vault',
+    location,
+    uri,
+    tenantId,
+    sku,
+    accessModel: 'rbac',
+    policies: [],
+    network,
+    softDelete: true,
+    purgeProtection: true,
+    planned: true,
   };
 }
 

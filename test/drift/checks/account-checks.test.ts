@@ -257,7 +257,11 @@ const federated = { encryptionIdentity: { encryptionFederatedIdentityClientId: '
 const ends = (days: number): AccountSubject =>
   subject({ access: access({ until: new Date(NOW.getTime() + days * DAYS) }) });
 const contest = (by: Contest['by']): Contest => ({
-  ...{ id: 'c', account: subject().account.id, since: NOW.toISOString(), until: '2026-06-02T12:00:00.000Z', by },
+  id: 'c',
+  account: subject().account.id,
+  since: NOW.toISOString(),
+  until: '2026-06-02T12:00:00.000Z',
+  by,
 });
 const reverted = (change: Partial<AccountSubject> = {}): AccountSubject =>
   subject({ use: pinned(OLD), before: NEW.version, ...change });

@@ -34,8 +34,15 @@ const endless = (change: Partial<KeyVersion> = {}) => version(1 / 24, { expiresO
 const { usage: used } = key({}, [{ pinned: NEW.version }]);
 
 const rollout = (change: Partial<RolloutRow> = {}): RolloutRow => ({
-  ...{ target: NEW.id, stage: 'rest', canaries: [], proven: true, unfinished: 4, failed: 2 },
-  ...{ progressOn: NOW.toISOString(), checkedOn: NOW.toISOString(), lastNews: 'RotationStuck' },
+  target: NEW.id,
+  stage: 'rest',
+  canaries: [],
+  proven: true,
+  unfinished: 4,
+  failed: 2,
+  progressOn: NOW.toISOString(),
+  checkedOn: NOW.toISOString(),
+  lastNews: 'RotationStuck',
   ...change,
 });
 /** A key whose older version a client used an hour ago. */
@@ -383,7 +390,9 @@ const keys: Record<string, Cases<KeySubject>> = {
 describeChecks(KEY_CHECKS, keys, KEY_ID, {
   'the key': {
     ...denied([expiry(), hardware()], keyUnread, {}),
-    ...{ others: [other([OLD])], evidence: logged([asked(OLD, 1)]), rollout: rollout() },
+    others: [other([OLD])],
+    evidence: logged([asked(OLD, 1)]),
+    rollout: rollout(),
   },
   'its policy and its type': denied([expiry(), hardware()], {
     policy: UNREAD,

@@ -73,7 +73,8 @@ export function mainOutputs(outputs: JsonObject, more: Readonly<Record<string, s
   ]);
   return readMainOutputs({
     ...Object.fromEntries(texts),
-    ...{ AZURE_ENV_NAME: 'test', AZURE_LOCATION: 'westeurope' },
+    AZURE_ENV_NAME: 'test',
+    AZURE_LOCATION: 'westeurope',
     ...more,
   });
 }

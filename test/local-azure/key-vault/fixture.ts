@@ -55,8 +55,10 @@ export function vaultFixture(settings: Partial<WorldSettings> = {}, properties: 
 }
 
 export const GROUP: ResourceGroup = {
-  ...{ id: '/subscriptions/5ab50000-0000-4000-8000-000000000001/resourceGroups/rg', name: 'rg' },
-  ...{ location: 'westeurope', tags: {} },
+  id: '/subscriptions/5ab50000-0000-4000-8000-000000000001/resourceGroups/rg',
+  name: 'rg',
+  location: 'westeurope',
+  tags: {},
 };
 
 export function testVault(world: World, properties: Partial<Vault['properties']> = {}): Vault {
